@@ -1,0 +1,40 @@
+using Edge.Inference.Models;
+
+namespace Edge.Inference.Cells;
+
+/// <summary>The checks at load time that make overflow impossible at run time.</summary>
+internal static class AccumulatorBound
+{
+    /// <summary>Refuses the weight -128, which has no positive counterpart in int8.</summary>
+    internal static void RequireWeights(string tensor, ReadOnlySpan<sbyte> weights)
+    {
+        int at = weights.IndexOf(sbyte.MinValue);
+        if (at >= 0)
+        {
+            throw new ModelFormatException($"{tensor}: element {at} is -128; weights lie in -127..127. The file is damaged or not made by edge-quantize.");
+        }
+    }
+
+    /// <summary>Refuses a row whose worst sum, plus what is added to it, would leave 32 bits.</summary>
+    /// <param name="tensor">Tensor name for the message.</param>
+    /// <param name="weights">Rows of <paramref name="columns"/> weights.</param>
+    /// <param name="columns">Weights a row.</param>
+    /// <param name="inputMax">Largest |input|.</param>
+    /// <param name="added">Largest |value| added to the sum.</param>
+    internal static void RequireFits(string tensor, ReadOnlySpan<sbyte> weights, int columns, int inputMax, long added)
+    {
+        for (int row = 0; row * columns < weights.Length; row++)
+        {
+            long sum = 0;
+            foreach (sbyte weight in weights.Slice(row * columns, columns))
+            {
+                sum += Math.Abs((int)weight);
+            }
+
+            if ((sum * inputMax) + added > int.MaxValue)
+            {
+                throw new ModelFormatException($"{tensor}: row {row} could overflow its 32-bit accumulator ({columns} weights at int16 input). Use fewer inputs a layer.");
+            }
+        }
+    }
+}

@@ -1,0 +1,106 @@
+using System.Security.Cryptography;
+using Edge.Inference.Cells;
+
+namespace Edge.Inference.Models;
+
+/// <summary>
+/// An int8 recurrent model: immutable, shared by any number of <see cref="InferenceSession"/>s and threads.
+/// </summary>
+public sealed class EdgeModel
+{
+    /// <summary>Largest model file that is read, in bytes.</summary>
+    public const long FileMaxBytes = 256L << 20;
+
+    internal EdgeModel(ModelManifest manifest, float[] inputOffset, float[] inputScale, LstmCell[] layers, Dense head, string provenance, string sha256)
+    {
+        Manifest = manifest;
+        InputOffset = inputOffset;
+        InputScale = inputScale;
+        Layers = layers;
+        Head = head;
+        Provenance = provenance;
+        Sha256 = sha256;
+        StateBytes = layers.Sum(layer => 3 * layer.HiddenCount);
+    }
+
+    /// <summary>What the model reads and forecasts.</summary>
+    public ModelManifest Manifest { get; }
+
+    /// <summary>Inputs a step, I.</summary>
+    public int InputCount => InputScale.Length;
+
+    /// <summary>Outputs a step, O.</summary>
+    public int OutputCount => Head.OutputCount;
+
+    /// <summary>Bytes of one stream's state: for each layer H int16 of cell state and H int8 of hidden state.</summary>
+    public int StateBytes { get; }
+
+    /// <summary>SHA-256 of the model file, lower-case hex.</summary>
+    public string Sha256 { get; }
+
+    /// <summary>The first six digits of <see cref="Sha256"/>: the model's name in messages.</summary>
+    public string ShortSha => Sha256[..6];
+
+    /// <summary>How the file came about, as the quantiser wrote it: a JSON object.</summary>
+    public string Provenance { get; }
+
+    /// <summary>One line for people: <c>lstm 7x64, dense 7</c>.</summary>
+    public string Architecture =>
+        string.Join(", ", Layers.Select(layer => $"lstm {layer.InputCount}x{layer.HiddenCount}").Append($"dense {Head.OutputCount}"));
+
+    /// <summary>Multiply-accumulate operations of one step.</summary>
+    public long OperationsPerStep =>
+        Layers.Sum(layer => 4L * layer.HiddenCount * (layer.InputCount + layer.HiddenCount)) + ((long)Head.InputCount * Head.OutputCount);
+
+    internal float[] InputOffset { get; }
+
+    internal float[] InputScale { get; }
+
+    internal LstmCell[] Layers { get; }
+
+    internal Dense Head { get; }
+
+    /// <summary>Reads and checks a model file.</summary>
+    /// <param name="path">A safetensors file written by <c>edge-quantize</c>.</param>
+    /// <exception cref="ModelFormatException">The file is missing, unreadable, damaged or not such a model.</exception>
+    public static EdgeModel Load(string path)
+    {
+        byte[] bytes;
+        try
+        {
+            var file = new FileInfo(path);
+            if (!file.Exists)
+            {
+                throw new ModelFormatException($"Model '{path}' does not exist. Check the path, or make it with edge-quantize quantize.");
+            }
+
+            if (file.Length > FileMaxBytes)
+            {
+                throw new ModelFormatException($"Model '{path}' has {file.Length} bytes; {FileMaxBytes} is the limit.");
+            }
+
+            bytes = File.ReadAllBytes(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
+        {
+            throw new ModelFormatException($"Model '{path}' cannot be read: {e.Message}", e);
+        }
+
+        try
+        {
+            return Parse(bytes);
+        }
+        catch (ModelFormatException e)
+        {
+            throw new ModelFormatException($"Model '{path}': {e.Message}", e);
+        }
+    }
+
+    /// <summary>Reads and checks a model from its bytes.</summary>
+    /// <exception cref="ModelFormatException">The bytes are damaged or not such a model.</exception>
+    public static EdgeModel Parse(ReadOnlyMemory<byte> file) =>
+        ModelFile.Read(TensorFile.Parse(file), Convert.ToHexStringLower(SHA256.HashData(file.Span)));
+
+    /// <summary>Writes the model as a safetensors file: the same model gives the same bytes.</summary>
+    public byte[] ToBytes() => ModelFile.Write(this);
+}

@@ -1,0 +1,188 @@
+using System.Globalization;
+using System.Text.Json;
+
+namespace Edge.Inference.Models;
+
+public sealed partial class ModelManifest
+{
+    /// <summary>Reads a manifest, checking every entry the tools use. Unknown keys are the training script's own and are ignored.</summary>
+    /// <param name="json">The manifest's bytes, UTF-8.</param>
+    /// <exception cref="ModelFormatException">An entry is missing or makes no sense; the message names it.</exception>
+    public static ModelManifest Parse(ReadOnlyMemory<byte> json)
+    {
+        ReadOnlySpan<byte> mark = [0xEF, 0xBB, 0xBF];
+        try
+        {
+            using JsonDocument document = JsonDocument.Parse(
+                json.Span.StartsWith(mark) ? json[3..] : json,
+                new JsonDocumentOptions { MaxDepth = 16, CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true });
+            return Parse(document.RootElement);
+        }
+        catch (JsonException e)
+        {
+            throw new ModelFormatException(
+                $"The manifest is not valid JSON at line {e.LineNumber + 1}, column {e.BytePositionInLine + 1}.", e);
+        }
+        catch (InvalidOperationException e)
+        {
+            throw new ModelFormatException("The manifest holds text that is not valid Unicode.", e);
+        }
+    }
+
+    /// <summary>Reads a manifest from an element of a larger document.</summary>
+    internal static ModelManifest Parse(JsonElement root)
+    {
+        if (root.ValueKind != JsonValueKind.Object)
+        {
+            throw new ModelFormatException("The manifest is not a JSON object.");
+        }
+
+        string[] columns = Strings(root, "columns") ?? throw Missing("columns", "the names of the input columns in the model's order");
+        if (columns.Length == 0 || columns.Length > CountMax || columns.Distinct().Count() != columns.Length || columns.Any(string.IsNullOrWhiteSpace))
+        {
+            throw new ModelFormatException($"Manifest entry 'columns' must name 1 to {CountMax} different columns.");
+        }
+
+        string[] units = Strings(root, "units") ?? new string[columns.Length].Select(_ => "").ToArray();
+        RequireCount("units", units.Length, columns.Length);
+        double[] mean = Numbers(root, "mean") ?? throw Missing("mean", "the mean of each column over the training rows");
+        double[] std = Numbers(root, "std") ?? throw Missing("std", "the standard deviation of each column over the training rows");
+        RequireCount("mean", mean.Length, columns.Length);
+        RequireCount("std", std.Length, columns.Length);
+        int flat = Array.FindIndex(std, value => value <= 0);
+        if (flat >= 0)
+        {
+            throw new ModelFormatException($"Manifest entry 'std' is {std[flat]} for column '{columns[flat]}'; it must be greater than 0.");
+        }
+
+        ModelOutput[] outputs = ParseOutputs(root, columns);
+        double[]? rmse = Numbers(root, "output_rmse_normalised");
+        if (rmse is not null)
+        {
+            RequireCount("output_rmse_normalised", rmse.Length, outputs.Length, "outputs");
+            if (rmse.Any(value => value < 0))
+            {
+                throw new ModelFormatException("Manifest entry 'output_rmse_normalised' holds a negative error.");
+            }
+        }
+
+        return new ModelManifest
+        {
+            Name = root.TryGetProperty("name", out JsonElement name) && name.ValueKind == JsonValueKind.String ? name.GetString()! : "model",
+            Columns = columns,
+            Units = units,
+            PeriodSeconds = Period(root),
+            Mean = mean,
+            Std = std,
+            Outputs = outputs,
+            TrainRows = Rows(root, "train_rows"),
+            TestRows = Rows(root, "test_rows"),
+            OutputRmse = rmse,
+        };
+    }
+
+    private static double Period(JsonElement root)
+    {
+        if (!root.TryGetProperty("period_seconds", out JsonElement element))
+        {
+            throw Missing("period_seconds", "the seconds from one row to the next");
+        }
+
+        if (element.ValueKind != JsonValueKind.Number || !element.TryGetDouble(out double seconds) || !(seconds is >= 0.0001 and <= 31_536_000))
+        {
+            throw new ModelFormatException("Manifest entry 'period_seconds' must be a number from 0.0001 to 31536000 (a year).");
+        }
+
+        return seconds;
+    }
+
+    private static ModelOutput[] ParseOutputs(JsonElement root, string[] columns)
+    {
+        string[] names = Strings(root, "outputs_named") ?? throw Missing("outputs_named", "one entry an output such as \"temperature[t+1]\"");
+        if (names.Length == 0 || names.Length > CountMax)
+        {
+            throw new ModelFormatException($"Manifest entry 'outputs_named' must name 1 to {CountMax} outputs.");
+        }
+
+        var outputs = new ModelOutput[names.Length];
+        for (int i = 0; i < names.Length; i++)
+        {
+            int bracket = names[i].LastIndexOf("[t+", StringComparison.Ordinal);
+            int column = bracket < 0 ? -1 : Array.IndexOf(columns, names[i][..bracket]);
+            if (column < 0 || !names[i].EndsWith(']')
+                || !int.TryParse(names[i].AsSpan(bracket + 3, names[i].Length - bracket - 4), NumberStyles.None, CultureInfo.InvariantCulture, out int ticks)
+                || ticks is < 1 or > 100_000)
+            {
+                throw new ModelFormatException(
+                    $"Manifest entry 'outputs_named' has '{names[i]}'; write COLUMN[t+N] with a column of 'columns' and N from 1 to 100000.");
+            }
+
+            outputs[i] = new ModelOutput(column, ticks);
+        }
+
+        if (outputs.Distinct().Count() != outputs.Length)
+        {
+            throw new ModelFormatException("Manifest entry 'outputs_named' names an output twice.");
+        }
+
+        return outputs;
+    }
+
+    private static string[]? Strings(JsonElement root, string key)
+    {
+        if (!root.TryGetProperty(key, out JsonElement array))
+        {
+            return null;
+        }
+
+        if (array.ValueKind != JsonValueKind.Array || array.EnumerateArray().Any(item => item.ValueKind != JsonValueKind.String))
+        {
+            throw new ModelFormatException($"Manifest entry '{key}' must be a list of strings.");
+        }
+
+        return array.EnumerateArray().Select(item => item.GetString()!).ToArray();
+    }
+
+    private static double[]? Numbers(JsonElement root, string key)
+    {
+        if (!root.TryGetProperty(key, out JsonElement array))
+        {
+            return null;
+        }
+
+        if (array.ValueKind != JsonValueKind.Array
+            || array.EnumerateArray().Any(item => item.ValueKind != JsonValueKind.Number || !item.TryGetDouble(out double value) || !float.IsFinite((float)value)))
+        {
+            throw new ModelFormatException($"Manifest entry '{key}' must be a list of finite numbers.");
+        }
+
+        return array.EnumerateArray().Select(item => item.GetDouble()).ToArray();
+    }
+
+    private static (int Begin, int End)? Rows(JsonElement root, string key)
+    {
+        double[]? pair = Numbers(root, key);
+        if (pair is null)
+        {
+            return null;
+        }
+
+        if (pair.Length != 2 || pair[0] < 0 || pair[1] <= pair[0] || pair[1] > int.MaxValue || pair.Any(value => value != Math.Floor(value)))
+        {
+            throw new ModelFormatException($"Manifest entry '{key}' must be [first row, row after the last].");
+        }
+
+        return ((int)pair[0], (int)pair[1]);
+    }
+
+    private static void RequireCount(string key, int actual, int expected, string of = "columns")
+    {
+        if (actual != expected)
+        {
+            throw new ModelFormatException($"Manifest entry '{key}' has {actual} values for {expected} {of}.");
+        }
+    }
+
+    private static ModelFormatException Missing(string key, string meaning) =>
+        new($"The manifest has no '{key}' ({meaning}). Add it to the JSON file beside the model.");
+}

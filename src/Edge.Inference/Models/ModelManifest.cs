@@ -1,0 +1,123 @@
+using System.Text.Json;
+
+namespace Edge.Inference.Models;
+
+/// <summary>One output of a model: the column it forecasts and how many ticks ahead.</summary>
+/// <param name="Column">Index into <see cref="ModelManifest.Columns"/>.</param>
+/// <param name="TicksAhead">1..100000.</param>
+public readonly record struct ModelOutput(int Column, int TicksAhead);
+
+/// <summary>
+/// What a training script says of its model: the columns it reads and in what unit, their mean and standard deviation,
+/// the period of a tick, and what each output forecasts. Read from the JSON beside an ONNX file and kept in the model file.
+/// </summary>
+public sealed partial class ModelManifest
+{
+    /// <summary>Most columns or outputs.</summary>
+    public const int CountMax = 4096;
+
+    /// <summary>The model's name.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>Input columns, in the model's order.</summary>
+    public required IReadOnlyList<string> Columns { get; init; }
+
+    /// <summary>Unit of each column; empty where none is known.</summary>
+    public required IReadOnlyList<string> Units { get; init; }
+
+    /// <summary>Seconds from one tick to the next.</summary>
+    public required double PeriodSeconds { get; init; }
+
+    /// <summary>Mean of each column, in its unit: normalised = (value - mean) / std.</summary>
+    public required IReadOnlyList<double> Mean { get; init; }
+
+    /// <summary>Standard deviation of each column, in its unit, greater than 0.</summary>
+    public required IReadOnlyList<double> Std { get; init; }
+
+    /// <summary>What each output forecasts, in the model's order.</summary>
+    public required IReadOnlyList<ModelOutput> Outputs { get; init; }
+
+    /// <summary>First and one-past-last row of the training data, or null.</summary>
+    public (int Begin, int End)? TrainRows { get; init; }
+
+    /// <summary>First and one-past-last row of the held-out data, or null.</summary>
+    public (int Begin, int End)? TestRows { get; init; }
+
+    /// <summary>Root mean square error of each output on held-out rows, in units of its column's standard deviation, or null.</summary>
+    public IReadOnlyList<double>? OutputRmse { get; init; }
+
+    /// <summary>The name of an output as the manifest writes it: <c>HUFL[t+1]</c>.</summary>
+    public string OutputName(int output) => $"{Columns[Outputs[output].Column]}[t+{Outputs[output].TicksAhead}]";
+
+    /// <summary>A physical value in units of standard deviations from the mean.</summary>
+    public float Normalise(int column, double value) => (float)((value - Mean[column]) / Std[column]);
+
+    /// <summary>The inverse of <see cref="Normalise"/>.</summary>
+    public double Denormalise(int column, double value) => (value * Std[column]) + Mean[column];
+
+    /// <summary>This manifest with the measured errors of its model.</summary>
+    public ModelManifest WithOutputRmse(IReadOnlyList<double> rmse) => new()
+    {
+        Name = Name,
+        Columns = Columns,
+        Units = Units,
+        PeriodSeconds = PeriodSeconds,
+        Mean = Mean,
+        Std = Std,
+        Outputs = Outputs,
+        TrainRows = TrainRows,
+        TestRows = TestRows,
+        OutputRmse = rmse,
+    };
+
+    /// <summary>Writes the manifest as one JSON object.</summary>
+    public void Write(Utf8JsonWriter json)
+    {
+        json.WriteStartObject();
+        json.WriteString("name", Name);
+        WriteStrings(json, "columns", Columns);
+        WriteStrings(json, "units", Units);
+        json.WriteNumber("period_seconds", PeriodSeconds);
+        WriteNumbers(json, "mean", Mean);
+        WriteNumbers(json, "std", Std);
+        WriteStrings(json, "outputs_named", Enumerable.Range(0, Outputs.Count).Select(OutputName));
+        WriteRows(json, "train_rows", TrainRows);
+        WriteRows(json, "test_rows", TestRows);
+        if (OutputRmse is not null)
+        {
+            WriteNumbers(json, "output_rmse_normalised", OutputRmse);
+        }
+
+        json.WriteEndObject();
+    }
+
+    private static void WriteStrings(Utf8JsonWriter json, string name, IEnumerable<string> values)
+    {
+        json.WriteStartArray(name);
+        foreach (string value in values)
+        {
+            json.WriteStringValue(value);
+        }
+
+        json.WriteEndArray();
+    }
+
+    private static void WriteNumbers(Utf8JsonWriter json, string name, IEnumerable<double> values)
+    {
+        json.WriteStartArray(name);
+        foreach (double value in values)
+        {
+            json.WriteNumberValue(value);
+        }
+
+        json.WriteEndArray();
+    }
+
+    private static void WriteRows(Utf8JsonWriter json, string name, (int Begin, int End)? rows)
+    {
+        if (rows is { } range)
+        {
+            WriteNumbers(json, name, [range.Begin, range.End]);
+        }
+    }
+}

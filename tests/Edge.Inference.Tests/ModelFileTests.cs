@@ -1,0 +1,169 @@
+using System.Buffers.Binary;
+using System.Text;
+using Edge.Inference.Models;
+using Edge.Testing;
+
+namespace Edge.Inference.Tests;
+
+/// <summary>A model file is believed in nothing: each lie in it is one sentence, never a crash and never a wrong model.</summary>
+public sealed class ModelFileTests
+{
+    [Fact]
+    public void A_model_survives_writing_and_reading_byte_for_byte()
+    {
+        byte[] bytes = RandomModels.Int8(1, 5, 24, 2, 3);
+        Assert.Equal(bytes, EdgeModel.Parse(bytes).ToBytes());
+    }
+
+    [Fact]
+    public void Every_truncation_of_a_model_is_refused()
+    {
+        byte[] bytes = RandomModels.Int8(1, 2, 3, 1, 1);
+        for (int length = 0; length < bytes.Length; length++)
+        {
+            Assert.Throws<ModelFormatException>(() => EdgeModel.Parse(bytes.AsMemory(0, length)));
+        }
+    }
+
+    [Fact]
+    public void Every_single_bit_flip_of_a_model_is_refused_or_gives_a_model_that_steps_to_finite_values()
+    {
+        byte[] bytes = RandomModels.Int8(1, 2, 3, 1, 1);
+        int refused = 0;
+        for (int bit = 0; bit < bytes.Length * 8; bit++)
+        {
+            byte[] damaged = [.. bytes];
+            damaged[bit / 8] ^= (byte)(1 << (bit % 8));
+            try
+            {
+                var session = new InferenceSession(EdgeModel.Parse(damaged));
+                float[] y = new float[session.Model.OutputCount];
+                session.Step(new float[session.Model.InputCount], y);
+                Assert.All(y, value => Assert.True(float.IsFinite(value)));
+            }
+            catch (ModelFormatException)
+            {
+                refused++;
+            }
+        }
+
+        Assert.True(refused > bytes.Length, "most flips fall into the header and must be noticed");
+    }
+
+    [Theory]
+    [InlineData("not JSON", "not valid JSON", "{\"a\":")]
+    [InlineData("no object", "not a JSON object", "[]")]
+    [InlineData("too long", "belong to none", "{\"a\":{\"dtype\":\"I8\",\"shape\":[4],\"data_offsets\":[0,4]}}")]
+    [InlineData("out of range", "do not lie within", "{\"a\":{\"dtype\":\"I8\",\"shape\":[9],\"data_offsets\":[0,9]}}")]
+    [InlineData("backwards", "do not lie within", "{\"a\":{\"dtype\":\"I8\",\"shape\":[0],\"data_offsets\":[8,0]}}")]
+    [InlineData("negative", "do not lie within", "{\"a\":{\"dtype\":\"I8\",\"shape\":[8],\"data_offsets\":[-1,7]}}")]
+    [InlineData("wrong size", "the shape needs 4", "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,8]}}")]
+    [InlineData("absurd shape", "more elements than", "{\"a\":{\"dtype\":\"I8\",\"shape\":[2000000000,2000000000],\"data_offsets\":[0,8]}}")]
+    [InlineData("overflowing shape", "not a whole number", "{\"a\":{\"dtype\":\"I8\",\"shape\":[99999999999999999999],\"data_offsets\":[0,8]}}")]
+    [InlineData("negative dimension", "not a whole number", "{\"a\":{\"dtype\":\"I8\",\"shape\":[-8],\"data_offsets\":[0,8]}}")]
+    [InlineData("many dimensions", "8 is the limit", "{\"a\":{\"dtype\":\"I8\",\"shape\":[1,1,1,1,1,1,1,1,8],\"data_offsets\":[0,8]}}")]
+    [InlineData("overlap", "overlap", "{\"a\":{\"dtype\":\"I8\",\"shape\":[6],\"data_offsets\":[0,6]},\"b\":{\"dtype\":\"I8\",\"shape\":[4],\"data_offsets\":[4,8]}}")]
+    [InlineData("hole", "leave a hole", "{\"a\":{\"dtype\":\"I8\",\"shape\":[2],\"data_offsets\":[0,2]},\"b\":{\"dtype\":\"I8\",\"shape\":[4],\"data_offsets\":[4,8]}}")]
+    [InlineData("twice", "appears twice", "{\"a\":{\"dtype\":\"I8\",\"shape\":[4],\"data_offsets\":[0,4]},\"a\":{\"dtype\":\"I8\",\"shape\":[4],\"data_offsets\":[4,8]}}")]
+    [InlineData("unknown type", "'Q4' is not known", "{\"a\":{\"dtype\":\"Q4\",\"shape\":[8],\"data_offsets\":[0,8]}}")]
+    [InlineData("extra key", "not exactly", "{\"a\":{\"dtype\":\"I8\",\"shape\":[8],\"data_offsets\":[0,8],\"more\":1}}")]
+    [InlineData("metadata no text", "not a string", "{\"__metadata__\":{\"k\":1},\"a\":{\"dtype\":\"I8\",\"shape\":[8],\"data_offsets\":[0,8]}}")]
+    [InlineData("metadata no object", "not an object", "{\"__metadata__\":[],\"a\":{\"dtype\":\"I8\",\"shape\":[8],\"data_offsets\":[0,8]}}")]
+    [InlineData("deep", "not valid JSON", "{\"a\":[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]}")]
+    [InlineData("another's model", "not one of edge-quantize", "{\"a\":{\"dtype\":\"I8\",\"shape\":[8],\"data_offsets\":[0,8]}}")]
+    public void Each_lie_in_the_header_is_named(string lie, string sentence, string header)
+    {
+        _ = lie;
+        byte[] text = Encoding.UTF8.GetBytes(header);
+        byte[] file = new byte[8 + text.Length + 8];
+        BinaryPrimitives.WriteUInt64LittleEndian(file, (ulong)text.Length);
+        text.CopyTo(file, 8);
+        Assert.Contains(sentence, Assert.Throws<ModelFormatException>(() => EdgeModel.Parse(file)).Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(ulong.MaxValue)]
+    [InlineData(1ul << 40)]
+    [InlineData(9ul)]
+    public void A_header_length_beyond_the_file_is_refused(ulong length)
+    {
+        byte[] file = new byte[16];
+        BinaryPrimitives.WriteUInt64LittleEndian(file, length);
+        Assert.Contains("header claims", Assert.Throws<ModelFormatException>(() => EdgeModel.Parse(file)).Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("\"format\":1", "\"format\":2", "Update edge-runtime")]
+    [InlineData("\"format\":1", "\"format\":0", "'format' must be")]
+    [InlineData("\"type\":\"lstm\"", "\"type\":\"lxtm\"", "knows only type 'lstm'")]
+    [InlineData("\"gate_shift\":10", "\"gate_shift\":40", "'gate_shift' must be")]
+    [InlineData("\"hidden\":3", "\"hidden\":4", "is due")]
+    [InlineData("\"hidden\":3", "\"hidden\":0", "'hidden' must be")]
+    [InlineData("\"output\":1", "\"output\":2", "is due")]
+    public void Each_lie_in_the_architecture_is_named(string was, string becomes, string sentence) =>
+        Assert.Contains(sentence, Assert.Throws<ModelFormatException>(() => EdgeModel.Parse(Rewrite("edge", was, becomes))).Message, StringComparison.Ordinal);
+
+    [Theory]
+    [InlineData("[\"c0\",\"c1\"]", "[\"c0\",\"c0\"]", "different columns")]
+    [InlineData("[\"c0\",\"c1\"]", "[\"c0\"]", "values for 1 columns")]
+    [InlineData("\"std\":[1,2]", "\"std\":[1,0]", "greater than 0")]
+    [InlineData("\"std\":[1,2]", "\"std\":[1,1e999]", "finite numbers")]
+    [InlineData("\"period_seconds\":1", "\"period_seconds\":-1", "'period_seconds' must be")]
+    [InlineData("c0[t\\u002B1]", "c9[t\\u002B1]", "write COLUMN[t+N]")]
+    [InlineData("c0[t\\u002B1]", "c0[t\\u002B0]", "N from 1")]
+    [InlineData("\"mean\"", "\"moan\"", "no 'mean'")]
+    public void Each_lie_in_the_manifest_is_named(string was, string becomes, string sentence) =>
+        Assert.Contains(sentence, Assert.Throws<ModelFormatException>(() => EdgeModel.Parse(Rewrite("manifest", was, becomes))).Message, StringComparison.Ordinal);
+
+    [Theory]
+    [InlineData("input.scale", "scale")]
+    [InlineData("head.scale", "scale")]
+    [InlineData("layers.0.input_weight", "missing")]
+    [InlineData("layers.0.hidden_multiplier", "hidden_multiplier")]
+    [InlineData("layers.0.recurrent_weight", "-128")]
+    [InlineData("layers.0.bias", "bias")]
+    [InlineData("layers.0.stray", "belongs to no layer")]
+    public void Each_bad_tensor_is_named(string name, string sentence)
+    {
+        TensorFile file = TensorFile.Parse(RandomModels.Int8(1, 2, 3, 1, 1));
+        var tensors = new Dictionary<string, Tensor>(file.Tensors);
+        switch (name)
+        {
+            case "input.scale":
+                tensors[name] = Tensor.Of("F32", new[] { 1f, float.NaN }, 2);
+                break;
+            case "head.scale":
+                tensors[name] = Tensor.Of("F32", new[] { float.PositiveInfinity }, 1);
+                break;
+            case "layers.0.input_weight":
+                tensors.Remove(name);
+                break;
+            case "layers.0.hidden_multiplier":
+                tensors[name] = Tensor.Of("I16", new short[] { 127, 0, 127 }, 3);
+                break;
+            case "layers.0.recurrent_weight":
+                tensors[name] = Tensor.Of("I8", Enumerable.Repeat(sbyte.MinValue, 36).ToArray(), 12, 3);
+                break;
+            case "layers.0.bias":
+                tensors[name] = Tensor.Of("I32", Enumerable.Repeat(int.MinValue, 12).ToArray(), 12);
+                break;
+            default:
+                tensors[name] = Tensor.Of("I8", new sbyte[] { 1 }, 1);
+                break;
+        }
+
+        byte[] bytes = TensorFile.Write(tensors, file.Metadata);
+        Assert.Contains(sentence, Assert.Throws<ModelFormatException>(() => EdgeModel.Parse(bytes)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_missing_model_file_is_one_sentence_with_its_path() =>
+        Assert.Contains("'/no/such.safetensors' does not exist", Assert.Throws<ModelFormatException>(() => EdgeModel.Load("/no/such.safetensors")).Message, StringComparison.Ordinal);
+
+    private static byte[] Rewrite(string metadata, string was, string becomes)
+    {
+        TensorFile file = TensorFile.Parse(RandomModels.Int8(1, 2, 3, 1, 1));
+        Assert.Contains(was, file.Metadata[metadata], StringComparison.Ordinal);
+        return TensorFile.Write(file.Tensors, new Dictionary<string, string>(file.Metadata) { [metadata] = file.Metadata[metadata].Replace(was, becomes, StringComparison.Ordinal) });
+    }
+}
