@@ -1,0 +1,95 @@
+using System.Globalization;
+using CsvHelper;
+using CsvHelper.Configuration;
+using Edge.Inference.Models;
+
+namespace Edge.Quantize.Calibration;
+
+/// <summary>Recorded readings: the manifest's columns of a CSV file, row by row, normalised as the model takes them.</summary>
+internal sealed class ReadingsFile
+{
+    private readonly float[] _values;
+
+    private ReadingsFile(float[] values, int columns)
+    {
+        _values = values;
+        ColumnCount = columns;
+    }
+
+    internal int ColumnCount { get; }
+
+    internal int RowCount => _values.Length / ColumnCount;
+
+    /// <summary>One row of normalised readings.</summary>
+    internal ReadOnlySpan<float> Row(int row) => _values.AsSpan(row * ColumnCount, ColumnCount);
+
+    /// <summary>Reads a CSV file with a header, any of the separators , ; tab |.</summary>
+    /// <exception cref="InputException">A column is missing or a cell is not a finite number; the message names line and column.</exception>
+    internal static ReadingsFile Load(string path, ModelManifest manifest)
+    {
+        try
+        {
+            using var text = new StreamReader(path);
+            return Read(text, path, manifest);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            throw new InputException($"Readings '{path}' cannot be read: {e.Message}", e);
+        }
+        catch (CsvHelperException e)
+        {
+            throw new InputException($"Readings '{path}', line {e.Context?.Parser?.RawRow ?? 1}: this is not CSV that can be read.", e);
+        }
+    }
+
+    private static ReadingsFile Read(TextReader text, string path, ModelManifest manifest)
+    {
+        using var csv = new CsvReader(text, new CsvConfiguration(CultureInfo.InvariantCulture)
+        {
+            DetectDelimiter = true,
+            DetectDelimiterValues = [",", ";", "\t", "|"],
+            BadDataFound = null,
+            MissingFieldFound = null,
+            MaxFieldSize = 4096,
+        });
+        if (!csv.Read() || !csv.ReadHeader())
+        {
+            throw new InputException($"Readings '{path}' are empty: a header line with the column names is due.");
+        }
+
+        string[] header = csv.HeaderRecord!;
+        int[] at = new int[manifest.Columns.Count];
+        for (int i = 0; i < at.Length; i++)
+        {
+            at[i] = Array.FindIndex(header, name => name.Trim() == manifest.Columns[i]);
+            if (at[i] < 0)
+            {
+                throw new InputException(
+                    $"Readings '{path}' have no column '{manifest.Columns[i]}', which the model reads; the header has {string.Join(", ", header.Select(name => $"'{name}'"))}.");
+            }
+        }
+
+        var values = new List<float>();
+        while (csv.Read())
+        {
+            for (int i = 0; i < at.Length; i++)
+            {
+                string? cell = csv.GetField(at[i]);
+                if (!double.TryParse(cell, NumberStyles.Float, CultureInfo.InvariantCulture, out double value) || !double.IsFinite(value))
+                {
+                    throw new InputException(
+                        $"Readings '{path}', line {csv.Parser.RawRow}, column '{manifest.Columns[i]}': '{cell}' is not a finite number. Repair or remove the row.");
+                }
+
+                values.Add(manifest.Normalise(i, value));
+            }
+        }
+
+        if (values.Count < 2 * at.Length)
+        {
+            throw new InputException($"Readings '{path}' have {values.Count / at.Length} rows; at least 2 are needed.");
+        }
+
+        return new ReadingsFile([.. values], at.Length);
+    }
+}

@@ -1,0 +1,104 @@
+using System.CommandLine;
+using System.Runtime.InteropServices;
+using Edge.Inference;
+using Edge.Inference.Models;
+using Edge.Inference.Reference;
+using Edge.Quantize.Onnx;
+
+namespace Edge.Quantize.Commands;
+
+/// <summary><c>infer</c>: the bare model over a raw little-endian float32 matrix, row by row, state carried; no normalisation.</summary>
+internal static class InferCommand
+{
+    internal static Command Create(TextWriter output)
+    {
+        var model = new Argument<string>("MODEL") { Description = "A .safetensors model of edge-quantize, or an .onnx model." };
+        var input = new Option<string>("--input") { Description = "Rows of normalised inputs, little-endian float32.", Required = true };
+        var outputPath = new Option<string>("--output") { Description = "Where the outputs go, little-endian float32.", Required = true };
+        var engine = new Option<string?>("--engine") { Description = "int8 (default for .safetensors) or float (default for .onnx)." };
+        engine.AcceptOnlyFromAmong("int8", "float", "onnx");
+        var kernel = new Option<string?>("--kernel") { Description = "Kernel of the int8 engine: scalar." };
+        kernel.AcceptOnlyFromAmong("scalar");
+        var stateIn = new Option<string?>("--state-in") { Description = "Start from this saved state instead of zero." };
+        var stateOut = new Option<string?>("--state-out") { Description = "Save the state after the last row." };
+        var command = new Command("infer", "Runs the bare model over a raw float32 matrix, row by row, state carried.") { model, input, outputPath, engine, kernel, stateIn, stateOut };
+        command.SetAction(parsed =>
+        {
+            string path = parsed.GetRequiredValue(model);
+            Stepper stepper = Open(path, parsed.GetValue(engine));
+            if (parsed.GetValue(stateIn) is { } from)
+            {
+                try
+                {
+                    stepper.Restore(OutputPath.Read(from, "State"));
+                }
+                catch (ModelFormatException e)
+                {
+                    throw new InputException($"State '{from}': {e.Message}", e);
+                }
+            }
+
+            int rows = Infer(stepper, parsed.GetRequiredValue(input), parsed.GetRequiredValue(outputPath));
+            if (parsed.GetValue(stateOut) is { } to)
+            {
+                OutputPath.Write(to, stepper.Save());
+            }
+
+            output.WriteLine($"{rows} rows of {stepper.InputCount} in, {rows} rows of {stepper.OutputCount} out.");
+            return 0;
+        });
+        return command;
+    }
+
+    private static Stepper Open(string path, string? engine)
+    {
+        bool isOnnx = path.EndsWith(".onnx", StringComparison.OrdinalIgnoreCase);
+        switch (engine ?? (isOnnx ? "float" : "int8"))
+        {
+            case "float" when isOnnx:
+                var reference = new FloatSession(OnnxImporter.Load(path));
+                return new Stepper(reference.Model.InputCount, reference.Model.OutputCount, reference.Step, reference.Save, bytes => reference.Restore(bytes));
+            case "int8" when !isOnnx:
+                var session = new InferenceSession(EdgeModel.Load(path));
+                return new Stepper(session.Model.InputCount, session.Model.OutputCount, session.Step, session.Save, bytes => session.Restore(bytes));
+            case "float":
+                throw new InputException($"'{path}' is an int8 model; --engine float needs the .onnx file it was made from.");
+            case "int8":
+                throw new InputException($"'{path}' is a float model; quantise it first: edge-quantize quantize {path} --manifest … --calibration … -o model.safetensors.");
+            default:
+                throw new InputException("--engine onnx (ONNX Runtime) is not part of this version; --engine float runs the same model on the built-in float reference.");
+        }
+    }
+
+    private static int Infer(Stepper stepper, string inputPath, string outputPath)
+    {
+        byte[] bytes = OutputPath.Read(inputPath, "Input");
+        if (bytes.Length == 0 || bytes.Length % (sizeof(float) * stepper.InputCount) != 0)
+        {
+            throw new InputException($"Input '{inputPath}' has {bytes.Length} bytes; rows of {stepper.InputCount} float32 values ({sizeof(float) * stepper.InputCount} bytes each) are due.");
+        }
+
+        ReadOnlySpan<float> x = MemoryMarshal.Cast<byte, float>(bytes);
+        int rows = x.Length / stepper.InputCount;
+        for (int i = 0; i < x.Length; i++)
+        {
+            if (!float.IsFinite(x[i]))
+            {
+                throw new InputException($"Input '{inputPath}', row {i / stepper.InputCount}, column {i % stepper.InputCount} is {x[i]}; only finite values may reach the state.");
+            }
+        }
+
+        float[] y = new float[rows * stepper.OutputCount];
+        for (int row = 0; row < rows; row++)
+        {
+            stepper.Step(x.Slice(row * stepper.InputCount, stepper.InputCount), y.AsSpan(row * stepper.OutputCount, stepper.OutputCount));
+        }
+
+        OutputPath.Write(outputPath, MemoryMarshal.AsBytes(y.AsSpan()));
+        return rows;
+    }
+
+    private delegate void StepAction(ReadOnlySpan<float> inputs, Span<float> outputs);
+
+    private sealed record Stepper(int InputCount, int OutputCount, StepAction Step, Func<byte[]> Save, Action<byte[]> Restore);
+}

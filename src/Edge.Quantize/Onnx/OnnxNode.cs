@@ -1,0 +1,35 @@
+using Edge.Quantize.Onnx.Proto;
+
+namespace Edge.Quantize.Onnx;
+
+/// <summary>A node with its attributes at hand and a name for messages.</summary>
+internal sealed class OnnxNode(Node proto, int index)
+{
+    internal string Type => proto.OpType;
+
+    /// <summary>How messages call the node: its type and name, or its place where it has none.</summary>
+    internal string Label => $"{proto.OpType} node {(proto.Name.Length > 0 ? $"'{proto.Name}'" : $"number {index}")}";
+
+    internal bool IsStandard => proto.Domain is "" or "ai.onnx";
+
+    internal IReadOnlyList<string> Outputs => proto.Output;
+
+    internal int InputCount => proto.Input.Count;
+
+    /// <summary>Name of an input, or "" where the node leaves it out.</summary>
+    internal string Input(int at) => at < proto.Input.Count ? proto.Input[at] : "";
+
+    internal bool Has(string attribute) => proto.Attribute.Any(item => item.Name == attribute);
+
+    internal long Int(string attribute, long otherwise) => Find(attribute)?.I ?? otherwise;
+
+    internal float Float(string attribute, float otherwise) => Find(attribute)?.F ?? otherwise;
+
+    internal string Text(string attribute, string otherwise) => Find(attribute)?.S.ToStringUtf8() ?? otherwise;
+
+    internal IReadOnlyList<string> Texts(string attribute) => Find(attribute)?.Strings.Select(item => item.ToStringUtf8()).ToArray() ?? [];
+
+    internal TensorProto? Tensor(string attribute) => Find(attribute)?.T;
+
+    private Proto.Attribute? Find(string attribute) => proto.Attribute.FirstOrDefault(item => item.Name == attribute);
+}

@@ -1,0 +1,43 @@
+using System.CommandLine;
+using Edge.Inference.Models;
+using Edge.Quantize.Commands;
+
+namespace Edge.Quantize;
+
+/// <summary>The entry point: commands in, exit codes out (0 done, 1 the input is wrong, 2 wrong usage, 70 a bug of ours).</summary>
+internal static class Program
+{
+    internal static int Main(string[] args) => Run(args, Console.Out, Console.Error);
+
+    internal static int Run(string[] args, TextWriter output, TextWriter error)
+    {
+        var root = new RootCommand("Turns a trained recurrent model into an int8 one for edge-runtime, and proves what it did.")
+        {
+            InspectCommand.Create(output),
+            QuantizeCommand.Create(output),
+            EvaluateCommand.Create(output),
+            InferCommand.Create(output),
+        };
+        ParseResult parsed = root.Parse(args);
+        if (parsed.Errors.Count > 0)
+        {
+            error.WriteLine($"{string.Join(' ', parsed.Errors[0].Message.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries))} See edge-quantize {string.Join(' ', args.TakeWhile(arg => !arg.StartsWith('-')).Take(1).Append("--help"))}.");
+            return 2;
+        }
+
+        try
+        {
+            return parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false, Output = output, Error = error });
+        }
+        catch (Exception e) when (e is InputException or ModelFormatException)
+        {
+            error.WriteLine(e.Message);
+            return 1;
+        }
+        catch (Exception e)
+        {
+            error.WriteLine($"A bug in edge-quantize, please report it: {e}");
+            return 70;
+        }
+    }
+}

@@ -1,0 +1,53 @@
+using Edge.Quantize.Calibration;
+using MathNet.Numerics.LinearAlgebra;
+
+namespace Edge.Quantize.Quantization;
+
+/// <summary>
+/// Rounding that makes up for its own error: after each weight is rounded, the weights of its row that are still free move
+/// so that the row's sum over the calibration rows changes least. Frantar et al., "GPTQ" (2022), equations 2 and 3. The
+/// row's bias is the last column; it is nearly continuous and takes what is left, the mean error included.
+/// </summary>
+internal sealed class CompensatedRounding
+{
+    // Each activation's own moment is raised by this share, so that compensation does not trust calibration blindly.
+    private const double Damping = 0.02;
+
+    private readonly int[] _order;
+    private readonly Matrix<double> _upper;
+
+    /// <summary>Prepares for rows of <c>moment.Size</c> columns, the last one being the bias.</summary>
+    internal CompensatedRounding(SecondMoment moment)
+    {
+        int size = moment.Size;
+
+        // The columns that carry most are rounded first, while most others are still free; the bias comes last.
+        _order = [.. Enumerable.Range(0, size - 1).OrderByDescending(i => moment[i, i]).ThenBy(i => i), size - 1];
+        double floor = 1e-6 * Math.Max(moment[size - 1, size - 1], 1);
+        Matrix<double> damped = Matrix<double>.Build.Dense(size, size, (i, j) =>
+            moment[_order[i], _order[j]] + (i == j ? (i == size - 1 ? 0 : Damping * moment[_order[i], _order[i]]) + floor : 0));
+        _upper = damped.Cholesky().Solve(Matrix<double>.Build.DenseIdentity(size)).Cholesky().Factor.Transpose();
+    }
+
+    /// <summary>Rounds one row.</summary>
+    /// <param name="row">The weights and, last, the bias; changed on the way.</param>
+    /// <param name="step">The value of one integer step of each.</param>
+    /// <param name="limit">Largest |integer| of each.</param>
+    /// <returns>The integers.</returns>
+    internal int[] Round(double[] row, ReadOnlySpan<double> step, ReadOnlySpan<int> limit)
+    {
+        var rounded = new int[row.Length];
+        for (int i = 0; i < row.Length; i++)
+        {
+            int at = _order[i];
+            rounded[at] = step[at] == 0 ? 0 : (int)Math.Clamp(Math.Round(row[at] / step[at]), -limit[at], limit[at]);
+            double error = (row[at] - (rounded[at] * step[at])) / _upper[i, i];
+            for (int k = i + 1; k < row.Length; k++)
+            {
+                row[_order[k]] -= error * _upper[i, k];
+            }
+        }
+
+        return rounded;
+    }
+}

@@ -1,0 +1,140 @@
+using Edge.Quantize.Onnx;
+using Edge.Testing;
+
+namespace Edge.Quantize.Tests;
+
+/// <summary>Bad input: exit code 1, one sentence that says what and where, nothing written.</summary>
+public sealed class RefusalTests : IDisposable
+{
+    private const string Ambient = "ambient-lstm32";
+    private readonly TemporaryFolder _folder = new();
+
+    private static string Onnx => SharedData.Model(Ambient, "step.onnx");
+
+    private static string Manifest => SharedData.Model(Ambient, "model.json");
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void A_missing_model_is_named() => CommandLine.Refuses(["inspect", "/no/such.onnx"], "'/no/such.onnx' does not exist");
+
+    [Theory]
+    [InlineData("quantize")]
+    [InlineData("infer", "m.onnx")]
+    [InlineData("infer", "m.onnx", "--input", "x", "--output", "y", "--engine", "gpu")]
+    [InlineData("nonsense")]
+    [InlineData("inspect", "a", "b")]
+    public void Wrong_usage_exits_with_2_and_points_to_help(params string[] args)
+    {
+        (int code, string _, string error) = CommandLine.Run(args);
+        Assert.Equal(2, code);
+        Assert.Contains("--help", error, StringComparison.Ordinal);
+        Assert.Single(error.TrimEnd().Split('\n'));
+    }
+
+    [SharedDataTheory]
+    [InlineData("2013-07-04 00:00:00,nan", "line 2, column 'value': 'nan'")]
+    [InlineData("2013-07-04 00:00:00,", "line 2, column 'value': ''")]
+    [InlineData("2013-07-04 00:00:00", "line 2, column 'value'")]
+    [InlineData("2013-07-04 00:00:00,inf", "line 2, column 'value': 'inf'")]
+    [InlineData("2013-07-04 00:00:00,12;5", "line 2, column 'value'")]
+    public void A_bad_cell_of_the_calibration_is_named(string row, string sentence)
+    {
+        string csv = _folder.Write("x.csv", $"timestamp,value\n{row}\n2013-07-04 01:00:00,71.2\n2013-07-04 02:00:00,71.2\n");
+        CommandLine.Refuses(["quantize", Onnx, "--manifest", Manifest, "--calibration", csv, "-o", _folder.File("m")], sentence);
+        Assert.False(File.Exists(_folder.File("m")));
+    }
+
+    [SharedDataFact]
+    public void A_missing_column_is_named()
+    {
+        string csv = _folder.Write("x.csv", "timestamp,temperature\n1,2\n");
+        CommandLine.Refuses(["quantize", Onnx, "--manifest", Manifest, "--calibration", csv, "-o", _folder.File("m")], "no column 'value'", "'temperature'");
+    }
+
+    [SharedDataFact]
+    public void Empty_and_absent_readings_are_named()
+    {
+        CommandLine.Refuses(["quantize", Onnx, "--manifest", Manifest, "--calibration", _folder.Write("e.csv", ""), "-o", _folder.File("m")], "are empty");
+        CommandLine.Refuses(["quantize", Onnx, "--manifest", Manifest, "--calibration", _folder.Write("h.csv", "value\n"), "-o", _folder.File("m")], "0 rows");
+        CommandLine.Refuses(["quantize", Onnx, "--manifest", Manifest, "--calibration", "/no/such.csv", "-o", _folder.File("m")], "/no/such.csv");
+    }
+
+    [SharedDataFact]
+    public void A_manifest_that_does_not_fit_the_model_is_named() =>
+        CommandLine.Refuses(
+            ["quantize", Onnx, "--manifest", SharedData.Model("etth1-lstm64", "model.json"), "--calibration", SharedData.ReadingsOf(Ambient), "-o", _folder.File("m")],
+            "names 7 columns", "the model has 1");
+
+    [SharedDataFact]
+    public void A_target_that_cannot_be_written_is_named() =>
+        CommandLine.Refuses(["quantize", Onnx, "--manifest", Manifest, "--calibration", SharedData.ReadingsOf(Ambient), "-o", "/no/such/folder/m"], "'/no/such/folder/m' cannot be written");
+
+    [SharedDataFact]
+    public void Infer_names_the_row_of_a_value_that_is_not_finite_and_a_file_that_does_not_fit()
+    {
+        File.WriteAllBytes(_folder.File("x"), [.. BitConverter.GetBytes(1f), .. BitConverter.GetBytes(float.NaN)]);
+        CommandLine.Refuses(["infer", Onnx, "--input", _folder.File("x"), "--output", _folder.File("y")], "row 1, column 0 is NaN");
+        File.WriteAllBytes(_folder.File("x"), [1, 2, 3]);
+        CommandLine.Refuses(["infer", Onnx, "--input", _folder.File("x"), "--output", _folder.File("y")], "has 3 bytes");
+        Assert.False(File.Exists(_folder.File("y")));
+    }
+
+    [SharedDataFact]
+    public void An_engine_that_cannot_run_the_file_says_what_can() =>
+        CommandLine.Refuses(["infer", Onnx, "--engine", "int8", "--input", "x", "--output", "y"], "quantise it first");
+
+    [SharedDataTheory]
+    [InlineData("bad_truncated.onnx", "damaged")]
+    [InlineData("bad_garbage.onnx", "ONNX")]
+    [InlineData("bad_empty.onnx", "no ONNX graph")]
+    [InlineData("bad_hidden_size.onnx", "hidden_size")]
+    [InlineData("bad_nan_weight.onnx", "NaN")]
+    [InlineData("bad_external_escape.onnx", "another file")]
+    [InlineData("lstm_reverse.onnx", "direction 'reverse'")]
+    [InlineData("lstm_bidirectional.onnx", "direction 'bidirectional'")]
+    [InlineData("no_recurrent.onnx", "no recurrent node")]
+    public void A_file_of_the_zoo_that_cannot_be_used_is_refused_with_the_reason(string file, string reason) =>
+        CommandLine.Refuses(["inspect", SharedData.Zoo(file)], file, reason);
+
+    [SharedDataFact]
+    public void Every_truncation_of_a_model_is_refused_or_whole()
+    {
+        byte[] bytes = File.ReadAllBytes(Onnx);
+        for (int length = 0; length < bytes.Length; length += length < 2000 ? 1 : 61)
+        {
+            ImportsOrRefuses(bytes[..length]);
+        }
+    }
+
+    [SharedDataFact]
+    public void Ten_thousand_damaged_models_are_refused_or_imported_and_nothing_else()
+    {
+        byte[] bytes = File.ReadAllBytes(Onnx);
+        var random = new Random(1);
+        for (int i = 0; i < 10_000; i++)
+        {
+            byte[] damaged = [.. bytes];
+            for (int flips = random.Next(1, 8); flips > 0; flips--)
+            {
+                // Half of the damage among the first and last bytes, where the structure is.
+                int at = random.Next(4) switch { 0 => random.Next(400), 1 => bytes.Length - 1 - random.Next(800), _ => random.Next(bytes.Length) };
+                damaged[at] = (byte)random.Next(256);
+            }
+
+            ImportsOrRefuses(damaged);
+        }
+    }
+
+    private static void ImportsOrRefuses(byte[] bytes)
+    {
+        try
+        {
+            OnnxImporter.Import(bytes);
+        }
+        catch (InputException)
+        {
+            // The documented refusal.
+        }
+    }
+}
