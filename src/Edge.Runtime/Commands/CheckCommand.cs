@@ -1,0 +1,79 @@
+using System.CommandLine;
+using Edge.Runtime.Configuration;
+using Edge.Runtime.Engines;
+using Edge.Runtime.Hosting;
+using Edge.Runtime.Mqtt;
+using Edge.Runtime.Sensors;
+
+namespace Edge.Runtime.Commands;
+
+/// <summary><c>check</c>: says what is wrong before the service does.</summary>
+internal static class CheckCommand
+{
+    // A machine without a battery-backed clock boots with a date before this program was written.
+    private static readonly DateTimeOffset ClockMin = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
+
+    internal static Command Create(TextWriter output)
+    {
+        Option<string> config = RunCommand.ConfigOption();
+        var command = new Command("check", "Checks configuration, models, sources, broker and clock, and says what is wrong.") { config };
+        command.SetAction(async (parsed, cancel) =>
+        {
+            EdgeConfig edge = ConfigFile.Load(parsed.GetRequiredValue(config));
+            bool well = true;
+            Say("configuration", null);
+            foreach (StreamConfig stream in edge.Streams)
+            {
+                Say($"stream {stream.Name}", Try(() => CheckStream(stream)));
+            }
+
+            Say($"broker {edge.Mqtt.Host}:{edge.Mqtt.Port}", await CheckBrokerAsync(edge, cancel).ConfigureAwait(false));
+            Say("clock", TimeProvider.System.GetUtcNow() < ClockMin ? $"The clock says {TimeProvider.System.GetUtcNow():yyyy-MM-dd}, which is past; set it, or wait for time synchronisation." : null);
+            return well ? ExitCodes.Done : ExitCodes.InputWrong;
+
+            void Say(string what, string? problem)
+            {
+                well &= problem is null;
+                output.WriteLine(problem is null ? $"ok     {what}" : $"WRONG  {what}: {problem}");
+            }
+        });
+        return command;
+    }
+
+    private static void CheckStream(StreamConfig stream)
+    {
+        using IInferenceEngine engine = EngineFactory.Load(stream.Model);
+        TimeSpan period = stream.Period ?? TimeSpan.FromSeconds(engine.Manifest.PeriodSeconds);
+        using ISensor sensor = SensorFactory.Open(stream.Source, engine.Manifest.Columns, period, TimeProvider.System);
+    }
+
+    private static async Task<string?> CheckBrokerAsync(EdgeConfig edge, CancellationToken cancel)
+    {
+        try
+        {
+            // A client id of its own and no last will: a running service is not disturbed.
+            MqttLinkOptions options = EdgeService.LinkOptions(edge) with { ClientId = $"edge-{edge.Device}-check-{Environment.ProcessId}", Will = null };
+            await using IMqttLink link = MqttLinkFactory.Create(edge.Mqtt.Client, options)();
+            await link.ConnectAsync(cancel).ConfigureAwait(false);
+            await link.DisconnectAsync().ConfigureAwait(false);
+            return null;
+        }
+        catch (Exception e) when (e is MqttLinkException or InputException)
+        {
+            return e.Message;
+        }
+    }
+
+    private static string? Try(Action check)
+    {
+        try
+        {
+            check();
+            return null;
+        }
+        catch (InputException e)
+        {
+            return e.Message;
+        }
+    }
+}

@@ -1,0 +1,105 @@
+using System.CommandLine;
+using System.Net;
+using System.Net.Sockets;
+using Edge.Runtime.Configuration;
+using Edge.Runtime.Demo;
+using Edge.Runtime.Hosting;
+using Edge.Runtime.Mqtt;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Edge.Runtime.Commands;
+
+/// <summary><c>demo</c>: the whole main job on this machine, with a live view in the terminal.</summary>
+internal static class DemoCommand
+{
+    private const int UsualPort = 1883;
+
+    internal static Command Create(TextWriter output)
+    {
+        var port = new Option<int?>("--port") { Description = "Port of the broker; default: 1883 if it is free, else any." };
+        var duration = new Option<string?>("--for") { Description = "End by itself after this time, such as 30s; default: run until Ctrl-C." };
+        var seed = new Option<int>("--seed") { Description = "Seed of the simulated greenhouse.", DefaultValueFactory = _ => 7 };
+        var command = new Command("demo", "Shows the whole main job here: broker, simulated sensors with a fault after 20 s, bundled model, live view.") { port, duration, seed };
+        command.SetAction(async (parsed, cancel) =>
+        {
+            TimeSpan? span = null;
+            if (parsed.GetValue(duration) is { } text)
+            {
+                span = Duration.TryParse(text, out TimeSpan given) ? given : throw new InputException($"--for must be a time such as 30s or 2m, not '{text}'.");
+            }
+
+            int brokerPort = ChoosePort(parsed.GetValue(port));
+            await using IAsyncDisposable broker = await MqttLinkFactory.StartBrokerAsync(brokerPort, cancel).ConfigureAwait(false);
+            return await RunAsync(brokerPort, parsed.GetValue(seed), span, output).ConfigureAwait(false);
+        });
+        return command;
+    }
+
+    private static async Task<int> RunAsync(int port, int seed, TimeSpan? span, TextWriter output)
+    {
+        using var service = new EdgeService(DemoScenario.Configure(port, seed), TimeProvider.System, NullLogger.Instance);
+        var watch = new DemoWatch(service, port);
+        using var signal = new StopSignal();
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(signal.Token);
+        if (span is { } limit)
+        {
+            stop.CancelAfter(limit);
+        }
+
+        Task<bool> running = service.RunAsync(stop.Token);
+        await DemoView.ShowAsync(watch, running, output).ConfigureAwait(false);
+        bool endedWell = await running.ConfigureAwait(false);
+        return Conclude(watch, endedWell, output);
+    }
+
+    // Success is what the demo is there to show: forecasts delivered, and a fault that came was found.
+    private static int Conclude(DemoWatch watch, bool endedWell, TextWriter output)
+    {
+        string[] problems =
+        [
+            .. endedWell ? [] : new[] { "a stream ended with an error" },
+            .. watch.Forecasts > 0 ? [] : new[] { "no forecast was published" },
+            .. watch.Delivered >= watch.Forecasts ? [] : new[] { $"only {watch.Delivered} messages were delivered for {watch.Forecasts} forecasts" },
+            .. watch.Elapsed < DemoScenario.FaultKnownBy || watch.Anomalies > 0 ? [] : new[] { "the injected fault was not found" },
+        ];
+        output.WriteLine($"demo: {watch.Elapsed.TotalSeconds:0.0} s, {watch.Ticks} readings, {watch.Forecasts} forecasts, {watch.Anomalies} anomalies, {watch.Delivered} messages delivered");
+        foreach (string line in watch.Events)
+        {
+            output.WriteLine("  " + line);
+        }
+
+        output.WriteLine(problems.Length == 0 ? "demo: all is well" : $"demo: WRONG: {string.Join("; ", problems)}");
+        return problems.Length == 0 ? ExitCodes.Done : ExitCodes.InputWrong;
+    }
+
+    private static int ChoosePort(int? asked)
+    {
+        if (asked is { } port)
+        {
+            return port is >= 1 and <= 65535 && IsFree(port) ? port : throw new InputException($"Port {port} is taken or not a port. Choose another with --port.");
+        }
+
+        if (IsFree(UsualPort))
+        {
+            return UsualPort;
+        }
+
+        using var any = new TcpListener(IPAddress.Loopback, 0);
+        any.Start();
+        return ((IPEndPoint)any.LocalEndpoint).Port;
+    }
+
+    private static bool IsFree(int port)
+    {
+        try
+        {
+            using var listener = new TcpListener(IPAddress.Loopback, port);
+            listener.Start();
+            return true;
+        }
+        catch (SocketException)
+        {
+            return false;
+        }
+    }
+}

@@ -1,0 +1,93 @@
+using System.CommandLine;
+using Edge.Inference.Models;
+using Edge.Runtime.Configuration;
+using Edge.Runtime.Engines;
+using Edge.Runtime.Hosting;
+using Edge.Runtime.Mqtt;
+using Edge.Runtime.Sensors.Replay;
+using Edge.Runtime.Streams;
+using Microsoft.Extensions.Logging;
+
+namespace Edge.Runtime.Commands;
+
+/// <summary><c>replay</c>: the same pipeline over recorded rows as fast as it goes, no broker; one JSON object a line.</summary>
+internal static class ReplayCommand
+{
+    internal static Command Create(TextWriter output)
+    {
+        var model = new Option<string>("--model") { Description = "A .safetensors model of edge-quantize, or demo.", Required = true };
+        var data = new Option<string>("--data") { Description = "Readings in the model's columns, .csv.", Required = true };
+        var target = new Option<string>("--output") { Description = "Where the payloads go, one JSON object a line.", Required = true };
+        var device = new Option<string>("--device") { Description = "Device name in the payloads.", DefaultValueFactory = _ => "replay" };
+        var stream = new Option<string?>("--stream") { Description = "Stream name in the payloads; default: the model's name." };
+        var timeColumn = new Option<string?>("--time-column") { Description = "Header of the time column; default: found by its name." };
+        var command = new Command("replay", "Runs the pipeline over recorded rows as fast as it goes and writes the payloads MQTT would carry.")
+        {
+            model, data, target, device, stream, timeColumn,
+        };
+        command.SetAction(async (parsed, cancel) =>
+        {
+            using ILoggerFactory logs = ServiceLog.Create();
+            using IInferenceEngine engine = EngineFactory.Load(parsed.GetRequiredValue(model));
+            var replay = new ReplayConfig { File = parsed.GetRequiredValue(data), TimeColumn = parsed.GetValue(timeColumn), Speed = PlaybackSpeed.Max };
+            var config = new StreamConfig
+            {
+                Name = RequireName("--stream", parsed.GetValue(stream) ?? StreamName(engine.Manifest)),
+                Model = parsed.GetRequiredValue(model),
+                Source = replay,
+            };
+            string deviceName = RequireName("--device", parsed.GetRequiredValue(device));
+            TimeSpan period = TimeSpan.FromSeconds(engine.Manifest.PeriodSeconds);
+            var sensor = new ReplaySensor(replay, engine.Manifest.Columns, period, TimeProvider.System);
+            await using Stream lines = Open(parsed.GetRequiredValue(target));
+            using var pipeline = new SensorStream(
+                deviceName, config, sensor, engine, new OutboxConfig().AgeMax, (message, _, _) => Write(lines, message), new StoppedClock(), logs.CreateLogger("edge"));
+            using var stop = new StopSignal();
+            await pipeline.RunAsync(stop.Token).ConfigureAwait(false);
+            await lines.FlushAsync(CancellationToken.None).ConfigureAwait(false);
+            StreamHealth health = pipeline.Health;
+            await output.WriteLineAsync($"{health.Ticks} rows, {health.Forecasts} forecasts, {health.Anomalies} anomalies, {health.MissedTicks} rows without usable values -> {parsed.GetRequiredValue(target)}").ConfigureAwait(false);
+            return ExitCodes.Done;
+        });
+        return command;
+    }
+
+    // States such as ON and OFF are no JSON; their events say the same.
+    private static ValueTask Write(Stream lines, MqttMessage message)
+    {
+        if (message.ContentType is not null)
+        {
+            lines.Write(message.Payload.Span);
+            lines.WriteByte((byte)'\n');
+        }
+
+        return ValueTask.CompletedTask;
+    }
+
+    private static BufferedStream Open(string path)
+    {
+        try
+        {
+            return new BufferedStream(new FileStream(path, FileMode.Create, FileAccess.Write), 1 << 16);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            throw new InputException($"'{path}' cannot be written: {e.Message}", e);
+        }
+    }
+
+    private static string RequireName(string option, string name) =>
+        ConfigFile.IsName(name) ? name : throw new InputException($"{option} is '{name}'; use 1 to 64 of the letters a-z, digits, _ and -.");
+
+    private static string StreamName(ModelManifest manifest)
+    {
+        string name = new(manifest.Name.ToLowerInvariant().Select(letter => char.IsAsciiLetterOrDigit(letter) || letter is '_' or '-' ? letter : '-').Take(64).ToArray());
+        return name.Length > 0 ? name : "model";
+    }
+
+    /// <summary>Time that does not pass: what a replay writes must not depend on how long it takes.</summary>
+    private sealed class StoppedClock : TimeProvider
+    {
+        public override long GetTimestamp() => 0;
+    }
+}

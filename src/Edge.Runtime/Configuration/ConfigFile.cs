@@ -1,0 +1,303 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+using YamlDotNet.Core;
+using YamlDotNet.RepresentationModel;
+
+namespace Edge.Runtime.Configuration;
+
+/// <summary>Reads edge.yaml into an <see cref="EdgeConfig"/>, whole, before anything starts.</summary>
+internal static partial class ConfigFile
+{
+    private const long FileMaxBytes = 1 << 20;
+
+    private const string NotYet = "is not part of this version";
+
+    /// <exception cref="InputException">The file cannot be read or has mistakes: one line each, with line and column.</exception>
+    internal static EdgeConfig Load(string path)
+    {
+        string text;
+        try
+        {
+            var file = new FileInfo(path);
+            if (!file.Exists)
+            {
+                throw new InputException($"Configuration '{path}' does not exist. Check --config; deploy/config has samples.");
+            }
+
+            if (file.Length > FileMaxBytes)
+            {
+                throw new InputException($"Configuration '{path}' has {file.Length} bytes; {FileMaxBytes} is the limit.");
+            }
+
+            text = File.ReadAllText(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            throw new InputException($"Configuration '{path}' cannot be read: {e.Message}", e);
+        }
+
+        return Parse(text, path);
+    }
+
+    internal static EdgeConfig Parse(string text, string path)
+    {
+        var errors = new ConfigErrors(path);
+        var yaml = new YamlStream();
+        try
+        {
+            yaml.Load(new StringReader(text));
+        }
+        catch (YamlException e)
+        {
+            errors.Add(e.Start.Line, e.Start.Column, $"this is not YAML: {e.Message.TrimEnd('.')}");
+            errors.ThrowIfAny();
+        }
+
+        if (yaml.Documents.Count != 1 || yaml.Documents[0].RootNode is not YamlMappingNode root)
+        {
+            throw new InputException($"{path}:1:1: the file must be one YAML mapping with the keys device, mqtt and streams.");
+        }
+
+        EdgeConfig config = ReadRoot(new YamlMap(root, errors), Path.GetDirectoryName(Path.GetFullPath(path))!);
+        errors.ThrowIfAny();
+        return config;
+    }
+
+    private static EdgeConfig ReadRoot(YamlMap map, string folder)
+    {
+        string device = Name(map, "device", "the device's name in topics");
+        string? state = map.Text("state");
+        MqttConfig mqtt = map.Map("mqtt") is { } mqttMap ? ReadMqtt(mqttMap) : new MqttConfig();
+        StreamConfig[] streams = map.Maps("streams").Select(stream => ReadStream(stream, folder)).ToArray();
+        if (streams.Length == 0)
+        {
+            map.Fail("streams", "'streams' must list at least one stream");
+        }
+
+        foreach (string twice in streams.GroupBy(stream => stream.Name).Where(group => group.Count() > 1 && group.Key.Length > 0).Select(group => group.Key))
+        {
+            map.Fail("streams", $"two streams are named '{twice}'");
+        }
+
+        map.RejectUnknown();
+        return new EdgeConfig { Device = device, StateFolder = state, Mqtt = mqtt, Streams = streams };
+    }
+
+    private static MqttConfig ReadMqtt(YamlMap map)
+    {
+        TlsConfig? tls = null;
+        if (map.Map("tls") is { } tlsMap)
+        {
+            tls = new TlsConfig(tlsMap.Text("ca"), tlsMap.Text("certificate"), tlsMap.Text("key"));
+            if (tls.CertificateFile is null != tls.KeyFile is null)
+            {
+                tlsMap.Fail("certificate", "'certificate' and 'key' go together");
+            }
+
+            tlsMap.RejectUnknown();
+        }
+
+        OutboxConfig outbox = new();
+        if (map.Map("outbox") is { } outboxMap)
+        {
+            outbox = new OutboxConfig
+            {
+                SizeMaxBytes = outboxMap.Bytes("max_size", outbox.SizeMaxBytes),
+                AgeMax = outboxMap.Duration("max_age") ?? outbox.AgeMax,
+            };
+            outboxMap.RejectUnknown();
+        }
+
+        if (map.Text("discovery") is { } discovery && discovery != "none")
+        {
+            map.Fail("discovery", discovery == "homeassistant" ? $"discovery by Home Assistant {NotYet}; say none" : $"'discovery' must be homeassistant or none, not '{discovery}'");
+        }
+
+        string? username = map.Secret("username");
+        string? password = map.Secret("password");
+        if (password is not null && username is null)
+        {
+            map.Fail("password", "'password' needs a 'username'");
+        }
+
+        var mqtt = new MqttConfig
+        {
+            Host = map.RequiredText("host", "the broker's name or address"),
+            Port = map.Whole("port", tls is null ? 1883 : 8883, 1, 65535),
+            Client = map.Choice("client", MqttClientLibrary.Auto),
+            Tls = tls,
+            Username = username,
+            Password = password,
+            Outbox = outbox,
+        };
+        map.RejectUnknown();
+        return mqtt;
+    }
+
+    private static StreamConfig ReadStream(YamlMap map, string folder)
+    {
+        string engine = map.Text("engine") ?? "int8";
+        if (engine != "int8")
+        {
+            map.Fail("engine", engine == "onnx" ? $"engine onnx {NotYet}; say int8" : $"'engine' must be int8 or onnx, not '{engine}'");
+        }
+
+        string model = map.RequiredText("model", "a .safetensors file of edge-quantize, or demo");
+        var stream = new StreamConfig
+        {
+            Name = Name(map, "name", "the stream's name in topics"),
+            Model = model == "demo" || model.Length == 0 ? model : Path.Combine(folder, model),
+            Period = map.Duration("period"),
+            HoldTicks = map.Whole("hold", 5, 0, 100_000),
+            Source = ReadSource(map, folder),
+            Forecast = ReadForecast(map),
+            Anomaly = ReadAnomaly(map),
+        };
+        map.RejectUnknown();
+        return stream;
+    }
+
+    private static SourceConfig ReadSource(YamlMap stream, string folder)
+    {
+        var nothing = new SimulatedConfig();
+        if (stream.Has("channels"))
+        {
+            stream.Map("channels");
+            stream.Fail("channels", $"reading single channels (i2c, iio, hwmon, mqtt) {NotYet}; give a 'source' (replay or simulated)");
+            return nothing;
+        }
+
+        if (stream.Map("source") is not { } map)
+        {
+            if (!stream.Has("source"))
+            {
+                stream.Fail("source", "'source' is missing (replay or simulated)");
+            }
+
+            return nothing;
+        }
+
+        if (map.Has("replay") == map.Has("simulated"))
+        {
+            stream.Fail("source", "'source' must be either replay or simulated");
+        }
+
+        SourceConfig source = map.Map("replay") is { } replay ? ReadReplay(replay, folder)
+            : map.Map("simulated") is { } simulated ? ReadSimulated(simulated)
+            : nothing;
+        map.RejectUnknown();
+        return source;
+    }
+
+    private static ReplayConfig ReadReplay(YamlMap map, string folder)
+    {
+        var replay = new ReplayConfig
+        {
+            File = Path.Combine(folder, map.RequiredText("file", "a CSV file with the model's columns")),
+            TimeColumn = map.Text("time_column"),
+            Speed = ReadSpeed(map),
+            Loop = map.Flag("loop", false),
+        };
+        map.RejectUnknown();
+        return replay;
+    }
+
+    private static SimulatedConfig ReadSimulated(YamlMap map)
+    {
+        var simulated = new SimulatedConfig
+        {
+            Seed = map.Whole("seed", 1, 0, int.MaxValue),
+            Speed = ReadSpeed(map),
+            Faults = map.Maps("faults").Select(ReadFault).ToArray(),
+        };
+        map.RejectUnknown();
+        return simulated;
+    }
+
+    private static FaultConfig ReadFault(YamlMap map)
+    {
+        TimeSpan? at = map.Duration("at");
+        if (at is null && !map.Has("at"))
+        {
+            map.Fail("at", "'at' is missing (when the fault begins, from the stream's first tick)");
+        }
+
+        if (!map.Has("kind"))
+        {
+            map.Fail("kind", $"'kind' is missing ({string.Join(", ", Enum.GetNames<FaultKind>()).ToLowerInvariant()})");
+        }
+
+        var fault = new FaultConfig(
+            at ?? TimeSpan.Zero,
+            map.Duration("duration") ?? TimeSpan.FromSeconds(10),
+            map.Choice("kind", FaultKind.Spike),
+            map.RequiredText("channel", "the channel that fails"),
+            map.Has("magnitude") ? map.Number("magnitude", 0, -1e6, 1e6) : null);
+        map.RejectUnknown();
+        return fault;
+    }
+
+    private static PlaybackSpeed ReadSpeed(YamlMap map)
+    {
+        string text = map.Text("speed") ?? "1x";
+        if (text == "max")
+        {
+            return PlaybackSpeed.Max;
+        }
+
+        if (text.EndsWith('x') && double.TryParse(text.AsSpan(0, text.Length - 1), NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double factor)
+            && factor is > 0 and <= 1e6)
+        {
+            return new PlaybackSpeed(factor);
+        }
+
+        map.Fail("speed", $"'speed' must be max or a factor such as 1x or 60x, not '{text}'");
+        return PlaybackSpeed.Max;
+    }
+
+    private static ForecastConfig ReadForecast(YamlMap stream)
+    {
+        if (stream.Map("forecast") is not { } map)
+        {
+            return new ForecastConfig();
+        }
+
+        var forecast = new ForecastConfig { Interval = map.Number("interval", 0.9, 0.5, 0.999) };
+        map.RejectUnknown();
+        return forecast;
+    }
+
+    private static AnomalyConfig ReadAnomaly(YamlMap stream)
+    {
+        if (stream.Map("anomaly") is not { } map)
+        {
+            return new AnomalyConfig();
+        }
+
+        if (map.Text("alarm_pin") is not null)
+        {
+            map.Fail("alarm_pin", $"an alarm pin {NotYet}");
+        }
+
+        var anomaly = new AnomalyConfig { Sensitivity = map.Choice("sensitivity", Sensitivity.Normal), MinDurationTicks = map.Whole("min_duration", 3, 1, 1000) };
+        map.RejectUnknown();
+        return anomaly;
+    }
+
+    private static string Name(YamlMap map, string key, string meaning)
+    {
+        string name = map.RequiredText(key, meaning);
+        if (name.Length > 0 && !IsName(name))
+        {
+            map.Fail(key, $"'{key}' is '{name}'; use 1 to 64 of the letters a-z, digits, _ and -");
+        }
+
+        return name;
+    }
+
+    /// <summary>Whether a device or stream name can stand in a topic.</summary>
+    internal static bool IsName(string name) => NamePattern().IsMatch(name);
+
+    [GeneratedRegex("^[a-z0-9_-]{1,64}\\z")]
+    private static partial Regex NamePattern();
+}

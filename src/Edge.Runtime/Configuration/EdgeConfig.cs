@@ -1,0 +1,161 @@
+namespace Edge.Runtime.Configuration;
+
+/// <summary>The whole of edge.yaml, checked.</summary>
+internal sealed record EdgeConfig
+{
+    /// <summary>Name of the device in topics, [a-z0-9_-]+.</summary>
+    public required string Device { get; init; }
+
+    /// <summary>Folder for what must outlive the process, or null.</summary>
+    public string? StateFolder { get; init; }
+
+    public required MqttConfig Mqtt { get; init; }
+
+    public required IReadOnlyList<StreamConfig> Streams { get; init; }
+}
+
+/// <summary>Which MQTT client library carries the messages.</summary>
+internal enum MqttClientLibrary
+{
+    /// <summary>MQTTnet where it is compiled in, else libmosquitto.</summary>
+    Auto,
+    MqttNet,
+    Mosquitto,
+}
+
+internal sealed record MqttConfig
+{
+    public string Host { get; init; } = "127.0.0.1";
+
+    /// <summary>TCP port, 1..65535. Default: 8883 with TLS, 1883 without.</summary>
+    public int Port { get; init; } = 1883;
+
+    public MqttClientLibrary Client { get; init; } = MqttClientLibrary.Auto;
+
+    public TlsConfig? Tls { get; init; }
+
+    public string? Username { get; init; }
+
+    public string? Password { get; init; }
+
+    public OutboxConfig Outbox { get; init; } = new();
+}
+
+/// <summary>Files in PEM. Without a CA the system's trust store decides.</summary>
+internal sealed record TlsConfig(string? CaFile, string? CertificateFile, string? KeyFile);
+
+internal sealed record OutboxConfig
+{
+    /// <summary>Most bytes of payload kept while the broker is away.</summary>
+    public long SizeMaxBytes { get; init; } = 256L << 20;
+
+    /// <summary>Age at which a reading or a forecast is of no use to anyone: the message expiry of MQTT 5.</summary>
+    public TimeSpan AgeMax { get; init; } = TimeSpan.FromDays(7);
+}
+
+internal sealed record StreamConfig
+{
+    /// <summary>Name of the stream in topics, [a-z0-9_-]+.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>Path of a model file, or <c>demo</c> for the bundled one.</summary>
+    public required string Model { get; init; }
+
+    /// <summary>Time from tick to tick; null for the model's own.</summary>
+    public TimeSpan? Period { get; init; }
+
+    /// <summary>Ticks for which a channel without a usable value keeps its last one.</summary>
+    public int HoldTicks { get; init; } = 5;
+
+    public required SourceConfig Source { get; init; }
+
+    public ForecastConfig Forecast { get; init; } = new();
+
+    public AnomalyConfig Anomaly { get; init; } = new();
+}
+
+/// <summary>Where a stream's rows come from.</summary>
+internal abstract record SourceConfig;
+
+/// <summary>Recorded rows from a CSV file.</summary>
+internal sealed record ReplayConfig : SourceConfig
+{
+    public required string File { get; init; }
+
+    /// <summary>Header of the time column; null to find it, or to do without.</summary>
+    public string? TimeColumn { get; init; }
+
+    public PlaybackSpeed Speed { get; init; } = new(1);
+
+    public bool Loop { get; init; }
+}
+
+/// <summary>The seeded greenhouse of docs/demo.md.</summary>
+internal sealed record SimulatedConfig : SourceConfig
+{
+    public int Seed { get; init; } = 1;
+
+    public PlaybackSpeed Speed { get; init; } = new(1);
+
+    public IReadOnlyList<FaultConfig> Faults { get; init; } = [];
+}
+
+/// <summary>What goes wrong with a simulated sensor.</summary>
+internal enum FaultKind
+{
+    /// <summary>One tick far off.</summary>
+    Spike,
+
+    /// <summary>A constant offset.</summary>
+    Bias,
+
+    /// <summary>An offset that grows by <see cref="FaultConfig.Magnitude"/> a tick.</summary>
+    Drift,
+
+    /// <summary>The last value, again and again.</summary>
+    Stuck,
+
+    /// <summary>No value at all.</summary>
+    Dropout,
+
+    /// <summary>Noise of standard deviation <see cref="FaultConfig.Magnitude"/> on top.</summary>
+    Noise,
+}
+
+/// <summary>One injected fault.</summary>
+/// <param name="At">Start, from the stream's first tick.</param>
+/// <param name="Duration">How long; ignored by a spike.</param>
+/// <param name="Kind">What happens.</param>
+/// <param name="Channel">To which channel.</param>
+/// <param name="Magnitude">In standard deviations of the channel; null for the kind's default.</param>
+internal sealed record FaultConfig(TimeSpan At, TimeSpan Duration, FaultKind Kind, string Channel, double? Magnitude);
+
+/// <summary>Recorded time over real time: 1, 60, or infinite for as fast as it goes.</summary>
+internal readonly record struct PlaybackSpeed(double Factor)
+{
+    public static PlaybackSpeed Max { get; } = new(double.PositiveInfinity);
+
+    public bool IsMax => double.IsPositiveInfinity(Factor);
+}
+
+internal sealed record ForecastConfig
+{
+    /// <summary>Share of actual values that the interval is to hold, 0.5..0.999.</summary>
+    public double Interval { get; init; } = 0.9;
+}
+
+/// <summary>How readily the detector speaks up.</summary>
+internal enum Sensitivity
+{
+    Low,
+    Normal,
+    High,
+}
+
+internal sealed record AnomalyConfig
+{
+    public Sensitivity Sensitivity { get; init; } = Sensitivity.Normal;
+
+    /// <summary>Ticks in a row that must be abnormal before an anomaly opens, and normal before it closes. 1..1000.</summary>
+    public int MinDurationTicks { get; init; } = 3;
+}

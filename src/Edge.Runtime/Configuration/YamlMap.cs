@@ -1,0 +1,280 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+using YamlDotNet.RepresentationModel;
+
+namespace Edge.Runtime.Configuration;
+
+/// <summary>
+/// One mapping of the YAML file on its way to a record: hands out values by key, remembers what was asked for, and collects
+/// every mistake with line and column instead of stopping at the first.
+/// </summary>
+internal sealed partial class YamlMap
+{
+    private readonly Dictionary<string, YamlNode> _entries = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _known = [];
+    private readonly YamlNode _node;
+    private readonly ConfigErrors _errors;
+
+    internal YamlMap(YamlMappingNode node, ConfigErrors errors)
+    {
+        _node = node;
+        _errors = errors;
+        foreach ((YamlNode key, YamlNode value) in node.Children)
+        {
+            if (key is not YamlScalarNode { Value: { } name })
+            {
+                errors.Add(key, "a key must be a plain word");
+            }
+            else
+            {
+                _entries[name] = value;
+            }
+        }
+    }
+
+    internal bool Has(string key) => _entries.ContainsKey(key);
+
+    internal void Fail(string key, string message) => _errors.Add(_entries.GetValueOrDefault(key, _node), message);
+
+    /// <summary>Reports every key that nothing asked for. Call it last.</summary>
+    internal void RejectUnknown()
+    {
+        foreach ((string key, YamlNode value) in _entries)
+        {
+            if (!_known.Contains(key))
+            {
+                _errors.Add(value, $"unknown key '{key}'; {Nearest(key)}");
+            }
+        }
+    }
+
+    internal string? Text(string key)
+    {
+        if (!Take(key, out YamlNode node))
+        {
+            return null;
+        }
+
+        if (node is not YamlScalarNode { Value: { } text })
+        {
+            _errors.Add(node, $"'{key}' must be a single value");
+            return null;
+        }
+
+        return Expand(node, text);
+    }
+
+    internal string RequiredText(string key, string meaning)
+    {
+        string? text = Text(key);
+        if (string.IsNullOrWhiteSpace(text) && !(Has(key) && _entries[key] is not YamlScalarNode))
+        {
+            _errors.Add(_node, $"'{key}' is missing ({meaning})");
+        }
+
+        return text ?? "";
+    }
+
+    /// <summary>A value that may live in a file: <c>password: { file: PATH }</c>.</summary>
+    internal string? Secret(string key)
+    {
+        if (!_entries.TryGetValue(key, out YamlNode? node) || node is not YamlMappingNode)
+        {
+            return Text(key);
+        }
+
+        YamlMap map = Map(key)!;
+        string path = map.RequiredText("file", "where the value is kept");
+        map.RejectUnknown();
+        try
+        {
+            return path.Length == 0 ? null : File.ReadAllText(path).TrimEnd('\r', '\n');
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            _errors.Add(node, $"'{key}' cannot be read from its file: {e.Message}");
+            return null;
+        }
+    }
+
+    internal bool Flag(string key, bool otherwise)
+    {
+        string? text = Text(key);
+        if (text is null or "true" or "false")
+        {
+            return text is null ? otherwise : text == "true";
+        }
+
+        Fail(key, $"'{key}' must be true or false, not '{text}'");
+        return otherwise;
+    }
+
+    internal double Number(string key, double otherwise, double min, double max)
+    {
+        if (Text(key) is not { } text)
+        {
+            return otherwise;
+        }
+
+        if (double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double value) && value >= min && value <= max)
+        {
+            return value;
+        }
+
+        Fail(key, $"'{key}' must be a number from {min} to {max}, not '{text}'");
+        return otherwise;
+    }
+
+    internal int Whole(string key, int otherwise, int min, int max)
+    {
+        if (Text(key) is not { } text)
+        {
+            return otherwise;
+        }
+
+        if (int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int value) && value >= min && value <= max)
+        {
+            return value;
+        }
+
+        Fail(key, $"'{key}' must be a whole number from {min} to {max}, not '{text}'");
+        return otherwise;
+    }
+
+    internal TimeSpan? Duration(string key)
+    {
+        if (Text(key) is not { } text)
+        {
+            return null;
+        }
+
+        if (Configuration.Duration.TryParse(text, out TimeSpan duration))
+        {
+            return duration;
+        }
+
+        Fail(key, $"'{key}' must be a time such as 500ms, 1s, 5m, 2h or 7d, not '{text}'");
+        return null;
+    }
+
+    internal long Bytes(string key, long otherwise)
+    {
+        if (Text(key) is not { } text)
+        {
+            return otherwise;
+        }
+
+        Match match = SizePattern().Match(text);
+        if (match.Success && long.TryParse(match.Groups[1].ValueSpan, out long value) && value is > 0 and <= 1L << 20)
+        {
+            return value << (match.Groups[2].Value switch { "KB" => 10, "MB" => 20, _ => 30 });
+        }
+
+        Fail(key, $"'{key}' must be a size such as 512KB, 256MB or 1GB, not '{text}'");
+        return otherwise;
+    }
+
+    internal T Choice<T>(string key, T otherwise)
+        where T : struct, Enum
+    {
+        if (Text(key) is not { } text)
+        {
+            return otherwise;
+        }
+
+        string[] names = Enum.GetNames<T>().Select(name => name.ToLowerInvariant()).ToArray();
+        int at = Array.IndexOf(names, text);
+        if (at >= 0)
+        {
+            return Enum.GetValues<T>()[at];
+        }
+
+        Fail(key, $"'{key}' must be one of {string.Join(", ", names)}, not '{text}'");
+        return otherwise;
+    }
+
+    internal YamlMap? Map(string key)
+    {
+        if (!Take(key, out YamlNode node))
+        {
+            return null;
+        }
+
+        if (node is YamlMappingNode mapping)
+        {
+            return new YamlMap(mapping, _errors);
+        }
+
+        _errors.Add(node, $"'{key}' must be a group of keys");
+        return null;
+    }
+
+    internal IReadOnlyList<YamlMap> Maps(string key)
+    {
+        if (!Take(key, out YamlNode node))
+        {
+            return [];
+        }
+
+        if (node is not YamlSequenceNode sequence || sequence.Children.Any(item => item is not YamlMappingNode))
+        {
+            _errors.Add(node, $"'{key}' must be a list, each entry a group of keys");
+            return [];
+        }
+
+        return sequence.Children.Select(item => new YamlMap((YamlMappingNode)item, _errors)).ToArray();
+    }
+
+    private bool Take(string key, out YamlNode node)
+    {
+        _known.Add(key);
+        return _entries.TryGetValue(key, out node!);
+    }
+
+    // ${VAR} is the environment's VAR.
+    private string Expand(YamlNode node, string text) =>
+        VariablePattern().Replace(text, match =>
+        {
+            string name = match.Groups[1].Value;
+            string? value = Environment.GetEnvironmentVariable(name);
+            if (value is null)
+            {
+                _errors.Add(node, $"the environment has no variable '{name}'");
+            }
+
+            return value ?? "";
+        });
+
+    private string Nearest(string key)
+    {
+        string? nearest = _known.OrderBy(known => Distance(key, known)).ThenBy(known => known, StringComparer.Ordinal).FirstOrDefault();
+        return nearest is not null && Distance(key, nearest) <= Math.Max(2, key.Length / 2)
+            ? $"did you mean '{nearest}'?"
+            : $"known here: {string.Join(", ", _known.Order(StringComparer.Ordinal))}";
+    }
+
+    // Levenshtein distance.
+    private static int Distance(string a, string b)
+    {
+        int[] row = Enumerable.Range(0, b.Length + 1).ToArray();
+        for (int i = 1; i <= a.Length; i++)
+        {
+            int diagonal = row[0];
+            row[0] = i;
+            for (int j = 1; j <= b.Length; j++)
+            {
+                int substitute = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+                diagonal = row[j];
+                row[j] = Math.Min(substitute, Math.Min(row[j], row[j - 1]) + 1);
+            }
+        }
+
+        return row[b.Length];
+    }
+
+    [GeneratedRegex(@"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")]
+    private static partial Regex VariablePattern();
+
+    [GeneratedRegex(@"^([0-9]{1,7}) ?(KB|MB|GB)$")]
+    private static partial Regex SizePattern();
+}

@@ -1,0 +1,32 @@
+using Edge.Inference.Models;
+using Edge.Runtime.Engines.Int8;
+
+namespace Edge.Runtime.Engines;
+
+/// <summary>Loads the model a stream names.</summary>
+internal static class EngineFactory
+{
+    private const string BundledModel = "Edge.Runtime.Demo.greenhouse.safetensors";
+
+    /// <param name="model">Path of a model file, or <c>demo</c> for the bundled greenhouse.</param>
+    /// <exception cref="InputException">The model cannot be used.</exception>
+    internal static IInferenceEngine Load(string model)
+    {
+        try
+        {
+            return new Int8Engine(model == "demo" ? EdgeModel.Parse(ReadBundled()) : EdgeModel.Load(model));
+        }
+        catch (ModelFormatException e)
+        {
+            throw new InputException(e.Message, e);
+        }
+    }
+
+    private static byte[] ReadBundled()
+    {
+        using Stream stream = typeof(EngineFactory).Assembly.GetManifestResourceStream(BundledModel)!;
+        using var bytes = new MemoryStream();
+        stream.CopyTo(bytes);
+        return bytes.ToArray();
+    }
+}

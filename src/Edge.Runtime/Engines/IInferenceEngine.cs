@@ -1,0 +1,26 @@
+using Edge.Inference.Models;
+
+namespace Edge.Runtime.Engines;
+
+/// <summary>A stateful model in some arithmetic: one stream's state, stepped a row at a time.</summary>
+internal interface IInferenceEngine : IDisposable
+{
+    ModelManifest Manifest { get; }
+
+    /// <summary>SHA-256 of the model file, lower-case hex.</summary>
+    string ModelSha256 { get; }
+
+    /// <summary>What computes, for people: <c>int8, scalar kernel</c>.</summary>
+    string Description { get; }
+
+    /// <summary>How often each input was clipped to its range.</summary>
+    ReadOnlySpan<long> InputSaturations { get; }
+
+    /// <summary>One step over normalised, finite inputs [I] to normalised outputs [O].</summary>
+    void Step(ReadOnlySpan<float> inputs, Span<float> outputs);
+
+    byte[] SaveState();
+
+    /// <exception cref="ModelFormatException">The state is damaged or another model's.</exception>
+    void RestoreState(ReadOnlySpan<byte> saved);
+}

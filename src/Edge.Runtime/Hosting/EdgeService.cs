@@ -1,0 +1,199 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text.Json;
+using Edge.Runtime.Configuration;
+using Edge.Runtime.Engines;
+using Edge.Runtime.Mqtt;
+using Edge.Runtime.Publishing;
+using Edge.Runtime.Sensors;
+using Edge.Runtime.Streams;
+using Microsoft.Extensions.Logging;
+
+namespace Edge.Runtime.Hosting;
+
+/// <summary>Everything edge.yaml asks for, opened at once and run until the sources end or someone says stop.</summary>
+internal sealed class EdgeService : IDisposable
+{
+    // Longest wait, after a stop, for what is still on its way to the broker.
+    private static readonly TimeSpan StopWait = TimeSpan.FromSeconds(2);
+
+    private readonly EdgeConfig _config;
+    private readonly TimeProvider _clock;
+    private readonly ILogger _log;
+    private readonly Outbox _outbox;
+    private readonly List<SensorStream> _streams = [];
+    private readonly long _started;
+
+    /// <summary>Opens models and sources.</summary>
+    /// <exception cref="InputException">Something cannot be opened; one line for each that cannot.</exception>
+    internal EdgeService(EdgeConfig config, TimeProvider clock, ILogger log)
+    {
+        _config = config;
+        _clock = clock;
+        _log = log;
+        _started = clock.GetTimestamp();
+        _outbox = new Outbox(config.Mqtt.Outbox.SizeMaxBytes);
+        var problems = new List<string>();
+        foreach (StreamConfig stream in config.Streams)
+        {
+            try
+            {
+                _streams.Add(Open(stream));
+            }
+            catch (InputException e)
+            {
+                problems.Add($"Stream '{stream.Name}': {e.Message}");
+            }
+        }
+
+        Publisher = new Publisher(config.Device, _outbox, MqttLinkFactory.Create(config.Mqtt.Client, LinkOptions(config)), Info, clock, log);
+        if (problems.Count > 0)
+        {
+            Dispose();
+            throw new InputException(string.Join('\n', problems));
+        }
+    }
+
+    internal IReadOnlyList<SensorStream> Streams => _streams;
+
+    internal Publisher Publisher { get; }
+
+    internal static MqttLinkOptions LinkOptions(EdgeConfig config) => new()
+    {
+        Host = config.Mqtt.Host,
+        Port = config.Mqtt.Port,
+        ClientId = $"edge-{config.Device}",
+        Username = config.Mqtt.Username,
+        Password = config.Mqtt.Password,
+        Tls = config.Mqtt.Tls,
+        Will = Publisher.Status(config.Device, online: false),
+    };
+
+    /// <summary>Runs until every source has ended and all is delivered, or <paramref name="stop"/> says stop.</summary>
+    /// <returns>Whether every stream ended well.</returns>
+    /// <exception cref="InputException">The broker refuses the configured credentials.</exception>
+    internal async Task<bool> RunAsync(CancellationToken stop)
+    {
+        using var streamsStop = CancellationTokenSource.CreateLinkedTokenSource(stop);
+        using var publisherStop = new CancellationTokenSource();
+        Task publishing = Publisher.RunAsync(publisherStop.Token);
+        Task<bool>[] running = _streams.Select(stream => Task.Run(() => RunStreamAsync(stream, streamsStop.Token), CancellationToken.None)).ToArray();
+        Task<bool[]> streams = Task.WhenAll(running);
+
+        if (await Task.WhenAny(streams, publishing).ConfigureAwait(false) == publishing)
+        {
+            // Only a refusal, or a bug, ends the publisher before the streams.
+            await streamsStop.CancelAsync().ConfigureAwait(false);
+            await streams.ConfigureAwait(false);
+            await publishing.ConfigureAwait(false);
+        }
+
+        bool[] ended = await streams.ConfigureAwait(false);
+        _outbox.Complete();
+        if (stop.IsCancellationRequested)
+        {
+            publisherStop.CancelAfter(StopWait);
+        }
+        else
+        {
+            using CancellationTokenRegistration hurry = stop.Register(() => publisherStop.CancelAfter(StopWait));
+            await Task.WhenAny(publishing).ConfigureAwait(false);
+        }
+
+        try
+        {
+            await publishing.ConfigureAwait(false);
+        }
+        catch (OperationCanceledException)
+        {
+            _log.LogWarning("Stopped with {Count} messages undelivered: the broker was away", _outbox.Count);
+        }
+
+        return Array.TrueForAll(ended, well => well);
+    }
+
+    public void Dispose() => _streams.ForEach(stream => stream.Dispose());
+
+    private SensorStream Open(StreamConfig stream)
+    {
+        IInferenceEngine engine = EngineFactory.Load(stream.Model);
+        TimeSpan period = stream.Period ?? TimeSpan.FromSeconds(engine.Manifest.PeriodSeconds);
+        ISensor sensor = SensorFactory.Open(stream.Source, engine.Manifest.Columns, period, _clock);
+        return new SensorStream(_config.Device, stream, sensor, engine, _config.Mqtt.Outbox.AgeMax, _outbox.EnqueueAsync, _clock, _log);
+    }
+
+    private async Task<bool> RunStreamAsync(SensorStream stream, CancellationToken stop)
+    {
+        try
+        {
+            await stream.RunAsync(stop).ConfigureAwait(false);
+            return true;
+        }
+        catch (OperationCanceledException)
+        {
+            return true;
+        }
+        catch (InputException e)
+        {
+            _log.LogError("{Stream}: {Message} The other streams go on", stream.Name, e.Message);
+            return false;
+        }
+        catch (Exception e)
+        {
+            _log.LogError(e, "{Stream}: a bug ended this stream; the others go on", stream.Name);
+            return false;
+        }
+    }
+
+    private MqttMessage Info()
+    {
+        using var payload = new MemoryStream();
+        using (var json = new Utf8JsonWriter(payload))
+        {
+            json.WriteStartObject();
+            json.WriteString("device", _config.Device);
+            json.WriteString("time", _clock.GetUtcNow().UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture));
+            json.WriteString("version", Version);
+            json.WriteString("boot_id", BootId());
+            json.WriteNumber("uptime_seconds", Math.Round(_clock.GetElapsedTime(_started).TotalSeconds, 1));
+            json.WriteStartObject("streams");
+            foreach (SensorStream stream in _streams)
+            {
+                json.WriteStartObject(stream.Name);
+                json.WriteString("model", stream.Engine.ModelSha256[..6]);
+                json.WriteString("model_name", stream.Engine.Manifest.Name);
+                json.WriteString("model_sha256", stream.Engine.ModelSha256);
+                json.WriteString("engine", stream.Engine.Description);
+                json.WriteNumber("period_seconds", stream.Engine.Manifest.PeriodSeconds);
+                json.WriteEndObject();
+            }
+
+            json.WriteEndObject();
+            json.WriteEndObject();
+        }
+
+        return new MqttMessage
+        {
+            Topic = Topics.Info(_config.Device),
+            Payload = payload.ToArray(),
+            Class = MessageClass.Event,
+            Retain = true,
+            ContentType = "application/json",
+        };
+    }
+
+    internal static string Version => typeof(EdgeService).Assembly.GetName().Version!.ToString(3);
+
+    // Linux gives every boot an id; elsewhere a process must do.
+    private static string BootId()
+    {
+        try
+        {
+            return File.ReadAllText("/proc/sys/kernel/random/boot_id").Trim();
+        }
+        catch (IOException)
+        {
+            return $"process-{Environment.ProcessId}-{Process.GetCurrentProcess().StartTime.Ticks}";
+        }
+    }
+}

@@ -1,0 +1,67 @@
+namespace Edge.Runtime.Mqtt;
+
+/// <summary>Whom to connect to and as whom.</summary>
+internal sealed record MqttLinkOptions
+{
+    public required string Host { get; init; }
+
+    public required int Port { get; init; }
+
+    public required string ClientId { get; init; }
+
+    public string? Username { get; init; }
+
+    public string? Password { get; init; }
+
+    public Configuration.TlsConfig? Tls { get; init; }
+
+    /// <summary>What the broker says for us when we vanish.</summary>
+    public MqttMessage? Will { get; init; }
+
+    /// <summary>Seconds of silence after which either side counts the other as gone, 5..65535.</summary>
+    public int KeepAliveSeconds { get; init; } = 15;
+
+    /// <summary>Longest wait for the broker's answer to a connect.</summary>
+    public int ConnectTimeoutMs { get; init; } = 10_000;
+}
+
+/// <summary>A message that arrived.</summary>
+internal readonly record struct MqttReceived(string Topic, ReadOnlyMemory<byte> Payload, bool Retain);
+
+/// <summary>The broker cannot be reached or went away; trying again may help.</summary>
+internal class MqttLinkException(string message, Exception? inner = null) : Exception(message, inner);
+
+/// <summary>The broker answered no; trying again as before will not help.</summary>
+internal sealed class MqttRefusedException(string message) : MqttLinkException(message);
+
+/// <summary>
+/// One connection to an MQTT 5 broker, from connect to disconnect; a new link for each attempt. Publishing may be done from
+/// one thread at a time and does not wait for earlier messages.
+/// </summary>
+internal interface IMqttLink : IAsyncDisposable
+{
+    /// <summary>Connects with a clean session and the will.</summary>
+    /// <exception cref="MqttRefusedException">The broker refuses (credentials, authorisation, protocol).</exception>
+    /// <exception cref="MqttLinkException">The broker cannot be reached.</exception>
+    Task ConnectAsync(CancellationToken cancel);
+
+    /// <summary>Hands a message over, in order. The task ends when the broker has acknowledged it (QoS 1) or the client has taken it (QoS 0).</summary>
+    /// <exception cref="MqttLinkException">The connection was lost first.</exception>
+    Task PublishAsync(MqttMessage message);
+
+    /// <summary>Subscribes at QoS 1.</summary>
+    /// <exception cref="MqttLinkException">The connection was lost, or the broker refuses the filter.</exception>
+    Task SubscribeAsync(string filter, CancellationToken cancel);
+
+    /// <summary>Called on the link's own thread for each message that arrives.</summary>
+    Action<MqttReceived>? Received { get; set; }
+
+    /// <summary>Ends when the connection is gone, with the reason.</summary>
+    Task<string> Closed { get; }
+
+    /// <summary>Most unacknowledged QoS 1 messages that the broker takes.</summary>
+    int ReceiveMaximum { get; }
+
+    /// <summary>Says goodbye, so that the broker forgets the will.</summary>
+    Task DisconnectAsync();
+}

@@ -1,0 +1,342 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
+namespace Edge.Runtime.Mqtt.Mosquitto;
+
+/// <summary>
+/// libmosquitto over P/Invoke. One thread of our own runs its network loop; the library calls back on that thread. The
+/// native client is freed when both the loop has ended and the link is disposed.
+/// </summary>
+internal sealed class MosquittoLink : IMqttLink
+{
+    private const int LoopTimeoutMs = 1000;
+    private const int ReasonRefusedFrom = 0x80;
+    private const int SubscribeRefusedFrom = 0x80;
+
+    private static readonly Lazy<bool> LibraryFound = new(() =>
+    {
+        if (!NativeLibrary.TryLoad(NativeMethods.Library, typeof(MosquittoLink).Assembly, null, out _))
+        {
+            return false;
+        }
+
+        return NativeMethods.LibInit() == 0;
+    });
+
+    private readonly MqttLinkOptions _options;
+    private readonly Lock _gate = new();
+    private readonly TaskCompletionSource _connected = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<string> _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Dictionary<int, TaskCompletionSource> _awaited = [];
+    private nint _client;
+    private GCHandle _self;
+    private Thread? _loop;
+    private bool _isClosed;
+
+    internal MosquittoLink(MqttLinkOptions options) => _options = options;
+
+    public Action<MqttReceived>? Received { get; set; }
+
+    public Task<string> Closed => _closed.Task;
+
+    public int ReceiveMaximum { get; private set; } = ushort.MaxValue;
+
+    private string Broker => $"Broker {_options.Host}:{_options.Port}";
+
+    /// <exception cref="InputException">libmosquitto is not installed.</exception>
+    internal static void RequireLibrary()
+    {
+        if (!LibraryFound.Value)
+        {
+            throw new InputException($"{NativeMethods.Library} is not installed, and it carries the MQTT messages of this build. Install it: sudo apt-get install libmosquitto1.");
+        }
+    }
+
+    public async Task ConnectAsync(CancellationToken cancel)
+    {
+        RequireLibrary();
+        _self = GCHandle.Alloc(this);
+        _client = NativeMethods.New(_options.ClientId, cleanSession: true, GCHandle.ToIntPtr(_self));
+        if (_client == 0)
+        {
+            throw new MqttLinkException("libmosquitto could not make a client; the machine is out of memory.");
+        }
+
+        Configure();
+        _loop = new Thread(Loop) { IsBackground = true, Name = "mosquitto loop" };
+        _loop.Start();
+        try
+        {
+            await _connected.Task.WaitAsync(TimeSpan.FromMilliseconds(_options.ConnectTimeoutMs), cancel).ConfigureAwait(false);
+        }
+        catch (TimeoutException e)
+        {
+            throw new MqttLinkException($"{Broker} did not answer within {_options.ConnectTimeoutMs / 1000.0:0.#} s.", e);
+        }
+    }
+
+    public unsafe Task PublishAsync(MqttMessage message)
+    {
+        nint properties = 0;
+        try
+        {
+            AddProperties(ref properties, message);
+            fixed (byte* payload = message.Payload.Span)
+            {
+                lock (_gate)
+                {
+                    RequireOpen();
+                    Check(
+                        NativeMethods.Publish(_client, out int mid, message.Topic, message.Payload.Length, payload, message.QualityOfService, message.Retain, properties),
+                        $"publishing on '{message.Topic}'");
+
+                    // QoS 0 is done when libmosquitto has it: its queue goes out before what follows.
+                    return message.QualityOfService == 0 ? Task.CompletedTask : Await(mid);
+                }
+            }
+        }
+        finally
+        {
+            NativeMethods.PropertyFreeAll(ref properties);
+        }
+    }
+
+    public async Task SubscribeAsync(string filter, CancellationToken cancel)
+    {
+        Task granted;
+        lock (_gate)
+        {
+            RequireOpen();
+            Check(NativeMethods.Subscribe(_client, out int mid, filter, qos: 1, options: 0, properties: 0), $"subscribing to '{filter}'");
+            granted = Await(mid);
+        }
+
+        await granted.WaitAsync(cancel).ConfigureAwait(false);
+    }
+
+    public async Task DisconnectAsync()
+    {
+        lock (_gate)
+        {
+            if (_isClosed || _client == 0)
+            {
+                return;
+            }
+
+            _ = NativeMethods.Disconnect(_client, 0, 0);
+        }
+
+        await _closed.Task.ConfigureAwait(false);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        Close("The link was disposed.");
+        if (_loop is not null)
+        {
+            await Task.Run(_loop.Join).ConfigureAwait(false);
+        }
+
+        if (_client != 0)
+        {
+            NativeMethods.Destroy(_client);
+            _client = 0;
+        }
+
+        if (_self.IsAllocated)
+        {
+            _self.Free();
+        }
+    }
+
+    private unsafe void Configure()
+    {
+        Check(NativeMethods.IntOption(_client, NativeMethods.OptionProtocolVersion, NativeMethods.ProtocolVersion5), "choosing MQTT 5");
+        Check(NativeMethods.IntOption(_client, NativeMethods.OptionTcpNoDelay, 1), "setting TCP_NODELAY");
+        Check(NativeMethods.ThreadedSet(_client, threaded: true), "turning on threads");
+        if (_options.Username is not null)
+        {
+            Check(NativeMethods.UsernamePasswordSet(_client, _options.Username, _options.Password), "setting the credentials");
+        }
+
+        if (_options.Tls is { } tls)
+        {
+            if (tls.CaFile is null)
+            {
+                Check(NativeMethods.IntOption(_client, NativeMethods.OptionTlsUseOsCertificates, 1), "using the system's certificates");
+            }
+
+            Check(
+                NativeMethods.TlsSet(_client, tls.CaFile, null, tls.CertificateFile, tls.KeyFile, 0),
+                $"reading the TLS files (ca {tls.CaFile ?? "the system's"}, certificate {tls.CertificateFile ?? "none"}, key {tls.KeyFile ?? "none"})");
+            Check(NativeMethods.TlsOptionsSet(_client, verifyPeer: 1, "tlsv1.2", null), "requiring TLS 1.2");
+        }
+
+        if (_options.Will is { } will)
+        {
+            fixed (byte* payload = will.Payload.Span)
+            {
+                Check(NativeMethods.WillSet(_client, will.Topic, will.Payload.Length, payload, will.QualityOfService, will.Retain, 0), "setting the last will");
+            }
+        }
+
+        NativeMethods.OnConnect(_client, &HandleConnect);
+        NativeMethods.OnDisconnect(_client, &HandleDisconnect);
+        NativeMethods.OnPublish(_client, &HandlePublish);
+        NativeMethods.OnSubscribe(_client, &HandleSubscribe);
+        NativeMethods.OnMessage(_client, &HandleMessage);
+    }
+
+    // The network loop, on its own thread from connect to close.
+    private void Loop()
+    {
+        int code = NativeMethods.Connect(_client, _options.Host, _options.Port, _options.KeepAliveSeconds, null, 0);
+        if (code != 0)
+        {
+            Close($"{Broker} cannot be reached: {NativeMethods.Error(code)}.");
+        }
+
+        while (!Volatile.Read(ref _isClosed))
+        {
+            code = NativeMethods.Loop(_client, LoopTimeoutMs, packetsMax: 1);
+            if (code != 0)
+            {
+                Close($"The connection to {_options.Host}:{_options.Port} was lost: {NativeMethods.Error(code)}.");
+            }
+        }
+
+    }
+
+    private void Close(string reason)
+    {
+        TaskCompletionSource[] awaited;
+        lock (_gate)
+        {
+            if (_isClosed)
+            {
+                return;
+            }
+
+            Volatile.Write(ref _isClosed, true);
+            awaited = [.. _awaited.Values];
+            _awaited.Clear();
+        }
+
+        var lost = new MqttLinkException(reason);
+        _connected.TrySetException(lost);
+        _closed.TrySetResult(reason);
+        foreach (TaskCompletionSource waiting in awaited)
+        {
+            waiting.TrySetException(lost);
+        }
+    }
+
+    private void RequireOpen()
+    {
+        if (_isClosed || _client == 0)
+        {
+            throw new MqttLinkException(_closed.Task.IsCompleted ? _closed.Task.Result : $"{Broker} is not connected.");
+        }
+    }
+
+    // Called with the gate held from before the packet's number exists, so its answer cannot come first.
+    private Task Await(int mid)
+    {
+        var awaited = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        _awaited[mid] = awaited;
+        return awaited.Task;
+    }
+
+    // Nobody awaits a QoS 0 message, which libmosquitto reports like the others.
+    private void Answer(int mid, Exception? refused)
+    {
+        TaskCompletionSource? awaited;
+        lock (_gate)
+        {
+            _awaited.Remove(mid, out awaited);
+        }
+
+        if (refused is null)
+        {
+            awaited?.TrySetResult();
+        }
+        else
+        {
+            awaited?.TrySetException(refused);
+        }
+    }
+
+    private static void AddProperties(ref nint properties, MqttMessage message)
+    {
+        if (message.ContentType is { } contentType)
+        {
+            Check(NativeMethods.PropertyAddString(ref properties, NativeMethods.PropertyContentType, contentType), "setting the content type");
+        }
+
+        if (message.ExpirySeconds is { } expiry)
+        {
+            Check(NativeMethods.PropertyAddInt32(ref properties, NativeMethods.PropertyMessageExpiry, expiry), "setting the expiry");
+        }
+
+        foreach ((string name, string value) in message.UserProperties)
+        {
+            Check(NativeMethods.PropertyAddPair(ref properties, NativeMethods.PropertyUser, name, value), "setting a user property");
+        }
+    }
+
+    private static void Check(int code, string doing)
+    {
+        if (code != 0)
+        {
+            throw new MqttLinkException($"libmosquitto failed at {doing}: {NativeMethods.Error(code)}.");
+        }
+    }
+
+    private static MosquittoLink Of(nint handle) => (MosquittoLink)GCHandle.FromIntPtr(handle).Target!;
+
+    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
+    private static void HandleConnect(nint client, nint handle, int reason, int flags, nint properties)
+    {
+        MosquittoLink link = Of(handle);
+        if (reason != 0)
+        {
+            var refused = new MqttRefusedException(
+                $"{link.Broker} refuses the connection{(link._options.Username is { } user ? $" of user '{user}'" : "")}: {NativeMethods.Reason(reason)}. Check mqtt.username and mqtt.password.");
+            link._connected.TrySetException(refused);
+            link.Close(refused.Message);
+            return;
+        }
+
+        if (NativeMethods.PropertyReadInt16(properties, NativeMethods.PropertyReceiveMaximum, out ushort receiveMaximum, skipFirst: false) != 0)
+        {
+            link.ReceiveMaximum = receiveMaximum;
+        }
+
+        link._connected.TrySetResult();
+    }
+
+    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
+    private static void HandleDisconnect(nint client, nint handle, int reason, nint properties)
+    {
+        MosquittoLink link = Of(handle);
+        link.Close(reason == 0 ? "Disconnected." : $"{link.Broker} closed the connection: {(reason >= ReasonRefusedFrom ? NativeMethods.Reason(reason) : NativeMethods.Error(reason))}.");
+    }
+
+    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
+    private static void HandlePublish(nint client, nint handle, int mid, int reason, nint properties)
+    {
+        MosquittoLink link = Of(handle);
+        link.Answer(mid, reason >= ReasonRefusedFrom ? new MqttRefusedException($"{NativeMethods.Reason(reason)}.") : null);
+    }
+
+    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
+    private static unsafe void HandleSubscribe(nint client, nint handle, int mid, int count, int* granted, nint properties) =>
+        Of(handle).Answer(mid, count < 1 || granted[0] >= SubscribeRefusedFrom ? new MqttRefusedException("The broker refuses the subscription.") : null);
+
+    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
+    private static unsafe void HandleMessage(nint client, nint handle, NativeMethods.NativeMessage* message, nint properties)
+    {
+        MosquittoLink link = Of(handle);
+        byte[] payload = new ReadOnlySpan<byte>((void*)message->Payload, message->PayloadLength).ToArray();
+        link.Received?.Invoke(new MqttReceived(Marshal.PtrToStringUTF8(message->Topic) ?? "", payload, message->Retain != 0));
+    }}

@@ -1,0 +1,35 @@
+namespace Edge.Runtime.Mqtt;
+
+/// <summary>What a message is for, in the order in which a full outbox gives them up.</summary>
+internal enum MessageClass
+{
+    Reading,
+    Forecast,
+
+    /// <summary>Anomalies, states, health: never given up before the others.</summary>
+    Event,
+}
+
+/// <summary>One message on its way to the broker.</summary>
+internal sealed record MqttMessage
+{
+    public required string Topic { get; init; }
+
+    public required ReadOnlyMemory<byte> Payload { get; init; }
+
+    public required MessageClass Class { get; init; }
+
+    /// <summary>0 or 1.</summary>
+    public int QualityOfService { get; init; } = 1;
+
+    public bool Retain { get; init; }
+
+    /// <summary>MQTT 5 content type, or null.</summary>
+    public string? ContentType { get; init; }
+
+    /// <summary>MQTT 5 message expiry in seconds, or null for never.</summary>
+    public uint? ExpirySeconds { get; init; }
+
+    /// <summary>MQTT 5 user properties.</summary>
+    public IReadOnlyList<KeyValuePair<string, string>> UserProperties { get; init; } = [];
+}

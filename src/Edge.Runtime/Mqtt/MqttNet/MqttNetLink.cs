@@ -1,0 +1,213 @@
+using System.Buffers;
+using System.Net.Security;
+using System.Security.Authentication;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using Edge.Runtime.Configuration;
+using MQTTnet;
+using MQTTnet.Exceptions;
+using MQTTnet.Formatter;
+using MQTTnet.Protocol;
+
+namespace Edge.Runtime.Mqtt.MqttNet;
+
+/// <summary>MQTTnet 5.</summary>
+internal sealed class MqttNetLink : IMqttLink
+{
+    private readonly MqttLinkOptions _options;
+    private readonly IMqttClient _client = new MqttClientFactory().CreateMqttClient();
+    private readonly TaskCompletionSource<string> _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    internal MqttNetLink(MqttLinkOptions options)
+    {
+        _options = options;
+        _client.DisconnectedAsync += disconnected =>
+        {
+            _closed.TrySetResult(disconnected.Exception is null
+                ? $"Broker {options.Host}:{options.Port} closed the connection: {disconnected.ReasonString ?? disconnected.Reason.ToString()}."
+                : $"The connection to broker {options.Host}:{options.Port} was lost: {Sentence(disconnected.Exception)}.");
+            return Task.CompletedTask;
+        };
+        _client.ApplicationMessageReceivedAsync += received =>
+        {
+            MqttApplicationMessage message = received.ApplicationMessage;
+            Received?.Invoke(new MqttReceived(message.Topic, message.Payload.ToArray(), message.Retain));
+            return Task.CompletedTask;
+        };
+    }
+
+    public Action<MqttReceived>? Received { get; set; }
+
+    public Task<string> Closed => _closed.Task;
+
+    public int ReceiveMaximum { get; private set; } = ushort.MaxValue;
+
+    public async Task ConnectAsync(CancellationToken cancel)
+    {
+        MqttClientConnectResult result;
+        try
+        {
+            result = await _client.ConnectAsync(BuildOptions(), cancel).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is MqttCommunicationException or MqttProtocolViolationException or CryptographicException or IOException)
+        {
+            throw new MqttLinkException($"Broker {_options.Host}:{_options.Port} cannot be reached: {Sentence(e)}.", e);
+        }
+        catch (OperationCanceledException e) when (!cancel.IsCancellationRequested)
+        {
+            throw new MqttLinkException($"Broker {_options.Host}:{_options.Port} did not answer within {_options.ConnectTimeoutMs / 1000.0:0.#} s.", e);
+        }
+
+        if (result.ResultCode != MqttClientConnectResultCode.Success)
+        {
+            throw new MqttRefusedException(
+                $"Broker {_options.Host}:{_options.Port} refuses the connection{(_options.Username is { } user ? $" of user '{user}'" : "")}: {result.ReasonString ?? result.ResultCode.ToString()}. Check mqtt.username and mqtt.password.");
+        }
+
+        ReceiveMaximum = result.ReceiveMaximum ?? ushort.MaxValue;
+    }
+
+    public async Task PublishAsync(MqttMessage message)
+    {
+        MqttApplicationMessageBuilder builder = new MqttApplicationMessageBuilder()
+            .WithTopic(message.Topic)
+            .WithPayloadSegment(message.Payload)
+            .WithQualityOfServiceLevel((MqttQualityOfServiceLevel)message.QualityOfService)
+            .WithRetainFlag(message.Retain);
+        if (message.ContentType is not null)
+        {
+            builder.WithContentType(message.ContentType);
+        }
+
+        if (message.ExpirySeconds is { } expiry)
+        {
+            builder.WithMessageExpiryInterval(expiry);
+        }
+
+        foreach ((string name, string value) in message.UserProperties)
+        {
+            builder.WithUserProperty(name, value);
+        }
+
+        MqttClientPublishResult result;
+        try
+        {
+            result = await _client.PublishAsync(builder.Build()).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is MqttCommunicationException or OperationCanceledException or ObjectDisposedException or IOException or InvalidOperationException)
+        {
+            throw new MqttLinkException($"The connection to broker {_options.Host}:{_options.Port} was lost: {Sentence(e)}.", e);
+        }
+
+        if (!result.IsSuccess)
+        {
+            throw new MqttRefusedException($"{result.ReasonCode}.");
+        }
+    }
+
+    public async Task SubscribeAsync(string filter, CancellationToken cancel)
+    {
+        try
+        {
+            MqttClientSubscribeResult result = await _client
+                .SubscribeAsync(new MqttClientSubscribeOptionsBuilder().WithTopicFilter(filter, MqttQualityOfServiceLevel.AtLeastOnce).Build(), cancel)
+                .ConfigureAwait(false);
+            if (result.Items.Any(item => (int)item.ResultCode >= 0x80))
+            {
+                throw new MqttRefusedException("The broker refuses the subscription.");
+            }
+        }
+        catch (MqttCommunicationException e)
+        {
+            throw new MqttLinkException($"The connection to broker {_options.Host}:{_options.Port} was lost: {Sentence(e)}.", e);
+        }
+    }
+
+    public async Task DisconnectAsync()
+    {
+        try
+        {
+            await _client.DisconnectAsync(new MqttClientDisconnectOptionsBuilder().Build()).ConfigureAwait(false);
+        }
+        catch (MqttCommunicationException)
+        {
+            // It was gone already, which is what was wanted.
+        }
+    }
+
+    public ValueTask DisposeAsync()
+    {
+        _client.Dispose();
+        _closed.TrySetResult("The link was disposed.");
+        return ValueTask.CompletedTask;
+    }
+
+    private MqttClientOptions BuildOptions()
+    {
+        MqttClientOptionsBuilder builder = new MqttClientOptionsBuilder()
+            .WithProtocolVersion(MqttProtocolVersion.V500)
+            .WithTcpServer(_options.Host, _options.Port)
+            .WithClientId(_options.ClientId)
+            .WithCleanStart()
+            .WithTimeout(TimeSpan.FromMilliseconds(_options.ConnectTimeoutMs))
+            .WithKeepAlivePeriod(TimeSpan.FromSeconds(_options.KeepAliveSeconds));
+        if (_options.Username is not null)
+        {
+            builder.WithCredentials(_options.Username, _options.Password ?? "");
+        }
+
+        if (_options.Will is { } will)
+        {
+            builder.WithWillTopic(will.Topic)
+                .WithWillPayload(will.Payload.ToArray())
+                .WithWillQualityOfServiceLevel((MqttQualityOfServiceLevel)will.QualityOfService)
+                .WithWillRetain(will.Retain);
+        }
+
+        if (_options.Tls is { } tls)
+        {
+            builder.WithTlsOptions(BuildTls(tls));
+        }
+
+        return builder.Build();
+    }
+
+    private MqttClientTlsOptions BuildTls(TlsConfig tls)
+    {
+        MqttClientTlsOptionsBuilder builder = new MqttClientTlsOptionsBuilder()
+            .UseTls()
+            .WithTargetHost(_options.Host)
+            .WithSslProtocols(SslProtocols.Tls12 | SslProtocols.Tls13)
+            .WithRevocationMode(X509RevocationMode.NoCheck);
+        if (tls.CaFile is { } caFile)
+        {
+            var trusted = new X509Certificate2Collection();
+            trusted.ImportFromPemFile(caFile);
+            builder.WithCertificateValidationHandler(validation => IsTrusted(validation, trusted));
+        }
+
+        if (tls.CertificateFile is not null)
+        {
+            builder.WithClientCertificates([X509Certificate2.CreateFromPemFile(tls.CertificateFile, tls.KeyFile)]);
+        }
+
+        return builder.Build();
+    }
+
+    // Trusts what the configured CA has signed and nothing else; the name must fit in any case.
+    private static bool IsTrusted(MqttClientCertificateValidationEventArgs validation, X509Certificate2Collection trusted)
+    {
+        if (validation.Certificate is null || (validation.SslPolicyErrors & ~SslPolicyErrors.RemoteCertificateChainErrors) != SslPolicyErrors.None)
+        {
+            return false;
+        }
+
+        using var chain = new X509Chain();
+        chain.ChainPolicy.TrustMode = X509ChainTrustMode.CustomRootTrust;
+        chain.ChainPolicy.CustomTrustStore.AddRange(trusted);
+        chain.ChainPolicy.RevocationMode = X509RevocationMode.NoCheck;
+        return chain.Build(new X509Certificate2(validation.Certificate));
+    }
+
+    private static string Sentence(Exception e) => (e.InnerException ?? e).Message.TrimEnd('.');
+}

@@ -1,0 +1,48 @@
+using System.CommandLine;
+using Edge.Runtime.Commands;
+
+namespace Edge.Runtime;
+
+/// <summary>The entry point: commands in, exit codes out (0 done, 1 the input is wrong, 2 wrong usage, 70 a bug of ours).</summary>
+internal static class Program
+{
+    internal static Task<int> Main(string[] args) => RunAsync(args, Console.Out, Console.Error);
+
+    internal static async Task<int> RunAsync(string[] args, TextWriter output, TextWriter error)
+    {
+        var root = new RootCommand("Sensor readings in, forecasts and anomalies out over MQTT, through a stateful int8 model.")
+        {
+            RunCommand.Create(),
+            ReplayCommand.Create(output),
+            DemoCommand.Create(output),
+            CheckCommand.Create(output),
+            RecordCommand.Create(output),
+        };
+        ParseResult parsed = root.Parse(args);
+        if (parsed.Errors.Count > 0)
+        {
+            await error.WriteLineAsync($"{string.Join(' ', parsed.Errors[0].Message.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries))} See edge-runtime {string.Join(' ', args.TakeWhile(arg => !arg.StartsWith('-')).Take(1).Append("--help"))}.").ConfigureAwait(false);
+            return ExitCodes.WrongUsage;
+        }
+
+        try
+        {
+            var configuration = new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null, Output = output, Error = error };
+            return await parsed.InvokeAsync(configuration).ConfigureAwait(false);
+        }
+        catch (InputException e)
+        {
+            await error.WriteLineAsync(e.Message).ConfigureAwait(false);
+            return ExitCodes.InputWrong;
+        }
+        catch (OperationCanceledException)
+        {
+            return ExitCodes.Done;
+        }
+        catch (Exception e)
+        {
+            await error.WriteLineAsync($"A bug in edge-runtime, please report it: {e}").ConfigureAwait(false);
+            return ExitCodes.Bug;
+        }
+    }
+}

@@ -1,0 +1,190 @@
+using Edge.Runtime.Mqtt;
+using Microsoft.Extensions.Logging;
+
+namespace Edge.Runtime.Publishing;
+
+/// <summary>
+/// Carries the outbox to the broker: connects, says <c>online</c>, keeps a window of unacknowledged messages in flight, sends
+/// what was not acknowledged again after a lost connection, and says <c>offline</c> when all is done.
+/// </summary>
+internal sealed class Publisher
+{
+    private const int WindowMax = 256;
+    private static readonly TimeSpan BackoffMin = TimeSpan.FromSeconds(0.5);
+    private static readonly TimeSpan BackoffMax = TimeSpan.FromSeconds(30);
+
+    private readonly Outbox _outbox;
+    private readonly Func<IMqttLink> _newLink;
+    private readonly string _device;
+    private readonly Func<MqttMessage> _info;
+    private readonly TimeProvider _clock;
+    private readonly ILogger _log;
+    private readonly Queue<(MqttMessage Message, Task Acknowledged)> _inFlight = new();
+    private readonly HashSet<string> _refusedTopics = [];
+    private Queue<MqttMessage> _again = new();
+
+    internal Publisher(string device, Outbox outbox, Func<IMqttLink> newLink, Func<MqttMessage> info, TimeProvider clock, ILogger log)
+    {
+        _device = device;
+        _outbox = outbox;
+        _newLink = newLink;
+        _info = info;
+        _clock = clock;
+        _log = log;
+    }
+
+    /// <summary>Messages the broker has acknowledged (QoS 1) or the client has taken (QoS 0).</summary>
+    internal long Delivered { get; private set; }
+
+    internal bool IsConnected { get; private set; }
+
+    /// <summary>What the status topic says, and what the broker says for us when we vanish.</summary>
+    internal static MqttMessage Status(string device, bool online) => new()
+    {
+        Topic = Topics.Status(device),
+        Payload = online ? "online"u8.ToArray() : "offline"u8.ToArray(),
+        Class = MessageClass.Event,
+        Retain = true,
+    };
+
+    /// <summary>Runs until the outbox is complete and delivered.</summary>
+    /// <exception cref="InputException">The broker refuses the very first connection: a mistake in the configuration.</exception>
+    internal async Task RunAsync(CancellationToken cancel)
+    {
+        bool wasConnected = false;
+        bool saidUnreachable = false;
+        for (int attempt = 0; ; attempt++)
+        {
+            await using IMqttLink link = _newLink();
+            try
+            {
+                await link.ConnectAsync(cancel).ConfigureAwait(false);
+                _log.LogInformation("Connected to the broker");
+                wasConnected = IsConnected = true;
+                saidUnreachable = false;
+                attempt = 0;
+                await link.PublishAsync(Status(_device, online: true)).ConfigureAwait(false);
+                await link.PublishAsync(_info()).ConfigureAwait(false);
+                await PumpAsync(link, cancel).ConfigureAwait(false);
+                await link.PublishAsync(Status(_device, online: false)).ConfigureAwait(false);
+                await link.DisconnectAsync().ConfigureAwait(false);
+                return;
+            }
+            catch (MqttRefusedException e) when (!wasConnected)
+            {
+                throw new InputException(e.Message, e);
+            }
+            catch (MqttLinkException e)
+            {
+                if (!saidUnreachable)
+                {
+                    _log.LogWarning("{Reason} Trying again until it works; {Count} messages wait", e.Message, _outbox.Count + _again.Count + _inFlight.Count);
+                    saidUnreachable = true;
+                }
+            }
+            finally
+            {
+                IsConnected = false;
+                KeepUnacknowledged();
+            }
+
+            TimeSpan backoff = BackoffMin * Math.Pow(2, Math.Min(attempt, 10));
+            backoff = (backoff < BackoffMax ? backoff : BackoffMax) * (0.5 + Random.Shared.NextDouble());
+            await Task.Delay(backoff, _clock, cancel).ConfigureAwait(false);
+        }
+    }
+
+    private async Task PumpAsync(IMqttLink link, CancellationToken cancel)
+    {
+        int window = Math.Clamp(link.ReceiveMaximum, 1, WindowMax);
+        while (true)
+        {
+            while (_again.TryPeek(out MqttMessage? message))
+            {
+                await SendAsync(link, message, window, cancel).ConfigureAwait(false);
+                _again.Dequeue();
+            }
+
+            while (_outbox.TryDequeue(out MqttMessage? message))
+            {
+                await SendAsync(link, message!, window, cancel).ConfigureAwait(false);
+            }
+
+            Task<bool> more = _outbox.WaitAsync(cancel).AsTask();
+            if (!more.IsCompleted)
+            {
+                await SettleAsync(link, 0, cancel).ConfigureAwait(false);
+            }
+
+            if (await Task.WhenAny(more, link.Closed).ConfigureAwait(false) != more)
+            {
+                throw new MqttLinkException(await link.Closed.ConfigureAwait(false));
+            }
+
+            if (!await more.ConfigureAwait(false))
+            {
+                await SettleAsync(link, 0, cancel).ConfigureAwait(false);
+                return;
+            }
+        }
+    }
+
+    // Hands a message over; it stays in flight until acknowledged, so that a lost connection loses nothing.
+    private async ValueTask SendAsync(IMqttLink link, MqttMessage message, int window, CancellationToken cancel)
+    {
+        _inFlight.Enqueue((message, link.PublishAsync(message)));
+        await SettleAsync(link, window - 1, cancel).ConfigureAwait(false);
+    }
+
+    // Waits for acknowledgements, oldest first, until at most so many messages are in flight.
+    private async ValueTask SettleAsync(IMqttLink link, int most, CancellationToken cancel)
+    {
+        while (_inFlight.Count > most || (_inFlight.TryPeek(out (MqttMessage, Task Acknowledged) oldest) && oldest.Acknowledged.IsCompleted))
+        {
+            (MqttMessage message, Task acknowledged) = _inFlight.Peek();
+            try
+            {
+                if (!acknowledged.IsCompletedSuccessfully)
+                {
+                    await acknowledged.WaitAsync(cancel).ConfigureAwait(false);
+                }
+
+                Delivered++;
+            }
+            catch (MqttRefusedException e)
+            {
+                if (_refusedTopics.Add(message.Topic))
+                {
+                    _log.LogError("The broker refuses messages on '{Topic}': {Reason} They are dropped", message.Topic, e.Message);
+                }
+            }
+
+            _inFlight.Dequeue();
+        }
+    }
+
+    private void KeepUnacknowledged()
+    {
+        var again = new Queue<MqttMessage>();
+        foreach ((MqttMessage message, Task acknowledged) in _inFlight)
+        {
+            // A fault that nobody awaits any more is still looked at.
+            _ = acknowledged.ContinueWith(task => task.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
+            if (message.QualityOfService > 0 && !acknowledged.IsCompletedSuccessfully)
+            {
+                again.Enqueue(message);
+            }
+        }
+
+        foreach (MqttMessage message in _again)
+        {
+            if (again.Count == 0 || !again.Contains(message))
+            {
+                again.Enqueue(message);
+            }
+        }
+
+        _again = again;
+        _inFlight.Clear();
+    }
+}

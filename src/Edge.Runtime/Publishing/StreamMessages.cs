@@ -1,0 +1,258 @@
+using System.Buffers;
+using System.Globalization;
+using System.Text.Json;
+using Edge.Inference.Models;
+using Edge.Runtime.Detection;
+using Edge.Runtime.Mqtt;
+using Edge.Runtime.Sensors;
+using Edge.Runtime.Streams;
+
+namespace Edge.Runtime.Publishing;
+
+/// <summary>Writes one stream's messages as docs/mqtt.md says: the same ticks give the same bytes.</summary>
+internal sealed class StreamMessages : IDisposable
+{
+    private const string TimeFormat = "yyyy-MM-dd'T'HH:mm:ss.fff'Z'";
+
+    private readonly string _device;
+    private readonly string _stream;
+    private readonly ModelManifest _manifest;
+    private readonly string _model;
+    private readonly double _interval;
+    private readonly uint _expirySeconds;
+    private readonly int[] _horizons;
+    private readonly int[][] _outputsOfColumn;
+    private readonly string _readingTopic;
+    private readonly string _forecastTopic;
+    private readonly ArrayBufferWriter<byte> _buffer = new(1024);
+    private readonly Utf8JsonWriter _json;
+
+    internal StreamMessages(string device, string stream, ModelManifest manifest, string modelSha256, double interval, TimeSpan expiry)
+    {
+        _device = device;
+        _stream = stream;
+        _manifest = manifest;
+        _model = modelSha256[..6];
+        _interval = interval;
+        _expirySeconds = (uint)Math.Clamp(expiry.TotalSeconds, 1, uint.MaxValue);
+        _horizons = manifest.Outputs.Select(output => output.TicksAhead).Distinct().Order().ToArray();
+        _outputsOfColumn = Enumerable.Range(0, manifest.Columns.Count)
+            .Select(column => _horizons.Select(ticks => IndexOf(manifest.Outputs, new ModelOutput(column, ticks))).ToArray())
+            .ToArray();
+        _readingTopic = Topics.Reading(device, stream);
+        _forecastTopic = Topics.Forecast(device, stream);
+        _json = new Utf8JsonWriter(_buffer);
+    }
+
+    internal MqttMessage Reading(long seq, Reading reading)
+    {
+        Begin(seq, reading.Time);
+        _json.WriteStartObject("channels");
+        for (int i = 0; i < _manifest.Columns.Count; i++)
+        {
+            Quality quality = reading.Quality[i];
+            _json.WriteStartObject(_manifest.Columns[i]);
+            _json.WriteString("unit", _manifest.Units[i]);
+            if (quality is Quality.Good or Quality.Held)
+            {
+                _json.WriteNumber("value", reading.Values[i]);
+            }
+            else
+            {
+                _json.WriteNull("value");
+            }
+
+            if (quality != Quality.Good)
+            {
+                _json.WriteString("quality", Name(quality));
+            }
+
+            _json.WriteEndObject();
+        }
+
+        _json.WriteEndObject();
+        return End(_readingTopic, MessageClass.Reading, seq, qualityOfService: 0);
+    }
+
+    internal MqttMessage Forecast(long seq, DateTime time, Forecaster forecaster)
+    {
+        Begin(seq, time);
+        _json.WriteStartArray("horizon_seconds");
+        foreach (int ticks in _horizons)
+        {
+            WriteRounded(ticks * _manifest.PeriodSeconds);
+        }
+
+        _json.WriteEndArray();
+        _json.WriteStartObject("channels");
+        for (int column = 0; column < _manifest.Columns.Count; column++)
+        {
+            int[] outputs = _outputsOfColumn[column];
+            if (Array.TrueForAll(outputs, output => output < 0))
+            {
+                continue;
+            }
+
+            _json.WriteStartObject(_manifest.Columns[column]);
+            _json.WriteString("unit", _manifest.Units[column]);
+            WriteSeries("value", outputs, forecaster, 0);
+            WriteSeries("low", outputs, forecaster, -1);
+            WriteSeries("high", outputs, forecaster, 1);
+            _json.WriteEndObject();
+        }
+
+        _json.WriteEndObject();
+        _json.WriteNumber("interval", _interval);
+        return End(_forecastTopic, MessageClass.Forecast, seq);
+    }
+
+    internal MqttMessage Anomaly(long seq, Reading reading, AnomalyEvent anomaly)
+    {
+        Begin(seq, reading.Time);
+        _json.WriteString("id", anomaly.Id);
+        _json.WriteString("event", anomaly.Change.ToString().ToLowerInvariant());
+        _json.WriteString("started", anomaly.Started.ToString(TimeFormat, CultureInfo.InvariantCulture));
+        WriteRounded("score", anomaly.Score);
+        WriteRounded("threshold", anomaly.Threshold);
+        _json.WriteString("severity", anomaly.Severity);
+        _json.WriteString("message", anomaly.Message);
+        _json.WriteStartObject("channels");
+        foreach (AnomalyChannel channel in anomaly.Channels)
+        {
+            _json.WriteStartObject(_manifest.Columns[channel.Column]);
+            _json.WriteString("unit", _manifest.Units[channel.Column]);
+            _json.WriteNumber("actual", reading.Values[channel.Column]);
+            WriteRounded("expected", channel.Expected);
+            WriteRounded("share", channel.Share);
+            _json.WriteEndObject();
+        }
+
+        _json.WriteEndObject();
+        return End(Topics.Anomaly(_device, _stream), MessageClass.Event, seq);
+    }
+
+    internal MqttMessage AnomalyState(bool isOpen) => new()
+    {
+        Topic = Topics.AnomalyState(_device, _stream),
+        Payload = isOpen ? "ON"u8.ToArray() : "OFF"u8.ToArray(),
+        Class = MessageClass.Event,
+        Retain = true,
+    };
+
+    internal MqttMessage Health(long seq, Reading reading, StreamHealth health)
+    {
+        Begin(seq, reading.Time);
+        _json.WriteNumber("ticks", health.Ticks);
+        _json.WriteNumber("forecasts", health.Forecasts);
+        _json.WriteNumber("missed_ticks", health.MissedTicks);
+        _json.WriteNumber("anomalies", health.Anomalies);
+        if (double.IsNaN(health.Coverage))
+        {
+            _json.WriteNull("coverage");
+        }
+        else
+        {
+            WriteRounded("coverage", health.Coverage);
+        }
+
+        _json.WriteStartObject("sensors");
+        for (int i = 0; i < _manifest.Columns.Count; i++)
+        {
+            _json.WriteStartObject(_manifest.Columns[i]);
+            _json.WriteString("quality", Name(reading.Quality[i]));
+            _json.WriteNumber("bad_ticks", health.BadTicks[i]);
+            _json.WriteNumber("saturated_ticks", health.SaturatedTicks[i]);
+            _json.WriteEndObject();
+        }
+
+        _json.WriteEndObject();
+        return End(Topics.Health(_device, _stream), MessageClass.Event, seq, retain: true);
+    }
+
+    public void Dispose() => _json.Dispose();
+
+    private void Begin(long seq, DateTime time)
+    {
+        _buffer.ResetWrittenCount();
+        _json.Reset();
+        _json.WriteStartObject();
+        _json.WriteString("device", _device);
+        _json.WriteString("stream", _stream);
+        _json.WriteNumber("seq", seq);
+        Span<char> text = stackalloc char[TimeFormat.Length];
+        time.TryFormat(text, out int length, TimeFormat, CultureInfo.InvariantCulture);
+        _json.WriteString("time", text[..length]);
+        _json.WriteString("model", _model);
+    }
+
+    private MqttMessage End(string topic, MessageClass messageClass, long seq, int qualityOfService = 1, bool retain = false)
+    {
+        _json.WriteEndObject();
+        _json.Flush();
+        return new MqttMessage
+        {
+            Topic = topic,
+            Payload = _buffer.WrittenSpan.ToArray(),
+            Class = messageClass,
+            QualityOfService = qualityOfService,
+            Retain = retain,
+            ContentType = "application/json",
+            ExpirySeconds = messageClass == MessageClass.Event ? null : _expirySeconds,
+            UserProperties = [new("seq", seq.ToString(CultureInfo.InvariantCulture)), new("model", _model)],
+        };
+    }
+
+    // side: 0 the forecast, -1 and 1 the ends of its interval.
+    private void WriteSeries(string name, int[] outputs, Forecaster forecaster, int side)
+    {
+        _json.WriteStartArray(name);
+        foreach (int output in outputs)
+        {
+            if (output < 0)
+            {
+                _json.WriteNullValue();
+            }
+            else
+            {
+                WriteRounded(forecaster.Value(output) + (side * forecaster.HalfWidth(output)));
+            }
+        }
+
+        _json.WriteEndArray();
+    }
+
+    private void WriteRounded(string name, double value)
+    {
+        _json.WritePropertyName(name);
+        WriteRounded(value);
+    }
+
+    // Seven significant digits: what a float32 output carries.
+    private void WriteRounded(double value)
+    {
+        Span<char> text = stackalloc char[32];
+        value.TryFormat(text, out int length, "G7", CultureInfo.InvariantCulture);
+        _json.WriteRawValue(text[..length], skipInputValidation: true);
+    }
+
+    private static string Name(Quality quality) => quality switch
+    {
+        Quality.Good => "good",
+        Quality.Held => "held",
+        Quality.Invalid => "invalid",
+        _ => "missing",
+    };
+
+    private static int IndexOf(IReadOnlyList<ModelOutput> outputs, ModelOutput wanted)
+    {
+        for (int k = 0; k < outputs.Count; k++)
+        {
+            if (outputs[k] == wanted)
+            {
+                return k;
+            }
+        }
+
+        return -1;
+    }
+}

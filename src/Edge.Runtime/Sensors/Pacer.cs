@@ -1,0 +1,35 @@
+using Edge.Runtime.Configuration;
+
+namespace Edge.Runtime.Sensors;
+
+/// <summary>Holds back rows until they are due: a row's offset from the first one, divided by the speed, on monotonic time.</summary>
+internal sealed class Pacer(PlaybackSpeed speed, TimeProvider clock)
+{
+    // Task.Delay bounds what it can wait; a gap in a recording may be longer.
+    private static readonly TimeSpan DelayMax = TimeSpan.FromDays(1);
+
+    private long _started = -1;
+
+    /// <summary>Waits until the row at <paramref name="offset"/> from the first row is due.</summary>
+    internal async ValueTask WaitAsync(TimeSpan offset, CancellationToken cancel)
+    {
+        if (speed.IsMax)
+        {
+            cancel.ThrowIfCancellationRequested();
+            return;
+        }
+
+        if (_started < 0)
+        {
+            _started = clock.GetTimestamp();
+        }
+
+        TimeSpan due = offset / speed.Factor;
+        for (TimeSpan left = due - clock.GetElapsedTime(_started); left > TimeSpan.Zero; left = due - clock.GetElapsedTime(_started))
+        {
+            // Timers count milliseconds: rounding up keeps a row from being early.
+            TimeSpan wait = TimeSpan.FromMilliseconds(Math.Ceiling(left.TotalMilliseconds));
+            await Task.Delay(wait < DelayMax ? wait : DelayMax, clock, cancel).ConfigureAwait(false);
+        }
+    }
+}

@@ -1,0 +1,82 @@
+using System.Globalization;
+using Edge.Inference.Models;
+using Edge.Runtime.Detection;
+using Edge.Runtime.Sensors;
+
+namespace Edge.Runtime.Streams;
+
+/// <summary>Turns what the detector decides into events with an id, a start, a reason and one sentence.</summary>
+internal sealed class AnomalyReporter(string stream, ModelManifest manifest, ResidualDetector detector, int minDurationTicks)
+{
+    private const double CriticalTimesThreshold = 3;
+
+    // Shares below this do not help anyone find the cause.
+    private const double ShareMin = 0.05;
+
+    private readonly DateTime[] _recent = new DateTime[minDurationTicks];
+    private readonly double[] _expected = new double[manifest.Columns.Count];
+    private string _id = "";
+    private DateTime _started;
+
+    internal long Opened { get; private set; }
+
+    /// <summary>Notes what is expected next, before the model steps on.</summary>
+    internal void Expect(Forecaster forecaster)
+    {
+        foreach (int output in detector.Outputs)
+        {
+            _expected[manifest.Outputs[output].Column] = forecaster.Value(output);
+        }
+    }
+
+    /// <summary>The event of this tick, or null.</summary>
+    internal AnomalyEvent? Report(long seq, Reading reading, AnomalyChange change)
+    {
+        _recent[seq % minDurationTicks] = reading.Time;
+        if (change == AnomalyChange.None)
+        {
+            return null;
+        }
+
+        if (change == AnomalyChange.Opened)
+        {
+            Opened++;
+            _id = $"{stream}-{seq}";
+
+            // It began with the first of the abnormal ticks, not with the one that settled it.
+            _started = _recent[(seq + 1) % minDurationTicks];
+        }
+
+        AnomalyChannel[] channels = Channels();
+        double score = change == AnomalyChange.Closed ? detector.PeakScore : detector.Score;
+        string severity = score >= CriticalTimesThreshold * detector.Threshold ? "critical" : "warning";
+        return new AnomalyEvent(_id, change, _started, score, detector.Threshold, severity, Sentence(reading, change, channels), channels);
+    }
+
+    private AnomalyChannel[] Channels()
+    {
+        var channels = new List<AnomalyChannel>();
+        for (int i = 0; i < detector.Outputs.Length; i++)
+        {
+            int column = manifest.Outputs[detector.Outputs[i]].Column;
+            channels.Add(new AnomalyChannel(column, _expected[column], detector.Share(i)));
+        }
+
+        channels.Sort((a, b) => b.Share.CompareTo(a.Share));
+        return [.. channels.Where((channel, at) => at == 0 || channel.Share >= ShareMin)];
+    }
+
+    private string Sentence(Reading reading, AnomalyChange change, AnomalyChannel[] channels)
+    {
+        if (change == AnomalyChange.Closed)
+        {
+            return string.Create(CultureInfo.InvariantCulture, $"Back to normal after {(reading.Time - _started).TotalSeconds:0.#} s.");
+        }
+
+        AnomalyChannel first = channels[0];
+        string unit = manifest.Units[first.Column].Length > 0 ? " " + manifest.Units[first.Column] : "";
+        return string.Create(
+            CultureInfo.InvariantCulture,
+            $"{manifest.Columns[first.Column]} is {reading.Values[first.Column]:G4}{unit}, {first.Expected:G4}{unit} was expected.");
+    }
+}

@@ -1,0 +1,26 @@
+namespace Edge.Runtime.Streams;
+
+/// <summary>How a stream is doing, for the health topic.</summary>
+internal sealed record StreamHealth
+{
+    /// <summary>Rows that came.</summary>
+    public required long Ticks { get; init; }
+
+    /// <summary>Forecasts published.</summary>
+    public required long Forecasts { get; init; }
+
+    /// <summary>Rows that could not be used, so that the state stood still.</summary>
+    public required long MissedTicks { get; init; }
+
+    /// <summary>Anomalies opened.</summary>
+    public required long Anomalies { get; init; }
+
+    /// <summary>Share of actual values inside their interval; NaN before the first.</summary>
+    public required double Coverage { get; init; }
+
+    /// <summary>Ticks without a usable value, per channel.</summary>
+    public required IReadOnlyList<long> BadTicks { get; init; }
+
+    /// <summary>Ticks whose value was clipped to the model's range, per channel.</summary>
+    public required IReadOnlyList<long> SaturatedTicks { get; init; }
+}

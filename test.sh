@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# All tests: ./test.sh [options of dotnet test]. Needs the .NET 10 SDK; installs the rest.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+source build/setup.sh
+require_dotnet
+require_program mosquitto mosquitto
+build_release Edge.sln
+dotnet test Edge.sln -c Release --no-build --nologo "$@"
