@@ -13,5 +13,16 @@ internal sealed class TemporaryFolder : IDisposable
         return File(name);
     }
 
+    /// <summary>Lets other users read it all: a broker started by root drops its privileges before it reads its files.</summary>
+    internal void ShareForReading()
+    {
+        foreach (string file in Directory.GetFiles(Path))
+        {
+            System.IO.File.SetUnixFileMode(file, (UnixFileMode)0b110_100_100);
+        }
+
+        System.IO.File.SetUnixFileMode(Path, (UnixFileMode)0b111_101_101);
+    }
+
     public void Dispose() => Directory.Delete(Path, recursive: true);
 }

@@ -10,6 +10,8 @@ internal static partial class ConfigFile
 {
     private const long FileMaxBytes = 1 << 20;
 
+    private const int DepthMax = 32;
+
     private const string NotYet = "is not part of this version";
 
     /// <exception cref="InputException">The file cannot be read or has mistakes: one line each, with line and column.</exception>
@@ -45,12 +47,18 @@ internal static partial class ConfigFile
         var yaml = new YamlStream();
         try
         {
+            RequireShallow(text, errors);
             yaml.Load(new StringReader(text));
         }
         catch (YamlException e)
         {
             errors.Add(e.Start.Line, e.Start.Column, $"this is not YAML: {e.Message.TrimEnd('.')}");
             errors.ThrowIfAny();
+        }
+        catch (Exception e) when (e is InvalidOperationException or ArgumentException)
+        {
+            // The scanner's own checks, which rubbish can trip before its grammar does.
+            throw new InputException($"{path}:1:1: this is not YAML: {e.Message}", e);
         }
 
         if (yaml.Documents.Count != 1 || yaml.Documents[0].RootNode is not YamlMappingNode root)
@@ -61,6 +69,21 @@ internal static partial class ConfigFile
         EdgeConfig config = ReadRoot(new YamlMap(root, errors), Path.GetDirectoryName(Path.GetFullPath(path))!);
         errors.ThrowIfAny();
         return config;
+    }
+
+    // Loading recurses: without this, a file of brackets would overflow the stack, which no handler can catch.
+    private static void RequireShallow(string text, ConfigErrors errors)
+    {
+        var parser = new Parser(new StringReader(text));
+        for (int depth = 0; parser.MoveNext();)
+        {
+            depth += parser.Current!.NestingIncrease;
+            if (depth > DepthMax)
+            {
+                errors.Add(parser.Current.Start.Line, parser.Current.Start.Column, $"nested deeper than {DepthMax} levels");
+                errors.ThrowIfAny();
+            }
+        }
     }
 
     private static EdgeConfig ReadRoot(YamlMap map, string folder)

@@ -49,7 +49,7 @@ internal sealed class ResidualDetector
             .GroupBy(k => manifest.Outputs[k].Column)
             .Select(group => group.MinBy(k => manifest.Outputs[k].TicksAhead))
             .ToArray();
-        _variance = _outputs.Select(k => Math.Max(1e-12, Math.Pow(manifest.OutputRmse?[k] ?? 1, 2))).ToArray();
+        _variance = _outputs.Select(k => manifest.OutputRmse?[k] ?? 1).Select(rmse => Math.Max(1e-12, rmse * rmse)).ToArray();
         _meanSquare = new double[_outputs.Length];
         _minDurationTicks = config.MinDurationTicks;
         _deviations = config.Sensitivity switch { Sensitivity.Low => 12, Sensitivity.High => 6, _ => 8 };

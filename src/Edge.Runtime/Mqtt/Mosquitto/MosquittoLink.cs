@@ -339,4 +339,5 @@ internal sealed class MosquittoLink : IMqttLink
         MosquittoLink link = Of(handle);
         byte[] payload = new ReadOnlySpan<byte>((void*)message->Payload, message->PayloadLength).ToArray();
         link.Received?.Invoke(new MqttReceived(Marshal.PtrToStringUTF8(message->Topic) ?? "", payload, message->Retain != 0));
-    }}
+    }
+}

@@ -1,0 +1,201 @@
+using System.Text;
+using Edge.Runtime.Configuration;
+using Edge.Runtime.Mqtt;
+using Edge.Testing;
+
+namespace Edge.EndToEnd.Tests;
+
+/// <summary>What every MQTT link promises, over each client library compiled in, against a real mosquitto.</summary>
+public sealed class MqttLinkContractTests
+{
+    public static TheoryData<string> Links => [.. MqttLinkFactory.Available.Select(library => library.ToString())];
+
+    [Theory]
+    [MemberData(nameof(Links))]
+    public async Task A_published_message_arrives_whole(string library)
+    {
+        await using TestBroker broker = await TestBroker.StartAsync();
+        await using Subscriber subscriber = await Subscriber.StartAsync(broker.Port, "t/#");
+        await using IMqttLink link = await ConnectAsync(library, broker.Port);
+        await link.PublishAsync(Message("t/one", "grün ✓") with
+        {
+            ContentType = "application/json",
+            ExpirySeconds = 3600,
+            UserProperties = [new("seq", "7"), new("model", "3f9a1c")],
+        });
+        await subscriber.UntilAsync(seen => seen.Count == 1);
+        Seen message = subscriber.All[0];
+        Assert.Equal(("t/one", "grün ✓", 1), (message.Topic, message.Payload, message.QualityOfService));
+        Assert.Equal("application/json", message.Properties.GetProperty("content-type").GetString());
+        Assert.InRange(message.Properties.GetProperty("message-expiry-interval").GetInt32(), 3590, 3600);
+        string properties = message.Properties.GetProperty("user-properties").GetRawText();
+        Assert.Contains("\"seq\"", properties, StringComparison.Ordinal);
+        Assert.Contains("3f9a1c", properties, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [MemberData(nameof(Links))]
+    public async Task Five_thousand_messages_arrive_in_order_and_all_are_acknowledged(string library)
+    {
+        await using TestBroker broker = await TestBroker.StartAsync();
+        await using Subscriber subscriber = await Subscriber.StartAsync(broker.Port, "t/#");
+        await using IMqttLink link = await ConnectAsync(library, broker.Port);
+        var inFlight = new Queue<Task>();
+        for (int i = 0; i < 5000; i++)
+        {
+            inFlight.Enqueue(link.PublishAsync(Message("t/many", $"{i}") with { QualityOfService = i % 2 }));
+            if (inFlight.Count >= Math.Min(20, link.ReceiveMaximum))
+            {
+                await inFlight.Dequeue().WaitAsync(TimeSpan.FromSeconds(10));
+            }
+        }
+
+        await Task.WhenAll(inFlight).WaitAsync(TimeSpan.FromSeconds(10));
+        await subscriber.UntilAsync(seen => seen.Count == 5000);
+
+        // MQTT orders messages of one quality of service, not those of two.
+        Assert.Equal(Enumerable.Range(0, 2500).Select(i => $"{2 * i}"), subscriber.All.Where(seen => seen.QualityOfService == 0).Select(seen => seen.Payload));
+        Assert.Equal(Enumerable.Range(0, 2500).Select(i => $"{(2 * i) + 1}"), subscriber.All.Where(seen => seen.QualityOfService == 1).Select(seen => seen.Payload));
+    }
+
+    [Theory]
+    [MemberData(nameof(Links))]
+    public async Task A_subscription_receives(string library)
+    {
+        await using TestBroker broker = await TestBroker.StartAsync();
+        await using IMqttLink publisher = await ConnectAsync(library, broker.Port, "publisher");
+        await publisher.PublishAsync(Message("t/kept", "kept") with { Retain = true });
+        await using IMqttLink link = await ConnectAsync(library, broker.Port, "receiver");
+        var received = new List<(string, string, bool)>();
+        var both = new TaskCompletionSource();
+        link.Received = message =>
+        {
+            received.Add((message.Topic, Encoding.UTF8.GetString(message.Payload.Span), message.Retain));
+            if (received.Count == 2)
+            {
+                both.TrySetResult();
+            }
+        };
+        await link.SubscribeAsync("t/+", default);
+        await publisher.PublishAsync(Message("t/new", ""));
+        await both.Task.WaitAsync(TimeSpan.FromSeconds(10));
+        Assert.Equal([("t/kept", "kept", true), ("t/new", "", false)], received);
+    }
+
+    [Theory]
+    [MemberData(nameof(Links))]
+    public async Task A_large_message_arrives(string library)
+    {
+        await using TestBroker broker = await TestBroker.StartAsync();
+        await using IMqttLink link = await ConnectAsync(library, broker.Port);
+        var received = new TaskCompletionSource<MqttReceived>();
+        link.Received = message => received.TrySetResult(message);
+        await link.SubscribeAsync("t", default);
+        byte[] payload = new byte[1 << 20];
+        new Random(1).NextBytes(payload);
+        await link.PublishAsync(Message("t", "") with { Payload = payload }).WaitAsync(TimeSpan.FromSeconds(10));
+        MqttReceived arrived = await received.Task.WaitAsync(TimeSpan.FromSeconds(10));
+        Assert.True(payload.AsSpan().SequenceEqual(arrived.Payload.Span));
+    }
+
+    [Theory]
+    [MemberData(nameof(Links))]
+    public async Task The_will_speaks_for_a_link_that_vanishes_and_not_for_one_that_says_goodbye(string library)
+    {
+        await using TestBroker broker = await TestBroker.StartAsync();
+        await using Subscriber subscriber = await Subscriber.StartAsync(broker.Port, "will/#");
+        IMqttLink polite = await ConnectAsync(library, broker.Port, "polite");
+        await polite.DisconnectAsync();
+        await polite.DisposeAsync();
+        IMqttLink vanishing = await ConnectAsync(library, broker.Port, "vanishing");
+        await vanishing.DisposeAsync();
+        await subscriber.UntilAsync(seen => seen.Count >= 1);
+        await Task.Delay(200);
+        Assert.Equal(["will/vanishing"], subscriber.All.Select(seen => seen.Topic));
+        Assert.Equal("gone", subscriber.All[0].Payload);
+    }
+
+    [Theory]
+    [MemberData(nameof(Links))]
+    public async Task A_wrong_password_is_a_refusal_that_names_the_user(string library)
+    {
+        using var folder = new TemporaryFolder();
+        string passwords = folder.File("passwords");
+        Assert.Equal(0, await ToolAsync("mosquitto_passwd", "-c", "-b", passwords, "alice", "right"));
+        folder.ShareForReading();
+        await using TestBroker broker = await TestBroker.StartAsync($"allow_anonymous false\npassword_file {passwords}");
+        await using (IMqttLink right = await ConnectAsync(library, broker.Port, options: options => options with { Username = "alice", Password = "right" }))
+        {
+            await right.PublishAsync(Message("t", "x"));
+        }
+
+        await using IMqttLink wrong = Create(library, broker.Port, options => options with { Username = "alice", Password = "wrong" });
+        MqttRefusedException e = await Assert.ThrowsAsync<MqttRefusedException>(() => wrong.ConnectAsync(default));
+        Assert.Contains("refuses the connection of user 'alice'", e.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("wrong", e.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [MemberData(nameof(Links))]
+    public async Task A_broker_that_is_not_there_is_one_sentence(string library)
+    {
+        int port = TestBroker.FreePort();
+        await using IMqttLink link = Create(library, port);
+        MqttLinkException e = await Assert.ThrowsAsync<MqttLinkException>(() => link.ConnectAsync(default));
+        Assert.StartsWith($"Broker 127.0.0.1:{port} cannot be reached: ", e.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [MemberData(nameof(Links))]
+    public async Task A_broker_that_dies_closes_the_link_and_fails_what_is_in_flight(string library)
+    {
+        await using TestBroker broker = await TestBroker.StartAsync();
+        await using IMqttLink link = await ConnectAsync(library, broker.Port);
+        await broker.KillAsync();
+        Assert.NotEmpty(await link.Closed.WaitAsync(TimeSpan.FromSeconds(10)));
+        await Assert.ThrowsAsync<MqttLinkException>(() => link.PublishAsync(Message("t", "x")));
+    }
+
+    [Theory]
+    [MemberData(nameof(Links))]
+    public async Task Tls_connects_to_whom_the_ca_vouches_for_and_to_nobody_else(string library)
+    {
+        using var folder = new TemporaryFolder();
+        TestCertificates.Write(folder, "127.0.0.1");
+        string listener = $"certfile {folder.File("server.pem")}\nkeyfile {folder.File("server.key")}\n";
+        await using TestBroker broker = await TestBroker.StartAsync(listener + "allow_anonymous true");
+        await using (IMqttLink link = await ConnectAsync(library, broker.Port, options: options => options with { Tls = new TlsConfig(folder.File("ca.pem"), null, null) }))
+        {
+            await link.PublishAsync(Message("t", "x"));
+        }
+
+        await using IMqttLink wrongCa = Create(library, broker.Port, options => options with { Tls = new TlsConfig(folder.File("other-ca.pem"), null, null) });
+        await Assert.ThrowsAsync<MqttLinkException>(() => wrongCa.ConnectAsync(default));
+        await using IMqttLink wrongHost = Create(library, broker.Port, options => options with { Host = "localhost", Tls = new TlsConfig(folder.File("ca.pem"), null, null) });
+        await Assert.ThrowsAsync<MqttLinkException>(() => wrongHost.ConnectAsync(default));
+        await using IMqttLink inClear = Create(library, broker.Port, options => options with { ConnectTimeoutMs = 2000 });
+        await Assert.ThrowsAsync<MqttLinkException>(() => inClear.ConnectAsync(default));
+    }
+
+    private static MqttMessage Message(string topic, string payload) => new() { Topic = topic, Payload = Encoding.UTF8.GetBytes(payload), Class = MessageClass.Event };
+
+    private static IMqttLink Create(string library, int port, Func<MqttLinkOptions, MqttLinkOptions>? options = null, string id = "test")
+    {
+        var plain = new MqttLinkOptions { Host = "127.0.0.1", Port = port, ClientId = id, Will = Message($"will/{id}", "gone") };
+        return MqttLinkFactory.Create(Enum.Parse<MqttClientLibrary>(library), options?.Invoke(plain) ?? plain)();
+    }
+
+    private static async Task<IMqttLink> ConnectAsync(string library, int port, string id = "test", Func<MqttLinkOptions, MqttLinkOptions>? options = null)
+    {
+        IMqttLink link = Create(library, port, options, id);
+        await link.ConnectAsync(default);
+        return link;
+    }
+
+    private static async Task<int> ToolAsync(string program, params string[] args)
+    {
+        using var process = System.Diagnostics.Process.Start(program, args);
+        await process.WaitForExitAsync();
+        return process.ExitCode;
+    }
+}

@@ -1,0 +1,67 @@
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+using System.Text;
+
+namespace Edge.EndToEnd.Tests;
+
+/// <summary>edge-runtime as its own process, as systemd would run it.</summary>
+internal sealed partial class RuntimeProcess : IDisposable
+{
+    private const int SigTerm = 15;
+    private readonly Process _process;
+    private readonly StringBuilder _error = new();
+
+    private RuntimeProcess(string[] args)
+    {
+        string program = Path.Combine(AppContext.BaseDirectory, "edge-runtime.dll");
+        _process = Process.Start(new ProcessStartInfo("dotnet", [program, .. args]) { RedirectStandardError = true, RedirectStandardOutput = true })!;
+        _process.ErrorDataReceived += (_, line) =>
+        {
+            lock (_error)
+            {
+                _error.AppendLine(line.Data);
+            }
+        };
+        _process.BeginErrorReadLine();
+        _process.BeginOutputReadLine();
+    }
+
+    internal string Error
+    {
+        get
+        {
+            lock (_error)
+            {
+                return _error.ToString();
+            }
+        }
+    }
+
+    internal bool HasExited => _process.HasExited;
+
+    internal static RuntimeProcess Start(params string[] args) => new(args);
+
+    internal async Task<int> ExitAsync(int secondsMax = 60)
+    {
+        await _process.WaitForExitAsync().WaitAsync(TimeSpan.FromSeconds(secondsMax));
+        return _process.ExitCode;
+    }
+
+    internal void Terminate() => _ = Signal(_process.Id, SigTerm);
+
+    internal void Kill() => _process.Kill();
+
+    public void Dispose()
+    {
+        if (!_process.HasExited)
+        {
+            _process.Kill();
+            _process.WaitForExit();
+        }
+
+        _process.Dispose();
+    }
+
+    [LibraryImport("libc", EntryPoint = "kill")]
+    private static partial int Signal(int process, int signal);
+}

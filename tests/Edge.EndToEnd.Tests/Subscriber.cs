@@ -1,0 +1,98 @@
+using System.Diagnostics;
+using System.Text;
+using System.Text.Json;
+
+namespace Edge.EndToEnd.Tests;
+
+/// <summary>A message as mosquitto_sub saw it.</summary>
+internal sealed record Seen(string Topic, string Payload, int QualityOfService, bool Retain, JsonElement Properties);
+
+/// <summary>An independent subscriber: mosquitto_sub, which shares no code with what is tested.</summary>
+internal sealed class Subscriber : IAsyncDisposable
+{
+    private readonly Process _process;
+    private readonly List<Seen> _seen = [];
+    private readonly TaskCompletionSource _subscribed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    private Subscriber(Process process)
+    {
+        _process = process;
+        process.OutputDataReceived += (_, line) => Take(line.Data);
+        process.ErrorDataReceived += (_, _) => { };
+        process.BeginOutputReadLine();
+        process.BeginErrorReadLine();
+    }
+
+    internal static async Task<Subscriber> StartAsync(int port, string filter = "edge/#", params string[] more)
+    {
+        // -d says when the broker has granted the subscription; its lines do not look like JSON. stdbuf lets them out at once.
+        var start = new ProcessStartInfo("stdbuf", ["-oL", "mosquitto_sub", "-h", "127.0.0.1", "-p", $"{port}", "-V", "5", "-q", "1", "-t", filter, "-F", "%j", "-d", .. more])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            StandardOutputEncoding = Encoding.UTF8,
+        };
+        var subscriber = new Subscriber(Process.Start(start)!);
+        await subscriber._subscribed.Task.WaitAsync(TimeSpan.FromSeconds(10));
+        return subscriber;
+    }
+
+    internal IReadOnlyList<Seen> All
+    {
+        get
+        {
+            lock (_seen)
+            {
+                return [.. _seen];
+            }
+        }
+    }
+
+    internal IReadOnlyList<Seen> On(string topic) => All.Where(seen => seen.Topic == topic).ToArray();
+
+    /// <summary>Waits until the messages seen fulfil a condition.</summary>
+    internal async Task UntilAsync(Func<IReadOnlyList<Seen>, bool> condition, int secondsMax = 30)
+    {
+        for (long started = Stopwatch.GetTimestamp(); !condition(All); await Task.Delay(20))
+        {
+            Assert.True(Stopwatch.GetElapsedTime(started).TotalSeconds < secondsMax, $"not seen within {secondsMax} s; seen: {string.Join(", ", All.GroupBy(seen => seen.Topic).Select(group => $"{group.Count()} on {group.Key}"))}");
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _process.Kill();
+        await _process.WaitForExitAsync();
+        _process.Dispose();
+    }
+
+    private void Take(string? line)
+    {
+        if (line is null)
+        {
+            return;
+        }
+
+        if (!line.StartsWith('{'))
+        {
+            if (line.Contains("SUBACK", StringComparison.Ordinal))
+            {
+                _subscribed.TrySetResult();
+            }
+
+            return;
+        }
+
+        JsonElement root = JsonDocument.Parse(line).RootElement;
+        var seen = new Seen(
+            root.GetProperty("topic").GetString()!,
+            root.GetProperty("payload").GetString()!,
+            root.GetProperty("qos").GetInt32(),
+            root.GetProperty("retain").GetInt32() != 0,
+            root.TryGetProperty("properties", out JsonElement properties) ? properties : default);
+        lock (_seen)
+        {
+            _seen.Add(seen);
+        }
+    }
+}

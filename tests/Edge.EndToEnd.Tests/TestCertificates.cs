@@ -1,0 +1,36 @@
+using System.Net;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using Edge.Testing;
+
+namespace Edge.EndToEnd.Tests;
+
+/// <summary>A certificate authority of a test's own, a server it vouches for, and another authority that it does not know.</summary>
+internal static class TestCertificates
+{
+    internal static void Write(TemporaryFolder folder, string address)
+    {
+        using X509Certificate2 ca = Authority("edge test CA");
+        using X509Certificate2 other = Authority("another CA");
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var request = new CertificateRequest("CN=edge test broker", key, HashAlgorithmName.SHA256);
+        var names = new SubjectAlternativeNameBuilder();
+        names.AddIpAddress(IPAddress.Parse(address));
+        request.CertificateExtensions.Add(names.Build());
+        using X509Certificate2 server = request.Create(ca, DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1), [1, 2, 3, 4]);
+        folder.Write("ca.pem", ca.ExportCertificatePem());
+        folder.Write("other-ca.pem", other.ExportCertificatePem());
+        folder.Write("server.pem", server.ExportCertificatePem());
+        folder.Write("server.key", key.ExportPkcs8PrivateKeyPem());
+
+        folder.ShareForReading();
+    }
+
+    private static X509Certificate2 Authority(string name)
+    {
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var request = new CertificateRequest($"CN={name}", key, HashAlgorithmName.SHA256);
+        request.CertificateExtensions.Add(new X509BasicConstraintsExtension(certificateAuthority: true, hasPathLengthConstraint: false, pathLengthConstraint: 0, critical: true));
+        return request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-2), DateTimeOffset.UtcNow.AddDays(2));
+    }
+}

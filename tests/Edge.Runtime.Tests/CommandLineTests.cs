@@ -1,0 +1,86 @@
+using System.Text.Json;
+using Edge.Testing;
+
+namespace Edge.Runtime.Tests;
+
+/// <summary>The commands as a shell sees them: exit codes, sentences, files.</summary>
+public sealed class CommandLineTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Theory]
+    [InlineData("run")]
+    [InlineData("replay", "--model", "demo")]
+    [InlineData("nonsense")]
+    [InlineData("demo", "--port", "many")]
+    public async Task Wrong_usage_exits_with_2_and_points_to_help(params string[] args)
+    {
+        (int code, string _, string error) = await RunAsync(args);
+        Assert.Equal(2, code);
+        Assert.Contains("--help", error, StringComparison.Ordinal);
+        Assert.Single(error.TrimEnd().Split('\n'));
+    }
+
+    [Fact]
+    public async Task A_missing_configuration_and_a_missing_model_are_named()
+    {
+        await RefusesAsync(["run", "--config", "/no/such.yaml"], "'/no/such.yaml' does not exist");
+        string config = _folder.Write("edge.yaml", "device: d\nstreams:\n  - { name: s, model: gone.safetensors, source: { simulated: { } } }\n");
+        await RefusesAsync(["run", "--config", config], "Stream 's'", "gone.safetensors' does not exist");
+        await RefusesAsync(["replay", "--model", "/no/model", "--data", "x", "--output", "y"], "'/no/model' does not exist");
+    }
+
+    [Fact]
+    public async Task A_replay_without_a_column_is_named()
+    {
+        string csv = _folder.Write("x.csv", "time,temperature\n1,2\n");
+        await RefusesAsync(["replay", "--model", "demo", "--data", csv, "--output", _folder.File("y")], "no column 'humidity'");
+    }
+
+    [Fact]
+    public async Task Recorded_readings_can_be_replayed_and_give_a_line_each()
+    {
+        string config = _folder.Write("edge.yaml", "device: d\nstreams:\n  - name: s\n    model: demo\n    source: { simulated: { seed: 5, speed: max, faults: [ { at: 8s, duration: 1s, kind: dropout, channel: co2 } ] } }\n");
+        (int code, string output, string _) = await RunAsync("record", "--config", config, "--output", _folder.File("x.csv"), "--for", "20s");
+        Assert.Equal(0, code);
+        Assert.StartsWith("100 rows of temperature, humidity, light, co2", output, StringComparison.Ordinal);
+
+        (code, output, string _) = await RunAsync("replay", "--model", "demo", "--data", _folder.File("x.csv"), "--output", _folder.File("y.jsonl"), "--device", "dev", "--stream", "str");
+        Assert.Equal(0, code);
+        Assert.StartsWith("100 rows, 99 forecasts", output, StringComparison.Ordinal);
+        JsonElement[] lines = File.ReadAllLines(_folder.File("y.jsonl")).Select(line => JsonDocument.Parse(line).RootElement).ToArray();
+        Assert.Equal(99, lines.Count(line => line.TryGetProperty("horizon_seconds", out _)));
+        Assert.All(lines, line => Assert.Equal(("dev", "str"), (line.GetProperty("device").GetString(), line.GetProperty("stream").GetString())));
+        Assert.Equal(5, lines.Count(line => line.TryGetProperty("channels", out JsonElement channels) && channels.TryGetProperty("co2", out JsonElement co2) && co2.TryGetProperty("quality", out _)));
+    }
+
+    [Fact]
+    public async Task Check_names_every_problem_and_exits_with_1()
+    {
+        string config = _folder.Write(
+            "edge.yaml", "device: d\nmqtt: { host: 127.0.0.1, port: 1 }\nstreams:\n  - { name: good, model: demo, source: { simulated: { } } }\n  - { name: bad, model: gone, source: { simulated: { } } }\n");
+        (int code, string output, string _) = await RunAsync("check", "--config", config);
+        Assert.Equal(1, code);
+        Assert.Contains("ok     stream good", output, StringComparison.Ordinal);
+        Assert.Contains("WRONG  stream bad: Model", output, StringComparison.Ordinal);
+        Assert.Contains("WRONG  broker 127.0.0.1:1: Broker 127.0.0.1:1 cannot be reached", output, StringComparison.Ordinal);
+    }
+
+    private static async Task<(int Code, string Output, string Error)> RunAsync(params string[] args)
+    {
+        var output = new StringWriter();
+        var error = new StringWriter();
+        int code = await Program.RunAsync(args, output, error);
+        return (code, output.ToString(), error.ToString());
+    }
+
+    private static async Task RefusesAsync(string[] args, params string[] parts)
+    {
+        (int code, string _, string error) = await RunAsync(args);
+        Assert.Equal(1, code);
+        Assert.Single(error.TrimEnd().Split('\n'));
+        Assert.All(parts, part => Assert.Contains(part, error, StringComparison.Ordinal));
+    }
+}

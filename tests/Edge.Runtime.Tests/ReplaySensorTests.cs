@@ -1,0 +1,127 @@
+using Edge.Runtime.Configuration;
+using Edge.Runtime.Sensors;
+using Edge.Runtime.Sensors.Replay;
+using Edge.Testing;
+
+namespace Edge.Runtime.Tests;
+
+public sealed class ReplaySensorTests : IDisposable
+{
+    private static readonly string[] Columns = ["a", "b"];
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Theory]
+    [InlineData("time,a,b\n2026-01-01 00:00:00,1,2\n2026-01-01 00:00:05,3,4\n")]
+    [InlineData("time;b;a\n2026-01-01T00:00:00Z;2;1\n2026-01-01T00:00:05Z;4;3\n")]
+    [InlineData("x\tb\ttimestamp\ta\r\nq\t2\t1767225600\t1\r\nq\t4\t1767225605\t3\r\n")]
+    [InlineData("ts,a,b\n1767225600000,1,2\n1767225605000,3,4")]
+    [InlineData("Date|a|b\n2026-01-01 01:00:00+01:00|1|2\n2026-01-01 01:00:05+01:00|3|4\n")]
+    public async Task Any_separator_and_time_is_read(string csv)
+    {
+        using ReplaySensor sensor = Open(csv);
+        Assert.Equal([(0, 1, 2), (5, 3, 4)], await ReadAllAsync(sensor));
+    }
+
+    [Fact]
+    public async Task Rows_without_times_are_a_period_apart_from_the_epoch()
+    {
+        using ReplaySensor sensor = Open("a,b\n1,2\n3,4\n");
+        var reading = new Reading(2);
+        Assert.True(await sensor.ReadAsync(reading, default));
+        Assert.Equal(DateTime.UnixEpoch, reading.Time);
+        Assert.True(await sensor.ReadAsync(reading, default));
+        Assert.Equal(DateTime.UnixEpoch.AddSeconds(1), reading.Time);
+    }
+
+    [Theory]
+    [InlineData("", nameof(Quality.Missing))]
+    [InlineData("  ", nameof(Quality.Missing))]
+    [InlineData("nan", nameof(Quality.Invalid))]
+    [InlineData("NaN", nameof(Quality.Invalid))]
+    [InlineData("-inf", nameof(Quality.Invalid))]
+    [InlineData("1e999", nameof(Quality.Invalid))]
+    [InlineData("broken", nameof(Quality.Invalid))]
+    [InlineData("1,2", nameof(Quality.Invalid))]
+    public async Task A_cell_that_is_no_finite_number_is_a_channel_without_a_value(string cell, string quality)
+    {
+        using ReplaySensor sensor = Open($"time;a;b\n2026-01-01;{cell};2\n2026-01-02;3;4\n");
+        var reading = new Reading(2);
+        Assert.True(await sensor.ReadAsync(reading, default));
+        Assert.Equal(Enum.Parse<Quality>(quality), reading.Quality[0]);
+        Assert.Equal(Quality.Good, reading.Quality[1]);
+        Assert.True(await sensor.ReadAsync(reading, default));
+        Assert.Equal(Quality.Good, reading.Quality[0]);
+    }
+
+    [Fact]
+    public async Task A_short_row_has_missing_channels()
+    {
+        using ReplaySensor sensor = Open("time,a,b\n2026-01-01,1\n");
+        var reading = new Reading(2);
+        Assert.True(await sensor.ReadAsync(reading, default));
+        Assert.Equal([Quality.Good, Quality.Missing], reading.Quality);
+    }
+
+    [Fact]
+    public async Task Looping_goes_on_with_time_that_never_goes_back()
+    {
+        using ReplaySensor sensor = Open("time,a,b\n2026-01-01 00:00:00,1,2\n2026-01-01 00:00:05,3,4\n", loop: true);
+        var reading = new Reading(2);
+        var times = new List<double>();
+        for (int i = 0; i < 5; i++)
+        {
+            Assert.True(await sensor.ReadAsync(reading, default));
+            times.Add((reading.Time - new DateTime(2026, 1, 1)).TotalSeconds);
+        }
+
+        Assert.Equal([0, 5, 6, 11, 12], times);
+    }
+
+    [Theory]
+    [InlineData("", "are empty")]
+    [InlineData("time,a\n1,2\n", "no column 'b'")]
+    [InlineData("time,a,c\n1,2,3\n", "the header has 'time', 'a', 'c'")]
+    public void A_file_without_what_the_model_reads_is_refused(string csv, string sentence) =>
+        Assert.Contains(sentence, Assert.Throws<InputException>(() => Open(csv)).Message, StringComparison.Ordinal);
+
+    [Fact]
+    public void A_time_column_that_is_not_there_is_refused() =>
+        Assert.Contains("no time column 'when'", Assert.Throws<InputException>(() => Open("a,b\n1,2\n", timeColumn: "when")).Message, StringComparison.Ordinal);
+
+    [Fact]
+    public void A_file_that_is_not_there_is_refused() =>
+        Assert.Contains("'/no/such.csv'", Assert.Throws<InputException>(() => new ReplaySensor(new ReplayConfig { File = "/no/such.csv" }, Columns, TimeSpan.FromSeconds(1), TimeProvider.System)).Message, StringComparison.Ordinal);
+
+    [Fact]
+    public async Task At_60x_a_minute_of_recording_takes_a_second()
+    {
+        var clock = new ManualClock();
+        string file = _folder.Write("x.csv", "time,a,b\n2026-01-01 00:00:00,1,2\n2026-01-01 00:01:00,3,4\n");
+        using var sensor = new ReplaySensor(new ReplayConfig { File = file, Speed = new PlaybackSpeed(60) }, Columns, TimeSpan.FromSeconds(60), clock);
+        var reading = new Reading(2);
+        Assert.True(await sensor.ReadAsync(reading, default));
+        Task<bool> second = sensor.ReadAsync(reading, default).AsTask();
+        clock.Advance(TimeSpan.FromMilliseconds(999));
+        await Task.Delay(20);
+        Assert.False(second.IsCompleted);
+        clock.Advance(TimeSpan.FromMilliseconds(1));
+        Assert.True(await second.WaitAsync(TimeSpan.FromSeconds(5)));
+    }
+
+    private ReplaySensor Open(string csv, bool loop = false, string? timeColumn = null) => new(
+        new ReplayConfig { File = _folder.Write("x.csv", csv), Speed = PlaybackSpeed.Max, Loop = loop, TimeColumn = timeColumn }, Columns, TimeSpan.FromSeconds(1), TimeProvider.System);
+
+    private static async Task<List<(double Seconds, double A, double B)>> ReadAllAsync(ReplaySensor sensor)
+    {
+        var rows = new List<(double, double, double)>();
+        var reading = new Reading(2);
+        while (await sensor.ReadAsync(reading, default))
+        {
+            rows.Add(((reading.Time - new DateTime(2026, 1, 1)).TotalSeconds, reading.Values[0], reading.Values[1]));
+        }
+
+        return rows;
+    }
+}

@@ -1,0 +1,172 @@
+using System.Text.Json;
+using Edge.Runtime.Configuration;
+using Edge.Runtime.Engines;
+using Edge.Runtime.Mqtt;
+using Edge.Runtime.Sensors.Simulated;
+using Edge.Runtime.Streams;
+using Edge.Testing;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Edge.Runtime.Tests;
+
+/// <summary>A stream from rows to messages, with the bundled model.</summary>
+public sealed class SensorStreamTests
+{
+    [Fact]
+    public async Task Every_row_is_a_reading_and_every_row_after_the_first_a_forecast()
+    {
+        List<MqttMessage> messages = await RunAsync(Rows(100));
+        Assert.Equal(Enumerable.Range(1, 100), Seqs(messages, "reading"));
+        Assert.Equal(Enumerable.Range(2, 99), Seqs(messages, "forecast"));
+    }
+
+    [Fact]
+    public async Task Payloads_are_as_documented()
+    {
+        List<MqttMessage> messages = await RunAsync(Rows(30));
+        foreach (MqttMessage message in messages.Where(message => message.ContentType is not null))
+        {
+            using JsonDocument json = JsonDocument.Parse(message.Payload);
+            JsonElement root = json.RootElement;
+            Assert.Equal("greenhouse", root.GetProperty("device").GetString());
+            Assert.Equal("climate", root.GetProperty("stream").GetString());
+            Assert.Matches("^2026-01-01T00:00:\\d\\d\\.\\d{3}Z$", root.GetProperty("time").GetString());
+            Assert.Matches("^[0-9a-f]{6}$", root.GetProperty("model").GetString());
+            Assert.Contains(message.UserProperties, property => property.Key == "seq" && property.Value == root.GetProperty("seq").GetRawText());
+        }
+
+        MqttMessage forecast = messages.Last(message => message.Topic == "edge/greenhouse/climate/forecast");
+        Assert.Equal((1, false, "application/json"), (forecast.QualityOfService, forecast.Retain, forecast.ContentType));
+        Assert.NotNull(forecast.ExpirySeconds);
+        using JsonDocument document = JsonDocument.Parse(forecast.Payload);
+        Assert.Equal([0.2, 2, 5], document.RootElement.GetProperty("horizon_seconds").EnumerateArray().Select(item => item.GetDouble()));
+        Assert.Equal(0.9, document.RootElement.GetProperty("interval").GetDouble());
+        foreach (JsonProperty channel in document.RootElement.GetProperty("channels").EnumerateObject())
+        {
+            double[] value = Numbers(channel.Value, "value");
+            double[] low = Numbers(channel.Value, "low");
+            double[] high = Numbers(channel.Value, "high");
+            Assert.Equal(3, value.Length);
+            Assert.All(Enumerable.Range(0, 3), i => Assert.True(low[i] < value[i] && value[i] < high[i]));
+        }
+
+        Assert.Equal(0, messages.First(message => message.Topic.EndsWith("/reading", StringComparison.Ordinal)).QualityOfService);
+        MqttMessage health = messages.Last(message => message.Topic.EndsWith("/health", StringComparison.Ordinal));
+        Assert.True(health.Retain);
+        Assert.Equal("OFF", System.Text.Encoding.UTF8.GetString(messages.First(message => message.Topic.EndsWith("/anomaly/state", StringComparison.Ordinal)).Payload.Span));
+    }
+
+    [Fact]
+    public async Task A_missing_value_is_held_and_then_the_stream_waits()
+    {
+        double?[][] rows = Rows(40);
+        for (int row = 20; row < 30; row++)
+        {
+            rows[row][1] = null;
+        }
+
+        List<MqttMessage> messages = await RunAsync(rows, holdTicks: 3);
+        Assert.Equal(Enumerable.Range(1, 40), Seqs(messages, "reading"));
+
+        // Rows 21 to 23 hold humidity, 24 to 30 have nothing to hold, from 31 on it is back.
+        Assert.Equal([.. Enumerable.Range(2, 22), .. Enumerable.Range(31, 10)], Seqs(messages, "forecast"));
+        JsonElement[] readings = Payloads(messages, "reading");
+        Assert.Equal("held", readings[20].GetProperty("channels").GetProperty("humidity").GetProperty("quality").GetString());
+        Assert.Equal(readings[19].GetProperty("channels").GetProperty("humidity").GetProperty("value").GetDouble(), readings[22].GetProperty("channels").GetProperty("humidity").GetProperty("value").GetDouble());
+        Assert.Equal(JsonValueKind.Null, readings[25].GetProperty("channels").GetProperty("humidity").GetProperty("value").ValueKind);
+        Assert.Equal("missing", readings[25].GetProperty("channels").GetProperty("humidity").GetProperty("quality").GetString());
+        Assert.False(readings[35].GetProperty("channels").GetProperty("humidity").TryGetProperty("quality", out _));
+        JsonElement health = Payloads(messages, "health")[^1];
+        Assert.Equal(7, health.GetProperty("missed_ticks").GetInt32());
+        Assert.Equal(10, health.GetProperty("sensors").GetProperty("humidity").GetProperty("bad_ticks").GetInt32());
+    }
+
+    [Theory]
+    [InlineData(double.NaN)]
+    [InlineData(double.PositiveInfinity)]
+    [InlineData(1e308)]
+    public async Task A_value_that_is_not_finite_to_the_model_never_reaches_it(double bad)
+    {
+        double?[][] rows = Rows(20);
+        rows[9][2] = bad;
+        List<MqttMessage> messages = await RunAsync(rows);
+        Assert.Equal("held", Payloads(messages, "reading")[9].GetProperty("channels").GetProperty("light").GetProperty("quality").GetString());
+        Assert.Equal(Enumerable.Range(2, 19), Seqs(messages, "forecast"));
+    }
+
+    [Fact]
+    public async Task Before_a_channels_first_value_there_is_nothing_to_step()
+    {
+        double?[][] rows = Rows(10);
+        rows[0][3] = null;
+        rows[1][3] = null;
+        Assert.Equal(Enumerable.Range(3, 8), Seqs(await RunAsync(rows), "forecast"));
+    }
+
+    [Fact]
+    public async Task A_fault_opens_one_anomaly_with_its_channel_and_closes_it()
+    {
+        double?[][] rows = Rows(300);
+        for (int row = 150; row < 170; row++)
+        {
+            rows[row][0] += 7;
+        }
+
+        List<MqttMessage> messages = await RunAsync(rows);
+        JsonElement[] events = Payloads(messages, "anomaly");
+        Assert.Equal(["opened", "closed"], events.Select(item => item.GetProperty("event").GetString()));
+        Assert.Single(events.Select(item => item.GetProperty("id").GetString()).Distinct());
+        Assert.True(events[0].GetProperty("channels").TryGetProperty("temperature", out _));
+        Assert.InRange(events[0].GetProperty("seq").GetInt32(), 151, 156);
+        Assert.Equal("2026-01-01T00:02:30.000Z", events[0].GetProperty("started").GetString());
+        Assert.Contains("was expected", events[0].GetProperty("message").GetString(), StringComparison.Ordinal);
+        Assert.Equal(
+            ["OFF", "ON", "OFF"],
+            messages.Where(message => message.Topic.EndsWith("/anomaly/state", StringComparison.Ordinal)).Select(message => System.Text.Encoding.UTF8.GetString(message.Payload.Span)));
+    }
+
+    [Fact]
+    public async Task The_same_rows_give_the_same_bytes()
+    {
+        List<MqttMessage> first = await RunAsync(Rows(200));
+        List<MqttMessage> second = await RunAsync(Rows(200));
+        Assert.Equal(first.Count, second.Count);
+        Assert.All(first.Zip(second), pair => Assert.True(pair.First.Topic == pair.Second.Topic && pair.First.Payload.Span.SequenceEqual(pair.Second.Payload.Span)));
+    }
+
+    private static double?[][] Rows(int count)
+    {
+        var greenhouse = new Greenhouse(3);
+        double[] values = new double[4];
+        return Enumerable.Range(0, count).Select(_ =>
+        {
+            greenhouse.Step(values);
+            return values.Select(value => (double?)value).ToArray();
+        }).ToArray();
+    }
+
+    private static async Task<List<MqttMessage>> RunAsync(double?[][] rows, int holdTicks = 5)
+    {
+        var messages = new List<MqttMessage>();
+        var config = new StreamConfig { Name = "climate", Model = "demo", HoldTicks = holdTicks, Source = new SimulatedConfig() };
+        using var stream = new SensorStream(
+            "greenhouse", config, new ListSensor(rows), EngineFactory.Load("demo"), TimeSpan.FromDays(7), Collect, new ManualClock(), NullLogger.Instance);
+        await stream.RunAsync(default);
+        return messages;
+
+        ValueTask Collect(MqttMessage message, bool canWait, CancellationToken cancel)
+        {
+            messages.Add(message);
+            return ValueTask.CompletedTask;
+        }
+    }
+
+    private static JsonElement[] Payloads(List<MqttMessage> messages, string topic) => messages
+        .Where(message => message.Topic == $"edge/greenhouse/climate/{topic}")
+        .Select(message => JsonDocument.Parse(message.Payload).RootElement)
+        .ToArray();
+
+    private static IEnumerable<int> Seqs(List<MqttMessage> messages, string topic) => Payloads(messages, topic).Select(payload => payload.GetProperty("seq").GetInt32());
+
+    private static double[] Numbers(JsonElement channel, string name) => channel.GetProperty(name).EnumerateArray().Select(item => item.GetDouble()).ToArray();
+}

@@ -1,0 +1,89 @@
+using System.Security.Cryptography;
+using Edge.Runtime.Configuration;
+using Edge.Runtime.Sensors;
+using Edge.Runtime.Sensors.Simulated;
+using Edge.Testing;
+
+namespace Edge.Runtime.Tests;
+
+public sealed class SimulatedSensorTests
+{
+    // The bundled model was trained on these very readings: docs/demo.md.
+    private const string GoldenSha256 = "8526a0ca13be83a07cc5f4b8d6743a8751198be852f95f7da94425d7513cd8d2";
+    private static readonly TimeSpan Period = TimeSpan.FromSeconds(0.2);
+
+    [Fact]
+    public void A_seed_gives_the_same_readings_on_every_machine()
+    {
+        using var sha = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        var greenhouse = new Greenhouse(1);
+        double[] values = new double[4];
+        for (int i = 0; i < 5000; i++)
+        {
+            greenhouse.Step(values);
+            sha.AppendData(System.Runtime.InteropServices.MemoryMarshal.AsBytes<double>(values));
+        }
+
+        string actual = Convert.ToHexStringLower(sha.GetHashAndReset());
+        Assert.True(actual == GoldenSha256, $"the readings hash to {actual}");
+    }
+
+    [Theory]
+    [InlineData(nameof(FaultKind.Spike), 1)]
+    [InlineData(nameof(FaultKind.Bias), 10)]
+    [InlineData(nameof(FaultKind.Drift), 10)]
+    [InlineData(nameof(FaultKind.Stuck), 10)]
+    [InlineData(nameof(FaultKind.Noise), 10)]
+    [InlineData(nameof(FaultKind.Dropout), 10)]
+    public async Task A_fault_changes_its_channel_for_its_time_and_nothing_else(string name, int ticks)
+    {
+        FaultKind kind = Enum.Parse<FaultKind>(name);
+        var fault = new FaultConfig(TimeSpan.FromSeconds(4), TimeSpan.FromSeconds(2), kind, "humidity", null);
+        List<(double[] Values, Quality[] Quality)> well = await ReadAsync([], 50);
+        List<(double[] Values, Quality[] Quality)> ill = await ReadAsync([fault], 50);
+        int[] changed = Enumerable.Range(0, 50).Where(i => !well[i].Values.SequenceEqual(ill[i].Values)).ToArray();
+        Assert.Equal(Enumerable.Range(20, ticks), changed);
+        foreach (int tick in changed)
+        {
+            Assert.Equal(well[tick].Values[0], ill[tick].Values[0]);
+            Assert.Equal(kind == FaultKind.Dropout ? Quality.Missing : Quality.Good, ill[tick].Quality[1]);
+        }
+    }
+
+    [Fact]
+    public void A_channel_the_greenhouse_does_not_have_is_named() =>
+        Assert.Contains(
+            "'pressure', but the simulated greenhouse has temperature",
+            Assert.Throws<InputException>(() => new SimulatedSensor(new SimulatedConfig(), ["pressure"], Period, TimeProvider.System)).Message,
+            StringComparison.Ordinal);
+
+    [Fact]
+    public async Task In_real_time_a_tick_comes_when_it_is_due()
+    {
+        var clock = new ManualClock();
+        using var sensor = new SimulatedSensor(new SimulatedConfig(), Greenhouse.Channels, Period, clock);
+        var reading = new Reading(4);
+        Assert.True(await sensor.ReadAsync(reading, default));
+        Assert.Equal(clock.Start.UtcDateTime, reading.Time);
+        Task<bool> next = sensor.ReadAsync(reading, default).AsTask();
+        await Task.Delay(20);
+        Assert.False(next.IsCompleted);
+        clock.Advance(Period);
+        Assert.True(await next.WaitAsync(TimeSpan.FromSeconds(5)));
+        Assert.Equal(clock.Start.UtcDateTime + Period, reading.Time);
+    }
+
+    private static async Task<List<(double[] Values, Quality[] Quality)>> ReadAsync(FaultConfig[] faults, int ticks)
+    {
+        using var sensor = new SimulatedSensor(new SimulatedConfig { Speed = PlaybackSpeed.Max, Faults = faults }, Greenhouse.Channels, Period, new ManualClock());
+        var reading = new Reading(4);
+        var rows = new List<(double[], Quality[])>();
+        for (int i = 0; i < ticks; i++)
+        {
+            await sensor.ReadAsync(reading, default);
+            rows.Add(([.. reading.Values], [.. reading.Quality]));
+        }
+
+        return rows;
+    }
+}
