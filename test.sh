@@ -5,5 +5,6 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 source build/setup.sh
 require_dotnet
 require_program mosquitto mosquitto
+require_program mosquitto_sub mosquitto-clients
 build_release Edge.sln
 dotnet test Edge.sln -c Release --no-build --nologo "$@"

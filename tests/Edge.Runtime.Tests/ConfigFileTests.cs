@@ -61,6 +61,15 @@ public sealed class ConfigFileTests
     }
 
     [Fact]
+    public void The_documented_sample_is_valid()
+    {
+        string text = File.ReadAllText(RepositoryFile.Path("docs/configuration.md"));
+        int begin = text.IndexOf("```yaml\n", StringComparison.Ordinal) + 8;
+        EdgeConfig config = ConfigFile.Parse(text[begin..text.IndexOf("```", begin, StringComparison.Ordinal)], "configuration.md");
+        Assert.Equal(["climate", "recorded"], config.Streams.Select(stream => stream.Name));
+    }
+
+    [Fact]
     public void The_environment_stands_in_for_variables()
     {
         Environment.SetEnvironmentVariable("EDGE_TEST_DEVICE", "from-env");

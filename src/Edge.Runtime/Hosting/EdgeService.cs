@@ -90,16 +90,9 @@ internal sealed class EdgeService : IDisposable
 
         bool[] ended = await streams.ConfigureAwait(false);
         _outbox.Complete();
-        if (stop.IsCancellationRequested)
-        {
-            publisherStop.CancelAfter(StopWait);
-        }
-        else
-        {
-            using CancellationTokenRegistration hurry = stop.Register(() => publisherStop.CancelAfter(StopWait));
-            await Task.WhenAny(publishing).ConfigureAwait(false);
-        }
 
+        // From a stop on, what is still on its way has only so long; without one it has all the time it needs.
+        using CancellationTokenRegistration hurry = stop.Register(() => publisherStop.CancelAfter(StopWait));
         try
         {
             await publishing.ConfigureAwait(false);

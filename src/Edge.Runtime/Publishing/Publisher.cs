@@ -132,7 +132,17 @@ internal sealed class Publisher
     // Hands a message over; it stays in flight until acknowledged, so that a lost connection loses nothing.
     private async ValueTask SendAsync(IMqttLink link, MqttMessage message, int window, CancellationToken cancel)
     {
-        _inFlight.Enqueue((message, link.PublishAsync(message)));
+        Task acknowledged;
+        try
+        {
+            acknowledged = link.PublishAsync(message);
+        }
+        catch (MqttLinkException e)
+        {
+            acknowledged = Task.FromException(e);
+        }
+
+        _inFlight.Enqueue((message, acknowledged));
         await SettleAsync(link, window - 1, cancel).ConfigureAwait(false);
     }
 

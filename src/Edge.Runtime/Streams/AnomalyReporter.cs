@@ -47,19 +47,23 @@ internal sealed class AnomalyReporter(string stream, ModelManifest manifest, Res
             _started = _recent[(seq + 1) % minDurationTicks];
         }
 
-        AnomalyChannel[] channels = Channels();
+        AnomalyChannel[] channels = Channels(reading);
         double score = change == AnomalyChange.Closed ? detector.PeakScore : detector.Score;
         string severity = score >= CriticalTimesThreshold * detector.Threshold ? "critical" : "warning";
         return new AnomalyEvent(_id, change, _started, score, detector.Threshold, severity, Sentence(reading, change, channels), channels);
     }
 
-    private AnomalyChannel[] Channels()
+    // A channel without a value this tick has nothing to show beside what was expected.
+    private AnomalyChannel[] Channels(Reading reading)
     {
         var channels = new List<AnomalyChannel>();
         for (int i = 0; i < detector.Outputs.Length; i++)
         {
             int column = manifest.Outputs[detector.Outputs[i]].Column;
-            channels.Add(new AnomalyChannel(column, _expected[column], detector.Share(i)));
+            if (reading.Quality[column] == Quality.Good)
+            {
+                channels.Add(new AnomalyChannel(column, _expected[column], detector.Share(i)));
+            }
         }
 
         channels.Sort((a, b) => b.Share.CompareTo(a.Share));
