@@ -1,5 +1,3 @@
-using System.Runtime.InteropServices;
-using Edge.Inference.Cells;
 using Edge.Inference.Kernels;
 using Edge.Inference.Models;
 
@@ -13,20 +11,29 @@ public sealed class InferenceSession
 {
     private readonly byte[] _state;
     private readonly short[] _x;
-    private readonly short[] _z;
-    private readonly short[] _hidden;
+    private readonly ModelStepper _stepper;
     private readonly long[] _inputSaturations;
 
     /// <summary>Starts from the zero state.</summary>
-    public InferenceSession(EdgeModel model)
+    /// <param name="model">The model to step.</param>
+    /// <param name="kernel">Name of a kernel; null for the environment's <c>EDGE_KERNEL</c>, else the fastest this processor has.</param>
+    /// <exception cref="ArgumentException">No kernel of this name runs on this processor.</exception>
+    public InferenceSession(EdgeModel model, string? kernel = null)
     {
         Model = model;
+        KernelEntry chosen = KernelChoice.Choose(kernel);
+        Kernel = chosen.Name;
+        _stepper = chosen.Create(model);
         _state = new byte[model.StateBytes];
-        _x = new short[Math.Max(model.InputCount, model.Layers.Max(layer => layer.InputCount))];
-        _z = new short[4 * model.Layers.Max(layer => layer.HiddenCount)];
-        _hidden = new short[model.Layers.Max(layer => layer.HiddenCount)];
+        _x = new short[model.InputCount];
         _inputSaturations = new long[model.InputCount];
     }
+
+    /// <summary>Kernels that run on this processor, the fastest first. All give the same bytes.</summary>
+    public static IReadOnlyList<string> Kernels => KernelChoice.Supported.ToArray();
+
+    /// <summary>The kernel in use.</summary>
+    public string Kernel { get; }
 
     /// <summary>The model this session steps.</summary>
     public EdgeModel Model { get; }
@@ -46,29 +53,14 @@ public sealed class InferenceSession
     /// <exception cref="ArgumentException">A length is wrong, or a reading is NaN or infinite; the state is untouched.</exception>
     public void Step(ReadOnlySpan<float> inputs, Span<float> outputs)
     {
-        RequireStep(inputs, outputs);
-        Quantise(inputs);
-        EdgeModel model = Model;
-        Span<short> cells = MemoryMarshal.Cast<byte, short>(_state.AsSpan(0, model.StateBytes / 3 * 2));
-        Span<sbyte> hiddens = MemoryMarshal.Cast<byte, sbyte>(_state.AsSpan(model.StateBytes / 3 * 2));
-        for (int l = 0; l < model.Layers.Length; l++)
+        if (inputs.Length != Model.InputCount || outputs.Length != Model.OutputCount)
         {
-            LstmCell layer = model.Layers[l];
-            Span<sbyte> h = hiddens[..layer.HiddenCount];
-            ScalarKernel.StepLstm(layer, _x.AsSpan(0, layer.InputCount), h, cells[..layer.HiddenCount], _z, _hidden);
-            if (l + 1 < model.Layers.Length)
-            {
-                for (int j = 0; j < h.Length; j++)
-                {
-                    _x[j] = h[j];
-                }
-            }
-
-            cells = cells[layer.HiddenCount..];
-            hiddens = hiddens[layer.HiddenCount..];
+            throw new ArgumentException($"A step takes {Model.InputCount} inputs and {Model.OutputCount} outputs, not {inputs.Length} and {outputs.Length}.");
         }
 
-        ScalarKernel.StepDense(model.Head, _hidden, outputs);
+        InputQuantizer.RequireFinite(Model, inputs);
+        InputQuantizer.Quantise(Model, inputs, _x, _inputSaturations);
+        _stepper.Step(_state, _x, outputs, 1);
     }
 
     /// <summary>Back to the zero state.</summary>
@@ -89,38 +81,5 @@ public sealed class InferenceSession
         }
 
         state.CopyTo(_state, 0);
-    }
-
-    // x_q = clamp(round_half_even((x - offset) / scale), -32767, 32767)
-    private void Quantise(ReadOnlySpan<float> inputs)
-    {
-        EdgeModel model = Model;
-        for (int i = 0; i < inputs.Length; i++)
-        {
-            float steps = MathF.Round((inputs[i] - model.InputOffset[i]) / model.InputScale[i]);
-            if (MathF.Abs(steps) > short.MaxValue)
-            {
-                _inputSaturations[i]++;
-                steps = MathF.CopySign(short.MaxValue, steps);
-            }
-
-            _x[i] = (short)steps;
-        }
-    }
-
-    private void RequireStep(ReadOnlySpan<float> inputs, Span<float> outputs)
-    {
-        if (inputs.Length != Model.InputCount || outputs.Length != Model.OutputCount)
-        {
-            throw new ArgumentException($"A step takes {Model.InputCount} inputs and {Model.OutputCount} outputs, not {inputs.Length} and {outputs.Length}.");
-        }
-
-        for (int i = 0; i < inputs.Length; i++)
-        {
-            if (!float.IsFinite(inputs[i]))
-            {
-                throw new ArgumentException($"Input {i} ('{Model.Manifest.Columns[i]}') is {inputs[i]}; only finite readings may reach the state.");
-            }
-        }
     }
 }

@@ -18,11 +18,16 @@ foreach ((int input, int hidden, int layers) in sizes)
 {
     float[] x = Enumerable.Range(0, input).Select(i => MathF.Sin(i)).ToArray();
     float[] y = new float[Outputs];
-    var int8 = new InferenceSession(EdgeModel.Parse(Edge.Testing.RandomModels.Int8(1, input, hidden, layers, Outputs)));
+    EdgeModel model = EdgeModel.Parse(Edge.Testing.RandomModels.Int8(1, input, hidden, layers, Outputs));
+    foreach (string kernel in InferenceSession.Kernels)
+    {
+        var session = new InferenceSession(model, kernel);
+        (double ns, double bytes) = Measure(() => session.Step(x, y));
+        results.Add(("int8", kernel, input, hidden, layers, ns, bytes));
+    }
+
     var reference = new FloatSession(Edge.Testing.RandomModels.Float(1, input, hidden, layers, Outputs));
-    (double int8Ns, double int8Bytes) = Measure(() => int8.Step(x, y));
     (double floatNs, double floatBytes) = Measure(() => reference.Step(x, y));
-    results.Add(("int8", "scalar", input, hidden, layers, int8Ns, int8Bytes));
     results.Add(("float", "scalar", input, hidden, layers, floatNs, floatBytes));
 }
 
@@ -47,10 +52,10 @@ if (args.Contains("--json"))
 }
 else
 {
-    Console.WriteLine("engine  kernel   input  hidden  layers     ns/step  bytes/step");
+    Console.WriteLine("engine  kernel           input  hidden  layers     ns/step  bytes/step");
     foreach (var result in results)
     {
-        Console.WriteLine($"{result.Engine,-7} {result.Kernel,-8} {result.Input,5} {result.Hidden,7} {result.Layers,7} {result.Ns,11:0} {result.Bytes,11:0.##}");
+        Console.WriteLine($"{result.Engine,-7} {result.Kernel,-16} {result.Input,5} {result.Hidden,7} {result.Layers,7} {result.Ns,11:0} {result.Bytes,11:0.##}");
     }
 }
 

@@ -1,5 +1,7 @@
+using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using Edge.Inference.Cells;
+using Edge.Inference.Kernels;
 
 namespace Edge.Inference.Models;
 
@@ -10,6 +12,8 @@ public sealed class EdgeModel
 {
     /// <summary>Largest model file that is read, in bytes.</summary>
     public const long FileMaxBytes = 256L << 20;
+
+    private readonly ConcurrentDictionary<int, PackedModel> _packed = new();
 
     internal EdgeModel(ModelManifest manifest, float[] inputOffset, float[] inputScale, LstmCell[] layers, Dense head, string provenance, string sha256)
     {
@@ -100,6 +104,9 @@ public sealed class EdgeModel
     /// <exception cref="ModelFormatException">The bytes are damaged or not such a model.</exception>
     public static EdgeModel Parse(ReadOnlyMemory<byte> file) =>
         ModelFile.Read(TensorFile.Parse(file), Convert.ToHexStringLower(SHA256.HashData(file.Span)));
+
+    /// <summary>The weights in the order of the vector kernels whose activations have this offset; packed once, at the first call.</summary>
+    internal PackedModel Packed(int activationOffset) => _packed.GetOrAdd(activationOffset, offset => new PackedModel(this, offset));
 
     /// <summary>Writes the model as a safetensors file: the same model gives the same bytes.</summary>
     public byte[] ToBytes() => ModelFile.Write(this);

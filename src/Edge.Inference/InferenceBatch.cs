@@ -1,0 +1,75 @@
+using Edge.Inference.Kernels;
+using Edge.Inference.Models;
+
+namespace Edge.Inference;
+
+/// <summary>
+/// Many independent streams through one <see cref="EdgeModel"/>, stepped in one call: the weights are read once for a block of
+/// streams. Every stream gets the bytes that a session of its own would give. Not thread-safe. A step allocates nothing.
+/// </summary>
+public sealed class InferenceBatch
+{
+    // Readings are quantised for so many streams at a time, so that the scratch memory stays small.
+    private const int ChunkMax = 64;
+
+    private readonly byte[] _states;
+    private readonly short[] _x;
+    private readonly ModelStepper _stepper;
+
+    /// <summary>Starts every stream from the zero state.</summary>
+    /// <param name="model">The model to step.</param>
+    /// <param name="count">Number of streams, at least 1; count·<see cref="EdgeModel.StateBytes"/> bytes are kept.</param>
+    /// <param name="kernel">Name of a kernel; null for the environment's <c>EDGE_KERNEL</c>, else the fastest this processor has.</param>
+    /// <exception cref="ArgumentException">No kernel of this name runs on this processor, or the count is out of range.</exception>
+    public InferenceBatch(EdgeModel model, int count, string? kernel = null)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
+        Model = model;
+        Count = count;
+        KernelEntry chosen = KernelChoice.Choose(kernel);
+        Kernel = chosen.Name;
+        _stepper = chosen.Create(model);
+        _states = new byte[checked(count * model.StateBytes)];
+        _x = new short[Math.Min(count, ChunkMax) * model.InputCount];
+    }
+
+    /// <summary>The model these streams step.</summary>
+    public EdgeModel Model { get; }
+
+    /// <summary>Number of streams.</summary>
+    public int Count { get; }
+
+    /// <summary>The kernel in use.</summary>
+    public string Kernel { get; }
+
+    /// <summary>The live state of one stream, laid out as <see cref="InferenceSession.State"/>; it may be copied out and in between steps.</summary>
+    public Span<byte> State(int stream) => _states.AsSpan(stream * Model.StateBytes, Model.StateBytes);
+
+    /// <summary>Steps every stream.</summary>
+    /// <param name="inputs">Normalised readings, Count rows of I, finite.</param>
+    /// <param name="outputs">Receives Count rows of O normalised outputs.</param>
+    /// <exception cref="ArgumentException">A length is wrong, or a reading is NaN or infinite; no state has changed.</exception>
+    public void Step(ReadOnlySpan<float> inputs, Span<float> outputs)
+    {
+        if (inputs.Length != Count * Model.InputCount || outputs.Length != Count * Model.OutputCount)
+        {
+            throw new ArgumentException($"A step of {Count} streams takes {Count * Model.InputCount} inputs and {Count * Model.OutputCount} outputs, not {inputs.Length} and {outputs.Length}.");
+        }
+
+        InputQuantizer.RequireFinite(Model, inputs);
+        for (int begin = 0; begin < Count; begin += ChunkMax)
+        {
+            int streams = Math.Min(ChunkMax, Count - begin);
+            Span<short> x = _x.AsSpan(0, streams * Model.InputCount);
+            for (int s = 0; s < streams; s++)
+            {
+                InputQuantizer.Quantise(
+                    Model, inputs.Slice((begin + s) * Model.InputCount, Model.InputCount), x.Slice(s * Model.InputCount, Model.InputCount), default);
+            }
+
+            _stepper.Step(
+                _states.AsSpan(begin * Model.StateBytes, streams * Model.StateBytes), x,
+                outputs.Slice(begin * Model.OutputCount, streams * Model.OutputCount), streams);
+        }
+    }
+}

@@ -1,0 +1,80 @@
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+using Edge.Inference.Models;
+
+namespace Edge.Inference;
+
+/// <summary>Readings to int16: x_q = clamp(round_half_even((x - offset) / scale), -32767, 32767), the one float line of a step's way in.</summary>
+internal static class InputQuantizer
+{
+    /// <summary>Refuses a NaN or an infinity, which a cast would turn into a plausible number.</summary>
+    /// <exception cref="ArgumentException">A reading is not finite; the message names its column.</exception>
+    internal static void RequireFinite(EdgeModel model, ReadOnlySpan<float> inputs)
+    {
+        int i = 0;
+        ref float first = ref MemoryMarshal.GetReference(inputs);
+        for (; i + 4 <= inputs.Length; i += 4)
+        {
+            if (!Vector128.LessThanOrEqualAll(Vector128.Abs(Vector128.LoadUnsafe(ref first, (nuint)i)), Vector128.Create(float.MaxValue)))
+            {
+                break;
+            }
+        }
+
+        for (; i < inputs.Length; i++)
+        {
+            if (!float.IsFinite(inputs[i]))
+            {
+                throw new ArgumentException($"Input {i} ('{model.Manifest.Columns[i % model.InputCount]}') is {inputs[i]}; only finite readings may reach the state.");
+            }
+        }
+    }
+
+    /// <summary>Quantises one row of finite readings.</summary>
+    /// <param name="model">Offsets and scales.</param>
+    /// <param name="inputs">[I].</param>
+    /// <param name="x">Receives [I].</param>
+    /// <param name="saturations">Counts clipped readings per input; empty for none.</param>
+    internal static void Quantise(EdgeModel model, ReadOnlySpan<float> inputs, Span<short> x, Span<long> saturations)
+    {
+        int i = 0;
+        ref float first = ref MemoryMarshal.GetReference(inputs);
+        ref float offset = ref MemoryMarshal.GetArrayDataReference(model.InputOffset);
+        ref float scale = ref MemoryMarshal.GetArrayDataReference(model.InputScale);
+        Vector128<float> limit = Vector128.Create((float)short.MaxValue);
+        for (; i + 4 <= x.Length; i += 4)
+        {
+            nuint at = (nuint)i;
+            Vector128<float> steps = (Vector128.LoadUnsafe(ref first, at) - Vector128.LoadUnsafe(ref offset, at)) / Vector128.LoadUnsafe(ref scale, at);
+            steps = Vector128.Round(steps);
+            if (Vector128.GreaterThanAny(Vector128.Abs(steps), limit))
+            {
+                QuantiseEach(model, inputs, x, saturations, i, i + 4);
+                continue;
+            }
+
+            Vector128<int> whole = Vector128.ConvertToInt32(steps);
+            Vector128.Narrow(whole, whole).GetLower().CopyTo(x[i..]);
+        }
+
+        QuantiseEach(model, inputs, x, saturations, i, x.Length);
+    }
+
+    private static void QuantiseEach(EdgeModel model, ReadOnlySpan<float> inputs, Span<short> x, Span<long> saturations, int begin, int end)
+    {
+        for (int i = begin; i < end; i++)
+        {
+            float steps = MathF.Round((inputs[i] - model.InputOffset[i]) / model.InputScale[i]);
+            if (MathF.Abs(steps) > short.MaxValue)
+            {
+                steps = MathF.CopySign(short.MaxValue, steps);
+                if (saturations.Length > 0)
+                {
+                    saturations[i]++;
+                }
+            }
+
+            x[i] = (short)steps;
+        }
+    }
+}

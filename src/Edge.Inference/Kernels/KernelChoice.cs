@@ -1,0 +1,51 @@
+using System.Runtime.Intrinsics.X86;
+using Edge.Inference.Models;
+
+namespace Edge.Inference.Kernels;
+
+/// <summary>One kernel that can be asked for by name.</summary>
+/// <param name="Name">As in <c>EDGE_KERNEL</c> and <c>--kernel</c>.</param>
+/// <param name="IsSupported">Whether this processor has what it needs.</param>
+/// <param name="IsChosen">Whether it takes part in the automatic choice; emulations for tests do not.</param>
+/// <param name="Create">Makes a stepper.</param>
+internal sealed record KernelEntry(string Name, bool IsSupported, bool IsChosen, Func<EdgeModel, ModelStepper> Create);
+
+/// <summary>The kernels of this build in one ordered list: the first that the processor supports is used.</summary>
+internal static class KernelChoice
+{
+    /// <summary>The environment variable that forces a kernel by name.</summary>
+    internal const string Variable = "EDGE_KERNEL";
+
+    /// <summary>Every kernel, the fastest first.</summary>
+    internal static readonly KernelEntry[] All =
+    [
+        // 32 products an instruction, accumulated in int32: Alder Lake, Sapphire Rapids, Zen 5 and later.
+        new("avxvnni", AvxVnni.IsSupported, true, model => new VectorStepper<VectorKernel256<Vnni256>>(model)),
+
+        // The same width, three instructions for one.
+        new("avx2", Avx2.IsSupported, true, model => new VectorStepper<VectorKernel256<SignedPairs256>>(model)),
+
+        // The packing and loops of avxvnni on a processor without the instruction.
+        new("avxvnni-emulated", Avx2.IsSupported, false, model => new VectorStepper<VectorKernel256<EmulatedVnni256>>(model)),
+
+        // The specification: runs everywhere.
+        new("scalar", true, true, model => new ScalarStepper(model)),
+    ];
+
+    /// <summary>The names that this processor can run.</summary>
+    internal static IEnumerable<string> Supported => All.Where(kernel => kernel.IsSupported).Select(kernel => kernel.Name);
+
+    /// <summary>The kernel asked for, else the one the environment forces, else the first that is supported.</summary>
+    /// <exception cref="ArgumentException">No kernel of this name runs on this processor.</exception>
+    internal static KernelEntry Choose(string? name = null)
+    {
+        name ??= Environment.GetEnvironmentVariable(Variable);
+        if (string.IsNullOrEmpty(name))
+        {
+            return All.First(kernel => kernel.IsSupported && kernel.IsChosen);
+        }
+
+        return All.FirstOrDefault(kernel => kernel.Name == name && kernel.IsSupported)
+            ?? throw new ArgumentException($"Kernel '{name}' does not run on this processor; {string.Join(", ", Supported)} do.");
+    }
+}

@@ -1,0 +1,161 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+using Edge.Inference.Cells;
+
+namespace Edge.Inference.Kernels;
+
+/// <summary>
+/// The step on 256-bit vectors, 16 units at a time, generic over the dot product. The same lines as
+/// <see cref="ScalarKernel"/>, the same symbols, the same bytes.
+/// </summary>
+internal readonly unsafe struct VectorKernel256<TDot> : IKernel
+    where TDot : struct, IDotProduct256
+{
+    public static int ActivationOffset => TDot.ActivationOffset;
+
+    public static void StepBlock(PackedLstm layer, int block, byte* x, byte* h, sbyte* newH, short* c, short* hidden)
+    {
+        LstmCell cell = layer.Cell;
+        int* start = layer.RecurrentStart + (block * 64);
+        Vector256<int> a0 = Vector256.Load(start);
+        Vector256<int> a1 = Vector256.Load(start + 8);
+        Vector256<int> a2 = Vector256.Load(start + 16);
+        Vector256<int> a3 = Vector256.Load(start + 24);
+        Vector256<int> a4 = Vector256.Load(start + 32);
+        Vector256<int> a5 = Vector256.Load(start + 40);
+        Vector256<int> a6 = Vector256.Load(start + 48);
+        Vector256<int> a7 = Vector256.Load(start + 56);
+        byte* w = layer.Recurrent + ((long)block * layer.RecurrentGroups * PackedLstm.GroupBytes);
+        byte* end = h + (4 * layer.RecurrentGroups);
+        for (; h < end; h += 4, w += PackedLstm.GroupBytes)
+        {
+            Vector256<sbyte> activations = Vector256.Create(*(int*)h).AsSByte();
+            a0 = TDot.Accumulate(a0, activations, Vector256.Load((sbyte*)w));
+            a1 = TDot.Accumulate(a1, activations, Vector256.Load((sbyte*)w + 32));
+            a2 = TDot.Accumulate(a2, activations, Vector256.Load((sbyte*)w + 64));
+            a3 = TDot.Accumulate(a3, activations, Vector256.Load((sbyte*)w + 96));
+            a4 = TDot.Accumulate(a4, activations, Vector256.Load((sbyte*)w + 128));
+            a5 = TDot.Accumulate(a5, activations, Vector256.Load((sbyte*)w + 160));
+            a6 = TDot.Accumulate(a6, activations, Vector256.Load((sbyte*)w + 192));
+            a7 = TDot.Accumulate(a7, activations, Vector256.Load((sbyte*)w + 224));
+        }
+
+        start = layer.InputStart + (block * 64);
+        Vector256<int> b0 = Vector256.Load(start);
+        Vector256<int> b1 = Vector256.Load(start + 8);
+        Vector256<int> b2 = Vector256.Load(start + 16);
+        Vector256<int> b3 = Vector256.Load(start + 24);
+        Vector256<int> b4 = Vector256.Load(start + 32);
+        Vector256<int> b5 = Vector256.Load(start + 40);
+        Vector256<int> b6 = Vector256.Load(start + 48);
+        Vector256<int> b7 = Vector256.Load(start + 56);
+        w = layer.Input + ((long)block * layer.InputGroups * PackedLstm.GroupBytes);
+        end = x + (4 * layer.InputGroups);
+        if (layer.IsFirst)
+        {
+            for (; x < end; x += 4, w += PackedLstm.GroupBytes)
+            {
+                Vector256<short> pair = Vector256.Create(*(int*)x).AsInt16();
+                b0 += Avx2.MultiplyAddAdjacent(pair, Vector256.Load((short*)w));
+                b1 += Avx2.MultiplyAddAdjacent(pair, Vector256.Load((short*)(w + 32)));
+                b2 += Avx2.MultiplyAddAdjacent(pair, Vector256.Load((short*)(w + 64)));
+                b3 += Avx2.MultiplyAddAdjacent(pair, Vector256.Load((short*)(w + 96)));
+                b4 += Avx2.MultiplyAddAdjacent(pair, Vector256.Load((short*)(w + 128)));
+                b5 += Avx2.MultiplyAddAdjacent(pair, Vector256.Load((short*)(w + 160)));
+                b6 += Avx2.MultiplyAddAdjacent(pair, Vector256.Load((short*)(w + 192)));
+                b7 += Avx2.MultiplyAddAdjacent(pair, Vector256.Load((short*)(w + 224)));
+            }
+        }
+        else
+        {
+            for (; x < end; x += 4, w += PackedLstm.GroupBytes)
+            {
+                Vector256<sbyte> activations = Vector256.Create(*(int*)x).AsSByte();
+                b0 = TDot.Accumulate(b0, activations, Vector256.Load((sbyte*)w));
+                b1 = TDot.Accumulate(b1, activations, Vector256.Load((sbyte*)w + 32));
+                b2 = TDot.Accumulate(b2, activations, Vector256.Load((sbyte*)w + 64));
+                b3 = TDot.Accumulate(b3, activations, Vector256.Load((sbyte*)w + 96));
+                b4 = TDot.Accumulate(b4, activations, Vector256.Load((sbyte*)w + 128));
+                b5 = TDot.Accumulate(b5, activations, Vector256.Load((sbyte*)w + 160));
+                b6 = TDot.Accumulate(b6, activations, Vector256.Load((sbyte*)w + 192));
+                b7 = TDot.Accumulate(b7, activations, Vector256.Load((sbyte*)w + 224));
+            }
+        }
+
+        Vector256<short> zi = GateArgument(layer, block, 0, a0, a1, b0, b1);
+        Vector256<short> zf = GateArgument(layer, block, 1, a2, a3, b2, b3);
+        Vector256<short> zg = GateArgument(layer, block, 2, a4, a5, b4, b5);
+        Vector256<short> zo = GateArgument(layer, block, 3, a6, a7, b6, b7);
+
+        Activations256 activation = Activations256.Load();
+        Vector256<short> i = activation.Sigmoid(zi);
+        Vector256<short> f = activation.Sigmoid(zf);
+        Vector256<short> g = activation.Tanh(zg);
+        Vector256<short> o = activation.Sigmoid(zo);
+
+        int n = cell.CellFractionBits;
+        Vector256<short> kept = Avx2.MultiplyHighRoundScale(f, Vector256.Load(c));
+
+        // SHR(i·g, 30 - n) in two shifts: floors compose, so the high half first and the rounding after loses nothing.
+        Vector256<short> admitted = (Avx2.MultiplyHigh(i, g) + Vector256.Create((short)(1 << (13 - n)))) >> (14 - n);
+        Vector256<short> cell1 = Avx2.AddSaturate(kept, admitted);
+        cell1.Store(c);
+
+        Vector256<short> exposed = Avx2.MultiplyHighRoundScale(o, activation.Tanh(CellToQ12(cell1, n)));
+        exposed.Store(hidden);
+        Vector256<short> rounded = Avx2.MultiplyHighRoundScale(exposed, Vector256.Load(layer.HiddenMultiplier + (block * PackedLstm.BlockUnits)));
+        rounded = Vector256.Max(rounded, Vector256.Create((short)-127));
+        Sse2.PackSignedSaturate(rounded.GetLower(), rounded.GetUpper()).Store(newH);
+    }
+
+    public static void StepDense(PackedDense dense, short* hidden, float* outputs)
+    {
+        for (int r = 0; r < dense.Dense.OutputCount; r++)
+        {
+            short* w = dense.Weight + (r * dense.Stride);
+            Vector256<int> sum = Avx2.MultiplyAddAdjacent(Vector256.Load(w), Vector256.Load(hidden));
+            for (int j = PackedLstm.BlockUnits; j < dense.Stride; j += PackedLstm.BlockUnits)
+            {
+                sum += Avx2.MultiplyAddAdjacent(Vector256.Load(w + j), Vector256.Load(hidden + j));
+            }
+
+            outputs[r] = (Vector256.Sum(sum) + dense.Dense.Bias[r]) * dense.Dense.Scale[r];
+        }
+    }
+
+    // z = SAT16(SHR(m_h·SAT16(SHR(W_h·h, s_h)) + m_x·SAT16(SHR(W_x·x, s_x)) + b, s_z)); the roundings are in the starting values.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<short> GateArgument(
+        PackedLstm layer, int block, int gate, Vector256<int> hA, Vector256<int> hB, Vector256<int> xA, Vector256<int> xB)
+    {
+        LstmCell cell = layer.Cell;
+        int at = ((block * PackedLstm.Gates) + gate) * PackedLstm.BlockUnits;
+        return Avx2.PackSignedSaturate(
+            Combine(hA >> cell.RecurrentShift, xA >> cell.InputShift, layer.Multiplier + (2 * at), layer.Bias + at) >> cell.GateShift,
+            Combine(hB >> cell.RecurrentShift, xB >> cell.InputShift, layer.Multiplier + (2 * at) + 16, layer.Bias + at + 8) >> cell.GateShift);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<int> Combine(Vector256<int> fromHidden, Vector256<int> fromInput, short* multiplier, int* bias)
+    {
+        // Packing saturates; the shuffle puts each unit's pair side by side again.
+        Vector256<sbyte> pairs = Avx2.Shuffle(
+            Avx2.PackSignedSaturate(fromHidden, fromInput).AsSByte(),
+            Vector256.Create((sbyte)0, 1, 8, 9, 2, 3, 10, 11, 4, 5, 12, 13, 6, 7, 14, 15, 0, 1, 8, 9, 2, 3, 10, 11, 4, 5, 12, 13, 6, 7, 14, 15));
+        return Avx2.MultiplyAddAdjacent(pairs.AsInt16(), Vector256.Load(multiplier)) + Vector256.Load(bias);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<short> CellToQ12(Vector256<short> c, int n)
+    {
+        if (n >= 12)
+        {
+            return n == 12 ? c : Avx2.MultiplyHighRoundScale(c, Vector256.Create((short)(1 << 14)));
+        }
+
+        // Clamped first to what survives the shift: beyond TANH's own clamp either way, so the same to it as saturating after.
+        Vector256<short> limit = Vector256.Create((short)(short.MaxValue >> (12 - n)));
+        return Vector256.Clamp(c, -limit, limit) << (12 - n);
+    }
+}

@@ -1,0 +1,91 @@
+using Edge.Inference.Models;
+using Edge.Testing;
+using FsCheck;
+using FsCheck.Fluent;
+
+namespace Edge.Inference.Tests;
+
+/// <summary>Every kernel this processor has, and every emulation, against the scalar specification: state and output, byte for byte.</summary>
+public sealed class KernelEqualityTests
+{
+    private const int Steps = 100;
+
+    // Run with EDGE_TEST_CASES=10000 for the long run; the fast suite takes a sample.
+    private static readonly int Cases = int.TryParse(Environment.GetEnvironmentVariable("EDGE_TEST_CASES"), out int cases) ? cases : 150;
+
+    public static TheoryData<string> VectorKernels => [.. InferenceSession.Kernels.Where(name => name != "scalar")];
+
+    [Theory]
+    [MemberData(nameof(VectorKernels))]
+    public void Any_shape_gives_the_scalar_bytes(string kernel)
+    {
+        // Mostly small shapes, where edges are many; sometimes up to 300 of everything.
+        Gen<int> size = Gen.Frequency((8, Gen.Choose(1, 40)), (1, Gen.Choose(41, 300)));
+        Gen<(int Seed, int Inputs, int Hidden, int Layers, int Outputs)> shapes =
+            from seed in Gen.Choose(0, 1_000_000)
+            from inputs in size
+            from hidden in size
+            from layers in Gen.Choose(1, hidden > 100 ? 1 : 3)
+            from outputs in Gen.Choose(1, 9)
+            select (seed, inputs, hidden, layers, outputs);
+        Prop.ForAll(shapes.ToArbitrary(), shape => SameBytes(kernel, shape.Seed, shape.Inputs, shape.Hidden, shape.Layers, shape.Outputs))
+            .Check(Config.QuickThrowOnFailure.WithMaxTest(Cases).WithReplay(20260101, 1));
+    }
+
+    [Theory]
+    [MemberData(nameof(VectorKernels))]
+    public void Many_states_in_one_call_equal_single_steps(string kernel)
+    {
+        const int Count = 37;
+        EdgeModel model = EdgeModel.Parse(RandomModels.Int8(5, 7, 44, 2, 3));
+        var batch = new InferenceBatch(model, Count, kernel);
+        InferenceSession[] singles = Enumerable.Range(0, Count).Select(_ => new InferenceSession(model, "scalar")).ToArray();
+        var random = new Random(1);
+        float[] x = new float[Count * 7];
+        float[] y = new float[Count * 3];
+        float[] one = new float[3];
+        for (int step = 0; step < 50; step++)
+        {
+            Fill(random, x);
+            batch.Step(x, y);
+            for (int s = 0; s < Count; s++)
+            {
+                singles[s].Step(x.AsSpan(s * 7, 7), one);
+                Assert.Equal(one, y[(s * 3)..((s * 3) + 3)]);
+                Assert.True(singles[s].State.SequenceEqual(batch.State(s)));
+            }
+        }
+    }
+
+    [Fact]
+    public void An_unknown_kernel_is_refused_with_those_there_are() =>
+        Assert.Contains("scalar", Assert.Throws<ArgumentException>(() => new InferenceSession(EdgeModel.Parse(RandomModels.Int8(1, 2, 3, 1, 1)), "gpu")).Message, StringComparison.Ordinal);
+
+    private static void SameBytes(string kernel, int seed, int inputs, int hidden, int layers, int outputs)
+    {
+        EdgeModel model = EdgeModel.Parse(RandomModels.Int8(seed, inputs, hidden, layers, outputs));
+        var scalar = new InferenceSession(model, "scalar");
+        var vector = new InferenceSession(model, kernel);
+        var random = new Random(seed);
+        float[] x = new float[inputs];
+        float[] expected = new float[outputs];
+        float[] actual = new float[outputs];
+        for (int step = 0; step < (hidden > 100 ? Steps / 10 : Steps); step++)
+        {
+            Fill(random, x);
+            scalar.Step(x, expected);
+            vector.Step(x, actual);
+            Assert.Equal(expected, actual);
+            Assert.True(scalar.State.SequenceEqual(vector.State), $"the states differ after step {step}");
+        }
+    }
+
+    // Ordinary readings, and some at and beyond the ends of the range.
+    private static void Fill(Random random, float[] x)
+    {
+        for (int i = 0; i < x.Length; i++)
+        {
+            x[i] = random.Next(6) switch { 0 => 1e9f, 1 => -1e9f, _ => (random.NextSingle() - 0.5f) * 16 };
+        }
+    }
+}
