@@ -88,11 +88,10 @@ internal readonly unsafe struct VectorKernel256<TDot> : IKernel
         Vector256<short> zg = GateArgument(layer, block, 2, a4, a5, b4, b5);
         Vector256<short> zo = GateArgument(layer, block, 3, a6, a7, b6, b7);
 
-        Activations256 activation = Activations256.Load();
-        Vector256<short> i = activation.Sigmoid(zi);
-        Vector256<short> f = activation.Sigmoid(zf);
-        Vector256<short> g = activation.Tanh(zg);
-        Vector256<short> o = activation.Sigmoid(zo);
+        Vector256<short> i = Activations256.Sigmoid(zi);
+        Vector256<short> f = Activations256.Sigmoid(zf);
+        Vector256<short> g = Activations256.Tanh(zg);
+        Vector256<short> o = Activations256.Sigmoid(zo);
 
         int n = cell.CellFractionBits;
         Vector256<short> kept = Avx2.MultiplyHighRoundScale(f, Vector256.Load(c));
@@ -102,7 +101,7 @@ internal readonly unsafe struct VectorKernel256<TDot> : IKernel
         Vector256<short> cell1 = Avx2.AddSaturate(kept, admitted);
         cell1.Store(c);
 
-        Vector256<short> exposed = Avx2.MultiplyHighRoundScale(o, activation.Tanh(CellToQ12(cell1, n)));
+        Vector256<short> exposed = Avx2.MultiplyHighRoundScale(o, Activations256.Tanh(CellToQ12(cell1, n)));
         exposed.Store(hidden);
         Vector256<short> rounded = Avx2.MultiplyHighRoundScale(exposed, Vector256.Load(layer.HiddenMultiplier + (block * PackedLstm.BlockUnits)));
         rounded = Vector256.Max(rounded, Vector256.Create((short)-127));

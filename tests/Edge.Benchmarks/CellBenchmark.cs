@@ -1,0 +1,138 @@
+using System.Diagnostics;
+using System.Runtime.CompilerServices;
+using System.Text.Json;
+using Edge.Inference;
+using Edge.Inference.Models;
+using Edge.Inference.Reference;
+using Edge.Testing;
+
+namespace Edge.Benchmarks;
+
+/// <summary>One measured engine at one size.</summary>
+internal sealed record CellResult(string Engine, string Kernel, int Input, int Hidden, int Layers, double NsPerStep, double AllocatedBytesPerStep);
+
+/// <summary><c>cell</c>: a step of every kernel this processor has, the float reference and the yardstick, in one run.</summary>
+internal static class CellBenchmark
+{
+    private const int Outputs = 4;
+    private const int Streams = 64;
+
+    private static readonly (int Input, int Hidden, int Layers)[] Sizes =
+        [(4, 16, 1), (8, 32, 1), (8, 64, 1), (8, 64, 2), (16, 128, 1), (16, 128, 2), (32, 256, 1), (32, 512, 1)];
+
+    internal static void Run(bool asJson)
+    {
+        var results = new List<CellResult>();
+        Yardstick? yardstick = Yardstick.Load();
+        if (!asJson)
+        {
+            Console.WriteLine($"{Processor()}; .NET {Environment.Version}; head to {Outputs}; median of nine rounds; ratio to the yardstick (gemv.c) in brackets");
+            Console.WriteLine($"input hidden layers   yardstick  {string.Concat(InferenceSession.Kernels.Select(kernel => $"{kernel,20}"))}{"float reference",18}  {Streams} streams in one call, each");
+        }
+
+        foreach ((int input, int hidden, int layers) in Sizes)
+        {
+            double? floor = yardstick?.Measure(input, hidden, layers);
+            List<CellResult> row = MeasureSize(input, hidden, layers);
+            results.AddRange(row);
+            if (!asJson)
+            {
+                string line = string.Concat(row.SkipLast(2).Select(result => $"{Ratio(result.NsPerStep, floor),20}"));
+                Console.WriteLine($"{input,5} {hidden,6} {layers,6} {floor ?? double.NaN,11:0}  {line}{row[^2].NsPerStep,18:0}  {Ratio(row[^1].NsPerStep, row[0].NsPerStep)} of a single step");
+            }
+        }
+
+        if (asJson)
+        {
+            WriteJson(results.Where(result => result.Engine is "int8" or "float"));
+        }
+    }
+
+    private static List<CellResult> MeasureSize(int input, int hidden, int layers)
+    {
+        var row = new List<CellResult>();
+        EdgeModel model = EdgeModel.Parse(RandomModels.Int8(1, input, hidden, layers, Outputs));
+        float[] x = Enumerable.Range(0, Streams * input).Select(i => MathF.Sin(i)).ToArray();
+        float[] y = new float[Streams * Outputs];
+        foreach (string kernel in InferenceSession.Kernels)
+        {
+            var session = new InferenceSession(model, kernel);
+            row.Add(Result("int8", kernel, () => session.Step(x.AsSpan(0, input), y.AsSpan(0, Outputs)), 1));
+        }
+
+        var reference = new FloatSession(RandomModels.Float(1, input, hidden, layers, Outputs));
+        row.Add(Result("float", "reference", () => reference.Step(x.AsSpan(0, input), y.AsSpan(0, Outputs)), 1));
+        var batch = new InferenceBatch(model, Streams);
+        row.Add(Result("batch", batch.Kernel, () => batch.Step(x, y), Streams));
+        return row;
+
+        CellResult Result(string engine, string kernel, Action step, int steps)
+        {
+            (double ns, double bytes) = Measure(step);
+            return new CellResult(engine, kernel, input, hidden, layers, ns / steps, bytes / steps);
+        }
+    }
+
+    // The median of nine rounds of about 20 ms each, after a warm-up that lets the JIT finish.
+    private static (double Ns, double Bytes) Measure(Action step)
+    {
+        long warmUp = Stopwatch.GetTimestamp();
+        int count = 0;
+        while (Stopwatch.GetElapsedTime(warmUp).TotalMilliseconds < 300)
+        {
+            step();
+            count++;
+        }
+
+        int steps = Math.Max(1, count / 15);
+        double[] rounds = new double[9];
+        long allocated = GC.GetAllocatedBytesForCurrentThread();
+        for (int round = 0; round < rounds.Length; round++)
+        {
+            rounds[round] = Time(step, steps);
+        }
+
+        double bytes = (double)(GC.GetAllocatedBytesForCurrentThread() - allocated) / ((long)steps * rounds.Length);
+        Array.Sort(rounds);
+        return (rounds[rounds.Length / 2], bytes);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static double Time(Action step, int steps)
+    {
+        long started = Stopwatch.GetTimestamp();
+        for (int i = 0; i < steps; i++)
+        {
+            step();
+        }
+
+        return Stopwatch.GetElapsedTime(started).TotalNanoseconds / steps;
+    }
+
+    private static string Ratio(double ns, double? of) => of is { } floor ? $"{ns:0} ({ns / floor:0.00})" : $"{ns:0}";
+
+    private static string Processor() =>
+        File.Exists("/proc/cpuinfo")
+            ? File.ReadLines("/proc/cpuinfo").Where(line => line.StartsWith("model name", StringComparison.Ordinal) || line.StartsWith("Model", StringComparison.Ordinal)).Select(line => line[(line.IndexOf(':') + 2)..]).FirstOrDefault("unknown processor")
+            : "unknown processor";
+
+    private static void WriteJson(IEnumerable<CellResult> results)
+    {
+        using var json = new Utf8JsonWriter(Console.OpenStandardOutput(), new JsonWriterOptions { Indented = true });
+        json.WriteStartArray();
+        foreach (CellResult result in results)
+        {
+            json.WriteStartObject();
+            json.WriteString("engine", result.Engine);
+            json.WriteString("kernel", result.Kernel);
+            json.WriteNumber("input", result.Input);
+            json.WriteNumber("hidden", result.Hidden);
+            json.WriteNumber("layers", result.Layers);
+            json.WriteNumber("ns_per_step", Math.Round(result.NsPerStep, 1));
+            json.WriteNumber("allocated_bytes_per_step", result.AllocatedBytesPerStep);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+    }
+}
