@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Text.Json;
+using Edge.Inference;
 using Edge.Inference.Reference;
 using Edge.Quantize.Onnx;
 using Edge.Testing;
@@ -100,6 +101,19 @@ public sealed class RealModelTests : IDisposable
         byte[] joined = [.. File.ReadAllBytes(_folder.File("y1")), .. File.ReadAllBytes(_folder.File("y2"))];
         Assert.Equal(File.ReadAllBytes(_folder.File("y")), joined);
         Assert.Equal(File.ReadAllBytes(_folder.File("s")), File.ReadAllBytes(_folder.File("s2")));
+    }
+
+    [SharedDataFact]
+    public void Every_kernel_gives_the_same_file()
+    {
+        Quantise("skab-lstm64x2", "m.safetensors");
+        string[] results = InferenceSession.Kernels.Select(kernel =>
+        {
+            CommandLine.Done("infer", _folder.File("m.safetensors"), "--input", SharedData.Model("skab-lstm64x2", "golden_x.f32"), "--output", _folder.File(kernel), "--state-out", _folder.File(kernel + ".s"), "--kernel", kernel);
+            return Convert.ToHexString(File.ReadAllBytes(_folder.File(kernel))) + Convert.ToHexString(File.ReadAllBytes(_folder.File(kernel + ".s")));
+        }).ToArray();
+        Assert.Single(results.Distinct());
+        CommandLine.Refuses(["infer", _folder.File("m.safetensors"), "--input", "x", "--output", "y", "--kernel", "gpu"], "'gpu' does not run on this processor", "scalar");
     }
 
     [SharedDataFact]

@@ -1,3 +1,5 @@
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.Arm;
 using System.Runtime.Intrinsics.X86;
 using Edge.Inference.Models;
 
@@ -27,6 +29,15 @@ internal static class KernelChoice
 
         // The packing and loops of avxvnni on a processor without the instruction.
         new("avxvnni-emulated", Avx2.IsSupported, false, model => new VectorStepper<VectorKernel256<EmulatedVnni256>>(model)),
+
+        // sdot: Raspberry Pi 5, Jetson Orin.
+        new("advsimd-dot", Dp.IsSupported && AdvSimd.Arm64.IsSupported, true, model => new VectorStepper<VectorKernel128<AdvSimdDot128>>(model)),
+
+        // Raspberry Pi 4, Jetson Nano.
+        new("advsimd", AdvSimd.Arm64.IsSupported, true, model => new VectorStepper<VectorKernel128<AdvSimd128>>(model)),
+
+        // The loops and packing of the ARM kernels in plain vector operations; without any hardware for them, right but slow.
+        new("vector128", true, Vector128.IsHardwareAccelerated, model => new VectorStepper<VectorKernel128<Portable128>>(model)),
 
         // The specification: runs everywhere.
         new("scalar", true, true, model => new ScalarStepper(model)),

@@ -17,15 +17,14 @@ internal static class InferCommand
         var outputPath = new Option<string>("--output") { Description = "Where the outputs go, little-endian float32.", Required = true };
         var engine = new Option<string?>("--engine") { Description = "int8 (default for .safetensors) or float (default for .onnx)." };
         engine.AcceptOnlyFromAmong("int8", "float", "onnx");
-        var kernel = new Option<string?>("--kernel") { Description = "Kernel of the int8 engine: scalar." };
-        kernel.AcceptOnlyFromAmong("scalar");
+        var kernel = new Option<string?>("--kernel") { Description = $"Kernel of the int8 engine, all with the same result; on this processor: {string.Join(", ", InferenceSession.Kernels)}." };
         var stateIn = new Option<string?>("--state-in") { Description = "Start from this saved state instead of zero." };
         var stateOut = new Option<string?>("--state-out") { Description = "Save the state after the last row." };
         var command = new Command("infer", "Runs the bare model over a raw float32 matrix, row by row, state carried.") { model, input, outputPath, engine, kernel, stateIn, stateOut };
         command.SetAction(parsed =>
         {
             string path = parsed.GetRequiredValue(model);
-            Stepper stepper = Open(path, parsed.GetValue(engine));
+            Stepper stepper = Open(path, parsed.GetValue(engine), parsed.GetValue(kernel));
             if (parsed.GetValue(stateIn) is { } from)
             {
                 try
@@ -50,7 +49,7 @@ internal static class InferCommand
         return command;
     }
 
-    private static Stepper Open(string path, string? engine)
+    private static Stepper Open(string path, string? engine, string? kernel)
     {
         bool isOnnx = path.EndsWith(".onnx", StringComparison.OrdinalIgnoreCase);
         switch (engine ?? (isOnnx ? "float" : "int8"))
@@ -59,7 +58,7 @@ internal static class InferCommand
                 var reference = new FloatSession(OnnxImporter.Load(path));
                 return new Stepper(reference.Model.InputCount, reference.Model.OutputCount, reference.Step, reference.Save, bytes => reference.Restore(bytes));
             case "int8" when !isOnnx:
-                var session = new InferenceSession(EdgeModel.Load(path));
+                InferenceSession session = NewSession(EdgeModel.Load(path), kernel);
                 return new Stepper(session.Model.InputCount, session.Model.OutputCount, session.Step, session.Save, bytes => session.Restore(bytes));
             case "float":
                 throw new InputException($"'{path}' is an int8 model; --engine float needs the .onnx file it was made from.");
@@ -67,6 +66,18 @@ internal static class InferCommand
                 throw new InputException($"'{path}' is a float model; quantise it first: edge-quantize quantize {path} --manifest … --calibration … -o model.safetensors.");
             default:
                 throw new InputException("--engine onnx (ONNX Runtime) is not part of this version; --engine float runs the same model on the built-in float reference.");
+        }
+    }
+
+    private static InferenceSession NewSession(EdgeModel model, string? kernel)
+    {
+        try
+        {
+            return new InferenceSession(model, kernel);
+        }
+        catch (ArgumentException e)
+        {
+            throw new InputException(e.Message, e);
         }
     }
 

@@ -16,7 +16,7 @@ internal static class EngineFactory
         {
             return new Int8Engine(model == "demo" ? EdgeModel.Parse(ReadBundled()) : EdgeModel.Load(model));
         }
-        catch (ModelFormatException e)
+        catch (Exception e) when (e is ModelFormatException or ArgumentException)
         {
             throw new InputException(e.Message, e);
         }

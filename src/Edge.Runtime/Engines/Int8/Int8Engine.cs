@@ -4,6 +4,7 @@ using Edge.Inference.Models;
 namespace Edge.Runtime.Engines.Int8;
 
 /// <summary>The int8 cell of Edge.Inference.</summary>
+/// <exception cref="ArgumentException">EDGE_KERNEL names a kernel that this processor does not have.</exception>
 internal sealed class Int8Engine(EdgeModel model) : IInferenceEngine
 {
     private readonly InferenceSession _session = new(model);
@@ -12,7 +13,7 @@ internal sealed class Int8Engine(EdgeModel model) : IInferenceEngine
 
     public string ModelSha256 => model.Sha256;
 
-    public string Description => "int8, scalar kernel";
+    public string Description => $"int8, {_session.Kernel} kernel";
 
     public ReadOnlySpan<long> InputSaturations => _session.InputSaturations;
 
