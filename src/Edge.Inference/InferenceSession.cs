@@ -47,6 +47,12 @@ public sealed class InferenceSession
     /// <summary>How often each input was clipped to its int16 range since the session began.</summary>
     public ReadOnlySpan<long> InputSaturations => _inputSaturations;
 
+    /// <summary>How often the cell state of each unit was clipped since the session began, layer after layer.</summary>
+    public ReadOnlySpan<long> CellSaturations => _stepper.CellSaturations;
+
+    /// <summary>How often the hidden state of each unit was clipped since the session began, layer after layer.</summary>
+    public ReadOnlySpan<long> HiddenSaturations => _stepper.HiddenSaturations;
+
     /// <summary>Takes one row of readings in and gives one row of outputs.</summary>
     /// <param name="inputs">Normalised readings [I], finite.</param>
     /// <param name="outputs">Receives the normalised outputs [O].</param>

@@ -1,11 +1,15 @@
 using Edge.Benchmarks;
 
-// dotnet run -c Release --project tests/Edge.Benchmarks -- cell [--json]
-if (args is not ["cell"] and not ["cell", "--json"])
+// dotnet run -c Release --project tests/Edge.Benchmarks -- cell [--json] | streams
+switch (args)
 {
-    Console.Error.WriteLine("Usage: cell [--json]");
-    return 2;
+    case ["cell"] or ["cell", "--json"]:
+        CellBenchmark.Run(asJson: args.Length > 1);
+        return 0;
+    case ["streams"]:
+        StreamsBenchmark.Run();
+        return 0;
+    default:
+        Console.Error.WriteLine("Usage: cell [--json] | streams");
+        return 2;
 }
-
-CellBenchmark.Run(asJson: args.Contains("--json"));
-return 0;

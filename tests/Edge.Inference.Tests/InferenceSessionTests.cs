@@ -105,6 +105,25 @@ public sealed class InferenceSessionTests
         Assert.Equal([0, 0, 0, 0, 0], atTheEnd.InputSaturations.ToArray());
     }
 
+    [Theory]
+    [InlineData("scalar")]
+    [InlineData("vector128")]
+    public void Clipped_cells_and_hidden_states_are_counted_per_unit(string kernel)
+    {
+        var session = new InferenceSession(Model(4), kernel);
+        float[] x = [9, -9, 9, -9, 9];
+        for (int i = 0; i < 100; i++)
+        {
+            session.Step(x, new float[3]);
+        }
+
+        Assert.Equal(48, session.CellSaturations.Length);
+        Assert.Equal(48, session.HiddenSaturations.Length);
+        Assert.InRange(session.CellSaturations.ToArray().Max(), 50, 100);
+        Assert.Contains(session.CellSaturations.ToArray(), count => count == 0);
+        Assert.InRange(session.HiddenSaturations.ToArray().Max(), 1, 100);
+    }
+
     [Fact]
     public void Every_single_bit_flip_and_truncation_of_a_saved_state_is_refused()
     {

@@ -78,6 +78,10 @@ public sealed class KernelEqualityTests
             Assert.Equal(expected, actual);
             Assert.True(scalar.State.SequenceEqual(vector.State), $"the states differ after step {step}");
         }
+
+        Assert.Equal(scalar.InputSaturations.ToArray(), vector.InputSaturations.ToArray());
+        Assert.Equal(scalar.CellSaturations.ToArray(), vector.CellSaturations.ToArray());
+        Assert.Equal(scalar.HiddenSaturations.ToArray(), vector.HiddenSaturations.ToArray());
     }
 
     // Ordinary readings, and some at and beyond the ends of the range.

@@ -28,7 +28,7 @@ public sealed class ScalarKernelTests
         for (int step = 0; step < 5; step++)
         {
             short[] x = Enumerable.Range(0, inputs).Select(_ => Extreme(random)).ToArray();
-            ScalarKernel.StepLstm(cell, x, h, c, new short[4 * units], hidden);
+            ScalarKernel.StepLstm(cell, x, h, c, new short[4 * units], hidden, new uint[units]);
             BigInteger[] bigHidden = Formulas(cell, x, bigH, bigC);
             Assert.Equal(bigC, c.Select(value => (BigInteger)value));
             Assert.Equal(bigHidden, hidden.Select(value => (BigInteger)value));

@@ -17,7 +17,8 @@ internal unsafe interface IKernel
     /// <param name="newH">Receives 16 int8.</param>
     /// <param name="c">16 int16 of cell state, updated.</param>
     /// <param name="hidden">Receives 16 int16: the hidden state in Q0.15.</param>
-    static abstract void StepBlock(PackedLstm layer, int block, byte* x, byte* h, sbyte* newH, short* c, short* hidden);
+    /// <returns>Bit u: the cell state of unit u was clipped; bit 16 + u: its hidden state was.</returns>
+    static abstract uint StepBlock(PackedLstm layer, int block, byte* x, byte* h, sbyte* newH, short* c, short* hidden);
 
     /// <summary>The head over one state's Q0.15 hidden values.</summary>
     static abstract void StepDense(PackedDense dense, short* hidden, float* outputs);

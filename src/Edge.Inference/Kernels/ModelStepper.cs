@@ -1,14 +1,34 @@
+using System.Numerics;
 using Edge.Inference.Models;
 
 namespace Edge.Inference.Kernels;
 
 /// <summary>Steps one or many states of a model; holds scratch memory, so it belongs to one thread at a time.</summary>
-internal abstract class ModelStepper
+internal abstract class ModelStepper(EdgeModel model)
 {
+    private readonly long[] _cellSaturations = new long[model.Layers.Sum(layer => layer.HiddenCount)];
+    private readonly long[] _hiddenSaturations = new long[model.Layers.Sum(layer => layer.HiddenCount)];
+
+    /// <summary>How often the cell state of each unit was clipped to int16, layer after layer.</summary>
+    internal ReadOnlySpan<long> CellSaturations => _cellSaturations;
+
+    /// <summary>How often the hidden state of each unit was clipped to int8, layer after layer.</summary>
+    internal ReadOnlySpan<long> HiddenSaturations => _hiddenSaturations;
+
     /// <summary>Steps <paramref name="count"/> states that lie one after the other.</summary>
     /// <param name="states">count·<see cref="EdgeModel.StateBytes"/> bytes.</param>
     /// <param name="x">Quantised readings, count rows of <see cref="EdgeModel.InputCount"/>.</param>
     /// <param name="outputs">Receives count rows of <see cref="EdgeModel.OutputCount"/>.</param>
     /// <param name="count">At least 1.</param>
     internal abstract void Step(Span<byte> states, ReadOnlySpan<short> x, Span<float> outputs, int count);
+
+    /// <summary>Counts what a kernel reports of up to 16 units from <paramref name="unit"/> on: low half cell, high half hidden.</summary>
+    protected void CountSaturations(uint clipped, int unit)
+    {
+        for (; clipped != 0; clipped &= clipped - 1)
+        {
+            int bit = BitOperations.TrailingZeroCount(clipped);
+            (bit < 16 ? _cellSaturations : _hiddenSaturations)[unit + (bit & 15)]++;
+        }
+    }
 }

@@ -15,8 +15,9 @@ internal static class ScalarKernel
     /// <param name="c">Cell state, int16 [H], Q(15-n).n with n = <see cref="LstmCell.CellFractionBits"/>.</param>
     /// <param name="z">Scratch for the 4H gate arguments, int16.</param>
     /// <param name="hidden">Receives the hidden state before its rounding to int8, Q0.15 [H]: what a dense head reads.</param>
+    /// <param name="clipped">Receives, per unit, bit 0 if the cell state was clipped and bit 16 if the hidden state was [H].</param>
     internal static void StepLstm(
-        LstmCell cell, ReadOnlySpan<short> x, Span<sbyte> h, Span<short> c, Span<short> z, Span<short> hidden)
+        LstmCell cell, ReadOnlySpan<short> x, Span<sbyte> h, Span<short> c, Span<short> z, Span<short> hidden, Span<uint> clipped)
     {
         int units = cell.HiddenCount;
         for (int r = 0; r < 4 * units; r++)
@@ -35,10 +36,13 @@ internal static class ScalarKernel
             int kept = FixedPoint.MultiplyRound(f, c[j]);
             int admitted = FixedPoint.ShiftRightRound(i * g, 30 - n);
             c[j] = (short)FixedPoint.Saturate16(kept + admitted);
+            clipped[j] = c[j] != kept + admitted ? 1u : 0;
 
             int exposed = FixedPoint.MultiplyRound(o, FixedPoint.Tanh(CellToQ12(c[j], n)));
             hidden[j] = (short)exposed;
-            h[j] = (sbyte)Math.Clamp(FixedPoint.MultiplyRound(exposed, cell.HiddenMultiplier[j]), -127, 127);
+            int rounded = FixedPoint.MultiplyRound(exposed, cell.HiddenMultiplier[j]);
+            h[j] = (sbyte)Math.Clamp(rounded, -127, 127);
+            clipped[j] |= h[j] != rounded ? 1u << 16 : 0;
         }
     }
 

@@ -13,16 +13,15 @@ internal readonly unsafe struct VectorKernel128<T> : IKernel
 {
     public static int ActivationOffset => 0;
 
-    public static void StepBlock(PackedLstm layer, int block, byte* x, byte* h, sbyte* newH, short* c, short* hidden)
+    public static uint StepBlock(PackedLstm layer, int block, byte* x, byte* h, sbyte* newH, short* c, short* hidden)
     {
         // The gate arguments of 16 units: i, f, g, o.
         short* z = stackalloc short[PackedLstm.Gates * PackedLstm.BlockUnits];
         GatePair(layer, block, 0, x, h, z);
         GatePair(layer, block, 2, x, h, z + (2 * PackedLstm.BlockUnits));
-        for (int half = 0; half < PackedLstm.BlockUnits; half += 8)
-        {
-            StepUnits(layer.Cell, z + half, c + half, hidden + half, layer.HiddenMultiplier + (block * PackedLstm.BlockUnits) + half).Store(newH + half);
-        }
+        short* hiddenMultiplier = layer.HiddenMultiplier + (block * PackedLstm.BlockUnits);
+        return StepUnits(layer.Cell, z, c, hidden, hiddenMultiplier, newH)
+            | (StepUnits(layer.Cell, z + 8, c + 8, hidden + 8, hiddenMultiplier + 8, newH + 8) << 8);
     }
 
     public static void StepDense(PackedDense dense, short* hidden, float* outputs)
@@ -93,9 +92,9 @@ internal readonly unsafe struct VectorKernel128<T> : IKernel
         return (sum + Vector128.Load(bias)) >> cell.GateShift;
     }
 
-    // Eight units from gate arguments to state.
+    // Eight units from gate arguments to state; bits 0-7 and 16-23 of the result as of StepBlock.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector64<sbyte> StepUnits(LstmCell cell, short* z, short* c, short* hidden, short* hiddenMultiplier)
+    private static uint StepUnits(LstmCell cell, short* z, short* c, short* hidden, short* hiddenMultiplier, sbyte* newH)
     {
         Vector128<short> i = Sigmoid(Vector128.Load(z));
         Vector128<short> f = Sigmoid(Vector128.Load(z + PackedLstm.BlockUnits));
@@ -114,8 +113,15 @@ internal readonly unsafe struct VectorKernel128<T> : IKernel
         Vector128<short> exposed = T.MultiplyRound(o, Tanh(CellToQ12(cell1, n)));
         exposed.Store(hidden);
         Vector128<short> rounded = T.MultiplyRound(exposed, Vector128.Load(hiddenMultiplier));
-        rounded = Vector128.Max(rounded, Vector128.Create((short)-127));
-        return Vector128.NarrowWithSaturation(rounded, rounded).GetLower();
+        Vector128<short> clamped = Vector128.Max(rounded, Vector128.Create((short)-127));
+        Vector128.NarrowWithSaturation(clamped, clamped).GetLower().Store(newH);
+
+        // Without saturating, the sum wraps: where the two differ, the cell was clipped. Hardly ever is anything.
+        Vector128<short> cellInRange = Vector128.Equals(kept + admitted, cell1);
+        Vector128<short> hiddenOut = Vector128.GreaterThan(Vector128.Abs(rounded), Vector128.Create((short)127));
+        return Vector128.EqualsAll(Vector128.AndNot(cellInRange, hiddenOut), Vector128<short>.AllBitsSet)
+            ? 0
+            : (cellInRange.ExtractMostSignificantBits() ^ 0xFF) | (hiddenOut.ExtractMostSignificantBits() << 16);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

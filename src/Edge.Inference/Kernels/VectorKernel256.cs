@@ -14,7 +14,7 @@ internal readonly unsafe struct VectorKernel256<TDot> : IKernel
 {
     public static int ActivationOffset => TDot.ActivationOffset;
 
-    public static void StepBlock(PackedLstm layer, int block, byte* x, byte* h, sbyte* newH, short* c, short* hidden)
+    public static uint StepBlock(PackedLstm layer, int block, byte* x, byte* h, sbyte* newH, short* c, short* hidden)
     {
         LstmCell cell = layer.Cell;
         int* start = layer.RecurrentStart + (block * 64);
@@ -104,8 +104,15 @@ internal readonly unsafe struct VectorKernel256<TDot> : IKernel
         Vector256<short> exposed = Avx2.MultiplyHighRoundScale(o, Activations256.Tanh(CellToQ12(cell1, n)));
         exposed.Store(hidden);
         Vector256<short> rounded = Avx2.MultiplyHighRoundScale(exposed, Vector256.Load(layer.HiddenMultiplier + (block * PackedLstm.BlockUnits)));
-        rounded = Vector256.Max(rounded, Vector256.Create((short)-127));
-        Sse2.PackSignedSaturate(rounded.GetLower(), rounded.GetUpper()).Store(newH);
+        Vector256<short> clamped = Vector256.Max(rounded, Vector256.Create((short)-127));
+        Sse2.PackSignedSaturate(clamped.GetLower(), clamped.GetUpper()).Store(newH);
+
+        // Without saturating, the sum wraps: where the two differ, the cell was clipped. Hardly ever is anything.
+        Vector256<short> cellInRange = Vector256.Equals(kept + admitted, cell1);
+        Vector256<short> hiddenOut = Vector256.GreaterThan(Vector256.Abs(rounded), Vector256.Create((short)127));
+        return Vector256.EqualsAll(Vector256.AndNot(cellInRange, hiddenOut), Vector256<short>.AllBitsSet)
+            ? 0
+            : (cellInRange.ExtractMostSignificantBits() ^ 0xFFFF) | (hiddenOut.ExtractMostSignificantBits() << 16);
     }
 
     public static void StepDense(PackedDense dense, short* hidden, float* outputs)

@@ -24,6 +24,7 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
     private readonly PinnedBuffer _hidden;
 
     internal VectorStepper(EdgeModel model)
+        : base(model)
     {
         _model = model;
         PackedModel packed = model.Packed(TKernel.ActivationOffset);
@@ -80,13 +81,12 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
                     short* c = (short*)state + unit + first;
                     sbyte* h = (sbyte*)state + _cellBytes + unit + first;
                     short* hidden = (short*)_hidden.Pointer + (s * _hStride) + first;
-                    if (units - first >= BlockUnits)
+                    uint clipped = units - first >= BlockUnits
+                        ? TKernel.StepBlock(layer, block, _x.Pointer + (s * _xStride), _h.Pointer + (s * _hStride), h, c, hidden)
+                        : StepLastBlock(layer, block, s, h, c, hidden, units - first);
+                    if (clipped != 0)
                     {
-                        TKernel.StepBlock(layer, block, _x.Pointer + (s * _xStride), _h.Pointer + (s * _hStride), h, c, hidden);
-                    }
-                    else
-                    {
-                        StepLastBlock(layer, block, s, h, c, hidden, units - first);
+                        CountSaturations(clipped, unit + first);
                     }
                 }
             }
@@ -109,14 +109,15 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
     }
 
     // A block that reaches past the layer's last unit works on copies: what follows in the state is not its own.
-    private void StepLastBlock(PackedLstm layer, int block, int s, sbyte* h, short* c, short* hidden, int units)
+    private uint StepLastBlock(PackedLstm layer, int block, int s, sbyte* h, short* c, short* hidden, int units)
     {
         short* cells = stackalloc short[BlockUnits];
         sbyte* newH = stackalloc sbyte[BlockUnits];
         new Span<short>(c, units).CopyTo(new Span<short>(cells, BlockUnits));
-        TKernel.StepBlock(layer, block, _x.Pointer + (s * _xStride), _h.Pointer + (s * _hStride), newH, cells, hidden);
+        uint clipped = TKernel.StepBlock(layer, block, _x.Pointer + (s * _xStride), _h.Pointer + (s * _hStride), newH, cells, hidden);
         new Span<short>(cells, units).CopyTo(new Span<short>(c, units));
         new Span<sbyte>(newH, units).CopyTo(new Span<sbyte>(h, units));
+        return clipped & (((1u << units) - 1) * 0x10001u);
     }
 
     // Hidden states as the dot products want them; what lies behind the last unit meets only zero weights.

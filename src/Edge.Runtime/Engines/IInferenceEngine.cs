@@ -16,6 +16,9 @@ internal interface IInferenceEngine : IDisposable
     /// <summary>How often each input was clipped to its range.</summary>
     ReadOnlySpan<long> InputSaturations { get; }
 
+    /// <summary>How often a unit's cell or hidden state was clipped to its range, over all units.</summary>
+    long StateSaturations { get; }
+
     /// <summary>One step over normalised, finite inputs [I] to normalised outputs [O].</summary>
     void Step(ReadOnlySpan<float> inputs, Span<float> outputs);
 

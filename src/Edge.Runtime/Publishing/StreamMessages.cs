@@ -155,6 +155,7 @@ internal sealed class StreamMessages : IDisposable
             WriteRounded("coverage", health.Coverage);
         }
 
+        _json.WriteNumber("state_saturations", health.StateSaturations);
         _json.WriteStartObject("sensors");
         for (int i = 0; i < _manifest.Columns.Count; i++)
         {

@@ -75,6 +75,7 @@ internal sealed class SensorStream : IDisposable
         Coverage = _forecaster.Coverage,
         BadTicks = _hold.BadTicks.ToArray(),
         SaturatedTicks = _engine.InputSaturations.ToArray(),
+        StateSaturations = _engine.StateSaturations,
     };
 
     /// <summary>Runs until the source ends or <paramref name="cancel"/> says stop.</summary>

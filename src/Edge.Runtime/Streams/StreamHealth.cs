@@ -23,4 +23,7 @@ internal sealed record StreamHealth
 
     /// <summary>Ticks whose value was clipped to the model's range, per channel.</summary>
     public required IReadOnlyList<long> SaturatedTicks { get; init; }
+
+    /// <summary>How often a unit's cell or hidden state was clipped to its range, over all units.</summary>
+    public required long StateSaturations { get; init; }
 }

@@ -17,6 +17,8 @@ internal sealed class Int8Engine(EdgeModel model) : IInferenceEngine
 
     public ReadOnlySpan<long> InputSaturations => _session.InputSaturations;
 
+    public long StateSaturations => Sum(_session.CellSaturations) + Sum(_session.HiddenSaturations);
+
     public void Step(ReadOnlySpan<float> inputs, Span<float> outputs) => _session.Step(inputs, outputs);
 
     public byte[] SaveState() => _session.Save();
@@ -25,5 +27,16 @@ internal sealed class Int8Engine(EdgeModel model) : IInferenceEngine
 
     public void Dispose()
     {
+    }
+
+    private static long Sum(ReadOnlySpan<long> counts)
+    {
+        long sum = 0;
+        foreach (long count in counts)
+        {
+            sum += count;
+        }
+
+        return sum;
     }
 }
