@@ -12,7 +12,7 @@ namespace Edge.Benchmarks;
 internal sealed record CellResult(string Engine, string Kernel, int Input, int Hidden, int Layers, double NsPerStep, double AllocatedBytesPerStep);
 
 /// <summary><c>cell</c>: a step of every kernel this processor has, the float reference and the yardstick, in one run.</summary>
-internal static class CellBenchmark
+internal static partial class CellBenchmark
 {
     private const int Outputs = 4;
     private const int Streams = 64;
@@ -26,8 +26,8 @@ internal static class CellBenchmark
         Yardstick? yardstick = Yardstick.Load();
         if (!asJson)
         {
-            Console.WriteLine($"{Processor()}; .NET {Environment.Version}; head to {Outputs}; median of nine rounds; ratio to the yardstick (gemv.c) in brackets");
-            Console.WriteLine($"input hidden layers   yardstick  {string.Concat(InferenceSession.Kernels.Select(kernel => $"{kernel,20}"))}{"float reference",18}  {Streams} streams in one call, each");
+            Console.WriteLine($"{Processor()}; .NET {Environment.Version}; head to {Outputs}; median of nine rounds; ratio to the yardstick; batch: 64 streams in one call, each");
+            Console.WriteLine("input hidden layers  engine      kernel                 ns/step  ratio  bytes/step");
         }
 
         foreach ((int input, int hidden, int layers) in Sizes)
@@ -37,14 +37,17 @@ internal static class CellBenchmark
             results.AddRange(row);
             if (!asJson)
             {
-                string line = string.Concat(row.SkipLast(2).Select(result => $"{Ratio(result.NsPerStep, floor),20}"));
-                Console.WriteLine($"{input,5} {hidden,6} {layers,6} {floor ?? double.NaN,11:0}  {line}{row[^2].NsPerStep,18:0}  {Ratio(row[^1].NsPerStep, row[0].NsPerStep)} of a single step");
+                Console.WriteLine($"{input,5} {hidden,6} {layers,6}  yardstick   gemv.c           {floor ?? double.NaN,12:0}");
+                foreach (CellResult result in row)
+                {
+                    Console.WriteLine($"{input,5} {hidden,6} {layers,6}  {result.Engine,-10}  {result.Kernel,-16} {result.NsPerStep,12:0}  {result.NsPerStep / floor ?? double.NaN,5:0.00}  {result.AllocatedBytesPerStep,10:0.##}");
+                }
             }
         }
 
         if (asJson)
         {
-            WriteJson(results.Where(result => result.Engine is "int8" or "float"));
+            WriteJson(results.Where(result => result.Engine != "batch"));
         }
     }
 
@@ -62,6 +65,7 @@ internal static class CellBenchmark
 
         var reference = new FloatSession(RandomModels.Float(1, input, hidden, layers, Outputs));
         row.Add(Result("float", "reference", () => reference.Step(x.AsSpan(0, input), y.AsSpan(0, Outputs)), 1));
+        MeasureOnnxRuntime(input, hidden, layers, row);
         var batch = new InferenceBatch(model, Streams);
         row.Add(Result("batch", batch.Kernel, () => batch.Step(x, y), Streams));
         return row;
@@ -72,6 +76,9 @@ internal static class CellBenchmark
             return new CellResult(engine, kernel, input, hidden, layers, ns / steps, bytes / steps);
         }
     }
+
+    // Adds a row for each of ONNX Runtime's variants; implemented in OnnxRuntime/, which is compiled where the package is there.
+    static partial void MeasureOnnxRuntime(int input, int hidden, int layers, List<CellResult> row);
 
     // The median of nine rounds of about 20 ms each, after a warm-up that lets the JIT finish.
     private static (double Ns, double Bytes) Measure(Action step)
@@ -108,8 +115,6 @@ internal static class CellBenchmark
 
         return Stopwatch.GetElapsedTime(started).TotalNanoseconds / steps;
     }
-
-    private static string Ratio(double ns, double? of) => of is { } floor ? $"{ns:0} ({ns / floor:0.00})" : $"{ns:0}";
 
     private static string Processor() =>
         File.Exists("/proc/cpuinfo")

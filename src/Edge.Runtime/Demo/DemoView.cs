@@ -19,7 +19,7 @@ internal static class DemoView
     internal static Task ShowAsync(DemoWatch watch, Task running, TextWriter output) =>
         Console.IsOutputRedirected || output != Console.Out ? ShowLinesAsync(watch, running, output) : ShowLiveAsync(watch, running);
 
-    private static string WatchLine(int port) => $"mosquitto_sub -h 127.0.0.1 -p {port} -t 'edge/#' -v";
+    private static string WatchLine(int port) => $"mosquitto_sub -V 5 -h 127.0.0.1 -p {port} -t 'edge/#' -v";
 
     private static async Task ShowLinesAsync(DemoWatch watch, Task running, TextWriter output)
     {

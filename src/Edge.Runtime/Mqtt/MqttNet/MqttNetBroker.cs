@@ -25,6 +25,17 @@ internal sealed class MqttNetBroker : IAsyncDisposable
             .WithMaxPendingMessagesPerClient(100_000)
             .Build();
         MqttServer server = new MqttServerFactory().CreateMqttServer(options);
+
+        // MQTT 5 lets a client leave its name to the broker, as mosquitto_sub does; MQTTnet refuses it unless it is given one.
+        server.ValidatingConnectionAsync += connection =>
+        {
+            if (string.IsNullOrEmpty(connection.ClientId))
+            {
+                connection.AssignedClientIdentifier = $"assigned-{Guid.NewGuid():N}";
+            }
+
+            return Task.CompletedTask;
+        };
         try
         {
             await server.StartAsync().ConfigureAwait(false);
