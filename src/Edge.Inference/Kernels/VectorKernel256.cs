@@ -83,10 +83,14 @@ internal readonly unsafe struct VectorKernel256<TDot> : IKernel
             }
         }
 
-        Vector256<short> zi = GateArgument(layer, block, 0, a0, a1, b0, b1);
-        Vector256<short> zf = GateArgument(layer, block, 1, a2, a3, b2, b3);
-        Vector256<short> zg = GateArgument(layer, block, 2, a4, a5, b4, b5);
-        Vector256<short> zo = GateArgument(layer, block, 3, a6, a7, b6, b7);
+        // Shifts by a vector of counts are one operation, shifts by a count in a register are two.
+        Vector256<uint> hiddenShift = Vector256.Create((uint)cell.RecurrentShift);
+        Vector256<uint> inputShift = Vector256.Create((uint)cell.InputShift);
+        Vector256<uint> gateShift = Vector256.Create((uint)cell.GateShift);
+        Vector256<short> zi = GateArgument(layer, block, 0, a0, a1, b0, b1, hiddenShift, inputShift, gateShift);
+        Vector256<short> zf = GateArgument(layer, block, 1, a2, a3, b2, b3, hiddenShift, inputShift, gateShift);
+        Vector256<short> zg = GateArgument(layer, block, 2, a4, a5, b4, b5, hiddenShift, inputShift, gateShift);
+        Vector256<short> zo = GateArgument(layer, block, 3, a6, a7, b6, b7, hiddenShift, inputShift, gateShift);
 
         Vector256<short> i = Activations256.Sigmoid(zi);
         Vector256<short> f = Activations256.Sigmoid(zf);
@@ -133,23 +137,26 @@ internal readonly unsafe struct VectorKernel256<TDot> : IKernel
     // z = SAT16(SHR(m_h·SAT16(SHR(W_h·h, s_h)) + m_x·SAT16(SHR(W_x·x, s_x)) + b, s_z)); the roundings are in the starting values.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<short> GateArgument(
-        PackedLstm layer, int block, int gate, Vector256<int> hA, Vector256<int> hB, Vector256<int> xA, Vector256<int> xB)
+        PackedLstm layer, int block, int gate, Vector256<int> hA, Vector256<int> hB, Vector256<int> xA, Vector256<int> xB,
+        Vector256<uint> hiddenShift, Vector256<uint> inputShift, Vector256<uint> gateShift)
     {
-        LstmCell cell = layer.Cell;
         int at = ((block * PackedLstm.Gates) + gate) * PackedLstm.BlockUnits;
         return Avx2.PackSignedSaturate(
-            Combine(hA >> cell.RecurrentShift, xA >> cell.InputShift, layer.Multiplier + (2 * at), layer.Bias + at) >> cell.GateShift,
-            Combine(hB >> cell.RecurrentShift, xB >> cell.InputShift, layer.Multiplier + (2 * at) + 16, layer.Bias + at + 8) >> cell.GateShift);
+            Combine(Shift(hA, hiddenShift), Shift(xA, inputShift), layer.Multiplier + (2 * at), layer.Bias + at, gateShift),
+            Combine(Shift(hB, hiddenShift), Shift(xB, inputShift), layer.Multiplier + (2 * at) + 16, layer.Bias + at + 8, gateShift));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<int> Combine(Vector256<int> fromHidden, Vector256<int> fromInput, short* multiplier, int* bias)
+    private static Vector256<int> Shift(Vector256<int> value, Vector256<uint> count) => Avx2.ShiftRightArithmeticVariable(value, count);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<int> Combine(Vector256<int> fromHidden, Vector256<int> fromInput, short* multiplier, int* bias, Vector256<uint> gateShift)
     {
         // Packing saturates; the shuffle puts each unit's pair side by side again.
         Vector256<sbyte> pairs = Avx2.Shuffle(
             Avx2.PackSignedSaturate(fromHidden, fromInput).AsSByte(),
             Vector256.Create((sbyte)0, 1, 8, 9, 2, 3, 10, 11, 4, 5, 12, 13, 6, 7, 14, 15, 0, 1, 8, 9, 2, 3, 10, 11, 4, 5, 12, 13, 6, 7, 14, 15));
-        return Avx2.MultiplyAddAdjacent(pairs.AsInt16(), Vector256.Load(multiplier)) + Vector256.Load(bias);
+        return Shift(Avx2.MultiplyAddAdjacent(pairs.AsInt16(), Vector256.Load(multiplier)) + Vector256.Load(bias), gateShift);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
