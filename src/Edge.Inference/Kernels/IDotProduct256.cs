@@ -15,6 +15,9 @@ internal interface IDotProduct256
 
     /// <summary>accumulator + activations·weights. With an offset, the activations are bytes 0..255.</summary>
     static abstract Vector256<int> Accumulate(Vector256<int> accumulator, Vector256<sbyte> activations, Vector256<sbyte> weights);
+
+    /// <summary>To each int32 lane adds the sum of its two products of int16.</summary>
+    static abstract Vector256<int> AccumulatePairs(Vector256<int> accumulator, Vector256<short> a, Vector256<short> b);
 }
 
 /// <summary>
@@ -31,6 +34,10 @@ internal readonly struct SignedPairs256 : IDotProduct256
         Vector256<short> pairs = Avx2.MultiplyAddAdjacent(Avx2.Abs(activations), Avx2.Sign(weights, activations));
         return accumulator + Avx2.MultiplyAddAdjacent(pairs, Vector256<short>.One);
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<int> AccumulatePairs(Vector256<int> accumulator, Vector256<short> a, Vector256<short> b) =>
+        accumulator + Avx2.MultiplyAddAdjacent(a, b);
 }
 
 /// <summary>AVX-VNNI: vpdpbusd multiplies unsigned by signed bytes and adds four products into int32 without saturating.</summary>
@@ -41,6 +48,11 @@ internal readonly struct Vnni256 : IDotProduct256
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<int> Accumulate(Vector256<int> accumulator, Vector256<sbyte> activations, Vector256<sbyte> weights) =>
         AvxVnni.MultiplyWideningAndAdd(accumulator, activations.AsByte(), weights);
+
+    // vpdpwssd.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<int> AccumulatePairs(Vector256<int> accumulator, Vector256<short> a, Vector256<short> b) =>
+        AvxVnni.MultiplyWideningAndAdd(accumulator, a, b);
 }
 
 /// <summary>vpdpbusd spelled out in AVX2, for processors without it: the packing and the loops of the VNNI kernel are tested with this.</summary>
@@ -57,4 +69,8 @@ internal readonly struct EmulatedVnni256 : IDotProduct256
         Vector256<short> oddActivations = (activations.AsUInt16() >> 8).AsInt16();
         return accumulator + Avx2.MultiplyAddAdjacent(evenActivations, even) + Avx2.MultiplyAddAdjacent(oddActivations, odd);
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<int> AccumulatePairs(Vector256<int> accumulator, Vector256<short> a, Vector256<short> b) =>
+        accumulator + Avx2.MultiplyAddAdjacent(a, b);
 }

@@ -57,14 +57,14 @@ internal readonly unsafe struct VectorKernel256<TDot> : IKernel
             for (; x < end; x += 4, w += PackedLstm.GroupBytes)
             {
                 Vector256<short> pair = Vector256.Create(*(int*)x).AsInt16();
-                b0 += Avx2.MultiplyAddAdjacent(pair, Vector256.Load((short*)w));
-                b1 += Avx2.MultiplyAddAdjacent(pair, Vector256.Load((short*)(w + 32)));
-                b2 += Avx2.MultiplyAddAdjacent(pair, Vector256.Load((short*)(w + 64)));
-                b3 += Avx2.MultiplyAddAdjacent(pair, Vector256.Load((short*)(w + 96)));
-                b4 += Avx2.MultiplyAddAdjacent(pair, Vector256.Load((short*)(w + 128)));
-                b5 += Avx2.MultiplyAddAdjacent(pair, Vector256.Load((short*)(w + 160)));
-                b6 += Avx2.MultiplyAddAdjacent(pair, Vector256.Load((short*)(w + 192)));
-                b7 += Avx2.MultiplyAddAdjacent(pair, Vector256.Load((short*)(w + 224)));
+                b0 = TDot.AccumulatePairs(b0, pair, Vector256.Load((short*)w));
+                b1 = TDot.AccumulatePairs(b1, pair, Vector256.Load((short*)(w + 32)));
+                b2 = TDot.AccumulatePairs(b2, pair, Vector256.Load((short*)(w + 64)));
+                b3 = TDot.AccumulatePairs(b3, pair, Vector256.Load((short*)(w + 96)));
+                b4 = TDot.AccumulatePairs(b4, pair, Vector256.Load((short*)(w + 128)));
+                b5 = TDot.AccumulatePairs(b5, pair, Vector256.Load((short*)(w + 160)));
+                b6 = TDot.AccumulatePairs(b6, pair, Vector256.Load((short*)(w + 192)));
+                b7 = TDot.AccumulatePairs(b7, pair, Vector256.Load((short*)(w + 224)));
             }
         }
         else
