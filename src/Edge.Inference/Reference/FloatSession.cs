@@ -31,8 +31,9 @@ internal sealed class FloatSession
     {
         ReadOnlySpan<float> x = inputs;
         int offset = 0;
-        foreach (FloatLstm layer in Model.Layers)
+        for (int l = 0; l < Model.Layers.Count; l++)
         {
+            FloatLstm layer = Model.Layers[l];
             Span<float> h = _state.AsSpan(offset, layer.HiddenCount);
             StepLstm(layer, x, h, _state.AsSpan(_units + offset, layer.HiddenCount));
             x = h;
