@@ -71,7 +71,7 @@ internal sealed class Outbox(long sizeMaxBytes)
                 return false;
             }
 
-            message = Take(_queues.Where(queue => queue.Count > 0).MinBy(queue => queue.Peek().Order)!);
+            message = Take(Oldest());
             Signal();
             return true;
         }
@@ -106,6 +106,21 @@ internal sealed class Outbox(long sizeMaxBytes)
             _isComplete = true;
             Signal();
         }
+    }
+
+    // The queue whose head has waited longest; there is one.
+    private Queue<(long Order, MqttMessage Message)> Oldest()
+    {
+        Queue<(long Order, MqttMessage Message)>? oldest = null;
+        foreach (Queue<(long Order, MqttMessage Message)> queue in _queues)
+        {
+            if (queue.Count > 0 && (oldest is null || queue.Peek().Order < oldest.Peek().Order))
+            {
+                oldest = queue;
+            }
+        }
+
+        return oldest!;
     }
 
     private void MakeRoom(int bytes)
