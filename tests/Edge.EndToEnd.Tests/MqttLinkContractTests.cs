@@ -1,3 +1,5 @@
+using System.Net;
+using System.Net.Sockets;
 using System.Text;
 using Edge.Runtime.Configuration;
 using Edge.Runtime.Mqtt;
@@ -143,6 +145,28 @@ public sealed class MqttLinkContractTests
         await using IMqttLink link = Create(library, port);
         MqttLinkException e = await Assert.ThrowsAsync<MqttLinkException>(() => link.ConnectAsync(default));
         Assert.StartsWith($"Broker 127.0.0.1:{port} cannot be reached: ", e.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [MemberData(nameof(Links))]
+    public async Task A_host_that_does_not_answer_is_given_up_in_time_and_holds_nobody_up(string library)
+    {
+        // A listener whose queue is full and never emptied: the kernel drops what else comes, as a host that is off does.
+        using var listener = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        listener.Listen(0);
+        Socket[] queue = Enumerable.Range(0, 4).Select(_ => new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp)).ToArray();
+        foreach (Socket waiting in queue)
+        {
+            _ = waiting.ConnectAsync(listener.LocalEndPoint!).ContinueWith(task => task.Exception, TaskScheduler.Default);
+        }
+
+        await Task.Delay(100);
+        IMqttLink link = Create(library, ((IPEndPoint)listener.LocalEndPoint!).Port, options => options with { ConnectTimeoutMs = 500 });
+        MqttLinkException e = await Assert.ThrowsAsync<MqttLinkException>(() => link.ConnectAsync(default)).WaitAsync(TimeSpan.FromSeconds(10));
+        Assert.Contains("did not answer within 0.5 s", e.Message, StringComparison.Ordinal);
+        await link.DisposeAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(2));
+        Array.ForEach(queue, waiting => waiting.Dispose());
     }
 
     [Theory]

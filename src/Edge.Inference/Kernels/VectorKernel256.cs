@@ -17,69 +17,28 @@ internal readonly unsafe struct VectorKernel256<TDot> : IKernel
     public static uint StepBlock(PackedLstm layer, int block, byte* x, byte* h, sbyte* newH, short* c, short* hidden)
     {
         LstmCell cell = layer.Cell;
-        int* start = layer.RecurrentStart + (block * 64);
-        Vector256<int> a0 = Vector256.Load(start);
-        Vector256<int> a1 = Vector256.Load(start + 8);
-        Vector256<int> a2 = Vector256.Load(start + 16);
-        Vector256<int> a3 = Vector256.Load(start + 24);
-        Vector256<int> a4 = Vector256.Load(start + 32);
-        Vector256<int> a5 = Vector256.Load(start + 40);
-        Vector256<int> a6 = Vector256.Load(start + 48);
-        Vector256<int> a7 = Vector256.Load(start + 56);
         byte* w = layer.Recurrent + ((long)block * layer.RecurrentGroups * PackedLstm.GroupBytes);
-        byte* end = h + (4 * layer.RecurrentGroups);
-        for (; h < end; h += 4, w += PackedLstm.GroupBytes)
+        var fromHidden = Accumulators.Load(layer.RecurrentStart + (block * PackedLstm.Gates * PackedLstm.BlockUnits));
+        for (byte* end = h + (4 * layer.RecurrentGroups); h < end; h += 4, w += PackedLstm.GroupBytes)
         {
-            Vector256<sbyte> activations = Vector256.Create(*(int*)h).AsSByte();
-            a0 = TDot.Accumulate(a0, activations, Vector256.Load((sbyte*)w));
-            a1 = TDot.Accumulate(a1, activations, Vector256.Load((sbyte*)w + 32));
-            a2 = TDot.Accumulate(a2, activations, Vector256.Load((sbyte*)w + 64));
-            a3 = TDot.Accumulate(a3, activations, Vector256.Load((sbyte*)w + 96));
-            a4 = TDot.Accumulate(a4, activations, Vector256.Load((sbyte*)w + 128));
-            a5 = TDot.Accumulate(a5, activations, Vector256.Load((sbyte*)w + 160));
-            a6 = TDot.Accumulate(a6, activations, Vector256.Load((sbyte*)w + 192));
-            a7 = TDot.Accumulate(a7, activations, Vector256.Load((sbyte*)w + 224));
+            fromHidden.Dot(Vector256.Create(*(int*)h).AsSByte(), (sbyte*)w);
         }
 
-        start = layer.InputStart + (block * 64);
-        Vector256<int> b0 = Vector256.Load(start);
-        Vector256<int> b1 = Vector256.Load(start + 8);
-        Vector256<int> b2 = Vector256.Load(start + 16);
-        Vector256<int> b3 = Vector256.Load(start + 24);
-        Vector256<int> b4 = Vector256.Load(start + 32);
-        Vector256<int> b5 = Vector256.Load(start + 40);
-        Vector256<int> b6 = Vector256.Load(start + 48);
-        Vector256<int> b7 = Vector256.Load(start + 56);
         w = layer.Input + ((long)block * layer.InputGroups * PackedLstm.GroupBytes);
-        end = x + (4 * layer.InputGroups);
+        var fromInput = Accumulators.Load(layer.InputStart + (block * PackedLstm.Gates * PackedLstm.BlockUnits));
+        byte* inputEnd = x + (4 * layer.InputGroups);
         if (layer.IsFirst)
         {
-            for (; x < end; x += 4, w += PackedLstm.GroupBytes)
+            for (; x < inputEnd; x += 4, w += PackedLstm.GroupBytes)
             {
-                Vector256<short> pair = Vector256.Create(*(int*)x).AsInt16();
-                b0 = TDot.AccumulatePairs(b0, pair, Vector256.Load((short*)w));
-                b1 = TDot.AccumulatePairs(b1, pair, Vector256.Load((short*)(w + 32)));
-                b2 = TDot.AccumulatePairs(b2, pair, Vector256.Load((short*)(w + 64)));
-                b3 = TDot.AccumulatePairs(b3, pair, Vector256.Load((short*)(w + 96)));
-                b4 = TDot.AccumulatePairs(b4, pair, Vector256.Load((short*)(w + 128)));
-                b5 = TDot.AccumulatePairs(b5, pair, Vector256.Load((short*)(w + 160)));
-                b6 = TDot.AccumulatePairs(b6, pair, Vector256.Load((short*)(w + 192)));
-                b7 = TDot.AccumulatePairs(b7, pair, Vector256.Load((short*)(w + 224)));
+                fromInput.PairDot(Vector256.Create(*(int*)x).AsInt16(), (short*)w);
             }
         }
         else
         {
-            for (; x < end; x += 4, w += PackedLstm.GroupBytes)
+            for (; x < inputEnd; x += 4, w += PackedLstm.GroupBytes)
             {
-                Vector256<sbyte> activations = Vector256.Create(*(int*)x).AsSByte();
-                b0 = TDot.Accumulate(b0, activations, Vector256.Load((sbyte*)w));
-                b1 = TDot.Accumulate(b1, activations, Vector256.Load((sbyte*)w + 32));
-                b2 = TDot.Accumulate(b2, activations, Vector256.Load((sbyte*)w + 64));
-                b3 = TDot.Accumulate(b3, activations, Vector256.Load((sbyte*)w + 96));
-                b4 = TDot.Accumulate(b4, activations, Vector256.Load((sbyte*)w + 128));
-                b5 = TDot.Accumulate(b5, activations, Vector256.Load((sbyte*)w + 160));
-                b6 = TDot.Accumulate(b6, activations, Vector256.Load((sbyte*)w + 192));
-                b7 = TDot.Accumulate(b7, activations, Vector256.Load((sbyte*)w + 224));
+                fromInput.Dot(Vector256.Create(*(int*)x).AsSByte(), (sbyte*)w);
             }
         }
 
@@ -87,10 +46,10 @@ internal readonly unsafe struct VectorKernel256<TDot> : IKernel
         Vector256<uint> hiddenShift = Vector256.Create((uint)cell.RecurrentShift);
         Vector256<uint> inputShift = Vector256.Create((uint)cell.InputShift);
         Vector256<uint> gateShift = Vector256.Create((uint)cell.GateShift);
-        Vector256<short> zi = GateArgument(layer, block, 0, a0, a1, b0, b1, hiddenShift, inputShift, gateShift);
-        Vector256<short> zf = GateArgument(layer, block, 1, a2, a3, b2, b3, hiddenShift, inputShift, gateShift);
-        Vector256<short> zg = GateArgument(layer, block, 2, a4, a5, b4, b5, hiddenShift, inputShift, gateShift);
-        Vector256<short> zo = GateArgument(layer, block, 3, a6, a7, b6, b7, hiddenShift, inputShift, gateShift);
+        Vector256<short> zi = GateArgument(layer, block, 0, fromHidden.V0, fromHidden.V1, fromInput.V0, fromInput.V1, hiddenShift, inputShift, gateShift);
+        Vector256<short> zf = GateArgument(layer, block, 1, fromHidden.V2, fromHidden.V3, fromInput.V2, fromInput.V3, hiddenShift, inputShift, gateShift);
+        Vector256<short> zg = GateArgument(layer, block, 2, fromHidden.V4, fromHidden.V5, fromInput.V4, fromInput.V5, hiddenShift, inputShift, gateShift);
+        Vector256<short> zo = GateArgument(layer, block, 3, fromHidden.V6, fromHidden.V7, fromInput.V6, fromInput.V7, hiddenShift, inputShift, gateShift);
 
         Vector256<short> i = Activations256.Sigmoid(zi);
         Vector256<short> f = Activations256.Sigmoid(zf);
@@ -170,5 +129,57 @@ internal readonly unsafe struct VectorKernel256<TDot> : IKernel
         // Clamped first to what survives the shift: beyond TANH's own clamp either way, so the same to it as saturating after.
         Vector256<short> limit = Vector256.Create((short)(short.MaxValue >> (12 - n)));
         return Vector256.Clamp(c, -limit, limit) << (12 - n);
+    }
+
+    // The accumulators of four gates, A and B of each; the JIT keeps the fields in registers.
+    private struct Accumulators
+    {
+        internal Vector256<int> V0;
+        internal Vector256<int> V1;
+        internal Vector256<int> V2;
+        internal Vector256<int> V3;
+        internal Vector256<int> V4;
+        internal Vector256<int> V5;
+        internal Vector256<int> V6;
+        internal Vector256<int> V7;
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        internal static Accumulators Load(int* start) => new()
+        {
+            V0 = Vector256.Load(start),
+            V1 = Vector256.Load(start + 8),
+            V2 = Vector256.Load(start + 16),
+            V3 = Vector256.Load(start + 24),
+            V4 = Vector256.Load(start + 32),
+            V5 = Vector256.Load(start + 40),
+            V6 = Vector256.Load(start + 48),
+            V7 = Vector256.Load(start + 56),
+        };
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        internal void Dot(Vector256<sbyte> activations, sbyte* w)
+        {
+            V0 = TDot.Accumulate(V0, activations, Vector256.Load(w));
+            V1 = TDot.Accumulate(V1, activations, Vector256.Load(w + 32));
+            V2 = TDot.Accumulate(V2, activations, Vector256.Load(w + 64));
+            V3 = TDot.Accumulate(V3, activations, Vector256.Load(w + 96));
+            V4 = TDot.Accumulate(V4, activations, Vector256.Load(w + 128));
+            V5 = TDot.Accumulate(V5, activations, Vector256.Load(w + 160));
+            V6 = TDot.Accumulate(V6, activations, Vector256.Load(w + 192));
+            V7 = TDot.Accumulate(V7, activations, Vector256.Load(w + 224));
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        internal void PairDot(Vector256<short> pair, short* w)
+        {
+            V0 = TDot.AccumulatePairs(V0, pair, Vector256.Load(w));
+            V1 = TDot.AccumulatePairs(V1, pair, Vector256.Load(w + 16));
+            V2 = TDot.AccumulatePairs(V2, pair, Vector256.Load(w + 32));
+            V3 = TDot.AccumulatePairs(V3, pair, Vector256.Load(w + 48));
+            V4 = TDot.AccumulatePairs(V4, pair, Vector256.Load(w + 64));
+            V5 = TDot.AccumulatePairs(V5, pair, Vector256.Load(w + 80));
+            V6 = TDot.AccumulatePairs(V6, pair, Vector256.Load(w + 96));
+            V7 = TDot.AccumulatePairs(V7, pair, Vector256.Load(w + 112));
+        }
     }
 }

@@ -52,6 +52,9 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
                     Math.Min(StatesMax, count - begin));
             }
         }
+
+        // Kernels hold bare pointers into the buffers of this object and its packed model: neither may be collected under them.
+        GC.KeepAlive(this);
     }
 
     private void StepChunk(byte* states, short* input, float* outputs, int count)

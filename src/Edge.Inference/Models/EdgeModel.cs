@@ -42,19 +42,12 @@ public sealed class EdgeModel
     /// <summary>SHA-256 of the model file, lower-case hex.</summary>
     public string Sha256 { get; }
 
-    /// <summary>The first six digits of <see cref="Sha256"/>: the model's name in messages.</summary>
-    public string ShortSha => Sha256[..6];
-
     /// <summary>How the file came about, as the quantiser wrote it: a JSON object.</summary>
     public string Provenance { get; }
 
     /// <summary>One line for people: <c>lstm 7x64, dense 7</c>.</summary>
     public string Architecture =>
         string.Join(", ", Layers.Select(layer => $"lstm {layer.InputCount}x{layer.HiddenCount}").Append($"dense {Head.OutputCount}"));
-
-    /// <summary>Multiply-accumulate operations of one step.</summary>
-    public long OperationsPerStep =>
-        Layers.Sum(layer => 4L * layer.HiddenCount * (layer.InputCount + layer.HiddenCount)) + ((long)Head.InputCount * Head.OutputCount);
 
     internal float[] InputOffset { get; }
 
@@ -107,6 +100,9 @@ public sealed class EdgeModel
 
     /// <summary>The weights in the order of the vector kernels whose activations have this offset; packed once, at the first call.</summary>
     internal PackedModel Packed(int activationOffset) => _packed.GetOrAdd(activationOffset, offset => new PackedModel(this, offset));
+
+    /// <summary>The same weights under another manifest.</summary>
+    internal EdgeModel With(ModelManifest manifest) => new(manifest, InputOffset, InputScale, Layers, Head, Provenance, Sha256);
 
     /// <summary>Writes the model as a safetensors file: the same model gives the same bytes.</summary>
     public byte[] ToBytes() => ModelFile.Write(this);

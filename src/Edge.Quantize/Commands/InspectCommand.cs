@@ -46,7 +46,7 @@ internal static class InspectCommand
             .. model.Layers.Select(layer => new Layer("lstm", layer.InputCount, layer.HiddenCount)),
             new Layer("dense", model.Head.InputCount, model.Head.OutputCount),
         ];
-        return new Summary("int8", layers, model.StateBytes, model.OperationsPerStep, model.Sha256, model.Manifest, model.Provenance);
+        return new Summary("int8", layers, model.StateBytes, Operations(layers), model.Sha256, model.Manifest, model.Provenance);
     }
 
     private static long Operations(IEnumerable<Layer> layers) =>

@@ -36,7 +36,7 @@ internal static class QuantizeCommand
 
             // The measured error goes into the file: it is the runtime's first idea of how sure a forecast is.
             double[] rmse = evaluation.Outputs.Select(result => result.Int8RmseNormalised).ToArray();
-            byte[] file = ModelQuantizer.Quantise(floatModel, description.WithOutputRmse(rmse), statistics, new QuantizationSettings(), provenance).ToBytes();
+            byte[] file = quantised.With(description.WithOutputRmse(rmse)).ToBytes();
             string path = parsed.GetRequiredValue(target);
             OutputPath.Write(path, file);
 

@@ -23,6 +23,7 @@ internal sealed class EdgeService : IDisposable
     private readonly Outbox _outbox;
     private readonly List<SensorStream> _streams = [];
     private readonly long _started;
+    private Exception? _bug;
 
     /// <summary>Opens models and sources.</summary>
     /// <exception cref="InputException">Something cannot be opened; one line for each that cannot.</exception>
@@ -102,7 +103,7 @@ internal sealed class EdgeService : IDisposable
             _log.LogWarning("Stopped with {Count} messages undelivered: the broker was away", _outbox.Count);
         }
 
-        return Array.TrueForAll(ended, well => well);
+        return _bug is null ? Array.TrueForAll(ended, well => well) : throw new InvalidOperationException("A stream ended by a bug.", _bug);
     }
 
     public void Dispose() => _streams.ForEach(stream => stream.Dispose());
@@ -133,7 +134,8 @@ internal sealed class EdgeService : IDisposable
         }
         catch (Exception e)
         {
-            _log.LogError(e, "{Stream}: a bug ended this stream; the others go on", stream.Name);
+            _log.LogError("{Stream}: a bug of ours ended this stream; the others go on: {Message}", stream.Name, e.Message);
+            _bug = e;
             return false;
         }
     }

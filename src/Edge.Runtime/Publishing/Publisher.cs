@@ -36,8 +36,6 @@ internal sealed class Publisher
     /// <summary>Messages the broker has acknowledged (QoS 1) or the client has taken (QoS 0).</summary>
     internal long Delivered { get; private set; }
 
-    internal bool IsConnected { get; private set; }
-
     /// <summary>What the status topic says, and what the broker says for us when we vanish.</summary>
     internal static MqttMessage Status(string device, bool online) => new()
     {
@@ -60,14 +58,14 @@ internal sealed class Publisher
             {
                 await link.ConnectAsync(cancel).ConfigureAwait(false);
                 _log.LogInformation("Connected to the broker");
-                wasConnected = IsConnected = true;
+                wasConnected = true;
                 saidUnreachable = false;
                 attempt = 0;
-                await link.PublishAsync(Status(_device, online: true)).ConfigureAwait(false);
-                await link.PublishAsync(_info()).ConfigureAwait(false);
+                await link.PublishAsync(Status(_device, online: true)).WaitAsync(cancel).ConfigureAwait(false);
+                await link.PublishAsync(_info()).WaitAsync(cancel).ConfigureAwait(false);
                 await PumpAsync(link, cancel).ConfigureAwait(false);
-                await link.PublishAsync(Status(_device, online: false)).ConfigureAwait(false);
-                await link.DisconnectAsync().ConfigureAwait(false);
+                await link.PublishAsync(Status(_device, online: false)).WaitAsync(cancel).ConfigureAwait(false);
+                await link.DisconnectAsync().WaitAsync(cancel).ConfigureAwait(false);
                 return;
             }
             catch (MqttRefusedException e) when (!wasConnected)
@@ -84,7 +82,6 @@ internal sealed class Publisher
             }
             finally
             {
-                IsConnected = false;
                 KeepUnacknowledged();
             }
 
@@ -113,7 +110,7 @@ internal sealed class Publisher
             Task<bool> more = _outbox.WaitAsync(cancel).AsTask();
             if (!more.IsCompleted)
             {
-                await SettleAsync(link, 0, cancel).ConfigureAwait(false);
+                await SettleAsync(0, cancel).ConfigureAwait(false);
             }
 
             if (await Task.WhenAny(more, link.Closed).ConfigureAwait(false) != more)
@@ -123,7 +120,7 @@ internal sealed class Publisher
 
             if (!await more.ConfigureAwait(false))
             {
-                await SettleAsync(link, 0, cancel).ConfigureAwait(false);
+                await SettleAsync(0, cancel).ConfigureAwait(false);
                 return;
             }
         }
@@ -143,11 +140,11 @@ internal sealed class Publisher
         }
 
         _inFlight.Enqueue((message, acknowledged));
-        await SettleAsync(link, window - 1, cancel).ConfigureAwait(false);
+        await SettleAsync(window - 1, cancel).ConfigureAwait(false);
     }
 
     // Waits for acknowledgements, oldest first, until at most so many messages are in flight.
-    private async ValueTask SettleAsync(IMqttLink link, int most, CancellationToken cancel)
+    private async ValueTask SettleAsync(int most, CancellationToken cancel)
     {
         while (_inFlight.Count > most || (_inFlight.TryPeek(out (MqttMessage, Task Acknowledged) oldest) && oldest.Acknowledged.IsCompleted))
         {

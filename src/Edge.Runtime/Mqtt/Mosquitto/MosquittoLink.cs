@@ -30,7 +30,8 @@ internal sealed class MosquittoLink : IMqttLink
     private readonly Dictionary<int, TaskCompletionSource> _awaited = [];
     private nint _client;
     private GCHandle _self;
-    private Thread? _loop;
+    private bool _loopRuns;
+    private bool _isDisposed;
     private bool _isClosed;
 
     internal MosquittoLink(MqttLinkOptions options) => _options = options;
@@ -63,8 +64,8 @@ internal sealed class MosquittoLink : IMqttLink
         }
 
         Configure();
-        _loop = new Thread(Loop) { IsBackground = true, Name = "mosquitto loop" };
-        _loop.Start();
+        _loopRuns = true;
+        new Thread(Loop) { IsBackground = true, Name = "mosquitto loop" }.Start();
         try
         {
             await _connected.Task.WaitAsync(TimeSpan.FromMilliseconds(_options.ConnectTimeoutMs), cancel).ConfigureAwait(false);
@@ -129,24 +130,17 @@ internal sealed class MosquittoLink : IMqttLink
         await _closed.Task.ConfigureAwait(false);
     }
 
-    public async ValueTask DisposeAsync()
+    public ValueTask DisposeAsync()
     {
+        // The loop may sit in a connect that the kernel gives up after minutes: nobody waits for it, it frees the client itself.
         Close("The link was disposed.");
-        if (_loop is not null)
+        lock (_gate)
         {
-            await Task.Run(_loop.Join).ConfigureAwait(false);
+            _isDisposed = true;
+            FreeIfDone();
         }
 
-        if (_client != 0)
-        {
-            NativeMethods.Destroy(_client);
-            _client = 0;
-        }
-
-        if (_self.IsAllocated)
-        {
-            _self.Free();
-        }
+        return ValueTask.CompletedTask;
     }
 
     private unsafe void Configure()
@@ -205,6 +199,24 @@ internal sealed class MosquittoLink : IMqttLink
             }
         }
 
+        lock (_gate)
+        {
+            _loopRuns = false;
+            FreeIfDone();
+        }
+    }
+
+    // Called with the gate held. The native client goes when both its loop and its owner are done with it.
+    private void FreeIfDone()
+    {
+        if (_loopRuns || !_isDisposed || !_self.IsAllocated)
+        {
+            return;
+        }
+
+        NativeMethods.Destroy(_client);
+        _client = 0;
+        _self.Free();
     }
 
     private void Close(string reason)
