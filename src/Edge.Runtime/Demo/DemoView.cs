@@ -63,7 +63,8 @@ internal static class DemoView
         new Rows(now.Events.Select(line => (IRenderable)new Text(line, line.Contains("opened", StringComparison.Ordinal) ? new Style(Color.Red) : Style.Plain))),
         new Text(""),
         new Markup($"[bold]{watch.Delivered}[/] messages delivered, {watch.Forecasts} of them forecasts"),
-        new Markup($"Watch it from another terminal:  [cyan]{Markup.Escape(WatchLine(watch.Port))}[/]"),
+        new Markup("Watch it from another terminal:"),
+        new Markup($"  [cyan]{Markup.Escape(WatchLine(watch.Port))}[/]"),
         new Markup("[grey]Ctrl-C ends it.[/]"));
 
     private static Table Channels(DemoSnapshot now)
