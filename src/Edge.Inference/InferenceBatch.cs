@@ -16,7 +16,7 @@ public sealed class InferenceBatch
     private readonly short[] _x;
     private readonly ModelStepper _stepper;
 
-    /// <summary>Starts every stream from the zero state.</summary>
+    /// <summary>Starts every stream from the model's initial state.</summary>
     /// <param name="model">The model to step.</param>
     /// <param name="count">Number of streams, at least 1; count·<see cref="EdgeModel.StateBytes"/> bytes are kept.</param>
     /// <param name="kernel">Name of a kernel; null for the environment's <c>EDGE_KERNEL</c>, else the fastest this processor has.</param>
@@ -30,7 +30,12 @@ public sealed class InferenceBatch
         Kernel = chosen.Name;
         _stepper = chosen.Create(model);
         _states = new byte[checked(count * model.StateBytes)];
-        _x = new short[Math.Min(count, ChunkMax) * model.InputCount];
+        for (int stream = 0; stream < count; stream++)
+        {
+            model.States.Initial.CopyTo(State(stream));
+        }
+
+        _x = new short[Math.Min(count, ChunkMax) * model.FeatureCount];
     }
 
     /// <summary>The model these streams step.</summary>
@@ -48,7 +53,7 @@ public sealed class InferenceBatch
     /// <summary>Steps every stream.</summary>
     /// <param name="inputs">Normalised readings, Count rows of I, finite.</param>
     /// <param name="outputs">Receives Count rows of O normalised outputs.</param>
-    /// <exception cref="ArgumentException">A length is wrong, or a reading is NaN or infinite; no state has changed.</exception>
+    /// <exception cref="ArgumentException">A length is wrong, or a reading is NaN, infinite or no symbol; no state has changed.</exception>
     public void Step(ReadOnlySpan<float> inputs, Span<float> outputs)
     {
         if (inputs.Length != Count * Model.InputCount || outputs.Length != Count * Model.OutputCount)
@@ -56,15 +61,15 @@ public sealed class InferenceBatch
             throw new ArgumentException($"A step of {Count} streams takes {Count * Model.InputCount} inputs and {Count * Model.OutputCount} outputs, not {inputs.Length} and {outputs.Length}.");
         }
 
-        InputQuantizer.RequireFinite(Model, inputs);
+        InputQuantizer.RequireUsable(Model, inputs);
         for (int begin = 0; begin < Count; begin += ChunkMax)
         {
             int streams = Math.Min(ChunkMax, Count - begin);
-            Span<short> x = _x.AsSpan(0, streams * Model.InputCount);
+            Span<short> x = _x.AsSpan(0, streams * Model.FeatureCount);
             for (int s = 0; s < streams; s++)
             {
                 InputQuantizer.Quantise(
-                    Model, inputs.Slice((begin + s) * Model.InputCount, Model.InputCount), x.Slice(s * Model.InputCount, Model.InputCount), default);
+                    Model, inputs.Slice((begin + s) * Model.InputCount, Model.InputCount), x.Slice(s * Model.FeatureCount, Model.FeatureCount), default);
             }
 
             _stepper.Step(

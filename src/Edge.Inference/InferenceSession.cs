@@ -14,7 +14,7 @@ public sealed class InferenceSession
     private readonly ModelStepper _stepper;
     private readonly long[] _inputSaturations;
 
-    /// <summary>Starts from the zero state.</summary>
+    /// <summary>Starts from the model's initial state: zero, unless it was trained with another.</summary>
     /// <param name="model">The model to step.</param>
     /// <param name="kernel">Name of a kernel; null for the environment's <c>EDGE_KERNEL</c>, else the fastest this processor has.</param>
     /// <exception cref="ArgumentException">No kernel of this name runs on this processor.</exception>
@@ -24,8 +24,8 @@ public sealed class InferenceSession
         KernelEntry chosen = KernelChoice.Choose(kernel);
         Kernel = chosen.Name;
         _stepper = chosen.Create(model);
-        _state = new byte[model.StateBytes];
-        _x = new short[model.InputCount];
+        _state = model.States.Initial.ToArray();
+        _x = new short[model.FeatureCount];
         _inputSaturations = new long[model.InputCount];
     }
 
@@ -39,7 +39,7 @@ public sealed class InferenceSession
     public EdgeModel Model { get; }
 
     /// <summary>
-    /// The live state: every layer's cell state (int16, little-endian), then every layer's hidden state (int8).
+    /// The live state: every layer's int16 states (little-endian), then every layer's int8 states.
     /// <see cref="EdgeModel.StateBytes"/> bytes.
     /// </summary>
     public ReadOnlySpan<byte> State => _state;
@@ -54,9 +54,9 @@ public sealed class InferenceSession
     public ReadOnlySpan<long> HiddenSaturations => _stepper.HiddenSaturations;
 
     /// <summary>Takes one row of readings in and gives one row of outputs.</summary>
-    /// <param name="inputs">Normalised readings [I], finite.</param>
+    /// <param name="inputs">Normalised readings [I], finite; the number of a symbol where the model has an embedding.</param>
     /// <param name="outputs">Receives the normalised outputs [O].</param>
-    /// <exception cref="ArgumentException">A length is wrong, or a reading is NaN or infinite; the state is untouched.</exception>
+    /// <exception cref="ArgumentException">A length is wrong, or a reading is NaN, infinite or no symbol; the state is untouched.</exception>
     public void Step(ReadOnlySpan<float> inputs, Span<float> outputs)
     {
         if (inputs.Length != Model.InputCount || outputs.Length != Model.OutputCount)
@@ -64,13 +64,13 @@ public sealed class InferenceSession
             throw new ArgumentException($"A step takes {Model.InputCount} inputs and {Model.OutputCount} outputs, not {inputs.Length} and {outputs.Length}.");
         }
 
-        InputQuantizer.RequireFinite(Model, inputs);
+        InputQuantizer.RequireUsable(Model, inputs);
         InputQuantizer.Quantise(Model, inputs, _x, _inputSaturations);
         _stepper.Step(_state, _x, outputs, 1);
     }
 
-    /// <summary>Back to the zero state.</summary>
-    public void Reset() => Array.Clear(_state);
+    /// <summary>Back to the model's initial state.</summary>
+    public void Reset() => Model.States.Initial.CopyTo(_state);
 
     /// <summary>The state with a header that names its model: what <see cref="Restore"/> takes.</summary>
     public byte[] Save() => StateFormat.Wrap(_state, StateKind.Int8, Model.Sha256);
@@ -81,7 +81,7 @@ public sealed class InferenceSession
     {
         byte[] state = new byte[_state.Length];
         StateFormat.Unwrap(saved, StateKind.Int8, Model.Sha256, state);
-        if (state.AsSpan(_state.Length / 3 * 2).Contains(unchecked((byte)sbyte.MinValue)))
+        if (state.AsSpan(Model.States.NarrowBegin).Contains(unchecked((byte)sbyte.MinValue)))
         {
             throw new ModelFormatException("The saved state holds a hidden value of -128, which no step produces. Start without it.");
         }

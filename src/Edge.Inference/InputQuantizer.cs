@@ -7,10 +7,20 @@ namespace Edge.Inference;
 /// <summary>Readings to int16: x_q = clamp(round_half_even((x - offset) / scale), -32767, 32767), the one float line of a step's way in.</summary>
 internal static class InputQuantizer
 {
-    /// <summary>Refuses a NaN or an infinity, which a cast would turn into a plausible number.</summary>
-    /// <exception cref="ArgumentException">A reading is not finite; the message names its column.</exception>
-    internal static void RequireFinite(EdgeModel model, ReadOnlySpan<float> inputs)
+    /// <summary>Refuses a NaN or an infinity, which a cast would turn into a plausible number, and what is no symbol of an embedding.</summary>
+    /// <exception cref="ArgumentException">A reading cannot be used; the message names it.</exception>
+    internal static void RequireUsable(EdgeModel model, ReadOnlySpan<float> inputs)
     {
+        if (model.Embedding is { } embedding)
+        {
+            foreach (float symbol in inputs)
+            {
+                embedding.Require(symbol);
+            }
+
+            return;
+        }
+
         int i = 0;
         ref float first = ref MemoryMarshal.GetReference(inputs);
         for (; i + 4 <= inputs.Length; i += 4)
@@ -30,13 +40,19 @@ internal static class InputQuantizer
         }
     }
 
-    /// <summary>Quantises one row of finite readings.</summary>
-    /// <param name="model">Offsets and scales.</param>
+    /// <summary>Quantises one row of usable readings, or looks a symbol up.</summary>
+    /// <param name="model">Offsets and scales, or the embedding.</param>
     /// <param name="inputs">[I].</param>
-    /// <param name="x">Receives [I].</param>
+    /// <param name="x">Receives what the first layer reads.</param>
     /// <param name="saturations">Counts clipped readings per input; empty for none.</param>
     internal static void Quantise(EdgeModel model, ReadOnlySpan<float> inputs, Span<short> x, Span<long> saturations)
     {
+        if (model.Embedding is { } embedding)
+        {
+            embedding.Row(inputs[0]).CopyTo(x);
+            return;
+        }
+
         int i = 0;
         ref float first = ref MemoryMarshal.GetReference(inputs);
         ref float offset = ref MemoryMarshal.GetArrayDataReference(model.InputOffset);

@@ -5,27 +5,45 @@ using Edge.Testing;
 namespace Edge.Inference.Tests;
 
 /// <summary>
-/// The vector that docs/int8-vector/reproduce.py reproduces from the formulas alone. It changes only when the arithmetic does, and then every
-/// model's results do; EDGE_WRITE_VECTOR=1 writes it anew.
+/// The vectors that docs/int8-vector/reproduce.py reproduces from the formulas alone. They change only when the arithmetic does, and then every
+/// model's results do; EDGE_WRITE_VECTOR=1 writes them anew.
 /// </summary>
 public sealed class CommittedVectorTests
 {
     private const int Rows = 300;
 
-    public static TheoryData<string> Kernels => [.. InferenceSession.Kernels];
+    // Random stacks that together have every cell, option and activation of the family.
+    private static readonly int[] FamilySeeds = [3, 5, 19, 30, 34, 160];
+
+    public static TheoryData<string, string> Vectors
+    {
+        get
+        {
+            var vectors = new TheoryData<string, string>();
+            foreach (string folder in FamilySeeds.Select(seed => $"family-{seed}").Append("."))
+            {
+                foreach (string kernel in InferenceSession.Kernels)
+                {
+                    vectors.Add(folder, kernel);
+                }
+            }
+
+            return vectors;
+        }
+    }
 
     [Theory]
-    [MemberData(nameof(Kernels))]
-    public void Every_kernel_gives_the_committed_bytes(string kernel)
+    [MemberData(nameof(Vectors))]
+    public void Every_kernel_gives_the_committed_bytes(string folder, string kernel)
     {
         if (Environment.GetEnvironmentVariable("EDGE_WRITE_VECTOR") == "1")
         {
-            Write();
+            Write(folder);
         }
 
-        (byte[] y, byte[] state) = Run(EdgeModel.Load(File("model.safetensors")), System.IO.File.ReadAllBytes(File("x.f32")), kernel);
-        Assert.Equal(System.IO.File.ReadAllBytes(File("y.f32")), y);
-        Assert.Equal(System.IO.File.ReadAllBytes(File("state.bin")), state);
+        (byte[] y, byte[] state) = Run(EdgeModel.Load(File(folder, "model.safetensors")), System.IO.File.ReadAllBytes(File(folder, "x.f32")), kernel);
+        Assert.Equal(System.IO.File.ReadAllBytes(File(folder, "y.f32")), y);
+        Assert.Equal(System.IO.File.ReadAllBytes(File(folder, "state.bin")), state);
     }
 
     private static (byte[] Y, byte[] State) Run(EdgeModel model, byte[] bytes, string kernel)
@@ -41,18 +59,22 @@ public sealed class CommittedVectorTests
         return (MemoryMarshal.AsBytes(y.AsSpan()).ToArray(), session.State.ToArray());
     }
 
-    private static void Write()
+    private static void Write(string folder)
     {
-        byte[] model = RandomModels.Int8(1, 5, 23, 2, 3);
+        byte[] model = folder == "." ? RandomModels.Int8(1, 5, 23, 2, 3) : RandomModels.Int8Family(int.Parse(folder.AsSpan("family-".Length)), 5, 19, 4, 3);
         var random = new Random(2);
-        float[] x = Enumerable.Range(0, Rows * 5).Select(i => i % 97 == 0 ? 20f : 8 * (random.NextSingle() - 0.5f)).ToArray();
+        int inputs = EdgeModel.Parse(model).InputCount;
+        float[] x = EdgeModel.Parse(model).ReadsSymbols
+            ? Enumerable.Range(0, Rows).Select(_ => (float)random.Next(11)).ToArray()
+            : Enumerable.Range(0, Rows * inputs).Select(i => i % 97 == 0 ? 20f : 8 * (random.NextSingle() - 0.5f)).ToArray();
         byte[] bytes = MemoryMarshal.AsBytes(x.AsSpan()).ToArray();
         (byte[] y, byte[] state) = Run(EdgeModel.Parse(model), bytes, "scalar");
-        System.IO.File.WriteAllBytes(File("model.safetensors"), model);
-        System.IO.File.WriteAllBytes(File("x.f32"), bytes);
-        System.IO.File.WriteAllBytes(File("y.f32"), y);
-        System.IO.File.WriteAllBytes(File("state.bin"), state);
+        Directory.CreateDirectory(File(folder, ""));
+        System.IO.File.WriteAllBytes(File(folder, "model.safetensors"), model);
+        System.IO.File.WriteAllBytes(File(folder, "x.f32"), bytes);
+        System.IO.File.WriteAllBytes(File(folder, "y.f32"), y);
+        System.IO.File.WriteAllBytes(File(folder, "state.bin"), state);
     }
 
-    private static string File(string name) => RepositoryFile.Path($"docs/int8-vector/{name}");
+    private static string File(string folder, string name) => RepositoryFile.Path($"docs/int8-vector/{folder}/{name}");
 }

@@ -28,30 +28,58 @@ public sealed class KernelEqualityTests
             from layers in Gen.Choose(1, hidden > 100 ? 1 : 3)
             from outputs in Gen.Choose(1, 9)
             select (seed, inputs, hidden, layers, outputs);
-        Prop.ForAll(shapes.ToArbitrary(), shape => SameBytes(kernel, shape.Seed, shape.Inputs, shape.Hidden, shape.Layers, shape.Outputs))
+        Prop.ForAll(shapes.ToArbitrary(), shape => SameBytes(
+                kernel, RandomModels.Int8(shape.Seed, shape.Inputs, shape.Hidden, shape.Layers, shape.Outputs), shape.Seed))
             .Check(Config.QuickThrowOnFailure.WithMaxTest(Cases).WithReplay(20260101, 1));
+    }
+
+    [Theory]
+    [MemberData(nameof(VectorKernels))]
+    public void Any_stack_of_the_family_gives_the_scalar_bytes(string kernel)
+    {
+        Gen<int> size = Gen.Frequency((12, Gen.Choose(1, 40)), (1, Gen.Choose(41, 300)));
+        Gen<(int Seed, int Inputs, int Hidden, int Layers, int Outputs)> shapes =
+            from seed in Gen.Choose(0, 1_000_000)
+            from inputs in size
+            from hidden in size
+            from layers in Gen.Choose(1, hidden > 100 ? 1 : 4)
+            from outputs in Gen.Choose(1, 9)
+            select (seed, inputs, hidden, layers, outputs);
+        Prop.ForAll(shapes.ToArbitrary(), shape => SameBytes(
+                kernel, RandomModels.Int8Family(shape.Seed, shape.Inputs, shape.Hidden, shape.Layers, shape.Outputs), shape.Seed))
+            .Check(Config.QuickThrowOnFailure.WithMaxTest(2 * Cases).WithReplay(20260102, 1));
     }
 
     [Theory]
     [MemberData(nameof(VectorKernels))]
     public void Many_states_in_one_call_equal_single_steps(string kernel)
     {
+        ManyEqualSingle(kernel, RandomModels.Int8(5, 7, 44, 2, 3));
+        for (int seed = 0; seed < 20; seed++)
+        {
+            ManyEqualSingle(kernel, RandomModels.Int8Family(seed, 7, 44, 3, 3));
+        }
+    }
+
+    private static void ManyEqualSingle(string kernel, byte[] file)
+    {
         const int Count = 37;
-        EdgeModel model = EdgeModel.Parse(RandomModels.Int8(5, 7, 44, 2, 3));
+        EdgeModel model = EdgeModel.Parse(file);
+        int outputs = model.OutputCount;
         var batch = new InferenceBatch(model, Count, kernel);
         InferenceSession[] singles = Enumerable.Range(0, Count).Select(_ => new InferenceSession(model, "scalar")).ToArray();
         var random = new Random(1);
-        float[] x = new float[Count * 7];
-        float[] y = new float[Count * 3];
-        float[] one = new float[3];
+        float[] x = new float[Count * model.InputCount];
+        float[] y = new float[Count * outputs];
+        float[] one = new float[outputs];
         for (int step = 0; step < 50; step++)
         {
-            Fill(random, x);
+            Fill(random, x, model.ReadsSymbols);
             batch.Step(x, y);
             for (int s = 0; s < Count; s++)
             {
-                singles[s].Step(x.AsSpan(s * 7, 7), one);
-                Assert.Equal(one, y[(s * 3)..((s * 3) + 3)]);
+                singles[s].Step(x.AsSpan(s * model.InputCount, model.InputCount), one);
+                Assert.Equal(one, y[(s * outputs)..((s + 1) * outputs)]);
                 Assert.True(singles[s].State.SequenceEqual(batch.State(s)));
             }
         }
@@ -61,18 +89,18 @@ public sealed class KernelEqualityTests
     public void An_unknown_kernel_is_refused_with_those_there_are() =>
         Assert.Contains("scalar", Assert.Throws<ArgumentException>(() => new InferenceSession(EdgeModel.Parse(RandomModels.Int8(1, 2, 3, 1, 1)), "gpu")).Message, StringComparison.Ordinal);
 
-    private static void SameBytes(string kernel, int seed, int inputs, int hidden, int layers, int outputs)
+    private static void SameBytes(string kernel, byte[] file, int seed)
     {
-        EdgeModel model = EdgeModel.Parse(RandomModels.Int8(seed, inputs, hidden, layers, outputs));
+        EdgeModel model = EdgeModel.Parse(file);
         var scalar = new InferenceSession(model, "scalar");
         var vector = new InferenceSession(model, kernel);
         var random = new Random(seed);
-        float[] x = new float[inputs];
-        float[] expected = new float[outputs];
-        float[] actual = new float[outputs];
+        float[] x = new float[model.InputCount];
+        float[] expected = new float[model.OutputCount];
+        float[] actual = new float[model.OutputCount];
         for (int step = 0; step < Steps; step++)
         {
-            Fill(random, x);
+            Fill(random, x, model.ReadsSymbols);
             scalar.Step(x, expected);
             vector.Step(x, actual);
             Assert.Equal(expected, actual);
@@ -85,11 +113,11 @@ public sealed class KernelEqualityTests
     }
 
     // Ordinary readings, and some at and beyond the ends of the range.
-    private static void Fill(Random random, float[] x)
+    private static void Fill(Random random, float[] x, bool areSymbols)
     {
         for (int i = 0; i < x.Length; i++)
         {
-            x[i] = random.Next(6) switch { 0 => 1e9f, 1 => -1e9f, _ => (random.NextSingle() - 0.5f) * 16 };
+            x[i] = areSymbols ? random.Next(RandomModels.Symbols) : random.Next(6) switch { 0 => 1e9f, 1 => -1e9f, _ => (random.NextSingle() - 0.5f) * 16 };
         }
     }
 }

@@ -18,9 +18,9 @@ public sealed class ScalarKernelTests
 
     private static void EqualsFormulas(int seed, int inputs, int units)
     {
-        LstmCell cell = EdgeModel.Parse(RandomModels.Int8(seed, inputs, units, 1, 1)).Layers[0];
+        var cell = (LstmCell)EdgeModel.Parse(RandomModels.Int8(seed, inputs, units, 1, 1)).Layers[0];
         var random = new Random(seed);
-        var h = new sbyte[units];
+        var h = new short[units];
         var c = new short[units];
         var hidden = new short[units];
         BigInteger[] bigH = new BigInteger[units];
@@ -28,7 +28,12 @@ public sealed class ScalarKernelTests
         for (int step = 0; step < 5; step++)
         {
             short[] x = Enumerable.Range(0, inputs).Select(_ => Extreme(random)).ToArray();
-            ScalarKernel.StepLstm(cell, x, h, c, new short[4 * units], hidden, new uint[units]);
+            ScalarKernel.StepLstm(cell, x, h, c, hidden, new uint[units]);
+            for (int j = 0; j < units; j++)
+            {
+                h[j] = (short)ScalarKernel.Narrow(hidden[j], cell.HiddenMultiplier[j]);
+            }
+
             BigInteger[] bigHidden = Formulas(cell, x, bigH, bigC);
             Assert.Equal(bigC, c.Select(value => (BigInteger)value));
             Assert.Equal(bigHidden, hidden.Select(value => (BigInteger)value));
@@ -46,7 +51,7 @@ public sealed class ScalarKernelTests
 
     private static BigInteger[] Formulas(LstmCell cell, short[] x, BigInteger[] h, BigInteger[] c)
     {
-        int units = cell.HiddenCount;
+        int units = cell.UnitCount;
         var z = new BigInteger[4 * units];
         for (int r = 0; r < z.Length; r++)
         {

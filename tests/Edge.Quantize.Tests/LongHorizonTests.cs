@@ -2,7 +2,7 @@ using Edge.Inference;
 using Edge.Inference.Models;
 using Edge.Inference.Reference;
 using Edge.Quantize.Calibration;
-using Edge.Quantize.Onnx;
+using Edge.Quantize.Import;
 using Edge.Testing;
 
 namespace Edge.Quantize.Tests;
@@ -22,7 +22,7 @@ public sealed class LongHorizonTests
         EdgeModel model = EdgeModel.Load(folder.File("m"));
         ReadingsFile readings = ReadingsFile.Load(SharedData.Readings("ETTh1.csv"), model.Manifest);
         var int8 = new InferenceSession(model);
-        var reference = new FloatSession(OnnxImporter.Load(SharedData.Model("etth1-lstm64", "step.onnx")));
+        var reference = new FloatSession(FloatModels.Load(SharedData.Model("etth1-lstm64", "step.onnx")));
         float[] y = new float[7];
         float[] expected = new float[7];
         long allocated = 0;

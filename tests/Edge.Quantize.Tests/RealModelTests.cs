@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 using System.Text.Json;
 using Edge.Inference;
 using Edge.Inference.Reference;
-using Edge.Quantize.Onnx;
+using Edge.Quantize.Import;
 using Edge.Testing;
 
 namespace Edge.Quantize.Tests;
@@ -23,6 +23,10 @@ public sealed class RealModelTests : IDisposable
     [InlineData("skab-lstm64x2", "sequence.onnx")]
     [InlineData("ambient-lstm32", "step.onnx")]
     [InlineData("ambient-lstm32", "sequence.onnx")]
+    [InlineData("etth1-gru64", "step.onnx")]
+    [InlineData("etth1-gru64", "sequence.onnx")]
+    [InlineData("ambient-rnn16", "step.onnx")]
+    [InlineData("ambient-rnn16", "sequence.onnx")]
     public void Float_inference_is_within_1e_4_of_PyTorch_at_every_value(string model, string file)
     {
         CommandLine.Done("infer", SharedData.Model(model, file), "--engine", "float", "--input", SharedData.Model(model, "golden_x.f32"), "--output", _folder.File("y.f32"));
@@ -35,9 +39,11 @@ public sealed class RealModelTests : IDisposable
     [SharedDataTheory]
     [InlineData("etth1-lstm64")]
     [InlineData("skab-lstm64x2")]
+    [InlineData("etth1-gru64")]
+    [InlineData("ambient-rnn16")]
     public void Float_state_after_the_last_row_is_PyTorchs(string model)
     {
-        var session = new FloatSession(OnnxImporter.Load(SharedData.Model(model, "step.onnx")));
+        var session = new FloatSession(FloatModels.Load(SharedData.Model(model, "step.onnx")));
         float[] x = Floats(SharedData.Model(model, "golden_x.f32"));
         float[] y = new float[session.Model.OutputCount];
         for (int at = 0; at < x.Length; at += session.Model.InputCount)
@@ -53,6 +59,8 @@ public sealed class RealModelTests : IDisposable
     [InlineData("etth1-ot24")]
     [InlineData("skab-lstm64x2")]
     [InlineData("ambient-lstm32")]
+    [InlineData("etth1-gru64")]
+    [InlineData("ambient-rnn16")]
     public void Int8_stays_within_one_and_a_half_percent_of_each_outputs_deviation(string model)
     {
         string printed = Quantise(model, "m.safetensors");

@@ -5,13 +5,16 @@ namespace Edge.Inference.Cells;
 /// <summary>The checks at load time that make overflow impossible at run time.</summary>
 internal static class AccumulatorBound
 {
-    /// <summary>Refuses the weight -128, which has no positive counterpart in int8.</summary>
-    internal static void RequireWeights(string tensor, ReadOnlySpan<sbyte> weights)
+    /// <summary>Refuses a weight that has no positive counterpart in int8, or in int16 where it meets int16.</summary>
+    internal static void RequireWeights(string tensor, ReadOnlySpan<short> weights, int inputMax)
     {
-        int at = weights.IndexOf(sbyte.MinValue);
-        if (at >= 0)
+        int limit = inputMax > sbyte.MaxValue ? short.MaxValue : sbyte.MaxValue;
+        for (int at = 0; at < weights.Length; at++)
         {
-            throw new ModelFormatException($"{tensor}: element {at} is -128; weights lie in -127..127. The file is damaged or not made by edge-quantize.");
+            if (weights[at] < -limit || weights[at] > limit)
+            {
+                throw new ModelFormatException($"{tensor}: element {at} is {weights[at]}; weights lie in -{limit}..{limit}. The file is damaged or not made by edge-quantize.");
+            }
         }
     }
 
@@ -21,12 +24,12 @@ internal static class AccumulatorBound
     /// <param name="columns">Weights a row.</param>
     /// <param name="inputMax">Largest |input|.</param>
     /// <param name="added">Largest |value| added to the sum.</param>
-    internal static void RequireFits(string tensor, ReadOnlySpan<sbyte> weights, int columns, int inputMax, long added)
+    internal static void RequireFits(string tensor, ReadOnlySpan<short> weights, int columns, int inputMax, long added)
     {
         for (int row = 0; row * columns < weights.Length; row++)
         {
             long sum = 0;
-            foreach (sbyte weight in weights.Slice(row * columns, columns))
+            foreach (short weight in weights.Slice(row * columns, columns))
             {
                 sum += Math.Abs((int)weight);
             }

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Edge.Inference.Cells;
 
 namespace Edge.Inference.Kernels;
 
@@ -50,4 +51,13 @@ internal static class FixedPoint
     /// <summary>SIGM(z/2): half the argument in Q3.12 (so z in Q4.11) in, Q0.15 out; sigmoid(z) = (1 + tanh(z/2)) / 2.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static int Sigmoid(int halfArgument) => (Tanh(halfArgument) >> 1) + (1 << 14);
+
+    /// <summary>An inner layer's activation of its argument.</summary>
+    internal static int Activate(Activation activation, int z) => activation switch
+    {
+        Activation.Tanh => Tanh(z),
+        Activation.Sigmoid => Sigmoid(z),
+        Activation.Ramp => Math.Max(z, 0),
+        _ => z,
+    };
 }

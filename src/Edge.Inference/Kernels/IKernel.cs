@@ -1,25 +1,70 @@
 namespace Edge.Inference.Kernels;
 
 /// <summary>
-/// The vectorised step of one block of 16 units, and of the head. Implementations are empty structs: the JIT makes
-/// a stepper of its own for each, with no call through an interface.
+/// The vectorised step of one block of 16 units of each kind of layer, and of the head. Implementations are empty structs: the JIT
+/// makes a stepper of its own for each, with no call through an interface.
 /// </summary>
+/// <remarks>
+/// <c>x</c> is a layer's input and <c>h</c> what its recurrent products read: int16 pairs, or int8 with the offset; whole groups.
+/// <c>state</c> and <c>output</c> are 16 int16 of the block.
+/// </remarks>
 internal unsafe interface IKernel
 {
     /// <summary>What is added to int8 activations before they come in: 128 for unsigned-by-signed dot products, else 0.</summary>
     static abstract int ActivationOffset { get; }
 
-    /// <summary>Steps units 16·block to 16·block + 15 of a layer.</summary>
+    /// <summary>Units 16·block to 16·block + 15 of an LSTM.</summary>
     /// <param name="layer">The packed layer.</param>
     /// <param name="block">Which block.</param>
-    /// <param name="x">The layer's input: int16 pairs for the first layer, else int8 with the offset; whole groups.</param>
-    /// <param name="h">The hidden state of the step before, int8 with the offset; whole groups.</param>
-    /// <param name="newH">Receives 16 int8.</param>
+    /// <param name="x">The layer's input.</param>
+    /// <param name="h">What the recurrent product reads.</param>
+    /// <param name="newH">Receives 16 int8: h of this step, meaningless where the layer keeps it in int16.</param>
     /// <param name="c">16 int16 of cell state, updated.</param>
-    /// <param name="hidden">Receives 16 int16: the hidden state in Q0.15.</param>
+    /// <param name="output">Receives 16 int16.</param>
     /// <returns>Bit u: the cell state of unit u was clipped; bit 16 + u: its hidden state was.</returns>
-    static abstract uint StepBlock(PackedLstm layer, int block, byte* x, byte* h, sbyte* newH, short* c, short* hidden);
+    static abstract uint StepLstm(PackedLayer layer, int block, byte* x, byte* h, sbyte* newH, short* c, short* output);
 
-    /// <summary>The head over one state's Q0.15 hidden values.</summary>
-    static abstract void StepDense(PackedDense dense, short* hidden, float* outputs);
+    /// <summary>A block of a GRU that resets after the product; <paramref name="state"/> is updated.</summary>
+    static abstract void StepGru(PackedLayer layer, int block, byte* x, byte* h, short* state);
+
+    /// <summary>The first half of a GRU that resets before the product: r·state and the update gate.</summary>
+    static abstract void StepGruGates(PackedLayer layer, int block, byte* x, byte* h, short* state, short* reset, short* update);
+
+    /// <summary>The second half, once <paramref name="reset"/> is there of every unit; <paramref name="state"/> is updated.</summary>
+    static abstract void StepGruCandidate(PackedLayer layer, int block, byte* x, byte* reset, short* update, short* state);
+
+    /// <summary>A block of an Elman or a dense layer.</summary>
+    static abstract void StepSimple(PackedLayer layer, int block, byte* x, byte* h, short* output);
+
+    /// <summary>16 int16 outputs to int8: clamp(MULR(output, multiplier), -127, 127). Bit u of the result: unit u was clipped.</summary>
+    static abstract uint Narrow(short* output, short* multiplier, sbyte* to);
+
+    /// <summary>The head, before its activation, over one state's int16 outputs.</summary>
+    static abstract void StepHead(PackedHead head, short* x, float* outputs);
+}
+
+/// <summary>A number of gates that the JIT knows while it compiles.</summary>
+internal interface IGateCount
+{
+    static abstract int Count { get; }
+}
+
+internal readonly struct OneGate : IGateCount
+{
+    public static int Count => 1;
+}
+
+internal readonly struct TwoGates : IGateCount
+{
+    public static int Count => 2;
+}
+
+internal readonly struct ThreeGates : IGateCount
+{
+    public static int Count => 3;
+}
+
+internal readonly struct FourGates : IGateCount
+{
+    public static int Count => 4;
 }

@@ -6,8 +6,8 @@ namespace Edge.Inference.Kernels;
 /// <summary>Steps one or many states of a model; holds scratch memory, so it belongs to one thread at a time.</summary>
 internal abstract class ModelStepper(EdgeModel model)
 {
-    private readonly long[] _cellSaturations = new long[model.Layers.Sum(layer => layer.HiddenCount)];
-    private readonly long[] _hiddenSaturations = new long[model.Layers.Sum(layer => layer.HiddenCount)];
+    private readonly long[] _cellSaturations = new long[model.Layers.Sum(layer => layer.UnitCount)];
+    private readonly long[] _hiddenSaturations = new long[model.Layers.Sum(layer => layer.UnitCount)];
 
     /// <summary>How often the cell state of each unit was clipped to int16, layer after layer.</summary>
     internal ReadOnlySpan<long> CellSaturations => _cellSaturations;
@@ -17,7 +17,7 @@ internal abstract class ModelStepper(EdgeModel model)
 
     /// <summary>Steps <paramref name="count"/> states that lie one after the other.</summary>
     /// <param name="states">count·<see cref="EdgeModel.StateBytes"/> bytes.</param>
-    /// <param name="x">Quantised readings, count rows of <see cref="EdgeModel.InputCount"/>.</param>
+    /// <param name="x">What the first layer reads, count rows of <see cref="EdgeModel.FeatureCount"/>.</param>
     /// <param name="outputs">Receives count rows of <see cref="EdgeModel.OutputCount"/>.</param>
     /// <param name="count">At least 1.</param>
     internal abstract void Step(Span<byte> states, ReadOnlySpan<short> x, Span<float> outputs, int count);
@@ -29,6 +29,16 @@ internal abstract class ModelStepper(EdgeModel model)
         {
             int bit = BitOperations.TrailingZeroCount(clipped);
             (bit < 16 ? _cellSaturations : _hiddenSaturations)[unit + (bit & 15)]++;
+        }
+    }
+
+    /// <summary>Outputs of a model without a head: the last layer's int16 in their real value.</summary>
+    protected static void StepWithoutHead(int fractionBits, ReadOnlySpan<short> output, Span<float> outputs)
+    {
+        float scale = MathF.ScaleB(1, -fractionBits);
+        for (int j = 0; j < outputs.Length; j++)
+        {
+            outputs[j] = output[j] * scale;
         }
     }
 }

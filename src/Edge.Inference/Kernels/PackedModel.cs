@@ -7,11 +7,13 @@ internal sealed class PackedModel
 {
     internal PackedModel(EdgeModel model, int activationOffset)
     {
-        Layers = model.Layers.Select((layer, l) => new PackedLstm(layer, isFirst: l == 0, activationOffset)).ToArray();
-        Head = new PackedDense(model.Head);
+        Layers = model.Layers
+            .Select((layer, l) => new PackedLayer(layer, isInputWide: l == 0 || !layer.IsRecurrent || !model.Layers[l - 1].IsNarrow, activationOffset))
+            .ToArray();
+        Head = model.Head is null ? null : new PackedHead(model.Head);
     }
 
-    internal PackedLstm[] Layers { get; }
+    internal PackedLayer[] Layers { get; }
 
-    internal PackedDense Head { get; }
+    internal PackedHead? Head { get; }
 }

@@ -8,82 +8,140 @@ namespace Edge.Inference.Kernels;
 /// </summary>
 internal static class ScalarKernel
 {
-    /// <summary>One LSTM step. Updates <paramref name="h"/> and <paramref name="c"/> in place.</summary>
+    /// <summary>One LSTM step.</summary>
     /// <param name="cell">Weights and fixed-point positions.</param>
-    /// <param name="x">The layer's input, int16 [I]: quantised readings, or the int8 hidden state of the layer below.</param>
-    /// <param name="h">Hidden state, int8 [H].</param>
-    /// <param name="c">Cell state, int16 [H], Q(15-n).n with n = <see cref="LstmCell.CellFractionBits"/>.</param>
-    /// <param name="z">Scratch for the 4H gate arguments, int16.</param>
-    /// <param name="hidden">Receives the hidden state before its rounding to int8, Q0.15 [H]: what a dense head reads.</param>
-    /// <param name="clipped">Receives, per unit, bit 0 if the cell state was clipped and bit 16 if the hidden state was [H].</param>
-    internal static void StepLstm(
-        LstmCell cell, ReadOnlySpan<short> x, Span<sbyte> h, Span<short> c, Span<short> z, Span<short> hidden, Span<uint> clipped)
+    /// <param name="x">The layer's input, int16 [I]: readings, or the output of the layer below in int8 or int16.</param>
+    /// <param name="h">What the recurrent product reads, int16 [U]: the hidden state in int8 or int16.</param>
+    /// <param name="c">Cell state, int16 [U], Q(15-n).n with n = <see cref="LstmCell.CellFractionBits"/>; updated.</param>
+    /// <param name="output">Receives the output, int16 [U].</param>
+    /// <param name="clipped">Receives, per unit, bit 0 if the cell state was clipped [U].</param>
+    internal static void StepLstm(LstmCell cell, ReadOnlySpan<short> x, ReadOnlySpan<short> h, Span<short> c, Span<short> output, Span<uint> clipped)
     {
-        int units = cell.HiddenCount;
-        for (int r = 0; r < 4 * units; r++)
-        {
-            z[r] = (short)GateArgument(cell, r, x, h);
-        }
-
+        int units = cell.UnitCount;
         int n = cell.CellFractionBits;
         for (int j = 0; j < units; j++)
         {
-            int i = FixedPoint.Sigmoid(z[j]);
-            int f = FixedPoint.Sigmoid(z[units + j]);
-            int g = FixedPoint.Tanh(z[(2 * units) + j]);
-            int o = FixedPoint.Sigmoid(z[(3 * units) + j]);
+            int i = FixedPoint.Activate(cell.GateActivation, Clip(cell, 0, Peephole(cell, 0, j, c[j], GateArgument(cell, j, x, h))));
+            int f = FixedPoint.Activate(cell.GateActivation, Clip(cell, 1, Peephole(cell, 1, j, c[j], GateArgument(cell, units + j, x, h))));
+            int g = FixedPoint.Activate(cell.CandidateActivation, Clip(cell, 2, GateArgument(cell, (2 * units) + j, x, h)));
 
             int kept = FixedPoint.MultiplyRound(f, c[j]);
-            int admitted = FixedPoint.ShiftRightRound(i * g, 30 - n);
+            int admitted = cell.CandidateActivation == Activation.Ramp ? FixedPoint.MultiplyRound(i, g) : FixedPoint.ShiftRightRound(i * g, 30 - n);
             c[j] = (short)FixedPoint.Saturate16(kept + admitted);
             clipped[j] = c[j] != kept + admitted ? 1u : 0;
 
-            int exposed = FixedPoint.MultiplyRound(o, FixedPoint.Tanh(CellToQ12(c[j], n)));
-            hidden[j] = (short)exposed;
-            int rounded = FixedPoint.MultiplyRound(exposed, cell.HiddenMultiplier[j]);
-            h[j] = (sbyte)Math.Clamp(rounded, -127, 127);
-            clipped[j] |= h[j] != rounded ? 1u << 16 : 0;
+            int o = FixedPoint.Activate(cell.GateActivation, Clip(cell, 3, Peephole(cell, 2, j, c[j], GateArgument(cell, (3 * units) + j, x, h))));
+            int exposed = cell.CellActivation == Activation.Ramp ? Math.Max((int)c[j], 0) : FixedPoint.Tanh(CellToQ12(c[j], n));
+            output[j] = (short)FixedPoint.MultiplyRound(o, exposed);
         }
     }
 
-    /// <summary>A dense head: int16 Q0.15 in, physical float out. The only float operations of a step are here: one conversion, one product.</summary>
-    internal static void StepDense(Dense dense, ReadOnlySpan<short> hidden, Span<float> outputs)
+    /// <summary>One GRU step. <paramref name="state"/> is the output of the step before, int16 [U], and becomes this step's.</summary>
+    /// <param name="cell">Weights and fixed-point positions.</param>
+    /// <param name="x">The layer's input, int16 [I].</param>
+    /// <param name="h">What the recurrent products read, int16 [U]: the state in int8 or int16.</param>
+    /// <param name="state">The state; updated.</param>
+    /// <param name="reset">Scratch [U]: what the candidate's product reads where the reset gate comes before it.</param>
+    /// <param name="candidate">Scratch [U].</param>
+    /// <param name="update">Scratch [U].</param>
+    internal static void StepGru(
+        GruCell cell, ReadOnlySpan<short> x, ReadOnlySpan<short> h, Span<short> state, Span<short> reset, Span<short> candidate, Span<short> update)
     {
-        for (int r = 0; r < dense.OutputCount; r++)
+        int units = cell.UnitCount;
+        for (int j = 0; j < units; j++)
         {
-            ReadOnlySpan<sbyte> weights = dense.Weight.AsSpan(r * dense.InputCount, dense.InputCount);
-            int accumulator = dense.Bias[r];
-            for (int j = 0; j < weights.Length; j++)
+            int r = FixedPoint.Activate(cell.GateActivation, Clip(cell, 0, GateArgument(cell, j, x, h)));
+            int z = FixedPoint.Activate(cell.GateActivation, Clip(cell, 1, GateArgument(cell, units + j, x, h)));
+            update[j] = (short)z;
+            if (cell.ResetAfterProduct)
             {
-                accumulator += weights[j] * hidden[j];
+                int row = (2 * units) + j;
+                int fromInput = Argument(cell, row, x, [], cell.Bias[row]);
+                int fromState = Argument(cell, row, [], h, cell.Bias[row + units]);
+
+                // Both in half the argument's steps: apart, they reach beyond what their sum may.
+                candidate[j] = (short)FixedPoint.Saturate16(2 * FixedPoint.Saturate16(fromInput + FixedPoint.MultiplyRound(r, fromState)));
             }
+            else
+            {
+                int rh = FixedPoint.MultiplyRound(r, state[j]);
+                reset[j] = (short)(cell.IsNarrow ? Narrow(rh, cell.HiddenMultiplier[j]) : rh);
+            }
+        }
 
-            outputs[r] = accumulator * dense.Scale[r];
+        for (int j = 0; j < units; j++)
+        {
+            int argument = cell.ResetAfterProduct ? candidate[j] : GateArgument(cell, (2 * units) + j, x, reset);
+            int g = FixedPoint.Activate(cell.CandidateActivation, Clip(cell, 2, argument));
+            state[j] = (short)(((state[j] << 15) + ((32767 - update[j]) * (g - state[j])) + (1 << 14)) >> 15);
         }
     }
 
-    // z_r = SAT16(SHR(m_h·SAT16(SHR(W_h·h, s_h)) + m_x·SAT16(SHR(W_x·x, s_x)) + b, s_z))
-    private static int GateArgument(LstmCell cell, int r, ReadOnlySpan<short> x, ReadOnlySpan<sbyte> h)
+    /// <summary>One step of an Elman layer, or of a dense one, which has no <paramref name="h"/>.</summary>
+    internal static void StepSimple(Layer layer, Activation activation, ReadOnlySpan<short> x, ReadOnlySpan<short> h, Span<short> output)
     {
-        ReadOnlySpan<sbyte> inputWeights = cell.InputWeight.AsSpan(r * cell.InputCount, cell.InputCount);
-        int fromInput = 0;
-        for (int j = 0; j < inputWeights.Length; j++)
+        for (int j = 0; j < layer.UnitCount; j++)
         {
-            fromInput += inputWeights[j] * x[j];
+            output[j] = (short)FixedPoint.Activate(activation, Clip(layer, 0, GateArgument(layer, j, x, h)));
         }
-
-        ReadOnlySpan<sbyte> recurrentWeights = cell.RecurrentWeight.AsSpan(r * cell.HiddenCount, cell.HiddenCount);
-        int fromHidden = 0;
-        for (int j = 0; j < recurrentWeights.Length; j++)
-        {
-            fromHidden += recurrentWeights[j] * h[j];
-        }
-
-        int sum = (cell.RecurrentMultiplier[r] * FixedPoint.Saturate16(FixedPoint.ShiftRightRound(fromHidden, cell.RecurrentShift)))
-            + (cell.InputMultiplier[r] * FixedPoint.Saturate16(FixedPoint.ShiftRightRound(fromInput, cell.InputShift)))
-            + cell.Bias[r];
-        return FixedPoint.Saturate16(FixedPoint.ShiftRightRound(sum, cell.GateShift));
     }
+
+    /// <summary>h = clamp(MULR(output, m), -127, 127): the int8 that products read.</summary>
+    internal static int Narrow(int output, int multiplier) => Math.Clamp(FixedPoint.MultiplyRound(output, multiplier), -127, 127);
+
+    /// <summary>A dense head before its activation: int16 in, float out. The only float operations are here: one conversion, one product.</summary>
+    internal static void StepHead(DenseHead head, ReadOnlySpan<short> x, Span<float> outputs)
+    {
+        for (int r = 0; r < head.OutputCount; r++)
+        {
+            outputs[r] = (head.Bias[r] + Dot(head.Weight.AsSpan(r * head.InputCount, head.InputCount), x)) * head.Scale[r];
+        }
+    }
+
+    private static int GateArgument(Layer layer, int r, ReadOnlySpan<short> x, ReadOnlySpan<short> h) => Argument(layer, r, x, h, layer.Bias[r]);
+
+    // z_r = SAT16(SHR(m_h·SAT16(SHR(W_h·h, s_h)) + m_x·SAT16(SHR(W_x·x, s_x)) + b, s_z)); an empty span leaves its term out.
+    private static int Argument(Layer layer, int r, ReadOnlySpan<short> x, ReadOnlySpan<short> h, int bias)
+    {
+        int sum = bias;
+        if (h.Length > 0)
+        {
+            int fromHidden = Dot(layer.RecurrentWeight.AsSpan(r * layer.UnitCount, layer.UnitCount), h);
+            sum += layer.RecurrentMultiplier[r] * FixedPoint.Saturate16(FixedPoint.ShiftRightRound(fromHidden, layer.RecurrentShift));
+        }
+
+        if (x.Length > 0)
+        {
+            int fromInput = Dot(layer.InputWeight.AsSpan(r * layer.InputCount, layer.InputCount), x);
+            sum += layer.InputMultiplier[r] * FixedPoint.Saturate16(FixedPoint.ShiftRightRound(fromInput, layer.InputShift));
+        }
+
+        return FixedPoint.Saturate16(FixedPoint.ShiftRightRound(sum, layer.GateShift));
+    }
+
+    private static int Dot(ReadOnlySpan<short> weights, ReadOnlySpan<short> values)
+    {
+        int sum = 0;
+        for (int j = 0; j < weights.Length; j++)
+        {
+            sum += weights[j] * values[j];
+        }
+
+        return sum;
+    }
+
+    private static int Peephole(LstmCell cell, int gate, int j, int c, int z)
+    {
+        if (cell.Peephole is null)
+        {
+            return z;
+        }
+
+        int p = cell.Peephole[(gate * cell.UnitCount) + j];
+        return FixedPoint.Saturate16(z + FixedPoint.Saturate16(FixedPoint.MultiplyRound(p, c) << cell.PeepholeShift));
+    }
+
+    private static int Clip(Layer layer, int gate, int z) => layer.Clip is null ? z : Math.Clamp(z, layer.Clip[2 * gate], layer.Clip[(2 * gate) + 1]);
 
     private static int CellToQ12(int c, int n) =>
         n >= 12 ? FixedPoint.ShiftRightRound(c, n - 12) : FixedPoint.Saturate16(c << (12 - n));

@@ -9,18 +9,20 @@ internal sealed class ScalarStepper : ModelStepper
 {
     private readonly EdgeModel _model;
     private readonly short[] _x;
-    private readonly short[] _z;
-    private readonly short[] _hidden;
+    private readonly short[] _h;
+    private readonly short[] _output;
+    private readonly short[][] _scratch;
     private readonly uint[] _clipped;
 
     internal ScalarStepper(EdgeModel model)
         : base(model)
     {
-        int units = model.Layers.Max(layer => layer.HiddenCount);
+        int units = model.Layers.Max(layer => layer.UnitCount);
         _model = model;
         _x = new short[model.Layers.Max(layer => layer.InputCount)];
-        _z = new short[4 * units];
-        _hidden = new short[units];
+        _h = new short[units];
+        _output = new short[units];
+        _scratch = [new short[units], new short[units], new short[units]];
         _clipped = new uint[units];
     }
 
@@ -28,38 +30,92 @@ internal sealed class ScalarStepper : ModelStepper
     {
         for (int s = 0; s < count; s++)
         {
-            StepOne(
-                states.Slice(s * _model.StateBytes, _model.StateBytes),
-                x.Slice(s * _model.InputCount, _model.InputCount),
-                outputs.Slice(s * _model.OutputCount, _model.OutputCount));
+            x.Slice(s * _model.FeatureCount, _model.FeatureCount).CopyTo(_x);
+            Span<byte> state = states.Slice(s * _model.StateBytes, _model.StateBytes);
+            int firstUnit = 0;
+            for (int l = 0; l < _model.Layers.Length; l++)
+            {
+                StepLayer(l, state, firstUnit);
+                firstUnit += _model.Layers[l].UnitCount;
+            }
+
+            Span<float> y = outputs.Slice(s * _model.OutputCount, _model.OutputCount);
+            if (_model.Head is { } head)
+            {
+                ScalarKernel.StepHead(head, _output, y);
+                OutputActivations.Apply(head.Activation, y);
+            }
+            else
+            {
+                StepWithoutHead(_model.Layers[^1].OutputFractionBits, _output, y);
+            }
         }
     }
 
-    private void StepOne(Span<byte> state, ReadOnlySpan<short> x, Span<float> outputs)
+    // From _x to _output; then leaves in _x what the next layer reads.
+    private void StepLayer(int l, Span<byte> state, int firstUnit)
     {
-        Span<short> cells = MemoryMarshal.Cast<byte, short>(state[..(_model.StateBytes / 3 * 2)]);
-        Span<sbyte> hiddens = MemoryMarshal.Cast<byte, sbyte>(state[(_model.StateBytes / 3 * 2)..]);
-        x.CopyTo(_x);
-        int unit = 0;
-        foreach (LstmCell layer in _model.Layers)
+        Layer layer = _model.Layers[l];
+        int units = layer.UnitCount;
+        Span<short> wide = MemoryMarshal.Cast<byte, short>(state.Slice(_model.States.Wide[l], layer.WideStates * units * sizeof(short)));
+        Span<sbyte> narrow = MemoryMarshal.Cast<byte, sbyte>(state.Slice(_model.States.Narrow[l], layer.NarrowStates * units));
+        ReadOnlySpan<short> x = _x.AsSpan(0, layer.InputCount);
+        Span<short> h = _h.AsSpan(0, layer.IsRecurrent ? units : 0);
+        Span<short> output = _output.AsSpan(0, units);
+        Span<uint> clipped = _clipped.AsSpan(0, units);
+        clipped.Clear();
+        switch (layer)
         {
-            Span<sbyte> h = hiddens[..layer.HiddenCount];
-            ScalarKernel.StepLstm(layer, _x.AsSpan(0, layer.InputCount), h, cells[..layer.HiddenCount], _z, _hidden, _clipped);
-            for (int j = 0; j < layer.HiddenCount; j++)
-            {
-                CountSaturations(_clipped[j], unit + j);
-            }
+            case LstmCell lstm:
+                for (int j = 0; j < units; j++)
+                {
+                    h[j] = layer.IsNarrow ? narrow[j] : wide[units + j];
+                }
 
-            unit += layer.HiddenCount;
-            for (int j = 0; j < h.Length && j < _x.Length; j++)
-            {
-                _x[j] = h[j];
-            }
-
-            cells = cells[layer.HiddenCount..];
-            hiddens = hiddens[layer.HiddenCount..];
+                ScalarKernel.StepLstm(lstm, x, h, wide[..units], output, clipped);
+                break;
+            case GruCell gru:
+                ReadState(layer, wide, h);
+                wide.CopyTo(output);
+                ScalarKernel.StepGru(gru, x, h, output, _scratch[0].AsSpan(0, units), _scratch[1], _scratch[2]);
+                break;
+            case RnnCell rnn:
+                ReadState(layer, wide, h);
+                ScalarKernel.StepSimple(rnn, rnn.Activation, x, h, output);
+                break;
+            case DenseLayer dense:
+                ScalarKernel.StepSimple(dense, dense.Activation, x, h, output);
+                break;
         }
 
-        ScalarKernel.StepDense(_model.Head, _hidden, outputs);
+        // The next layer reads h in int8 if this one has it and the next is recurrent.
+        bool narrowAbove = l + 1 < _model.Layers.Length && _model.Layers[l + 1].IsRecurrent && layer.IsNarrow;
+        for (int j = 0; j < units; j++)
+        {
+            int rounded = layer.IsNarrow ? FixedPoint.MultiplyRound(output[j], layer.HiddenMultiplier[j]) : output[j];
+            int h8 = layer.IsNarrow ? ScalarKernel.Narrow(output[j], layer.HiddenMultiplier[j]) : rounded;
+            CountSaturations(clipped[j] | (h8 != rounded ? 1u << 16 : 0), firstUnit + j);
+            if (layer.NarrowStates > 0)
+            {
+                narrow[j] = (sbyte)h8;
+            }
+            else if (layer.IsRecurrent)
+            {
+                wide[((layer.WideStates - 1) * units) + j] = output[j];
+            }
+
+            if (j < _x.Length)
+            {
+                _x[j] = (short)(narrowAbove ? h8 : output[j]);
+            }
+        }
+    }
+
+    private static void ReadState(Layer layer, ReadOnlySpan<short> state, Span<short> h)
+    {
+        for (int j = 0; j < h.Length; j++)
+        {
+            h[j] = (short)(layer.IsNarrow ? ScalarKernel.Narrow(state[j], layer.HiddenMultiplier[j]) : state[j]);
+        }
     }
 }

@@ -5,123 +5,233 @@ using Edge.Inference.Cells;
 namespace Edge.Inference.Kernels;
 
 /// <summary>
-/// The step on 128-bit vectors, generic over the instructions. It reads the packing of <see cref="PackedLstm"/> as halves: of a gate's
+/// The step on 128-bit vectors, generic over the instructions. It reads the packing of <see cref="PackedGates"/> as halves: of a gate's
 /// 64 bytes, units 0-3, 8-11, 4-7 and 12-15. The same symbols as <see cref="ScalarKernel"/>, the same bytes.
 /// </summary>
 internal readonly unsafe struct VectorKernel128<T> : IKernel
     where T : struct, IInstructions128
 {
+    // Bytes of a gate's weights that meet one group of activations.
+    private const int GateBytes = 64;
+
     public static int ActivationOffset => 0;
 
-    public static uint StepBlock(PackedLstm layer, int block, byte* x, byte* h, sbyte* newH, short* c, short* hidden)
+    public static uint StepLstm(PackedLayer layer, int block, byte* x, byte* h, sbyte* newH, short* c, short* output)
     {
-        // The gate arguments of 16 units: i, f, g, o.
-        short* z = stackalloc short[PackedLstm.Gates * PackedLstm.BlockUnits];
-        GatePair(layer, block, 0, x, h, z);
-        GatePair(layer, block, 2, x, h, z + (2 * PackedLstm.BlockUnits));
-        short* hiddenMultiplier = layer.HiddenMultiplier + (block * PackedLstm.BlockUnits);
-        return StepUnits(layer.Cell, z, c, hidden, hiddenMultiplier, newH)
-            | (StepUnits(layer.Cell, z + 8, c + 8, hidden + 8, hiddenMultiplier + 8, newH + 8) << 8);
+        // The arguments of 16 units: i, f, g, o.
+        short* z = stackalloc short[4 * PackedGates.BlockUnits];
+        Arguments(layer.Gates, block, x, h, z);
+        LstmCell cell = layer.Lstm!;
+        uint clipped = 0;
+        for (int half = 0; half < PackedGates.BlockUnits; half += 8)
+        {
+            Vector128<short> old = Vector128.Load(c + half);
+            Vector128<short> i = Activate(cell.GateActivation, Clip(cell, 0, Peephole(layer, block, 0, half, old, Vector128.Load(z + half))));
+            Vector128<short> f = Activate(cell.GateActivation, Clip(cell, 1, Peephole(layer, block, 1, half, old, Vector128.Load(z + 16 + half))));
+            Vector128<short> g = Activate(cell.CandidateActivation, Clip(cell, 2, Vector128.Load(z + 32 + half)));
+
+            int n = cell.CellFractionBits;
+            Vector128<short> kept = T.MultiplyRound(f, old);
+            Vector128<short> admitted = cell.CandidateActivation == Activation.Ramp ? T.MultiplyRound(i, g) : Admitted(i, g, n);
+            Vector128<short> cell1 = Vector128.AddSaturate(kept, admitted);
+            cell1.Store(c + half);
+
+            Vector128<short> o = Activate(cell.GateActivation, Clip(cell, 3, Peephole(layer, block, 2, half, cell1, Vector128.Load(z + 48 + half))));
+            Vector128<short> exposed = cell.CellActivation == Activation.Ramp ? Vector128.Max(cell1, Vector128<short>.Zero) : Tanh(CellToQ12(cell1, n));
+            T.MultiplyRound(o, exposed).Store(output + half);
+
+            // Without saturating, the sum wraps: where the two differ, the cell was clipped.
+            clipped |= (Vector128.Equals(kept + admitted, cell1).ExtractMostSignificantBits() ^ 0xFF) << half;
+        }
+
+        return clipped | (Narrow(output, layer.HiddenMultiplier(block), newH) << 16);
     }
 
-    public static void StepDense(PackedDense dense, short* hidden, float* outputs)
+    public static void StepGru(PackedLayer layer, int block, byte* x, byte* h, short* state)
     {
-        for (int r = 0; r < dense.Dense.OutputCount; r++)
+        // r, z, and the candidate's two sums: slots 2 and 3 each have a zero multiplier for what the other takes.
+        short* z = stackalloc short[4 * PackedGates.BlockUnits];
+        Arguments(layer.Gates, block, x, h, z);
+        GruCell cell = layer.Gru!;
+        for (int half = 0; half < PackedGates.BlockUnits; half += 8)
         {
-            short* w = dense.Weight + (r * dense.Stride);
+            Vector128<short> r = Activate(cell.GateActivation, Clip(cell, 0, Vector128.Load(z + half)));
+            Vector128<short> update = Activate(cell.GateActivation, Clip(cell, 1, Vector128.Load(z + 16 + half)));
+            Vector128<short> sum = Vector128.AddSaturate(Vector128.Load(z + 32 + half), T.MultiplyRound(r, Vector128.Load(z + 48 + half)));
+            Blend(update, state + half, Activate(cell.CandidateActivation, Clip(cell, 2, Vector128.AddSaturate(sum, sum))));
+        }
+    }
+
+    public static void StepGruGates(PackedLayer layer, int block, byte* x, byte* h, short* state, short* reset, short* update)
+    {
+        short* z = stackalloc short[2 * PackedGates.BlockUnits];
+        Arguments(layer.Gates, block, x, h, z);
+        GruCell cell = layer.Gru!;
+        for (int half = 0; half < PackedGates.BlockUnits; half += 8)
+        {
+            Vector128<short> r = Activate(cell.GateActivation, Clip(cell, 0, Vector128.Load(z + half)));
+            T.MultiplyRound(r, Vector128.Load(state + half)).Store(reset + half);
+            Activate(cell.GateActivation, Clip(cell, 1, Vector128.Load(z + 16 + half))).Store(update + half);
+        }
+    }
+
+    public static void StepGruCandidate(PackedLayer layer, int block, byte* x, byte* reset, short* update, short* state)
+    {
+        short* z = stackalloc short[PackedGates.BlockUnits];
+        Arguments(layer.Candidate!, block, x, reset, z);
+        GruCell cell = layer.Gru!;
+        for (int half = 0; half < PackedGates.BlockUnits; half += 8)
+        {
+            Blend(Vector128.Load(update + half), state + half, Activate(cell.CandidateActivation, Clip(cell, 2, Vector128.Load(z + half))));
+        }
+    }
+
+    public static void StepSimple(PackedLayer layer, int block, byte* x, byte* h, short* output)
+    {
+        short* z = stackalloc short[PackedGates.BlockUnits];
+        Arguments(layer.Gates, block, x, h, z);
+        for (int half = 0; half < PackedGates.BlockUnits; half += 8)
+        {
+            Activate(layer.Activation, Clip(layer.Layer, 0, Vector128.Load(z + half))).Store(output + half);
+        }
+    }
+
+    public static uint Narrow(short* output, short* multiplier, sbyte* to)
+    {
+        uint clipped = 0;
+        for (int half = 0; half < PackedGates.BlockUnits; half += 8)
+        {
+            Vector128<short> rounded = T.MultiplyRound(Vector128.Load(output + half), Vector128.Load(multiplier + half));
+            Vector128<short> clamped = Vector128.Max(rounded, Vector128.Create((short)-127));
+            Vector128.NarrowWithSaturation(clamped, clamped).GetLower().Store(to + half);
+            clipped |= Vector128.GreaterThan(Vector128.Abs(rounded), Vector128.Create((short)127)).ExtractMostSignificantBits() << half;
+        }
+
+        return clipped;
+    }
+
+    public static void StepHead(PackedHead head, short* x, float* outputs)
+    {
+        for (int r = 0; r < head.Head.OutputCount; r++)
+        {
+            short* w = head.Weight + (r * head.Stride);
             Vector128<int> sum = Vector128<int>.Zero;
-            for (int j = 0; j < dense.Stride; j += 8)
+            for (int j = 0; j < head.Stride; j += 8)
             {
-                sum = T.PairDot(sum, Vector128.Load(w + j), Vector128.Load(hidden + j));
+                sum = T.PairDot(sum, Vector128.Load(w + j), Vector128.Load(x + j));
             }
 
-            outputs[r] = (Vector128.Sum(sum) + dense.Dense.Bias[r]) * dense.Dense.Scale[r];
+            outputs[r] = (Vector128.Sum(sum) + head.Head.Bias[r]) * head.Head.Scale[r];
         }
     }
 
-    // Two gates at a time: eight accumulators hide the latency of the dot product and still fit sixteen registers.
-    private static void GatePair(PackedLstm layer, int block, int gate, byte* x, byte* h, short* z)
+    // The arguments of a block's activations: 16 int16 of every slot. Two gates at a time, as eight accumulators hide the latency of
+    // the dot product and still fit sixteen registers.
+    private static void Arguments(PackedGates gates, int block, byte* x, byte* h, short* z)
     {
-        int at = ((block * PackedLstm.Gates) + gate) * PackedLstm.BlockUnits;
-        long skip = gate * (PackedLstm.GroupBytes / PackedLstm.Gates);
-        byte* w = layer.Recurrent + ((long)block * layer.RecurrentGroups * PackedLstm.GroupBytes) + skip;
-        var fromHidden = Accumulators.Load(layer.RecurrentStart + at);
-        for (byte* end = h + (4 * layer.RecurrentGroups); h < end; h += 4, w += PackedLstm.GroupBytes)
+        int count = gates.GroupBytes / GateBytes;
+        for (int gate = 0; gate < count; gate += 2)
         {
-            fromHidden.Dot(Vector128.Create(*(int*)h).AsSByte(), (sbyte*)w);
-        }
-
-        w = layer.Input + ((long)block * layer.InputGroups * PackedLstm.GroupBytes) + skip;
-        var fromInput = Accumulators.Load(layer.InputStart + at);
-        byte* inputEnd = x + (4 * layer.InputGroups);
-        if (layer.IsFirst)
-        {
-            for (; x < inputEnd; x += 4, w += PackedLstm.GroupBytes)
+            if (gate + 1 < count)
             {
-                fromInput.PairDot(Vector128.Create(*(int*)x).AsInt16(), (short*)w);
+                GateSums<TwoGates>(gates, block, gate, x, h, z);
+            }
+            else
+            {
+                GateSums<OneGate>(gates, block, gate, x, h, z);
             }
         }
-        else
-        {
-            for (; x < inputEnd; x += 4, w += PackedLstm.GroupBytes)
-            {
-                fromInput.Dot(Vector128.Create(*(int*)x).AsSByte(), (sbyte*)w);
-            }
-        }
+    }
 
-        LstmCell cell = layer.Cell;
-        for (int g = 0; g < 2; g++, at += PackedLstm.BlockUnits, z += PackedLstm.BlockUnits)
+    private static void GateSums<TGates>(PackedGates gates, int block, int gate, byte* x, byte* h, short* z)
+        where TGates : struct, IGateCount
+    {
+        var fromHidden = Sums128<T, TGates>.Load(gates.RecurrentStart(block) + (gate * PackedGates.BlockUnits));
+        fromHidden.Add(h, gates.RecurrentGroups, gates.Recurrent(block) + (gate * GateBytes), gates.GroupBytes, !gates.Layer.IsNarrow);
+        var fromInput = Sums128<T, TGates>.Load(gates.InputStart(block) + (gate * PackedGates.BlockUnits));
+        fromInput.Add(x, gates.InputGroups, gates.Input(block) + (gate * GateBytes), gates.GroupBytes, gates.IsInputWide);
+        StoreArgument(gates, block, gate, fromHidden.A0, fromHidden.A1, fromHidden.A2, fromHidden.A3, fromInput.A0, fromInput.A1, fromInput.A2, fromInput.A3, z);
+        if (TGates.Count > 1)
         {
-            (Vector128<int> h0, Vector128<int> h1, Vector128<int> h2, Vector128<int> h3) = fromHidden.Gate(g);
-            (Vector128<int> x0, Vector128<int> x1, Vector128<int> x2, Vector128<int> x3) = fromInput.Gate(g);
-            Vector128<int> z0 = GateArgument(cell, h0, x0, layer.Multiplier + (2 * at), layer.Bias + at);
-            Vector128<int> z1 = GateArgument(cell, h1, x1, layer.Multiplier + (2 * at) + 8, layer.Bias + at + 4);
-            Vector128<int> z2 = GateArgument(cell, h2, x2, layer.Multiplier + (2 * at) + 16, layer.Bias + at + 8);
-            Vector128<int> z3 = GateArgument(cell, h3, x3, layer.Multiplier + (2 * at) + 24, layer.Bias + at + 12);
-            Vector128.NarrowWithSaturation(z0, z2).Store(z);
-            Vector128.NarrowWithSaturation(z1, z3).Store(z + 8);
+            StoreArgument(
+                gates, block, gate + 1, fromHidden.B0, fromHidden.B1, fromHidden.B2, fromHidden.B3, fromInput.B0, fromInput.B1, fromInput.B2, fromInput.B3, z);
         }
+        else if (gates.Slots == 4)
+        {
+            // A GRU's candidate: its second sum is of the same accumulators.
+            StoreArgument(gates, block, 3, fromHidden.A0, fromHidden.A1, fromHidden.A2, fromHidden.A3, fromInput.A0, fromInput.A1, fromInput.A2, fromInput.A3, z);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void StoreArgument(
+        PackedGates gates, int block, int slot, Vector128<int> h0, Vector128<int> h1, Vector128<int> h2, Vector128<int> h3,
+        Vector128<int> x0, Vector128<int> x1, Vector128<int> x2, Vector128<int> x3, short* z)
+    {
+        short* multiplier = gates.Multiplier(block, slot);
+        int* bias = gates.Bias(block, slot);
+        Vector128<int> z0 = Argument(gates.Layer, h0, x0, multiplier, bias);
+        Vector128<int> z1 = Argument(gates.Layer, h1, x1, multiplier + 8, bias + 4);
+        Vector128<int> z2 = Argument(gates.Layer, h2, x2, multiplier + 16, bias + 8);
+        Vector128<int> z3 = Argument(gates.Layer, h3, x3, multiplier + 24, bias + 12);
+        Vector128.NarrowWithSaturation(z0, z2).Store(z + (slot * PackedGates.BlockUnits));
+        Vector128.NarrowWithSaturation(z1, z3).Store(z + (slot * PackedGates.BlockUnits) + 8);
     }
 
     // SHR(m_h·SAT16(SHR(W_h·h, s_h)) + m_x·SAT16(SHR(W_x·x, s_x)) + b, s_z); the roundings are in the starting values.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<int> GateArgument(LstmCell cell, Vector128<int> fromHidden, Vector128<int> fromInput, short* multiplier, int* bias)
+    private static Vector128<int> Argument(Layer layer, Vector128<int> fromHidden, Vector128<int> fromInput, short* multiplier, int* bias)
     {
         Vector128<int> pairs = Vector128.Load((int*)multiplier);
-        Vector128<int> sum = (Saturate16(fromHidden >> cell.RecurrentShift) * ((pairs << 16) >> 16)) + (Saturate16(fromInput >> cell.InputShift) * (pairs >> 16));
-        return (sum + Vector128.Load(bias)) >> cell.GateShift;
+        Vector128<int> sum = (Saturate16(fromHidden >> layer.RecurrentShift) * ((pairs << 16) >> 16)) + (Saturate16(fromInput >> layer.InputShift) * (pairs >> 16));
+        return (sum + Vector128.Load(bias)) >> layer.GateShift;
     }
 
-    // Eight units from gate arguments to state; bits 0-7 and 16-23 of the result as of StepBlock.
+    // SHR(i·g, 30 - n) in three shifts: floors compose, so the high bits first and the rounding after loses nothing, and
+    // halved there is room for the rounding.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static uint StepUnits(LstmCell cell, short* z, short* c, short* hidden, short* hiddenMultiplier, sbyte* newH)
+    private static Vector128<short> Admitted(Vector128<short> i, Vector128<short> g, int n) =>
+        ((T.MultiplyFloor(i, g) >> 1) + Vector128.Create((short)(1 << (13 - n)))) >> (14 - n);
+
+    // state + (1 - z)·(candidate - state) in 32 bits, rounded once: a closed gate keeps the state to the bit.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Blend(Vector128<short> z, short* state, Vector128<short> candidate)
     {
-        Vector128<short> i = Sigmoid(Vector128.Load(z));
-        Vector128<short> f = Sigmoid(Vector128.Load(z + PackedLstm.BlockUnits));
-        Vector128<short> g = Tanh(Vector128.Load(z + (2 * PackedLstm.BlockUnits)));
-        Vector128<short> o = Sigmoid(Vector128.Load(z + (3 * PackedLstm.BlockUnits)));
+        (Vector128<int> openLower, Vector128<int> openUpper) = Vector128.Widen(Vector128.Create(short.MaxValue) - z);
+        (Vector128<int> oldLower, Vector128<int> oldUpper) = Vector128.Widen(Vector128.Load(state));
+        (Vector128<int> newLower, Vector128<int> newUpper) = Vector128.Widen(candidate);
+        Vector128<int> half = Vector128.Create(1 << 14);
+        Vector128<int> lower = ((oldLower << 15) + (openLower * (newLower - oldLower)) + half) >> 15;
+        Vector128<int> upper = ((oldUpper << 15) + (openUpper * (newUpper - oldUpper)) + half) >> 15;
+        Vector128.Narrow(lower, upper).Store(state);
+    }
 
-        int n = cell.CellFractionBits;
-        Vector128<short> kept = T.MultiplyRound(f, Vector128.Load(c));
+    private static Vector128<short> Activate(Activation activation, Vector128<short> z) => activation switch
+    {
+        Activation.Tanh => Tanh(z),
+        Activation.Sigmoid => (Tanh(z) >> 1) + Vector128.Create((short)(1 << 14)),
+        Activation.Ramp => Vector128.Max(z, Vector128<short>.Zero),
+        _ => z,
+    };
 
-        // SHR(i·g, 30 - n) in three shifts: floors compose, so the high bits first and the rounding after loses nothing, and
-        // halved there is room for the rounding.
-        Vector128<short> admitted = ((T.MultiplyFloor(i, g) >> 1) + Vector128.Create((short)(1 << (13 - n)))) >> (14 - n);
-        Vector128<short> cell1 = Vector128.AddSaturate(kept, admitted);
-        cell1.Store(c);
+    private static Vector128<short> Clip(Layer layer, int gate, Vector128<short> z) => layer.Clip is null
+        ? z : Vector128.Min(Vector128.Max(z, Vector128.Create(layer.Clip[2 * gate])), Vector128.Create(layer.Clip[(2 * gate) + 1]));
 
-        Vector128<short> exposed = T.MultiplyRound(o, Tanh(CellToQ12(cell1, n)));
-        exposed.Store(hidden);
-        Vector128<short> rounded = T.MultiplyRound(exposed, Vector128.Load(hiddenMultiplier));
-        Vector128<short> clamped = Vector128.Max(rounded, Vector128.Create((short)-127));
-        Vector128.NarrowWithSaturation(clamped, clamped).GetLower().Store(newH);
+    // SAT16(z + MULR(P, c)·2^shift): doubled with saturation, so often.
+    private static Vector128<short> Peephole(PackedLayer layer, int block, int gate, int half, Vector128<short> c, Vector128<short> z)
+    {
+        if (layer.Lstm!.Peephole is null)
+        {
+            return z;
+        }
 
-        // Without saturating, the sum wraps: where the two differ, the cell was clipped. Hardly ever is anything.
-        Vector128<short> cellInRange = Vector128.Equals(kept + admitted, cell1);
-        Vector128<short> hiddenOut = Vector128.GreaterThan(Vector128.Abs(rounded), Vector128.Create((short)127));
-        return Vector128.EqualsAll(Vector128.AndNot(cellInRange, hiddenOut), Vector128<short>.AllBitsSet)
-            ? 0
-            : (cellInRange.ExtractMostSignificantBits() ^ 0xFF) | (hiddenOut.ExtractMostSignificantBits() << 16);
+        Vector128<short> product = T.MultiplyRound(Vector128.Load(layer.Peephole(block, gate) + half), c);
+        for (int i = 0; i < layer.Lstm.PeepholeShift; i++)
+        {
+            product = Vector128.AddSaturate(product, product);
+        }
+
+        return Vector128.AddSaturate(z, product);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -144,9 +254,6 @@ internal readonly unsafe struct VectorKernel128<T> : IKernel
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<short> Sigmoid(Vector128<short> halfArgument) => (Tanh(halfArgument) >> 1) + Vector128.Create((short)(1 << 14));
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector128<short> Lookup(ReadOnlySpan<short> table, Vector128<byte> offset) =>
         Vector128.Shuffle(Vector128.Create(table).AsByte(), offset).AsInt16();
 
@@ -166,61 +273,5 @@ internal readonly unsafe struct VectorKernel128<T> : IKernel
         // Clamped first to what survives the shift: beyond TANH's own clamp either way, so the same to it as saturating after.
         Vector128<short> limit = Vector128.Create((short)(short.MaxValue >> (12 - n)));
         return Vector128.Min(Vector128.Max(c, -limit), limit) << (12 - n);
-    }
-
-    // The accumulators of two gates; a struct of locals that the JIT keeps in registers.
-    private struct Accumulators
-    {
-        private Vector128<int> _a0;
-        private Vector128<int> _a1;
-        private Vector128<int> _a2;
-        private Vector128<int> _a3;
-        private Vector128<int> _b0;
-        private Vector128<int> _b1;
-        private Vector128<int> _b2;
-        private Vector128<int> _b3;
-
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        internal static Accumulators Load(int* start) => new()
-        {
-            _a0 = Vector128.Load(start),
-            _a1 = Vector128.Load(start + 4),
-            _a2 = Vector128.Load(start + 8),
-            _a3 = Vector128.Load(start + 12),
-            _b0 = Vector128.Load(start + 16),
-            _b1 = Vector128.Load(start + 20),
-            _b2 = Vector128.Load(start + 24),
-            _b3 = Vector128.Load(start + 28),
-        };
-
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        internal void Dot(Vector128<sbyte> activations, sbyte* w)
-        {
-            _a0 = T.Dot(_a0, activations, Vector128.Load(w));
-            _a1 = T.Dot(_a1, activations, Vector128.Load(w + 16));
-            _a2 = T.Dot(_a2, activations, Vector128.Load(w + 32));
-            _a3 = T.Dot(_a3, activations, Vector128.Load(w + 48));
-            _b0 = T.Dot(_b0, activations, Vector128.Load(w + 64));
-            _b1 = T.Dot(_b1, activations, Vector128.Load(w + 80));
-            _b2 = T.Dot(_b2, activations, Vector128.Load(w + 96));
-            _b3 = T.Dot(_b3, activations, Vector128.Load(w + 112));
-        }
-
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        internal void PairDot(Vector128<short> pair, short* w)
-        {
-            _a0 = T.PairDot(_a0, pair, Vector128.Load(w));
-            _a1 = T.PairDot(_a1, pair, Vector128.Load(w + 8));
-            _a2 = T.PairDot(_a2, pair, Vector128.Load(w + 16));
-            _a3 = T.PairDot(_a3, pair, Vector128.Load(w + 24));
-            _b0 = T.PairDot(_b0, pair, Vector128.Load(w + 32));
-            _b1 = T.PairDot(_b1, pair, Vector128.Load(w + 40));
-            _b2 = T.PairDot(_b2, pair, Vector128.Load(w + 48));
-            _b3 = T.PairDot(_b3, pair, Vector128.Load(w + 56));
-        }
-
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        internal readonly (Vector128<int> V0, Vector128<int> V1, Vector128<int> V2, Vector128<int> V3) Gate(int gate) =>
-            gate == 0 ? (_a0, _a1, _a2, _a3) : (_b0, _b1, _b2, _b3);
     }
 }

@@ -14,108 +14,173 @@ internal readonly unsafe struct VectorKernel256<TDot> : IKernel
 {
     public static int ActivationOffset => TDot.ActivationOffset;
 
-    public static uint StepBlock(PackedLstm layer, int block, byte* x, byte* h, sbyte* newH, short* c, short* hidden)
+    public static uint StepLstm(PackedLayer layer, int block, byte* x, byte* h, sbyte* newH, short* c, short* output)
     {
-        LstmCell cell = layer.Cell;
-        byte* w = layer.Recurrent + ((long)block * layer.RecurrentGroups * PackedLstm.GroupBytes);
-        var fromHidden = Accumulators.Load(layer.RecurrentStart + (block * PackedLstm.Gates * PackedLstm.BlockUnits));
-        for (byte* end = h + (4 * layer.RecurrentGroups); h < end; h += 4, w += PackedLstm.GroupBytes)
-        {
-            fromHidden.Dot(Vector256.Create(*(int*)h).AsSByte(), (sbyte*)w);
-        }
+        PackedGates gates = layer.Gates;
+        LstmCell cell = layer.Lstm!;
+        var fromHidden = Sums256<TDot, FourGates>.Load(gates.RecurrentStart(block));
+        fromHidden.Add(h, gates.RecurrentGroups, gates.Recurrent(block), !layer.IsNarrow);
+        var fromInput = Sums256<TDot, FourGates>.Load(gates.InputStart(block));
+        fromInput.Add(x, gates.InputGroups, gates.Input(block), gates.IsInputWide);
 
-        w = layer.Input + ((long)block * layer.InputGroups * PackedLstm.GroupBytes);
-        var fromInput = Accumulators.Load(layer.InputStart + (block * PackedLstm.Gates * PackedLstm.BlockUnits));
-        byte* inputEnd = x + (4 * layer.InputGroups);
-        if (layer.IsFirst)
+        var shifts = new Shifts(cell);
+        Vector256<short> zi = Argument(gates, block, 0, fromHidden.V0, fromHidden.V1, fromInput.V0, fromInput.V1, shifts);
+        Vector256<short> zf = Argument(gates, block, 1, fromHidden.V2, fromHidden.V3, fromInput.V2, fromInput.V3, shifts);
+        Vector256<short> zg = Argument(gates, block, 2, fromHidden.V4, fromHidden.V5, fromInput.V4, fromInput.V5, shifts);
+        Vector256<short> zo = Argument(gates, block, 3, fromHidden.V6, fromHidden.V7, fromInput.V6, fromInput.V7, shifts);
+
+        Vector256<short> cell1;
+        Vector256<short> cellInRange;
+        Vector256<short> exposed;
+        int n = cell.CellFractionBits;
+        if (layer.IsPlainLstm)
         {
-            for (; x < inputEnd; x += 4, w += PackedLstm.GroupBytes)
-            {
-                fromInput.PairDot(Vector256.Create(*(int*)x).AsInt16(), (short*)w);
-            }
+            Vector256<short> i = Activations256.Sigmoid(zi);
+            Vector256<short> f = Activations256.Sigmoid(zf);
+            Vector256<short> g = Activations256.Tanh(zg);
+            Vector256<short> o = Activations256.Sigmoid(zo);
+            cell1 = NextCell(f, Vector256.Load(c), Admitted(i, g, n), out cellInRange);
+            exposed = Avx2.MultiplyHighRoundScale(o, Activations256.Tanh(CellToQ12(cell1, n)));
         }
         else
         {
-            for (; x < inputEnd; x += 4, w += PackedLstm.GroupBytes)
-            {
-                fromInput.Dot(Vector256.Create(*(int*)x).AsSByte(), (sbyte*)w);
-            }
+            Vector256<short> old = Vector256.Load(c);
+            Vector256<short> i = Activate(cell.GateActivation, Clip(cell, 0, Peephole(layer, block, 0, old, zi)));
+            Vector256<short> f = Activate(cell.GateActivation, Clip(cell, 1, Peephole(layer, block, 1, old, zf)));
+            Vector256<short> g = Activate(cell.CandidateActivation, Clip(cell, 2, zg));
+            bool isRamp = cell.CandidateActivation == Activation.Ramp;
+            cell1 = NextCell(f, old, isRamp ? Avx2.MultiplyHighRoundScale(i, g) : Admitted(i, g, n), out cellInRange);
+            Vector256<short> o = Activate(cell.GateActivation, Clip(cell, 3, Peephole(layer, block, 2, cell1, zo)));
+            exposed = Avx2.MultiplyHighRoundScale(
+                o, cell.CellActivation == Activation.Ramp ? Vector256.Max(cell1, Vector256<short>.Zero) : Activations256.Tanh(CellToQ12(cell1, n)));
         }
 
-        // Shifts by a vector of counts are one operation, shifts by a count in a register are two.
-        Vector256<uint> hiddenShift = Vector256.Create((uint)cell.RecurrentShift);
-        Vector256<uint> inputShift = Vector256.Create((uint)cell.InputShift);
-        Vector256<uint> gateShift = Vector256.Create((uint)cell.GateShift);
-        Vector256<short> zi = GateArgument(layer, block, 0, fromHidden.V0, fromHidden.V1, fromInput.V0, fromInput.V1, hiddenShift, inputShift, gateShift);
-        Vector256<short> zf = GateArgument(layer, block, 1, fromHidden.V2, fromHidden.V3, fromInput.V2, fromInput.V3, hiddenShift, inputShift, gateShift);
-        Vector256<short> zg = GateArgument(layer, block, 2, fromHidden.V4, fromHidden.V5, fromInput.V4, fromInput.V5, hiddenShift, inputShift, gateShift);
-        Vector256<short> zo = GateArgument(layer, block, 3, fromHidden.V6, fromHidden.V7, fromInput.V6, fromInput.V7, hiddenShift, inputShift, gateShift);
-
-        Vector256<short> i = Activations256.Sigmoid(zi);
-        Vector256<short> f = Activations256.Sigmoid(zf);
-        Vector256<short> g = Activations256.Tanh(zg);
-        Vector256<short> o = Activations256.Sigmoid(zo);
-
-        int n = cell.CellFractionBits;
-        Vector256<short> kept = Avx2.MultiplyHighRoundScale(f, Vector256.Load(c));
-
-        // SHR(i·g, 30 - n) in two shifts: floors compose, so the high half first and the rounding after loses nothing.
-        Vector256<short> admitted = (Avx2.MultiplyHigh(i, g) + Vector256.Create((short)(1 << (13 - n)))) >> (14 - n);
-        Vector256<short> cell1 = Avx2.AddSaturate(kept, admitted);
         cell1.Store(c);
+        exposed.Store(output);
+        Vector256<short> rounded = Avx2.MultiplyHighRoundScale(exposed, Vector256.Load(layer.HiddenMultiplier(block)));
+        StoreNarrow(rounded, newH);
 
-        Vector256<short> exposed = Avx2.MultiplyHighRoundScale(o, Activations256.Tanh(CellToQ12(cell1, n)));
-        exposed.Store(hidden);
-        Vector256<short> rounded = Avx2.MultiplyHighRoundScale(exposed, Vector256.Load(layer.HiddenMultiplier + (block * PackedLstm.BlockUnits)));
-        Vector256<short> clamped = Vector256.Max(rounded, Vector256.Create((short)-127));
-        Sse2.PackSignedSaturate(clamped.GetLower(), clamped.GetUpper()).Store(newH);
-
-        // Without saturating, the sum wraps: where the two differ, the cell was clipped. Hardly ever is anything.
-        Vector256<short> cellInRange = Vector256.Equals(kept + admitted, cell1);
+        // Hardly ever is anything clipped.
         Vector256<short> hiddenOut = Vector256.GreaterThan(Vector256.Abs(rounded), Vector256.Create((short)127));
         return Vector256.EqualsAll(Vector256.AndNot(cellInRange, hiddenOut), Vector256<short>.AllBitsSet)
             ? 0
             : (cellInRange.ExtractMostSignificantBits() ^ 0xFFFF) | (hiddenOut.ExtractMostSignificantBits() << 16);
     }
 
-    public static void StepDense(PackedDense dense, short* hidden, float* outputs)
+    public static void StepGru(PackedLayer layer, int block, byte* x, byte* h, short* state)
     {
-        for (int r = 0; r < dense.Dense.OutputCount; r++)
+        PackedGates gates = layer.Gates;
+        GruCell cell = layer.Gru!;
+        var fromHidden = Sums256<TDot, ThreeGates>.Load(gates.RecurrentStart(block));
+        fromHidden.Add(h, gates.RecurrentGroups, gates.Recurrent(block), !layer.IsNarrow);
+        var fromInput = Sums256<TDot, ThreeGates>.Load(gates.InputStart(block));
+        fromInput.Add(x, gates.InputGroups, gates.Input(block), gates.IsInputWide);
+
+        // Slots 2 and 3 are the candidate's two sums: each has a zero multiplier for what the other takes.
+        var shifts = new Shifts(cell);
+        Vector256<short> zr = Argument(gates, block, 0, fromHidden.V0, fromHidden.V1, fromInput.V0, fromInput.V1, shifts);
+        Vector256<short> zz = Argument(gates, block, 1, fromHidden.V2, fromHidden.V3, fromInput.V2, fromInput.V3, shifts);
+        Vector256<short> ofInput = Argument(gates, block, 2, fromHidden.V4, fromHidden.V5, fromInput.V4, fromInput.V5, shifts);
+        Vector256<short> ofState = Argument(gates, block, 3, fromHidden.V4, fromHidden.V5, fromInput.V4, fromInput.V5, shifts);
+
+        Vector256<short> r = Activate(cell.GateActivation, Clip(cell, 0, zr));
+        Vector256<short> z = Activate(cell.GateActivation, Clip(cell, 1, zz));
+        Vector256<short> half = Avx2.AddSaturate(ofInput, Avx2.MultiplyHighRoundScale(r, ofState));
+        Blend(z, state, Activate(cell.CandidateActivation, Clip(cell, 2, Avx2.AddSaturate(half, half))));
+    }
+
+    public static void StepGruGates(PackedLayer layer, int block, byte* x, byte* h, short* state, short* reset, short* update)
+    {
+        PackedGates gates = layer.Gates;
+        GruCell cell = layer.Gru!;
+        var fromHidden = Sums256<TDot, TwoGates>.Load(gates.RecurrentStart(block));
+        fromHidden.Add(h, gates.RecurrentGroups, gates.Recurrent(block), !layer.IsNarrow);
+        var fromInput = Sums256<TDot, TwoGates>.Load(gates.InputStart(block));
+        fromInput.Add(x, gates.InputGroups, gates.Input(block), gates.IsInputWide);
+
+        var shifts = new Shifts(cell);
+        Vector256<short> zr = Argument(gates, block, 0, fromHidden.V0, fromHidden.V1, fromInput.V0, fromInput.V1, shifts);
+        Vector256<short> zz = Argument(gates, block, 1, fromHidden.V2, fromHidden.V3, fromInput.V2, fromInput.V3, shifts);
+        Vector256<short> r = Activate(cell.GateActivation, Clip(cell, 0, zr));
+        Avx2.MultiplyHighRoundScale(r, Vector256.Load(state)).Store(reset);
+        Activate(cell.GateActivation, Clip(cell, 1, zz)).Store(update);
+    }
+
+    public static void StepGruCandidate(PackedLayer layer, int block, byte* x, byte* reset, short* update, short* state)
+    {
+        GruCell cell = layer.Gru!;
+        Vector256<short> argument = OneArgument(layer.Candidate!, block, x, reset, !layer.IsNarrow);
+        Blend(Vector256.Load(update), state, Activate(cell.CandidateActivation, Clip(cell, 2, argument)));
+    }
+
+    public static void StepSimple(PackedLayer layer, int block, byte* x, byte* h, short* output) =>
+        Activate(layer.Activation, Clip(layer.Layer, 0, OneArgument(layer.Gates, block, x, h, !layer.IsNarrow))).Store(output);
+
+    public static uint Narrow(short* output, short* multiplier, sbyte* to)
+    {
+        Vector256<short> rounded = Avx2.MultiplyHighRoundScale(Vector256.Load(output), Vector256.Load(multiplier));
+        StoreNarrow(rounded, to);
+        return Vector256.GreaterThan(Vector256.Abs(rounded), Vector256.Create((short)127)).ExtractMostSignificantBits();
+    }
+
+    public static void StepHead(PackedHead head, short* x, float* outputs)
+    {
+        for (int r = 0; r < head.Head.OutputCount; r++)
         {
-            short* w = dense.Weight + (r * dense.Stride);
-            Vector256<int> sum = Avx2.MultiplyAddAdjacent(Vector256.Load(w), Vector256.Load(hidden));
-            for (int j = PackedLstm.BlockUnits; j < dense.Stride; j += PackedLstm.BlockUnits)
+            short* w = head.Weight + (r * head.Stride);
+            Vector256<int> sum = Avx2.MultiplyAddAdjacent(Vector256.Load(w), Vector256.Load(x));
+            for (int j = PackedGates.BlockUnits; j < head.Stride; j += PackedGates.BlockUnits)
             {
-                sum += Avx2.MultiplyAddAdjacent(Vector256.Load(w + j), Vector256.Load(hidden + j));
+                sum += Avx2.MultiplyAddAdjacent(Vector256.Load(w + j), Vector256.Load(x + j));
             }
 
-            outputs[r] = (Vector256.Sum(sum) + dense.Dense.Bias[r]) * dense.Dense.Scale[r];
+            outputs[r] = (Vector256.Sum(sum) + head.Head.Bias[r]) * head.Head.Scale[r];
         }
+    }
+
+    private static Vector256<short> OneArgument(PackedGates gates, int block, byte* x, byte* h, bool isStateWide)
+    {
+        var fromHidden = Sums256<TDot, OneGate>.Load(gates.RecurrentStart(block));
+        fromHidden.Add(h, gates.RecurrentGroups, gates.Recurrent(block), isStateWide);
+        var fromInput = Sums256<TDot, OneGate>.Load(gates.InputStart(block));
+        fromInput.Add(x, gates.InputGroups, gates.Input(block), gates.IsInputWide);
+        return Argument(gates, block, 0, fromHidden.V0, fromHidden.V1, fromInput.V0, fromInput.V1, new Shifts(gates.Layer));
     }
 
     // z = SAT16(SHR(m_h·SAT16(SHR(W_h·h, s_h)) + m_x·SAT16(SHR(W_x·x, s_x)) + b, s_z)); the roundings are in the starting values.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<short> GateArgument(
-        PackedLstm layer, int block, int gate, Vector256<int> hA, Vector256<int> hB, Vector256<int> xA, Vector256<int> xB,
-        Vector256<uint> hiddenShift, Vector256<uint> inputShift, Vector256<uint> gateShift)
+    private static Vector256<short> Argument(
+        PackedGates gates, int block, int slot, Vector256<int> hA, Vector256<int> hB, Vector256<int> xA, Vector256<int> xB, Shifts shifts)
     {
-        int at = ((block * PackedLstm.Gates) + gate) * PackedLstm.BlockUnits;
-        return Avx2.PackSignedSaturate(
-            Combine(Shift(hA, hiddenShift), Shift(xA, inputShift), layer.Multiplier + (2 * at), layer.Bias + at, gateShift),
-            Combine(Shift(hB, hiddenShift), Shift(xB, inputShift), layer.Multiplier + (2 * at) + 16, layer.Bias + at + 8, gateShift));
+        short* multiplier = gates.Multiplier(block, slot);
+        int* bias = gates.Bias(block, slot);
+        return Avx2.PackSignedSaturate(Combine(hA, xA, multiplier, bias, shifts), Combine(hB, xB, multiplier + 16, bias + 8, shifts));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<int> Shift(Vector256<int> value, Vector256<uint> count) => Avx2.ShiftRightArithmeticVariable(value, count);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<int> Combine(Vector256<int> fromHidden, Vector256<int> fromInput, short* multiplier, int* bias, Vector256<uint> gateShift)
+    private static Vector256<int> Combine(Vector256<int> fromHidden, Vector256<int> fromInput, short* multiplier, int* bias, Shifts shifts)
     {
         // Packing saturates; the shuffle puts each unit's pair side by side again.
         Vector256<sbyte> pairs = Avx2.Shuffle(
-            Avx2.PackSignedSaturate(fromHidden, fromInput).AsSByte(),
+            Avx2.PackSignedSaturate(
+                Avx2.ShiftRightArithmeticVariable(fromHidden, shifts.Hidden), Avx2.ShiftRightArithmeticVariable(fromInput, shifts.Input)).AsSByte(),
             Vector256.Create((sbyte)0, 1, 8, 9, 2, 3, 10, 11, 4, 5, 12, 13, 6, 7, 14, 15, 0, 1, 8, 9, 2, 3, 10, 11, 4, 5, 12, 13, 6, 7, 14, 15));
-        return Shift(Avx2.MultiplyAddAdjacent(pairs.AsInt16(), Vector256.Load(multiplier)) + Vector256.Load(bias), gateShift);
+        return Avx2.ShiftRightArithmeticVariable(Avx2.MultiplyAddAdjacent(pairs.AsInt16(), Vector256.Load(multiplier)) + Vector256.Load(bias), shifts.Gate);
+    }
+
+    // SHR(i·g, 30 - n) in two shifts: floors compose, so the high half first and the rounding after loses nothing.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<short> Admitted(Vector256<short> i, Vector256<short> g, int n) =>
+        (Avx2.MultiplyHigh(i, g) + Vector256.Create((short)(1 << (13 - n)))) >> (14 - n);
+
+    // Without saturating, the sum wraps: where the two differ, the cell was clipped.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<short> NextCell(Vector256<short> f, Vector256<short> c, Vector256<short> admitted, out Vector256<short> inRange)
+    {
+        Vector256<short> kept = Avx2.MultiplyHighRoundScale(f, c);
+        Vector256<short> next = Avx2.AddSaturate(kept, admitted);
+        inRange = Vector256.Equals(kept + admitted, next);
+        return next;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -131,55 +196,60 @@ internal readonly unsafe struct VectorKernel256<TDot> : IKernel
         return Vector256.Clamp(c, -limit, limit) << (12 - n);
     }
 
-    // The accumulators of four gates, A and B of each; the JIT keeps the fields in registers.
-    private struct Accumulators
+    // state + (1 - z)·(candidate - state) in 32 bits, rounded once: a closed gate keeps the state to the bit.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Blend(Vector256<short> z, short* state, Vector256<short> candidate)
     {
-        internal Vector256<int> V0;
-        internal Vector256<int> V1;
-        internal Vector256<int> V2;
-        internal Vector256<int> V3;
-        internal Vector256<int> V4;
-        internal Vector256<int> V5;
-        internal Vector256<int> V6;
-        internal Vector256<int> V7;
+        Vector256<short> open = Vector256.Create(short.MaxValue) - z;
+        Vector256<short> old = Vector256.Load(state);
+        Vector256<int> half = Vector256.Create(1 << 14);
+        Vector256<int> lower = Avx2.MultiplyAddAdjacent(Avx2.UnpackLow(open, -open), Avx2.UnpackLow(candidate, old));
+        Vector256<int> upper = Avx2.MultiplyAddAdjacent(Avx2.UnpackHigh(open, -open), Avx2.UnpackHigh(candidate, old));
+        lower = (lower + (Avx2.UnpackLow(Vector256<short>.Zero, old).AsInt32() >> 1) + half) >> 15;
+        upper = (upper + (Avx2.UnpackHigh(Vector256<short>.Zero, old).AsInt32() >> 1) + half) >> 15;
+        Avx2.PackSignedSaturate(lower, upper).Store(state);
+    }
 
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        internal static Accumulators Load(int* start) => new()
-        {
-            V0 = Vector256.Load(start),
-            V1 = Vector256.Load(start + 8),
-            V2 = Vector256.Load(start + 16),
-            V3 = Vector256.Load(start + 24),
-            V4 = Vector256.Load(start + 32),
-            V5 = Vector256.Load(start + 40),
-            V6 = Vector256.Load(start + 48),
-            V7 = Vector256.Load(start + 56),
-        };
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void StoreNarrow(Vector256<short> rounded, sbyte* to)
+    {
+        Vector256<short> clamped = Vector256.Max(rounded, Vector256.Create((short)-127));
+        Sse2.PackSignedSaturate(clamped.GetLower(), clamped.GetUpper()).Store(to);
+    }
 
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        internal void Dot(Vector256<sbyte> activations, sbyte* w)
+    private static Vector256<short> Activate(Activation activation, Vector256<short> z) => activation switch
+    {
+        Activation.Tanh => Activations256.Tanh(z),
+        Activation.Sigmoid => Activations256.Sigmoid(z),
+        Activation.Ramp => Vector256.Max(z, Vector256<short>.Zero),
+        _ => z,
+    };
+
+    private static Vector256<short> Clip(Layer layer, int gate, Vector256<short> z) =>
+        layer.Clip is null ? z : Vector256.Clamp(z, Vector256.Create(layer.Clip[2 * gate]), Vector256.Create(layer.Clip[(2 * gate) + 1]));
+
+    // SAT16(z + MULR(P, c)·2^shift): doubled with saturation, so often.
+    private static Vector256<short> Peephole(PackedLayer layer, int block, int gate, Vector256<short> c, Vector256<short> z)
+    {
+        if (layer.Lstm!.Peephole is null)
         {
-            V0 = TDot.Accumulate(V0, activations, Vector256.Load(w));
-            V1 = TDot.Accumulate(V1, activations, Vector256.Load(w + 32));
-            V2 = TDot.Accumulate(V2, activations, Vector256.Load(w + 64));
-            V3 = TDot.Accumulate(V3, activations, Vector256.Load(w + 96));
-            V4 = TDot.Accumulate(V4, activations, Vector256.Load(w + 128));
-            V5 = TDot.Accumulate(V5, activations, Vector256.Load(w + 160));
-            V6 = TDot.Accumulate(V6, activations, Vector256.Load(w + 192));
-            V7 = TDot.Accumulate(V7, activations, Vector256.Load(w + 224));
+            return z;
         }
 
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        internal void PairDot(Vector256<short> pair, short* w)
+        Vector256<short> product = Avx2.MultiplyHighRoundScale(Vector256.Load(layer.Peephole(block, gate)), c);
+        for (int i = 0; i < layer.Lstm.PeepholeShift; i++)
         {
-            V0 = TDot.AccumulatePairs(V0, pair, Vector256.Load(w));
-            V1 = TDot.AccumulatePairs(V1, pair, Vector256.Load(w + 16));
-            V2 = TDot.AccumulatePairs(V2, pair, Vector256.Load(w + 32));
-            V3 = TDot.AccumulatePairs(V3, pair, Vector256.Load(w + 48));
-            V4 = TDot.AccumulatePairs(V4, pair, Vector256.Load(w + 64));
-            V5 = TDot.AccumulatePairs(V5, pair, Vector256.Load(w + 80));
-            V6 = TDot.AccumulatePairs(V6, pair, Vector256.Load(w + 96));
-            V7 = TDot.AccumulatePairs(V7, pair, Vector256.Load(w + 112));
+            product = Avx2.AddSaturate(product, product);
         }
+
+        return Avx2.AddSaturate(z, product);
+    }
+
+    // Shifts by a vector of counts are one operation, shifts by a count in a register are two.
+    private readonly struct Shifts(Layer layer)
+    {
+        internal readonly Vector256<uint> Hidden = Vector256.Create((uint)layer.RecurrentShift);
+        internal readonly Vector256<uint> Input = Vector256.Create((uint)layer.InputShift);
+        internal readonly Vector256<uint> Gate = Vector256.Create((uint)layer.GateShift);
     }
 }

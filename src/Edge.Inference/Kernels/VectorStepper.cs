@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Edge.Inference.Cells;
 using Edge.Inference.Models;
 
 namespace Edge.Inference.Kernels;
@@ -11,45 +12,46 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
     where TKernel : struct, IKernel
 {
     private const int StatesMax = 16;
-    private const int BlockUnits = PackedLstm.BlockUnits;
+    private const int BlockUnits = PackedGates.BlockUnits;
 
     private readonly EdgeModel _model;
-    private readonly PackedLstm[] _layers;
-    private readonly PackedDense _head;
+    private readonly PackedModel _packed;
     private readonly int _xStride;
-    private readonly int _hStride;
-    private readonly int _cellBytes;
+    private readonly int _unitStride;
     private readonly PinnedBuffer _x;
     private readonly PinnedBuffer _h;
-    private readonly PinnedBuffer _hidden;
+    private readonly PinnedBuffer _output;
+    private readonly PinnedBuffer _reset;
+    private readonly PinnedBuffer _update;
 
     internal VectorStepper(EdgeModel model)
         : base(model)
     {
         _model = model;
-        PackedModel packed = model.Packed(TKernel.ActivationOffset);
-        _layers = packed.Layers;
-        _head = packed.Head;
-        int units = _layers.Max(layer => layer.Blocks) * BlockUnits;
-        _hStride = units;
-        _xStride = Math.Max(units, (2 * model.InputCount) + 2);
-        _cellBytes = model.StateBytes / 3 * 2;
+        _packed = model.Packed(TKernel.ActivationOffset);
+        _unitStride = _packed.Layers.Max(layer => layer.Blocks) * BlockUnits * sizeof(short);
+        _xStride = Math.Max(_unitStride, (model.FeatureCount + 1) * sizeof(short));
         _x = new PinnedBuffer(StatesMax * _xStride);
-        _h = new PinnedBuffer(StatesMax * _hStride);
-        _hidden = new PinnedBuffer(StatesMax * units * sizeof(short));
+        _h = new PinnedBuffer(StatesMax * _unitStride);
+        _output = new PinnedBuffer(StatesMax * _unitStride);
+        int resetBytes = Array.Exists(_packed.Layers, layer => layer.Candidate is not null) ? StatesMax * _unitStride : 0;
+        _reset = new PinnedBuffer(resetBytes);
+        _update = new PinnedBuffer(resetBytes);
     }
 
     internal override void Step(Span<byte> states, ReadOnlySpan<short> x, Span<float> outputs, int count)
     {
         fixed (byte* state = states)
         fixed (short* input = x)
-        fixed (float* output = outputs)
         {
             for (int begin = 0; begin < count; begin += StatesMax)
             {
-                StepChunk(
-                    state + ((long)begin * _model.StateBytes), input + ((long)begin * _model.InputCount), output + ((long)begin * _model.OutputCount),
-                    Math.Min(StatesMax, count - begin));
+                int chunk = Math.Min(StatesMax, count - begin);
+                StepChunk(state + ((long)begin * _model.StateBytes), input + ((long)begin * _model.FeatureCount), chunk);
+                for (int s = 0; s < chunk; s++)
+                {
+                    WriteOutputs(Output(s), outputs.Slice((begin + s) * _model.OutputCount, _model.OutputCount));
+                }
             }
         }
 
@@ -57,70 +59,224 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
         GC.KeepAlive(this);
     }
 
-    private void StepChunk(byte* states, short* input, float* outputs, int count)
+    private short* Output(int s) => (short*)(_output.Pointer + (s * _unitStride));
+
+    private byte* X(int s) => _x.Pointer + (s * _xStride);
+
+    private short* Reset(int s) => (short*)(_reset.Pointer + (s * _unitStride));
+
+    private short* Update(int s) => (short*)(_update.Pointer + (s * _unitStride));
+
+    private byte* H(int s) => _h.Pointer + (s * _unitStride);
+
+    private void StepChunk(byte* states, short* input, int count)
     {
-        int inputs = _model.InputCount;
+        int inputBytes = _model.FeatureCount * sizeof(short);
         for (int s = 0; s < count; s++)
         {
-            Unsafe.CopyBlockUnaligned(_x.Pointer + (s * _xStride), input + (s * inputs), (uint)(inputs * sizeof(short)));
+            Unsafe.CopyBlockUnaligned(X(s), (byte*)input + (s * inputBytes), (uint)inputBytes);
         }
 
-        int unit = 0;
-        for (int l = 0; l < _layers.Length; l++)
+        int firstUnit = 0;
+        PackedLayer[] layers = _packed.Layers;
+        for (int l = 0; l < layers.Length; l++)
         {
-            PackedLstm layer = _layers[l];
-            int units = layer.Cell.HiddenCount;
+            PackedLayer layer = layers[l];
+            if (layer.Lstm is not null)
+            {
+                StepLstm(layer, l, states, count, firstUnit);
+            }
+            else
+            {
+                StepOther(layer, l, states, count, firstUnit);
+            }
+
+            if (l + 1 < layers.Length)
+            {
+                ReadInputs(layer, l, !layers[l + 1].Gates.IsInputWide, states, count);
+            }
+
+            firstUnit += layer.Layer.UnitCount;
+        }
+    }
+
+    private void StepLstm(PackedLayer layer, int l, byte* states, int count, int firstUnit)
+    {
+        int units = layer.Layer.UnitCount;
+        int stateBytes = _model.StateBytes;
+        byte* cells = states + _model.States.Wide[l];
+        byte* hiddens = layer.IsNarrow ? states + _model.States.Narrow[l] : cells + (units * sizeof(short));
+        for (int s = 0; s < count; s++)
+        {
+            if (layer.IsNarrow)
+            {
+                CopyActivations(hiddens + (s * stateBytes), H(s), units);
+            }
+            else
+            {
+                Unsafe.CopyBlockUnaligned(H(s), hiddens + (s * stateBytes), (uint)(units * sizeof(short)));
+            }
+        }
+
+        sbyte* unused = stackalloc sbyte[BlockUnits];
+        for (int block = 0; block < layer.Blocks; block++)
+        {
+            int first = block * BlockUnits;
             for (int s = 0; s < count; s++)
             {
-                CopyActivations(states + (s * _model.StateBytes) + _cellBytes + unit, _h.Pointer + (s * _hStride), units);
-            }
-
-            for (int block = 0; block < layer.Blocks; block++)
-            {
-                int first = block * BlockUnits;
-                for (int s = 0; s < count; s++)
+                short* c = (short*)(cells + (s * stateBytes)) + first;
+                sbyte* h = layer.IsNarrow ? (sbyte*)(hiddens + (s * stateBytes)) + first : unused;
+                uint clipped = units - first >= BlockUnits
+                    ? TKernel.StepLstm(layer, block, X(s), H(s), h, c, Output(s) + first)
+                    : StepLastBlock(layer, block, s, h, c, units - first);
+                if (clipped != 0)
                 {
-                    byte* state = states + (s * _model.StateBytes);
-                    short* c = (short*)state + unit + first;
-                    sbyte* h = (sbyte*)state + _cellBytes + unit + first;
-                    short* hidden = (short*)_hidden.Pointer + (s * _hStride) + first;
-                    uint clipped = units - first >= BlockUnits
-                        ? TKernel.StepBlock(layer, block, _x.Pointer + (s * _xStride), _h.Pointer + (s * _hStride), h, c, hidden)
-                        : StepLastBlock(layer, block, s, h, c, hidden, units - first);
-                    if (clipped != 0)
-                    {
-                        CountSaturations(clipped, unit + first);
-                    }
+                    CountSaturations(clipped, firstUnit + first);
                 }
             }
-
-            if (l + 1 < _layers.Length)
-            {
-                for (int s = 0; s < count; s++)
-                {
-                    CopyActivations(states + (s * _model.StateBytes) + _cellBytes + unit, _x.Pointer + (s * _xStride), units);
-                }
-            }
-
-            unit += units;
         }
 
-        for (int s = 0; s < count; s++)
+        for (int s = 0; s < count && !layer.IsNarrow; s++)
         {
-            TKernel.StepDense(_head, (short*)_hidden.Pointer + (s * _hStride), outputs + (s * _model.OutputCount));
+            Unsafe.CopyBlockUnaligned(hiddens + (s * stateBytes), Output(s), (uint)(units * sizeof(short)));
         }
     }
 
     // A block that reaches past the layer's last unit works on copies: what follows in the state is not its own.
-    private uint StepLastBlock(PackedLstm layer, int block, int s, sbyte* h, short* c, short* hidden, int units)
+    private uint StepLastBlock(PackedLayer layer, int block, int s, sbyte* h, short* c, int units)
     {
         short* cells = stackalloc short[BlockUnits];
         sbyte* newH = stackalloc sbyte[BlockUnits];
         new Span<short>(c, units).CopyTo(new Span<short>(cells, BlockUnits));
-        uint clipped = TKernel.StepBlock(layer, block, _x.Pointer + (s * _xStride), _h.Pointer + (s * _hStride), newH, cells, hidden);
+        uint clipped = TKernel.StepLstm(layer, block, X(s), H(s), newH, cells, Output(s) + (block * BlockUnits));
         new Span<short>(cells, units).CopyTo(new Span<short>(c, units));
         new Span<sbyte>(newH, units).CopyTo(new Span<sbyte>(h, units));
         return clipped & (((1u << units) - 1) * 0x10001u);
+    }
+
+    // GRU, Elman and dense layers: the state, where there is one, is the int16 output, worked on in whole blocks beside it.
+    private void StepOther(PackedLayer layer, int l, byte* states, int count, int firstUnit)
+    {
+        uint bytes = layer.Layer.IsRecurrent ? (uint)(layer.Layer.UnitCount * sizeof(short)) : 0;
+        byte* state = states + _model.States.Wide[l];
+        for (int s = 0; s < count && bytes > 0; s++)
+        {
+            Unsafe.CopyBlockUnaligned(Output(s), state + (s * _model.StateBytes), bytes);
+            ReadState(layer, Output(s), H(s));
+        }
+
+        for (int block = 0; block < layer.Blocks; block++)
+        {
+            int first = block * BlockUnits;
+            for (int s = 0; s < count; s++)
+            {
+                if (layer.Gru is null)
+                {
+                    TKernel.StepSimple(layer, block, X(s), H(s), Output(s) + first);
+                }
+                else if (layer.Candidate is null)
+                {
+                    TKernel.StepGru(layer, block, X(s), H(s), Output(s) + first);
+                }
+                else
+                {
+                    TKernel.StepGruGates(layer, block, X(s), H(s), Output(s) + first, Reset(s) + first, Update(s) + first);
+                }
+            }
+        }
+
+        if (layer.Candidate is not null)
+        {
+            StepCandidates(layer, count);
+        }
+
+        for (int s = 0; s < count && bytes > 0; s++)
+        {
+            Unsafe.CopyBlockUnaligned(state + (s * _model.StateBytes), Output(s), bytes);
+            CountNarrowed(layer, Output(s), firstUnit);
+        }
+    }
+
+    private void StepCandidates(PackedLayer layer, int count)
+    {
+        for (int s = 0; s < count; s++)
+        {
+            ReadState(layer, Reset(s), H(s));
+        }
+
+        for (int block = 0; block < layer.Blocks; block++)
+        {
+            for (int s = 0; s < count; s++)
+            {
+                int first = block * BlockUnits;
+                TKernel.StepGruCandidate(layer, block, X(s), H(s), Update(s) + first, Output(s) + first);
+            }
+        }
+    }
+
+    // What recurrent products read of an int16 state: its rounding to int8, or itself.
+    private static void ReadState(PackedLayer layer, short* state, byte* h)
+    {
+        if (!layer.IsNarrow)
+        {
+            Unsafe.CopyBlockUnaligned(h, state, (uint)(layer.Blocks * BlockUnits * sizeof(short)));
+            return;
+        }
+
+        for (int block = 0; block < layer.Blocks; block++)
+        {
+            TKernel.Narrow(state + (block * BlockUnits), layer.HiddenMultiplier(block), (sbyte*)h + (block * BlockUnits));
+        }
+
+        CopyActivations(h, h, layer.Blocks * BlockUnits);
+    }
+
+    private void CountNarrowed(PackedLayer layer, short* output, int firstUnit)
+    {
+        sbyte* unused = stackalloc sbyte[BlockUnits];
+        for (int block = 0; block < layer.Blocks && layer.IsNarrow; block++)
+        {
+            CountSaturations(TKernel.Narrow(output + (block * BlockUnits), layer.HiddenMultiplier(block), unused) << 16, firstUnit + (block * BlockUnits));
+        }
+    }
+
+    // What the layer above reads: h in int8, of an LSTM from the state, or the int16 output.
+    private void ReadInputs(PackedLayer layer, int l, bool isNarrow, byte* states, int count)
+    {
+        for (int s = 0; s < count; s++)
+        {
+            if (!isNarrow)
+            {
+                Unsafe.CopyBlockUnaligned(X(s), Output(s), (uint)(layer.Layer.UnitCount * sizeof(short)));
+            }
+            else if (layer.Lstm is not null)
+            {
+                CopyActivations(states + (s * _model.StateBytes) + _model.States.Narrow[l], X(s), layer.Layer.UnitCount);
+            }
+            else
+            {
+                ReadState(layer, Output(s), X(s));
+            }
+        }
+    }
+
+    private void WriteOutputs(short* output, Span<float> y)
+    {
+        if (_packed.Head is not { } head)
+        {
+            StepWithoutHead(_model.Layers[^1].OutputFractionBits, new ReadOnlySpan<short>(output, y.Length), y);
+            return;
+        }
+
+        fixed (float* to = y)
+        {
+            TKernel.StepHead(head, output, to);
+        }
+
+        if (head.Head.Activation != OutputActivation.Linear)
+        {
+            OutputActivations.Apply(head.Head.Activation, y);
+        }
     }
 
     // Hidden states as the dot products want them; what lies behind the last unit meets only zero weights.

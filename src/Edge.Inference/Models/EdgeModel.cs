@@ -15,29 +15,34 @@ public sealed class EdgeModel
 
     private readonly ConcurrentDictionary<int, PackedModel> _packed = new();
 
-    internal EdgeModel(ModelManifest manifest, float[] inputOffset, float[] inputScale, LstmCell[] layers, Dense head, string provenance, string sha256)
+    internal EdgeModel(
+        ModelManifest manifest, float[] inputOffset, float[] inputScale, Embedding? embedding, Layer[] layers, DenseHead? head, string provenance, string sha256)
     {
         Manifest = manifest;
         InputOffset = inputOffset;
         InputScale = inputScale;
+        Embedding = embedding;
         Layers = layers;
         Head = head;
         Provenance = provenance;
         Sha256 = sha256;
-        StateBytes = layers.Sum(layer => 3 * layer.HiddenCount);
+        States = new StateLayout(layers);
     }
 
     /// <summary>What the model reads and forecasts.</summary>
     public ModelManifest Manifest { get; }
 
-    /// <summary>Inputs a step, I.</summary>
-    public int InputCount => InputScale.Length;
+    /// <summary>Inputs a step, I. A model with an embedding has one: a symbol's number.</summary>
+    public int InputCount => Embedding is null ? InputScale.Length : 1;
+
+    /// <summary>Whether a step takes the number of a symbol instead of readings.</summary>
+    public bool ReadsSymbols => Embedding is not null;
 
     /// <summary>Outputs a step, O.</summary>
-    public int OutputCount => Head.OutputCount;
+    public int OutputCount => Head?.OutputCount ?? Layers[^1].UnitCount;
 
-    /// <summary>Bytes of one stream's state: for each layer H int16 of cell state and H int8 of hidden state.</summary>
-    public int StateBytes { get; }
+    /// <summary>Bytes of one stream's state: the int16 states of all layers, then the int8 states of all layers.</summary>
+    public int StateBytes => States.Bytes;
 
     /// <summary>SHA-256 of the model file, lower-case hex.</summary>
     public string Sha256 { get; }
@@ -46,16 +51,34 @@ public sealed class EdgeModel
     public string Provenance { get; }
 
     /// <summary>One line for people: <c>lstm 7x64, dense 7</c>.</summary>
-    public string Architecture =>
-        string.Join(", ", Layers.Select(layer => $"lstm {layer.InputCount}x{layer.HiddenCount}").Append($"dense {Head.OutputCount}"));
+    public string Architecture
+    {
+        get
+        {
+            IEnumerable<string> layers = Layers.Select(layer => layer.IsRecurrent && layer.HiddenBits == 16
+                ? $"{layer.Type} {layer.InputCount}x{layer.UnitCount} (hidden int16)" : $"{layer.Type} {layer.InputCount}x{layer.UnitCount}");
+            string first = Embedding is null ? "" : $"embedding {Embedding.SymbolCount}x{Embedding.Width}, ";
+            return first + string.Join(", ", Head is null ? layers : layers.Append($"dense {Head.OutputCount}"));
+        }
+    }
 
     internal float[] InputOffset { get; }
 
     internal float[] InputScale { get; }
 
-    internal LstmCell[] Layers { get; }
+    /// <summary>Before the first layer, or null.</summary>
+    internal Embedding? Embedding { get; }
 
-    internal Dense Head { get; }
+    internal Layer[] Layers { get; }
+
+    /// <summary>After the last layer, or null where its output is the model's.</summary>
+    internal DenseHead? Head { get; }
+
+    /// <summary>Where each layer's state lies.</summary>
+    internal StateLayout States { get; }
+
+    /// <summary>Width of what the first layer reads.</summary>
+    internal int FeatureCount => Layers[0].InputCount;
 
     /// <summary>Reads and checks a model file.</summary>
     /// <param name="path">A safetensors file written by <c>edge-quantize</c>.</param>
@@ -102,7 +125,7 @@ public sealed class EdgeModel
     internal PackedModel Packed(int activationOffset) => _packed.GetOrAdd(activationOffset, offset => new PackedModel(this, offset));
 
     /// <summary>The same weights under another manifest.</summary>
-    internal EdgeModel With(ModelManifest manifest) => new(manifest, InputOffset, InputScale, Layers, Head, Provenance, Sha256);
+    internal EdgeModel With(ModelManifest manifest) => new(manifest, InputOffset, InputScale, Embedding, Layers, Head, Provenance, Sha256);
 
     /// <summary>Writes the model as a safetensors file: the same model gives the same bytes.</summary>
     public byte[] ToBytes() => ModelFile.Write(this);

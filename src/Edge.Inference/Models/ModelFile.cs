@@ -6,7 +6,7 @@ namespace Edge.Inference.Models;
 
 /// <summary>
 /// The int8 model inside a safetensors container. Tensors: <c>input.offset</c>, <c>input.scale</c>, <c>layers.N.*</c>,
-/// <c>head.*</c>; metadata: <c>edge</c> (layers and fixed-point positions), <c>manifest</c>, <c>provenance</c>.
+/// <c>embedding.table</c>, <c>head.*</c>; metadata: <c>edge</c> (layers and fixed-point positions), <c>manifest</c>, <c>provenance</c>.
 /// </summary>
 internal static class ModelFile
 {
@@ -19,6 +19,9 @@ internal static class ModelFile
     /// <summary>Most inputs, hidden units or outputs of a layer.</summary>
     internal const int UnitsMax = 4096;
 
+    /// <summary>Most symbols of an embedding.</summary>
+    internal const int SymbolsMax = 65536;
+
     internal static EdgeModel Read(TensorFile file, string sha256)
     {
         if (!file.Metadata.TryGetValue("edge", out string? architectureText) || !file.Metadata.TryGetValue("manifest", out string? manifestText))
@@ -27,75 +30,67 @@ internal static class ModelFile
                 "This is a safetensors file, but not one of edge-quantize: its metadata lacks 'edge' and 'manifest'. Run edge-quantize quantize on the trained model.");
         }
 
-        var reader = new Reader(file);
+        var reader = new ModelReader(file);
         using JsonDocument document = ParseArchitecture(architectureText);
         JsonElement root = document.RootElement;
-        int version = Number(root, "format", 1, int.MaxValue);
+        int version = ModelReader.Number(root, "format", 1, int.MaxValue);
         if (version != FormatVersion)
         {
             throw new ModelFormatException($"The file's format is {version}; this version reads format {FormatVersion}. Update edge-runtime or quantise the model again.");
         }
 
-        if (!root.TryGetProperty("layers", out JsonElement layerList) || layerList.ValueKind != JsonValueKind.Array
-            || layerList.GetArrayLength() is 0 or > LayersMax)
+        Embedding? embedding = root.TryGetProperty("embedding", out JsonElement table) ? ReadEmbedding(reader, table) : null;
+        Layer[] layers = ReadLayers(reader, root);
+        int width = layers[0].InputCount;
+        if (embedding is not null && embedding.Width != width)
         {
-            throw new ModelFormatException($"Metadata 'edge': 'layers' must list 1 to {LayersMax} layers.");
+            throw new ModelFormatException($"layers.0 takes {width} inputs, but the embedding has {embedding.Width} values a symbol.");
         }
 
-        var layers = new List<LstmCell>();
-        foreach (JsonElement element in layerList.EnumerateArray())
-        {
-            int inputMax = layers.Count == 0 ? short.MaxValue : sbyte.MaxValue;
-            LstmCell layer = ReadLstm(reader, element, $"layers.{layers.Count}", inputMax);
-            if (layers.Count > 0 && layers[^1].HiddenCount != layer.InputCount)
-            {
-                throw new ModelFormatException($"layers.{layers.Count} takes {layer.InputCount} inputs, but the layer below has {layers[^1].HiddenCount} units.");
-            }
-
-            layers.Add(layer);
-        }
-
-        int inputs = layers[0].InputCount;
-        float[] offset = reader.Take<float>("input.offset", "F32", inputs);
-        float[] scale = reader.Take<float>("input.scale", "F32", inputs);
-        int bad = Array.FindIndex(scale, value => !float.IsNormal(value) || value < 0);
-        if (bad >= 0 || Array.Exists(offset, value => !float.IsFinite(value)))
+        DenseHead? head = root.TryGetProperty("head", out JsonElement dense) ? ReadHead(reader, dense, layers[^1].UnitCount) : null;
+        int inputs = embedding is null ? width : 1;
+        float[] offset = embedding is null ? reader.Take<float>("input.offset", "F32", inputs) : [];
+        float[] scale = embedding is null ? reader.Take<float>("input.scale", "F32", inputs) : [];
+        if (Array.Exists(scale, value => !float.IsNormal(value) || value < 0) || Array.Exists(offset, value => !float.IsFinite(value)))
         {
             throw new ModelFormatException("input.scale or input.offset holds a value that is not a finite, positive scale or finite offset. The file is damaged.");
         }
 
-        Dense head = ReadDense(reader, root, layers[^1].HiddenCount);
         reader.RequireAllTaken();
         ModelManifest manifest = ModelManifest.Parse(Encoding.UTF8.GetBytes(manifestText));
-        if (manifest.Columns.Count != inputs || manifest.Outputs.Count != head.OutputCount)
+        int outputs = head?.OutputCount ?? layers[^1].UnitCount;
+        if (manifest.Columns.Count != inputs || manifest.Outputs.Count != outputs)
         {
             throw new ModelFormatException(
-                $"The manifest names {manifest.Columns.Count} columns and {manifest.Outputs.Count} outputs, the weights have {inputs} and {head.OutputCount}.");
+                $"The manifest names {manifest.Columns.Count} columns and {manifest.Outputs.Count} outputs, the weights have {inputs} and {outputs}.");
         }
 
-        return new EdgeModel(manifest, offset, scale, [.. layers], head, file.Metadata.GetValueOrDefault("provenance", "{}"), sha256);
+        return new EdgeModel(manifest, offset, scale, embedding, layers, head, file.Metadata.GetValueOrDefault("provenance", "{}"), sha256);
     }
 
     internal static byte[] Write(EdgeModel model)
     {
-        var tensors = new Dictionary<string, Tensor>
+        var tensors = new Dictionary<string, Tensor>();
+        if (model.Embedding is { } embedding)
         {
-            ["input.offset"] = Tensor.Of("F32", model.InputOffset, model.InputCount),
-            ["input.scale"] = Tensor.Of("F32", model.InputScale, model.InputCount),
-            ["head.weight"] = Tensor.Of("I8", model.Head.Weight, model.Head.OutputCount, model.Head.InputCount),
-            ["head.bias"] = Tensor.Of("I32", model.Head.Bias, model.Head.OutputCount),
-            ["head.scale"] = Tensor.Of("F32", model.Head.Scale, model.Head.OutputCount),
-        };
+            tensors["embedding.table"] = Tensor.Of("I16", embedding.Table, embedding.SymbolCount, embedding.Width);
+        }
+        else
+        {
+            tensors["input.offset"] = Tensor.Of("F32", model.InputOffset, model.InputCount);
+            tensors["input.scale"] = Tensor.Of("F32", model.InputScale, model.InputCount);
+        }
+
         for (int i = 0; i < model.Layers.Length; i++)
         {
-            LstmCell layer = model.Layers[i];
-            int rows = 4 * layer.HiddenCount;
-            tensors[$"layers.{i}.input_weight"] = Tensor.Of("I8", layer.InputWeight, rows, layer.InputCount);
-            tensors[$"layers.{i}.recurrent_weight"] = Tensor.Of("I8", layer.RecurrentWeight, rows, layer.HiddenCount);
-            tensors[$"layers.{i}.input_multiplier"] = Tensor.Of("I16", layer.InputMultiplier, rows);
-            tensors[$"layers.{i}.recurrent_multiplier"] = Tensor.Of("I16", layer.RecurrentMultiplier, rows);
-            tensors[$"layers.{i}.bias"] = Tensor.Of("I32", layer.Bias, rows);
-            tensors[$"layers.{i}.hidden_multiplier"] = Tensor.Of("I16", layer.HiddenMultiplier, layer.HiddenCount);
+            LayerFormat.AddTensors(tensors, $"layers.{i}", model.Layers[i]);
+        }
+
+        if (model.Head is { } head)
+        {
+            tensors["head.weight"] = Weights(head.Weight, head.OutputCount, head.InputCount);
+            tensors["head.bias"] = Tensor.Of("I32", head.Bias, head.OutputCount);
+            tensors["head.scale"] = Tensor.Of("F32", head.Scale, head.OutputCount);
         }
 
         return TensorFile.Write(tensors, new Dictionary<string, string>
@@ -106,79 +101,105 @@ internal static class ModelFile
         });
     }
 
+    /// <summary>Weights as I8 where they fit it, else as I16.</summary>
+    internal static Tensor Weights(short[] weights, int rows, int columns) => Array.TrueForAll(weights, weight => weight is >= -127 and <= 127)
+        ? Tensor.Of("I8", weights.Select(weight => (sbyte)weight).ToArray(), rows, columns) : Tensor.Of("I16", weights, rows, columns);
+
     private static void WriteArchitecture(Utf8JsonWriter json, EdgeModel model)
     {
         json.WriteStartObject();
         json.WriteNumber("format", FormatVersion);
-        json.WriteStartArray("layers");
-        foreach (LstmCell layer in model.Layers)
+        if (model.Embedding is { } embedding)
         {
-            json.WriteStartObject();
-            json.WriteString("type", "lstm");
-            json.WriteNumber("input", layer.InputCount);
-            json.WriteNumber("hidden", layer.HiddenCount);
-            json.WriteNumber("input_shift", layer.InputShift);
-            json.WriteNumber("recurrent_shift", layer.RecurrentShift);
-            json.WriteNumber("gate_shift", layer.GateShift);
-            json.WriteNumber("cell_fraction_bits", layer.CellFractionBits);
+            json.WriteStartObject("embedding");
+            json.WriteNumber("symbols", embedding.SymbolCount);
+            json.WriteNumber("width", embedding.Width);
             json.WriteEndObject();
         }
 
+        json.WriteStartArray("layers");
+        foreach (Layer layer in model.Layers)
+        {
+            LayerFormat.Write(json, layer);
+        }
+
         json.WriteEndArray();
-        json.WriteStartObject("head");
-        json.WriteString("type", "dense");
-        json.WriteNumber("input", model.Head.InputCount);
-        json.WriteNumber("output", model.Head.OutputCount);
-        json.WriteEndObject();
+        if (model.Head is { } head)
+        {
+            json.WriteStartObject("head");
+            json.WriteString("type", "dense");
+            json.WriteNumber("input", head.InputCount);
+            json.WriteNumber("output", head.OutputCount);
+            if (head.Activation != OutputActivation.Linear)
+            {
+                json.WriteString("activation", ModelReader.Name(head.Activation));
+            }
+
+            json.WriteEndObject();
+        }
+
         json.WriteEndObject();
     }
 
-    private static LstmCell ReadLstm(Reader reader, JsonElement element, string name, int inputMax)
+    private static Layer[] ReadLayers(ModelReader reader, JsonElement root)
     {
-        RequireType(element, name, "lstm");
-        int inputs = Number(element, "input", 1, UnitsMax, name);
-        int units = Number(element, "hidden", 1, UnitsMax, name);
-        int rows = 4 * units;
-        var layer = new LstmCell(
-            inputs,
-            units,
-            Number(element, "input_shift", 0, 30, name),
-            Number(element, "recurrent_shift", 0, 30, name),
-            Number(element, "gate_shift", 0, 15, name),
-            Number(element, "cell_fraction_bits", 4, 13, name),
-            reader.Take<sbyte>($"{name}.input_weight", "I8", rows, inputs),
-            reader.Take<sbyte>($"{name}.recurrent_weight", "I8", rows, units),
-            reader.Take<short>($"{name}.input_multiplier", "I16", rows),
-            reader.Take<short>($"{name}.recurrent_multiplier", "I16", rows),
-            reader.Take<int>($"{name}.bias", "I32", rows),
-            reader.Take<short>($"{name}.hidden_multiplier", "I16", units));
-        layer.Validate(name, inputMax);
-        return layer;
+        if (!root.TryGetProperty("layers", out JsonElement list) || list.ValueKind != JsonValueKind.Array || list.GetArrayLength() is 0 or > LayersMax)
+        {
+            throw new ModelFormatException($"Metadata 'edge': 'layers' must list 1 to {LayersMax} layers.");
+        }
+
+        var layers = new List<Layer>();
+        foreach (JsonElement element in list.EnumerateArray())
+        {
+            Layer? below = layers.LastOrDefault();
+            Layer layer = LayerFormat.Read(reader, element, $"layers.{layers.Count}", below is null || !below.IsNarrow || IsDense(element) ? 32768 : sbyte.MaxValue);
+            if (below is not null && below.UnitCount != layer.InputCount)
+            {
+                throw new ModelFormatException($"layers.{layers.Count} takes {layer.InputCount} inputs, but the layer below has {below.UnitCount} units.");
+            }
+
+            layers.Add(layer);
+        }
+
+        return [.. layers];
     }
 
-    private static Dense ReadDense(Reader reader, JsonElement root, int hidden)
+    // A dense layer reads the int16 output of any layer.
+    private static bool IsDense(JsonElement element) =>
+        element.ValueKind == JsonValueKind.Object && element.TryGetProperty("type", out JsonElement type) && type.ValueKind == JsonValueKind.String && type.ValueEquals("dense");
+
+    private static Embedding ReadEmbedding(ModelReader reader, JsonElement element)
     {
-        if (!root.TryGetProperty("head", out JsonElement element))
+        int symbols = ModelReader.Number(element, "symbols", 1, SymbolsMax, "embedding");
+        int width = ModelReader.Number(element, "width", 1, UnitsMax, "embedding");
+        return new Embedding { SymbolCount = symbols, Width = width, Table = reader.Take<short>("embedding.table", "I16", symbols, width) };
+    }
+
+    private static DenseHead ReadHead(ModelReader reader, JsonElement element, int units)
+    {
+        int inputs = ModelReader.Number(element, "input", 1, UnitsMax, "head");
+        int outputs = ModelReader.Number(element, "output", 1, UnitsMax, "head");
+        if (!element.TryGetProperty("type", out JsonElement type) || type.ValueKind != JsonValueKind.String || !type.ValueEquals("dense"))
         {
-            throw new ModelFormatException("Metadata 'edge' has no 'head'. The file is damaged.");
+            throw new ModelFormatException("head: this version knows only type 'dense' here. Update edge-runtime or quantise the model again.");
         }
 
-        RequireType(element, "head", "dense");
-        int inputs = Number(element, "input", 1, UnitsMax, "head");
-        int outputs = Number(element, "output", 1, UnitsMax, "head");
-        if (inputs != hidden)
+        if (inputs != units)
         {
-            throw new ModelFormatException($"head takes {inputs} inputs, but the last layer has {hidden} units.");
+            throw new ModelFormatException($"head takes {inputs} inputs, but the last layer has {units} units.");
         }
 
-        var dense = new Dense(
-            inputs,
-            outputs,
-            reader.Take<sbyte>("head.weight", "I8", outputs, inputs),
-            reader.Take<int>("head.bias", "I32", outputs),
-            reader.Take<float>("head.scale", "F32", outputs));
-        dense.Validate("head");
-        return dense;
+        var head = new DenseHead
+        {
+            InputCount = inputs,
+            OutputCount = outputs,
+            Weight = reader.TakeWeights("head.weight", outputs, inputs),
+            Bias = reader.Take<int>("head.bias", "I32", outputs),
+            Scale = reader.Take<float>("head.scale", "F32", outputs),
+            Activation = ModelReader.Choice(element, "activation", "head", OutputActivation.Linear, Enum.GetValues<OutputActivation>()),
+        };
+        head.Validate("head");
+        return head;
     }
 
     private static JsonDocument ParseArchitecture(string text)
@@ -201,26 +222,6 @@ internal static class ModelFile
         throw new ModelFormatException("Metadata 'edge' is not a JSON object. The file is damaged.");
     }
 
-    private static void RequireType(JsonElement element, string name, string type)
-    {
-        if (element.ValueKind != JsonValueKind.Object
-            || !element.TryGetProperty("type", out JsonElement value) || value.ValueKind != JsonValueKind.String || !value.ValueEquals(type))
-        {
-            throw new ModelFormatException($"{name}: this version knows only type '{type}' here. Update edge-runtime or quantise the model again.");
-        }
-    }
-
-    private static int Number(JsonElement element, string key, int min, int max, string where = "Metadata 'edge'")
-    {
-        if (!element.TryGetProperty(key, out JsonElement value) || value.ValueKind != JsonValueKind.Number
-            || !value.TryGetInt32(out int number) || number < min || number > max)
-        {
-            throw new ModelFormatException($"{where}: '{key}' must be a whole number from {min} to {max}. The file is damaged or made by a later version.");
-        }
-
-        return number;
-    }
-
     private static string Json(Action<Utf8JsonWriter> write)
     {
         using var stream = new MemoryStream();
@@ -230,38 +231,5 @@ internal static class ModelFile
         }
 
         return Encoding.UTF8.GetString(stream.ToArray());
-    }
-
-    /// <summary>Hands out each tensor once, checked against the shape the architecture asks for.</summary>
-    private sealed class Reader(TensorFile file)
-    {
-        private readonly HashSet<string> _taken = [];
-
-        internal T[] Take<T>(string name, string dtype, params int[] shape)
-            where T : unmanaged
-        {
-            if (!file.Tensors.TryGetValue(name, out Tensor tensor))
-            {
-                throw new ModelFormatException($"Tensor '{name}' is missing. The file is damaged or not made by edge-quantize.");
-            }
-
-            if (tensor.DType != dtype || !tensor.Shape.SequenceEqual(shape))
-            {
-                throw new ModelFormatException(
-                    $"Tensor '{name}' is {tensor.DType}[{string.Join(", ", tensor.Shape)}] where {dtype}[{string.Join(", ", shape)}] is due. The file is damaged.");
-            }
-
-            _taken.Add(name);
-            return tensor.ToArray<T>();
-        }
-
-        internal void RequireAllTaken()
-        {
-            string? stray = file.Tensors.Keys.FirstOrDefault(name => !_taken.Contains(name));
-            if (stray is not null)
-            {
-                throw new ModelFormatException($"Tensor '{stray}' belongs to no layer. The file is damaged or made by a later version.");
-            }
-        }
     }
 }

@@ -66,6 +66,16 @@ public sealed partial class ModelManifest
             }
         }
 
+        double?[]? min = Limits(root, "min", columns.Length);
+        double?[]? max = Limits(root, "max", columns.Length);
+        for (int i = 0; i < columns.Length; i++)
+        {
+            if (min?[i] >= max?[i])
+            {
+                throw new ModelFormatException($"Manifest entries 'min' and 'max' of column '{columns[i]}' are {min[i]} and {max[i]}; the first must be smaller.");
+            }
+        }
+
         return new ModelManifest
         {
             Name = root.TryGetProperty("name", out JsonElement name) && name.ValueKind == JsonValueKind.String ? name.GetString()! : "model",
@@ -77,6 +87,8 @@ public sealed partial class ModelManifest
             Outputs = outputs,
             TrainRows = Rows(root, "train_rows"),
             TestRows = Rows(root, "test_rows"),
+            Min = min,
+            Max = max,
             OutputRmse = rmse,
         };
     }
@@ -107,8 +119,15 @@ public sealed partial class ModelManifest
         var outputs = new ModelOutput[names.Length];
         for (int i = 0; i < names.Length; i++)
         {
-            int bracket = names[i].LastIndexOf("[t+", StringComparison.Ordinal);
-            int column = bracket < 0 ? -1 : Array.IndexOf(columns, names[i][..bracket]);
+            // Without the brackets it is an output of its own, which forecasts no column.
+            int bracket = names[i].LastIndexOf('[');
+            if (bracket < 0 && !string.IsNullOrWhiteSpace(names[i]) && Array.IndexOf(columns, names[i]) < 0)
+            {
+                outputs[i] = new ModelOutput(-1, 0, names[i]);
+                continue;
+            }
+
+            int column = bracket < 0 || !names[i].AsSpan(bracket).StartsWith("[t+") ? -1 : Array.IndexOf(columns, names[i][..bracket]);
             if (column < 0 || !names[i].EndsWith(']')
                 || !int.TryParse(names[i].AsSpan(bracket + 3, names[i].Length - bracket - 4), NumberStyles.None, CultureInfo.InvariantCulture, out int ticks)
                 || ticks is < 1 or > 100_000)
@@ -157,6 +176,24 @@ public sealed partial class ModelManifest
         }
 
         return array.EnumerateArray().Select(item => item.GetDouble()).ToArray();
+    }
+
+    // Physical limits: a number or null for each column.
+    private static double?[]? Limits(JsonElement root, string key, int count)
+    {
+        if (!root.TryGetProperty(key, out JsonElement array) || array.ValueKind == JsonValueKind.Null)
+        {
+            return null;
+        }
+
+        if (array.ValueKind != JsonValueKind.Array || array.EnumerateArray().Any(item => item.ValueKind != JsonValueKind.Null
+            && (item.ValueKind != JsonValueKind.Number || !item.TryGetDouble(out double value) || !float.IsFinite((float)value))))
+        {
+            throw new ModelFormatException($"Manifest entry '{key}' must be a list with a finite number or null for each column.");
+        }
+
+        RequireCount(key, array.GetArrayLength(), count);
+        return array.EnumerateArray().Select(item => item.ValueKind == JsonValueKind.Null ? (double?)null : item.GetDouble()).ToArray();
     }
 
     private static (int Begin, int End)? Rows(JsonElement root, string key)

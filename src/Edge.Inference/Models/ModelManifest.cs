@@ -2,10 +2,15 @@ using System.Text.Json;
 
 namespace Edge.Inference.Models;
 
-/// <summary>One output of a model: the column it forecasts and how many ticks ahead.</summary>
-/// <param name="Column">Index into <see cref="ModelManifest.Columns"/>.</param>
-/// <param name="TicksAhead">1..100000.</param>
-public readonly record struct ModelOutput(int Column, int TicksAhead);
+/// <summary>One output of a model: the column it forecasts and how many ticks ahead, or something else with a name of its own.</summary>
+/// <param name="Column">Index into <see cref="ModelManifest.Columns"/>; -1 if it forecasts none.</param>
+/// <param name="TicksAhead">1..100000; 0 if it forecasts none.</param>
+/// <param name="Name">Its name if it forecasts no column, else null.</param>
+public readonly record struct ModelOutput(int Column, int TicksAhead, string? Name = null)
+{
+    /// <summary>Whether it forecasts a column.</summary>
+    public bool IsForecast => Column >= 0;
+}
 
 /// <summary>
 /// What a training script says of its model: the columns it reads and in what unit, their mean and standard deviation,
@@ -43,11 +48,37 @@ public sealed partial class ModelManifest
     /// <summary>First and one-past-last row of the held-out data, or null.</summary>
     public (int Begin, int End)? TestRows { get; init; }
 
+    /// <summary>Smallest value each column can have, in its unit; null where nothing is known.</summary>
+    public IReadOnlyList<double?>? Min { get; init; }
+
+    /// <summary>Largest value each column can have, in its unit; null where nothing is known.</summary>
+    public IReadOnlyList<double?>? Max { get; init; }
+
     /// <summary>Root mean square error of each output on held-out rows, in units of its column's standard deviation, or null.</summary>
     public IReadOnlyList<double>? OutputRmse { get; init; }
 
+    /// <summary>Whether every output forecasts one of the columns.</summary>
+    public bool IsForecast => Outputs.All(output => output.IsForecast);
+
     /// <summary>The name of an output as the manifest writes it: <c>HUFL[t+1]</c>.</summary>
-    public string OutputName(int output) => $"{Columns[Outputs[output].Column]}[t+{Outputs[output].TicksAhead}]";
+    public string OutputName(int output) =>
+        Outputs[output].Name ?? $"{Columns[Outputs[output].Column]}[t+{Outputs[output].TicksAhead}]";
+
+    /// <summary>The physical limits of a column in normalised units, where both are known.</summary>
+    internal (float Lower, float Upper)? Limits(int column) =>
+        Min?[column] is { } min && Max?[column] is { } max ? (Normalise(column, min), Normalise(column, max)) : null;
+
+    /// <summary>A manifest for a model that has none: columns x0, x1, … in the model's own units, outputs y0, y1, …</summary>
+    internal static ModelManifest Plain(string name, int inputs, int outputs) => new()
+    {
+        Name = name,
+        Columns = Enumerable.Range(0, inputs).Select(i => $"x{i}").ToArray(),
+        Units = Enumerable.Repeat("", inputs).ToArray(),
+        PeriodSeconds = 1,
+        Mean = new double[inputs],
+        Std = Enumerable.Repeat(1.0, inputs).ToArray(),
+        Outputs = Enumerable.Range(0, outputs).Select(k => new ModelOutput(-1, 0, $"y{k}")).ToArray(),
+    };
 
     /// <summary>A physical value in units of standard deviations from the mean.</summary>
     public float Normalise(int column, double value) => (float)((value - Mean[column]) / Std[column]);
@@ -67,6 +98,8 @@ public sealed partial class ModelManifest
         Outputs = Outputs,
         TrainRows = TrainRows,
         TestRows = TestRows,
+        Min = Min,
+        Max = Max,
         OutputRmse = rmse,
     };
 
@@ -83,6 +116,8 @@ public sealed partial class ModelManifest
         WriteStrings(json, "outputs_named", Enumerable.Range(0, Outputs.Count).Select(OutputName));
         WriteRows(json, "train_rows", TrainRows);
         WriteRows(json, "test_rows", TestRows);
+        WriteLimits(json, "min", Min);
+        WriteLimits(json, "max", Max);
         if (OutputRmse is not null)
         {
             WriteNumbers(json, "output_rmse_normalised", OutputRmse);
@@ -108,6 +143,29 @@ public sealed partial class ModelManifest
         foreach (double value in values)
         {
             json.WriteNumberValue(value);
+        }
+
+        json.WriteEndArray();
+    }
+
+    private static void WriteLimits(Utf8JsonWriter json, string name, IReadOnlyList<double?>? limits)
+    {
+        if (limits is null)
+        {
+            return;
+        }
+
+        json.WriteStartArray(name);
+        foreach (double? limit in limits)
+        {
+            if (limit is { } value)
+            {
+                json.WriteNumberValue(value);
+            }
+            else
+            {
+                json.WriteNullValue();
+            }
         }
 
         json.WriteEndArray();

@@ -1,28 +1,32 @@
 namespace Edge.Inference.Reference;
 
 /// <summary>
-/// The float32 model as trained: the yardstick of every accuracy figure. Row order of the gates: input, forget, cell, output.
+/// The float32 model as trained: the yardstick of every accuracy figure.
 /// </summary>
-/// <param name="InputCount">I.</param>
-/// <param name="Layers">At least one.</param>
-/// <param name="Head">The dense head.</param>
+/// <param name="Normalisation">What the graph itself does to a reading before the first layer, or null.</param>
+/// <param name="Embedding">Symbols to vectors before the first layer, or null.</param>
+/// <param name="Layers">Recurrent and dense layers, at least one of them recurrent.</param>
+/// <param name="Head">The last dense layer, or null where the last recurrent layer's output is the model's.</param>
 /// <param name="Sha256">SHA-256 of the file it was read from, lower-case hex.</param>
-internal sealed record FloatModel(int InputCount, IReadOnlyList<FloatLstm> Layers, FloatDense Head, string Sha256)
+internal sealed record FloatModel(
+    FloatNormalisation? Normalisation, FloatEmbedding? Embedding, IReadOnlyList<FloatLayer> Layers, FloatDense? Head, string Sha256)
 {
-    internal int OutputCount => Head.OutputCount;
+    /// <summary>Width of what the first layer reads.</summary>
+    internal int FeatureCount => Layers[0].InputCount;
+
+    /// <summary>Width of a row that comes in: 1, a symbol's number, where there is an embedding.</summary>
+    internal int InputCount => Embedding is null ? FeatureCount : 1;
+
+    internal int OutputCount => Head?.UnitCount ?? Layers[^1].UnitCount;
 }
 
-/// <summary>One LSTM layer.</summary>
-/// <param name="InputCount">Inputs of the layer.</param>
-/// <param name="HiddenCount">H.</param>
-/// <param name="InputWeight">[4H, I].</param>
-/// <param name="RecurrentWeight">[4H, H].</param>
-/// <param name="Bias">[4H], both biases added.</param>
-internal sealed record FloatLstm(int InputCount, int HiddenCount, float[] InputWeight, float[] RecurrentWeight, float[] Bias);
+/// <summary>x' = (x - offset)·gain, per input.</summary>
+/// <param name="Offset">[I].</param>
+/// <param name="Gain">[I].</param>
+internal sealed record FloatNormalisation(float[] Offset, float[] Gain);
 
-/// <summary>y = W·h + b.</summary>
-/// <param name="InputCount">H of the last layer.</param>
-/// <param name="OutputCount">O.</param>
-/// <param name="Weight">[O, H].</param>
-/// <param name="Bias">[O].</param>
-internal sealed record FloatDense(int InputCount, int OutputCount, float[] Weight, float[] Bias);
+/// <summary>A table of vectors, one a symbol.</summary>
+/// <param name="SymbolCount">V.</param>
+/// <param name="Width">D.</param>
+/// <param name="Table">[V, D].</param>
+internal sealed record FloatEmbedding(int SymbolCount, int Width, float[] Table);

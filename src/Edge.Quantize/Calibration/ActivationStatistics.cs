@@ -2,76 +2,113 @@ using Edge.Inference.Reference;
 
 namespace Edge.Quantize.Calibration;
 
-/// <summary>What a float model's activations were like on the calibration rows: largest magnitudes and second moments.</summary>
+/// <summary>What a float model's activations were like on the calibration rows: magnitudes and second moments.</summary>
 internal sealed class ActivationStatistics
 {
     // Enough for a moment of a few hundred dimensions; more rows cost time and change nothing that can be measured.
-    private const int MomentRowsMax = 4096;
+    private const int SampledRowsMax = 4096;
+
+    private readonly List<float>[][] _outputs;
 
     private ActivationStatistics(FloatModel model)
     {
-        Input = new float[model.InputCount];
+        InputMin = Enumerable.Repeat(float.PositiveInfinity, model.InputCount).ToArray();
+        InputMax = Enumerable.Repeat(float.NegativeInfinity, model.InputCount).ToArray();
         Cell = new float[model.Layers.Count];
-        Hidden = model.Layers.Select(layer => new float[layer.HiddenCount]).ToArray();
-        Moment = model.Layers.Select(layer => new SecondMoment(layer.InputCount + layer.HiddenCount + 1)).ToArray();
-        HeadMoment = new SecondMoment(model.Head.InputCount + 1);
+        LargestOutput = model.Layers.Select(layer => new float[layer.UnitCount]).ToArray();
+        Moment = model.Layers.Select(layer => new SecondMoment(layer.InputCount + (layer.IsRecurrent ? layer.UnitCount : 0) + 1)).ToArray();
+        ResetMoment = model.Layers.Select(layer => layer is FloatGru { ResetAfterProduct: false } ? new SecondMoment(layer.InputCount + layer.UnitCount + 1) : null).ToArray();
+        HeadMoment = new SecondMoment(model.Layers[^1].UnitCount + 1);
+        _outputs = model.Layers.Select(layer => Enumerable.Range(0, layer.UnitCount).Select(_ => new List<float>()).ToArray()).ToArray();
     }
 
-    /// <summary>Largest |x| of each input.</summary>
-    internal float[] Input { get; }
+    /// <summary>Smallest value of each input as it comes in, before the graph's own normalisation.</summary>
+    internal float[] InputMin { get; }
 
-    /// <summary>Largest |c| of each layer.</summary>
+    /// <summary>Largest value of each input.</summary>
+    internal float[] InputMax { get; }
+
+    /// <summary>Largest |c| of each layer; 0 for layers without a cell state.</summary>
     internal float[] Cell { get; }
 
-    /// <summary>Largest |h| of each unit of each layer.</summary>
-    internal float[][] Hidden { get; }
+    /// <summary>Largest |output| of each unit of each layer.</summary>
+    internal float[][] LargestOutput { get; }
 
-    /// <summary>Second moment of what each layer's weights multiply: [x, h of the step before, 1].</summary>
+    /// <summary>Second moment of what each layer's weights multiply: [x, h of the step before, 1], or [x, 1] without a state.</summary>
     internal SecondMoment[] Moment { get; }
 
-    /// <summary>Second moment of what the head's weights multiply: [h, 1].</summary>
+    /// <summary>For a GRU that resets before the product, what its candidate's weights multiply: [x, r·h, 1]; else null.</summary>
+    internal SecondMoment?[] ResetMoment { get; }
+
+    /// <summary>Second moment of what the head's weights multiply: [output, 1].</summary>
     internal SecondMoment HeadMoment { get; }
 
-    /// <summary>Steps the float model over rows <paramref name="begin"/> to <paramref name="end"/> from the zero state.</summary>
+    /// <summary>Sampled |output| of a unit, ascending.</summary>
+    internal float[] Outputs(int layer, int unit) => [.. _outputs[layer][unit].Order()];
+
+    /// <summary>Steps the float model over rows <paramref name="begin"/> to <paramref name="end"/> from the initial state.</summary>
     internal static ActivationStatistics Measure(FloatModel model, ReadingsFile readings, int begin, int end)
     {
         var statistics = new ActivationStatistics(model);
         var session = new FloatSession(model);
         var outputs = new float[model.OutputCount];
-        float[][] before = model.Layers.Select(layer => new float[layer.HiddenCount]).ToArray();
-        int every = 1 + ((end - begin) / MomentRowsMax);
+        float[][] before = model.Layers.Select(layer => layer.IsRecurrent ? new float[layer.UnitCount] : []).ToArray();
+        int every = 1 + ((end - begin) / SampledRowsMax);
+        bool isSampled = false;
+        session.Stepped = (l, scratch) =>
+        {
+            if (isSampled)
+            {
+                statistics.Sample(session, l, before[l], scratch);
+            }
+        };
         for (int row = begin; row < end; row++)
         {
-            ReadOnlySpan<float> x = readings.Row(row);
-            bool sampled = row % every == 0;
-            for (int l = 0; sampled && l < before.Length; l++)
+            isSampled = row % every == 0;
+            for (int l = 0; isSampled && l < before.Length; l++)
             {
-                session.Hidden(l).CopyTo(before[l]);
+                session.Output(l)[..before[l].Length].CopyTo(before[l]);
             }
 
-            session.Step(x, outputs);
-            for (int l = 0; sampled && l < before.Length; l++)
-            {
-                statistics.Moment[l].Add(l == 0 ? x : session.Hidden(l - 1), before[l]);
-            }
-
-            if (sampled)
-            {
-                statistics.HeadMoment.Add(session.Hidden(before.Length - 1), []);
-            }
-
-            Widen(statistics.Input, x);
-            for (int l = 0; l < model.Layers.Count; l++)
-            {
-                Widen(statistics.Hidden[l], session.Hidden(l));
-                foreach (float c in session.Cell(l))
-                {
-                    statistics.Cell[l] = Math.Max(statistics.Cell[l], Math.Abs(c));
-                }
-            }
+            session.Step(readings.Row(row), outputs);
+            statistics.Widen(session, readings.Row(row));
         }
 
         return statistics;
+    }
+
+    private void Sample(FloatSession session, int l, ReadOnlySpan<float> before, ReadOnlySpan<float> scratch)
+    {
+        Moment[l].Add(session.Input(l), before);
+        ResetMoment[l]?.Add(session.Input(l), FloatGru.ResetHidden(scratch, before.Length));
+        ReadOnlySpan<float> output = session.Output(l);
+        for (int j = 0; j < output.Length; j++)
+        {
+            _outputs[l][j].Add(Math.Abs(output[j]));
+        }
+
+        if (l == Moment.Length - 1)
+        {
+            HeadMoment.Add(output, []);
+        }
+    }
+
+    private void Widen(FloatSession session, ReadOnlySpan<float> x)
+    {
+        for (int i = 0; i < x.Length; i++)
+        {
+            InputMin[i] = Math.Min(InputMin[i], x[i]);
+            InputMax[i] = Math.Max(InputMax[i], x[i]);
+        }
+
+        for (int l = 0; l < Moment.Length; l++)
+        {
+            Widen(LargestOutput[l], session.Output(l));
+            foreach (float c in session.Cell(l))
+            {
+                Cell[l] = Math.Max(Cell[l], Math.Abs(c));
+            }
+        }
     }
 
     private static void Widen(float[] largest, ReadOnlySpan<float> values)

@@ -5,7 +5,10 @@ using Edge.Inference.Models;
 
 namespace Edge.Quantize.Calibration;
 
-/// <summary>Recorded readings: the manifest's columns of a CSV file, row by row, normalised as the model takes them.</summary>
+/// <summary>
+/// Recorded readings, row by row, normalised as the model takes them: the manifest's columns of a CSV file, or rows as
+/// <c>infer</c> takes them (.f32, or .i64 for symbols).
+/// </summary>
 internal sealed class ReadingsFile
 {
     private readonly float[] _values;
@@ -20,13 +23,32 @@ internal sealed class ReadingsFile
 
     internal int RowCount => _values.Length / ColumnCount;
 
+    /// <summary>The rows from <paramref name="begin"/> to <paramref name="end"/> with one column raised.</summary>
+    internal ReadingsFile Shifted(int begin, int end, int column, float by)
+    {
+        float[] values = _values[(begin * ColumnCount)..(end * ColumnCount)];
+        for (int at = column; at < values.Length; at += ColumnCount)
+        {
+            values[at] += by;
+        }
+
+        return new ReadingsFile(values, ColumnCount);
+    }
+
     /// <summary>One row of normalised readings.</summary>
     internal ReadOnlySpan<float> Row(int row) => _values.AsSpan(row * ColumnCount, ColumnCount);
 
-    /// <summary>Reads a CSV file with a header, any of the separators , ; tab |.</summary>
+    /// <summary>Reads a CSV file with a header, any of the separators , ; tab |, or raw rows.</summary>
     /// <exception cref="InputException">A column is missing or a cell is not a finite number; the message names line and column.</exception>
     internal static ReadingsFile Load(string path, ModelManifest manifest)
     {
+        if (RawRows.Is(path))
+        {
+            float[] rows = RawRows.Read(path, "Readings", manifest.Columns.Count);
+            return rows.Length >= 2 * manifest.Columns.Count
+                ? new ReadingsFile(rows, manifest.Columns.Count) : throw new InputException($"Readings '{path}' have fewer than the 2 rows that are needed.");
+        }
+
         try
         {
             using var text = new StreamReader(path);

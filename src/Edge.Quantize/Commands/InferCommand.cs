@@ -3,7 +3,8 @@ using System.Runtime.InteropServices;
 using Edge.Inference;
 using Edge.Inference.Models;
 using Edge.Inference.Reference;
-using Edge.Quantize.Onnx;
+using Edge.Quantize.Calibration;
+using Edge.Quantize.Import;
 
 namespace Edge.Quantize.Commands;
 
@@ -12,13 +13,13 @@ internal static class InferCommand
 {
     internal static Command Create(TextWriter output)
     {
-        var model = new Argument<string>("MODEL") { Description = "A .safetensors model of edge-quantize, or an .onnx model." };
-        var input = new Option<string>("--input") { Description = "Rows of normalised inputs, little-endian float32.", Required = true };
+        var model = new Argument<string>("MODEL") { Description = "An int8 model of edge-quantize, or a float model (.onnx, .safetensors, .npz)." };
+        var input = new Option<string>("--input") { Description = "Rows of normalised inputs, little-endian float32; of symbols, int64, if the name ends in .i64.", Required = true };
         var outputPath = new Option<string>("--output") { Description = "Where the outputs go, little-endian float32.", Required = true };
-        var engine = new Option<string?>("--engine") { Description = "int8 (default for .safetensors) or float (default for .onnx)." };
+        var engine = new Option<string?>("--engine") { Description = "int8 (default for int8 models) or float (default for float models)." };
         engine.AcceptOnlyFromAmong("int8", "float", "onnx");
         var kernel = new Option<string?>("--kernel") { Description = $"Kernel of the int8 engine, all with the same result; on this processor: {string.Join(", ", InferenceSession.Kernels)}." };
-        var stateIn = new Option<string?>("--state-in") { Description = "Start from this saved state instead of zero." };
+        var stateIn = new Option<string?>("--state-in") { Description = "Start from this saved state." };
         var stateOut = new Option<string?>("--state-out") { Description = "Save the state after the last row." };
         var command = new Command("infer", "Runs the bare model over a raw float32 matrix, row by row, state carried.") { model, input, outputPath, engine, kernel, stateIn, stateOut };
         command.SetAction(parsed =>
@@ -29,7 +30,7 @@ internal static class InferCommand
             {
                 try
                 {
-                    stepper.Restore(OutputPath.Read(from, "State"));
+                    stepper.Restore(FileBytes.Read(from, "State"));
                 }
                 catch (ModelFormatException e)
                 {
@@ -40,7 +41,7 @@ internal static class InferCommand
             int rows = Infer(stepper, parsed.GetRequiredValue(input), parsed.GetRequiredValue(outputPath));
             if (parsed.GetValue(stateOut) is { } to)
             {
-                OutputPath.Write(to, stepper.Save());
+                FileBytes.Write(to, stepper.Save());
             }
 
             output.WriteLine($"{rows} rows of {stepper.InputCount} in, {rows} rows of {stepper.OutputCount} out.");
@@ -51,17 +52,17 @@ internal static class InferCommand
 
     private static Stepper Open(string path, string? engine, string? kernel)
     {
-        bool isOnnx = path.EndsWith(".onnx", StringComparison.OrdinalIgnoreCase);
-        switch (engine ?? (isOnnx ? "float" : "int8"))
+        bool isInt8 = ModelKind.IsInt8(path);
+        switch (engine ?? (isInt8 ? "int8" : "float"))
         {
-            case "float" when isOnnx:
-                var reference = new FloatSession(OnnxImporter.Load(path));
+            case "float" when !isInt8:
+                var reference = new FloatSession(FloatModels.Load(path));
                 return new Stepper(reference.Model.InputCount, reference.Model.OutputCount, reference.Step, reference.Save, bytes => reference.Restore(bytes));
-            case "int8" when !isOnnx:
+            case "int8" when isInt8:
                 InferenceSession session = NewSession(EdgeModel.Load(path), kernel);
                 return new Stepper(session.Model.InputCount, session.Model.OutputCount, session.Step, session.Save, bytes => session.Restore(bytes));
             case "float":
-                throw new InputException($"'{path}' is an int8 model; --engine float needs the .onnx file it was made from.");
+                throw new InputException($"'{path}' is an int8 model; --engine float needs the float model it was made from.");
             case "int8":
                 throw new InputException($"'{path}' is a float model; quantise it first: edge-quantize quantize {path} --manifest … --calibration … -o model.safetensors.");
             default:
@@ -83,29 +84,22 @@ internal static class InferCommand
 
     private static int Infer(Stepper stepper, string inputPath, string outputPath)
     {
-        byte[] bytes = OutputPath.Read(inputPath, "Input");
-        if (bytes.Length == 0 || bytes.Length % (sizeof(float) * stepper.InputCount) != 0)
-        {
-            throw new InputException($"Input '{inputPath}' has {bytes.Length} bytes; rows of {stepper.InputCount} float32 values ({sizeof(float) * stepper.InputCount} bytes each) are due.");
-        }
-
-        ReadOnlySpan<float> x = MemoryMarshal.Cast<byte, float>(bytes);
+        ReadOnlySpan<float> x = RawRows.Read(inputPath, "Input", stepper.InputCount);
         int rows = x.Length / stepper.InputCount;
-        for (int i = 0; i < x.Length; i++)
-        {
-            if (!float.IsFinite(x[i]))
-            {
-                throw new InputException($"Input '{inputPath}', row {i / stepper.InputCount}, column {i % stepper.InputCount} is {x[i]}; only finite values may reach the state.");
-            }
-        }
-
         float[] y = new float[rows * stepper.OutputCount];
         for (int row = 0; row < rows; row++)
         {
-            stepper.Step(x.Slice(row * stepper.InputCount, stepper.InputCount), y.AsSpan(row * stepper.OutputCount, stepper.OutputCount));
+            try
+            {
+                stepper.Step(x.Slice(row * stepper.InputCount, stepper.InputCount), y.AsSpan(row * stepper.OutputCount, stepper.OutputCount));
+            }
+            catch (ArgumentException e)
+            {
+                throw new InputException($"Input '{inputPath}', row {row}: {e.Message}", e);
+            }
         }
 
-        OutputPath.Write(outputPath, MemoryMarshal.AsBytes(y.AsSpan()));
+        FileBytes.Write(outputPath, MemoryMarshal.AsBytes(y.AsSpan()));
         return rows;
     }
 

@@ -2,7 +2,8 @@ using System.CommandLine;
 using System.Text.Json;
 using Edge.Inference.Models;
 using Edge.Inference.Reference;
-using Edge.Quantize.Onnx;
+using Edge.Quantize.Import;
+using Edge.Quantize.Quantization;
 
 namespace Edge.Quantize.Commands;
 
@@ -11,46 +12,59 @@ internal static class InspectCommand
 {
     internal static Command Create(TextWriter output)
     {
-        var model = new Argument<string>("MODEL") { Description = "A .safetensors model of edge-quantize, or an .onnx model." };
+        var model = new Argument<string>("MODEL") { Description = "An int8 model of edge-quantize, or a float model (.onnx, .safetensors, .npz)." };
         var asJson = new Option<bool>("--json") { Description = "One JSON object instead of text." };
         var command = new Command("inspect", "Says what is inside a model: layers, shapes, state size, operations per step.") { model, asJson };
         command.SetAction(parsed =>
         {
             string path = parsed.GetRequiredValue(model);
-            Summary summary = path.EndsWith(".onnx", StringComparison.OrdinalIgnoreCase) ? Of(OnnxImporter.Load(path)) : Of(EdgeModel.Load(path));
+            Summary summary = ModelKind.IsInt8(path) ? Of(EdgeModel.Load(path)) : Of(FloatModels.Load(path));
             output.WriteLine(parsed.GetValue(asJson) ? ToJson(summary, path) : ToText(summary, path));
             return 0;
         });
         return command;
     }
 
-    private sealed record Layer(string Type, int Inputs, int Units);
+    // Rows: all weights a unit has are gates·(inputs + state).
+    private sealed record LayerLine(string Type, int Inputs, int Units, long Operations, string Note = "");
 
     private sealed record Summary(
-        string Precision, IReadOnlyList<Layer> Layers, int StateBytes, long Operations, string Sha256, ModelManifest? Manifest, string? Provenance);
+        string Precision, IReadOnlyList<LayerLine> Layers, int StateBytes, string Sha256, ModelManifest? Manifest, string? Provenance);
 
     private static Summary Of(FloatModel model)
     {
-        Layer[] layers =
-        [
-            .. model.Layers.Select(layer => new Layer("lstm", layer.InputCount, layer.HiddenCount)),
-            new Layer("dense", model.Head.InputCount, model.Head.OutputCount),
-        ];
-        return new Summary("float32", layers, model.Layers.Sum(layer => 8 * layer.HiddenCount), Operations(layers), model.Sha256, null, null);
+        var layers = new List<LayerLine>();
+        if (model.Embedding is { } embedding)
+        {
+            layers.Add(new LayerLine("embedding", embedding.SymbolCount, embedding.Width, 0));
+        }
+
+        layers.AddRange(model.Layers.Concat(model.Head is null ? [] : [model.Head]).Select(layer =>
+            new LayerLine(LayerQuantizer.Name(layer), layer.InputCount, layer.UnitCount, Operations(layer.Gates, layer.InputCount, layer.UnitCount, layer.IsRecurrent))));
+        int floats = model.Layers.Sum(layer => (layer.IsRecurrent ? layer.UnitCount : 0) + layer.CellCount);
+        return new Summary("float32", layers, floats * sizeof(float), model.Sha256, null, null);
     }
 
     private static Summary Of(EdgeModel model)
     {
-        Layer[] layers =
-        [
-            .. model.Layers.Select(layer => new Layer("lstm", layer.InputCount, layer.HiddenCount)),
-            new Layer("dense", model.Head.InputCount, model.Head.OutputCount),
-        ];
-        return new Summary("int8", layers, model.StateBytes, Operations(layers), model.Sha256, model.Manifest, model.Provenance);
+        var layers = new List<LayerLine>();
+        if (model.Embedding is { } embedding)
+        {
+            layers.Add(new LayerLine("embedding", embedding.SymbolCount, embedding.Width, 0));
+        }
+
+        layers.AddRange(model.Layers.Select(layer => new LayerLine(
+            layer.Type, layer.InputCount, layer.UnitCount, Operations(layer.GateCount, layer.InputCount, layer.UnitCount, layer.IsRecurrent),
+            layer.IsRecurrent ? $"hidden int{layer.HiddenBits}" : "")));
+        if (model.Head is { } head)
+        {
+            layers.Add(new LayerLine("dense", head.InputCount, head.OutputCount, Operations(1, head.InputCount, head.OutputCount, false)));
+        }
+
+        return new Summary("int8", layers, model.StateBytes, model.Sha256, model.Manifest, model.Provenance);
     }
 
-    private static long Operations(IEnumerable<Layer> layers) =>
-        layers.Sum(layer => layer.Type == "lstm" ? 4L * layer.Units * (layer.Inputs + layer.Units) : (long)layer.Inputs * layer.Units);
+    private static long Operations(int gates, int inputs, int units, bool isRecurrent) => (long)gates * units * (inputs + (isRecurrent ? units : 0));
 
     private static string ToText(Summary summary, string path)
     {
@@ -58,12 +72,12 @@ internal static class InspectCommand
         {
             $"{Path.GetFileName(path)}: {summary.Precision}, sha256 {summary.Sha256}",
             "",
-            "  layer   inputs   units",
+            "  layer      inputs   units",
         };
-        lines.AddRange(summary.Layers.Select(layer => $"  {layer.Type,-6} {layer.Inputs,7} {layer.Units,7}"));
+        lines.AddRange(summary.Layers.Select(layer => $"  {layer.Type,-9} {layer.Inputs,7} {layer.Units,7}   {layer.Note}".TrimEnd()));
         lines.Add("");
         lines.Add($"  state       {summary.StateBytes} bytes a stream");
-        lines.Add($"  operations  {summary.Operations} multiply-accumulates a step");
+        lines.Add($"  operations  {summary.Layers.Sum(layer => layer.Operations)} multiply-accumulates a step");
         if (summary.Manifest is { } manifest)
         {
             lines.Add($"  reads       {string.Join(", ", manifest.Columns.Select((column, i) => manifest.Units[i].Length > 0 ? $"{column} ({manifest.Units[i]})" : column))}");
@@ -85,18 +99,23 @@ internal static class InspectCommand
             json.WriteString("sha256", summary.Sha256);
             json.WriteString("precision", summary.Precision);
             json.WriteStartArray("layers");
-            foreach (Layer layer in summary.Layers)
+            foreach (LayerLine layer in summary.Layers)
             {
                 json.WriteStartObject();
                 json.WriteString("type", layer.Type);
                 json.WriteNumber("input", layer.Inputs);
-                json.WriteNumber(layer.Type == "dense" ? "output" : "hidden", layer.Units);
+                json.WriteNumber(layer.Type is "dense" or "embedding" ? "output" : "hidden", layer.Units);
+                if (layer.Note.Length > 0)
+                {
+                    json.WriteString("note", layer.Note);
+                }
+
                 json.WriteEndObject();
             }
 
             json.WriteEndArray();
             json.WriteNumber("state_bytes", summary.StateBytes);
-            json.WriteNumber("operations_per_step", summary.Operations);
+            json.WriteNumber("operations_per_step", summary.Layers.Sum(layer => layer.Operations));
             if (summary.Manifest is { } manifest)
             {
                 json.WritePropertyName("manifest");

@@ -1,12 +1,14 @@
 using System.CommandLine;
+using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using Edge.Inference.Models;
 using Edge.Inference.Reference;
 using Edge.Quantize.Calibration;
 using Edge.Quantize.Evaluation;
-using Edge.Quantize.Onnx;
+using Edge.Quantize.Import;
 using Edge.Quantize.Quantization;
+using Edge.Quantize.Reports;
 
 namespace Edge.Quantize.Commands;
 
@@ -15,45 +17,85 @@ internal static class QuantizeCommand
 {
     internal static Command Create(TextWriter output)
     {
-        var model = new Argument<string>("MODEL") { Description = "The trained model, .onnx." };
-        var manifest = new Option<string>("--manifest") { Description = "The JSON beside it: columns, mean, std, period_seconds, outputs_named.", Required = true };
-        var calibration = new Option<string>("--calibration") { Description = "Readings in the manifest's columns and physical units, .csv.", Required = true };
+        var model = new Argument<string>("MODEL") { Description = "The trained model: .onnx, .safetensors (PyTorch's names) or .npz." };
+        var manifest = new Option<string?>("--manifest") { Description = "The JSON beside it: columns, mean, std, period_seconds, outputs_named; min and max where known. Without it only raw rows (.f32, .i64) calibrate." };
+        var calibration = new Option<string>("--calibration") { Description = "Readings in the manifest's columns and physical units, .csv; or rows as infer takes them, .f32 or .i64.", Required = true };
         var target = new Option<string>("--output", "-o") { Description = "The int8 model to write, .safetensors.", Required = true };
-        var command = new Command("quantize", "Turns a trained float model into an int8 one and prints its evaluation.") { model, manifest, calibration, target };
+        var precision = new Option<Precision>("--precision") { Description = "auto: as few int16 hidden states as the tolerance allows; int8 or int16: by hand.", DefaultValueFactory = _ => Precision.Auto };
+        var tolerance = new Option<double>("--tolerance") { Description = "Percent by which the RMSE on held-out rows may exceed the float model's.", DefaultValueFactory = _ => 0.1 };
+        var range = new Option<RangeMethod>("--range") { Description = "How the int8 range of a hidden unit is calibrated: minmax, percentile (99.9) or mse.", DefaultValueFactory = _ => RangeMethod.MinMax };
+        var headroom = new Option<double>("--headroom") { Description = "Input range over the largest calibrated reading; an anomaly is a reading outside it.", DefaultValueFactory = _ => 8 };
+        var report = new Option<string?>("--report") { Description = "Also write the evaluation as a self-contained HTML page." };
+        var command = new Command("quantize", """
+            Turns a trained float model into an int8 one and prints its evaluation.
+
+            Examples:
+              edge-quantize quantize model.onnx --manifest model.json --calibration readings.csv -o model.safetensors
+              edge-quantize quantize model.onnx --manifest model.json --calibration readings.csv -o model.safetensors --report report.html
+              edge-quantize quantize model.onnx --calibration rows.f32 -o model.safetensors --precision int16
+            """)
+        { model, manifest, calibration, target, precision, tolerance, range, headroom, report };
+        headroom.Validators.Add(result => Require(result, result.GetValueOrDefault<double>() is >= 1 and <= 1000, "--headroom must be from 1 to 1000."));
+        tolerance.Validators.Add(result => Require(result, result.GetValueOrDefault<double>() is >= 0 and <= 100, "--tolerance must be from 0 to 100 percent."));
         command.SetAction(parsed =>
         {
             string modelPath = parsed.GetRequiredValue(model);
             string calibrationPath = parsed.GetRequiredValue(calibration);
-            FloatModel floatModel = OnnxImporter.Load(modelPath);
-            ModelManifest description = LoadManifest(parsed.GetRequiredValue(manifest), floatModel);
+            string path = parsed.GetRequiredValue(target);
+            FloatModel floatModel = FloatModels.Load(modelPath);
+            ModelManifest description = LoadManifest(parsed.GetValue(manifest), floatModel, calibrationPath);
             ReadingsFile readings = ReadingsFile.Load(calibrationPath, description);
             (int begin, int end) = CalibrationRows(description, readings.RowCount);
-            string provenance = Provenance(modelPath, floatModel, calibrationPath, begin, end);
+            var settings = new QuantizationSettings { Range = parsed.GetValue(range), InputHeadroom = parsed.GetValue(headroom) };
+            string provenance = Provenance(modelPath, floatModel, calibrationPath, begin, end, settings, parsed.GetValue(precision), parsed.GetValue(tolerance));
 
+            using var progress = new Progress(output);
+            progress.Say("running the float model");
+            var reference = new FloatRun(floatModel, readings, description);
+            progress.Say("calibrating");
             ActivationStatistics statistics = ActivationStatistics.Measure(floatModel, readings, begin, end);
-            EdgeModel quantised = ModelQuantizer.Quantise(floatModel, description, statistics, new QuantizationSettings(), provenance);
-            ModelEvaluation evaluation = ModelEvaluation.Run(floatModel, quantised, readings);
+            progress.Say("quantising");
+            var search = new PrecisionSearch(reference, statistics, settings, parsed.GetValue(tolerance) / 100, provenance);
+            EdgeModel quantised = search.Run(parsed.GetValue(precision));
+            EvaluationReport evaluation = EvaluationReport.Measure(reference, quantised, progress.Say);
+            progress.Done();
 
             // The measured error goes into the file: it is the runtime's first idea of how sure a forecast is.
-            double[] rmse = evaluation.Outputs.Select(result => result.Int8RmseNormalised).ToArray();
-            byte[] file = quantised.With(description.WithOutputRmse(rmse)).ToBytes();
-            string path = parsed.GetRequiredValue(target);
-            OutputPath.Write(path, file);
+            double[] rmse = evaluation.Model.Outputs.Select(result => result.Int8RmseNormalised).ToArray();
+            byte[] file = (description.IsForecast ? quantised.With(description.WithOutputRmse(rmse)) : quantised).ToBytes();
+            FileBytes.Write(path, file);
 
             output.WriteLine($"{Path.GetFileName(modelPath)} -> {path}: {quantised.Architecture}, {file.Length} bytes, state {quantised.StateBytes} bytes a stream");
             output.WriteLine($"calibrated on rows {begin}..{end - 1} of {Path.GetFileName(calibrationPath)}");
-            EvaluationTable.Write(output, evaluation, description);
+            WriteTrials(output, search.Trials, parsed.GetValue(tolerance));
+            EvaluationTable.Write(output, evaluation);
+            HtmlReport.Write(parsed.GetValue(report), evaluation, output);
             return 0;
         });
         return command;
+
+        static void Require(System.CommandLine.Parsing.OptionResult result, bool holds, string sentence)
+        {
+            if (!holds)
+            {
+                result.AddError(sentence);
+            }
+        }
     }
 
-    internal static ModelManifest LoadManifest(string path, FloatModel model)
+    internal static ModelManifest LoadManifest(string? path, FloatModel model, string calibrationPath)
     {
+        if (path is null)
+        {
+            return RawRows.Is(calibrationPath)
+                ? ModelManifest.Plain("model", model.InputCount, model.OutputCount)
+                : throw new InputException($"'{calibrationPath}' is in physical units: give --manifest, which says what columns the model reads and how they are normalised.");
+        }
+
         ModelManifest manifest;
         try
         {
-            manifest = ModelManifest.Parse(OutputPath.Read(path, "Manifest"));
+            manifest = ModelManifest.Parse(FileBytes.Read(path, "Manifest", 16 << 20));
         }
         catch (ModelFormatException e)
         {
@@ -71,9 +113,25 @@ internal static class QuantizeCommand
 
     // Never calibrate on what is scored: the training rows, or the first four fifths.
     private static (int Begin, int End) CalibrationRows(ModelManifest manifest, int rows) =>
-        manifest.TrainRows is { } train && train.Begin < rows ? (train.Begin, Math.Min(train.End, rows)) : (0, rows - (rows / 5));
+        manifest.TrainRows is { } train && train.Begin < rows ? (train.Begin, Math.Min(train.End, rows)) : (0, rows - Math.Max(1, rows / 5));
 
-    private static string Provenance(string modelPath, FloatModel model, string calibrationPath, int begin, int end)
+    private static void WriteTrials(TextWriter output, IReadOnlyList<Trial> trials, double tolerance)
+    {
+        foreach (Trial trial in trials)
+        {
+            output.WriteLine(
+                $"tried {trial.Setting}: RMSE {EvaluationTable.Percent(trial.RmseChange)}, outside the calibrated range {EvaluationTable.Percent(trial.OutsideChange)}, int8 - float {100 * trial.WorstDifference:0.000} % at worst: {(trial.IsGood ? "good" : "not good enough")}");
+        }
+
+        if (!trials.Any(trial => trial.IsGood))
+        {
+            output.WriteLine(
+                $"warning: nothing tried meets the tolerance ({tolerance} % RMSE, {100 * PrecisionSearch.DifferenceMax} % difference); the closest was taken. More calibration rows, or training with weight decay, may help.");
+        }
+    }
+
+    private static string Provenance(
+        string modelPath, FloatModel model, string calibrationPath, int begin, int end, QuantizationSettings settings, Precision precision, double tolerance)
     {
         using var stream = new MemoryStream();
         using (var json = new Utf8JsonWriter(stream))
@@ -84,6 +142,10 @@ internal static class QuantizeCommand
             json.WriteString("source_sha256", model.Sha256);
             json.WriteString("calibration", Path.GetFileName(calibrationPath));
             json.WriteString("calibration_rows", $"{begin}..{end - 1}");
+            json.WriteString("precision", precision.ToString().ToLowerInvariant());
+            json.WriteString("tolerance", string.Create(CultureInfo.InvariantCulture, $"{tolerance} %"));
+            json.WriteString("range", settings.Range.ToString().ToLowerInvariant());
+            json.WriteNumber("headroom", settings.InputHeadroom);
             json.WriteEndObject();
         }
 

@@ -7,21 +7,28 @@ namespace Edge.Quantize.Onnx;
 
 /// <summary>
 /// Reads an ONNX graph into a <see cref="FloatModel"/>. The graph is walked once in its own order with every value known as
-/// one of three things: a constant, the features that stream through the model, or plumbing (shapes and initial states).
-/// Whatever touches the features and is not understood is refused with the node's name.
+/// a constant, as symbols or features that stream through the model, as a state, or as a shape. Whatever touches the features and
+/// is not understood is refused with the node's name.
 /// </summary>
 internal sealed class OnnxImporter
 {
-    internal const long FileMaxBytes = 256L << 20;
+    private static readonly HashSet<string> Recurrent = ["LSTM", "GRU", "RNN"];
+
+    // Operators that leave a zero state zero.
+    private static readonly HashSet<string> KeepsZero =
+        ["Slice", "Split", "Gather", "Squeeze", "Unsqueeze", "Reshape", "Transpose", "Identity", "Cast", "Expand", "Tile"];
 
     private readonly Dictionary<string, Value> _values = new(StringComparer.Ordinal);
-    private readonly List<FloatLstm> _layers = [];
-    private int _inputCount;
-    private float[]? _headWeight;
-    private float[]? _headBias;
+    private readonly LayerStack _layers = new();
+    private readonly Graph _graph;
+    private readonly ExternalData _external;
+    private readonly long _operatorSet;
 
-    private OnnxImporter()
+    private OnnxImporter(Model model, ExternalData external)
     {
+        _graph = model.Graph;
+        _external = external;
+        _operatorSet = model.OpsetImport.FirstOrDefault(set => set.Domain is "" or "ai.onnx")?.Version ?? 1;
     }
 
     // What a name in the graph stands for while the graph is walked.
@@ -29,47 +36,26 @@ internal sealed class OnnxImporter
 
     private sealed record Constant(OnnxTensor Tensor) : Value;
 
-    /// <summary>Features [.., Width] after <paramref name="Stage"/> recurrent and dense steps.</summary>
-    private sealed record Features(int Width, int Stage) : Value;
+    /// <summary>Rows that stream: the last dimension, the row's values, at one stage of the chain.</summary>
+    private sealed record Features(Axis[] Axes, int Stage) : Value;
 
-    private sealed record Plumbing(bool IsZero) : Value;
+    /// <summary>Numbers of symbols, before an embedding.</summary>
+    private sealed record Symbols(Axis[] Axes) : Value;
 
-    /// <summary>Reads a model file.</summary>
-    /// <exception cref="InputException">The file is not a model that can be imported; the message says what and where.</exception>
-    internal static FloatModel Load(string path)
-    {
-        byte[] bytes;
-        try
-        {
-            var file = new FileInfo(path);
-            if (!file.Exists)
-            {
-                throw new InputException($"Model '{path}' does not exist. Check the path.");
-            }
+    /// <summary>A state: what streams carry from step to step themselves, or zero.</summary>
+    private sealed record State(bool IsZero) : Value;
 
-            if (file.Length > FileMaxBytes)
-            {
-                throw new InputException($"Model '{path}' has {file.Length} bytes; {FileMaxBytes} is the limit.");
-            }
+    /// <summary>What no stream can have. That matters only if the model's output comes of it: exports also join states for the caller.</summary>
+    private sealed record Refused(string Reason) : Value;
 
-            bytes = File.ReadAllBytes(path);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
-        {
-            throw new InputException($"Model '{path}' cannot be read: {e.Message}", e);
-        }
+    /// <summary>The dimensions of something, as far as they are known.</summary>
+    private sealed record Dimensions(long?[] Sizes) : Value;
 
-        try
-        {
-            return Import(bytes);
-        }
-        catch (InputException e)
-        {
-            throw new InputException($"Model '{path}': {e.Message}", e);
-        }
-    }
-
-    internal static FloatModel Import(byte[] bytes)
+    /// <summary>Reads a model from its bytes.</summary>
+    /// <param name="bytes">The file.</param>
+    /// <param name="folder">Where external data may lie; null for nowhere.</param>
+    /// <exception cref="InputException">The bytes are not a model that can be imported.</exception>
+    internal static FloatModel Import(byte[] bytes, string? folder = null)
     {
         Model model;
         try
@@ -86,60 +72,111 @@ internal sealed class OnnxImporter
             throw new InputException("This file holds no ONNX graph. Export the model again, for instance with torch.onnx.export.");
         }
 
-        return new OnnxImporter().Walk(model.Graph) with { Sha256 = Convert.ToHexStringLower(SHA256.HashData(bytes)) };
+        return new OnnxImporter(model, new ExternalData(folder)).Walk(Convert.ToHexStringLower(SHA256.HashData(bytes)));
     }
 
-    private FloatModel Walk(Graph graph)
+    private FloatModel Walk(string sha256)
     {
-        if (!graph.Node.Any(node => node.OpType is "LSTM" or "GRU" or "RNN"))
+        if (!_graph.Node.Any(node => Recurrent.Contains(node.OpType)))
         {
-            throw new InputException("The graph has no recurrent node (LSTM), so it keeps no state from row to row. Run such a model with engine: onnx.");
+            Node? control = _graph.Node.FirstOrDefault(node => node.OpType is "Loop" or "Scan" or "If");
+            throw new InputException(control is null
+                ? "The graph has no recurrent node (LSTM, GRU or RNN), so it keeps no state from row to row. Run such a model with engine: onnx."
+                : $"{new OnnxNode(control, _graph.Node.IndexOf(control)).Label} hides the recurrence in a subgraph, which is not read. Export with the recurrent layer as one node (LSTM, GRU or RNN).");
         }
 
-        foreach (TensorProto initializer in graph.Initializer)
+        foreach (TensorProto initializer in _graph.Initializer)
         {
-            _values[initializer.Name] = new Constant(OnnxTensor.Read(initializer, initializer.Name));
+            _values[initializer.Name] = new Constant(OnnxTensor.Read(initializer, initializer.Name, _external));
         }
 
-        BindInputs(graph);
-        for (int i = 0; i < graph.Node.Count; i++)
+        BindInputs();
+        for (int i = 0; i < _graph.Node.Count; i++)
         {
-            Visit(new OnnxNode(graph.Node[i], i));
+            Visit(new OnnxNode(_graph.Node[i], i));
         }
 
-        if (_headWeight is null || !graph.Output.Any(output => _values.GetValueOrDefault(output.Name) is Features { Stage: int stage } && stage == Stage))
+        Value?[] outputs = _graph.Output.Select(output => _values.GetValueOrDefault(output.Name)).ToArray();
+        bool isThere = outputs.Any(output => output is Features features && features.Stage == _layers.Stage);
+        if (outputs.FirstOrDefault() is Refused first || (!isThere && (first = outputs.OfType<Refused>().FirstOrDefault()!) is not null))
         {
-            throw new InputException("No graph output is a dense layer over the last recurrent layer. Export the model with its output layer (torch.nn.Linear) included.");
+            throw new InputException(first.Reason);
         }
 
-        int hidden = _layers[^1].HiddenCount;
-        int outputs = _headWeight.Length / hidden;
-        return new FloatModel(_inputCount, _layers, new FloatDense(hidden, outputs, _headWeight, _headBias ?? new float[outputs]), "");
+        if (!isThere)
+        {
+            throw new InputException("No graph output is what the last layer gives. Export the model with its forecast as an output.");
+        }
+
+        return _layers.Build(sha256);
     }
 
-    private int Stage => _layers.Count + (_headWeight is null ? 0 : 1) + (_headBias is null ? 0 : 1);
-
-    // The features are the first input that is no constant; every other one is an initial state.
-    private void BindInputs(Graph graph)
+    // What recurrent nodes read as initial states or lengths is no reading, however many nodes it passes on its way.
+    private void BindInputs()
     {
-        ValueInfo[] inputs = graph.Input.Where(input => !_values.ContainsKey(input.Name)).ToArray();
-        if (inputs.Length == 0)
+        var producers = new Dictionary<string, Node>(StringComparer.Ordinal);
+        foreach (Node node in _graph.Node)
         {
-            throw new InputException("The graph has no input for the readings.");
+            foreach (string output in node.Output)
+            {
+                producers[output] = node;
+            }
         }
 
-        Shape? shape = inputs[0].Type?.TensorType?.Shape;
-        if (shape is null || shape.Dim.Count == 0 || shape.Dim[^1].DimValue is < 1 or > 4096)
+        HashSet<string> states = Ancestors(_graph.Node.Where(node => Recurrent.Contains(node.OpType)).SelectMany(node => node.Input.Skip(4).Take(3)));
+        HashSet<string> readings = Ancestors(_graph.Node.Where(node => Recurrent.Contains(node.OpType)).SelectMany(node => node.Input.Take(1)));
+        ValueInfo[] inputs = _graph.Input.Where(input => !_values.ContainsKey(input.Name)).ToArray();
+        ValueInfo[] features = inputs.Where(input => readings.Contains(input.Name)).ToArray();
+        if (features.Length != 1)
         {
-            throw new InputException($"Input '{inputs[0].Name}' does not say how many features a row has. Export with a fixed last dimension.");
+            throw new InputException(features.Length == 0
+                ? "The graph has no input for the readings that a recurrent node reads."
+                : $"The graph has {features.Length} inputs for readings ({string.Join(", ", features.Select(input => $"'{input.Name}'"))}); join them to one before the export.");
         }
 
-        _inputCount = (int)shape.Dim[^1].DimValue;
-        _values[inputs[0].Name] = new Features(_inputCount, 0);
-        foreach (ValueInfo state in inputs[1..])
+        foreach (ValueInfo input in inputs)
         {
-            _values[state.Name] = new Plumbing(IsZero: true);
+            _values[input.Name] = input == features[0] ? Readings(input) : new State(IsZero: states.Contains(input.Name));
         }
+
+        HashSet<string> Ancestors(IEnumerable<string> names)
+        {
+            var seen = new HashSet<string>(StringComparer.Ordinal);
+            var open = new Stack<string>(names);
+            while (open.TryPop(out string? name))
+            {
+                // Through another recurrent node only its readings count: its own states are its own matter.
+                if (name.Length > 0 && seen.Add(name) && producers.TryGetValue(name, out Node? producer))
+                {
+                    foreach (string input in Recurrent.Contains(producer.OpType) ? producer.Input.Take(1) : producer.OpType == "Shape" ? [] : producer.Input)
+                    {
+                        open.Push(input);
+                    }
+                }
+            }
+
+            return seen;
+        }
+    }
+
+    private Value Readings(ValueInfo input)
+    {
+        Shape? shape = input.Type?.TensorType?.Shape;
+        int type = input.Type?.TensorType?.ElemType ?? 1;
+        Axis[] axes = shape?.Dim.Select(dim => new Axis(AxisKind.Open, dim.HasDimValue && dim.DimValue > 0 ? dim.DimValue : null)).ToArray() ?? [];
+        if (type is 6 or 7 && axes.Length is >= 1 and <= 4)
+        {
+            return new Symbols(axes);
+        }
+
+        if (axes.Length is < 1 or > 6 || axes[^1].Size is not (>= 1 and <= 4096))
+        {
+            throw new InputException($"Input '{input.Name}' does not say how many values a row has. Export with a fixed last dimension.");
+        }
+
+        _layers.Begin((int)axes[^1].Size!);
+        axes[^1] = new Axis(AxisKind.Feature, axes[^1].Size);
+        return new Features(axes, 0);
     }
 
     private void Visit(OnnxNode node)
@@ -154,157 +191,322 @@ internal sealed class OnnxImporter
             throw new InputException($"{node.Label} is of a private operator set. Export with standard ONNX operators.");
         }
 
-        switch (node.Type)
+        if (node.Type == "Constant")
         {
-            case "Constant":
-                TensorProto tensor = node.Tensor("value") ?? throw new InputException($"{node.Label} has no tensor value.");
-                Bind(node, new Constant(OnnxTensor.Read(tensor, node.Outputs[0])));
-                break;
-            case "ConstantOfShape":
-                bool isZero = node.Tensor("value") is not { } fill || Array.TrueForAll(OnnxTensor.Read(fill, node.Label).Values, value => value == 0);
-                Bind(node, new Plumbing(isZero));
-                break;
-            case "LSTM":
-                AddLstm(node);
-                break;
-            case "MatMul":
-            case "Gemm":
-                AddDense(node);
-                break;
-            case "Add":
-                AddBias(node);
-                break;
-            case "Identity" or "Dropout" or "Squeeze" or "Unsqueeze" or "Transpose" or "Reshape" or "Cast" or "Flatten":
-                Bind(node, Get(node, 0));
-                break;
-            case "Shape":
-                Bind(node, new Plumbing(IsZero: false));
-                break;
-            case "GRU" or "RNN":
-                throw new InputException($"{node.Label}: this version quantises LSTM layers only. Train the model with torch.nn.LSTM, or run it with engine: onnx.");
-            default:
-                if (Enumerable.Range(0, node.InputCount).Any(at => node.Input(at).Length > 0 && Get(node, at) is Features))
-                {
-                    throw new InputException($"{node.Label} changes the features in a way this version cannot stream. Move it out of the model, or run the model with engine: onnx.");
-                }
-
-                bool zero = Enumerable.Range(0, node.InputCount).All(at => _values.GetValueOrDefault(node.Input(at)) is Constant or Plumbing { IsZero: true });
-                foreach (string output in node.Outputs)
-                {
-                    _values[output] = new Plumbing(zero && node.Type is "Slice" or "Split" or "Expand" or "Tile");
-                }
-
-                break;
-        }
-    }
-
-    private void AddLstm(OnnxNode node)
-    {
-        RequireNewest(node, out Features features);
-        if (_headWeight is not null)
-        {
-            throw new InputException($"{node.Label} follows a dense layer; this version wants recurrent layers first, then the head.");
+            Bind(node, ConstantOf(node));
+            return;
         }
 
-        FloatLstm layer = LstmNode.Read(node, features.Width, at => Get(node, at) is Constant constant ? constant.Tensor : null);
-        foreach (int state in new[] { 5, 6 })
+        Value?[] inputs = Enumerable.Range(0, node.InputCount).Select(at => node.Input(at).Length == 0 ? null : Get(node, at)).ToArray();
+        if (inputs.FirstOrDefault(input => input is Refused) is { } refused)
         {
-            if (node.Input(state).Length > 0 && !IsZero(Get(node, state)))
+            BindAll(node, refused);
+        }
+        else if (Recurrent.Contains(node.Type))
+        {
+            AddRecurrent(node, inputs);
+        }
+        else if (inputs.Length > 0 && inputs[0] is not null && inputs.All(input => input is Constant or null)
+            && ConstantFolder.Fold(node, inputs.Select(input => (input as Constant)?.Tensor).ToArray()) is { } folded)
+        {
+            for (int i = 0; i < Math.Min(folded.Length, node.Outputs.Count); i++)
             {
-                throw new InputException($"{node.Label} starts from a learned state ('{node.Input(state)}'), which this version does not keep. Export with zero or input states.");
+                _values[node.Outputs[i]] = new Constant(folded[i]);
             }
         }
-
-        _layers.Add(layer);
-        Bind(node, new Features(layer.HiddenCount, Stage));
-        for (int i = 1; i < node.Outputs.Count; i++)
+        else if (node.Type == "Gather" && inputs is [Constant table, Symbols symbols] && node.Int("axis", 0) == 0)
         {
-            _values[node.Outputs[i]] = new Plumbing(IsZero: false);
+            _layers.AddEmbedding(node.Label, table.Tensor);
+            Bind(node, new Features([.. symbols.Axes, new Axis(AxisKind.Feature, _layers.Width)], _layers.Stage));
+        }
+        else if (inputs.Any(input => input is Features))
+        {
+            VisitFeatures(node, inputs);
+        }
+        else if (inputs.FirstOrDefault() is Symbols indices)
+        {
+            Bind(node, new Symbols(Move(node, [.. indices.Axes, new Axis(AxisKind.Feature, 1)], inputs, 1)[..^1]));
+        }
+        else
+        {
+            VisitPlumbing(node, inputs);
         }
     }
 
-    private void AddDense(OnnxNode node)
+    private Constant ConstantOf(OnnxNode node)
     {
-        RequireNewest(node, out Features features);
-        if (_layers.Count == 0 || _headWeight is not null)
+        if (node.Tensor("value") is { } tensor)
         {
-            throw new InputException($"{node.Label}: this version takes one dense layer, after the recurrent ones.");
+            return new Constant(OnnxTensor.Read(tensor, node.Outputs[0], _external));
         }
 
-        if (Get(node, 1) is not Constant { Tensor: { Shape.Length: 2 } weight })
+        float[] values = node.Ints("value_ints") is { Length: > 0 } whole ? whole.Select(value => (float)value).ToArray()
+            : node.Floats("value_floats") is { Count: > 0 } many ? [.. many] : [];
+        return new Constant(values.Length > 0
+            ? new OnnxTensor(node.Outputs[0], [values.Length], values)
+            : new OnnxTensor(node.Outputs[0], [], [node.Float("value_float", 0) + node.Int("value_int", 0)]));
+    }
+
+    private void AddRecurrent(OnnxNode node, Value?[] inputs)
+    {
+        Features features = Newest(node, inputs);
+        bool isBatchMajor = node.Int("layout", 0) != 0;
+        if (features.Axes.Length != 3 || features.Axes[2].Kind != AxisKind.Feature)
+        {
+            throw new InputException($"{node.Label} reads '{node.Input(0)}' with {features.Axes.Length} dimensions; time, batch and values of a row, in that order, are due.");
+        }
+
+        Axis time = features.Axes[isBatchMajor ? 1 : 0];
+        Axis batch = features.Axes[isBatchMajor ? 0 : 1];
+        if (time.Kind is AxisKind.Batch || (batch.Kind is AxisKind.Time && batch.Size != 1))
+        {
+            throw new InputException($"{node.Label} steps through the batch instead of the time. Transpose its input, or train with batch_first set as the data is.");
+        }
+
+        _layers.AddRecurrent(node.Label, width => RecurrentNode.Read(
+            node, width, at => at < inputs.Length ? (inputs[at] as Constant)?.Tensor : null, at => InitialState(node, inputs, at)));
+        time = time with { Kind = AxisKind.Time };
+        batch = batch with { Kind = AxisKind.Batch };
+        var row = new Axis(AxisKind.Feature, _layers.Width);
+        Axis[][] outputs = isBatchMajor ? [[batch, time, Axis.One, row], [batch, Axis.One, row]] : [[time, Axis.One, batch, row], [Axis.One, batch, row]];
+        for (int i = 0; i < node.Outputs.Count; i++)
+        {
+            _values[node.Outputs[i]] = i < 2 ? new Features(outputs[i], _layers.Stage) : new State(IsZero: false);
+        }
+    }
+
+    private static OnnxTensor? InitialState(OnnxNode node, Value?[] inputs, int at) => (at < inputs.Length ? inputs[at] : null) switch
+    {
+        null or State { IsZero: true } => null,
+        Constant constant => constant.Tensor,
+        _ => throw new InputException($"{node.Label} starts from a state that other nodes compute ('{node.Input(at)}'), which a stream cannot carry. Export with initial states as inputs, constants or absent."),
+    };
+
+    // Everything that reads features: layers, or operators that move dimensions about.
+    private void VisitFeatures(OnnxNode node, Value?[] inputs)
+    {
+        if (node.Type == "Shape")
+        {
+            Bind(node, new Dimensions(((Features)inputs[0]!).Axes.Select(axis => axis.Size).ToArray()));
+            return;
+        }
+
+        int at = Array.FindIndex(inputs, input => input is Features);
+        if (inputs.Count(input => input is Features) > 1)
+        {
+            BindAll(node, new Refused($"{node.Label} joins two branches of the model; one chain of layers from input to output is read. Train without skip connections, or run the model with engine: onnx."));
+            return;
+        }
+
+        var features = (Features)inputs[at]!;
+        if (features.Stage != _layers.Stage)
+        {
+            BindAll(node, new Refused($"{node.Label} branches off an earlier layer; one chain of layers from input to output is read. Run the model with engine: onnx."));
+            return;
+        }
+
+        Axis[] axes = features.Axes;
+        switch (node.Type)
+        {
+            case "MatMul" or "Gemm" when at == 0:
+                _layers.AddDense(node.Label, DenseWeight(node, inputs, out int outputs), outputs, DenseBias(node, inputs, outputs));
+                axes = [.. axes[..^1], new Axis(AxisKind.Feature, outputs)];
+                break;
+            case "Add" or "Sub" or "Mul" or "Div":
+                AddAffine(node, inputs, at, axes);
+                break;
+            case "BatchNormalization" when at == 0:
+                AddBatchNormalization(node, inputs, axes);
+                break;
+            case "Softmax" when !IsOverRow(node, axes):
+                throw new InputException($"{node.Label} is a softmax over {Axes.Name(axes[Axes.Index(node, node.Int("axis", -1), axes.Length)])}, not over a row: attention over time cannot stream. Run the model with engine: onnx.");
+            case { } type when Activations.Of(node) is { } activation:
+                _layers.AddActivation(node.Label, activation);
+                break;
+            default:
+                Bind(node, features with { Axes = Move(node, axes, inputs, _layers.Width) });
+                return;
+        }
+
+        Bind(node, new Features(axes, _layers.Stage));
+    }
+
+    // Operators that keep every value and only rename or drop dimensions.
+    private static Axis[] Move(OnnxNode node, Axis[] axes, Value?[] inputs, int width)
+    {
+        OnnxTensor?[] constants = inputs.Select(input => (input as Constant)?.Tensor).ToArray();
+        switch (node.Type)
+        {
+            case "Identity" or "Dropout" or "Cast":
+                return axes;
+            case "Transpose":
+                return Axes.Transpose(node, axes);
+            case "Squeeze":
+                return Axes.Squeeze(node, axes, ConstantFolder.AxesOf(node, constants));
+            case "Unsqueeze":
+                return Axes.Unsqueeze(node, axes, ConstantFolder.AxesOf(node, constants) ?? []);
+            case "Flatten":
+                return Axes.Flatten(node, axes);
+            case "Reshape":
+                long?[] target = inputs.ElementAtOrDefault(1) is Dimensions dimensions
+                    ? dimensions.Sizes : ConstantFolder.Whole(constants, 1)?.Select(size => (long?)size).ToArray() ?? [];
+                return Axes.Reshape(node, axes, target, width);
+            case "Gather" when inputs[0] is Features or Symbols:
+                return Axes.Gather(node, axes, constants.ElementAtOrDefault(1));
+            case "Slice":
+                return Axes.Slice(
+                    node, axes, width, ConstantFolder.Whole(constants, 1) ?? node.Ints("starts") ?? [], ConstantFolder.Whole(constants, 2) ?? node.Ints("ends") ?? [],
+                    ConstantFolder.Whole(constants, 3) ?? node.Ints("axes"), ConstantFolder.Whole(constants, 4));
+            case "ReduceMean" or "ReduceSum" or "ReduceMax" or "GlobalAveragePool" or "AveragePool" or "MaxPool" or "Conv":
+                throw new InputException($"{node.Label} reads several steps of a sequence at once, which a stream does not have. Train without it, or run the model with engine: onnx.");
+            default:
+                throw new InputException($"{node.Label} changes the features in a way that is not read. Move it out of the model, or run the model with engine: onnx.");
+        }
+    }
+
+    // Shapes and states: nothing of it touches the values of a row.
+    private void VisitPlumbing(OnnxNode node, Value?[] inputs)
+    {
+        Value result = (node.Type, inputs) switch
+        {
+            ("ConstantOfShape", _) => new State(IsZero: node.Tensor("value") is not { } fill || OnnxTensor.Read(fill, node.Label, _external).IsZero),
+            ("Shape", [Symbols symbols, ..]) => new Dimensions(symbols.Axes.Select(axis => axis.Size).ToArray()),
+            ("Shape", _) => new Dimensions([]),
+            ("Concat", _) when inputs.All(input => input is Dimensions or Constant) => new Dimensions(inputs.SelectMany(SizesOf).ToArray()),
+            ("Gather", [Dimensions all, Constant one]) => new Dimensions(one.Tensor.Values.Select(at => At(all.Sizes, at)).ToArray()),
+            ("Squeeze" or "Unsqueeze" or "Cast" or "Identity" or "Reshape", [Dimensions same, ..]) => same,
+            ("Slice", [Dimensions, ..]) => new Dimensions([]),
+            ("Expand" or "Tile", [Constant constant, ..]) => new State(IsZero: constant.Tensor.IsZero),
+            ("Concat", _) => new State(IsZero: inputs.All(input => input is State { IsZero: true })),
+            _ => new State(IsZero: KeepsZero.Contains(node.Type) && inputs is [State { IsZero: true }, ..]),
+        };
+        BindAll(node, result);
+
+        static long?[] SizesOf(Value? value) => value switch
+        {
+            Dimensions dimensions => dimensions.Sizes,
+            Constant constant => constant.Tensor.Values.Select(size => (long?)size).ToArray(),
+            _ => [],
+        };
+
+        static long? At(long?[] sizes, float at)
+        {
+            int index = (int)(at < 0 ? at + sizes.Length : at);
+            return index >= 0 && index < sizes.Length ? sizes[index] : null;
+        }
+    }
+
+    private float[] DenseWeight(OnnxNode node, Value?[] inputs, out int outputs)
+    {
+        if (inputs.ElementAtOrDefault(1) is not Constant { Tensor: { Shape.Length: 2 } weight })
         {
             throw new InputException($"{node.Label}: its weight '{node.Input(1)}' is not a constant matrix.");
         }
 
-        bool transposed = node.Type == "Gemm" && node.Int("transB", 0) != 0;
-        if (node.Type == "Gemm" && (node.Int("transA", 0) != 0 || node.Float("alpha", 1) != 1 || node.Float("beta", 1) != 1))
+        bool isGemm = node.Type == "Gemm";
+        bool isTransposed = isGemm && node.Int("transB", 0) != 0;
+        if (isGemm && node.Int("transA", 0) != 0)
         {
-            throw new InputException($"{node.Label}: transA, alpha and beta other than 0, 1 and 1 are not read.");
+            throw new InputException($"{node.Label}: transA is not read.");
         }
 
-        int inputs = weight.Shape[transposed ? 1 : 0];
-        int outputs = weight.Shape[transposed ? 0 : 1];
-        if (inputs != features.Width || outputs is < 1 or > 4096)
+        int width = weight.Shape[isTransposed ? 1 : 0];
+        outputs = weight.Shape[isTransposed ? 0 : 1];
+        if (width != _layers.Width || outputs is < 1 or > 4096)
         {
-            throw new InputException($"{node.Label}: weight '{weight.Name}' is [{string.Join(", ", weight.Shape)}], but {features.Width} features come in.");
+            throw new InputException($"{node.Label}: weight '{weight.Name}' is {weight.ShapeText}, but {_layers.Width} values of a row come in.");
         }
 
-        var rows = new float[outputs * inputs];
+        float alpha = isGemm ? node.Float("alpha", 1) : 1;
+        var rows = new float[outputs * width];
         for (int r = 0; r < outputs; r++)
         {
-            for (int j = 0; j < inputs; j++)
+            for (int j = 0; j < width; j++)
             {
-                rows[(r * inputs) + j] = weight.Values[transposed ? (r * inputs) + j : (j * outputs) + r];
+                rows[(r * width) + j] = alpha * weight.Values[isTransposed ? (r * width) + j : (j * outputs) + r];
             }
         }
 
-        _headWeight = rows;
-        if (node.Type == "Gemm" && node.Input(2).Length > 0)
-        {
-            _headBias = BiasOf(node, 2, outputs);
-        }
-
-        Bind(node, new Features(outputs, Stage));
+        return Array.TrueForAll(rows, float.IsFinite) ? rows : throw new InputException($"{node.Label}: alpha {alpha} takes weights beyond what a float holds.");
     }
 
-    private void AddBias(OnnxNode node)
+    private static float[] DenseBias(OnnxNode node, Value?[] inputs, int outputs)
     {
-        Value left = Get(node, 0);
-        Value right = Get(node, 1);
-        if (left is not Features && right is not Features)
+        if (node.Type != "Gemm" || node.Input(2).Length == 0)
         {
-            Bind(node, new Plumbing(IsZero: false));
-            return;
+            return new float[outputs];
         }
 
-        Features features = left as Features ?? (Features)right;
-        if (_headWeight is null || _headBias is not null || features.Stage != Stage)
+        if (inputs[2] is not Constant { Tensor: { } bias } || (bias.Values.Length != outputs && bias.Values.Length != 1))
         {
-            throw new InputException($"{node.Label}: an addition to the features is read only as the bias of the dense layer just before it.");
+            throw new InputException($"{node.Label}: its bias '{node.Input(2)}' is not a constant of {outputs} values.");
         }
 
-        _headBias = BiasOf(node, left is Features ? 1 : 0, features.Width);
-        Bind(node, features with { Stage = Stage });
+        float beta = node.Float("beta", 1);
+        return Enumerable.Range(0, outputs).Select(r => beta * bias.Values[bias.Values.Length == 1 ? 0 : r]).ToArray();
     }
 
-    private float[] BiasOf(OnnxNode node, int at, int width)
+    private void AddAffine(OnnxNode node, Value?[] inputs, int at, Axis[] axes)
     {
-        if (Get(node, at) is not Constant { Tensor: { } bias } || bias.Values.Length != width)
+        if (inputs.Length != 2 || inputs[1 - at] is not Constant { Tensor: { } tensor })
         {
-            throw new InputException($"{node.Label}: its bias '{node.Input(at)}' is not a constant of {width} values.");
+            throw new InputException($"{node.Label} combines the features with something that is no constant, so it cannot be part of a stream.");
         }
 
-        return bias.Values;
+        int inRow = axes.Length - 1 - Array.FindIndex(axes, axis => axis.Kind == AxisKind.Feature);
+        bool fits = tensor.Values.Length == 1 || (tensor.Values.Length == _layers.Width && tensor.Shape.Length > inRow && tensor.Shape[^(1 + inRow)] == _layers.Width);
+        if (!fits)
+        {
+            throw new InputException($"{node.Label}: the constant '{tensor.Name}' is {tensor.ShapeText}; one value, or one for each of a row's {_layers.Width}, is due.");
+        }
+
+        double[] values = tensor.Values.Select(value => (double)value).ToArray();
+        if (node.Type == "Div" && (at == 1 || Array.IndexOf(values, 0) >= 0))
+        {
+            throw new InputException(at == 1
+                ? $"{node.Label} divides a constant by the features, which no layer can take in."
+                : $"{node.Label} divides by 0: a standard deviation of 0 in the training data does that. Leave that column out.");
+        }
+
+        (IReadOnlyList<double> factor, IReadOnlyList<double> term) = node.Type switch
+        {
+            "Add" => ([1.0], values),
+            "Sub" when at == 0 => ([1.0], values.Select(value => -value).ToArray()),
+            "Sub" => ([-1.0], values),
+            "Mul" => (values, [0.0]),
+            _ => ((IReadOnlyList<double>)values.Select(value => 1 / value).ToArray(), (IReadOnlyList<double>)[0.0]),
+        };
+        _layers.AddAffine(node.Label, factor, term);
     }
 
-    private void RequireNewest(OnnxNode node, out Features features)
+    // y = (x - mean)/sqrt(variance + epsilon)·scale + bias, over dimension 1.
+    private void AddBatchNormalization(OnnxNode node, Value?[] inputs, Axis[] axes)
     {
-        features = Get(node, 0) as Features
+        if (inputs.Length < 5 || inputs[1..5].Any(input => input is not Constant constant || constant.Tensor.Values.Length != _layers.Width)
+            || axes.Length < 2 || axes[1].Kind != AxisKind.Feature)
+        {
+            throw new InputException($"{node.Label} is read over the values of a row, with four constants of {_layers.Width} values, only.");
+        }
+
+        float[][] p = inputs[1..5].Select(input => ((Constant)input!).Tensor.Values).ToArray();
+        double[] factor = p[0].Select((scale, i) => scale / Math.Sqrt(p[3][i] + (double)node.Float("epsilon", 1e-5f))).ToArray();
+        _layers.AddAffine(node.Label, factor, factor.Select((f, i) => p[1][i] - (p[2][i] * f)).ToArray());
+    }
+
+    // Before operator set 13 a softmax is over all dimensions from its axis on.
+    private bool IsOverRow(OnnxNode node, Axis[] axes)
+    {
+        int axis = Axes.Index(node, node.Int("axis", _operatorSet < 13 ? 1 : -1), axes.Length);
+        return axes[axis].Kind == AxisKind.Feature || (_operatorSet < 13 && axes[axis..].All(inner => inner.Kind == AxisKind.Feature || inner.IsSingle));
+    }
+
+    // The features a recurrent node reads: an older stage would leave out what came since.
+    private Features Newest(OnnxNode node, Value?[] inputs)
+    {
+        Features features = inputs.FirstOrDefault() as Features
             ?? throw new InputException($"{node.Label} does not read the model's features ('{node.Input(0)}'), so it cannot be part of a stream.");
-        if (features.Stage != Stage)
-        {
-            throw new InputException($"{node.Label} branches off an earlier layer; this version takes one chain of layers from input to output.");
-        }
+        return features.Stage == _layers.Stage
+            ? features : throw new InputException($"{node.Label} branches off an earlier layer; one chain of layers from input to output is read.");
     }
 
     private Value Get(OnnxNode node, int at) =>
@@ -313,10 +515,11 @@ internal sealed class OnnxImporter
 
     private void Bind(OnnxNode node, Value value) => _values[node.Outputs[0]] = value;
 
-    private static bool IsZero(Value value) => value switch
+    private void BindAll(OnnxNode node, Value value)
     {
-        Plumbing plumbing => plumbing.IsZero,
-        Constant constant => Array.TrueForAll(constant.Tensor.Values, element => element == 0),
-        _ => false,
-    };
+        foreach (string output in node.Outputs)
+        {
+            _values[output] = value;
+        }
+    }
 }

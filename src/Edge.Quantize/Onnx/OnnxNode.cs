@@ -19,8 +19,6 @@ internal sealed class OnnxNode(Node proto, int index)
     /// <summary>Name of an input, or "" where the node leaves it out.</summary>
     internal string Input(int at) => at < proto.Input.Count ? proto.Input[at] : "";
 
-    internal bool Has(string attribute) => proto.Attribute.Any(item => item.Name == attribute);
-
     internal long Int(string attribute, long otherwise) => Find(attribute)?.I ?? otherwise;
 
     internal float Float(string attribute, float otherwise) => Find(attribute)?.F ?? otherwise;
@@ -28,6 +26,10 @@ internal sealed class OnnxNode(Node proto, int index)
     internal string Text(string attribute, string otherwise) => Find(attribute)?.S.ToStringUtf8() ?? otherwise;
 
     internal IReadOnlyList<string> Texts(string attribute) => Find(attribute)?.Strings.Select(item => item.ToStringUtf8()).ToArray() ?? [];
+
+    internal IReadOnlyList<float> Floats(string attribute) => Find(attribute)?.Floats.ToArray() ?? [];
+
+    internal long[]? Ints(string attribute) => Find(attribute)?.Ints.ToArray();
 
     internal TensorProto? Tensor(string attribute) => Find(attribute)?.T;
 

@@ -6,9 +6,10 @@ namespace Edge.Quantize.Onnx;
 /// <summary>A constant of an ONNX graph as float32, checked: its shape fits its data and every value is finite.</summary>
 internal sealed class OnnxTensor
 {
-    private const long ElementsMax = 64L << 20;
+    /// <summary>Most elements of one tensor: 2,000 units fit four times over.</summary>
+    internal const long ElementsMax = 16L << 20;
 
-    private OnnxTensor(string name, int[] shape, float[] values)
+    internal OnnxTensor(string name, int[] shape, float[] values)
     {
         Name = name;
         Shape = shape;
@@ -21,22 +22,26 @@ internal sealed class OnnxTensor
 
     internal float[] Values { get; }
 
-    /// <summary>Reads the element types a recurrent model uses; whole numbers become floats, which is exact for shapes and axes.</summary>
-    internal static OnnxTensor Read(TensorProto proto, string name)
-    {
-        if (proto.DataLocation == 1 || proto.ExternalData.Count > 0)
-        {
-            throw new InputException($"Tensor '{name}' keeps its values in another file, which this version does not read. Save the model with its weights inside.");
-        }
+    /// <summary>How messages write the shape.</summary>
+    internal string ShapeText => $"[{string.Join(", ", Shape)}]";
 
+    internal bool IsZero => Array.TrueForAll(Values, value => value == 0);
+
+    /// <summary>Reads the element types a recurrent model uses; whole numbers become floats, which is exact for shapes and axes.</summary>
+    internal static OnnxTensor Read(TensorProto proto, string name, ExternalData external)
+    {
         int[] shape = ReadShape(proto, name, out long elements);
         float[] values = proto.DataType switch
         {
-            1 => proto.HasRawData ? Raw<float>(proto, name, elements) : [.. proto.FloatData],
-            7 => (proto.HasRawData ? Raw<long>(proto, name, elements) : [.. proto.Int64Data]).Select(value => (float)value).ToArray(),
-            6 => (proto.HasRawData ? Raw<int>(proto, name, elements) : [.. proto.Int32Data]).Select(value => (float)value).ToArray(),
-            11 => (proto.HasRawData ? Raw<double>(proto, name, elements) : [.. proto.DoubleData]).Select(value => (float)value).ToArray(),
-            _ => throw new InputException($"Tensor '{name}' has ONNX element type {proto.DataType}; float32, float64, int32 and int64 are read."),
+            1 => Elements<float>(proto, name, elements, external) ?? [.. proto.FloatData],
+            10 => Elements<Half>(proto, name, elements, external)?.Select(value => (float)value).ToArray()
+                ?? proto.Int32Data.Select(bits => (float)BitConverter.UInt16BitsToHalf((ushort)bits)).ToArray(),
+            16 => Elements<ushort>(proto, name, elements, external)?.Select(BFloat16).ToArray() ?? proto.Int32Data.Select(bits => BFloat16((ushort)bits)).ToArray(),
+            11 => Elements<double>(proto, name, elements, external)?.Select(value => (float)value).ToArray() ?? proto.DoubleData.Select(value => (float)value).ToArray(),
+            7 => Elements<long>(proto, name, elements, external)?.Select(value => (float)value).ToArray() ?? proto.Int64Data.Select(value => (float)value).ToArray(),
+            6 => Elements<int>(proto, name, elements, external)?.Select(value => (float)value).ToArray() ?? proto.Int32Data.Select(value => (float)value).ToArray(),
+            9 or 2 => Elements<byte>(proto, name, elements, external)?.Select(value => (float)value).ToArray() ?? proto.Int32Data.Select(value => (float)value).ToArray(),
+            _ => throw new InputException($"Tensor '{name}' has ONNX element type {proto.DataType}; float16, bfloat16, float32, float64, int32 and int64 are read."),
         };
         if (values.Length != elements)
         {
@@ -63,18 +68,37 @@ internal sealed class OnnxTensor
             }
         }
 
+        if (proto.Dims.Count > 8)
+        {
+            throw new InputException($"Tensor '{name}' claims {proto.Dims.Count} dimensions, which no model here can have. The file is damaged.");
+        }
+
         return proto.Dims.Select(dimension => (int)dimension).ToArray();
     }
 
-    private static T[] Raw<T>(TensorProto proto, string name, long elements)
+    // Raw elements, of the file itself or of one beside it; null where they are in a typed list.
+    private static T[]? Elements<T>(TensorProto proto, string name, long elements, ExternalData external)
         where T : unmanaged
     {
-        ReadOnlySpan<byte> bytes = proto.RawData.Span;
-        if (bytes.Length != elements * Marshal.SizeOf<T>())
+        int size = Marshal.SizeOf<T>();
+        if (proto.DataLocation == 1 || proto.ExternalData.Count > 0)
         {
-            throw new InputException($"Tensor '{name}' has {bytes.Length} bytes, its shape needs {elements * Marshal.SizeOf<T>()}. The file is damaged.");
+            return MemoryMarshal.Cast<byte, T>(external.Read(proto, name, elements * size)).ToArray();
+        }
+
+        if (!proto.HasRawData)
+        {
+            return null;
+        }
+
+        ReadOnlySpan<byte> bytes = proto.RawData.Span;
+        if (bytes.Length != elements * size)
+        {
+            throw new InputException($"Tensor '{name}' has {bytes.Length} bytes, its shape needs {elements * size}. The file is damaged.");
         }
 
         return MemoryMarshal.Cast<byte, T>(bytes).ToArray();
     }
+
+    private static float BFloat16(ushort bits) => BitConverter.Int32BitsToSingle(bits << 16);
 }

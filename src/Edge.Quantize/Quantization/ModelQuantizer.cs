@@ -11,35 +11,78 @@ internal static class ModelQuantizer
     internal static EdgeModel Quantise(
         FloatModel model, ModelManifest manifest, ActivationStatistics statistics, QuantizationSettings settings, string provenance)
     {
-        // A channel that never moved in calibration still gets a range of one standard deviation.
-        float[] inputScale = statistics.Input
-            .Select(largest => (float)(settings.InputHeadroom * (largest > 1e-6f ? largest : 1) / short.MaxValue))
-            .ToArray();
-        double[] arriving = inputScale.Select(scale => (double)scale).ToArray();
-        int arrivingMax = short.MaxValue;
-
-        var layers = new List<LstmCell>();
+        QuantisedInput input = QuantiseInput(model, manifest, statistics, settings);
+        Operand arriving = input.Arriving;
+        var layers = new List<Layer>();
         for (int l = 0; l < model.Layers.Count; l++)
         {
-            short[] hiddenMultiplier = HiddenMultipliers(statistics.Hidden[l], settings.HiddenHeadroom);
-            LstmCell layer = LstmQuantizer.Quantise(
-                model.Layers[l], arriving, arrivingMax, hiddenMultiplier, CellFractionBits(statistics.Cell[l], settings.CellHeadroom),
-                statistics.Moment[l]);
+            Layer layer = LayerQuantizer.Quantise(model.Layers[l], l, arriving, statistics, settings);
             layers.Add(layer);
-            arriving = hiddenMultiplier.Select(multiplier => 1.0 / multiplier).ToArray();
-            arrivingMax = sbyte.MaxValue;
+            bool nextIsRecurrent = l + 1 < model.Layers.Count && model.Layers[l + 1].IsRecurrent;
+            arriving = layer.IsNarrow && nextIsRecurrent ? Operand.OfHidden(layer) : Operand.OfOutput(layer);
         }
 
-        var quantised = new EdgeModel(
-            manifest, new float[model.InputCount], inputScale, [.. layers], DenseQuantizer.Quantise(model.Head, statistics.HeadMoment), provenance, new string('0', 64));
+        DenseHead? head = model.Head is null
+            ? null : HeadQuantizer.Quantise(model.Head, layers[^1].OutputFractionBits, new CompensatedRounding(statistics.HeadMoment));
+        var quantised = new EdgeModel(manifest, input.Offset, input.Scale, input.Embedding, [.. layers], head, provenance, new string('0', 64));
         return EdgeModel.Parse(quantised.ToBytes());
     }
 
-    // h8 = h·m: as many int8 steps a unit of h as its calibrated range allows, at most 8 times the full-range 127.
-    private static short[] HiddenMultipliers(float[] largest, double headroom) =>
-        largest.Select(value => (short)Math.Floor(127 / Math.Clamp(value * headroom, 0.125, 1))).ToArray();
+    /// <summary>What the first layer's weights meet: readings by their offset and scale, then the graph's own normalisation.</summary>
+    internal static Operand InputOperand(FloatNormalisation? normalisation, float[] offset, float[] scale)
+    {
+        var operand = new Operand(new double[scale.Length], 32768);
+        for (int i = 0; i < scale.Length; i++)
+        {
+            double gain = normalisation?.Gain[i] ?? 1;
+            operand.Scale[i] = scale[i] * gain;
+            operand.Offset[i] = (offset[i] - (double)(normalisation?.Offset[i] ?? 0)) * gain;
+        }
 
-    // The most fraction bits with which headroom times the largest cell state still fits ±2^(15-n).
-    private static int CellFractionBits(float largest, double headroom) =>
-        Math.Clamp(15 - (int)Math.Ceiling(Math.Log2(Math.Max(largest * headroom, 1e-3))), 4, 13);
+        return operand;
+    }
+
+    /// <summary>The same of an embedding: each value's largest magnitude is 32,767 steps.</summary>
+    internal static Operand EmbeddingOperand(FloatEmbedding table) => new(
+        Enumerable.Range(0, table.Width)
+            .Select(d => Math.Max(Enumerable.Range(0, table.SymbolCount).Max(v => Math.Abs((double)table.Table[(v * table.Width) + d])), 1e-6) / short.MaxValue).ToArray(),
+        32768);
+
+    private static QuantisedInput QuantiseInput(FloatModel model, ModelManifest manifest, ActivationStatistics statistics, QuantizationSettings settings)
+    {
+        if (model.Embedding is { } table)
+        {
+            Operand symbols = EmbeddingOperand(table);
+            short[] integers = table.Table.Select((value, at) => (short)Math.Round(value / symbols.Scale[at % table.Width])).ToArray();
+            return new QuantisedInput([], [], new Embedding { SymbolCount = table.SymbolCount, Width = table.Width, Table = integers }, symbols);
+        }
+
+        var offset = new float[model.InputCount];
+        var scale = new float[model.InputCount];
+        for (int i = 0; i < offset.Length; i++)
+        {
+            // A graph that normalises for itself reads x' = (x - middle)·gain.
+            float middle = model.Normalisation?.Offset[i] ?? 0;
+            float gain = model.Normalisation?.Gain[i] ?? 1;
+            (float lower, float upper) = (statistics.InputMin[i], statistics.InputMax[i]);
+            double unit = 1 / Math.Abs((double)gain);
+            double largest = Math.Max(upper - middle, middle - lower);
+            double range = Math.Max(largest * settings.InputHeadroom, largest + (settings.InputMargin * unit));
+            offset[i] = middle;
+            if (manifest.Limits(i) is { } limits)
+            {
+                // What the sensor can give at most is known: nothing beyond is needed.
+                (lower, upper) = (Math.Min(lower, limits.Lower), Math.Max(upper, limits.Upper));
+                offset[i] = (lower + upper) / 2;
+                range = Math.Max((upper - lower) / 2, 1e-3 * unit);
+            }
+
+            scale[i] = (float)(range / short.MaxValue);
+        }
+
+        return new QuantisedInput(offset, scale, null, InputOperand(model.Normalisation, offset, scale));
+    }
+
+    // What comes in: as the file has it, and as the first layer's weights meet it.
+    private sealed record QuantisedInput(float[] Offset, float[] Scale, Embedding? Embedding, Operand Arriving);
 }

@@ -14,7 +14,14 @@ internal static class EngineFactory
     {
         try
         {
-            return new Int8Engine(model == "demo" ? EdgeModel.Parse(ReadBundled()) : EdgeModel.Load(model));
+            EdgeModel loaded = model == "demo" ? EdgeModel.Parse(ReadBundled()) : EdgeModel.Load(model);
+            if (loaded.ReadsSymbols || !loaded.Manifest.IsForecast)
+            {
+                throw new InputException(
+                    $"Model '{model}' {(loaded.ReadsSymbols ? "reads symbols, not readings" : "has outputs that forecast no column")}: a stream needs a model of readings whose manifest names every output COLUMN[t+N].");
+            }
+
+            return new Int8Engine(loaded);
         }
         catch (Exception e) when (e is ModelFormatException or ArgumentException)
         {

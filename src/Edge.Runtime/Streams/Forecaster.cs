@@ -56,7 +56,7 @@ internal sealed class Forecaster
     {
         for (int k = 0; k < _errors.Length; k++)
         {
-            (int column, int ahead) = _manifest.Outputs[k];
+            (int column, int ahead, _) = _manifest.Outputs[k];
             int slot = (int)(seq % ahead);
             _errors[k] = float.NaN;
             if (_madeAt[k][slot] == seq - ahead && reading.Quality[column] == Quality.Good)

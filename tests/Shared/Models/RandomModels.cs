@@ -7,6 +7,9 @@ namespace Edge.Testing;
 /// <summary>Models with seeded random weights: any shape, no training.</summary>
 internal static class RandomModels
 {
+    /// <summary>Symbols of the models that have an embedding.</summary>
+    internal const int Symbols = 11;
+
     internal static ModelManifest Manifest(int inputs, int outputs) => new()
     {
         Name = "random",
@@ -23,24 +26,39 @@ internal static class RandomModels
     internal static byte[] Int8(int seed, int inputs, int hidden, int layers, int outputs)
     {
         var random = new Random(seed);
-        var cells = new List<LstmCell>();
+        var cells = new List<Layer>();
         for (int l = 0; l < layers; l++)
         {
             int width = l == 0 ? inputs : hidden;
-            cells.Add(new LstmCell(
-                width, hidden, l == 0 ? Math.Min(30, 8 + Log2(width)) : Log2(width), Log2(hidden), 10, random.Next(9, 14),
-                Weights(random, 4 * hidden * width), Weights(random, 4 * hidden * hidden),
-                Shorts(random, 4 * hidden, 500, 4000), Shorts(random, 4 * hidden, 500, 4000),
-                Enumerable.Range(0, 4 * hidden).Select(_ => random.Next(-4_000_000, 4_000_000)).ToArray(),
-                Shorts(random, hidden, 127, 400)));
+            cells.Add(Lstm(random, width, hidden, l == 0));
         }
 
-        var head = new Dense(
-            hidden, outputs, Weights(random, outputs * hidden),
-            Enumerable.Range(0, outputs).Select(_ => random.Next(-100_000, 100_000)).ToArray(),
-            Enumerable.Range(0, outputs).Select(_ => 1e-7f + (1e-6f * random.NextSingle())).ToArray());
-        return new EdgeModel(
-            Manifest(inputs, outputs), new float[inputs], Enumerable.Repeat(1f / 4096, inputs).ToArray(), [.. cells], head, "{}", new string('0', 64)).ToBytes();
+        return File(inputs, [.. cells], Head(random, hidden, outputs, OutputActivation.Linear));
+    }
+
+    /// <summary>The bytes of a model of one to three layers of any kind, every option drawn too.</summary>
+    internal static byte[] Int8Family(int seed, int inputs, int hidden, int layers, int outputs)
+    {
+        var random = new Random(seed);
+        var stack = new List<Layer>();
+        for (int l = 0; l < layers; l++)
+        {
+            int width = l == 0 ? inputs : stack[^1].UnitCount;
+            int units = l == 0 ? hidden : random.Next(1, 1 + hidden);
+            int bits = random.Next(2) == 0 ? 8 : 16;
+            bool isDense = random.Next(5) == 0;
+            bool isWide = l == 0 || isDense || !stack[^1].IsNarrow;
+            stack.Add(isDense ? Dense(random, width, units) : random.Next(3) switch
+            {
+                0 => LstmOfAnyKind(random, width, units, bits, isWide),
+                1 => Gru(random, width, units, bits, isWide),
+                _ => Rnn(random, width, units, bits, isWide),
+            });
+        }
+
+        OutputActivation activation = Enum.GetValues<OutputActivation>()[random.Next(5)];
+        DenseHead? head = random.Next(6) == 0 ? null : Head(random, stack[^1].UnitCount, outputs, activation);
+        return random.Next(6) == 0 ? FileOfSymbols(random, [.. stack], head) : File(inputs, [.. stack], head);
     }
 
     internal static FloatModel Float(int seed, int inputs, int hidden, int layers, int outputs)
@@ -48,19 +66,168 @@ internal static class RandomModels
         var random = new Random(seed);
         float scale = 1 / MathF.Sqrt(hidden);
         return new FloatModel(
-            inputs,
+            null,
+            null,
             Enumerable.Range(0, layers)
                 .Select(l => (Width: l == 0 ? inputs : hidden, l))
                 .Select(layer => new FloatLstm(
                     layer.Width, hidden, Floats(random, 4 * hidden * layer.Width, scale), Floats(random, 4 * hidden * hidden, scale), Floats(random, 4 * hidden, scale)))
                 .ToArray(),
-            new FloatDense(hidden, outputs, Floats(random, outputs * hidden, scale), Floats(random, outputs, scale)),
+            new FloatDense(hidden, outputs, Floats(random, outputs * hidden, scale), Floats(random, outputs, scale), FloatActivation.Linear),
             new string('0', 64));
     }
 
+    private static byte[] File(int inputs, Layer[] layers, DenseHead? head) => new EdgeModel(
+        Manifest(inputs, head?.OutputCount ?? layers[^1].UnitCount), new float[inputs], Enumerable.Repeat(1f / 4096, inputs).ToArray(), null, layers, head, "{}", new string('0', 64)).ToBytes();
+
+    private static byte[] FileOfSymbols(Random random, Layer[] layers, DenseHead? head)
+    {
+        int width = layers[0].InputCount;
+        var embedding = new Embedding { SymbolCount = Symbols, Width = width, Table = Shorts(random, Symbols * width, -32768, 32767) };
+        return new EdgeModel(Manifest(1, head?.OutputCount ?? layers[^1].UnitCount), [], [], embedding, layers, head, "{}", new string('0', 64)).ToBytes();
+    }
+
+    private static LstmCell Lstm(Random random, int width, int hidden, bool isWide) => new()
+    {
+        InputCount = width,
+        UnitCount = hidden,
+        InputShift = isWide ? Math.Min(30, 8 + Log2(width)) : Log2(width),
+        RecurrentShift = Log2(hidden),
+        GateShift = 10,
+        CellFractionBits = random.Next(9, 14),
+        HiddenBits = 8,
+        OutputFractionBits = 15,
+        InputWeight = Weights(random, 4 * hidden * width),
+        RecurrentWeight = Weights(random, 4 * hidden * hidden),
+        InputMultiplier = Shorts(random, 4 * hidden, 500, 4000),
+        RecurrentMultiplier = Shorts(random, 4 * hidden, 500, 4000),
+        Bias = Biases(random, 4 * hidden),
+        HiddenMultiplier = Shorts(random, hidden, 127, 400),
+    };
+
+    private static LstmCell LstmOfAnyKind(Random random, int width, int units, int bits, bool isWide)
+    {
+        int n = random.Next(0, 14);
+        bool isCellRamp = random.Next(4) == 0;
+        return new LstmCell
+        {
+            InputCount = width,
+            UnitCount = units,
+            InputShift = InputShift(width, isWide),
+            RecurrentShift = InputShift(units, bits == 16),
+            GateShift = random.Next(8, 12),
+            CellFractionBits = n,
+            HiddenBits = bits,
+            OutputFractionBits = isCellRamp ? n : 15,
+            GateActivation = random.Next(3) == 0 ? Activation.Ramp : Activation.Sigmoid,
+            CandidateActivation = (Activation)random.Next(3),
+            CellActivation = isCellRamp ? Activation.Ramp : Activation.Tanh,
+            Peephole = random.Next(2) == 0 ? Shorts(random, 3 * units, -32767, 32767) : null,
+            PeepholeShift = random.Next(4),
+            InputWeight = WeightsOf(random, 4 * units, width, isWide),
+            RecurrentWeight = WeightsOf(random, 4 * units, units, bits == 16),
+            InputMultiplier = Shorts(random, 4 * units, 500, 4000),
+            RecurrentMultiplier = Shorts(random, 4 * units, 500, 4000),
+            Bias = Biases(random, 4 * units),
+            HiddenMultiplier = bits == 8 ? Shorts(random, units, 127, 400) : [],
+            Clip = Clip(random, 4),
+            InitialWide = random.Next(3) == 0 ? Shorts(random, (bits == 8 ? 1 : 2) * units, -32768, 32767) : null,
+            InitialNarrow = bits == 8 && random.Next(3) == 0 ? Weights(random, units).Select(value => (sbyte)value).ToArray() : null,
+        };
+    }
+
+    private static GruCell Gru(Random random, int width, int units, int bits, bool isWide)
+    {
+        bool resetAfter = random.Next(2) == 0;
+        return new GruCell
+        {
+            InputCount = width,
+            UnitCount = units,
+            InputShift = InputShift(width, isWide),
+            RecurrentShift = InputShift(units, bits == 16),
+            GateShift = random.Next(8, 12),
+            HiddenBits = bits,
+            OutputFractionBits = 15,
+            ResetAfterProduct = resetAfter,
+            GateActivation = random.Next(3) == 0 ? Activation.Ramp : Activation.Sigmoid,
+            CandidateActivation = (Activation)random.Next(3),
+            InputWeight = WeightsOf(random, 3 * units, width, isWide),
+            RecurrentWeight = WeightsOf(random, 3 * units, units, bits == 16),
+            InputMultiplier = Shorts(random, 3 * units, 500, 4000),
+            RecurrentMultiplier = Shorts(random, 3 * units, 500, 4000),
+            Bias = Biases(random, (resetAfter ? 4 : 3) * units),
+            HiddenMultiplier = bits == 8 ? Shorts(random, units, 100, 400) : [],
+            Clip = Clip(random, 3),
+            InitialWide = random.Next(3) == 0 ? Shorts(random, units, -32768, 32767) : null,
+        };
+    }
+
+    private static RnnCell Rnn(Random random, int width, int units, int bits, bool isWide) => new()
+    {
+        InputCount = width,
+        UnitCount = units,
+        InputShift = InputShift(width, isWide),
+        RecurrentShift = InputShift(units, bits == 16),
+        GateShift = random.Next(8, 12),
+        HiddenBits = bits,
+        OutputFractionBits = 15,
+        Activation = (Activation)random.Next(4),
+        InputWeight = WeightsOf(random, units, width, isWide),
+        RecurrentWeight = WeightsOf(random, units, units, bits == 16),
+        InputMultiplier = Shorts(random, units, 500, 4000),
+        RecurrentMultiplier = Shorts(random, units, 500, 4000),
+        Bias = Biases(random, units),
+        HiddenMultiplier = bits == 8 ? Shorts(random, units, 100, 400) : [],
+        Clip = Clip(random, 1),
+    };
+
+    private static DenseLayer Dense(Random random, int width, int units) => new()
+    {
+        InputCount = width,
+        UnitCount = units,
+        InputShift = InputShift(width, true),
+        RecurrentShift = 0,
+        GateShift = random.Next(8, 12),
+        HiddenBits = 16,
+        OutputFractionBits = 15,
+        Activation = (Activation)random.Next(4),
+        InputWeight = WideWeights(random, units, width),
+        RecurrentWeight = [],
+        InputMultiplier = Shorts(random, units, 500, 4000),
+        RecurrentMultiplier = [],
+        Bias = Biases(random, units),
+        HiddenMultiplier = [],
+    };
+
+    private static DenseHead Head(Random random, int hidden, int outputs, OutputActivation activation) => new()
+    {
+        InputCount = hidden,
+        OutputCount = outputs,
+        Weight = Weights(random, outputs * hidden),
+        Bias = Enumerable.Range(0, outputs).Select(_ => random.Next(-100_000, 100_000)).ToArray(),
+        Scale = Enumerable.Range(0, outputs).Select(_ => 1e-7f + (1e-6f * random.NextSingle())).ToArray(),
+        Activation = activation,
+    };
+
+    private static int InputShift(int width, bool isWide) => isWide ? Math.Min(16, 8 + Log2(width)) : Log2(width);
+
+    private static short[]? Clip(Random random, int gates) => random.Next(3) != 0 ? null : Enumerable.Range(0, gates)
+        .SelectMany(_ => new[] { (short)random.Next(-32768, 0), (short)random.Next(0, 32768) }).ToArray();
+
+    private static int[] Biases(Random random, int count) => Enumerable.Range(0, count).Select(_ => random.Next(-4_000_000, 4_000_000)).ToArray();
+
     private static int Log2(int value) => (int)Math.Ceiling(Math.Log2(value + 1));
 
-    private static sbyte[] Weights(Random random, int count) => Enumerable.Range(0, count).Select(_ => (sbyte)random.Next(-127, 128)).ToArray();
+    private static short[] Weights(Random random, int count) => Enumerable.Range(0, count).Select(_ => (short)random.Next(-127, 128)).ToArray();
+
+    // Rows of so many columns that meet int16: int16 themselves, as large as the accumulator allows, or int8.
+    private static short[] WideWeights(Random random, int rows, int columns)
+    {
+        int limit = Math.Min(short.MaxValue, 45_000 / columns);
+        return limit < 127 || random.Next(2) == 0 ? Weights(random, rows * columns) : Enumerable.Range(0, rows * columns).Select(_ => (short)random.Next(-limit, limit + 1)).ToArray();
+    }
+
+    private static short[] WeightsOf(Random random, int rows, int columns, bool areWide) => areWide ? WideWeights(random, rows, columns) : Weights(random, rows * columns);
 
     private static short[] Shorts(Random random, int count, int min, int max) => Enumerable.Range(0, count).Select(_ => (short)random.Next(min, max)).ToArray();
 

@@ -1,0 +1,83 @@
+using Edge.Inference.Cells;
+
+namespace Edge.Inference.Kernels;
+
+/// <summary>
+/// What a dense head does with its float outputs, in float32 operations that IEEE 754 fixes to the last bit: no library function,
+/// so that every processor gives the same bytes.
+/// </summary>
+internal static class OutputActivations
+{
+    internal static void Apply(OutputActivation activation, Span<float> y)
+    {
+        switch (activation)
+        {
+            case OutputActivation.Relu:
+                for (int i = 0; i < y.Length; i++)
+                {
+                    y[i] = y[i] > 0 ? y[i] : 0;
+                }
+
+                break;
+            case OutputActivation.Sigmoid:
+                for (int i = 0; i < y.Length; i++)
+                {
+                    y[i] = 1 / (1 + Exp(-y[i]));
+                }
+
+                break;
+            case OutputActivation.Tanh:
+                for (int i = 0; i < y.Length; i++)
+                {
+                    float e = Exp(-2 * y[i]);
+                    y[i] = (1 - e) / (1 + e);
+                }
+
+                break;
+            case OutputActivation.Softmax:
+                Softmax(y);
+                break;
+        }
+    }
+
+    /// <summary>
+    /// EXP: e^v for v clamped to ±80, within 3e-7 of it relatively. v = k·ln 2 + r, a polynomial of r (Cephes' expf, Moshier), times 2^k.
+    /// </summary>
+    internal static float Exp(float v)
+    {
+        v = v < -80 ? -80 : v > 80 ? 80 : v;
+        float k = MathF.Floor((v * 1.44269504f) + 0.5f);
+        float r = v - (k * 0.693359375f);
+        r -= k * -2.12194440e-4f;
+        float p = 1.9875691500e-4f;
+        p = (p * r) + 1.3981999507e-3f;
+        p = (p * r) + 8.3334519073e-3f;
+        p = (p * r) + 4.1665795894e-2f;
+        p = (p * r) + 1.6666665459e-1f;
+        p = (p * r) + 5.0000001201e-1f;
+        p = (p * (r * r)) + r;
+        p += 1;
+        return p * BitConverter.Int32BitsToSingle(((int)k + 127) << 23);
+    }
+
+    private static void Softmax(Span<float> y)
+    {
+        float largest = y[0];
+        foreach (float value in y)
+        {
+            largest = value > largest ? value : largest;
+        }
+
+        float sum = 0;
+        for (int i = 0; i < y.Length; i++)
+        {
+            y[i] = Exp(y[i] - largest);
+            sum += y[i];
+        }
+
+        for (int i = 0; i < y.Length; i++)
+        {
+            y[i] /= sum;
+        }
+    }
+}

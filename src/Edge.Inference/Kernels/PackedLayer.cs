@@ -1,0 +1,85 @@
+using Edge.Inference.Cells;
+
+namespace Edge.Inference.Kernels;
+
+/// <summary>A layer as vector kernels read it: its packed gates and, padded to whole blocks, what each unit has of its own.</summary>
+internal sealed unsafe class PackedLayer
+{
+    private readonly PinnedBuffer _hiddenMultiplier;
+    private readonly PinnedBuffer _peephole;
+
+    /// <param name="layer">The layer.</param>
+    /// <param name="isInputWide">Whether its input is int16; otherwise it is an int8 hidden state.</param>
+    /// <param name="activationOffset">What a kernel adds to int8 activations to make them unsigned (128), or 0.</param>
+    internal PackedLayer(Layer layer, bool isInputWide, int activationOffset)
+    {
+        Layer = layer;
+        Lstm = layer as LstmCell;
+        Gru = layer as GruCell;
+        IsNarrow = layer.IsNarrow;
+        IsPlainLstm = Lstm is { IsPlain: true };
+        Activation = layer switch
+        {
+            RnnCell rnn => rnn.Activation,
+            DenseLayer dense => dense.Activation,
+            _ => default,
+        };
+        (Gates, Candidate) = layer switch
+        {
+            LstmCell => (Pack(0, 4, new(0, 0), new(1, 1), new(2, 2), new(3, 3)), null),
+            GruCell { ResetAfterProduct: true } => (Pack(0, 3, new(0, 0), new(1, 1), new(2, 2, TakesState: false), new(2, 3, TakesInput: false)), null),
+            GruCell => (Pack(0, 2, new(0, 0), new(1, 1)), Pack(2, 1, new GateSlot(2, 2))),
+            _ => (Pack(0, 1, new GateSlot(0, 0)), (PackedGates?)null),
+        };
+        _hiddenMultiplier = Pad(layer.HiddenMultiplier, 1);
+        _peephole = Pad(Lstm?.Peephole ?? [], 3);
+
+        PackedGates Pack(int firstGate, int gateCount, params GateSlot[] slots) => new(layer, firstGate, gateCount, slots, isInputWide, activationOffset);
+
+        // So many rows of U values, each padded with zeros to whole blocks.
+        PinnedBuffer Pad(short[] values, int rows)
+        {
+            int stride = Blocks * PackedGates.BlockUnits;
+            var padded = new PinnedBuffer(rows * stride * sizeof(short));
+            for (int at = 0; at < values.Length; at++)
+            {
+                (int row, int unit) = Math.DivRem(at, layer.UnitCount);
+                padded.As<short>()[(row * stride) + unit] = values[at];
+            }
+
+            return padded;
+        }
+    }
+
+    internal Layer Layer { get; }
+
+    /// <summary>Whether products read int8 of this layer's hidden state.</summary>
+    internal bool IsNarrow { get; }
+
+    /// <summary>Whether it is an LSTM without any choice to make.</summary>
+    internal bool IsPlainLstm { get; }
+
+    /// <summary>The layer if it is an LSTM.</summary>
+    internal LstmCell? Lstm { get; }
+
+    /// <summary>The layer if it is a GRU.</summary>
+    internal GruCell? Gru { get; }
+
+    /// <summary>Of an Elman or a dense layer.</summary>
+    internal Activation Activation { get; }
+
+    /// <summary>All gates; of a GRU that resets before the product, r and z.</summary>
+    internal PackedGates Gates { get; }
+
+    /// <summary>The candidate of a GRU that resets before the product, else null.</summary>
+    internal PackedGates? Candidate { get; }
+
+    /// <summary>Blocks of 16 units.</summary>
+    internal int Blocks => Gates.Blocks;
+
+    /// <summary>m of a block's 16 units.</summary>
+    internal short* HiddenMultiplier(int block) => (short*)_hiddenMultiplier.Pointer + (block * PackedGates.BlockUnits);
+
+    /// <summary>P of a block's 16 units: of i (0), f (1) or o (2).</summary>
+    internal short* Peephole(int block, int gate) => (short*)_peephole.Pointer + (((gate * Blocks) + block) * PackedGates.BlockUnits);
+}

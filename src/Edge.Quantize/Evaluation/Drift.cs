@@ -1,0 +1,55 @@
+using Edge.Inference;
+using Edge.Inference.Models;
+using Edge.Inference.Reference;
+
+namespace Edge.Quantize.Evaluation;
+
+/// <summary>
+/// Whether int8 leaves float over a long horizon: the same rows again and again, the state carried. As each block has the same rows,
+/// a difference that grows from block to block is drift and nothing else.
+/// </summary>
+/// <param name="BlockSteps">Steps of a block.</param>
+/// <param name="Worst">Of each block, the worst output's RMS of int8 minus float over its standard deviation.</param>
+internal sealed record Drift(int BlockSteps, IReadOnlyList<double> Worst)
+{
+    private const int BlockMin = 10_000;
+    private const int StepsMin = 100_000;
+
+    internal int Steps => BlockSteps * Worst.Count;
+
+    internal double First => Worst[0];
+
+    /// <summary>The worst block after the first.</summary>
+    internal double Later => Worst.Skip(1).Max();
+
+    internal static Drift Measure(FloatRun reference, EdgeModel int8Model, Action<double>? progress = null)
+    {
+        int rows = Math.Min(BlockMin, reference.Readings.RowCount);
+        int block = (BlockMin + rows - 1) / rows * rows;
+        int blocks = (StepsMin + block - 1) / block;
+        var floatSession = new FloatSession(reference.Model);
+        var int8Session = new InferenceSession(int8Model);
+        var worst = new double[blocks];
+        float[] expected = new float[int8Model.OutputCount];
+        float[] actual = new float[int8Model.OutputCount];
+        for (int b = 0; b < blocks; b++)
+        {
+            var differences = new ErrorSum[expected.Length];
+            for (int step = 0; step < block; step++)
+            {
+                ReadOnlySpan<float> x = reference.Readings.Row(step % rows);
+                floatSession.Step(x, expected);
+                int8Session.Step(x, actual);
+                for (int k = 0; k < expected.Length; k++)
+                {
+                    differences[k].Add(actual[k] - expected[k]);
+                }
+            }
+
+            worst[b] = reference.WorstDifference(differences);
+            progress?.Invoke((b + 1.0) / blocks);
+        }
+
+        return new Drift(block, worst);
+    }
+}

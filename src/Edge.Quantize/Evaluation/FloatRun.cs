@@ -1,0 +1,83 @@
+using System.Diagnostics;
+using Edge.Inference.Models;
+using Edge.Inference.Reference;
+using Edge.Quantize.Calibration;
+
+namespace Edge.Quantize.Evaluation;
+
+/// <summary>The float model over all rows once, state carried: what every int8 candidate is compared with.</summary>
+internal sealed class FloatRun
+{
+    internal FloatRun(FloatModel model, ReadingsFile readings, ModelManifest manifest)
+    {
+        Model = model;
+        Readings = readings;
+        Manifest = manifest;
+        (Begin, End) = manifest.TestRows is { } test && test.Begin < readings.RowCount - 1
+            ? (test.Begin, Math.Min(test.End, readings.RowCount)) : (readings.RowCount - Math.Max(2, readings.RowCount / 5), readings.RowCount);
+        int width = model.OutputCount;
+        Outputs = new float[readings.RowCount * width];
+        var session = new FloatSession(model);
+        long started = Stopwatch.GetTimestamp();
+        for (int row = 0; row < readings.RowCount; row++)
+        {
+            try
+            {
+                session.Step(readings.Row(row), Outputs.AsSpan(row * width, width));
+            }
+            catch (ArgumentException e)
+            {
+                throw new InputException($"Row {row} of the readings: {e.Message}", e);
+            }
+        }
+
+        NsPerStep = Stopwatch.GetElapsedTime(started).TotalNanoseconds / readings.RowCount;
+        Deviation = Enumerable.Range(0, width).Select(k => DeviationOf(k)).ToArray();
+    }
+
+    internal FloatModel Model { get; }
+
+    internal ReadingsFile Readings { get; }
+
+    internal ModelManifest Manifest { get; }
+
+    /// <summary>First row scored: the manifest's test rows where the file has them, else its last fifth.</summary>
+    internal int Begin { get; }
+
+    /// <summary>One past the last row scored.</summary>
+    internal int End { get; }
+
+    /// <summary>The outputs of every row.</summary>
+    internal float[] Outputs { get; }
+
+    /// <summary>Standard deviation of each output over all rows.</summary>
+    internal double[] Deviation { get; }
+
+    /// <summary>Wall time of a step here, nanoseconds.</summary>
+    internal double NsPerStep { get; }
+
+    internal ReadOnlySpan<float> Output(int row) => Outputs.AsSpan(row * Model.OutputCount, Model.OutputCount);
+
+    /// <summary>The largest RMS of int8 minus float over an output's standard deviation; an output that never moves does not count.</summary>
+    internal double WorstDifference(ReadOnlySpan<ErrorSum> differences)
+    {
+        double worst = 0;
+        for (int k = 0; k < differences.Length; k++)
+        {
+            worst = Math.Max(worst, Deviation[k] > 0 ? differences[k].Rms / Deviation[k] : 0);
+        }
+
+        return worst;
+    }
+
+    private double DeviationOf(int k)
+    {
+        var sum = default(ErrorSum);
+        for (int row = 0; row < Readings.RowCount; row++)
+        {
+            sum.Add(Output(row)[k]);
+        }
+
+        return sum.Deviation;
+    }
+}

@@ -1,0 +1,62 @@
+using Edge.Inference.Models;
+using Edge.Inference.Reference;
+using Edge.Quantize.Quantization;
+
+namespace Edge.Quantize.Evaluation;
+
+/// <summary>What the rounding of one gate's weights alone does to the outputs, everything else in float.</summary>
+/// <param name="Layer">In words: <c>0 lstm</c>, <c>head</c>, or what is left.</param>
+/// <param name="Gate">The gate.</param>
+/// <param name="WorstDifference">The worst output's RMS of the difference over its standard deviation.</param>
+internal sealed record GateCost(string Layer, string Gate, double WorstDifference)
+{
+    private const int RowsMax = 4_000;
+
+    internal static IReadOnlyList<GateCost> Measure(FloatRun reference, EdgeModel quantised, Action<double>? progress = null)
+    {
+        FloatModel model = reference.Model;
+        var variants = new List<(string Layer, string Gate, Func<FloatModel> Model)>();
+        for (int l = 0; l < model.Layers.Count; l++)
+        {
+            var dequantizer = new Dequantizer(model, quantised, l);
+            string[] gates = Dequantizer.GateNames(model.Layers[l]);
+            for (int gate = 0; gate < gates.Length; gate++)
+            {
+                int which = gate;
+                variants.Add(($"{l} {LayerQuantizer.Name(model.Layers[l])}", gates[gate], () => dequantizer.With(which)));
+            }
+        }
+
+        if (model.Head is not null)
+        {
+            variants.Add(("head", "all", () => Dequantizer.WithHead(model, quantised)));
+        }
+
+        var costs = new List<GateCost>();
+        foreach ((string layer, string gate, Func<FloatModel> variant) in variants)
+        {
+            costs.Add(new GateCost(layer, gate, Run(reference, variant())));
+            progress?.Invoke(costs.Count / (double)variants.Count);
+        }
+
+        return costs;
+    }
+
+    private static double Run(FloatRun reference, FloatModel variant)
+    {
+        var session = new FloatSession(variant);
+        float[] y = new float[variant.OutputCount];
+        var differences = new ErrorSum[y.Length];
+        int end = Math.Min(reference.End, reference.Begin + RowsMax);
+        for (int row = Math.Max(0, reference.Begin - RowsMax); row < end; row++)
+        {
+            session.Step(reference.Readings.Row(row), y);
+            for (int k = 0; k < y.Length && row >= reference.Begin; k++)
+            {
+                differences[k].Add(y[k] - reference.Output(row)[k]);
+            }
+        }
+
+        return reference.WorstDifference(differences);
+    }
+}

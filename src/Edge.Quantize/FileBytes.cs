@@ -1,0 +1,54 @@
+namespace Edge.Quantize;
+
+/// <summary>Whole files in and out: bounded, whole or not at all, and with a sentence for whatever can go wrong.</summary>
+internal static class FileBytes
+{
+    /// <summary>Reads a file.</summary>
+    /// <param name="path">Where.</param>
+    /// <param name="what">What it is to the user: Model, Manifest, State.</param>
+    /// <param name="maxBytes">The most that is read.</param>
+    /// <exception cref="InputException">The file is missing, too large or cannot be read.</exception>
+    internal static byte[] Read(string path, string what, long maxBytes = 1L << 30)
+    {
+        try
+        {
+            var file = new FileInfo(path);
+            if (!file.Exists)
+            {
+                throw new InputException($"{what} '{path}' does not exist. Check the path.");
+            }
+
+            if (file.Length > maxBytes)
+            {
+                throw new InputException($"{what} '{path}' has {file.Length} bytes; {maxBytes} is the limit.");
+            }
+
+            return File.ReadAllBytes(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
+        {
+            throw new InputException($"{what} '{path}' cannot be read: {e.Message}", e);
+        }
+    }
+
+    /// <summary>Writes beside the target and renames, so that a reader never meets half a file.</summary>
+    /// <exception cref="InputException">The file cannot be written.</exception>
+    internal static void Write(string path, ReadOnlySpan<byte> bytes)
+    {
+        try
+        {
+            string partial = path + ".partial";
+            using (var stream = new FileStream(partial, FileMode.Create, FileAccess.Write))
+            {
+                stream.Write(bytes);
+                stream.Flush(flushToDisk: true);
+            }
+
+            File.Move(partial, path, overwrite: true);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            throw new InputException($"'{path}' cannot be written: {e.Message}", e);
+        }
+    }
+}

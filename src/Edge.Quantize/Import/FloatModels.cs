@@ -1,0 +1,55 @@
+using Edge.Inference.Models;
+using Edge.Inference.Reference;
+using Edge.Quantize.Onnx;
+
+namespace Edge.Quantize.Import;
+
+/// <summary>Reads a trained float model of any format that is understood, told apart by what the file is, not by its name.</summary>
+internal static class FloatModels
+{
+    /// <summary>Largest model file that is read, in bytes.</summary>
+    internal const long FileMaxBytes = 64L << 20;
+
+    /// <summary>Reads a model: ONNX, safetensors with PyTorch's names, or NumPy's .npz.</summary>
+    /// <exception cref="InputException">The file is not a model that can be imported; the message says what and where.</exception>
+    internal static FloatModel Load(string path)
+    {
+        byte[] bytes = FileBytes.Read(path, "Model", FileMaxBytes);
+        try
+        {
+            return Import(bytes, Path.GetDirectoryName(Path.GetFullPath(path)));
+        }
+        catch (InputException e)
+        {
+            throw new InputException($"Model '{path}': {e.Message}", e);
+        }
+    }
+
+    /// <summary>Reads a model from its bytes.</summary>
+    /// <param name="bytes">The file.</param>
+    /// <param name="folder">Where an ONNX model's external data may lie; null for nowhere.</param>
+    /// <exception cref="InputException">The bytes are not a model that can be imported.</exception>
+    internal static FloatModel Import(byte[] bytes, string? folder = null)
+    {
+        if (bytes.Length == 0)
+        {
+            throw new InputException("The file is empty. Export or copy it again.");
+        }
+
+        if (bytes.Length > 4 && bytes[0] == 0x89 && bytes.AsSpan(1).StartsWith("HDF"u8))
+        {
+            throw new InputException("This is an HDF5 file (Keras). Convert it: python -m tf2onnx.convert --keras model.h5 --output model.onnx.");
+        }
+
+        if (bytes.AsSpan().StartsWith("PK"u8))
+        {
+            return NumpyWeights.Import(bytes);
+        }
+
+        return IsTensorFile(bytes) ? TorchWeights.Import(bytes) : OnnxImporter.Import(bytes, folder);
+    }
+
+    /// <summary>Whether a file is a safetensors file: a plausible header length and then a JSON object.</summary>
+    internal static bool IsTensorFile(ReadOnlySpan<byte> bytes) =>
+        bytes.Length > 9 && bytes[8] == (byte)'{' && BitConverter.ToUInt64(bytes) is > 1 and <= TensorFile.HeaderMaxBytes;
+}

@@ -1,0 +1,83 @@
+using System.Globalization;
+using Edge.Quantize.Onnx.Proto;
+
+namespace Edge.Quantize.Onnx;
+
+/// <summary>Tensor values that an ONNX file keeps in other files: only such as lie in the model's own folder are opened.</summary>
+/// <param name="folder">The model's folder; null where a model has none, and then external data is refused.</param>
+internal sealed class ExternalData(string? folder)
+{
+    /// <summary>Reads so many bytes of a tensor.</summary>
+    /// <exception cref="InputException">The place is outside the model's folder, not there, or too short.</exception>
+    internal byte[] Read(TensorProto proto, string name, long length)
+    {
+        string location = Entry(proto, "location") ?? throw new InputException($"Tensor '{name}' keeps its values elsewhere, but does not say in which file. The file is damaged.");
+        long offset = Number(proto, name, "offset") ?? 0;
+        long claimed = Number(proto, name, "length") ?? length;
+        if (claimed != length)
+        {
+            throw new InputException($"Tensor '{name}' has {claimed} bytes in '{location}', its shape needs {length}. The file is damaged.");
+        }
+
+        string path = Resolve(location, name);
+        try
+        {
+            using var stream = new FileStream(path, FileMode.Open, FileAccess.Read);
+            if (offset > stream.Length || length > stream.Length - offset)
+            {
+                throw new InputException($"Tensor '{name}' claims bytes {offset}..{offset + length} of '{location}', which has {stream.Length}. The file is cut off or not the model's.");
+            }
+
+            stream.Seek(offset, SeekOrigin.Begin);
+            byte[] bytes = new byte[length];
+            stream.ReadExactly(bytes);
+            return bytes;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException)
+        {
+            throw new InputException($"Tensor '{name}' keeps its values in '{location}', which cannot be read beside the model: {e.Message}", e);
+        }
+    }
+
+    private string Resolve(string location, string name)
+    {
+        string refusal = $"Tensor '{name}' points to '{location}', outside the model's folder; only files beside the model are read. Save the model with its weights inside or beside it.";
+        if (folder is null || location.Length == 0 || Path.IsPathRooted(location) || location.Contains('\0')
+            || location.Split('/', '\\').Any(part => part is ".." || part.Contains(':')))
+        {
+            throw new InputException(refusal);
+        }
+
+        // Every part may be a link to somewhere else.
+        string path = folder;
+        foreach (string part in location.Split('/', '\\', StringSplitOptions.RemoveEmptyEntries))
+        {
+            path = Path.Combine(path, part);
+            var file = new FileInfo(path);
+            if (file.LinkTarget is not null)
+            {
+                throw new InputException(refusal);
+            }
+
+            if (file.Exists && (file.Attributes & (FileAttributes.Device | FileAttributes.ReparsePoint)) != 0)
+            {
+                throw new InputException(refusal);
+            }
+        }
+
+        return path;
+    }
+
+    private static string? Entry(TensorProto proto, string key) => proto.ExternalData.FirstOrDefault(entry => entry.Key == key)?.Value;
+
+    private static long? Number(TensorProto proto, string name, string key)
+    {
+        if (Entry(proto, key) is not { } text)
+        {
+            return null;
+        }
+
+        return long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long number)
+            ? number : throw new InputException($"Tensor '{name}' has '{text}' as the {key} of its external data; a whole number is due. The file is damaged.");
+    }
+}
