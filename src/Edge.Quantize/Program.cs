@@ -17,6 +17,11 @@ internal static class Program
             QuantizeCommand.Create(output),
             EvaluateCommand.Create(output),
             InferCommand.Create(output),
+            TraceCommand.Create(output),
+            BenchCommand.Create(output),
+            SignatureCommands.CreateKeygen(output),
+            SignatureCommands.CreateSign(output),
+            SignatureCommands.CreateVerify(output),
         };
         ParseResult parsed = root.Parse(args);
         if (parsed.Errors.Count > 0)

@@ -28,7 +28,7 @@ public sealed class ScalarKernelTests
         for (int step = 0; step < 5; step++)
         {
             short[] x = Enumerable.Range(0, inputs).Select(_ => Extreme(random)).ToArray();
-            ScalarKernel.StepLstm(cell, x, h, c, hidden, new uint[units]);
+            ScalarKernel.StepLstm(cell, x, h, c, hidden, new short[4 * units], new uint[units]);
             for (int j = 0; j < units; j++)
             {
                 h[j] = (short)ScalarKernel.Narrow(hidden[j], cell.HiddenMultiplier[j]);

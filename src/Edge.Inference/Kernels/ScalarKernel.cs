@@ -14,8 +14,10 @@ internal static class ScalarKernel
     /// <param name="h">What the recurrent product reads, int16 [U]: the hidden state in int8 or int16.</param>
     /// <param name="c">Cell state, int16 [U], Q(15-n).n with n = <see cref="LstmCell.CellFractionBits"/>; updated.</param>
     /// <param name="output">Receives the output, int16 [U].</param>
+    /// <param name="gates">Receives i, f, g, o after their activations, int16 [4U].</param>
     /// <param name="clipped">Receives, per unit, bit 0 if the cell state was clipped [U].</param>
-    internal static void StepLstm(LstmCell cell, ReadOnlySpan<short> x, ReadOnlySpan<short> h, Span<short> c, Span<short> output, Span<uint> clipped)
+    internal static void StepLstm(
+        LstmCell cell, ReadOnlySpan<short> x, ReadOnlySpan<short> h, Span<short> c, Span<short> output, Span<short> gates, Span<uint> clipped)
     {
         int units = cell.UnitCount;
         int n = cell.CellFractionBits;
@@ -33,6 +35,7 @@ internal static class ScalarKernel
             int o = FixedPoint.Activate(cell.GateActivation, Clip(cell, 3, Peephole(cell, 2, j, c[j], GateArgument(cell, (3 * units) + j, x, h))));
             int exposed = cell.CellActivation == Activation.Ramp ? Math.Max((int)c[j], 0) : FixedPoint.Tanh(CellToQ12(c[j], n));
             output[j] = (short)FixedPoint.MultiplyRound(o, exposed);
+            (gates[j], gates[units + j], gates[(2 * units) + j], gates[(3 * units) + j]) = ((short)i, (short)f, (short)g, (short)o);
         }
     }
 
@@ -41,17 +44,18 @@ internal static class ScalarKernel
     /// <param name="x">The layer's input, int16 [I].</param>
     /// <param name="h">What the recurrent products read, int16 [U]: the state in int8 or int16.</param>
     /// <param name="state">The state; updated.</param>
-    /// <param name="reset">Scratch [U]: what the candidate's product reads where the reset gate comes before it.</param>
-    /// <param name="candidate">Scratch [U].</param>
-    /// <param name="update">Scratch [U].</param>
-    internal static void StepGru(
-        GruCell cell, ReadOnlySpan<short> x, ReadOnlySpan<short> h, Span<short> state, Span<short> reset, Span<short> candidate, Span<short> update)
+    /// <param name="gates">Receives r, z and the candidate after their activations, and r·state as products read it, int16 [4U].</param>
+    internal static void StepGru(GruCell cell, ReadOnlySpan<short> x, ReadOnlySpan<short> h, Span<short> state, Span<short> gates)
     {
         int units = cell.UnitCount;
+        Span<short> update = gates.Slice(units, units);
+        Span<short> candidate = gates.Slice(2 * units, units);
+        Span<short> reset = gates.Slice(3 * units, units);
         for (int j = 0; j < units; j++)
         {
             int r = FixedPoint.Activate(cell.GateActivation, Clip(cell, 0, GateArgument(cell, j, x, h)));
             int z = FixedPoint.Activate(cell.GateActivation, Clip(cell, 1, GateArgument(cell, units + j, x, h)));
+            gates[j] = (short)r;
             update[j] = (short)z;
             if (cell.ResetAfterProduct)
             {
@@ -73,6 +77,7 @@ internal static class ScalarKernel
         {
             int argument = cell.ResetAfterProduct ? candidate[j] : GateArgument(cell, (2 * units) + j, x, reset);
             int g = FixedPoint.Activate(cell.CandidateActivation, Clip(cell, 2, argument));
+            candidate[j] = (short)g;
             state[j] = (short)(((state[j] << 15) + ((32767 - update[j]) * (g - state[j])) + (1 << 14)) >> 15);
         }
     }

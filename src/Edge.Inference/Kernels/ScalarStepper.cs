@@ -7,11 +7,14 @@ namespace Edge.Inference.Kernels;
 /// <summary>The whole model by <see cref="ScalarKernel"/>, state by state.</summary>
 internal sealed class ScalarStepper : ModelStepper
 {
+    /// <summary>Sees what a step left.</summary>
+    internal delegate void Observer(int layer, ReadOnlySpan<short> gates, ReadOnlySpan<short> output);
+
     private readonly EdgeModel _model;
     private readonly short[] _x;
     private readonly short[] _h;
     private readonly short[] _output;
-    private readonly short[][] _scratch;
+    private readonly short[] _gates;
     private readonly uint[] _clipped;
 
     internal ScalarStepper(EdgeModel model)
@@ -22,9 +25,12 @@ internal sealed class ScalarStepper : ModelStepper
         _x = new short[model.Layers.Max(layer => layer.InputCount)];
         _h = new short[units];
         _output = new short[units];
-        _scratch = [new short[units], new short[units], new short[units]];
+        _gates = new short[4 * units];
         _clipped = new uint[units];
     }
+
+    /// <summary>Called after each layer's step with its number, its gates (i, f, g, o of an LSTM; r, z, n of a GRU) and its output.</summary>
+    internal Observer? Stepped { get; set; }
 
     internal override void Step(Span<byte> states, ReadOnlySpan<short> x, Span<float> outputs, int count)
     {
@@ -72,12 +78,12 @@ internal sealed class ScalarStepper : ModelStepper
                     h[j] = layer.IsNarrow ? narrow[j] : wide[units + j];
                 }
 
-                ScalarKernel.StepLstm(lstm, x, h, wide[..units], output, clipped);
+                ScalarKernel.StepLstm(lstm, x, h, wide[..units], output, _gates, clipped);
                 break;
             case GruCell gru:
                 ReadState(layer, wide, h);
                 wide.CopyTo(output);
-                ScalarKernel.StepGru(gru, x, h, output, _scratch[0].AsSpan(0, units), _scratch[1], _scratch[2]);
+                ScalarKernel.StepGru(gru, x, h, output, _gates);
                 break;
             case RnnCell rnn:
                 ReadState(layer, wide, h);
@@ -87,6 +93,8 @@ internal sealed class ScalarStepper : ModelStepper
                 ScalarKernel.StepSimple(dense, dense.Activation, x, h, output);
                 break;
         }
+
+        Stepped?.Invoke(l, _gates, output);
 
         // The next layer reads h in int8 if this one has it and the next is recurrent.
         bool narrowAbove = l + 1 < _model.Layers.Length && _model.Layers[l + 1].IsRecurrent && layer.IsNarrow;

@@ -23,6 +23,9 @@ internal sealed class ReadingsFile
 
     internal int RowCount => _values.Length / ColumnCount;
 
+    /// <summary>Rows that are there already, normalised.</summary>
+    internal static ReadingsFile Of(float[] values, int columns) => new(values, columns);
+
     /// <summary>The rows from <paramref name="begin"/> to <paramref name="end"/> with one column raised.</summary>
     internal ReadingsFile Shifted(int begin, int end, int column, float by)
     {

@@ -8,6 +8,8 @@ namespace Edge.Quantize.Evaluation;
 /// <summary>The float model over all rows once, state carried: what every int8 candidate is compared with.</summary>
 internal sealed class FloatRun
 {
+    private const float StateMax = 1e6f;
+
     internal FloatRun(FloatModel model, ReadingsFile readings, ModelManifest manifest)
     {
         Model = model;
@@ -29,6 +31,8 @@ internal sealed class FloatRun
             {
                 throw new InputException($"Row {row} of the readings: {e.Message}", e);
             }
+
+            RequireTame(session, row);
         }
 
         NsPerStep = Stopwatch.GetElapsedTime(started).TotalNanoseconds / readings.RowCount;
@@ -68,6 +72,18 @@ internal sealed class FloatRun
         }
 
         return worst;
+    }
+
+    // A model whose state runs away has no range to calibrate.
+    private static void RequireTame(FloatSession session, int row)
+    {
+        foreach (float value in session.State)
+        {
+            if (!(MathF.Abs(value) <= StateMax))
+            {
+                throw new InputException($"The float model's state is {value} after row {row} of the readings: it runs away, so it cannot be quantised. Check the weights and how the readings are normalised.");
+            }
+        }
     }
 
     private double DeviationOf(int k)

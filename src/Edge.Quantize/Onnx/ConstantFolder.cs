@@ -15,18 +15,21 @@ internal static class ConstantFolder
             "Squeeze" => [WithShape(node, x, Squeeze(node, x.Shape, AxesOf(node, inputs)))],
             "Unsqueeze" => [WithShape(node, x, Unsqueeze(node, x.Shape, AxesOf(node, inputs) ?? []))],
             "Flatten" => [Flatten(node, x)],
-            "Concat" => [Concat(node, inputs.Select(input => input!).ToArray())],
-            "Gather" => [Gather(node, x, inputs[1]!)],
+            "Concat" => [Concat(node, Enumerable.Range(0, inputs.Length).Select(Required).ToArray())],
+            "Gather" => [Gather(node, x, Required(1))],
             "Slice" => [SliceAll(node, x, inputs)],
             "Split" => Split(node, x, Whole(inputs, 1) ?? node.Ints("split")),
             "Neg" => [new OnnxTensor(x.Name, x.Shape, x.Values.Select(value => -value).ToArray())],
-            "Add" => [Combine(node, x, inputs[1]!, (a, b) => a + b)],
-            "Sub" => [Combine(node, x, inputs[1]!, (a, b) => a - b)],
-            "Mul" => [Combine(node, x, inputs[1]!, (a, b) => a * b)],
-            "Div" => [Combine(node, x, inputs[1]!, (a, b) => a / b)],
+            "Add" => [Combine(node, x, Required(1), (a, b) => a + b)],
+            "Sub" => [Combine(node, x, Required(1), (a, b) => a - b)],
+            "Mul" => [Combine(node, x, Required(1), (a, b) => a * b)],
+            "Div" => [Combine(node, x, Required(1), (a, b) => a / b)],
             "Sqrt" => [new OnnxTensor(x.Name, x.Shape, x.Values.Select(MathF.Sqrt).ToArray())],
             _ => null,
         };
+
+        OnnxTensor Required(int at) => at < inputs.Length && inputs[at] is { } tensor
+            ? tensor : throw new InputException($"{node.Label} lacks its input {at}. The file is damaged.");
     }
 
     internal static long[]? Whole(OnnxTensor?[] inputs, int at) =>

@@ -48,6 +48,9 @@ internal sealed class OnnxImporter
     /// <summary>What no stream can have. That matters only if the model's output comes of it: exports also join states for the caller.</summary>
     private sealed record Refused(string Reason) : Value;
 
+    /// <summary>The final states of several layers in one tensor, as PyTorch returns them; one of them may be picked out again.</summary>
+    private sealed record Joined(Features[] Parts) : Value;
+
     /// <summary>The dimensions of something, as far as they are known.</summary>
     private sealed record Dimensions(long?[] Sizes) : Value;
 
@@ -202,6 +205,10 @@ internal sealed class OnnxImporter
         {
             BindAll(node, refused);
         }
+        else if (inputs.Any(input => input is Joined))
+        {
+            BindAll(node, Pick(node, inputs));
+        }
         else if (Recurrent.Contains(node.Type))
         {
             AddRecurrent(node, inputs);
@@ -285,13 +292,19 @@ internal sealed class OnnxImporter
     // Everything that reads features: layers, or operators that move dimensions about.
     private void VisitFeatures(OnnxNode node, Value?[] inputs)
     {
-        if (node.Type == "Shape")
+        if (node.Type == "Shape" && inputs is [Features measured, ..])
         {
-            Bind(node, new Dimensions(((Features)inputs[0]!).Axes.Select(axis => axis.Size).ToArray()));
+            Bind(node, new Dimensions(measured.Axes.Select(axis => axis.Size).ToArray()));
             return;
         }
 
         int at = Array.FindIndex(inputs, input => input is Features);
+        if (node.Type == "Concat" && inputs.All(input => input is Features { Axes: [{ Kind: AxisKind.One }, ..] }) && node.Int("axis", 0) == 0)
+        {
+            Bind(node, new Joined(inputs.Cast<Features>().ToArray()));
+            return;
+        }
+
         if (inputs.Count(input => input is Features) > 1)
         {
             BindAll(node, new Refused($"{node.Label} joins two branches of the model; one chain of layers from input to output is read. Train without skip connections, or run the model with engine: onnx."));
@@ -331,6 +344,19 @@ internal sealed class OnnxImporter
         Bind(node, new Features(axes, _layers.Stage));
     }
 
+    // h[-1] of stacked layers: the last part, if it is taken whole.
+    private static Value Pick(OnnxNode node, Value?[] inputs)
+    {
+        if (node.Type == "Gather" && inputs is [Joined joined, Constant { Tensor: { Values.Length: 1 } index }] && node.Int("axis", 0) == 0)
+        {
+            Features part = joined.Parts[Axes.Index(node, (long)index.Values[0], joined.Parts.Length)];
+            return index.Shape.Length == 0 ? part with { Axes = part.Axes[1..] } : part;
+        }
+
+        return node.Type is "Identity" or "Cast"
+            ? inputs[0]! : new Refused($"{node.Label} reads the final states of several layers at once; one chain of layers from input to output is read. Take the last layer's output instead.");
+    }
+
     // Operators that keep every value and only rename or drop dimensions.
     private static Axis[] Move(OnnxNode node, Axis[] axes, Value?[] inputs, int width)
     {
@@ -357,6 +383,8 @@ internal sealed class OnnxImporter
                 return Axes.Slice(
                     node, axes, width, ConstantFolder.Whole(constants, 1) ?? node.Ints("starts") ?? [], ConstantFolder.Whole(constants, 2) ?? node.Ints("ends") ?? [],
                     ConstantFolder.Whole(constants, 3) ?? node.Ints("axes"), ConstantFolder.Whole(constants, 4));
+            case "ReduceMean" when (ConstantFolder.AxesOf(node, constants) ?? []).Any(axis => axes[Axes.Index(node, axis, axes.Length)].Kind == AxisKind.Feature):
+                throw new InputException($"{node.Label} averages the values of a row, as layer normalisation does, which no layer can take in. Train without it, or run the model with engine: onnx.");
             case "ReduceMean" or "ReduceSum" or "ReduceMax" or "GlobalAveragePool" or "AveragePool" or "MaxPool" or "Conv":
                 throw new InputException($"{node.Label} reads several steps of a sequence at once, which a stream does not have. Train without it, or run the model with engine: onnx.");
             default:

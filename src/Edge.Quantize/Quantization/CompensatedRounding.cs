@@ -23,10 +23,13 @@ internal sealed class CompensatedRounding
 
         // The columns that carry most are rounded first, while most others are still free; the bias comes last.
         _order = [.. Enumerable.Range(0, size - 1).OrderByDescending(i => moment[i, i]).ThenBy(i => i), size - 1];
+        // Every column in its own unit, so that one of a millionth and one of a million are conditioned alike.
         double floor = 1e-6 * Math.Max(moment[size - 1, size - 1], 1);
-        Matrix<double> damped = Matrix<double>.Build.Dense(size, size, (i, j) =>
-            moment[_order[i], _order[j]] + (i == j ? (i == size - 1 ? 0 : Damping * moment[_order[i], _order[i]]) + floor : 0));
+        double[] unit = _order.Select(at => Math.Sqrt(moment[at, at] + floor)).ToArray();
+        Matrix<double> damped = Matrix<double>.Build.Dense(size, size, (i, j) => i == j
+            ? 1 + (i == size - 1 ? 0 : Damping) : moment[_order[i], _order[j]] / (unit[i] * unit[j]));
         _upper = damped.Cholesky().Solve(Matrix<double>.Build.DenseIdentity(size)).Cholesky().Factor.Transpose();
+        _upper.MapIndexedInplace((_, j, value) => value / unit[j]);
     }
 
     /// <summary>Rounds one row.</summary>

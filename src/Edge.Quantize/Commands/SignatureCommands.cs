@@ -1,0 +1,128 @@
+using System.CommandLine;
+using System.Security.Cryptography;
+using System.Text;
+
+namespace Edge.Quantize.Commands;
+
+/// <summary>
+/// <c>keygen</c>, <c>sign</c>, <c>verify</c>: ECDSA P-256 with SHA-256 over a model file's bytes, the signature (DER, base64, one line) beside it in
+/// <c>MODEL.sig</c>, keys in PEM (PKCS#8, SubjectPublicKeyInfo).
+/// </summary>
+internal static class SignatureCommands
+{
+    private const string Curve = "P-256";
+
+    internal static Command CreateKeygen(TextWriter output)
+    {
+        var key = new Option<string>("--key") { Description = "The private key to write, PEM. It stays on the machine that signs.", DefaultValueFactory = _ => "edge-signing-key.pem" };
+        var command = new Command("keygen", "Makes a key pair for signing models: KEY.pem, and KEY.pub.pem for the devices that verify.") { key };
+        command.SetAction(parsed =>
+        {
+            string path = parsed.GetRequiredValue(key);
+            string publicPath = Path.ChangeExtension(path, ".pub.pem");
+            if (File.Exists(path) || File.Exists(publicPath))
+            {
+                throw new InputException($"'{(File.Exists(path) ? path : publicPath)}' is there already; a key is never overwritten. Choose another name or remove it yourself.");
+            }
+
+            using ECDsa pair = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+            WriteSecret(path, pair.ExportPkcs8PrivateKeyPem() + "\n");
+            FileBytes.Write(publicPath, Encoding.ASCII.GetBytes(pair.ExportSubjectPublicKeyInfoPem() + "\n"));
+            output.WriteLine($"private key: {path} (keep it secret)");
+            output.WriteLine($"public key:  {publicPath} (give it to the devices)");
+            return 0;
+        });
+        return command;
+    }
+
+    internal static Command CreateSign(TextWriter output)
+    {
+        var model = new Argument<string>("MODEL") { Description = "The model file." };
+        var key = new Option<string>("--key") { Description = "The private key of keygen, PEM.", Required = true };
+        var command = new Command("sign", "Signs a model: writes MODEL.sig beside it.") { model, key };
+        command.SetAction(parsed =>
+        {
+            string path = parsed.GetRequiredValue(model);
+            using ECDsa signer = LoadKey(parsed.GetRequiredValue(key), isPrivate: true);
+            byte[] signature = signer.SignData(FileBytes.Read(path, "Model"), HashAlgorithmName.SHA256, DSASignatureFormat.Rfc3279DerSequence);
+            FileBytes.Write(path + ".sig", Encoding.ASCII.GetBytes(Convert.ToBase64String(signature) + "\n"));
+            output.WriteLine($"signature: {path}.sig");
+            return 0;
+        });
+        return command;
+    }
+
+    internal static Command CreateVerify(TextWriter output)
+    {
+        var model = new Argument<string>("MODEL") { Description = "The model file; its signature is MODEL.sig." };
+        var key = new Option<string>("--key") { Description = "The public key of keygen, PEM.", Required = true };
+        var command = new Command("verify", "Checks a model's signature: exit code 0 if it is this key's over these bytes, 1 if not.") { model, key };
+        command.SetAction(parsed =>
+        {
+            string path = parsed.GetRequiredValue(model);
+            using ECDsa verifier = LoadKey(parsed.GetRequiredValue(key), isPrivate: false);
+            byte[] file = FileBytes.Read(path, "Model");
+            byte[] text = FileBytes.Read(path + ".sig", "Signature", 4096);
+            byte[] signature = new byte[text.Length];
+            bool isValid = Convert.TryFromBase64String(Encoding.ASCII.GetString(text).Trim(), signature, out int length)
+                && verifier.VerifyData(file, signature.AsSpan(0, length), HashAlgorithmName.SHA256, DSASignatureFormat.Rfc3279DerSequence);
+            if (!isValid)
+            {
+                throw new InputException($"'{path}' does not carry this key's signature: the file was changed after signing, or another key signed it. Get the model again or sign it.");
+            }
+
+            output.WriteLine($"{path}: signature good");
+            return 0;
+        });
+        return command;
+    }
+
+    private static ECDsa LoadKey(string path, bool isPrivate)
+    {
+        string pem = Encoding.ASCII.GetString(FileBytes.Read(path, "Key", 64 << 10));
+        string sentence = $"Key '{path}' is not {(isPrivate ? "a private" : "a public")} ECDSA {Curve} key in PEM; edge-quantize keygen makes one.";
+        if (pem.Contains("PRIVATE KEY", StringComparison.Ordinal) != isPrivate)
+        {
+            throw new InputException(sentence);
+        }
+
+        ECDsa key = ECDsa.Create();
+        try
+        {
+            key.ImportFromPem(pem);
+            ECParameters parameters = key.ExportParameters(includePrivateParameters: false);
+            if (parameters.Curve.Oid.Value == ECCurve.NamedCurves.nistP256.Oid.Value)
+            {
+                return key;
+            }
+        }
+        catch (Exception e) when (e is ArgumentException or CryptographicException)
+        {
+            key.Dispose();
+            throw new InputException(sentence, e);
+        }
+
+        key.Dispose();
+        throw new InputException(sentence);
+    }
+
+    // Readable by its owner only, from the first byte on.
+    private static void WriteSecret(string path, string text)
+    {
+        try
+        {
+            var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write };
+            if (!OperatingSystem.IsWindows())
+            {
+                options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+            }
+
+            using var stream = new FileStream(path, options);
+            stream.Write(Encoding.ASCII.GetBytes(text));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            throw new InputException($"'{path}' cannot be written: {e.Message}", e);
+        }
+    }
+}

@@ -1,0 +1,76 @@
+using System.CommandLine;
+using Edge.Inference.Models;
+using Edge.Inference.Reference;
+using Edge.Quantize.Calibration;
+using Edge.Quantize.Import;
+using Edge.Quantize.Reports;
+
+namespace Edge.Quantize.Commands;
+
+/// <summary><c>trace</c>: what each gate, the cell and the hidden state did over time, as a page.</summary>
+internal static class TraceCommand
+{
+    private const int RowsMax = 5000;
+
+    internal static Command Create(TextWriter output)
+    {
+        var model = new Argument<string>("MODEL") { Description = "The int8 model, .safetensors." };
+        var data = new Option<string>("--data") { Description = "Readings in the model's columns and physical units, .csv; or rows as infer takes them, .f32 or .i64.", Required = true };
+        var report = new Option<string>("--report") { Description = "The HTML page to write.", Required = true };
+        var reference = new Option<string?>("--float") { Description = "The float model it was made from, drawn beneath." };
+        var rows = new Option<int>("--rows") { Description = $"How many rows to draw, 2 to {RowsMax}.", DefaultValueFactory = _ => 200 };
+        var from = new Option<int?>("--from") { Description = "First row to draw; the last rows of the file where it is absent." };
+        var unit = new Option<int[]>("--unit") { Description = "A unit to draw, of every layer; may be given again. The three that move most where it is absent." };
+        var command = new Command("trace", """
+            Draws what gates, cell and hidden state did over time, as a self-contained page.
+
+            Examples:
+              edge-quantize trace model.safetensors --data readings.csv --report gates.html
+              edge-quantize trace model.safetensors --float model.onnx --data readings.csv --from 1200 --unit 7 --report gates.html
+            """)
+        { model, data, report, reference, rows, from, unit };
+        rows.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<int>() is < 2 or > RowsMax)
+            {
+                result.AddError($"--rows must be from 2 to {RowsMax}.");
+            }
+        });
+        command.SetAction(parsed =>
+        {
+            string path = parsed.GetRequiredValue(model);
+            if (!ModelKind.IsInt8(path))
+            {
+                throw new InputException($"'{path}' is a float model; quantise it first and give it as --float beside the int8 one.");
+            }
+
+            EdgeModel quantised = EdgeModel.Load(path);
+            FloatModel? trained = parsed.GetValue(reference) is { } floatPath ? FloatModels.Load(floatPath) : null;
+            if (trained is not null)
+            {
+                EvaluateCommand.RequireSameLayers(trained, quantised);
+            }
+
+            ReadingsFile readings = ReadingsFile.Load(parsed.GetRequiredValue(data), quantised.Manifest);
+            int count = Math.Min(parsed.GetValue(rows), readings.RowCount);
+            int begin = parsed.GetValue(from) ?? readings.RowCount - count;
+            if (begin < 0 || begin > readings.RowCount - 2)
+            {
+                throw new InputException($"--from {begin} is not a row of the data, which has {readings.RowCount}; at least two rows are drawn.");
+            }
+
+            int[] units = parsed.GetValue(unit) ?? [];
+            int most = quantised.Layers.Max(layer => layer.UnitCount);
+            if (units.Any(each => each < 0 || each >= most))
+            {
+                throw new InputException($"--unit must be from 0 to {most - 1}, the units of the model's largest layer.");
+            }
+
+            string target = parsed.GetRequiredValue(report);
+            new TraceReport(quantised, trained, readings, begin, Math.Min(begin + count, readings.RowCount)).Write(target, units.Length == 0 ? null : units);
+            output.WriteLine($"report: {target}");
+            return 0;
+        });
+        return command;
+    }
+}

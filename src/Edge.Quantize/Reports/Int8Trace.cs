@@ -1,0 +1,71 @@
+using System.Runtime.InteropServices;
+using Edge.Inference;
+using Edge.Inference.Cells;
+using Edge.Inference.Kernels;
+using Edge.Inference.Models;
+
+namespace Edge.Quantize.Reports;
+
+/// <summary>Steps an int8 model by the scalar kernel and keeps what each layer's gates, cell and output were, in real numbers.</summary>
+internal sealed class Int8Trace
+{
+    private readonly EdgeModel _model;
+    private readonly ScalarStepper _stepper;
+    private readonly byte[] _state;
+    private readonly short[] _x;
+    private readonly float[][] _gates;
+    private readonly float[][] _outputs;
+
+    internal Int8Trace(EdgeModel model)
+    {
+        _model = model;
+        _state = model.States.Initial.ToArray();
+        _x = new short[model.FeatureCount];
+        _gates = model.Layers.Select(layer => new float[GateNames(layer).Length * layer.UnitCount]).ToArray();
+        _outputs = model.Layers.Select(layer => new float[layer.UnitCount]).ToArray();
+        _stepper = new ScalarStepper(model) { Stepped = Keep };
+    }
+
+    /// <summary>Names of what <see cref="Gates"/> holds, U values of each.</summary>
+    internal static string[] GateNames(Layer layer) => layer switch
+    {
+        LstmCell => ["input gate i", "forget gate f", "candidate g", "output gate o"],
+        GruCell => ["reset gate r", "update gate z", "candidate n"],
+        _ => [],
+    };
+
+    internal ReadOnlySpan<float> Gates(int layer) => _gates[layer];
+
+    internal ReadOnlySpan<float> Output(int layer) => _outputs[layer];
+
+    /// <summary>Cell state of one unit of an LSTM layer.</summary>
+    internal float Cell(int layer, int unit)
+    {
+        var cell = (LstmCell)_model.Layers[layer];
+        return MathF.ScaleB(MemoryMarshal.Cast<byte, short>(_state.AsSpan(_model.States.Wide[layer]))[unit], -cell.CellFractionBits);
+    }
+
+    internal void Step(ReadOnlySpan<float> inputs, Span<float> outputs)
+    {
+        InputQuantizer.RequireUsable(_model, inputs);
+        InputQuantizer.Quantise(_model, inputs, _x, default);
+        _stepper.Step(_state, _x, outputs, 1);
+    }
+
+    private void Keep(int l, ReadOnlySpan<short> gates, ReadOnlySpan<short> output)
+    {
+        Layer layer = _model.Layers[l];
+        for (int i = 0; i < _gates[l].Length; i++)
+        {
+            // Q0.15, but for a relu candidate, which is in the cell's or the output's format.
+            bool isOpen = i / layer.UnitCount == 2 && layer is LstmCell { CandidateActivation: Activation.Ramp } or GruCell { CandidateActivation: Activation.Ramp };
+            int bits = !isOpen ? 15 : layer is LstmCell lstm ? lstm.CellFractionBits : layer.OutputFractionBits;
+            _gates[l][i] = MathF.ScaleB(gates[i], -bits);
+        }
+
+        for (int j = 0; j < output.Length; j++)
+        {
+            _outputs[l][j] = MathF.ScaleB(output[j], -layer.OutputFractionBits);
+        }
+    }
+}
