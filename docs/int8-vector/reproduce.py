@@ -22,7 +22,7 @@ F = np.float32
 
 
 def shr(v, s):
-    return v if s == 0 else (v + (1 << (s - 1))) >> s
+    return np.where(s == 0, v, (v + (1 << np.maximum(s - 1, 0))) >> s)
 
 
 def mulr(a, b):
@@ -132,7 +132,7 @@ class Layer:
         return self.rounded(self.wide) if self.narrow else self.wide
 
     def lstm(self, x):
-        n = self.spec["cell_fraction_bits"]
+        n = self.t["cell_fraction_bits"] if "cell_fraction_bits" in self.t else np.full(self.units, self.spec["cell_fraction_bits"])
         h = self.h8 if self.narrow else self.wide[self.units:].copy()
         c = self.wide[:self.units].copy()
         i = self.act("gate_activation", "sigmoid", self.clip(0, self.peephole(0, self.argument(0, x, h), c)))
@@ -144,7 +144,7 @@ class Layer:
         o = self.act("gate_activation", "sigmoid", self.clip(3, self.peephole(2, self.argument(3, x, h), c)))
         if self.spec.get("cell_activation", "tanh") == "ramp":
             return mulr(o, np.maximum(c, 0))
-        return mulr(o, tanh(shr(c, n - 12) if n >= 12 else sat16(c << (12 - n))))
+        return mulr(o, tanh(np.where(n > 12, (c + 1) >> 1, sat16(c << np.maximum(12 - n, 0)))))
 
     def gru(self, x):
         h, s = self.read(), self.wide

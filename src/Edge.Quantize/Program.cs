@@ -22,7 +22,9 @@ internal static class Program
             SignatureCommands.CreateKeygen(output),
             SignatureCommands.CreateSign(output),
             SignatureCommands.CreateVerify(output),
+            CompletionCommand.Create(output),
         };
+        Examples.AddTo(root);
         ParseResult parsed = root.Parse(args);
         if (parsed.Errors.Count > 0)
         {

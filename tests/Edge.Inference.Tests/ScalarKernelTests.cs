@@ -73,9 +73,9 @@ public sealed class ScalarKernelTests
         }
 
         var hidden = new BigInteger[units];
-        int n = cell.CellFractionBits;
         for (int j = 0; j < units; j++)
         {
+            int n = cell.CellFractionBits[j];
             BigInteger i = FixedPoint.Sigmoid((int)z[j]);
             BigInteger f = FixedPoint.Sigmoid((int)z[units + j]);
             BigInteger g = FixedPoint.Tanh((int)z[(2 * units) + j]);

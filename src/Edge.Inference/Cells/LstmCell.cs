@@ -20,8 +20,11 @@ internal sealed class LstmCell : Layer
 
     internal override int NarrowStates => HiddenBits == 8 ? 1 : 0;
 
-    /// <summary>n: fraction bits of the int16 cell state, 0..13; the range is ±2^(15-n).</summary>
-    internal required int CellFractionBits { get; init; }
+    /// <summary>n: fraction bits of each unit's int16 cell state [U], 0..13; the range is ±2^(15-n). 13 only where all units have it.</summary>
+    internal required sbyte[] CellFractionBits { get; init; }
+
+    /// <summary>Whether all units have the same n.</summary>
+    internal bool IsCellUniform => Array.TrueForAll(CellFractionBits, bits => bits == CellFractionBits[0]);
 
     /// <summary>Of i, f and o: <see cref="Activation.Sigmoid"/> or, for a hard sigmoid, <see cref="Activation.Ramp"/>.</summary>
     internal Activation GateActivation { get; init; } = Activation.Sigmoid;
@@ -46,7 +49,13 @@ internal sealed class LstmCell : Layer
     {
         base.Validate(name, inputMax);
         RequireAll(name, "peephole", Peephole ?? [], -32767, 32767);
-        int outputBits = CellActivation == Activation.Tanh ? 15 : CellFractionBits;
+        bool needsUniform = CandidateActivation == Activation.Ramp || CellActivation == Activation.Ramp;
+        foreach (sbyte bits in CellFractionBits)
+        {
+            RequireRange(name, "cell_fraction_bits", bits, 0, IsCellUniform ? 13 : needsUniform ? -1 : 12);
+        }
+
+        int outputBits = CellActivation == Activation.Tanh ? 15 : CellFractionBits[0];
         RequireRange(name, "output_fraction_bits", OutputFractionBits, outputBits, outputBits);
     }
 }

@@ -7,6 +7,7 @@ internal sealed unsafe class PackedLayer
 {
     private readonly PinnedBuffer _hiddenMultiplier;
     private readonly PinnedBuffer _peephole;
+    private readonly PinnedBuffer _cell;
 
     /// <param name="layer">The layer.</param>
     /// <param name="isInputWide">Whether its input is int16; otherwise it is an int8 hidden state.</param>
@@ -33,6 +34,11 @@ internal sealed unsafe class PackedLayer
         };
         _hiddenMultiplier = Pad(layer.HiddenMultiplier, 1);
         _peephole = Pad(Lstm?.Peephole ?? [], 3);
+        sbyte[] bits = Lstm?.CellFractionBits ?? [];
+        IsCellHalved = bits.Length > 0 && bits[0] == 13;
+        IsCellQ12 = bits.Length > 0 && Lstm!.IsCellUniform && bits[0] == 12;
+        _cell = Pad(
+            [.. bits.Select(n => (short)(1 << (n + 1))), .. bits.Select(n => (short)(short.MaxValue >> Math.Max(0, 12 - n))), .. bits.Select(n => (short)(1 << Math.Max(0, 12 - n)))], 3);
 
         PackedGates Pack(int firstGate, int gateCount, params GateSlot[] slots) => new(layer, firstGate, gateCount, slots, isInputWide, activationOffset);
 
@@ -79,6 +85,21 @@ internal sealed unsafe class PackedLayer
 
     /// <summary>m of a block's 16 units.</summary>
     internal short* HiddenMultiplier(int block) => (short*)_hiddenMultiplier.Pointer + (block * PackedGates.BlockUnits);
+
+    /// <summary>Whether every cell state is in Q3.12 already.</summary>
+    internal bool IsCellQ12 { get; }
+
+    /// <summary>Whether every cell state has 13 fraction bits.</summary>
+    internal bool IsCellHalved { get; }
+
+    /// <summary>Of a block's 16 units, what makes a product of gates a cell state: MULR by 2^(n + 1) after the high half.</summary>
+    internal short* CellAdmit(int block) => (short*)_cell.Pointer + (block * PackedGates.BlockUnits);
+
+    /// <summary>What a cell state is clamped to before it becomes Q3.12: beyond TANH's own clamp either way, so the same to it as saturating after.</summary>
+    internal short* CellLimit(int block) => (short*)_cell.Pointer + ((Blocks + block) * PackedGates.BlockUnits);
+
+    /// <summary>2^(12 - n).</summary>
+    internal short* CellScale(int block) => (short*)_cell.Pointer + (((2 * Blocks) + block) * PackedGates.BlockUnits);
 
     /// <summary>P of a block's 16 units: of i (0), f (1) or o (2).</summary>
     internal short* Peephole(int block, int gate) => (short*)_peephole.Pointer + (((gate * Blocks) + block) * PackedGates.BlockUnits);

@@ -12,7 +12,7 @@ internal static class ScalarKernel
     /// <param name="cell">Weights and fixed-point positions.</param>
     /// <param name="x">The layer's input, int16 [I]: readings, or the output of the layer below in int8 or int16.</param>
     /// <param name="h">What the recurrent product reads, int16 [U]: the hidden state in int8 or int16.</param>
-    /// <param name="c">Cell state, int16 [U], Q(15-n).n with n = <see cref="LstmCell.CellFractionBits"/>; updated.</param>
+    /// <param name="c">Cell state, int16 [U], Q(15-n).n with n = <see cref="LstmCell.CellFractionBits"/> of the unit; updated.</param>
     /// <param name="output">Receives the output, int16 [U].</param>
     /// <param name="gates">Receives i, f, g, o after their activations, int16 [4U].</param>
     /// <param name="clipped">Receives, per unit, bit 0 if the cell state was clipped [U].</param>
@@ -20,9 +20,9 @@ internal static class ScalarKernel
         LstmCell cell, ReadOnlySpan<short> x, ReadOnlySpan<short> h, Span<short> c, Span<short> output, Span<short> gates, Span<uint> clipped)
     {
         int units = cell.UnitCount;
-        int n = cell.CellFractionBits;
         for (int j = 0; j < units; j++)
         {
+            int n = cell.CellFractionBits[j];
             int i = FixedPoint.Activate(cell.GateActivation, Clip(cell, 0, Peephole(cell, 0, j, c[j], GateArgument(cell, j, x, h))));
             int f = FixedPoint.Activate(cell.GateActivation, Clip(cell, 1, Peephole(cell, 1, j, c[j], GateArgument(cell, units + j, x, h))));
             int g = FixedPoint.Activate(cell.CandidateActivation, Clip(cell, 2, GateArgument(cell, (2 * units) + j, x, h)));

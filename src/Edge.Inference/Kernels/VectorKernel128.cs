@@ -30,14 +30,13 @@ internal readonly unsafe struct VectorKernel128<T> : IKernel
             Vector128<short> f = Activate(cell.GateActivation, Clip(cell, 1, Peephole(layer, block, 1, half, old, Vector128.Load(z + 16 + half))));
             Vector128<short> g = Activate(cell.CandidateActivation, Clip(cell, 2, Vector128.Load(z + 32 + half)));
 
-            int n = cell.CellFractionBits;
             Vector128<short> kept = T.MultiplyRound(f, old);
-            Vector128<short> admitted = cell.CandidateActivation == Activation.Ramp ? T.MultiplyRound(i, g) : Admitted(i, g, n);
+            Vector128<short> admitted = cell.CandidateActivation == Activation.Ramp ? T.MultiplyRound(i, g) : Admitted(layer, block, half, i, g);
             Vector128<short> cell1 = Vector128.AddSaturate(kept, admitted);
             cell1.Store(c + half);
 
             Vector128<short> o = Activate(cell.GateActivation, Clip(cell, 3, Peephole(layer, block, 2, half, cell1, Vector128.Load(z + 48 + half))));
-            Vector128<short> exposed = cell.CellActivation == Activation.Ramp ? Vector128.Max(cell1, Vector128<short>.Zero) : Tanh(CellToQ12(cell1, n));
+            Vector128<short> exposed = cell.CellActivation == Activation.Ramp ? Vector128.Max(cell1, Vector128<short>.Zero) : Tanh(CellToQ12(layer, block, half, cell1));
             T.MultiplyRound(o, exposed).Store(output + half);
 
             // Without saturating, the sum wraps: where the two differ, the cell was clipped.
@@ -187,11 +186,10 @@ internal readonly unsafe struct VectorKernel128<T> : IKernel
         return (sum + Vector128.Load(bias)) >> layer.GateShift;
     }
 
-    // SHR(i·g, 30 - n) in three shifts: floors compose, so the high bits first and the rounding after loses nothing, and
-    // halved there is room for the rounding.
+    // SHR(i·g, 30 - n): floors compose, so the high half first and its rounding by MULR loses nothing.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<short> Admitted(Vector128<short> i, Vector128<short> g, int n) =>
-        ((T.MultiplyFloor(i, g) >> 1) + Vector128.Create((short)(1 << (13 - n)))) >> (14 - n);
+    private static Vector128<short> Admitted(PackedLayer layer, int block, int half, Vector128<short> i, Vector128<short> g) =>
+        T.MultiplyRound(T.MultiplyFloor(i, g) >> 1, Vector128.Load(layer.CellAdmit(block) + half));
 
     // state + (1 - z)·(candidate - state) in 32 bits, rounded once: a closed gate keeps the state to the bit.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -262,16 +260,15 @@ internal readonly unsafe struct VectorKernel128<T> : IKernel
         Vector128.Max(Vector128.Min(value, Vector128.Create((int)short.MaxValue)), Vector128.Create((int)short.MinValue));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<short> CellToQ12(Vector128<short> c, int n)
+    private static Vector128<short> CellToQ12(PackedLayer layer, int block, int half, Vector128<short> c)
     {
-        if (n >= 12)
+        if (layer.IsCellHalved)
         {
-            // n = 13: (c + 1) >> 1 without leaving int16.
-            return n == 12 ? c : (c >> 1) + (c & Vector128<short>.One);
+            // (c + 1) >> 1 without leaving int16.
+            return (c >> 1) + (c & Vector128<short>.One);
         }
 
-        // Clamped first to what survives the shift: beyond TANH's own clamp either way, so the same to it as saturating after.
-        Vector128<short> limit = Vector128.Create((short)(short.MaxValue >> (12 - n)));
-        return Vector128.Min(Vector128.Max(c, -limit), limit) << (12 - n);
+        Vector128<short> limit = Vector128.Load(layer.CellLimit(block) + half);
+        return Vector128.Min(Vector128.Max(c, -limit), limit) * Vector128.Load(layer.CellScale(block) + half);
     }
 }

@@ -32,15 +32,14 @@ internal readonly unsafe struct VectorKernel256<TDot> : IKernel
         Vector256<short> cell1;
         Vector256<short> cellInRange;
         Vector256<short> exposed;
-        int n = cell.CellFractionBits;
         if (layer.IsPlainLstm)
         {
             Vector256<short> i = Activations256.Sigmoid(zi);
             Vector256<short> f = Activations256.Sigmoid(zf);
             Vector256<short> g = Activations256.Tanh(zg);
             Vector256<short> o = Activations256.Sigmoid(zo);
-            cell1 = NextCell(f, Vector256.Load(c), Admitted(i, g, n), out cellInRange);
-            exposed = Avx2.MultiplyHighRoundScale(o, Activations256.Tanh(CellToQ12(cell1, n)));
+            cell1 = NextCell(f, Vector256.Load(c), Admitted(layer, block, i, g), out cellInRange);
+            exposed = Avx2.MultiplyHighRoundScale(o, Activations256.Tanh(CellToQ12(layer, block, cell1)));
         }
         else
         {
@@ -49,10 +48,10 @@ internal readonly unsafe struct VectorKernel256<TDot> : IKernel
             Vector256<short> f = Activate(cell.GateActivation, Clip(cell, 1, Peephole(layer, block, 1, old, zf)));
             Vector256<short> g = Activate(cell.CandidateActivation, Clip(cell, 2, zg));
             bool isRamp = cell.CandidateActivation == Activation.Ramp;
-            cell1 = NextCell(f, old, isRamp ? Avx2.MultiplyHighRoundScale(i, g) : Admitted(i, g, n), out cellInRange);
+            cell1 = NextCell(f, old, isRamp ? Avx2.MultiplyHighRoundScale(i, g) : Admitted(layer, block, i, g), out cellInRange);
             Vector256<short> o = Activate(cell.GateActivation, Clip(cell, 3, Peephole(layer, block, 2, cell1, zo)));
             exposed = Avx2.MultiplyHighRoundScale(
-                o, cell.CellActivation == Activation.Ramp ? Vector256.Max(cell1, Vector256<short>.Zero) : Activations256.Tanh(CellToQ12(cell1, n)));
+                o, cell.CellActivation == Activation.Ramp ? Vector256.Max(cell1, Vector256<short>.Zero) : Activations256.Tanh(CellToQ12(layer, block, cell1)));
         }
 
         cell1.Store(c);
@@ -168,10 +167,10 @@ internal readonly unsafe struct VectorKernel256<TDot> : IKernel
         return Avx2.ShiftRightArithmeticVariable(Avx2.MultiplyAddAdjacent(pairs.AsInt16(), Vector256.Load(multiplier)) + Vector256.Load(bias), shifts.Gate);
     }
 
-    // SHR(i·g, 30 - n) in two shifts: floors compose, so the high half first and the rounding after loses nothing.
+    // SHR(i·g, 30 - n): floors compose, so the high half first and its rounding by MULR loses nothing.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<short> Admitted(Vector256<short> i, Vector256<short> g, int n) =>
-        (Avx2.MultiplyHigh(i, g) + Vector256.Create((short)(1 << (13 - n)))) >> (14 - n);
+    private static Vector256<short> Admitted(PackedLayer layer, int block, Vector256<short> i, Vector256<short> g) =>
+        Avx2.MultiplyHighRoundScale(Avx2.MultiplyHigh(i, g), Vector256.Load(layer.CellAdmit(block)));
 
     // Without saturating, the sum wraps: where the two differ, the cell was clipped.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -184,16 +183,20 @@ internal readonly unsafe struct VectorKernel256<TDot> : IKernel
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<short> CellToQ12(Vector256<short> c, int n)
+    private static Vector256<short> CellToQ12(PackedLayer layer, int block, Vector256<short> c)
     {
-        if (n >= 12)
+        if (layer.IsCellQ12)
         {
-            return n == 12 ? c : Avx2.MultiplyHighRoundScale(c, Vector256.Create((short)(1 << 14)));
+            return c;
         }
 
-        // Clamped first to what survives the shift: beyond TANH's own clamp either way, so the same to it as saturating after.
-        Vector256<short> limit = Vector256.Create((short)(short.MaxValue >> (12 - n)));
-        return Vector256.Clamp(c, -limit, limit) << (12 - n);
+        if (layer.IsCellHalved)
+        {
+            return Avx2.MultiplyHighRoundScale(c, Vector256.Create((short)(1 << 14)));
+        }
+
+        Vector256<short> limit = Vector256.Load(layer.CellLimit(block));
+        return Vector256.Min(Vector256.Max(c, -limit), limit) * Vector256.Load(layer.CellScale(block));
     }
 
     // state + (1 - z)·(candidate - state) in 32 bits, rounded once: a closed gate keeps the state to the bit.

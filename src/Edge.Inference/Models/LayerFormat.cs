@@ -36,7 +36,7 @@ internal static class LayerFormat
         switch (layer)
         {
             case LstmCell lstm:
-                json.WriteNumber("cell_fraction_bits", lstm.CellFractionBits);
+                WriteUnless(json, "cell_fraction_bits", lstm.IsCellUniform ? lstm.CellFractionBits[0] : -1, -1);
                 WriteUnless(json, "gate_activation", lstm.GateActivation, Activation.Sigmoid);
                 WriteUnless(json, "candidate_activation", lstm.CandidateActivation, Activation.Tanh);
                 WriteUnless(json, "cell_activation", lstm.CellActivation, Activation.Tanh);
@@ -76,6 +76,7 @@ internal static class LayerFormat
         }
 
         Add("clip", "I16", layer.Clip, 2 * layer.GateCount);
+        Add("cell_fraction_bits", "I8", layer is LstmCell { IsCellUniform: false } varied ? varied.CellFractionBits : null, layer.UnitCount);
         Add("peephole", "I16", (layer as LstmCell)?.Peephole, 3 * layer.UnitCount);
         Add("initial_wide", "I16", layer.InitialWide, layer.WideStates * layer.UnitCount);
         Add("initial_narrow", "I8", layer.InitialNarrow, layer.NarrowStates * layer.UnitCount);
@@ -104,7 +105,8 @@ internal static class LayerFormat
             GateShift = shape.GateShift,
             HiddenBits = bits,
             OutputFractionBits = shape.OutputFractionBits,
-            CellFractionBits = ModelReader.Number(element, "cell_fraction_bits", 0, 13, name),
+            CellFractionBits = reader.TakeIfThere<sbyte>($"{name}.cell_fraction_bits", "I8", shape.Units)
+                ?? [.. Enumerable.Repeat((sbyte)ModelReader.Number(element, "cell_fraction_bits", 0, 13, name), shape.Units)],
             GateActivation = ModelReader.Choice(element, "gate_activation", name, Activation.Sigmoid, Activation.Sigmoid, Activation.Ramp),
             CandidateActivation = ModelReader.Choice(element, "candidate_activation", name, Activation.Tanh, Activation.Tanh, Activation.Sigmoid, Activation.Ramp),
             CellActivation = ModelReader.Choice(element, "cell_activation", name, Activation.Tanh, Activation.Tanh, Activation.Ramp),

@@ -14,7 +14,7 @@ internal sealed class ActivationStatistics
     {
         InputMin = Enumerable.Repeat(float.PositiveInfinity, model.InputCount).ToArray();
         InputMax = Enumerable.Repeat(float.NegativeInfinity, model.InputCount).ToArray();
-        Cell = new float[model.Layers.Count];
+        Cell = model.Layers.Select(layer => new float[layer.CellCount]).ToArray();
         LargestOutput = model.Layers.Select(layer => new float[layer.UnitCount]).ToArray();
         Moment = model.Layers.Select(layer => new SecondMoment(layer.InputCount + (layer.IsRecurrent ? layer.UnitCount : 0) + 1)).ToArray();
         ResetMoment = model.Layers.Select(layer => layer is FloatGru { ResetAfterProduct: false } ? new SecondMoment(layer.InputCount + layer.UnitCount + 1) : null).ToArray();
@@ -28,8 +28,8 @@ internal sealed class ActivationStatistics
     /// <summary>Largest value of each input.</summary>
     internal float[] InputMax { get; }
 
-    /// <summary>Largest |c| of each layer; 0 for layers without a cell state.</summary>
-    internal float[] Cell { get; }
+    /// <summary>Largest |c| of each unit of each layer; empty for layers without a cell state.</summary>
+    internal float[][] Cell { get; }
 
     /// <summary>Largest |output| of each unit of each layer.</summary>
     internal float[][] LargestOutput { get; }
@@ -104,10 +104,7 @@ internal sealed class ActivationStatistics
         for (int l = 0; l < Moment.Length; l++)
         {
             Widen(LargestOutput[l], session.Output(l));
-            foreach (float c in session.Cell(l))
-            {
-                Cell[l] = Math.Max(Cell[l], Math.Abs(c));
-            }
+            Widen(Cell[l], session.Cell(l));
         }
     }
 

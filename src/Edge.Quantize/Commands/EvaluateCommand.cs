@@ -18,14 +18,10 @@ internal static class EvaluateCommand
         var data = new Option<string>("--data") { Description = "Readings in the model's columns and physical units, .csv; or rows as infer takes them, .f32 or .i64.", Required = true };
         var asJson = new Option<bool>("--json") { Description = "One JSON object instead of a table." };
         var report = new Option<string?>("--report") { Description = "Also write the evaluation as a self-contained HTML page." };
-        var command = new Command("evaluate", """
-            Compares an int8 model with the float model it was made from, on data.
-
-            Examples:
-              edge-quantize evaluate model.onnx model.safetensors --data readings.csv
-              edge-quantize evaluate model.onnx model.safetensors --data readings.csv --report report.html
-            """)
-        { source, quantised, data, asJson, report };
+        var command = new Command("evaluate", "Compares an int8 model with the float model it was made from, on data.")
+        {
+            source, quantised, data, asJson, report,
+        };
         command.SetAction(parsed =>
         {
             FloatModel floatModel = FloatModels.Load(parsed.GetRequiredValue(source));

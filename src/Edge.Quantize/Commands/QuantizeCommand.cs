@@ -21,20 +21,15 @@ internal static class QuantizeCommand
         var manifest = new Option<string?>("--manifest") { Description = "The JSON beside it: columns, mean, std, period_seconds, outputs_named; min and max where known. Without it only raw rows (.f32, .i64) calibrate." };
         var calibration = new Option<string>("--calibration") { Description = "Readings in the manifest's columns and physical units, .csv; or rows as infer takes them, .f32 or .i64.", Required = true };
         var target = new Option<string>("--output", "-o") { Description = "The int8 model to write, .safetensors.", Required = true };
-        var precision = new Option<Precision>("--precision") { Description = "auto: as few int16 hidden states as the tolerance allows; int8 or int16: by hand.", DefaultValueFactory = _ => Precision.Auto };
+        var precision = new Option<Precision>("--precision") { Description = "auto: as few int16 hidden states as the tolerance allows; int8 or int16: by hand.", HelpName = "auto|int8|int16", DefaultValueFactory = _ => Precision.Auto };
         var tolerance = new Option<double>("--tolerance") { Description = "Percent by which the RMSE on held-out rows may exceed the float model's.", DefaultValueFactory = _ => 0.1 };
-        var range = new Option<RangeMethod>("--range") { Description = "How the int8 range of a hidden unit is calibrated: minmax, percentile (99.9) or mse.", DefaultValueFactory = _ => RangeMethod.MinMax };
+        var range = new Option<RangeMethod>("--range") { Description = "How the int8 range of a hidden unit is calibrated: minmax, percentile (99.9) or mse.", HelpName = "minmax|percentile|mse", DefaultValueFactory = _ => RangeMethod.MinMax };
         var headroom = new Option<double>("--headroom") { Description = "Input range over the largest calibrated reading; an anomaly is a reading outside it.", DefaultValueFactory = _ => 8 };
         var report = new Option<string?>("--report") { Description = "Also write the evaluation as a self-contained HTML page." };
-        var command = new Command("quantize", """
-            Turns a trained float model into an int8 one and prints its evaluation.
-
-            Examples:
-              edge-quantize quantize model.onnx --manifest model.json --calibration readings.csv -o model.safetensors
-              edge-quantize quantize model.onnx --manifest model.json --calibration readings.csv -o model.safetensors --report report.html
-              edge-quantize quantize model.onnx --calibration rows.f32 -o model.safetensors --precision int16
-            """)
-        { model, manifest, calibration, target, precision, tolerance, range, headroom, report };
+        var command = new Command("quantize", "Turns a trained float model into an int8 one and prints its evaluation.")
+        {
+            model, manifest, calibration, target, precision, tolerance, range, headroom, report,
+        };
         headroom.Validators.Add(result => Require(result, result.GetValueOrDefault<double>() is >= 1 and <= 1000, "--headroom must be from 1 to 1000."));
         tolerance.Validators.Add(result => Require(result, result.GetValueOrDefault<double>() is >= 0 and <= 100, "--tolerance must be from 0 to 100 percent."));
         command.SetAction(parsed =>

@@ -21,14 +21,10 @@ internal static class TraceCommand
         var rows = new Option<int>("--rows") { Description = $"How many rows to draw, 2 to {RowsMax}.", DefaultValueFactory = _ => 200 };
         var from = new Option<int?>("--from") { Description = "First row to draw; the last rows of the file where it is absent." };
         var unit = new Option<int[]>("--unit") { Description = "A unit to draw, of every layer; may be given again. The three that move most where it is absent." };
-        var command = new Command("trace", """
-            Draws what gates, cell and hidden state did over time, as a self-contained page.
-
-            Examples:
-              edge-quantize trace model.safetensors --data readings.csv --report gates.html
-              edge-quantize trace model.safetensors --float model.onnx --data readings.csv --from 1200 --unit 7 --report gates.html
-            """)
-        { model, data, report, reference, rows, from, unit };
+        var command = new Command("trace", "Draws what gates, cell and hidden state did over time, as a self-contained page.")
+        {
+            model, data, report, reference, rows, from, unit,
+        };
         rows.Validators.Add(result =>
         {
             if (result.GetValueOrDefault<int>() is < 2 or > RowsMax)

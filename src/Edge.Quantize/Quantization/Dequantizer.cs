@@ -92,7 +92,7 @@ internal sealed class Dequantizer
 
     private static ArgumentPlan Plan(FloatLayer layer, Layer q, int gate) => layer switch
     {
-        FloatLstm lstm => ArgumentPlan.Of(gate switch { 1 => lstm.Forget, 2 => lstm.Candidate, _ => lstm.Gate }, ((LstmCell)q).CellFractionBits, ""),
+        FloatLstm lstm => ArgumentPlan.Of(gate switch { 1 => lstm.Forget, 2 => lstm.Candidate, _ => lstm.Gate }, ((LstmCell)q).CellFractionBits[0], ""),
         FloatGru { ResetAfterProduct: true } gru when gate == 2 => ArgumentPlan.Of(gru.Candidate, q.OutputFractionBits, "").Halved,
         FloatGru gru => ArgumentPlan.Of(gate == 2 ? gru.Candidate : gru.Gate, q.OutputFractionBits, ""),
         FloatRnn rnn => ArgumentPlan.Of(rnn.Activation, q.OutputFractionBits, ""),

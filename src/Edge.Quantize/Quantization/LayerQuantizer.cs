@@ -49,12 +49,13 @@ internal sealed class LayerQuantizer
     private LstmCell Lstm(FloatLstm layer)
     {
         int units = layer.UnitCount;
-        int n = CellFractionBits();
+        bool isCellRamp = layer.Cell.Function == FloatFunction.Relu;
+        sbyte[] cellBits = CellFractionBits(mustBeUniform: isCellRamp || layer.Candidate.Function == FloatFunction.Relu || layer.Peephole is not null);
+        int n = cellBits[0];
         ArgumentPlan gate = ArgumentPlan.Of(layer.Gate, 15, _where);
         ArgumentPlan forget = ArgumentPlan.Of(layer.Forget, 15, _where);
         ArgumentPlan candidate = ArgumentPlan.Of(layer.Candidate, n, _where);
         ArgumentPlan[] plans = [gate, forget, candidate, gate];
-        bool isCellRamp = layer.Cell.Function == FloatFunction.Relu;
         if (gate.Kind is not (Activation.Sigmoid or Activation.Ramp) || layer.Gate.Function == FloatFunction.Relu
             || layer.Candidate.Function is FloatFunction.HardSigmoid or FloatFunction.Affine || (!isCellRamp && layer.Cell.Function != FloatFunction.Tanh))
         {
@@ -69,7 +70,7 @@ internal sealed class LayerQuantizer
         GateRows[] gates = Enumerable.Range(0, 4)
             .Select(g => new GateRows(Part(layer.InputWeight, g, 4), Part(layer.RecurrentWeight, g, 4), Part(Shift(layer.InputWeight, layer.Bias), g, 4), plans[g], rounding)).ToArray();
         (GateQuantizer plan, GateIntegers[] rows) = Quantise(gates, Hidden(bits, outputBits, hiddenMultiplier));
-        (short[]? peephole, int peepholeShift) = Peephole(layer, [gate, forget, gate], n);
+        (short[]? peephole, int peepholeShift) = Peephole(layer, [gate, forget, gate], cellBits);
         return new LstmCell
         {
             InputCount = layer.InputCount,
@@ -79,7 +80,7 @@ internal sealed class LayerQuantizer
             GateShift = plan.GateShift,
             HiddenBits = bits,
             OutputFractionBits = outputBits,
-            CellFractionBits = n,
+            CellFractionBits = cellBits,
             GateActivation = gate.Kind,
             CandidateActivation = candidate.Kind,
             CellActivation = isCellRamp ? Activation.Ramp : Activation.Tanh,
@@ -93,7 +94,7 @@ internal sealed class LayerQuantizer
             HiddenMultiplier = hiddenMultiplier,
             Clip = Clips(layer.Clip, plans),
             InitialWide = layer.InitialCell is null && (layer.InitialHidden is null || bits == 8)
-                ? null : [.. Initial(layer.InitialCell, units, n), .. bits == 8 ? [] : Initial(layer.InitialHidden, units, outputBits)],
+                ? null : [.. Initial(layer.InitialCell, units, j => cellBits[j]), .. bits == 8 ? [] : Initial(layer.InitialHidden, units, _ => outputBits)],
             InitialNarrow = bits == 8 ? layer.InitialHidden?.Select((h, j) => (sbyte)Math.Clamp(Math.Round(Math.ScaleB(h * hiddenMultiplier[j], outputBits - 15)), -127, 127)).ToArray() : null,
         };
     }
@@ -156,7 +157,7 @@ internal sealed class LayerQuantizer
             Bias = Join(rows, row => row.Bias),
             HiddenMultiplier = hiddenMultiplier,
             Clip = Clips(layer.Clip, gate, gate, candidate),
-            InitialWide = layer.InitialHidden is null ? null : Initial(layer.InitialHidden, layer.UnitCount, outputBits),
+            InitialWide = layer.InitialHidden is null ? null : Initial(layer.InitialHidden, layer.UnitCount, _ => outputBits),
         };
     }
 
@@ -184,7 +185,7 @@ internal sealed class LayerQuantizer
             Bias = rows[0].Bias,
             HiddenMultiplier = hiddenMultiplier,
             Clip = Clips(layer.Clip, plan),
-            InitialWide = layer.InitialHidden is null ? null : Initial(layer.InitialHidden, layer.UnitCount, plan.FractionBits),
+            InitialWide = layer.InitialHidden is null ? null : Initial(layer.InitialHidden, layer.UnitCount, _ => plan.FractionBits),
         };
     }
 
@@ -243,9 +244,16 @@ internal sealed class LayerQuantizer
         }).ToArray();
     }
 
-    // The most fraction bits with which headroom times the largest cell state still fits ±2^(15-n).
-    private int CellFractionBits() =>
-        Math.Clamp(15 - (int)Math.Ceiling(Math.Log2(Math.Max(_statistics.Cell[_number] * _settings.CellHeadroom, 1e-3))), 0, 13);
+    // Of each unit the most fraction bits with which headroom times its largest cell state still fits ±2^(15-n): one unit that counts
+    // far must not blur all others. 13 are of use only where every unit can have them, and TANH reads 12. A relu or a peephole also
+    // sees how far beyond TANH's reach a cell state is: then all share the room of the largest.
+    private sbyte[] CellFractionBits(bool mustBeUniform)
+    {
+        sbyte[] bits = _statistics.Cell[_number]
+            .Select(largest => (sbyte)Math.Clamp(15 - (int)Math.Ceiling(Math.Log2(Math.Max(largest * _settings.CellHeadroom, 1e-3))), 0, 13)).ToArray();
+        sbyte least = bits.Min();
+        return bits.Select(each => mustBeUniform || least == 13 ? least : Math.Min(each, (sbyte)12)).ToArray();
+    }
 
     // The same for an output that nothing bounds.
     private int OpenBits() =>
@@ -256,7 +264,7 @@ internal sealed class LayerQuantizer
         : bias.Select((value, r) => (float)(value + _arriving.Offset.Select((offset, i) => weight[(r * _arriving.Offset.Length) + i] * offset).Sum())).ToArray();
 
     // P = p·steps·2^(15-shift) / 2^n with the smallest shift that fits 16 bits.
-    private static (short[]? Peephole, int Shift) Peephole(FloatLstm layer, ArgumentPlan[] plans, int n)
+    private static (short[]? Peephole, int Shift) Peephole(FloatLstm layer, ArgumentPlan[] plans, sbyte[] cellBits)
     {
         if (layer.Peephole is null)
         {
@@ -264,7 +272,7 @@ internal sealed class LayerQuantizer
         }
 
         double[] scaled = layer.Peephole
-            .Select((p, at) => Math.ScaleB(p * plans[at / layer.UnitCount].Factor * plans[at / layer.UnitCount].Steps, 15 - n)).ToArray();
+            .Select((p, at) => Math.ScaleB(p * plans[at / layer.UnitCount].Factor * plans[at / layer.UnitCount].Steps, 15 - cellBits[at % layer.UnitCount])).ToArray();
         int shift = 0;
         while (shift < 15 && scaled.Max(Math.Abs) >= Math.ScaleB(short.MaxValue, shift))
         {
@@ -277,8 +285,8 @@ internal sealed class LayerQuantizer
     private static short[]? Clips(float clip, params ArgumentPlan[] plans) =>
         float.IsFinite(clip) ? plans.SelectMany(plan => new[] { plan.Clip(clip).Lower, plan.Clip(clip).Upper }).ToArray() : null;
 
-    private static short[] Initial(float[]? values, int units, int fractionBits) =>
-        (values ?? new float[units]).Select(value => (short)Math.Clamp(Math.Round(Math.ScaleB((double)value, fractionBits)), -32767, 32767)).ToArray();
+    private static short[] Initial(float[]? values, int units, Func<int, int> fractionBits) =>
+        (values ?? new float[units]).Select((value, j) => (short)Math.Clamp(Math.Round(Math.ScaleB((double)value, fractionBits(j))), -32767, 32767)).ToArray();
 
     private static float[] Part(float[] rows, int gate, int gates) => rows[(gate * (rows.Length / gates))..((gate + 1) * (rows.Length / gates))];
 

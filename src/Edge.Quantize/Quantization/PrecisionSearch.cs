@@ -35,6 +35,10 @@ internal sealed class PrecisionSearch(FloatRun reference, ActivationStatistics s
     /// </summary>
     internal const double DifferenceMax = 0.01;
 
+    // Cell ranges over the calibrated ones that are tried beside the setting's own.
+    private const double CellHeadroomLow = 2;
+    private const double CellHeadroomHigh = 16;
+
     private readonly List<Trial> _trials = [];
 
     /// <summary>What was tried, in order.</summary>
@@ -46,37 +50,57 @@ internal sealed class PrecisionSearch(FloatRun reference, ActivationStatistics s
         int[] recurrent = Enumerable.Range(0, reference.Model.Layers.Count).Where(l => reference.Model.Layers[l].IsRecurrent).ToArray();
         if (precision != Precision.Auto)
         {
-            return Try(precision == Precision.Int8 ? [] : [.. recurrent]).Model;
+            return Try(precision == Precision.Int8 ? [] : [.. recurrent], settings.CellHeadroom).Model;
         }
 
-        (EdgeModel Model, Trial Trial) best = Try([]);
+        // Nothing is cheaper than to give cell states less room, which makes them finer, or more.
+        Candidate best = WithBestHeadroom(Try([], settings.CellHeadroom), CellHeadroomLow);
         var wide = new HashSet<int>();
         while (!best.Trial.IsGood && wide.Count < recurrent.Length)
         {
             // One more layer in int16: the one that helps most.
-            (int Layer, (EdgeModel Model, Trial Trial) Result) next = recurrent.Where(l => !wide.Contains(l))
-                .Select(l => (l, Try([.. wide, l]))).MinBy(candidate => Badness(candidate.Item2.Trial));
-            wide.Add(next.Layer);
-            if (next.Result.Trial.IsGood || Badness(next.Result.Trial) < Badness(best.Trial))
-            {
-                best = next.Result;
-            }
+            double headroom = best.CellHeadroom;
+            Candidate next = recurrent.Where(l => !wide.Contains(l)).Select(l => Try([.. wide, l], headroom)).MinBy(candidate => Badness(candidate.Trial))!;
+            wide = [.. next.Wide];
+            best = next.Trial.IsGood || Badness(next.Trial) < Badness(best.Trial) ? next : best;
         }
 
-        return best.Model;
+        return WithBestHeadroom(best, CellHeadroomLow, settings.CellHeadroom, CellHeadroomHigh).Model;
     }
 
-    private (EdgeModel Model, Trial Trial) Try(HashSet<int> wide)
+    // The same widths with other cell ranges, until one is good.
+    private Candidate WithBestHeadroom(Candidate best, params ReadOnlySpan<double> headrooms)
     {
-        EdgeModel model = ModelQuantizer.Quantise(reference.Model, reference.Manifest, statistics, settings with { WideLayers = wide }, provenance);
+        double tried = best.CellHeadroom;
+        foreach (double headroom in headrooms)
+        {
+            if (best.Trial.IsGood || !HasCells)
+            {
+                break;
+            }
+
+            Candidate other = headroom == tried ? best : Try(best.Wide, headroom);
+            best = Badness(other.Trial) < Badness(best.Trial) ? other : best;
+        }
+
+        return best;
+    }
+
+    private bool HasCells => reference.Model.Layers.Any(layer => layer.CellCount > 0);
+
+    private Candidate Try(HashSet<int> wide, double cellHeadroom)
+    {
+        EdgeModel model = ModelQuantizer.Quantise(
+            reference.Model, reference.Manifest, statistics, settings with { WideLayers = wide, CellHeadroom = cellHeadroom }, provenance);
         ModelEvaluation evaluation = ModelEvaluation.Run(reference, model);
         double outside = OutsideRange.Measure(reference, model).Select(result => result.RmseChange).DefaultIfEmpty(0).Max();
         double difference = Math.Max(evaluation.WorstDifference, WorstDifference(evaluation.Int8Outputs));
+        string width = wide.Count == 0 ? "hidden int8" : $"hidden int16 in {(wide.Count == 1 ? "layer" : "layers")} {string.Join(", ", wide.Order())}";
         var trial = new Trial(
-            wide.Count == 0 ? "hidden int8" : $"hidden int16 in {(wide.Count == 1 ? "layer" : "layers")} {string.Join(", ", wide.Order())}",
-            evaluation.RmseChange, difference, outside, evaluation.RmseChange <= tolerance && outside <= tolerance && difference <= DifferenceMax);
+            HasCells ? $"{width}, cell headroom {cellHeadroom}" : width, evaluation.RmseChange, difference, outside,
+            evaluation.RmseChange <= tolerance && outside <= tolerance && difference <= DifferenceMax);
         _trials.Add(trial);
-        return (model, trial);
+        return new Candidate(model, trial, wide, cellHeadroom);
     }
 
     // Over all rows: the held-out ones alone may be few.
@@ -93,4 +117,6 @@ internal sealed class PrecisionSearch(FloatRun reference, ActivationStatistics s
 
     // How far beyond the bounds the worst figure is.
     private double Badness(Trial trial) => Math.Max(Math.Max(trial.RmseChange, trial.OutsideChange) / Math.Max(tolerance, 1e-9), trial.WorstDifference / DifferenceMax);
+
+    private sealed record Candidate(EdgeModel Model, Trial Trial, HashSet<int> Wide, double CellHeadroom);
 }

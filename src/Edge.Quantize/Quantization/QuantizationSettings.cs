@@ -23,7 +23,7 @@ internal sealed record QuantizationSettings
     internal double InputMargin { get; init; } = 32;
 
     /// <summary>Cell range over the largest calibrated cell state; rounded up to a power of two. At least 1.</summary>
-    internal double CellHeadroom { get; init; } = 2;
+    internal double CellHeadroom { get; init; } = 4;
 
     /// <summary>Hidden range of a bounded unit over its calibrated range, never beyond 1, which no such unit exceeds. At least 1.</summary>
     internal double HiddenHeadroom { get; init; } = 1.5;

@@ -42,7 +42,7 @@ internal sealed class Int8Trace
     internal float Cell(int layer, int unit)
     {
         var cell = (LstmCell)_model.Layers[layer];
-        return MathF.ScaleB(MemoryMarshal.Cast<byte, short>(_state.AsSpan(_model.States.Wide[layer]))[unit], -cell.CellFractionBits);
+        return MathF.ScaleB(MemoryMarshal.Cast<byte, short>(_state.AsSpan(_model.States.Wide[layer]))[unit], -cell.CellFractionBits[unit]);
     }
 
     internal void Step(ReadOnlySpan<float> inputs, Span<float> outputs)
@@ -59,7 +59,7 @@ internal sealed class Int8Trace
         {
             // Q0.15, but for a relu candidate, which is in the cell's or the output's format.
             bool isOpen = i / layer.UnitCount == 2 && layer is LstmCell { CandidateActivation: Activation.Ramp } or GruCell { CandidateActivation: Activation.Ramp };
-            int bits = !isOpen ? 15 : layer is LstmCell lstm ? lstm.CellFractionBits : layer.OutputFractionBits;
+            int bits = !isOpen ? 15 : layer is LstmCell lstm ? lstm.CellFractionBits[0] : layer.OutputFractionBits;
             _gates[l][i] = MathF.ScaleB(gates[i], -bits);
         }
 

@@ -94,7 +94,7 @@ internal static class RandomModels
         InputShift = isWide ? Math.Min(30, 8 + Log2(width)) : Log2(width),
         RecurrentShift = Log2(hidden),
         GateShift = 10,
-        CellFractionBits = random.Next(9, 14),
+        CellFractionBits = [.. Enumerable.Repeat((sbyte)random.Next(9, 14), hidden)],
         HiddenBits = 8,
         OutputFractionBits = 15,
         InputWeight = Weights(random, 4 * hidden * width),
@@ -109,6 +109,8 @@ internal static class RandomModels
     {
         int n = random.Next(0, 14);
         bool isCellRamp = random.Next(4) == 0;
+        var candidate = (Activation)random.Next(3);
+        bool isUniform = isCellRamp || candidate == Activation.Ramp || random.Next(2) == 0;
         return new LstmCell
         {
             InputCount = width,
@@ -116,11 +118,11 @@ internal static class RandomModels
             InputShift = InputShift(width, isWide),
             RecurrentShift = InputShift(units, bits == 16),
             GateShift = random.Next(8, 12),
-            CellFractionBits = n,
+            CellFractionBits = Enumerable.Range(0, units).Select(_ => (sbyte)(isUniform ? n : random.Next(0, 13))).ToArray(),
             HiddenBits = bits,
             OutputFractionBits = isCellRamp ? n : 15,
             GateActivation = random.Next(3) == 0 ? Activation.Ramp : Activation.Sigmoid,
-            CandidateActivation = (Activation)random.Next(3),
+            CandidateActivation = candidate,
             CellActivation = isCellRamp ? Activation.Ramp : Activation.Tanh,
             Peephole = random.Next(2) == 0 ? Shorts(random, 3 * units, -32767, 32767) : null,
             PeepholeShift = random.Next(4),
