@@ -15,6 +15,7 @@ internal sealed unsafe class PackedLayer
     internal PackedLayer(Layer layer, bool isInputWide, int activationOffset)
     {
         Layer = layer;
+        UnitCount = layer.UnitCount;
         Lstm = layer as LstmCell;
         Gru = layer as GruCell;
         IsNarrow = layer.IsNarrow;
@@ -36,9 +37,12 @@ internal sealed unsafe class PackedLayer
         _peephole = Pad(Lstm?.Peephole ?? [], 3);
         sbyte[] bits = Lstm?.CellFractionBits ?? [];
         IsCellHalved = bits.Length > 0 && bits[0] == 13;
-        IsCellQ12 = bits.Length > 0 && Lstm!.IsCellUniform && bits[0] == 12;
+        IsCellQ12 = IsUniform(bits) && bits[0] == 12;
         _cell = Pad(
             [.. bits.Select(n => (short)(1 << (n + 1))), .. bits.Select(n => (short)(short.MaxValue >> Math.Max(0, 12 - n))), .. bits.Select(n => (short)(1 << Math.Max(0, 12 - n)))], 3);
+        CellShift = IsUniform(bits) && bits[0] < 12 ? 12 - bits[0] : 0;
+
+        static bool IsUniform(sbyte[] bits) => bits.Length > 0 && Array.TrueForAll(bits, each => each == bits[0]);
 
         PackedGates Pack(int firstGate, int gateCount, params GateSlot[] slots) => new(layer, firstGate, gateCount, slots, isInputWide, activationOffset);
 
@@ -58,6 +62,8 @@ internal sealed unsafe class PackedLayer
     }
 
     internal Layer Layer { get; }
+
+    internal int UnitCount { get; }
 
     /// <summary>Whether products read int8 of this layer's hidden state.</summary>
     internal bool IsNarrow { get; }
@@ -88,6 +94,9 @@ internal sealed unsafe class PackedLayer
 
     /// <summary>Whether every cell state is in Q3.12 already.</summary>
     internal bool IsCellQ12 { get; }
+
+    /// <summary>12 - n where every cell state has the same n below 12, else 0.</summary>
+    internal int CellShift { get; }
 
     /// <summary>Whether every cell state has 13 fraction bits.</summary>
     internal bool IsCellHalved { get; }

@@ -164,7 +164,7 @@ internal readonly unsafe struct VectorKernel256<TDot> : IKernel
             Avx2.PackSignedSaturate(
                 Avx2.ShiftRightArithmeticVariable(fromHidden, shifts.Hidden), Avx2.ShiftRightArithmeticVariable(fromInput, shifts.Input)).AsSByte(),
             Vector256.Create((sbyte)0, 1, 8, 9, 2, 3, 10, 11, 4, 5, 12, 13, 6, 7, 14, 15, 0, 1, 8, 9, 2, 3, 10, 11, 4, 5, 12, 13, 6, 7, 14, 15));
-        return Avx2.ShiftRightArithmeticVariable(Avx2.MultiplyAddAdjacent(pairs.AsInt16(), Vector256.Load(multiplier)) + Vector256.Load(bias), shifts.Gate);
+        return Avx2.ShiftRightArithmeticVariable(TDot.AccumulatePairs(Vector256.Load(bias), pairs.AsInt16(), Vector256.Load(multiplier)), shifts.Gate);
     }
 
     // SHR(i·g, 30 - n): floors compose, so the high half first and its rounding by MULR loses nothing.
@@ -196,7 +196,8 @@ internal readonly unsafe struct VectorKernel256<TDot> : IKernel
         }
 
         Vector256<short> limit = Vector256.Load(layer.CellLimit(block));
-        return Vector256.Min(Vector256.Max(c, -limit), limit) * Vector256.Load(layer.CellScale(block));
+        Vector256<short> clamped = Vector256.Min(Vector256.Max(c, -limit), limit);
+        return layer.CellShift > 0 ? clamped << layer.CellShift : clamped * Vector256.Load(layer.CellScale(block));
     }
 
     // state + (1 - z)·(candidate - state) in 32 bits, rounded once: a closed gate keeps the state to the bit.

@@ -14,8 +14,13 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
     private const int StatesMax = 16;
     private const int BlockUnits = PackedGates.BlockUnits;
 
-    private readonly EdgeModel _model;
     private readonly PackedModel _packed;
+    private readonly PackedLayer[] _layers;
+    private readonly int[] _wide;
+    private readonly int[] _narrow;
+    private readonly int _stateBytes;
+    private readonly int _features;
+    private readonly int _outputs;
     private readonly int _xStride;
     private readonly int _unitStride;
     private readonly PinnedBuffer _x;
@@ -27,14 +32,16 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
     internal VectorStepper(EdgeModel model)
         : base(model)
     {
-        _model = model;
         _packed = model.Packed(TKernel.ActivationOffset);
-        _unitStride = _packed.Layers.Max(layer => layer.Blocks) * BlockUnits * sizeof(short);
-        _xStride = Math.Max(_unitStride, (model.FeatureCount + 1) * sizeof(short));
+        _layers = _packed.Layers;
+        (_wide, _narrow, _stateBytes) = (model.States.Wide, model.States.Narrow, model.StateBytes);
+        (_features, _outputs) = (model.FeatureCount, model.OutputCount);
+        _unitStride = _layers.Max(layer => layer.Blocks) * BlockUnits * sizeof(short);
+        _xStride = Math.Max(_unitStride, (_features + 1) * sizeof(short));
         _x = new PinnedBuffer(StatesMax * _xStride);
         _h = new PinnedBuffer(StatesMax * _unitStride);
         _output = new PinnedBuffer(StatesMax * _unitStride);
-        int resetBytes = Array.Exists(_packed.Layers, layer => layer.Candidate is not null) ? StatesMax * _unitStride : 0;
+        int resetBytes = Array.Exists(_layers, layer => layer.Candidate is not null) ? StatesMax * _unitStride : 0;
         _reset = new PinnedBuffer(resetBytes);
         _update = new PinnedBuffer(resetBytes);
     }
@@ -47,10 +54,10 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
             for (int begin = 0; begin < count; begin += StatesMax)
             {
                 int chunk = Math.Min(StatesMax, count - begin);
-                StepChunk(state + ((long)begin * _model.StateBytes), input + ((long)begin * _model.FeatureCount), chunk);
+                StepChunk(state + ((long)begin * _stateBytes), input + ((long)begin * _features), chunk);
                 for (int s = 0; s < chunk; s++)
                 {
-                    WriteOutputs(Output(s), outputs.Slice((begin + s) * _model.OutputCount, _model.OutputCount));
+                    WriteOutputs(Output(s), outputs.Slice((begin + s) * _outputs, _outputs));
                 }
             }
         }
@@ -71,17 +78,16 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
 
     private void StepChunk(byte* states, short* input, int count)
     {
-        int inputBytes = _model.FeatureCount * sizeof(short);
+        int inputBytes = _features * sizeof(short);
         for (int s = 0; s < count; s++)
         {
             Unsafe.CopyBlockUnaligned(X(s), (byte*)input + (s * inputBytes), (uint)inputBytes);
         }
 
         int firstUnit = 0;
-        PackedLayer[] layers = _packed.Layers;
-        for (int l = 0; l < layers.Length; l++)
+        for (int l = 0; l < _layers.Length; l++)
         {
-            PackedLayer layer = layers[l];
+            PackedLayer layer = _layers[l];
             if (layer.Lstm is not null)
             {
                 StepLstm(layer, l, states, count, firstUnit);
@@ -91,30 +97,29 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
                 StepOther(layer, l, states, count, firstUnit);
             }
 
-            if (l + 1 < layers.Length)
+            if (l + 1 < _layers.Length)
             {
-                ReadInputs(layer, l, !layers[l + 1].Gates.IsInputWide, states, count);
+                ReadInputs(layer, l, !_layers[l + 1].Gates.IsInputWide, states, count);
             }
 
-            firstUnit += layer.Layer.UnitCount;
+            firstUnit += layer.UnitCount;
         }
     }
 
     private void StepLstm(PackedLayer layer, int l, byte* states, int count, int firstUnit)
     {
-        int units = layer.Layer.UnitCount;
-        int stateBytes = _model.StateBytes;
-        byte* cells = states + _model.States.Wide[l];
-        byte* hiddens = layer.IsNarrow ? states + _model.States.Narrow[l] : cells + (units * sizeof(short));
+        int units = layer.UnitCount;
+        byte* cells = states + _wide[l];
+        byte* hiddens = layer.IsNarrow ? states + _narrow[l] : cells + (units * sizeof(short));
         for (int s = 0; s < count; s++)
         {
             if (layer.IsNarrow)
             {
-                CopyActivations(hiddens + (s * stateBytes), H(s), units);
+                CopyActivations(hiddens + (s * _stateBytes), H(s), units);
             }
             else
             {
-                Unsafe.CopyBlockUnaligned(H(s), hiddens + (s * stateBytes), (uint)(units * sizeof(short)));
+                Unsafe.CopyBlockUnaligned(H(s), hiddens + (s * _stateBytes), (uint)(units * sizeof(short)));
             }
         }
 
@@ -124,8 +129,8 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
             int first = block * BlockUnits;
             for (int s = 0; s < count; s++)
             {
-                short* c = (short*)(cells + (s * stateBytes)) + first;
-                sbyte* h = layer.IsNarrow ? (sbyte*)(hiddens + (s * stateBytes)) + first : unused;
+                short* c = (short*)(cells + (s * _stateBytes)) + first;
+                sbyte* h = layer.IsNarrow ? (sbyte*)(hiddens + (s * _stateBytes)) + first : unused;
                 uint clipped = units - first >= BlockUnits
                     ? TKernel.StepLstm(layer, block, X(s), H(s), h, c, Output(s) + first)
                     : StepLastBlock(layer, block, s, h, c, units - first);
@@ -138,7 +143,7 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
 
         for (int s = 0; s < count && !layer.IsNarrow; s++)
         {
-            Unsafe.CopyBlockUnaligned(hiddens + (s * stateBytes), Output(s), (uint)(units * sizeof(short)));
+            Unsafe.CopyBlockUnaligned(hiddens + (s * _stateBytes), Output(s), (uint)(units * sizeof(short)));
         }
     }
 
@@ -157,11 +162,11 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
     // GRU, Elman and dense layers: the state, where there is one, is the int16 output, worked on in whole blocks beside it.
     private void StepOther(PackedLayer layer, int l, byte* states, int count, int firstUnit)
     {
-        uint bytes = layer.Layer.IsRecurrent ? (uint)(layer.Layer.UnitCount * sizeof(short)) : 0;
-        byte* state = states + _model.States.Wide[l];
+        uint bytes = layer.Layer.IsRecurrent ? (uint)(layer.UnitCount * sizeof(short)) : 0;
+        byte* state = states + _wide[l];
         for (int s = 0; s < count && bytes > 0; s++)
         {
-            Unsafe.CopyBlockUnaligned(Output(s), state + (s * _model.StateBytes), bytes);
+            Unsafe.CopyBlockUnaligned(Output(s), state + (s * _stateBytes), bytes);
             ReadState(layer, Output(s), H(s));
         }
 
@@ -192,7 +197,7 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
 
         for (int s = 0; s < count && bytes > 0; s++)
         {
-            Unsafe.CopyBlockUnaligned(state + (s * _model.StateBytes), Output(s), bytes);
+            Unsafe.CopyBlockUnaligned(state + (s * _stateBytes), Output(s), bytes);
             CountNarrowed(layer, Output(s), firstUnit);
         }
     }
@@ -247,11 +252,11 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
         {
             if (!isNarrow)
             {
-                Unsafe.CopyBlockUnaligned(X(s), Output(s), (uint)(layer.Layer.UnitCount * sizeof(short)));
+                Unsafe.CopyBlockUnaligned(X(s), Output(s), (uint)(layer.UnitCount * sizeof(short)));
             }
             else if (layer.Lstm is not null)
             {
-                CopyActivations(states + (s * _model.StateBytes) + _model.States.Narrow[l], X(s), layer.Layer.UnitCount);
+                CopyActivations(states + (s * _stateBytes) + _narrow[l], X(s), layer.UnitCount);
             }
             else
             {
@@ -264,7 +269,7 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
     {
         if (_packed.Head is not { } head)
         {
-            StepWithoutHead(_model.Layers[^1].OutputFractionBits, new ReadOnlySpan<short>(output, y.Length), y);
+            StepWithoutHead(_layers[^1].Layer.OutputFractionBits, new ReadOnlySpan<short>(output, y.Length), y);
             return;
         }
 
