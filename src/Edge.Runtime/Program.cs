@@ -17,6 +17,7 @@ internal static class Program
             DemoCommand.Create(output),
             CheckCommand.Create(output),
             RecordCommand.Create(output),
+            StateCommand.Create(output),
         };
         ParseResult parsed = root.Parse(args);
         if (parsed.Errors.Count > 0)

@@ -79,7 +79,7 @@ public sealed class ConfigFileTests
     [Theory]
     [InlineData("device: d\nmqqt: { host: h }" + Stream, "edge.yaml:2:7: unknown key 'mqqt'; did you mean 'mqtt'?")]
     [InlineData("device: d\nmqtt: { host: h, prot: 1 }" + Stream, "edge.yaml:2:24: unknown key 'prot'; did you mean 'port'?")]
-    [InlineData("device: d\nzzzzzzz: 1" + Stream, "known here: device, mqtt, state, streams")]
+    [InlineData("device: d\nzzzzzzz: 1" + Stream, "known here: device, durability, mqtt, state, streams")]
     [InlineData("device: Big House" + Stream, "edge.yaml:1:9: 'device' is 'Big House'; use")]
     [InlineData("mqtt: { host: h }" + Stream, "'device' is missing")]
     [InlineData("device: d\nmqtt: { port: 1883 }" + Stream, "'host' is missing")]

@@ -10,6 +10,14 @@ internal sealed class ListSensor(IEnumerable<double?[]> rows) : ISensor
 
     public bool CanWait => true;
 
+    public void Resume(long rows)
+    {
+        while (rows-- > 0 && _rows.TryDequeue(out _))
+        {
+            _time = _time.AddSeconds(1);
+        }
+    }
+
     public ValueTask<bool> ReadAsync(Reading into, CancellationToken cancel)
     {
         if (!_rows.TryDequeue(out double?[]? row))

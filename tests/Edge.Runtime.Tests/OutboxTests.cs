@@ -1,5 +1,8 @@
 using Edge.Runtime.Mqtt;
 using Edge.Runtime.Publishing;
+using Edge.Runtime.Storage;
+using Edge.Testing;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Edge.Runtime.Tests;
 
@@ -68,6 +71,38 @@ public sealed class OutboxTests
         Assert.True(await outbox.WaitAsync(default));
         Drain(outbox);
         Assert.False(await outbox.WaitAsync(default));
+    }
+
+    [Fact]
+    public async Task With_a_store_what_does_not_fit_in_memory_comes_in_its_turn_and_nobody_waits_for_ever()
+    {
+        using var folder = new TemporaryFolder();
+        using StateStore store = StateStore.Open(folder.File("state"), TimeSpan.FromSeconds(5), TimeSpan.FromDays(7), TimeProvider.System, "boot", NullLogger.Instance);
+        var outbox = new Outbox(1 << 20, store);
+        const int Ticks = 3000;
+        for (int i = 0; i < Ticks; i++)
+        {
+            MqttMessage[] tick = [Message(MessageClass.Forecast, i)];
+            Assert.True(store.Commit("s", i + 1, [], "", tick));
+            outbox.AddStored(tick);
+        }
+
+        Assert.Equal(Ticks, outbox.Count);
+        Task room = outbox.WaitForRoomAsync(default).AsTask();
+        Assert.False(room.IsCompleted);
+        var taken = new List<MqttMessage>();
+        while (outbox.TryDequeue(out MqttMessage? message))
+        {
+            taken.Add(message!);
+            outbox.Delivered(message!);
+        }
+
+        Assert.Equal(Enumerable.Range(0, Ticks).Select(i => $"{i}"), taken.Select(message => message.Topic));
+        await room.WaitAsync(TimeSpan.FromSeconds(5));
+
+        // A fresh outbox over the same store has nothing to send again once the deliveries are committed.
+        store.Commit("s", Ticks + 1, [], "", []);
+        Assert.False(new Outbox(1 << 20, store).TryDequeue(out _));
     }
 
     private static MqttMessage Message(MessageClass messageClass, int number) => new() { Topic = $"{number}", Payload = new byte[10], Class = messageClass };

@@ -41,7 +41,7 @@ internal static class ReplayCommand
             var sensor = new ReplaySensor(replay, engine.Manifest.Columns, period, TimeProvider.System);
             await using Stream lines = Open(parsed.GetRequiredValue(target));
             using var pipeline = new SensorStream(
-                deviceName, config, sensor, engine, new OutboxConfig().AgeMax, (message, _, _) => Write(lines, message), new StoppedClock(), logs.CreateLogger("edge"));
+                deviceName, config, sensor, engine, new OutboxConfig().AgeMax, (_, messages, _, _) => Write(lines, messages), new StoppedClock(), logs.CreateLogger("edge"));
             using var stop = new StopSignal();
             await pipeline.RunAsync(stop.Token).ConfigureAwait(false);
             await lines.FlushAsync(CancellationToken.None).ConfigureAwait(false);
@@ -53,9 +53,9 @@ internal static class ReplayCommand
     }
 
     // States such as ON and OFF are no JSON; their events say the same.
-    private static ValueTask Write(Stream lines, MqttMessage message)
+    private static ValueTask Write(Stream lines, IReadOnlyList<MqttMessage> messages)
     {
-        if (message.ContentType is not null)
+        foreach (MqttMessage message in messages.Where(message => message.ContentType is not null))
         {
             lines.Write(message.Payload.Span);
             lines.WriteByte((byte)'\n');

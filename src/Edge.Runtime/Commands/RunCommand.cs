@@ -19,11 +19,6 @@ internal static class RunCommand
             ILogger log = logs.CreateLogger("edge");
             using var stop = new StopSignal();
             using var service = new EdgeService(edge, TimeProvider.System, log);
-            if (edge.StateFolder is not null)
-            {
-                log.LogWarning("state: this version keeps state and outbox in memory only; '{Folder}' is not used yet", edge.StateFolder);
-            }
-
             bool endedWell = await service.RunAsync(stop.Token).ConfigureAwait(false);
             log.LogInformation("Delivered {Count} messages", service.Publisher.Delivered);
             return endedWell ? ExitCodes.Done : ExitCodes.InputWrong;

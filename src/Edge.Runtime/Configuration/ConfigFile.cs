@@ -89,7 +89,8 @@ internal static partial class ConfigFile
     private static EdgeConfig ReadRoot(YamlMap map, string folder)
     {
         string device = Name(map, "device", "the device's name in topics");
-        string? state = map.Text("state");
+        string? state = map.Text("state") is { } written ? Path.Combine(folder, written) : null;
+        TimeSpan durability = map.Text("durability") is "tick" ? TimeSpan.Zero : map.Duration("durability") ?? TimeSpan.FromSeconds(5);
         MqttConfig mqtt = map.Map("mqtt") is { } mqttMap ? ReadMqtt(mqttMap) : new MqttConfig();
         StreamConfig[] streams = map.Maps("streams").Select(stream => ReadStream(stream, folder)).ToArray();
         if (streams.Length == 0)
@@ -103,7 +104,7 @@ internal static partial class ConfigFile
         }
 
         map.RejectUnknown();
-        return new EdgeConfig { Device = device, StateFolder = state, Mqtt = mqtt, Streams = streams };
+        return new EdgeConfig { Device = device, StateFolder = state, Durability = durability, Mqtt = mqtt, Streams = streams };
     }
 
     private static MqttConfig ReadMqtt(YamlMap map)

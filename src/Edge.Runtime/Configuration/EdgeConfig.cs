@@ -9,6 +9,9 @@ internal sealed record EdgeConfig
     /// <summary>Folder for what must outlive the process, or null.</summary>
     public string? StateFolder { get; init; }
 
+    /// <summary>How often it is forced to the card, that is, what a power cut may cost; zero for every tick.</summary>
+    public TimeSpan Durability { get; init; } = TimeSpan.FromSeconds(5);
+
     public required MqttConfig Mqtt { get; init; }
 
     public required IReadOnlyList<StreamConfig> Streams { get; init; }

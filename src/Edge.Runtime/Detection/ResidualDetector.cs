@@ -76,6 +76,40 @@ internal sealed class ResidualDetector
         return sum > 0 ? _meanSquare[at] / sum : 0;
     }
 
+    internal void Save(BinaryWriter to)
+    {
+        foreach (double value in (ReadOnlySpan<double>)[.. _variance, .. _meanSquare, .. _window, Score, Threshold, PeakScore])
+        {
+            to.Write(value);
+        }
+
+        to.Write(IsOpen);
+        to.Write(_scored);
+        to.Write(_above);
+        to.Write(_below);
+        to.Write(_openTicks);
+    }
+
+    internal void Load(BinaryReader from)
+    {
+        foreach (double[] values in new[] { _variance, _meanSquare, _window })
+        {
+            for (int i = 0; i < values.Length; i++)
+            {
+                values[i] = from.ReadDouble();
+            }
+        }
+
+        Score = from.ReadDouble();
+        Threshold = from.ReadDouble();
+        PeakScore = from.ReadDouble();
+        IsOpen = from.ReadBoolean();
+        _scored = from.ReadInt64();
+        _above = from.ReadInt32();
+        _below = from.ReadInt32();
+        _openTicks = from.ReadInt64();
+    }
+
     /// <summary>Takes the residuals of one tick, in standard deviations of their columns, NaN where there is none.</summary>
     internal AnomalyChange Observe(ReadOnlySpan<float> errors)
     {

@@ -6,6 +6,7 @@ using Edge.Runtime.Engines;
 using Edge.Runtime.Mqtt;
 using Edge.Runtime.Publishing;
 using Edge.Runtime.Sensors;
+using Edge.Runtime.Storage;
 using Edge.Runtime.Streams;
 using Microsoft.Extensions.Logging;
 
@@ -20,8 +21,11 @@ internal sealed class EdgeService : IDisposable
     private readonly EdgeConfig _config;
     private readonly TimeProvider _clock;
     private readonly ILogger _log;
+    private readonly Lock _commitGate = new();
+    private readonly StateStore? _store;
     private readonly Outbox _outbox;
     private readonly List<SensorStream> _streams = [];
+    private readonly Dictionary<string, string> _sources;
     private readonly long _started;
     private Exception? _bug;
 
@@ -33,7 +37,9 @@ internal sealed class EdgeService : IDisposable
         _clock = clock;
         _log = log;
         _started = clock.GetTimestamp();
-        _outbox = new Outbox(config.Mqtt.Outbox.SizeMaxBytes);
+        _store = config.StateFolder is null ? null : StateStore.Open(config.StateFolder, config.Durability, config.Mqtt.Outbox.AgeMax, clock, BootId(), log);
+        _outbox = new Outbox(config.Mqtt.Outbox.SizeMaxBytes, _store);
+        _sources = config.Streams.ToDictionary(stream => stream.Name, Source);
         var problems = new List<string>();
         foreach (StreamConfig stream in config.Streams)
         {
@@ -106,14 +112,81 @@ internal sealed class EdgeService : IDisposable
         return _bug is null ? Array.TrueForAll(ended, well => well) : throw new InvalidOperationException("A stream ended by a bug.", _bug);
     }
 
-    public void Dispose() => _streams.ForEach(stream => stream.Dispose());
+    public void Dispose()
+    {
+        _streams.ForEach(stream => stream.Dispose());
+        _store?.Dispose();
+    }
 
     private SensorStream Open(StreamConfig stream)
     {
         IInferenceEngine engine = EngineFactory.Load(stream.Model);
         TimeSpan period = stream.Period ?? TimeSpan.FromSeconds(engine.Manifest.PeriodSeconds);
         ISensor sensor = SensorFactory.Open(stream.Source, engine.Manifest.Columns, period, _clock);
-        return new SensorStream(_config.Device, stream, sensor, engine, _config.Mqtt.Outbox.AgeMax, _outbox.EnqueueAsync, _clock, _log);
+        var opened = new SensorStream(_config.Device, stream, sensor, engine, _config.Mqtt.Outbox.AgeMax, CommitAsync, _clock, _log);
+        Resume(opened);
+        return opened;
+    }
+
+    // Where the stream stood when it was last committed, if it still reads the same source with the same model.
+    private void Resume(SensorStream stream)
+    {
+        if (_store?.Load(stream.Name) is not { } saved)
+        {
+            return;
+        }
+
+        byte[] snapshot = saved.Source == _sources[stream.Name] ? saved.Snapshot : [];
+        if (stream.Resume(saved.Seq, snapshot))
+        {
+            _log.LogInformation("{Stream}: goes on after tick {Seq}", stream.Name, saved.Seq);
+        }
+        else if (saved.Snapshot.Length > 0)
+        {
+            _log.LogWarning("{Stream}: model, source or configuration changed: its state begins anew, its numbers go on after {Seq}", stream.Name, saved.Seq);
+        }
+    }
+
+    private static string Source(StreamConfig config) => config.Source switch
+    {
+        ReplayConfig replay => $"replay {Path.GetFullPath(replay.File)}",
+        SimulatedConfig simulated => $"simulated {simulated.Seed}",
+        var other => other.GetType().Name,
+    };
+
+    // A tick: to the store as one, then on its way; without a store straight on its way.
+    private async ValueTask CommitAsync(SensorStream stream, IReadOnlyList<MqttMessage> messages, bool canWait, CancellationToken cancel)
+    {
+        if (_store is null)
+        {
+            foreach (MqttMessage message in messages)
+            {
+                await _outbox.EnqueueAsync(message, canWait, cancel).ConfigureAwait(false);
+            }
+
+            return;
+        }
+
+        if (canWait)
+        {
+            await _outbox.WaitForRoomAsync(cancel).ConfigureAwait(false);
+        }
+
+        // Ids are handed out and queued in the same order: what is delivered up to one of them is delivered.
+        lock (_commitGate)
+        {
+            if (_store.Commit(stream.Name, stream.Seq, stream.Save(), _sources[stream.Name], messages))
+            {
+                _outbox.AddStored(messages);
+                return;
+            }
+        }
+
+        // The disk refuses: what can still be delivered is.
+        foreach (MqttMessage message in messages)
+        {
+            await _outbox.EnqueueAsync(message, canWait: false, cancel).ConfigureAwait(false);
+        }
     }
 
     private async Task<bool> RunStreamAsync(SensorStream stream, CancellationToken stop)
@@ -180,7 +253,7 @@ internal sealed class EdgeService : IDisposable
     internal static string Version => typeof(EdgeService).Assembly.GetName().Version!.ToString(3);
 
     // Linux gives every boot an id; elsewhere a process must do.
-    private static string BootId()
+    internal static string BootId()
     {
         try
         {

@@ -13,6 +13,9 @@ internal enum MessageClass
 /// <summary>One message on its way to the broker.</summary>
 internal sealed record MqttMessage
 {
+    /// <summary>Its place in the durable outbox; 0 where there is none.</summary>
+    public long Id { get; set; }
+
     public required string Topic { get; init; }
 
     public required ReadOnlyMemory<byte> Payload { get; init; }

@@ -1,15 +1,22 @@
 using Edge.Runtime.Mqtt;
+using Edge.Runtime.Storage;
 
 namespace Edge.Runtime.Publishing;
 
 /// <summary>
 /// Messages on their way to the broker, in order, bounded. Without room, a source that can wait is held up; for one that
-/// cannot, the oldest readings go first, forecasts next, events last.
+/// cannot, the oldest readings go first, forecasts next, events last. With a store, the messages are on disk already when they come
+/// here, and this holds the next of them only; what has been delivered is forgotten there too.
 /// </summary>
-internal sealed class Outbox(long sizeMaxBytes)
+internal sealed class Outbox
 {
-    // What a source that can wait may be ahead of the broker.
+    // What a source that can wait may be ahead of the broker; with a store, what is held of it.
     private const int AheadMax = 1024;
+
+    private readonly long _sizeMaxBytes;
+    private readonly StateStore? _store;
+    private long _lastId;
+    private bool _isMoreStored;
 
     private readonly Lock _gate = new();
     private readonly Queue<(long Order, MqttMessage Message)>[] _queues = [new(), new(), new()];
@@ -19,6 +26,13 @@ internal sealed class Outbox(long sizeMaxBytes)
     private int _count;
     private bool _isComplete;
 
+    internal Outbox(long sizeMaxBytes, StateStore? store = null)
+    {
+        _sizeMaxBytes = sizeMaxBytes;
+        _store = store;
+        _isMoreStored = store is { OutboxCount: > 0 };
+    }
+
     /// <summary>Messages waiting.</summary>
     internal int Count
     {
@@ -26,7 +40,7 @@ internal sealed class Outbox(long sizeMaxBytes)
         {
             lock (_gate)
             {
-                return _count;
+                return _isMoreStored ? (int)Math.Min(int.MaxValue, _store!.OutboxCount) : _count;
             }
         }
     }
@@ -42,7 +56,7 @@ internal sealed class Outbox(long sizeMaxBytes)
             Task changed;
             lock (_gate)
             {
-                if (!canWait || (_count < AheadMax && _bytes + message.Payload.Length <= sizeMaxBytes) || _count == 0)
+                if (!canWait || (_count < AheadMax && _bytes + message.Payload.Length <= _sizeMaxBytes) || _count == 0)
                 {
                     MakeRoom(message.Payload.Length);
                     _queues[(int)message.Class].Enqueue((_order++, message));
@@ -59,6 +73,71 @@ internal sealed class Outbox(long sizeMaxBytes)
         }
     }
 
+    /// <summary>Waits until a source that can wait may go on.</summary>
+    internal async ValueTask WaitForRoomAsync(CancellationToken cancel)
+    {
+        while (true)
+        {
+            Task changed;
+            lock (_gate)
+            {
+                if (!_isMoreStored && _count < AheadMax)
+                {
+                    return;
+                }
+
+                changed = _changed.Task;
+            }
+
+            await changed.WaitAsync(cancel).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Takes on messages that the store has, as far as there is room; the others are fetched when their turn comes.</summary>
+    internal void AddStored(IReadOnlyList<MqttMessage> messages)
+    {
+        lock (_gate)
+        {
+            foreach (MqttMessage message in messages)
+            {
+                if (_isMoreStored || _count >= AheadMax)
+                {
+                    _isMoreStored = true;
+                    break;
+                }
+
+                // Fetched already, between its commit and now.
+                if (message.Id > _lastId)
+                {
+                    Hold(message);
+                }
+            }
+
+            Signal();
+        }
+
+        if (_store!.OutboxBytes > _sizeMaxBytes)
+        {
+            long[] dropped = _store.Evict(_sizeMaxBytes);
+            lock (_gate)
+            {
+                for (int i = 0; i < dropped.Length; i++)
+                {
+                    Dropped[i] += dropped[i];
+                }
+            }
+        }
+    }
+
+    /// <summary>Says that a message needs no keeping any more.</summary>
+    internal void Delivered(MqttMessage message)
+    {
+        if (message.Id > 0)
+        {
+            _store?.Delivered(message.Id);
+        }
+    }
+
     /// <summary>Takes the oldest message.</summary>
     /// <returns>False if there is none now.</returns>
     internal bool TryDequeue(out MqttMessage? message)
@@ -66,7 +145,7 @@ internal sealed class Outbox(long sizeMaxBytes)
         lock (_gate)
         {
             message = null;
-            if (_count == 0)
+            if (_count == 0 && !Fetch())
             {
                 return false;
             }
@@ -86,9 +165,9 @@ internal sealed class Outbox(long sizeMaxBytes)
             Task changed;
             lock (_gate)
             {
-                if (_count > 0 || _isComplete)
+                if (_count > 0 || _isMoreStored || _isComplete)
                 {
-                    return _count > 0;
+                    return _count > 0 || _isMoreStored;
                 }
 
                 changed = _changed.Task;
@@ -106,6 +185,33 @@ internal sealed class Outbox(long sizeMaxBytes)
             _isComplete = true;
             Signal();
         }
+    }
+
+    // The next messages from the store, if it has more.
+    private bool Fetch()
+    {
+        while (_isMoreStored && _count == 0)
+        {
+            (List<MqttMessage> next, long last) = _store!.Read(_lastId, AheadMax);
+            next.ForEach(Hold);
+            _lastId = Math.Max(_lastId, last);
+            if (last == 0)
+            {
+                // Who waited for room waited for this.
+                _isMoreStored = false;
+                Signal();
+            }
+        }
+
+        return _count > 0;
+    }
+
+    private void Hold(MqttMessage message)
+    {
+        _queues[(int)message.Class].Enqueue((_order++, message));
+        _bytes += message.Payload.Length;
+        _count++;
+        _lastId = message.Id;
     }
 
     // The queue whose head has waited longest; there is one.
@@ -127,7 +233,7 @@ internal sealed class Outbox(long sizeMaxBytes)
     {
         for (int i = 0; i < _queues.Length; i++)
         {
-            while (_bytes + bytes > sizeMaxBytes && _queues[i].Count > 0)
+            while (_bytes + bytes > _sizeMaxBytes && _queues[i].Count > 0)
             {
                 Take(_queues[i]);
                 Dropped[i]++;

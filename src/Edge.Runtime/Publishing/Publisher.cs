@@ -10,6 +10,9 @@ namespace Edge.Runtime.Publishing;
 internal sealed class Publisher
 {
     private const int WindowMax = 256;
+
+    // Messages of QoS 0 that are sent again after a lost connection, if nothing after them was acknowledged.
+    private const int UnconfirmedMax = 1024;
     private static readonly TimeSpan BackoffMin = TimeSpan.FromSeconds(0.5);
     private static readonly TimeSpan BackoffMax = TimeSpan.FromSeconds(30);
 
@@ -20,6 +23,7 @@ internal sealed class Publisher
     private readonly TimeProvider _clock;
     private readonly ILogger _log;
     private readonly Queue<(MqttMessage Message, Task Acknowledged)> _inFlight = new();
+    private readonly List<MqttMessage> _unconfirmed = [];
     private readonly HashSet<string> _refusedTopics = [];
     private Queue<MqttMessage> _again = new();
 
@@ -167,21 +171,38 @@ internal sealed class Publisher
             }
 
             _inFlight.Dequeue();
+            Confirm(message);
+        }
+    }
+
+    // Nobody acknowledges QoS 0. But on one connection what was sent before is there before: an acknowledgement stands for all of it.
+    private void Confirm(MqttMessage message)
+    {
+        if (message.QualityOfService > 0)
+        {
+            _unconfirmed.Clear();
+            _outbox.Delivered(message);
+        }
+        else if (_unconfirmed.Count < UnconfirmedMax)
+        {
+            _unconfirmed.Add(message);
         }
     }
 
     private void KeepUnacknowledged()
     {
-        var again = new Queue<MqttMessage>();
+        var again = new Queue<MqttMessage>(_unconfirmed);
         foreach ((MqttMessage message, Task acknowledged) in _inFlight)
         {
             // A fault that nobody awaits any more is still looked at.
             _ = acknowledged.ContinueWith(task => task.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
-            if (message.QualityOfService > 0 && !acknowledged.IsCompletedSuccessfully)
+            if (message.QualityOfService == 0 || !acknowledged.IsCompletedSuccessfully)
             {
                 again.Enqueue(message);
             }
         }
+
+        _unconfirmed.Clear();
 
         foreach (MqttMessage message in _again)
         {

@@ -44,9 +44,14 @@ internal sealed class StreamMessages : IDisposable
         _json = new Utf8JsonWriter(_buffer);
     }
 
-    internal MqttMessage Reading(long seq, Reading reading)
+    internal MqttMessage Reading(long seq, Reading reading, long gapTicks = 0)
     {
         Begin(seq, reading.Time);
+        if (gapTicks > 0)
+        {
+            _json.WriteNumber("gap_ticks", gapTicks);
+        }
+
         _json.WriteStartObject("channels");
         for (int i = 0; i < _manifest.Columns.Count; i++)
         {

@@ -34,6 +34,9 @@ internal interface ISensor : IDisposable
     /// <summary>Whether the source can wait: recorded rows can, the world cannot.</summary>
     bool CanWait { get; }
 
+    /// <summary>Skips rows that were taken in before, if the source is one that would give them again.</summary>
+    void Resume(long rows);
+
     /// <summary>Waits for the next row and fills it in, channels in the model's order.</summary>
     /// <returns>False when there will be no more.</returns>
     ValueTask<bool> ReadAsync(Reading into, CancellationToken cancel);

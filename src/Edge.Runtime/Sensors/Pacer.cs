@@ -9,6 +9,10 @@ internal sealed class Pacer(PlaybackSpeed speed, TimeProvider clock)
     private static readonly TimeSpan DelayMax = TimeSpan.FromDays(1);
 
     private long _started = -1;
+    private TimeSpan _from;
+
+    /// <summary>From here on the row at <paramref name="offset"/> counts as the first: rows before it are not waited for.</summary>
+    internal void StartFrom(TimeSpan offset) => _from = offset;
 
     /// <summary>Waits until the row at <paramref name="offset"/> from the first row is due.</summary>
     internal async ValueTask WaitAsync(TimeSpan offset, CancellationToken cancel)
@@ -24,7 +28,7 @@ internal sealed class Pacer(PlaybackSpeed speed, TimeProvider clock)
             _started = clock.GetTimestamp();
         }
 
-        TimeSpan due = offset / speed.Factor;
+        TimeSpan due = (offset - _from) / speed.Factor;
         for (TimeSpan left = due - clock.GetElapsedTime(_started); left > TimeSpan.Zero; left = due - clock.GetElapsedTime(_started))
         {
             // Timers count milliseconds: rounding up keeps a row from being early.

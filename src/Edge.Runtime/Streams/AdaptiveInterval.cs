@@ -31,6 +31,20 @@ internal sealed class AdaptiveInterval
 
     internal long Inside { get; private set; }
 
+    internal void Save(BinaryWriter to)
+    {
+        to.Write(HalfWidth);
+        to.Write(Seen);
+        to.Write(Inside);
+    }
+
+    internal void Load(BinaryReader from)
+    {
+        HalfWidth = from.ReadDouble();
+        Seen = from.ReadInt64();
+        Inside = from.ReadInt64();
+    }
+
     internal void Observe(double error)
     {
         bool inside = error <= HalfWidth;

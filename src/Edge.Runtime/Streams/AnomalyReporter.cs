@@ -15,10 +15,42 @@ internal sealed class AnomalyReporter(string stream, ModelManifest manifest, Res
 
     private readonly DateTime[] _recent = new DateTime[minDurationTicks];
     private readonly double[] _expected = new double[manifest.Columns.Count];
-    private string _id = "";
+    private long _openedAt;
     private DateTime _started;
 
     internal long Opened { get; private set; }
+
+    internal void Save(BinaryWriter to)
+    {
+        to.Write(Opened);
+        to.Write(_openedAt);
+        to.Write(_started.Ticks);
+        foreach (DateTime time in _recent)
+        {
+            to.Write(time.Ticks);
+        }
+
+        foreach (double expected in _expected)
+        {
+            to.Write(expected);
+        }
+    }
+
+    internal void Load(BinaryReader from)
+    {
+        Opened = from.ReadInt64();
+        _openedAt = from.ReadInt64();
+        _started = new DateTime(from.ReadInt64(), DateTimeKind.Utc);
+        for (int i = 0; i < _recent.Length; i++)
+        {
+            _recent[i] = new DateTime(from.ReadInt64(), DateTimeKind.Utc);
+        }
+
+        for (int i = 0; i < _expected.Length; i++)
+        {
+            _expected[i] = from.ReadDouble();
+        }
+    }
 
     /// <summary>Notes what is expected next, before the model steps on.</summary>
     internal void Expect(Forecaster forecaster)
@@ -41,7 +73,7 @@ internal sealed class AnomalyReporter(string stream, ModelManifest manifest, Res
         if (change == AnomalyChange.Opened)
         {
             Opened++;
-            _id = $"{stream}-{seq}";
+            _openedAt = seq;
 
             // It began with the first of the abnormal ticks, not with the one that settled it.
             _started = _recent[(seq + 1) % minDurationTicks];
@@ -50,7 +82,7 @@ internal sealed class AnomalyReporter(string stream, ModelManifest manifest, Res
         AnomalyChannel[] channels = Channels(reading);
         double score = change == AnomalyChange.Closed ? detector.PeakScore : detector.Score;
         string severity = score >= CriticalTimesThreshold * detector.Threshold ? "critical" : "warning";
-        return new AnomalyEvent(_id, change, _started, score, detector.Threshold, severity, Sentence(reading, change, channels), channels);
+        return new AnomalyEvent($"{stream}-{_openedAt}", change, _started, score, detector.Threshold, severity, Sentence(reading, change, channels), channels);
     }
 
     // A channel without a value this tick has nothing to show beside what was expected.

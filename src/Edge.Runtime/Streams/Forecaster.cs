@@ -51,6 +51,50 @@ internal sealed class Forecaster
         }
     }
 
+    /// <summary>Everything the next tick depends on, the model's state included.</summary>
+    internal void Save(BinaryWriter to)
+    {
+        byte[] state = _engine.SaveState();
+        to.Write(state.Length);
+        to.Write(state);
+        foreach (float value in _y)
+        {
+            to.Write(value);
+        }
+
+        for (int k = 0; k < _pending.Length; k++)
+        {
+            for (int slot = 0; slot < _pending[k].Length; slot++)
+            {
+                to.Write(_pending[k][slot]);
+                to.Write(_madeAt[k][slot]);
+            }
+
+            _intervals[k].Save(to);
+        }
+    }
+
+    /// <exception cref="ModelFormatException">The state is damaged or another model's.</exception>
+    internal void Load(BinaryReader from)
+    {
+        _engine.RestoreState(from.ReadBytes(from.ReadInt32()));
+        for (int k = 0; k < _y.Length; k++)
+        {
+            _y[k] = from.ReadSingle();
+        }
+
+        for (int k = 0; k < _pending.Length; k++)
+        {
+            for (int slot = 0; slot < _pending[k].Length; slot++)
+            {
+                _pending[k][slot] = from.ReadSingle();
+                _madeAt[k][slot] = from.ReadInt64();
+            }
+
+            _intervals[k].Load(from);
+        }
+    }
+
     /// <summary>Compares what came on tick <paramref name="seq"/> with what was forecast for it.</summary>
     internal void Observe(long seq, Reading reading)
     {

@@ -8,6 +8,22 @@ internal sealed class QualityWatch(IReadOnlyList<string> columns, ILogger log)
 {
     private readonly bool[] _isBad = new bool[columns.Count];
 
+    internal void Save(BinaryWriter to)
+    {
+        foreach (bool isBad in _isBad)
+        {
+            to.Write(isBad);
+        }
+    }
+
+    internal void Load(BinaryReader from)
+    {
+        for (int i = 0; i < _isBad.Length; i++)
+        {
+            _isBad[i] = from.ReadBoolean();
+        }
+    }
+
     /// <summary>Looks at a tick.</summary>
     /// <returns>Whether some channel went bad or got well.</returns>
     internal bool Observe(string stream, long seq, Reading reading)

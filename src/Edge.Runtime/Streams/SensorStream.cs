@@ -1,3 +1,4 @@
+using System.Text;
 using Edge.Runtime.Configuration;
 using Edge.Runtime.Detection;
 using Edge.Runtime.Engines;
@@ -8,17 +9,21 @@ using Microsoft.Extensions.Logging;
 
 namespace Edge.Runtime.Streams;
 
-/// <summary>Takes a message off a stream's hands. <c>canWait</c> says whether the stream may be held up while there is no room.</summary>
-internal delegate ValueTask PublishAction(MqttMessage message, bool canWait, CancellationToken cancel);
+/// <summary>
+/// Takes a tick off a stream's hands: its messages, and, where state is kept, what the stream is after it (<see cref="SensorStream.Save"/>), as one. <c>canWait</c> says
+/// whether the stream may be held up while there is no room.
+/// </summary>
+internal delegate ValueTask CommitAction(SensorStream stream, IReadOnlyList<MqttMessage> messages, bool canWait, CancellationToken cancel);
 
 /// <summary>One stream from sensor to messages: a reading comes in at the top of <see cref="TickAsync"/> and is followed to its end.</summary>
 internal sealed class SensorStream : IDisposable
 {
+    private const byte SnapshotVersion = 1;
     private static readonly TimeSpan HealthEvery = TimeSpan.FromMinutes(1);
 
     private readonly ISensor _sensor;
     private readonly IInferenceEngine _engine;
-    private readonly PublishAction _publish;
+    private readonly CommitAction _commit;
     private readonly TimeProvider _clock;
     private readonly ILogger _log;
     private readonly Reading _reading;
@@ -28,18 +33,26 @@ internal sealed class SensorStream : IDisposable
     private readonly AnomalyReporter _anomalies;
     private readonly StreamMessages _messages;
     private readonly QualityWatch _quality;
+    private readonly TimeSpan _period;
+    private readonly List<MqttMessage> _tick = [];
+    private readonly MemoryStream _snapshot = new();
+    private long _rows;
     private long _seq;
+    private long _firstSeq = 1;
+    private DateTime _lastTime;
+    private long _gapTicks;
     private long _forecasts;
     private long _missed;
     private long _healthAt;
 
     internal SensorStream(
-        string device, StreamConfig config, ISensor sensor, IInferenceEngine engine, TimeSpan expiry, PublishAction publish, TimeProvider clock, ILogger log)
+        string device, StreamConfig config, ISensor sensor, IInferenceEngine engine, TimeSpan expiry, CommitAction commit, TimeProvider clock, ILogger log)
     {
         Name = config.Name;
+        _period = config.Period ?? TimeSpan.FromSeconds(engine.Manifest.PeriodSeconds);
         _sensor = sensor;
         _engine = engine;
-        _publish = publish;
+        _commit = commit;
         _clock = clock;
         _log = log;
         _reading = new Reading(engine.Manifest.Columns.Count);
@@ -52,6 +65,9 @@ internal sealed class SensorStream : IDisposable
     }
 
     internal string Name { get; }
+
+    /// <summary>Number of the last tick.</summary>
+    internal long Seq => _seq;
 
     internal IInferenceEngine Engine => _engine;
 
@@ -81,18 +97,53 @@ internal sealed class SensorStream : IDisposable
     /// <summary>Runs until the source ends or <paramref name="cancel"/> says stop.</summary>
     internal async Task RunAsync(CancellationToken cancel)
     {
-        await PublishAsync(_messages.AnomalyState(false), cancel).ConfigureAwait(false);
+        _tick.Add(_messages.AnomalyState(_detector.IsOpen));
+        await CommitAsync(cancel).ConfigureAwait(false);
         while (await _sensor.ReadAsync(_reading, cancel).ConfigureAwait(false))
         {
             await TickAsync(cancel).ConfigureAwait(false);
         }
 
-        if (_seq > 0)
+        if (_seq >= _firstSeq)
         {
-            await PublishAsync(_messages.Health(_seq, _reading, Health), cancel).ConfigureAwait(false);
+            _tick.Add(_messages.Health(_seq, _reading, Health));
+            await CommitAsync(cancel).ConfigureAwait(false);
         }
 
-        _log.LogInformation("{Stream}: the source ended after {Ticks} rows", Name, _seq);
+        _log.LogInformation("{Stream}: the source ended after {Rows} rows", Name, _rows);
+    }
+
+    /// <summary>Everything the next tick depends on, and where the source stands.</summary>
+    internal byte[] Save()
+    {
+        _snapshot.SetLength(0);
+        using (var writer = new BinaryWriter(_snapshot, Encoding.UTF8, leaveOpen: true))
+        {
+            Write(writer);
+        }
+
+        return _snapshot.ToArray();
+    }
+
+    /// <summary>Goes on after tick <paramref name="seq"/>, with what the stream was then where that fits its model and configuration.</summary>
+    /// <returns>Whether it did; if not, the stream begins anew, but with no number used twice.</returns>
+    internal bool Resume(long seq, byte[] snapshot)
+    {
+        _seq = seq;
+        _firstSeq = seq + 1;
+
+        // The same model and configuration write snapshots of the same length.
+        byte[] fresh = Save();
+        const int Named = 1 + 32;
+        if (snapshot.Length != fresh.Length || !snapshot.AsSpan(0, Named).SequenceEqual(fresh.AsSpan(0, Named)))
+        {
+            return false;
+        }
+
+        using var reader = new BinaryReader(new MemoryStream(snapshot));
+        Read(reader);
+        _sensor.Resume(_rows);
+        return true;
     }
 
     public void Dispose()
@@ -106,10 +157,12 @@ internal sealed class SensorStream : IDisposable
     private async ValueTask TickAsync(CancellationToken cancel)
     {
         _seq++;
+        _rows++;
+        NoteGap();
         _hold.Reject(_reading);
         bool qualityChanged = _quality.Observe(Name, _seq, _reading);
         bool usable = _hold.Fill(_reading);
-        await PublishAsync(_messages.Reading(_seq, _reading), cancel).ConfigureAwait(false);
+        _tick.Add(_messages.Reading(_seq, _reading, _gapTicks));
 
         _forecaster.Observe(_seq, _reading);
         AnomalyEvent? anomaly = _anomalies.Report(_seq, _reading, _detector.Observe(_forecaster.Errors));
@@ -119,9 +172,9 @@ internal sealed class SensorStream : IDisposable
             _anomalies.Expect(_forecaster);
 
             // The first row only wakes the state: a forecast from one reading is a guess.
-            if (_seq > 1)
+            if (_rows > 1)
             {
-                await PublishAsync(_messages.Forecast(_seq, _reading.Time, _forecaster), cancel).ConfigureAwait(false);
+                _tick.Add(_messages.Forecast(_seq, _reading.Time, _forecaster));
                 _forecasts++;
             }
         }
@@ -132,28 +185,76 @@ internal sealed class SensorStream : IDisposable
 
         if (anomaly is not null)
         {
-            await PublishAnomalyAsync(anomaly, cancel).ConfigureAwait(false);
+            AddAnomaly(anomaly);
         }
 
-        if (qualityChanged || _seq == 1 || _clock.GetElapsedTime(_healthAt) >= HealthEvery)
+        if (qualityChanged || _seq == _firstSeq || _clock.GetElapsedTime(_healthAt) >= HealthEvery)
         {
             _healthAt = _clock.GetTimestamp();
-            await PublishAsync(_messages.Health(_seq, _reading, Health), cancel).ConfigureAwait(false);
+            _tick.Add(_messages.Health(_seq, _reading, Health));
         }
 
+        await CommitAsync(cancel).ConfigureAwait(false);
         Ticked?.Invoke(this);
     }
 
-    private async ValueTask PublishAnomalyAsync(AnomalyEvent anomaly, CancellationToken cancel)
+    // After a restart the world has gone on: the first reading says how many ticks nobody saw.
+    private void NoteGap()
+    {
+        _gapTicks = 0;
+        if (_seq == _firstSeq && _lastTime != default && !_sensor.CanWait)
+        {
+            _gapTicks = Math.Max(0, (long)Math.Round((_reading.Time - _lastTime) / _period) - 1);
+            _missed += _gapTicks;
+        }
+
+        _lastTime = _reading.Time;
+    }
+
+    private void AddAnomaly(AnomalyEvent anomaly)
     {
         LastAnomaly = anomaly;
         _log.LogInformation("{Stream}: anomaly {Id} {Change}: {Message}", Name, anomaly.Id, anomaly.Change.ToString().ToLowerInvariant(), anomaly.Message);
-        await PublishAsync(_messages.Anomaly(_seq, _reading, anomaly), cancel).ConfigureAwait(false);
+        _tick.Add(_messages.Anomaly(_seq, _reading, anomaly));
         if (anomaly.Change != AnomalyChange.Updated)
         {
-            await PublishAsync(_messages.AnomalyState(anomaly.Change == AnomalyChange.Opened), cancel).ConfigureAwait(false);
+            _tick.Add(_messages.AnomalyState(anomaly.Change == AnomalyChange.Opened));
         }
     }
 
-    private ValueTask PublishAsync(MqttMessage message, CancellationToken cancel) => _publish(message, _sensor.CanWait, cancel);
+    private async ValueTask CommitAsync(CancellationToken cancel)
+    {
+        await _commit(this, _tick, _sensor.CanWait, cancel).ConfigureAwait(false);
+        _tick.Clear();
+    }
+
+    private void Write(BinaryWriter to)
+    {
+        to.Write(SnapshotVersion);
+        to.Write(Convert.FromHexString(_engine.ModelSha256));
+        to.Write(_rows);
+        to.Write(_lastTime.Ticks);
+        to.Write(_forecasts);
+        to.Write(_missed);
+        _hold.Save(to);
+        _quality.Save(to);
+        _forecaster.Save(to);
+        _detector.Save(to);
+        _anomalies.Save(to);
+    }
+
+    private void Read(BinaryReader from)
+    {
+        from.ReadByte();
+        from.ReadBytes(32);
+        _rows = from.ReadInt64();
+        _lastTime = new DateTime(from.ReadInt64(), DateTimeKind.Utc);
+        _forecasts = from.ReadInt64();
+        _missed = from.ReadInt64();
+        _hold.Load(from);
+        _quality.Load(from);
+        _forecaster.Load(from);
+        _detector.Load(from);
+        _anomalies.Load(from);
+    }
 }

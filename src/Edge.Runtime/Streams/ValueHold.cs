@@ -16,6 +16,26 @@ internal sealed class ValueHold(ModelManifest manifest, int holdTicks)
     /// <summary>Ticks on which each channel had no usable value.</summary>
     internal ReadOnlySpan<long> BadTicks => _bad;
 
+    internal void Save(BinaryWriter to)
+    {
+        for (int i = 0; i < _last.Length; i++)
+        {
+            to.Write(_last[i]);
+            to.Write(_age[i]);
+            to.Write(_bad[i]);
+        }
+    }
+
+    internal void Load(BinaryReader from)
+    {
+        for (int i = 0; i < _last.Length; i++)
+        {
+            _last[i] = from.ReadDouble();
+            _age[i] = from.ReadInt32();
+            _bad[i] = from.ReadInt64();
+        }
+    }
+
     /// <summary>Marks as invalid what is no finite number to the model.</summary>
     internal void Reject(Reading reading)
     {

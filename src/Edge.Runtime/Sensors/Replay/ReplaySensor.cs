@@ -40,8 +40,42 @@ internal sealed class ReplaySensor : ISensor
     /// <summary>Line of the file that the last row came from.</summary>
     internal int Line => _csv?.Parser.RawRow ?? 0;
 
+    public void Resume(long rows)
+    {
+        while (_rows < rows && NextRow(out _))
+        {
+            // Read for its time alone: the loop's offset and the pace go on from it.
+        }
+
+        _pacer.StartFrom(_offset);
+    }
+
     public async ValueTask<bool> ReadAsync(Reading into, CancellationToken cancel)
     {
+        if (!NextRow(out DateTime time))
+        {
+            return false;
+        }
+
+        into.Time = time;
+        for (int i = 0; i < _at.Length; i++)
+        {
+            ReadCell(_at[i], into, i);
+        }
+
+        await _pacer.WaitAsync(_offset, cancel).ConfigureAwait(false);
+        return true;
+    }
+
+    public void Dispose()
+    {
+        _csv?.Dispose();
+        _text?.Dispose();
+    }
+
+    private bool NextRow(out DateTime time)
+    {
+        time = default;
         if (!Next())
         {
             if (!_config.Loop || _rows == 0)
@@ -57,21 +91,9 @@ internal sealed class ReplaySensor : ISensor
             }
         }
 
-        into.Time = RowTime();
+        time = RowTime();
         _rows++;
-        for (int i = 0; i < _at.Length; i++)
-        {
-            ReadCell(_at[i], into, i);
-        }
-
-        await _pacer.WaitAsync(_offset, cancel).ConfigureAwait(false);
         return true;
-    }
-
-    public void Dispose()
-    {
-        _csv?.Dispose();
-        _text?.Dispose();
     }
 
     private bool Next()

@@ -15,6 +15,7 @@ internal sealed class SimulatedSensor : ISensor
     private readonly TimeSpan _period;
     private readonly DateTime _start;
     private long _ticks;
+    private TimeSpan _skipped;
 
     /// <exception cref="InputException">The model reads a channel, or a fault names one, that the greenhouse does not have.</exception>
     internal SimulatedSensor(SimulatedConfig config, IReadOnlyList<string> columns, TimeSpan period, TimeProvider clock)
@@ -32,18 +33,24 @@ internal sealed class SimulatedSensor : ISensor
     /// <summary>At full speed the greenhouse waits like a recording; in real time it stands for the world.</summary>
     public bool CanWait { get; }
 
+    /// <summary>The seed gives the same rows again: they are made once more and let go.</summary>
+    public void Resume(long rows)
+    {
+        while (_ticks < rows)
+        {
+            Next();
+        }
+
+        _skipped = _ticks * _period;
+        _pacer.StartFrom(_skipped);
+    }
+
     public async ValueTask<bool> ReadAsync(Reading into, CancellationToken cancel)
     {
         TimeSpan offset = _ticks * _period;
         await _pacer.WaitAsync(offset, cancel).ConfigureAwait(false);
-        _greenhouse.Step(_values);
-        Array.Clear(_dropped);
-        foreach (SimulatedFault fault in _faults)
-        {
-            fault.Apply(_ticks, _values, _dropped, _faultNoise);
-        }
-
-        into.Time = _start + offset;
+        Next();
+        into.Time = _start + (offset - _skipped);
         for (int i = 0; i < _order.Length; i++)
         {
             bool dropped = _dropped[_order[i]];
@@ -51,8 +58,19 @@ internal sealed class SimulatedSensor : ISensor
             into.Quality[i] = dropped ? Quality.Missing : Quality.Good;
         }
 
-        _ticks++;
         return true;
+    }
+
+    private void Next()
+    {
+        _greenhouse.Step(_values);
+        Array.Clear(_dropped);
+        foreach (SimulatedFault fault in _faults)
+        {
+            fault.Apply(_ticks, _values, _dropped, _faultNoise);
+        }
+
+        _ticks++;
     }
 
     public void Dispose()

@@ -1,0 +1,138 @@
+using Microsoft.Data.Sqlite;
+
+namespace Edge.Runtime.Storage;
+
+/// <summary>One connection to the SQLite file of the state, with its schema; not for several threads at a time.</summary>
+internal sealed class Database : IDisposable
+{
+    private const int SchemaVersion = 1;
+
+    private readonly SqliteConnection _connection;
+    private readonly bool _everyTick;
+
+    /// <summary>Opens the file, makes what is missing in it, and looks it over.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="everyTick">Whether every commit is forced to the card.</param>
+    /// <exception cref="SqliteException">The file cannot be used, or is damaged (<see cref="IsDamage"/>).</exception>
+    /// <exception cref="InputException">A later version wrote it.</exception>
+    internal Database(string path, bool everyTick)
+    {
+        _everyTick = everyTick;
+        _connection = Connect(path);
+        try
+        {
+            Execute("PRAGMA journal_mode=WAL");
+            Force(onlyNow: false);
+            PrepareFile(path);
+        }
+        catch (Exception)
+        {
+            _connection.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Whether the file itself is at fault: SQLITE_CORRUPT or SQLITE_NOTADB.</summary>
+    internal static bool IsDamage(SqliteException e) => e.SqliteErrorCode is 11 or 26;
+
+    /// <summary>To the card, beside who writes: a checkpoint by a connection of its own syncs the WAL and holds nobody up.</summary>
+    internal static void Checkpoint(string path)
+    {
+        using SqliteConnection connection = Connect(path);
+        using SqliteCommand command = connection.CreateCommand();
+        command.CommandText = "PRAGMA wal_checkpoint(PASSIVE)";
+        command.ExecuteNonQuery();
+    }
+
+    internal SqliteTransaction Begin() => _connection.BeginTransaction();
+
+    internal SqliteCommand Prepare(string text, params ReadOnlySpan<string> parameters)
+    {
+        SqliteCommand command = _connection.CreateCommand();
+        command.CommandText = text;
+        foreach (string parameter in parameters)
+        {
+            command.Parameters.Add(new SqliteParameter(parameter, null));
+        }
+
+        return command;
+    }
+
+    /// <summary>Runs a prepared command with these values, null for NULL.</summary>
+    internal static int Run(SqliteCommand command, SqliteTransaction? transaction, params ReadOnlySpan<object?> values)
+    {
+        command.Transaction = transaction;
+        for (int i = 0; i < values.Length; i++)
+        {
+            command.Parameters[i].Value = values[i] ?? DBNull.Value;
+        }
+
+        return command.ExecuteNonQuery();
+    }
+
+    internal void Execute(string text)
+    {
+        using SqliteCommand command = Prepare(text);
+        command.ExecuteNonQuery();
+    }
+
+    /// <summary>Runs a change and has it on the card before it returns.</summary>
+    internal void RunForced(SqliteCommand command, params ReadOnlySpan<object?> values)
+    {
+        Force(onlyNow: true);
+        try
+        {
+            Run(command, null, values);
+        }
+        finally
+        {
+            Force(onlyNow: false);
+        }
+    }
+
+    internal object? Scalar(string text)
+    {
+        using SqliteCommand command = Prepare(text);
+        return command.ExecuteScalar();
+    }
+
+    public void Dispose() => _connection.Dispose();
+
+    private void PrepareFile(string path)
+    {
+        if ((long)Scalar("PRAGMA user_version")! > SchemaVersion)
+        {
+            throw new InputException($"State '{path}' was written by a later version. Update edge-runtime, or move the file away to begin anew.");
+        }
+
+        Execute(
+            """
+            CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+            CREATE TABLE IF NOT EXISTS stream(name TEXT PRIMARY KEY, seq INTEGER NOT NULL, snapshot BLOB NOT NULL, source TEXT NOT NULL, sum INTEGER NOT NULL DEFAULT 0,
+                reserved INTEGER NOT NULL DEFAULT 0);
+            CREATE TABLE IF NOT EXISTS outbox(id INTEGER PRIMARY KEY AUTOINCREMENT, class INTEGER NOT NULL, topic TEXT NOT NULL, payload BLOB NOT NULL, qos INTEGER NOT NULL,
+                retain INTEGER NOT NULL, content_type TEXT, expiry INTEGER, seq TEXT, model TEXT, created INTEGER NOT NULL, sum INTEGER NOT NULL);
+            """);
+        Execute($"PRAGMA user_version={SchemaVersion}");
+
+        // A damaged page is found now rather than in the middle of a night.
+        string found = (string)Scalar("PRAGMA quick_check(1)")!;
+        if (found != "ok")
+        {
+            throw new SqliteException(found, 11);
+        }
+    }
+
+    private void Force(bool onlyNow) => Execute($"PRAGMA synchronous={(onlyNow || _everyTick ? "FULL" : "NORMAL")}");
+
+    private static SqliteConnection Connect(string path)
+    {
+        SQLitePCL.Batteries_V2.Init();
+        var connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = path, Pooling = false }.ToString());
+        connection.Open();
+        using SqliteCommand command = connection.CreateCommand();
+        command.CommandText = "PRAGMA busy_timeout=5000";
+        command.ExecuteNonQuery();
+        return connection;
+    }
+}

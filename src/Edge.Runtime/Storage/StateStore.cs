@@ -1,0 +1,372 @@
+using System.Globalization;
+using Edge.Runtime.Mqtt;
+using Microsoft.Data.Sqlite;
+using Microsoft.Extensions.Logging;
+
+namespace Edge.Runtime.Storage;
+
+/// <summary>What a stream was at its last committed tick.</summary>
+/// <param name="Seq">Its last number; the next one is at least this plus 1.</param>
+/// <param name="Snapshot">Its whole state, or empty if there is none that can be used.</param>
+/// <param name="Source">What it read, in words.</param>
+internal sealed record SavedStream(long Seq, byte[] Snapshot, string Source);
+
+/// <summary>
+/// State and outbox in one SQLite file (WAL). A tick's snapshot and its messages are one transaction; every commit reaches the
+/// operating system, so that a killed process loses nothing, and the card every <c>durability</c>, which is what a power cut may cost.
+/// docs/operations.md.
+/// </summary>
+internal sealed class StateStore : IDisposable
+{
+    // Numbers reserved ahead, on the card: after a power cut none of them is used again.
+    private const long ReservedAhead = 10_000;
+
+    private readonly Lock _gate = new();
+    private readonly FileStream _lock;
+    private readonly Database _database;
+    private readonly StoredOutbox _outbox;
+    private readonly SqliteCommand _saveStream;
+    private readonly TimeSpan _durability;
+    private readonly TimeProvider _clock;
+    private readonly ILogger _log;
+    private readonly Dictionary<string, long> _reserved = [];
+    private readonly CancellationTokenSource _stop = new();
+    private readonly TimeSpan _ageMax;
+    private readonly Task _upkeep;
+    private bool _saidBroken;
+
+    private StateStore(string path, FileStream lockFile, TimeSpan durability, TimeSpan ageMax, TimeProvider clock, string bootId, ILogger log)
+    {
+        _ageMax = ageMax;
+        Path = path;
+        _lock = lockFile;
+        _durability = durability;
+        _clock = clock;
+        _log = log;
+        _database = new Database(path, everyTick: durability == TimeSpan.Zero);
+        _outbox = new StoredOutbox(_database, clock, log);
+        _saveStream = _database.Prepare(
+            "INSERT INTO stream(name, seq, snapshot, source, sum) VALUES ($name, $seq, $snapshot, $source, $sum) ON CONFLICT(name) DO UPDATE SET seq = $seq, snapshot = $snapshot, source = $source, sum = $sum",
+            "$name", "$seq", "$snapshot", "$source", "$sum");
+        SettleNumbers(bootId);
+        _upkeep = Task.Run(KeepUpAsync);
+    }
+
+    /// <summary>The database file.</summary>
+    internal string Path { get; }
+
+    /// <summary>Bytes of payload that wait for the broker.</summary>
+    internal long OutboxBytes => _outbox.Bytes;
+
+    /// <summary>Messages that wait for the broker.</summary>
+    internal long OutboxCount => _outbox.Count;
+
+    /// <summary>Opens the store of a folder. A damaged file is moved aside, said, and replaced by a fresh one.</summary>
+    /// <param name="folder">Where; made if it is not there.</param>
+    /// <param name="durability">How often what is committed is forced to the card; zero for every tick.</param>
+    /// <param name="ageMax">Age at which readings and forecasts are given up.</param>
+    /// <param name="clock">Time.</param>
+    /// <param name="bootId">Changes when the machine has been down.</param>
+    /// <param name="log">What happens.</param>
+    /// <exception cref="InputException">The folder cannot be written, or another process uses it.</exception>
+    internal static StateStore Open(string folder, TimeSpan durability, TimeSpan ageMax, TimeProvider clock, string bootId, ILogger log)
+    {
+        string path = System.IO.Path.Combine(folder, "edge.db");
+        FileStream? lockFile = null;
+        try
+        {
+            Directory.CreateDirectory(folder);
+            lockFile = Lock(folder);
+            try
+            {
+                return new StateStore(path, lockFile, durability, ageMax, clock, bootId, log);
+            }
+            catch (SqliteException e) when (Database.IsDamage(e))
+            {
+                string aside = $"{path}.damaged-{clock.GetUtcNow().ToString("yyyyMMdd'T'HHmmss", CultureInfo.InvariantCulture)}";
+                log.LogError("State '{Path}' is damaged ({Reason}); it is kept as '{Aside}', and the streams begin anew", path, e.Message, aside);
+                foreach (string suffix in new[] { "", "-wal", "-shm" })
+                {
+                    if (File.Exists(path + suffix))
+                    {
+                        File.Move(path + suffix, aside + suffix, overwrite: true);
+                    }
+                }
+
+                return new StateStore(path, lockFile, durability, ageMax, clock, bootId, log);
+            }
+        }
+        catch (Exception e) when (e is SqliteException or IOException or UnauthorizedAccessException)
+        {
+            lockFile?.Dispose();
+            throw new InputException($"State folder '{folder}' cannot be used: {e.Message} Create it, or give the service the right to write there.", e);
+        }
+    }
+
+    /// <summary>What a stream was, or null.</summary>
+    internal SavedStream? Load(string stream)
+    {
+        lock (_gate)
+        {
+            using SqliteCommand command = _database.Prepare("SELECT seq, snapshot, source, sum FROM stream WHERE name = $name", "$name");
+            command.Parameters[0].Value = stream;
+            using SqliteDataReader row = command.ExecuteReader();
+            if (!row.Read())
+            {
+                return null;
+            }
+
+            byte[] snapshot = (byte[])row.GetValue(1);
+            if (snapshot.Length > 0 && Checksum.Of(snapshot) != row.GetInt64(3))
+            {
+                _log.LogError("State '{Path}': what it holds of stream '{Stream}' is damaged; the stream begins anew", Path, stream);
+                snapshot = [];
+            }
+
+            return new SavedStream(row.GetInt64(0), snapshot, row.GetString(2));
+        }
+    }
+
+    /// <summary>One tick: the stream's snapshot and its messages, whole or not at all. Each message gets its id.</summary>
+    /// <returns>False if the disk refused: the tick lives on in memory only.</returns>
+    internal bool Commit(string stream, long seq, byte[] snapshot, string source, IReadOnlyList<MqttMessage> messages)
+    {
+        lock (_gate)
+        {
+            try
+            {
+                Reserve(stream, seq);
+                using SqliteTransaction transaction = _database.Begin();
+                Database.Run(_saveStream, transaction, stream, seq, snapshot, source, Checksum.Of(snapshot));
+                Action committed = _outbox.Write(messages, transaction);
+                transaction.Commit();
+                committed();
+                SayWell();
+                return true;
+            }
+            catch (SqliteException e)
+            {
+                SayBroken(e);
+                return false;
+            }
+        }
+    }
+
+    /// <summary>Messages after an id, oldest first.</summary>
+    /// <returns>The messages, and the last id that was looked at: 0 if there is none.</returns>
+    internal (List<MqttMessage> Messages, long LastId) Read(long afterId, int most)
+    {
+        lock (_gate)
+        {
+            try
+            {
+                return _outbox.Read(afterId, most);
+            }
+            catch (SqliteException e)
+            {
+                SayBroken(e);
+                return ([], 0);
+            }
+        }
+    }
+
+    /// <summary>Says that every message up to this id needs no keeping any more.</summary>
+    internal void Delivered(long id)
+    {
+        lock (_gate)
+        {
+            _outbox.Delivered(id);
+        }
+    }
+
+    /// <summary>Gives up the oldest messages, readings first, forecasts next, events last, until so many bytes are left.</summary>
+    /// <returns>Messages given up, by class.</returns>
+    internal long[] Evict(long sizeMaxBytes)
+    {
+        long[] dropped = new long[3];
+        lock (_gate)
+        {
+            try
+            {
+                _outbox.Evict(sizeMaxBytes, dropped);
+            }
+            catch (SqliteException e)
+            {
+                SayBroken(e);
+            }
+        }
+
+        return dropped;
+    }
+
+    /// <summary>Forgets a stream's state but not its numbers.</summary>
+    /// <returns>False if there is no such stream.</returns>
+    internal bool Reset(string stream)
+    {
+        lock (_gate)
+        {
+            using SqliteCommand command = _database.Prepare("UPDATE stream SET snapshot = x'', source = '' WHERE name = $name", "$name");
+            return Database.Run(command, null, stream) > 0;
+        }
+    }
+
+    /// <summary>Names of the streams that are remembered.</summary>
+    internal List<string> Streams()
+    {
+        lock (_gate)
+        {
+            using SqliteCommand command = _database.Prepare("SELECT name FROM stream ORDER BY name");
+            using SqliteDataReader row = command.ExecuteReader();
+            var names = new List<string>();
+            while (row.Read())
+            {
+                names.Add(row.GetString(0));
+            }
+
+            return names;
+        }
+    }
+
+    /// <summary>Forces all to the card and closes.</summary>
+    public void Dispose()
+    {
+        _stop.Cancel();
+        _upkeep.Wait();
+        lock (_gate)
+        {
+            try
+            {
+                using (SqliteTransaction transaction = _database.Begin())
+                {
+                    Action committed = _outbox.Write([], transaction);
+                    transaction.Commit();
+                    committed();
+                }
+
+                // All is on the card before the file says so: from then on no number need be skipped.
+                _database.Execute("PRAGMA wal_checkpoint(TRUNCATE)");
+                using SqliteCommand clean = _database.Prepare("UPDATE meta SET value = 'clean' WHERE key = 'boot'");
+                _database.RunForced(clean);
+            }
+            catch (SqliteException e)
+            {
+                SayBroken(e);
+            }
+
+            _saveStream.Dispose();
+            _outbox.Dispose();
+            _database.Dispose();
+        }
+
+        _lock.Dispose();
+        _stop.Dispose();
+    }
+
+    private async Task KeepUpAsync()
+    {
+        TimeSpan every = _durability == TimeSpan.Zero ? TimeSpan.FromMinutes(1) : _durability;
+        while (true)
+        {
+            try
+            {
+                await Task.Delay(every, _clock, _stop.Token).ConfigureAwait(false);
+                Expire();
+                Force();
+            }
+            catch (OperationCanceledException)
+            {
+                return;
+            }
+            catch (SqliteException e)
+            {
+                _log.LogError("State '{Path}' could not be forced to the card: {Reason}", Path, e.Message);
+            }
+        }
+    }
+
+    /// <summary>Gives up what is too old for anyone.</summary>
+    internal void Expire()
+    {
+        lock (_gate)
+        {
+            long count = _outbox.Expire(_clock.GetUtcNow() - _ageMax);
+            if (count > 0)
+            {
+                _log.LogWarning("State '{Path}': {Count} readings and forecasts waited longer than {Age} for the broker and are given up", Path, count, _ageMax);
+            }
+        }
+    }
+
+    /// <summary>Has on the card what has been committed until now; ticks go on meanwhile.</summary>
+    internal void Force() => Database.Checkpoint(Path);
+
+    // Before a number beyond the reserved ones is used, the next block is on the card.
+    private void Reserve(string stream, long seq)
+    {
+        if (_reserved.TryGetValue(stream, out long reserved) && seq <= reserved)
+        {
+            return;
+        }
+
+        long next = seq + ReservedAhead;
+        using SqliteCommand command = _database.Prepare(
+            "INSERT INTO stream(name, seq, snapshot, source, reserved) VALUES ($name, $before, x'', '', $next) ON CONFLICT(name) DO UPDATE SET reserved = $next", "$name", "$before", "$next");
+        _database.RunForced(command, stream, Math.Max(0, seq - 1), next);
+        _reserved[stream] = next;
+    }
+
+    // Within one boot the file is what the process left. After another boot without a clean end, ticks may have been lost whose numbers went out.
+    private void SettleNumbers(string bootId)
+    {
+        string? boot = _database.Scalar("SELECT value FROM meta WHERE key = 'boot'") as string;
+        if (boot is not null && boot != bootId && boot != "clean")
+        {
+            _database.Execute("UPDATE stream SET seq = MAX(seq, reserved)");
+            _log.LogWarning("The machine went down without a clean end: the streams' numbers continue behind those that may have gone out");
+        }
+
+        using (SqliteCommand command = _database.Prepare("INSERT INTO meta(key, value) VALUES ('boot', $boot) ON CONFLICT(key) DO UPDATE SET value = $boot", "$boot"))
+        {
+            _database.RunForced(command, bootId);
+        }
+
+        using SqliteCommand reserved = _database.Prepare("SELECT name, reserved FROM stream");
+        using SqliteDataReader row = reserved.ExecuteReader();
+        while (row.Read())
+        {
+            _reserved[row.GetString(0)] = row.GetInt64(1);
+        }
+    }
+
+    private void SayBroken(SqliteException e)
+    {
+        if (!_saidBroken)
+        {
+            _saidBroken = true;
+            _log.LogError("State '{Path}' cannot be used: {Reason} The streams go on; what happens until it can is lost if the process ends", Path, e.Message);
+        }
+    }
+
+    private void SayWell()
+    {
+        if (_saidBroken)
+        {
+            _saidBroken = false;
+            _log.LogInformation("State '{Path}' takes ticks again", Path);
+        }
+    }
+
+    // One process at a time: two would give out the same numbers.
+    private static FileStream Lock(string folder)
+    {
+        string path = System.IO.Path.Combine(folder, "edge.lock");
+        try
+        {
+            return new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+        }
+        catch (IOException e) when (File.Exists(path))
+        {
+            throw new InputException($"State folder '{folder}' is in use by another edge-runtime. Stop it first, or give this one a folder of its own.", e);
+        }
+    }
+}

@@ -1,0 +1,193 @@
+using Edge.Runtime.Mqtt;
+using Microsoft.Data.Sqlite;
+using Microsoft.Extensions.Logging;
+
+namespace Edge.Runtime.Storage;
+
+/// <summary>The messages that wait, in the state's file; its owner sees to one thread at a time.</summary>
+internal sealed class StoredOutbox : IDisposable
+{
+    private readonly Database _database;
+    private readonly TimeProvider _clock;
+    private readonly ILogger _log;
+    private readonly SqliteCommand _add;
+    private readonly SqliteCommand _lastId;
+    private long _deliveredUpTo;
+    private long _deletedUpTo;
+
+    internal StoredOutbox(Database database, TimeProvider clock, ILogger log)
+    {
+        _database = database;
+        _clock = clock;
+        _log = log;
+        _add = database.Prepare(
+            "INSERT INTO outbox(class, topic, payload, qos, retain, content_type, expiry, seq, model, created, sum) VALUES ($class, $topic, $payload, $qos, $retain, $content_type, $expiry, $seq, $model, $created, $sum)",
+            "$class", "$topic", "$payload", "$qos", "$retain", "$content_type", "$expiry", "$seq", "$model", "$created", "$sum");
+        _lastId = database.Prepare("SELECT last_insert_rowid()");
+        using SqliteCommand count = database.Prepare("SELECT COUNT(*), COALESCE(SUM(length(payload)), 0) FROM outbox");
+        using SqliteDataReader row = count.ExecuteReader();
+        row.Read();
+        (Count, Bytes) = (row.GetInt64(0), row.GetInt64(1));
+    }
+
+    /// <summary>Messages that wait.</summary>
+    internal long Count { get; private set; }
+
+    /// <summary>Bytes of their payloads.</summary>
+    internal long Bytes { get; private set; }
+
+    /// <summary>Adds a tick's messages, which get their ids, and forgets those delivered.</summary>
+    /// <returns>What to do once the transaction is committed: the counts change no sooner.</returns>
+    internal Action Write(IReadOnlyList<MqttMessage> messages, SqliteTransaction transaction)
+    {
+        long bytes = 0;
+        foreach (MqttMessage message in messages)
+        {
+            byte[] payload = message.Payload.ToArray();
+            Database.Run(
+                _add, transaction, (int)message.Class, message.Topic, payload, message.QualityOfService, message.Retain ? 1 : 0, message.ContentType,
+                message.ExpirySeconds is { } expiry ? (long)expiry : null, Property(message, "seq"), Property(message, "model"), _clock.GetUtcNow().ToUnixTimeSeconds(),
+                Checksum.Of(payload));
+            _lastId.Transaction = transaction;
+            message.Id = (long)_lastId.ExecuteScalar()!;
+            bytes += payload.Length;
+        }
+
+        long upTo = _deliveredUpTo;
+        (long count, long deleted) = upTo == _deletedUpTo ? (0, 0) : Delete("DELETE FROM outbox WHERE id <= $id RETURNING length(payload)", transaction, upTo);
+        return () =>
+        {
+            Count += messages.Count - count;
+            Bytes += bytes - deleted;
+            _deletedUpTo = upTo;
+        };
+    }
+
+    /// <summary>Messages after an id that have not been delivered, oldest first.</summary>
+    /// <returns>The messages, and the last id that was looked at: 0 if there is none.</returns>
+    internal (List<MqttMessage> Messages, long LastId) Read(long afterId, int most)
+    {
+        using SqliteCommand command = _database.Prepare(
+            "SELECT id, class, topic, payload, qos, retain, content_type, expiry, seq, model, sum FROM outbox WHERE id > $after ORDER BY id LIMIT $most", "$after", "$most");
+        command.Parameters[0].Value = Math.Max(afterId, _deliveredUpTo);
+        command.Parameters[1].Value = most;
+        using SqliteDataReader row = command.ExecuteReader();
+        var messages = new List<MqttMessage>();
+        long last = 0;
+        while (row.Read())
+        {
+            last = row.GetInt64(0);
+            MqttMessage message = ReadMessage(row);
+            if (Checksum.Of(message.Payload.Span) == row.GetInt64(10))
+            {
+                messages.Add(message);
+            }
+            else
+            {
+                _log.LogError("State: message {Id} on '{Topic}' is damaged and is dropped", message.Id, message.Topic);
+            }
+        }
+
+        return (messages, last);
+    }
+
+    /// <summary>Says that every message up to this id needs no keeping any more.</summary>
+    internal void Delivered(long id) => _deliveredUpTo = Math.Max(_deliveredUpTo, id);
+
+    /// <summary>Gives up the oldest messages, readings first, forecasts next, events last, until so many bytes are left.</summary>
+    /// <param name="sizeMaxBytes">Most bytes of payload to keep.</param>
+    /// <param name="dropped">Receives how many were given up, by class.</param>
+    internal void Evict(long sizeMaxBytes, Span<long> dropped)
+    {
+        for (int messageClass = 0; messageClass < dropped.Length && Bytes > sizeMaxBytes; messageClass++)
+        {
+            (long count, long bytes) = Delete(
+                """
+                DELETE FROM outbox WHERE id IN (SELECT id FROM (SELECT id, SUM(length(payload)) OVER (ORDER BY id) - length(payload) AS before
+                    FROM outbox WHERE class = $class) WHERE before < $excess) RETURNING length(payload)
+                """,
+                null, messageClass, Bytes - sizeMaxBytes);
+            dropped[messageClass] = count;
+            Count -= count;
+            Bytes -= bytes;
+        }
+    }
+
+    /// <summary>Gives up readings and forecasts that were committed before <paramref name="time"/>: nobody wants them any more.</summary>
+    /// <returns>How many.</returns>
+    internal long Expire(DateTimeOffset time)
+    {
+        (long count, long bytes) = Delete(
+            "DELETE FROM outbox WHERE class < $class AND created < $excess RETURNING length(payload)", null, (int)MessageClass.Event, time.ToUnixTimeSeconds());
+        Count -= count;
+        Bytes -= bytes;
+        return count;
+    }
+
+    public void Dispose()
+    {
+        _add.Dispose();
+        _lastId.Dispose();
+    }
+
+    private (long Count, long Bytes) Delete(string text, SqliteTransaction? transaction, params ReadOnlySpan<long> values)
+    {
+        using SqliteCommand command = values.Length == 1 ? _database.Prepare(text, "$id") : _database.Prepare(text, "$class", "$excess");
+        command.Transaction = transaction;
+        for (int i = 0; i < values.Length; i++)
+        {
+            command.Parameters[i].Value = values[i];
+        }
+
+        using SqliteDataReader row = command.ExecuteReader();
+        long count = 0;
+        long bytes = 0;
+        while (row.Read())
+        {
+            count++;
+            bytes += row.GetInt64(0);
+        }
+
+        return (count, bytes);
+    }
+
+    private static MqttMessage ReadMessage(SqliteDataReader row)
+    {
+        var properties = new List<KeyValuePair<string, string>>();
+        if (!row.IsDBNull(8))
+        {
+            properties.Add(new("seq", row.GetString(8)));
+        }
+
+        if (!row.IsDBNull(9))
+        {
+            properties.Add(new("model", row.GetString(9)));
+        }
+
+        return new MqttMessage
+        {
+            Id = row.GetInt64(0),
+            Class = (MessageClass)row.GetInt32(1),
+            Topic = row.GetString(2),
+            Payload = (byte[])row.GetValue(3),
+            QualityOfService = row.GetInt32(4),
+            Retain = row.GetInt32(5) != 0,
+            ContentType = row.IsDBNull(6) ? null : row.GetString(6),
+            ExpirySeconds = row.IsDBNull(7) ? null : (uint)row.GetInt64(7),
+            UserProperties = properties,
+        };
+    }
+
+    private static string? Property(MqttMessage message, string key)
+    {
+        foreach (KeyValuePair<string, string> property in message.UserProperties)
+        {
+            if (property.Key == key)
+            {
+                return property.Value;
+            }
+        }
+
+        return null;
+    }
+}

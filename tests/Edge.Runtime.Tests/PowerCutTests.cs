@@ -1,0 +1,113 @@
+using System.Text;
+using Edge.Runtime.Mqtt;
+using Edge.Runtime.Storage;
+using Edge.Testing;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Edge.Runtime.Tests;
+
+/// <summary>
+/// What a card may make of a power cut: of everything written after the last forced write, each 512-byte sector is there, not there, or
+/// garbage, in any combination. EDGE_TEST_CASES=1000 is the long run.
+/// </summary>
+public sealed class PowerCutTests : IDisposable
+{
+    private const int Sector = 512;
+    private const int LogHeader = 32;
+    private static readonly int Cases = int.TryParse(Environment.GetEnvironmentVariable("EDGE_TEST_CASES"), out int cases) ? cases : 40;
+
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void The_store_always_starts_from_a_committed_tick_not_older_than_the_last_forced_one_and_no_number_is_used_twice()
+    {
+        var random = new Random(20260103);
+        for (int i = 0; i < Cases; i++)
+        {
+            string alive = _folder.File($"alive-{i}");
+            string cut = _folder.File($"cut-{i}");
+            long forced;
+            long last = 0;
+            using (StateStore store = Open(alive, "boot-1"))
+            {
+                last = Tick(store, last, random.Next(1, 40));
+                store.Force();
+                forced = last;
+                byte[] database = File.ReadAllBytes(store.Path);
+                byte[] log = File.ReadAllBytes(store.Path + "-wal");
+
+                // Unforced: these ticks' messages may have gone out, but the card owes us nothing of them.
+                last = Tick(store, last, random.Next(0, 60));
+                Directory.CreateDirectory(cut);
+                File.WriteAllBytes(Path.Combine(cut, "edge.db"), AfterCut(database, File.ReadAllBytes(store.Path), random));
+
+                // SQLite forces the header of a log that it begins again before it writes on.
+                byte[] logNow = File.ReadAllBytes(store.Path + "-wal");
+                logNow.AsSpan(0, Math.Min(LogHeader, Math.Min(log.Length, logNow.Length))).CopyTo(log);
+                File.WriteAllBytes(Path.Combine(cut, "edge.db-wal"), AfterCut(log, logNow, random));
+            }
+
+            using (StateStore after = Open(cut, "boot-2"))
+            {
+                SavedStream saved = after.Load("s")!;
+                Assert.InRange(BitConverter.ToInt64(saved.Snapshot), forced, last);
+                Assert.True(saved.Seq >= last, $"case {i}: number {saved.Seq + 1} would come again, {last} went out");
+                Assert.All(after.Read(0, 10_000).Messages, message => Assert.Matches("^tick [0-9]+ x*$", Encoding.UTF8.GetString(message.Payload.Span)));
+                Assert.True(after.Commit("s", saved.Seq + 1, saved.Snapshot, "", []));
+            }
+
+            Assert.Empty(Directory.GetFiles(cut, "*.damaged-*"));
+            Directory.Delete(alive, recursive: true);
+            Directory.Delete(cut, recursive: true);
+        }
+    }
+
+    private static long Tick(StateStore store, long last, int count)
+    {
+        for (int i = 0; i < count; i++)
+        {
+            last++;
+            byte[] snapshot = new byte[4000];
+            BitConverter.TryWriteBytes(snapshot, last);
+            Assert.True(store.Commit("s", last, snapshot, "", [new MqttMessage { Topic = "t", Payload = Encoding.UTF8.GetBytes($"tick {last} {new string('x', 500)}"), Class = MessageClass.Forecast }]));
+            if (last % 3 == 0)
+            {
+                store.Delivered(store.Read(0, 1).LastId);
+            }
+        }
+
+        return last;
+    }
+
+    // The file as it was at the last forced write, with some of the sectors written since.
+    private static byte[] AfterCut(byte[] before, byte[] now, Random random)
+    {
+        byte[] file = new byte[random.Next(2) == 0 ? now.Length : Math.Max(before.Length, random.Next(before.Length, Math.Max(before.Length, now.Length) + 1))];
+        before.AsSpan(0, Math.Min(before.Length, file.Length)).CopyTo(file);
+        double share = random.NextDouble();
+        for (int at = 0; at < Math.Min(now.Length, file.Length); at += Sector)
+        {
+            int length = Math.Min(Sector, Math.Min(now.Length, file.Length) - at);
+            ReadOnlySpan<byte> written = now.AsSpan(at, length);
+            if (at + length <= before.Length && written.SequenceEqual(before.AsSpan(at, length)))
+            {
+                continue;
+            }
+
+            if (random.NextDouble() < share)
+            {
+                written.CopyTo(file.AsSpan(at));
+            }
+            else if (random.Next(4) == 0)
+            {
+                random.NextBytes(file.AsSpan(at, length));
+            }
+        }
+
+        return file;
+    }
+
+    private static StateStore Open(string folder, string bootId) => StateStore.Open(folder, TimeSpan.FromHours(1), TimeSpan.FromDays(7), TimeProvider.System, bootId, NullLogger.Instance);
+}

@@ -1,0 +1,248 @@
+using System.Text;
+using Edge.Runtime.Mqtt;
+using Edge.Runtime.Storage;
+using Edge.Testing;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Edge.Runtime.Tests;
+
+/// <summary>State and outbox on a real file, through restarts, reboots and damage.</summary>
+public sealed class StateStoreTests : IDisposable
+{
+    private static readonly TimeSpan Every5Seconds = TimeSpan.FromSeconds(5);
+
+    private readonly TemporaryFolder _folder = new();
+    private readonly ManualClock _clock = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void A_tick_is_there_after_a_restart_with_all_its_messages()
+    {
+        using (StateStore store = Open())
+        {
+            Assert.True(store.Commit("s", 1, [1, 2, 3], "source", [Message(MessageClass.Reading, "r1"), Message(MessageClass.Forecast, "f1")]));
+            Assert.True(store.Commit("s", 2, [4, 5, 6], "source", [Message(MessageClass.Event, "e2")]));
+        }
+
+        using StateStore again = Open();
+        SavedStream saved = again.Load("s")!;
+        Assert.Equal(2, saved.Seq);
+        Assert.Equal([4, 5, 6], saved.Snapshot);
+        Assert.Equal("source", saved.Source);
+        List<MqttMessage> messages = again.Read(0, 10).Messages;
+        Assert.Equal(["r1", "f1", "e2"], messages.Select(Text));
+        MqttMessage first = messages[0];
+        MqttMessage written = Message(MessageClass.Reading, "r1");
+        Assert.Equal((written.Topic, written.QualityOfService, written.Retain, written.ContentType, written.ExpirySeconds), (first.Topic, first.QualityOfService, first.Retain, first.ContentType, first.ExpirySeconds));
+        Assert.Equal(written.UserProperties, first.UserProperties);
+        Assert.Equal((3, 6), (again.OutboxCount, again.OutboxBytes));
+    }
+
+    [Fact]
+    public void What_was_delivered_is_forgotten_at_the_next_tick()
+    {
+        using StateStore store = Open();
+        MqttMessage[] tick = [Message(MessageClass.Reading, "a"), Message(MessageClass.Reading, "b"), Message(MessageClass.Reading, "c")];
+        store.Commit("s", 1, [], "", tick);
+        store.Delivered(tick[1].Id);
+        Assert.Equal(["c"], store.Read(0, 10).Messages.Select(Text));
+        store.Commit("s", 2, [], "", []);
+        Assert.Equal((1, 1), (store.OutboxCount, store.OutboxBytes));
+    }
+
+    [Fact]
+    public void Without_room_the_oldest_readings_go_first_forecasts_next_and_events_last()
+    {
+        using StateStore store = Open();
+        for (int i = 0; i < 30; i++)
+        {
+            store.Commit("s", i + 1, [], "", [Message((MessageClass)(i % 3), $"{i:00}")]);
+        }
+
+        Assert.Equal([10, 5, 0], store.Evict(30));
+        Assert.Equal(30, store.OutboxBytes);
+        Assert.Equal(["02", "05", "08", "11", "14", "16", "17", "19", "20", "22", "23", "25", "26", "28", "29"], store.Read(0, 100).Messages.Select(Text));
+        Assert.Equal([0, 5, 8], store.Evict(4));
+        Assert.Equal(["26", "29"], store.Read(0, 100).Messages.Select(Text));
+    }
+
+    [Fact]
+    public void Readings_and_forecasts_that_waited_too_long_are_given_up_and_events_are_not()
+    {
+        using StateStore store = Open();
+        store.Commit("s", 1, [], "", [Message(MessageClass.Reading, "r"), Message(MessageClass.Forecast, "f"), Message(MessageClass.Event, "e")]);
+        _clock.Advance(TimeSpan.FromDays(6));
+        store.Commit("s", 2, [], "", [Message(MessageClass.Reading, "later")]);
+        store.Expire();
+        Assert.Equal(4, store.OutboxCount);
+        _clock.Advance(TimeSpan.FromDays(2));
+        store.Expire();
+        Assert.Equal(["e", "later"], store.Read(0, 10).Messages.Select(Text));
+        Assert.Equal((2, 6), (store.OutboxCount, store.OutboxBytes));
+    }
+
+    [Fact]
+    public void A_killed_process_goes_on_with_the_next_number()
+    {
+        CopyOfRunning(seq: 41, bootId: "boot-1");
+        using StateStore again = Open("boot-1", "copy");
+        Assert.Equal(41, again.Load("s")!.Seq);
+        Assert.Equal(["m41"], again.Read(0, 100).Messages.Select(Text).TakeLast(1));
+    }
+
+    [Fact]
+    public void After_a_power_cut_no_number_is_used_twice()
+    {
+        // What the card has is some earlier moment; what went out may have been up to the reserved numbers.
+        CopyOfRunning(seq: 41, bootId: "boot-1");
+        using StateStore again = Open("boot-2", "copy");
+        Assert.InRange(again.Load("s")!.Seq, 10_000, 20_000);
+        Assert.True(again.Commit("s", again.Load("s")!.Seq + 1, [], "", []));
+    }
+
+    [Fact]
+    public void After_a_clean_end_and_a_reboot_no_number_is_skipped()
+    {
+        using (StateStore store = Open("boot-1"))
+        {
+            store.Commit("s", 41, [], "", []);
+        }
+
+        using StateStore again = Open("boot-2");
+        Assert.Equal(41, again.Load("s")!.Seq);
+    }
+
+    [Fact]
+    public void Numbers_are_reserved_before_they_are_used()
+    {
+        using StateStore store = Open("boot-1");
+        for (long seq = 1; seq < 30_000; seq += 997)
+        {
+            store.Commit("s", seq, [], "", []);
+            File.Copy(store.Path, _folder.File("cut.db"), overwrite: true);
+            File.Copy(store.Path + "-wal", _folder.File("cut.db-wal"), overwrite: true);
+        }
+
+        Directory.CreateDirectory(_folder.File("cut"));
+        File.Move(_folder.File("cut.db"), _folder.File("cut/edge.db"));
+        File.Move(_folder.File("cut.db-wal"), _folder.File("cut/edge.db-wal"));
+        using StateStore after = Open("boot-2", "cut");
+        Assert.InRange(after.Load("s")!.Seq, 30_000, 60_000);
+    }
+
+    [Fact]
+    public void A_file_that_is_no_database_is_kept_aside_and_a_fresh_one_begun()
+    {
+        byte[] bytes = Written();
+        bytes.AsSpan(0, 3000).Fill(0xA5);
+        File.WriteAllBytes(_folder.File("state/edge.db"), bytes);
+        using StateStore fresh = Open();
+        Assert.Null(fresh.Load("s"));
+        Assert.True(fresh.Commit("s", 1, [1], "", []));
+        Assert.Single(
+            Directory.GetFiles(_folder.File("state"), "edge.db.damaged-*"), path => !path.EndsWith("-wal", StringComparison.Ordinal) && !path.EndsWith("-shm", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Whatever_is_damaged_nothing_wrong_is_believed_and_ticks_go_on()
+    {
+        byte[] bytes = Written();
+        var random = new Random(11);
+        for (int i = 0; i < 60; i++)
+        {
+            byte[] damaged = [.. bytes];
+            for (int times = random.Next(1, 40); times > 0; times--)
+            {
+                damaged[random.Next(damaged.Length)] ^= (byte)(1 << random.Next(8));
+            }
+
+            File.WriteAllBytes(_folder.File("state/edge.db"), damaged);
+            using StateStore store = Open();
+            if (store.Load("s") is { Snapshot.Length: > 0 } saved)
+            {
+                Assert.Equal(Snapshot, saved.Snapshot);
+            }
+
+            Assert.All(store.Read(0, 1000).Messages, message => Assert.Matches("^[0-9]{1,3} x{300}$", Text(message)));
+            store.Commit("s", 1000, [1], "", [Message(MessageClass.Event, "new")]);
+        }
+    }
+
+    [Fact]
+    public void A_truncated_file_is_kept_aside_and_a_fresh_one_begun()
+    {
+        byte[] bytes = Written();
+        foreach (int length in new[] { 1, 99, 4096, 9000, bytes.Length - 4096 })
+        {
+            File.WriteAllBytes(_folder.File("state/edge.db"), bytes[..length]);
+            using StateStore fresh = Open();
+            Assert.True(fresh.Commit("s", 1, [1], "", []));
+        }
+    }
+
+    [Fact]
+    public void A_second_process_is_refused_with_a_sentence()
+    {
+        using StateStore store = Open();
+        Assert.Contains("in use by another", Assert.Throws<InputException>(() => Open()).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_reset_forgets_the_state_and_keeps_the_numbers()
+    {
+        using StateStore store = Open();
+        store.Commit("s", 7, [1, 2], "x", []);
+        Assert.True(store.Reset("s"));
+        Assert.False(store.Reset("t"));
+        Assert.Equal((7L, 0, ""), (store.Load("s")!.Seq, store.Load("s")!.Snapshot.Length, store.Load("s")!.Source));
+    }
+
+    private static byte[] Snapshot => Enumerable.Range(0, 6000).Select(i => (byte)(i * 7)).ToArray();
+
+    // The file of a store that was closed well.
+    private byte[] Written()
+    {
+        using (StateStore store = Open())
+        {
+            for (int i = 0; i < 200; i++)
+            {
+                store.Commit("s", i + 1, Snapshot, "", [Message(MessageClass.Event, $"{i} {new string('x', 300)}")]);
+            }
+        }
+
+        return File.ReadAllBytes(_folder.File("state/edge.db"));
+    }
+
+    private StateStore Open(string bootId = "boot", string folder = "state") => StateStore.Open(_folder.File(folder), Every5Seconds, TimeSpan.FromDays(7), _clock, bootId, NullLogger.Instance);
+
+    // The files of a store as they are while its process lives: what a kill leaves behind.
+    private void CopyOfRunning(long seq, string bootId)
+    {
+        using StateStore store = Open(bootId);
+        for (long tick = 1; tick <= seq; tick++)
+        {
+            store.Commit("s", tick, BitConverter.GetBytes(tick), "", [Message(MessageClass.Event, $"m{tick}")]);
+        }
+
+        Directory.CreateDirectory(_folder.File("copy"));
+        foreach (string suffix in new[] { "", "-wal" })
+        {
+            File.Copy(store.Path + suffix, _folder.File("copy/edge.db" + suffix));
+        }
+    }
+
+    private static MqttMessage Message(MessageClass messageClass, string text) => new()
+    {
+        Topic = "edge/d/s/x",
+        Payload = Encoding.UTF8.GetBytes(text),
+        Class = messageClass,
+        Retain = messageClass == MessageClass.Event,
+        QualityOfService = messageClass == MessageClass.Reading ? 0 : 1,
+        ContentType = "application/json",
+        ExpirySeconds = messageClass == MessageClass.Event ? null : 60,
+        UserProperties = [new("seq", "1"), new("model", "abc")],
+    };
+
+    private static string Text(MqttMessage message) => Encoding.UTF8.GetString(message.Payload.Span);
+}
