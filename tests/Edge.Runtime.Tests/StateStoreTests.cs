@@ -182,6 +182,28 @@ public sealed class StateStoreTests : IDisposable
     }
 
     [Fact]
+    public void A_disk_that_refuses_is_said_once_ticks_go_on_and_are_taken_again_when_it_does()
+    {
+        using StateStore store = Open();
+        Assert.True(store.Commit("s", 1, [1], "", []));
+        using (var other = new Microsoft.Data.Sqlite.SqliteConnection($"Data Source={store.Path};Pooling=False"))
+        {
+            // Whatever the reason, SQLite says no: here because another holds the file.
+            other.Open();
+            using Microsoft.Data.Sqlite.SqliteCommand lockAll = other.CreateCommand();
+            lockAll.CommandText = "PRAGMA busy_timeout=0; BEGIN EXCLUSIVE";
+            lockAll.ExecuteNonQuery();
+            MqttMessage message = Message(MessageClass.Event, "x");
+            Assert.False(store.Commit("s", 2, [2], "", [message]));
+            Assert.Equal(0, message.Id);
+        }
+
+        Assert.True(store.Commit("s", 3, [3], "", [Message(MessageClass.Event, "y")]));
+        Assert.Equal([3], store.Load("s")!.Snapshot);
+        Assert.Equal(["y"], store.Read(0, 10).Messages.Select(Text));
+    }
+
+    [Fact]
     public void A_second_process_is_refused_with_a_sentence()
     {
         using StateStore store = Open();

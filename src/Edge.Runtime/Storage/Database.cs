@@ -128,10 +128,10 @@ internal sealed class Database : IDisposable
     private static SqliteConnection Connect(string path)
     {
         SQLitePCL.Batteries_V2.Init();
-        var connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = path, Pooling = false }.ToString());
+        var connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = path, Pooling = false, DefaultTimeout = 1 }.ToString());
         connection.Open();
         using SqliteCommand command = connection.CreateCommand();
-        command.CommandText = "PRAGMA busy_timeout=5000";
+        command.CommandText = "PRAGMA busy_timeout=500";
         command.ExecuteNonQuery();
         return connection;
     }

@@ -146,6 +146,12 @@ internal sealed class StateStore : IDisposable
             }
             catch (SqliteException e)
             {
+                // Ids that were handed out went back with the transaction.
+                foreach (MqttMessage message in messages)
+                {
+                    message.Id = 0;
+                }
+
                 SayBroken(e);
                 return false;
             }

@@ -84,7 +84,7 @@ internal sealed class SensorStream : IDisposable
 
     internal StreamHealth Health => new()
     {
-        Ticks = _seq,
+        Ticks = _rows,
         Forecasts = _forecasts,
         MissedTicks = _missed,
         Anomalies = _anomalies.Opened,
