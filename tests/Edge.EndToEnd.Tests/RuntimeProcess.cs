@@ -39,6 +39,15 @@ internal sealed partial class RuntimeProcess : IDisposable
 
     internal bool HasExited => _process.HasExited;
 
+    internal long ResidentBytes
+    {
+        get
+        {
+            _process.Refresh();
+            return _process.WorkingSet64;
+        }
+    }
+
     internal static RuntimeProcess Start(params string[] args) => new(args);
 
     internal async Task<int> ExitAsync(int secondsMax = 60)
