@@ -68,3 +68,21 @@ internal readonly struct FourGates : IGateCount
 {
     public static int Count => 4;
 }
+
+/// <summary>A width of activations that the JIT knows while it compiles.</summary>
+internal interface IWidth
+{
+    static abstract bool IsWide { get; }
+}
+
+/// <summary>int8.</summary>
+internal readonly struct Narrow8 : IWidth
+{
+    public static bool IsWide => false;
+}
+
+/// <summary>int16.</summary>
+internal readonly struct Wide16 : IWidth
+{
+    public static bool IsWide => true;
+}

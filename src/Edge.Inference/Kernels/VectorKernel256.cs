@@ -14,14 +14,19 @@ internal readonly unsafe struct VectorKernel256<TDot> : IKernel
 {
     public static int ActivationOffset => TDot.ActivationOffset;
 
-    public static uint StepLstm(PackedLayer layer, int block, byte* x, byte* h, sbyte* newH, short* c, short* output)
+    // A method of its own for each width of the input: a loop that never runs would take registers from those that do.
+    public static uint StepLstm(PackedLayer layer, int block, byte* x, byte* h, sbyte* newH, short* c, short* output) => layer.Gates.IsInputWide
+        ? StepLstm<Wide16>(layer, block, x, h, newH, c, output) : StepLstm<Narrow8>(layer, block, x, h, newH, c, output);
+
+    private static uint StepLstm<TInput>(PackedLayer layer, int block, byte* x, byte* h, sbyte* newH, short* c, short* output)
+        where TInput : struct, IWidth
     {
         PackedGates gates = layer.Gates;
         LstmCell cell = layer.Lstm!;
         var fromHidden = Sums256<TDot, FourGates>.Load(gates.RecurrentStart(block));
         fromHidden.Add(h, gates.RecurrentGroups, gates.Recurrent(block), !layer.IsNarrow);
         var fromInput = Sums256<TDot, FourGates>.Load(gates.InputStart(block));
-        fromInput.Add(x, gates.InputGroups, gates.Input(block), gates.IsInputWide);
+        fromInput.Add(x, gates.InputGroups, gates.Input(block), TInput.IsWide);
 
         var shifts = new Shifts(cell);
         Vector256<short> zi = Argument(gates, block, 0, fromHidden.V0, fromHidden.V1, fromInput.V0, fromInput.V1, shifts);
