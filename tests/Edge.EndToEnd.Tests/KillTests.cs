@@ -6,6 +6,7 @@ namespace Edge.EndToEnd.Tests;
 /// <summary>
 /// The service killed at random instants, again and again: a subscriber has at the end what an unkilled run would have sent. EDGE_KILLS=300 is the long run.
 /// </summary>
+[Collection("services")]
 public sealed class KillTests : IDisposable
 {
     private static readonly int Kills = int.TryParse(Environment.GetEnvironmentVariable("EDGE_KILLS"), out int kills) ? kills : 12;

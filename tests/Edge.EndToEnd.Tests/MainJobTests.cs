@@ -6,6 +6,7 @@ using Edge.Testing;
 namespace Edge.EndToEnd.Tests;
 
 /// <summary>The main job from configuration to subscriber: the service as a process, a real broker, an independent subscriber.</summary>
+[Collection("services")]
 public sealed class MainJobTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();

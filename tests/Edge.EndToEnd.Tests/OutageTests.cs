@@ -5,6 +5,7 @@ using Edge.Testing;
 namespace Edge.EndToEnd.Tests;
 
 /// <summary>A broker away while 100,000 messages are made; about a minute, run with EDGE_LONG=1.</summary>
+[Collection("services")]
 public sealed class OutageTests : IDisposable
 {
     private const int Messages = 100_000;

@@ -33,7 +33,7 @@ internal sealed class Subscriber : IAsyncDisposable
             StandardOutputEncoding = Encoding.UTF8,
         };
         var subscriber = new Subscriber(Process.Start(start)!);
-        await subscriber._subscribed.Task.WaitAsync(TimeSpan.FromSeconds(10));
+        await subscriber._subscribed.Task.WaitAsync(TimeSpan.FromSeconds(30));
         return subscriber;
     }
 
