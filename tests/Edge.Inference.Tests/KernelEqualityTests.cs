@@ -19,16 +19,7 @@ public sealed class KernelEqualityTests
     [MemberData(nameof(VectorKernels))]
     public void Any_shape_gives_the_scalar_bytes(string kernel)
     {
-        // Mostly small shapes, where edges are many; sometimes up to 300 of everything.
-        Gen<int> size = Gen.Frequency((8, Gen.Choose(1, 40)), (1, Gen.Choose(41, 300)));
-        Gen<(int Seed, int Inputs, int Hidden, int Layers, int Outputs)> shapes =
-            from seed in Gen.Choose(0, 1_000_000)
-            from inputs in size
-            from hidden in size
-            from layers in Gen.Choose(1, hidden > 100 ? 1 : 3)
-            from outputs in Gen.Choose(1, 9)
-            select (seed, inputs, hidden, layers, outputs);
-        Prop.ForAll(shapes.ToArbitrary(), shape => SameBytes(
+        Prop.ForAll(Shapes(smallOnes: 8, deepest: 3), shape => SameBytes(
                 kernel, RandomModels.Int8(shape.Seed, shape.Inputs, shape.Hidden, shape.Layers, shape.Outputs), shape.Seed))
             .Check(Config.QuickThrowOnFailure.WithMaxTest(Cases).WithReplay(20260101, 1));
     }
@@ -37,15 +28,7 @@ public sealed class KernelEqualityTests
     [MemberData(nameof(VectorKernels))]
     public void Any_stack_of_the_family_gives_the_scalar_bytes(string kernel)
     {
-        Gen<int> size = Gen.Frequency((12, Gen.Choose(1, 40)), (1, Gen.Choose(41, 300)));
-        Gen<(int Seed, int Inputs, int Hidden, int Layers, int Outputs)> shapes =
-            from seed in Gen.Choose(0, 1_000_000)
-            from inputs in size
-            from hidden in size
-            from layers in Gen.Choose(1, hidden > 100 ? 1 : 4)
-            from outputs in Gen.Choose(1, 9)
-            select (seed, inputs, hidden, layers, outputs);
-        Prop.ForAll(shapes.ToArbitrary(), shape => SameBytes(
+        Prop.ForAll(Shapes(smallOnes: 12, deepest: 4), shape => SameBytes(
                 kernel, RandomModels.Int8Family(shape.Seed, shape.Inputs, shape.Hidden, shape.Layers, shape.Outputs), shape.Seed))
             .Check(Config.QuickThrowOnFailure.WithMaxTest(2 * Cases).WithReplay(20260102, 1));
     }
@@ -59,6 +42,20 @@ public sealed class KernelEqualityTests
         {
             ManyEqualSingle(kernel, RandomModels.Int8Family(seed, 7, 44, 3, 3));
         }
+    }
+
+    // Mostly small shapes, where edges are many; one for every so many small ones has up to 300 of everything.
+    private static Arbitrary<(int Seed, int Inputs, int Hidden, int Layers, int Outputs)> Shapes(int smallOnes, int deepest)
+    {
+        Gen<int> size = Gen.Frequency((smallOnes, Gen.Choose(1, 40)), (1, Gen.Choose(41, 300)));
+        Gen<(int, int, int, int, int)> shapes =
+            from seed in Gen.Choose(0, 1_000_000)
+            from inputs in size
+            from hidden in size
+            from layers in Gen.Choose(1, hidden > 100 ? 1 : deepest)
+            from outputs in Gen.Choose(1, 9)
+            select (seed, inputs, hidden, layers, outputs);
+        return shapes.ToArbitrary();
     }
 
     private static void ManyEqualSingle(string kernel, byte[] file)

@@ -13,7 +13,6 @@ internal static unsafe partial class NativeMethods
     internal const int ProtocolVersion5 = 5;
 
     internal const int ErrorErrno = 14;
-    internal const int ErrorEai = 15;
 
     // Property identifiers of MQTT 5, section 2.2.2.2.
     internal const int PropertyMessageExpiry = 2;
