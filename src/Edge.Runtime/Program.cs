@@ -16,6 +16,7 @@ internal static class Program
             ReplayCommand.Create(output),
             DemoCommand.Create(output),
             CheckCommand.Create(output),
+            SensorsCommand.Create(output),
             RecordCommand.Create(output),
             StateCommand.Create(output),
         };

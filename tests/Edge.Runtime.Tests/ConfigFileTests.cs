@@ -5,6 +5,8 @@ namespace Edge.Runtime.Tests;
 
 public sealed class ConfigFileTests
 {
+    private const string Channel = "device: d\nstreams:\n  - { name: s, model: demo, channels: { t: ";
+
     private const string Stream = "\nstreams:\n  - name: s\n    model: demo\n    source: { simulated: { } }\n";
 
     [Fact]
@@ -70,6 +72,39 @@ public sealed class ConfigFileTests
     }
 
     [Fact]
+    public void Live_channels_are_read_whole()
+    {
+        EdgeConfig config = ConfigFile.Parse(
+            """
+            device: d
+            streams:
+              - name: s
+                model: demo
+                tick: { gpio: { chip: 0, pin: 4, edge: falling } }
+                channels:
+                  a: { i2c: { bus: 1, address: 0x48, driver: ads1115, read: a0, gain: 2.048, multiplexer: { address: 0x70, channel: 3 } }, scale: 10, offset: -1, aggregate: mean, every: 100ms }
+                  b: { iio: { device: bme280, channel: pressure, at: 1-0076 }, min: 300, max: 1100, stuck: 600 }
+                  c: { hwmon: { chip: cpu_thermal, input: temp1 } }
+                  d: { mqtt: { topic: plant/load, path: $.kw, time: $.ts }, max_age: 30s }
+                  e: { gpio: { pin: 17, pull: up } }
+                anomaly: { alarm_pin: 27 }
+            """,
+            "edge.yaml");
+        var channels = Assert.IsType<ChannelsConfig>(config.Streams[0].Source);
+        Assert.Equal(new GpioTickConfig(0, 4, Configuration.Edge.Falling), channels.Tick);
+        Assert.Equal(27, config.Streams[0].Anomaly.AlarmPin);
+        Assert.Equal(
+            [
+                new ChannelConfig { Column = "a", Device = new I2cDeviceConfig(1, 0x48, "ads1115", 0x70, 3, DriverOptions.None with { Gain = 2.048 }), Read = "a0", Scale = 10, Offset = -1, Aggregate = Aggregate.Mean, Every = TimeSpan.FromMilliseconds(100) },
+                new ChannelConfig { Column = "b", Device = new IioDeviceConfig("bme280", "1-0076"), Read = "pressure", Min = 300, Max = 1100, StuckTicks = 600 },
+                new ChannelConfig { Column = "c", Device = new HwmonDeviceConfig("cpu_thermal", null), Read = "temp1" },
+                new ChannelConfig { Column = "d", Device = new MqttDeviceConfig("plant/load", "$.ts"), Read = "$.kw", AgeMax = TimeSpan.FromSeconds(30) },
+                new ChannelConfig { Column = "e", Device = new GpioDeviceConfig(null, 17, Pull.Up), Read = "value" },
+            ],
+            channels.Channels);
+    }
+
+    [Fact]
     public void The_environment_stands_in_for_variables()
     {
         Environment.SetEnvironmentVariable("EDGE_TEST_DEVICE", "from-env");
@@ -79,7 +114,7 @@ public sealed class ConfigFileTests
     [Theory]
     [InlineData("device: d\nmqqt: { host: h }" + Stream, "edge.yaml:2:7: unknown key 'mqqt'; did you mean 'mqtt'?")]
     [InlineData("device: d\nmqtt: { host: h, prot: 1 }" + Stream, "edge.yaml:2:24: unknown key 'prot'; did you mean 'port'?")]
-    [InlineData("device: d\nzzzzzzz: 1" + Stream, "known here: device, durability, mqtt, state, streams")]
+    [InlineData("device: d\nzzzzzzz: 1" + Stream, "known here: device, durability, mqtt, state, streams, sysfs")]
     [InlineData("device: Big House" + Stream, "edge.yaml:1:9: 'device' is 'Big House'; use")]
     [InlineData("mqtt: { host: h }" + Stream, "'device' is missing")]
     [InlineData("device: d\nmqtt: { port: 1883 }" + Stream, "'host' is missing")]
@@ -94,9 +129,24 @@ public sealed class ConfigFileTests
     [InlineData("device: ${NO_SUCH_VARIABLE_HERE}" + Stream, "no variable 'NO_SUCH_VARIABLE_HERE'")]
     [InlineData("device: d\nstreams: []", "at least one stream")]
     [InlineData("device: d\nstreams: { a: b }", "'streams' must be a list")]
-    [InlineData("device: d\nstreams:\n  - { name: s, model: demo }", "'source' is missing")]
+    [InlineData("device: d\nstreams:\n  - { name: s, model: demo }", "'channels' is missing")]
     [InlineData("device: d\nstreams:\n  - { name: s, model: demo, source: { } }", "either replay or simulated")]
-    [InlineData("device: d\nstreams:\n  - { name: s, model: demo, channels: { t: { hwmon: {} } } }", "not part of this version")]
+    [InlineData(Channel + "{ hwmon: {} } } }", "'chip' is missing (what its name file says)")]
+    [InlineData(Channel + "{ hwmon: { chip: c, input: ../../etc } } } }", "'input' is '../../etc'; use letters, digits, _ and -")]
+    [InlineData(Channel + "{ } } }", "channel 't' must have one source, one of i2c, iio, hwmon, mqtt, gpio")]
+    [InlineData(Channel + "{ hwmon: { chip: c, input: temp1 }, gpio: { pin: 4 } } } }", "channel 't' must have one source")]
+    [InlineData(Channel + "{ i2c: { bus: 1, address: 0x78, driver: lm75, read: temperature } } } }", "'address' must be from 0x03 to 0x77, not '0x78'")]
+    [InlineData(Channel + "{ i2c: { address: 72, driver: lm75, read: temperature } } } }", "'bus' is missing (1 is /dev/i2c-1)")]
+    [InlineData(Channel + "{ i2c: { bus: 1, address: 72, driver: lm75, read: temperature, multiplexer: { address: 0x70 } } } } }", "'channel' is missing (0 to 7)")]
+    [InlineData(Channel + "{ i2c: { bus: 1, address: 72, driver: lm75, read: temperature, gian: 2 } } } }", "unknown key 'gian'; did you mean 'gain'?")]
+    [InlineData(Channel + "{ mqtt: { topic: a/+ } } } }", "without wildcards")]
+    [InlineData(Channel + "{ mqtt: { topic: a, path: kw } } } }", "'path' must name one value")]
+    [InlineData(Channel + "{ mqtt: { topic: a }, every: 1s } } }", "'every' is for sources that are asked")]
+    [InlineData(Channel + "{ hwmon: { chip: c, input: temp1 }, max_age: 1s } } }", "'max_age' is for mqtt")]
+    [InlineData(Channel + "{ hwmon: { chip: c, input: temp1 }, min: 5, max: 5 } } }", "'max' must lie above 'min'")]
+    [InlineData("device: d\nstreams:\n  - { name: s, model: demo, tick: { gpio: { } }, channels: { } }", "'pin' is missing (the data-ready line's number)")]
+    [InlineData("device: d\nstreams:\n  - { name: s, model: demo, tick: { gpio: { pin: 4 } }, source: { simulated: { } } }", "'tick' goes with 'channels'")]
+    [InlineData("device: d\nstreams:\n  - { name: s, model: demo, channels: { }, source: { simulated: { } } }", "give either 'channels' or 'source', not both")]
     [InlineData("device: d\nstreams:\n  - { name: s, model: demo, engine: onnx, source: { simulated: { } } }", "engine onnx is not part of this version")]
     [InlineData("device: d\nstreams:\n  - { name: s, model: demo, period: 1, source: { simulated: { } } }", "'period' must be a time such as")]
     [InlineData("device: d\nstreams:\n  - { name: s, model: demo, source: { simulated: { speed: fast } } }", "'speed' must be max or a factor")]

@@ -11,7 +11,10 @@ internal sealed class ManualClock : TimeProvider
 
     internal DateTimeOffset Start { get; init; } = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
 
-    public override DateTimeOffset GetUtcNow() => Start + _now;
+    /// <summary>How far the wall clock was set since the start.</summary>
+    internal TimeSpan WallOffset { get; set; }
+
+    public override DateTimeOffset GetUtcNow() => Start + _now + WallOffset;
 
     public override long GetTimestamp() => _now.Ticks;
 

@@ -4,6 +4,7 @@ using Edge.Runtime.Engines;
 using Edge.Runtime.Hosting;
 using Edge.Runtime.Mqtt;
 using Edge.Runtime.Sensors;
+using Microsoft.Extensions.Logging;
 
 namespace Edge.Runtime.Commands;
 
@@ -20,12 +21,16 @@ internal static class CheckCommand
         command.SetAction(async (parsed, cancel) =>
         {
             EdgeConfig edge = ConfigFile.Load(parsed.GetRequiredValue(config));
+            using ILoggerFactory logs = ServiceLog.Create();
+            using var sensors = new SensorContext(edge, TimeProvider.System, logs.CreateLogger("edge"));
             bool well = true;
             Say("configuration", null);
             foreach (StreamConfig stream in edge.Streams)
             {
-                Say($"stream {stream.Name}", Try(() => CheckStream(stream)));
+                Say($"stream {stream.Name}", Try(() => CheckStream(stream, sensors)));
             }
+
+            well &= SensorsCommand.ShowConfigured(edge, sensors, output);
 
             Say($"broker {edge.Mqtt.Host}:{edge.Mqtt.Port}", await CheckBrokerAsync(edge, cancel).ConfigureAwait(false));
             Say("clock", TimeProvider.System.GetUtcNow() < ClockMin ? $"The clock says {TimeProvider.System.GetUtcNow():yyyy-MM-dd}, which is past; set it, or wait for time synchronisation." : null);
@@ -40,11 +45,11 @@ internal static class CheckCommand
         return command;
     }
 
-    private static void CheckStream(StreamConfig stream)
+    private static void CheckStream(StreamConfig stream, SensorContext sensors)
     {
         using IInferenceEngine engine = EngineFactory.Load(stream.Model);
         TimeSpan period = stream.Period ?? TimeSpan.FromSeconds(engine.Manifest.PeriodSeconds);
-        using ISensor sensor = SensorFactory.Open(stream.Source, engine.Manifest.Columns, period, TimeProvider.System);
+        using ISensor sensor = SensorFactory.Open(stream.Source, engine.Manifest, period, sensors);
     }
 
     private static async Task<string?> CheckBrokerAsync(EdgeConfig edge, CancellationToken cancel)

@@ -1,12 +1,9 @@
 using System.CommandLine;
-using System.Globalization;
-using CsvHelper;
-using CsvHelper.Configuration;
-using Edge.Inference.Models;
 using Edge.Runtime.Configuration;
 using Edge.Runtime.Engines;
 using Edge.Runtime.Hosting;
 using Edge.Runtime.Sensors;
+using Microsoft.Extensions.Logging;
 
 namespace Edge.Runtime.Commands;
 
@@ -16,7 +13,7 @@ internal static class RecordCommand
     internal static Command Create(TextWriter output)
     {
         Option<string> config = RunCommand.ConfigOption();
-        var target = new Option<string>("--output") { Description = "The CSV file to write.", Required = true };
+        var target = new Option<string>("--output") { Description = "The CSV file to write; one with the same columns is continued.", Required = true };
         var stream = new Option<string?>("--stream") { Description = "Which stream; default: the first." };
         var duration = new Option<string?>("--for") { Description = "How much of the stream's time, such as 90s or 24h; default: until it ends or is stopped." };
         var command = new Command("record", "Writes a stream's readings into a CSV file for training and calibration.") { config, target, stream, duration };
@@ -30,12 +27,17 @@ internal static class RecordCommand
                 throw new InputException($"--for must be a time such as 90s, 5m or 24h, not '{text}'.");
             }
 
+            using ILoggerFactory logs = ServiceLog.Create();
+            using var context = new SensorContext(edge, TimeProvider.System, logs.CreateLogger("edge"));
             using IInferenceEngine engine = EngineFactory.Load(chosen.Model);
             TimeSpan period = chosen.Period ?? TimeSpan.FromSeconds(engine.Manifest.PeriodSeconds);
-            using ISensor sensor = SensorFactory.Open(chosen.Source, engine.Manifest.Columns, period, TimeProvider.System);
+            using ISensor sensor = SensorFactory.Open(chosen.Source, engine.Manifest, period, context);
             using var stop = new StopSignal();
-            long rows = await WriteAsync(sensor, engine.Manifest, span, parsed.GetRequiredValue(target), stop.Token).ConfigureAwait(false);
-            await output.WriteLineAsync($"{rows} rows of {string.Join(", ", engine.Manifest.Columns)} -> {parsed.GetRequiredValue(target)}").ConfigureAwait(false);
+            string path = parsed.GetRequiredValue(target);
+            using RecordingFile file = RecordingFile.Open(path, engine.Manifest.Columns);
+            Action<TimeSpan>? progress = Console.IsOutputRedirected ? null : elapsed => output.Write($"\r{file.Rows} rows, {elapsed:d\\.hh\\:mm\\:ss} ");
+            await RecordAsync(sensor, file, engine.Manifest.Columns.Count, span, progress, stop.Token).ConfigureAwait(false);
+            await output.WriteLineAsync($"{(progress is null ? "" : "\r")}{file.Rows} rows of {string.Join(", ", engine.Manifest.Columns)} -> {path}").ConfigureAwait(false);
             return ExitCodes.Done;
         });
         return command;
@@ -46,21 +48,11 @@ internal static class RecordCommand
         : edge.Streams.FirstOrDefault(stream => stream.Name == name)
             ?? throw new InputException($"--stream is '{name}'; the configuration has {string.Join(", ", edge.Streams.Select(stream => stream.Name))}.");
 
-    private static async Task<long> WriteAsync(ISensor sensor, ModelManifest manifest, TimeSpan span, string path, CancellationToken stop)
+    private static async Task RecordAsync(ISensor sensor, RecordingFile file, int channels, TimeSpan span, Action<TimeSpan>? progress, CancellationToken stop)
     {
-        long rows = 0;
         try
         {
-            await using var text = new StreamWriter(path);
-            await using var csv = new CsvWriter(text, new CsvConfiguration(CultureInfo.InvariantCulture) { NewLine = "\n" });
-            csv.WriteField("time");
-            foreach (string column in manifest.Columns)
-            {
-                csv.WriteField(column);
-            }
-
-            await csv.NextRecordAsync().ConfigureAwait(false);
-            var reading = new Reading(manifest.Columns.Count);
+            var reading = new Reading(channels);
             DateTime? first = null;
             while (await sensor.ReadAsync(reading, stop).ConfigureAwait(false))
             {
@@ -70,25 +62,13 @@ internal static class RecordCommand
                     break;
                 }
 
-                csv.WriteField(reading.Time.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture));
-                for (int i = 0; i < reading.Values.Length; i++)
-                {
-                    csv.WriteField(reading.Quality[i] == Quality.Good ? reading.Values[i].ToString("G9", CultureInfo.InvariantCulture) : "");
-                }
-
-                await csv.NextRecordAsync().ConfigureAwait(false);
-                rows++;
+                file.Write(reading);
+                progress?.Invoke(reading.Time - first.Value);
             }
         }
         catch (OperationCanceledException)
         {
             // A stop ends the recording; the rows so far are written.
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
-        {
-            throw new InputException($"'{path}' cannot be written: {e.Message}", e);
-        }
-
-        return rows;
     }
 }

@@ -91,6 +91,7 @@ internal static partial class ConfigFile
         string device = Name(map, "device", "the device's name in topics");
         string? state = map.Text("state") is { } written ? Path.Combine(folder, written) : null;
         TimeSpan durability = map.Text("durability") is "tick" ? TimeSpan.Zero : map.Duration("durability") ?? TimeSpan.FromSeconds(5);
+        string sysfs = map.Text("sysfs") is { } root ? Path.Combine(folder, root) : "/sys";
         MqttConfig mqtt = map.Map("mqtt") is { } mqttMap ? ReadMqtt(mqttMap) : new MqttConfig();
         StreamConfig[] streams = map.Maps("streams").Select(stream => ReadStream(stream, folder)).ToArray();
         if (streams.Length == 0)
@@ -104,7 +105,7 @@ internal static partial class ConfigFile
         }
 
         map.RejectUnknown();
-        return new EdgeConfig { Device = device, StateFolder = state, Durability = durability, Mqtt = mqtt, Streams = streams };
+        return new EdgeConfig { Device = device, StateFolder = state, Durability = durability, Mqtt = mqtt, Sysfs = sysfs, Streams = streams };
     }
 
     private static MqttConfig ReadMqtt(YamlMap map)
@@ -184,18 +185,28 @@ internal static partial class ConfigFile
     private static SourceConfig ReadSource(YamlMap stream, string folder)
     {
         var nothing = new SimulatedConfig();
-        if (stream.Has("channels"))
+        GpioTickConfig? tick = ReadTick(stream);
+        if (stream.Map("channels") is { } channels)
         {
-            stream.Map("channels");
-            stream.Fail("channels", $"reading single channels (i2c, iio, hwmon, mqtt) {NotYet}; give a 'source' (replay or simulated)");
-            return nothing;
+            if (stream.Has("source"))
+            {
+                stream.Fail("source", "give either 'channels' or 'source', not both");
+                stream.Map("source");
+            }
+
+            return ReadChannels(channels, tick);
+        }
+
+        if (tick is not null)
+        {
+            stream.Fail("tick", "'tick' goes with 'channels'");
         }
 
         if (stream.Map("source") is not { } map)
         {
-            if (!stream.Has("source"))
+            if (!stream.Has("source") && !stream.Has("channels"))
             {
-                stream.Fail("source", "'source' is missing (replay or simulated)");
+                stream.Fail("source", "'channels' is missing (i2c, iio, hwmon, mqtt, gpio), or 'source' (replay or simulated)");
             }
 
             return nothing;
@@ -298,12 +309,12 @@ internal static partial class ConfigFile
             return new AnomalyConfig();
         }
 
-        if (map.Text("alarm_pin") is not null)
+        var anomaly = new AnomalyConfig
         {
-            map.Fail("alarm_pin", $"an alarm pin {NotYet}");
-        }
-
-        var anomaly = new AnomalyConfig { Sensitivity = map.Choice("sensitivity", Sensitivity.Normal), MinDurationTicks = map.Whole("min_duration", 3, 1, 1000) };
+            Sensitivity = map.Choice("sensitivity", Sensitivity.Normal),
+            MinDurationTicks = map.Whole("min_duration", 3, 1, 1000),
+            AlarmPin = map.Has("alarm_pin") ? map.Whole("alarm_pin", 0, 0, 1023) : null,
+        };
         map.RejectUnknown();
         return anomaly;
     }

@@ -14,6 +14,9 @@ internal sealed record EdgeConfig
 
     public required MqttConfig Mqtt { get; init; }
 
+    /// <summary>Where the kernel shows its devices.</summary>
+    public string Sysfs { get; init; } = "/sys";
+
     public required IReadOnlyList<StreamConfig> Streams { get; init; }
 }
 
@@ -161,4 +164,7 @@ internal sealed record AnomalyConfig
 
     /// <summary>Ticks in a row that must be abnormal before an anomaly opens, and normal before it closes. 1..1000.</summary>
     public int MinDurationTicks { get; init; } = 3;
+
+    /// <summary>An output of the board that is high while an anomaly is open, or null.</summary>
+    public int? AlarmPin { get; init; }
 }

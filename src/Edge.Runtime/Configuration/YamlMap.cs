@@ -32,6 +32,9 @@ internal sealed partial class YamlMap
         }
     }
 
+    /// <summary>Keys in the order of the file.</summary>
+    internal IEnumerable<string> Keys => _entries.Keys;
+
     internal bool Has(string key) => _entries.ContainsKey(key);
 
     internal void Fail(string key, string message) => _errors.Add(_entries.GetValueOrDefault(key, _node), message);
@@ -139,6 +142,16 @@ internal sealed partial class YamlMap
 
         Fail(key, $"'{key}' must be a whole number from {min} to {max}, not '{text}'");
         return otherwise;
+    }
+
+    internal int RequiredWhole(string key, string meaning, int min, int max)
+    {
+        if (!Has(key))
+        {
+            _errors.Add(_node, $"'{key}' is missing ({meaning})");
+        }
+
+        return Whole(key, min, min, max);
     }
 
     internal TimeSpan? Duration(string key)

@@ -24,7 +24,9 @@ internal sealed class EdgeService : IDisposable
     private readonly Lock _commitGate = new();
     private readonly StateStore? _store;
     private readonly Outbox _outbox;
+    private readonly SensorContext _sensors;
     private readonly List<SensorStream> _streams = [];
+    private readonly List<IDisposable> _alarms = [];
     private readonly Dictionary<string, string> _sources;
     private readonly long _started;
     private Exception? _bug;
@@ -39,6 +41,7 @@ internal sealed class EdgeService : IDisposable
         _started = clock.GetTimestamp();
         _store = config.StateFolder is null ? null : StateStore.Open(config.StateFolder, config.Durability, config.Mqtt.Outbox.AgeMax, clock, BootId(), log);
         _outbox = new Outbox(config.Mqtt.Outbox.SizeMaxBytes, _store);
+        _sensors = new SensorContext(config, clock, log);
         _sources = config.Streams.ToDictionary(stream => stream.Name, Source);
         var problems = new List<string>();
         foreach (StreamConfig stream in config.Streams)
@@ -115,6 +118,8 @@ internal sealed class EdgeService : IDisposable
     public void Dispose()
     {
         _streams.ForEach(stream => stream.Dispose());
+        _alarms.ForEach(alarm => alarm.Dispose());
+        _sensors.Dispose();
         _store?.Dispose();
     }
 
@@ -122,10 +127,27 @@ internal sealed class EdgeService : IDisposable
     {
         IInferenceEngine engine = EngineFactory.Load(stream.Model);
         TimeSpan period = stream.Period ?? TimeSpan.FromSeconds(engine.Manifest.PeriodSeconds);
-        ISensor sensor = SensorFactory.Open(stream.Source, engine.Manifest.Columns, period, _clock);
-        var opened = new SensorStream(_config.Device, stream, sensor, engine, _config.Mqtt.Outbox.AgeMax, CommitAsync, _clock, _log);
+        ISensor sensor = SensorFactory.Open(stream.Source, engine.Manifest, period, _sensors);
+        var opened = new SensorStream(_config.Device, stream, sensor, engine, _config.Mqtt.Outbox.AgeMax, CommitAsync, _clock, _log) { Alarm = OpenAlarm(stream.Anomaly) };
         Resume(opened);
         return opened;
+    }
+
+    private Action<bool>? OpenAlarm(AnomalyConfig config)
+    {
+        if (config.AlarmPin is not { } pin)
+        {
+            return null;
+        }
+
+        if (DevicePackages.AlarmPin is not { } open)
+        {
+            throw new InputException("anomaly.alarm_pin: this build was made without the package System.Device.Gpio. Remove it, or build where the package registry has it.");
+        }
+
+        (Action<bool> set, IDisposable alarm) = open(pin);
+        _alarms.Add(alarm);
+        return set;
     }
 
     // Where the stream stood when it was last committed, if it still reads the same source with the same model.
@@ -151,7 +173,7 @@ internal sealed class EdgeService : IDisposable
     {
         ReplayConfig replay => $"replay {Path.GetFullPath(replay.File)}",
         SimulatedConfig simulated => $"simulated {simulated.Seed}",
-        var other => other.GetType().Name,
+        _ => "channels",
     };
 
     // A tick: to the store as one, then on its way; without a store straight on its way.

@@ -52,13 +52,24 @@ internal sealed class StreamMessages : IDisposable
             _json.WriteNumber("gap_ticks", gapTicks);
         }
 
+        if (reading.ClockIsUnset)
+        {
+            _json.WriteString("clock", "unsynchronised");
+        }
+
+        if (reading.ClockJump != TimeSpan.Zero)
+        {
+            _json.WritePropertyName("clock_jump_seconds");
+            WriteRounded(reading.ClockJump.TotalSeconds);
+        }
+
         _json.WriteStartObject("channels");
         for (int i = 0; i < _manifest.Columns.Count; i++)
         {
             Quality quality = reading.Quality[i];
             _json.WriteStartObject(_manifest.Columns[i]);
             _json.WriteString("unit", _manifest.Units[i]);
-            if (quality is Quality.Good or Quality.Held)
+            if (quality is Quality.Good or Quality.Held or Quality.Stuck)
             {
                 _json.WriteNumber("value", reading.Values[i]);
             }
@@ -166,6 +177,11 @@ internal sealed class StreamMessages : IDisposable
         {
             _json.WriteStartObject(_manifest.Columns[i]);
             _json.WriteString("quality", Name(reading.Quality[i]));
+            if (reading.Faults[i] is { } fault)
+            {
+                _json.WriteString("fault", fault);
+            }
+
             _json.WriteNumber("bad_ticks", health.BadTicks[i]);
             _json.WriteNumber("saturated_ticks", health.SaturatedTicks[i]);
             _json.WriteEndObject();
@@ -246,6 +262,8 @@ internal sealed class StreamMessages : IDisposable
         Quality.Good => "good",
         Quality.Held => "held",
         Quality.Invalid => "invalid",
+        Quality.OutOfRange => "out_of_range",
+        Quality.Stuck => "stuck",
         _ => "missing",
     };
 

@@ -92,7 +92,7 @@ internal sealed class AnomalyReporter(string stream, ModelManifest manifest, Res
         for (int i = 0; i < detector.Outputs.Length; i++)
         {
             int column = manifest.Outputs[detector.Outputs[i]].Column;
-            if (reading.Quality[column] == Quality.Good)
+            if (reading.Quality[column].IsMeasured())
             {
                 channels.Add(new AnomalyChannel(column, _expected[column], detector.Share(i)));
             }

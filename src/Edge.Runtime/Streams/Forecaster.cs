@@ -103,7 +103,7 @@ internal sealed class Forecaster
             (int column, int ahead, _) = _manifest.Outputs[k];
             int slot = (int)(seq % ahead);
             _errors[k] = float.NaN;
-            if (_madeAt[k][slot] == seq - ahead && reading.Quality[column] == Quality.Good)
+            if (_madeAt[k][slot] == seq - ahead && reading.Quality[column].IsMeasured())
             {
                 _errors[k] = _manifest.Normalise(column, reading.Values[column]) - _pending[k][slot];
                 _intervals[k].Observe(Math.Abs(_errors[k]));

@@ -41,6 +41,7 @@ internal sealed class SensorStream : IDisposable
     private long _firstSeq = 1;
     private DateTime _lastTime;
     private long _gapTicks;
+    private bool _clockIsUnset;
     private long _forecasts;
     private long _missed;
     private long _healthAt;
@@ -61,7 +62,7 @@ internal sealed class SensorStream : IDisposable
         _detector = new ResidualDetector(engine.Manifest, config.Anomaly);
         _anomalies = new AnomalyReporter(config.Name, engine.Manifest, _detector, config.Anomaly.MinDurationTicks);
         _messages = new StreamMessages(device, config.Name, engine.Manifest, engine.ModelSha256, config.Forecast.Interval, expiry);
-        _quality = new QualityWatch(engine.Manifest.Columns, log);
+        _quality = new QualityWatch(engine.Manifest, log);
     }
 
     internal string Name { get; }
@@ -73,6 +74,9 @@ internal sealed class SensorStream : IDisposable
 
     /// <summary>Called after each tick, for whoever looks on.</summary>
     internal Action<SensorStream>? Ticked { get; set; }
+
+    /// <summary>Called with whether an anomaly is open whenever that changes, and at the start.</summary>
+    internal Action<bool>? Alarm { get; set; }
 
     internal Reading LastReading => _reading;
 
@@ -98,6 +102,7 @@ internal sealed class SensorStream : IDisposable
     internal async Task RunAsync(CancellationToken cancel)
     {
         _tick.Add(_messages.AnomalyState(_detector.IsOpen));
+        Alarm?.Invoke(_detector.IsOpen);
         await CommitAsync(cancel).ConfigureAwait(false);
         while (await _sensor.ReadAsync(_reading, cancel).ConfigureAwait(false))
         {
@@ -159,6 +164,7 @@ internal sealed class SensorStream : IDisposable
         _seq++;
         _rows++;
         NoteGap();
+        NoteClock();
         _hold.Reject(_reading);
         bool qualityChanged = _quality.Observe(Name, _seq, _reading);
         bool usable = _hold.Fill(_reading);
@@ -198,17 +204,33 @@ internal sealed class SensorStream : IDisposable
         Ticked?.Invoke(this);
     }
 
-    // After a restart the world has gone on: the first reading says how many ticks nobody saw.
+    // Ticks that a live source lost, and after a restart those of the world that went on: nobody saw them.
     private void NoteGap()
     {
-        _gapTicks = 0;
+        _gapTicks = _reading.SkippedTicks;
         if (_seq == _firstSeq && _lastTime != default && !_sensor.CanWait)
         {
             _gapTicks = Math.Max(0, (long)Math.Round((_reading.Time - _lastTime) / _period) - 1);
-            _missed += _gapTicks;
         }
 
+        _missed += _gapTicks;
         _lastTime = _reading.Time;
+    }
+
+    private void NoteClock()
+    {
+        if (_reading.ClockJump != TimeSpan.Zero)
+        {
+            _log.LogWarning("{Stream}: tick {Seq}: the clock was set by {Seconds:0.#} s", Name, _seq, _reading.ClockJump.TotalSeconds);
+        }
+
+        if (_reading.ClockIsUnset != _clockIsUnset)
+        {
+            _clockIsUnset = _reading.ClockIsUnset;
+            _log.LogWarning("{Stream}: tick {Seq}: {What}", Name, _seq, _clockIsUnset
+                ? "the clock is not synchronised; times are flagged until it is"
+                : "the clock is synchronised now");
+        }
     }
 
     private void AddAnomaly(AnomalyEvent anomaly)
@@ -219,6 +241,7 @@ internal sealed class SensorStream : IDisposable
         if (anomaly.Change != AnomalyChange.Updated)
         {
             _tick.Add(_messages.AnomalyState(anomaly.Change == AnomalyChange.Opened));
+            Alarm?.Invoke(anomaly.Change == AnomalyChange.Opened);
         }
     }
 

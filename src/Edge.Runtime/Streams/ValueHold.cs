@@ -41,7 +41,7 @@ internal sealed class ValueHold(ModelManifest manifest, int holdTicks)
     {
         for (int i = 0; i < _last.Length; i++)
         {
-            if (reading.Quality[i] == Quality.Good && !float.IsFinite(manifest.Normalise(i, reading.Values[i])))
+            if (reading.Quality[i].IsMeasured() && !float.IsFinite(manifest.Normalise(i, reading.Values[i])))
             {
                 reading.Quality[i] = Quality.Invalid;
             }
@@ -55,7 +55,7 @@ internal sealed class ValueHold(ModelManifest manifest, int holdTicks)
         bool usable = true;
         for (int i = 0; i < _last.Length; i++)
         {
-            if (reading.Quality[i] == Quality.Good)
+            if (reading.Quality[i].IsMeasured())
             {
                 _last[i] = reading.Values[i];
                 _age[i] = 0;

@@ -1,0 +1,136 @@
+using System.Diagnostics;
+using System.Globalization;
+using CsvHelper;
+using CsvHelper.Configuration;
+using Edge.Runtime.Sensors;
+
+namespace Edge.Runtime.Commands;
+
+/// <summary>A CSV file of ticks that may be continued: a time column, then the channels; a cell is empty where nothing was measured.</summary>
+internal sealed class RecordingFile : IDisposable
+{
+    private static readonly TimeSpan FlushEvery = TimeSpan.FromSeconds(1);
+
+    private readonly string _path;
+    private readonly StreamWriter _text;
+    private readonly CsvWriter _csv;
+    private long _flushedAt = Stopwatch.GetTimestamp();
+
+    private RecordingFile(string path, FileStream file)
+    {
+        _path = path;
+        _text = new StreamWriter(file);
+        _csv = new CsvWriter(_text, new CsvConfiguration(CultureInfo.InvariantCulture) { NewLine = "\n" });
+    }
+
+    /// <summary>Rows written, without those that were there before.</summary>
+    internal long Rows { get; private set; }
+
+    /// <summary>Begins a file, or continues one with the same header. A last line that a power cut left unfinished is cut off.</summary>
+    /// <exception cref="InputException">The file cannot be written, or has other columns.</exception>
+    internal static RecordingFile Open(string path, IReadOnlyList<string> columns)
+    {
+        try
+        {
+            var file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read);
+            try
+            {
+                bool isNew = !HasHeader(file, path, columns);
+                var recording = new RecordingFile(path, file);
+                if (isNew)
+                {
+                    recording.WriteHeader(columns);
+                }
+
+                return recording;
+            }
+            catch
+            {
+                file.Dispose();
+                throw;
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            throw new InputException($"'{path}' cannot be written: {e.Message}", e);
+        }
+    }
+
+    /// <exception cref="InputException">The disk refuses.</exception>
+    internal void Write(Reading reading)
+    {
+        try
+        {
+            _csv.WriteField(reading.Time.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture));
+            for (int i = 0; i < reading.Values.Length; i++)
+            {
+                _csv.WriteField(reading.Quality[i].IsMeasured() ? reading.Values[i].ToString("G9", CultureInfo.InvariantCulture) : "");
+            }
+
+            _csv.NextRecord();
+            Rows++;
+            if (Stopwatch.GetElapsedTime(_flushedAt) >= FlushEvery)
+            {
+                _csv.Flush();
+                _text.Flush();
+                _flushedAt = Stopwatch.GetTimestamp();
+            }
+        }
+        catch (IOException e)
+        {
+            throw new InputException($"'{_path}' cannot be written any further: {e.Message}", e);
+        }
+    }
+
+    public void Dispose()
+    {
+        _csv.Dispose();
+        _text.Dispose();
+    }
+
+    private void WriteHeader(IReadOnlyList<string> columns)
+    {
+        _csv.WriteField("time");
+        foreach (string column in columns)
+        {
+            _csv.WriteField(column);
+        }
+
+        _csv.NextRecord();
+    }
+
+    private static bool HasHeader(FileStream file, string path, IReadOnlyList<string> columns)
+    {
+        if (file.Length == 0)
+        {
+            return false;
+        }
+
+        using var reader = new CsvReader(new StreamReader(file, leaveOpen: true), CultureInfo.InvariantCulture);
+        string[] header = reader.Read() && reader.ReadHeader() ? reader.HeaderRecord! : [];
+        string[] expected = ["time", .. columns];
+        if (!header.SequenceEqual(expected))
+        {
+            throw new InputException($"'{path}' exists with the columns {string.Join(", ", header)}, this stream has {string.Join(", ", expected)}. Name another file, or remove this one.");
+        }
+
+        CutUnfinishedLine(file);
+        return true;
+    }
+
+    private static void CutUnfinishedLine(FileStream file)
+    {
+        long end = file.Length;
+        for (; end > 0; end--)
+        {
+            file.Position = end - 1;
+            if (file.ReadByte() == '\n')
+            {
+                break;
+            }
+        }
+
+        file.SetLength(end);
+        file.Position = end;
+    }
+}

@@ -1,0 +1,153 @@
+using System.CommandLine;
+using System.Globalization;
+using Edge.Runtime.Configuration;
+using Edge.Runtime.Hosting;
+using Edge.Runtime.Sensors;
+using Edge.Runtime.Sensors.Hwmon;
+using Edge.Runtime.Sensors.Iio;
+using Microsoft.Extensions.Logging;
+
+namespace Edge.Runtime.Commands;
+
+/// <summary><c>sensors</c>: what is connected, which driver reads it, one reading of each, and the lines for edge.yaml.</summary>
+internal static class SensorsCommand
+{
+    internal static Command Create(TextWriter output)
+    {
+        var bus = new Option<int?>("--bus") { Description = "Look at this I2C bus only." };
+        var config = new Option<string?>("--config") { Description = "Also read each channel that this edge.yaml configures, once." };
+        var command = new Command("sensors", "Says what answers on the I2C buses and in the kernel's drivers, and the lines for edge.yaml.") { bus, config };
+        command.SetAction(parsed =>
+        {
+            EdgeConfig? edge = parsed.GetValue(config) is { } path ? ConfigFile.Load(path) : null;
+            if (parsed.GetValue(bus) is { } only && I2cAccess.Problem(only) is { } problem)
+            {
+                throw new InputException(problem);
+            }
+
+            using ILoggerFactory logs = ServiceLog.Create();
+            using var context = new SensorContext(edge ?? Nobody, TimeProvider.System, logs.CreateLogger("edge"));
+            ShowBuses(parsed.GetValue(bus) is { } number ? [number] : I2cAccess.Buses(), context, output);
+            if (parsed.GetValue(bus) is null)
+            {
+                ShowKernel("IIO", KernelFiles.All(context.IioRoot), IioDevice.Channels, name => new IioDeviceConfig(name, null), (name, channel) => $"iio: {{ device: {name}, channel: {channel} }}", context, output);
+                ShowKernel("hwmon", KernelFiles.All(context.HwmonRoot), HwmonChip.Inputs, name => new HwmonDeviceConfig(name, null), (name, input) => $"hwmon: {{ chip: {name}, input: {input} }}", context, output);
+            }
+
+            return edge is null || ShowConfigured(edge, context, output) ? ExitCodes.Done : ExitCodes.InputWrong;
+        });
+        return command;
+    }
+
+    private static EdgeConfig Nobody { get; } = new() { Device = "sensors", Mqtt = new MqttConfig(), Streams = [] };
+
+    /// <summary>One reading of each configured channel, a line each.</summary>
+    /// <returns>Whether all could be read.</returns>
+    internal static bool ShowConfigured(EdgeConfig edge, SensorContext context, TextWriter output)
+    {
+        bool well = true;
+        foreach (StreamConfig stream in edge.Streams)
+        {
+            if (stream.Source is not ChannelsConfig live)
+            {
+                continue;
+            }
+
+            foreach (IGrouping<DeviceConfig, ChannelConfig> device in live.Channels.Where(channel => channel.Device is not MqttDeviceConfig).GroupBy(channel => channel.Device))
+            {
+                ChannelConfig[] channels = [.. device];
+                SensorTrial trial = SensorTrial.Read(device.Key, channels, context);
+                well &= trial.Fault is null && !trial.Values.Any(double.IsNaN);
+                if (trial.Fault is not null)
+                {
+                    output.WriteLine($"WRONG  {stream.Name}, {string.Join(", ", channels.Select(channel => channel.Column))}: {trial.Fault}");
+                }
+
+                for (int i = 0; i < trial.Values.Length; i++)
+                {
+                    output.WriteLine(double.IsNaN(trial.Values[i])
+                        ? $"WRONG  {stream.Name}, {channels[i].Column}: {device.Key} gave no valid value."
+                        : $"ok     {stream.Name}, {channels[i].Column}: {Number(trial.Values[i])} from {device.Key}");
+                }
+            }
+        }
+
+        return well;
+    }
+
+    private static void ShowBuses(IReadOnlyList<int> buses, SensorContext context, TextWriter output)
+    {
+        if (buses.Count == 0)
+        {
+            output.WriteLine($"I2C: {context.I2cProblem(1)}");
+        }
+
+        foreach (int bus in buses)
+        {
+            if (context.I2cProblem(bus) is { } problem)
+            {
+                output.WriteLine($"I2C bus {bus}: {problem}");
+            }
+            else if (context.ScanI2c is { } scan)
+            {
+                ShowBus(bus, scan(bus), output);
+            }
+            else
+            {
+                output.WriteLine($"I2C bus {bus}: this build was made without Iot.Device.Bindings and cannot look. The kernel's drivers below are read all the same.");
+            }
+        }
+    }
+
+    private static void ShowBus(int bus, IReadOnlyList<I2cFinding> findings, TextWriter output)
+    {
+        output.WriteLine($"I2C bus {bus}: {(findings.Count == 0 ? "nothing answers. Check the wiring, and that the sensor has power." : $"{findings.Count} answer")}");
+        foreach (I2cFinding finding in findings)
+        {
+            string address = string.Create(CultureInfo.InvariantCulture, $"0x{finding.Address:x2}");
+            I2cCandidate[] reading = [.. finding.Candidates.Where(candidate => candidate.Values is not null)];
+            string[] others = [.. finding.Candidates.Where(candidate => candidate.Values is null).Select(candidate => candidate.Driver)];
+            if (finding.Candidates.Count == 0)
+            {
+                output.WriteLine($"  {address}  no driver here knows this address");
+            }
+
+            foreach (I2cCandidate candidate in reading)
+            {
+                output.WriteLine($"  {address}  {candidate.Driver} ({candidate.Description}) reads {string.Join(", ", candidate.Channels.Select((channel, i) => $"{channel.Name} {Number(candidate.Values![i])} {channel.Unit}"))}");
+                foreach ((string name, string _) in candidate.Channels)
+                {
+                    output.WriteLine($"          {name}: {{ i2c: {{ bus: {bus}, address: {address}, driver: {candidate.Driver}, read: {name} }} }}");
+                }
+            }
+
+            if (others.Length > 0)
+            {
+                output.WriteLine($"  {address}  {(reading.Length > 0 ? "not" : "could be, but gave nothing sensible as,")} {string.Join(", ", others)}");
+            }
+        }
+    }
+
+    private static void ShowKernel(
+        string kind,
+        IReadOnlyList<(string Name, string Folder)> devices,
+        Func<string, IEnumerable<string>> channelsOf,
+        Func<string, DeviceConfig> device,
+        Func<string, string, string> line,
+        SensorContext context,
+        TextWriter output)
+    {
+        output.WriteLine($"{kind}: {(devices.Count == 0 ? "no devices" : $"{devices.Count} devices")}");
+        foreach ((string name, string folder) in devices)
+        {
+            output.WriteLine($"  {name} at {KernelFiles.Node(folder)}");
+            foreach (string channel in channelsOf(folder))
+            {
+                SensorTrial trial = SensorTrial.Read(device(name), [new ChannelConfig { Column = channel, Device = device(name), Read = channel }], context);
+                output.WriteLine($"          {channel}: {{ {line(name, channel)} }}   # {(trial.Fault ?? Number(trial.Values[0]))}");
+            }
+        }
+    }
+
+    private static string Number(double value) => value.ToString("G5", CultureInfo.InvariantCulture);
+}

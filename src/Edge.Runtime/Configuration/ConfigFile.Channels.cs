@@ -1,0 +1,175 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+using Edge.Runtime.Sensors.Mqtt;
+
+namespace Edge.Runtime.Configuration;
+
+/// <summary>The part of edge.yaml that says where live channels come from.</summary>
+internal static partial class ConfigFile
+{
+    private static readonly string[] DeviceKinds = ["i2c", "iio", "hwmon", "mqtt", "gpio"];
+
+    private static ChannelsConfig ReadChannels(YamlMap map, GpioTickConfig? tick)
+    {
+        ChannelConfig[] channels = [.. map.Keys.Select(column => map.Map(column) is { } channel ? ReadChannel(channel, column) : null).OfType<ChannelConfig>()];
+        return new ChannelsConfig { Channels = channels, Tick = tick };
+    }
+
+    private static ChannelConfig ReadChannel(YamlMap map, string column)
+    {
+        string[] kinds = [.. DeviceKinds.Where(map.Has)];
+        if (kinds.Length != 1)
+        {
+            map.Fail(kinds.Length > 1 ? kinds[1] : "i2c", $"channel '{column}' must have one source, one of {string.Join(", ", DeviceKinds)}");
+        }
+
+        (DeviceConfig device, string read) = ReadDevice(map);
+        var config = new ChannelConfig
+        {
+            Column = column,
+            Device = device,
+            Read = read,
+            Scale = map.Number("scale", 1, -1e12, 1e12),
+            Offset = map.Number("offset", 0, -1e12, 1e12),
+            Min = map.Number("min", double.NaN, -1e12, 1e12),
+            Max = map.Number("max", double.NaN, -1e12, 1e12),
+            Aggregate = map.Choice("aggregate", Aggregate.Last),
+            Every = map.Duration("every"),
+            AgeMax = map.Duration("max_age"),
+            StuckTicks = map.Whole("stuck", 0, 0, 1_000_000),
+        };
+        if (config.Min >= config.Max)
+        {
+            map.Fail("max", "'max' must lie above 'min'");
+        }
+
+        bool arrives = device is MqttDeviceConfig;
+        if (arrives && config.Every is not null)
+        {
+            map.Fail("every", "'every' is for sources that are asked; messages come when they come");
+        }
+
+        if (!arrives && config.AgeMax is not null)
+        {
+            map.Fail("max_age", "'max_age' is for mqtt; other sources are asked at every tick");
+        }
+
+        map.RejectUnknown();
+        return config;
+    }
+
+    private static (DeviceConfig Device, string Read) ReadDevice(YamlMap channel)
+    {
+        (DeviceConfig, string) device = (new MqttDeviceConfig("", null), "$");
+        foreach (string kind in DeviceKinds)
+        {
+            if (channel.Map(kind) is { } map)
+            {
+                device = kind switch
+                {
+                    "i2c" => ReadI2c(map),
+                    "iio" => (new IioDeviceConfig(map.RequiredText("device", "what its name file says"), map.Text("at")), FileName(map, "channel", "temp, pressure, voltage0, ...")),
+                    "hwmon" => (new HwmonDeviceConfig(map.RequiredText("chip", "what its name file says"), map.Text("at")), FileName(map, "input", "temp1, in0, ...")),
+                    "mqtt" => ReadTopic(map),
+                    _ => (new GpioDeviceConfig(Chip(map), map.RequiredWhole("pin", "the line's number", 0, 1023), map.Choice("pull", Pull.None)), "value"),
+                };
+                map.RejectUnknown();
+            }
+        }
+
+        return device;
+    }
+
+    private static (DeviceConfig Device, string Read) ReadI2c(YamlMap map)
+    {
+        int? multiplexer = null;
+        int channel = 0;
+        if (map.Map("multiplexer") is { } behind)
+        {
+            multiplexer = Address(behind);
+            channel = behind.RequiredWhole("channel", "0 to 7", 0, 7);
+            behind.RejectUnknown();
+        }
+
+        var options = new DriverOptions(map.Number("gain", double.NaN, 0, 100), map.Number("shunt", double.NaN, 1e-6, 1e3), map.Number("max_current", double.NaN, 1e-6, 1e4));
+        return (
+            new I2cDeviceConfig(map.RequiredWhole("bus", "1 is /dev/i2c-1", 0, 255), Address(map), map.RequiredText("driver", "such as bme280"), multiplexer, channel, options),
+            map.RequiredText("read", "which of the driver's channels"));
+    }
+
+    // As people write it: 0x76, or 118.
+    private static int Address(YamlMap map)
+    {
+        string text = map.RequiredText("address", "such as 0x76");
+        bool isNumber = text.StartsWith("0x", StringComparison.Ordinal)
+            ? int.TryParse(text.AsSpan(2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out int address)
+            : int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out address);
+        if (text.Length > 0 && (!isNumber || address is < 0x03 or > 0x77))
+        {
+            map.Fail("address", $"'address' must be from 0x03 to 0x77, not '{text}'");
+        }
+
+        return address;
+    }
+
+    private static (DeviceConfig Device, string Read) ReadTopic(YamlMap map)
+    {
+        string topic = map.RequiredText("topic", "the topic that carries the value");
+        if (topic.Contains('#') || topic.Contains('+') || topic.Contains('\0') || topic.Length > 512)
+        {
+            map.Fail("topic", "'topic' must be one topic of at most 512 characters, without wildcards");
+        }
+
+        return (new MqttDeviceConfig(topic, JsonPathText(map, "time")), JsonPathText(map, "path") ?? "$");
+    }
+
+    private static string? JsonPathText(YamlMap map, string key)
+    {
+        string? text = map.Text(key);
+        if (text is not null && !JsonPath.TryParse(text, out _))
+        {
+            map.Fail(key, $"'{key}' must name one value, such as $.kw, $['my key'] or $.list[0], not '{text}'");
+            return null;
+        }
+
+        return text;
+    }
+
+    private static string FileName(YamlMap map, string key, string meaning)
+    {
+        string text = map.RequiredText(key, meaning);
+        if (text.Length > 0 && !FileNamePattern().IsMatch(text))
+        {
+            map.Fail(key, $"'{key}' is '{text}'; use letters, digits, _ and -");
+        }
+
+        return text;
+    }
+
+    private static GpioTickConfig? ReadTick(YamlMap stream)
+    {
+        if (stream.Map("tick") is not { } map)
+        {
+            return null;
+        }
+
+        GpioTickConfig? tick = null;
+        if (map.Map("gpio") is { } gpio)
+        {
+            tick = new GpioTickConfig(Chip(gpio), gpio.RequiredWhole("pin", "the data-ready line's number", 0, 1023), gpio.Choice("edge", Edge.Rising));
+            gpio.RejectUnknown();
+        }
+        else
+        {
+            stream.Fail("tick", "'tick' must be gpio: { pin: ... }; without it there is a tick every period");
+        }
+
+        map.RejectUnknown();
+        return tick;
+    }
+
+    private static int? Chip(YamlMap map) => map.Has("chip") ? map.Whole("chip", 0, 0, 255) : null;
+
+    [GeneratedRegex(@"^[A-Za-z0-9_-]{1,64}\z")]
+    private static partial Regex FileNamePattern();
+}

@@ -1,0 +1,72 @@
+namespace Edge.Runtime.Sensors.Channels;
+
+/// <summary>
+/// Says when a row is due: every period of monotonic time, so that setting the wall clock neither floods nor stalls; or, where
+/// a data-ready line gives the pace, at each of its edges. The first tick falls on a multiple of the period, so that
+/// rows keep their phase over restarts.
+/// </summary>
+internal sealed class Ticker : IDisposable
+{
+    private static readonly TimeSpan DelayMax = TimeSpan.FromDays(1);
+
+    private readonly TimeSpan _period;
+    private readonly TimeProvider _clock;
+    private readonly SemaphoreSlim? _edges;
+    private long _first = -1;
+    private long _tick;
+
+    internal Ticker(TimeSpan period, TimeProvider clock, bool waitsForEdges)
+    {
+        _period = period;
+        _clock = clock;
+        _edges = waitsForEdges ? new SemaphoreSlim(0) : null;
+    }
+
+    /// <summary>Takes note of an edge of the data-ready line.</summary>
+    internal void Pulse()
+    {
+        // An edge during a tick is the next tick; more than one are too many.
+        if (_edges!.CurrentCount == 0)
+        {
+            _edges.Release();
+        }
+    }
+
+    /// <summary>Waits for the next tick.</summary>
+    /// <returns>How many ticks fell due before it and are lost.</returns>
+    internal async ValueTask<long> NextAsync(CancellationToken cancel)
+    {
+        if (_edges is not null)
+        {
+            await _edges.WaitAsync(cancel).ConfigureAwait(false);
+            return 0;
+        }
+
+        if (_first < 0)
+        {
+            long phase = _clock.GetUtcNow().UtcTicks % _period.Ticks;
+            TimeSpan wait = TimeSpan.FromTicks(phase == 0 ? 0 : _period.Ticks - phase);
+            _first = _clock.GetTimestamp() + (long)(wait.TotalSeconds * _clock.TimestampFrequency);
+        }
+        else
+        {
+            _tick++;
+        }
+
+        // A tick is lost only when the one after it is due as well.
+        long lost = Math.Max(0, (long)Math.Floor(_clock.GetElapsedTime(_first) / _period) - _tick);
+        _tick += lost;
+        for (TimeSpan left = Left(); left > TimeSpan.Zero; left = Left())
+        {
+            // Timers count milliseconds: rounding up keeps a tick from being early.
+            TimeSpan wait = TimeSpan.FromMilliseconds(Math.Ceiling(left.TotalMilliseconds));
+            await Task.Delay(wait < DelayMax ? wait : DelayMax, _clock, cancel).ConfigureAwait(false);
+        }
+
+        return lost;
+    }
+
+    public void Dispose() => _edges?.Dispose();
+
+    private TimeSpan Left() => (_tick * _period) - _clock.GetElapsedTime(_first);
+}

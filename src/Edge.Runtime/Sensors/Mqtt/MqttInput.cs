@@ -1,0 +1,164 @@
+using Edge.Runtime.Mqtt;
+using Microsoft.Extensions.Logging;
+
+namespace Edge.Runtime.Sensors.Mqtt;
+
+/// <summary>
+/// The connection over which topics arrive as sensors: its own, so that what is published and what is received never wait for
+/// each other. It connects at the first subscription, and again with backoff whenever it is lost.
+/// </summary>
+internal sealed class MqttInput : IDisposable
+{
+    private static readonly TimeSpan BackoffMin = TimeSpan.FromSeconds(0.5);
+    private static readonly TimeSpan BackoffMax = TimeSpan.FromSeconds(30);
+
+    private readonly Func<IMqttLink> _newLink;
+    private readonly TimeProvider _clock;
+    private readonly ILogger _log;
+    private readonly Lock _gate = new();
+    private readonly Dictionary<string, List<MqttTopicFeed>> _feeds = [];
+    private readonly CancellationTokenSource _stop = new();
+    private IMqttLink? _link;
+    private Task? _running;
+
+    internal MqttInput(Func<IMqttLink> newLink, TimeProvider clock, ILogger log)
+    {
+        _newLink = newLink;
+        _clock = clock;
+        _log = log;
+    }
+
+    /// <summary>Hands a topic's messages to a feed from now on.</summary>
+    /// <returns>What ends that when disposed.</returns>
+    internal IDisposable Subscribe(string topic, MqttTopicFeed feed)
+    {
+        IMqttLink? link = null;
+        lock (_gate)
+        {
+            if (!_feeds.TryGetValue(topic, out List<MqttTopicFeed>? feeds))
+            {
+                _feeds[topic] = feeds = [];
+                link = _link;
+            }
+
+            feeds.Add(feed);
+            _running ??= Task.Run(RunAsync);
+        }
+
+        if (link is not null)
+        {
+            // If this fails, the connection is gone and the next one subscribes to everything.
+            _ = link.SubscribeAsync(topic, _stop.Token).ContinueWith(static failed => failed.Exception, TaskContinuationOptions.OnlyOnFaulted);
+        }
+
+        return new Subscription(this, topic, feed);
+    }
+
+    public void Dispose()
+    {
+        _stop.Cancel();
+        _running?.Wait(TimeSpan.FromSeconds(2));
+        _stop.Dispose();
+    }
+
+    private async Task RunAsync()
+    {
+        TimeSpan backoff = BackoffMin;
+        bool isSaid = false;
+        while (!_stop.IsCancellationRequested)
+        {
+            string why;
+            try
+            {
+                IMqttLink link = _newLink();
+                await using (link.ConfigureAwait(false))
+                {
+                    link.Received = Dispatch;
+                    await link.ConnectAsync(_stop.Token).ConfigureAwait(false);
+                    await SubscribeAllAsync(link).ConfigureAwait(false);
+                    if (isSaid)
+                    {
+                        _log.LogInformation("Sensors over MQTT: connected again");
+                    }
+
+                    isSaid = false;
+                    backoff = BackoffMin;
+                    why = await link.Closed.WaitAsync(_stop.Token).ConfigureAwait(false);
+                }
+            }
+            catch (MqttLinkException e)
+            {
+                why = e.Message;
+            }
+            catch (OperationCanceledException)
+            {
+                return;
+            }
+            finally
+            {
+                lock (_gate)
+                {
+                    _link = null;
+                }
+            }
+
+            if (!isSaid)
+            {
+                isSaid = true;
+                _log.LogWarning("Sensors over MQTT: {Why} Trying again", why);
+            }
+
+            try
+            {
+                await Task.Delay(backoff * (0.5 + Random.Shared.NextDouble()), _clock, _stop.Token).ConfigureAwait(false);
+            }
+            catch (OperationCanceledException)
+            {
+                return;
+            }
+
+            backoff = backoff * 2 < BackoffMax ? backoff * 2 : BackoffMax;
+        }
+    }
+
+    private async Task SubscribeAllAsync(IMqttLink link)
+    {
+        string[] topics;
+        lock (_gate)
+        {
+            _link = link;
+            topics = [.. _feeds.Keys];
+        }
+
+        foreach (string topic in topics)
+        {
+            await link.SubscribeAsync(topic, _stop.Token).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Hands a message to the feeds of its topic.</summary>
+    internal void Dispatch(MqttReceived message)
+    {
+        MqttTopicFeed[] feeds;
+        lock (_gate)
+        {
+            feeds = _feeds.TryGetValue(message.Topic, out List<MqttTopicFeed>? found) ? [.. found] : [];
+        }
+
+        foreach (MqttTopicFeed feed in feeds)
+        {
+            feed.Take(message.Payload);
+        }
+    }
+
+    private sealed class Subscription(MqttInput input, string topic, MqttTopicFeed feed) : IDisposable
+    {
+        public void Dispose()
+        {
+            lock (input._gate)
+            {
+                input._feeds[topic].Remove(feed);
+            }
+        }
+    }
+}

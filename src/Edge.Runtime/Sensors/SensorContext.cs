@@ -1,0 +1,66 @@
+using Edge.Runtime.Configuration;
+using Edge.Runtime.Hosting;
+using Edge.Runtime.Mqtt;
+using Edge.Runtime.Sensors.Channels;
+using Edge.Runtime.Sensors.Mqtt;
+using Microsoft.Extensions.Logging;
+
+namespace Edge.Runtime.Sensors;
+
+/// <summary>What the sensors of all streams share: clocks, the threads of the buses, the connection over which topics arrive.</summary>
+internal sealed class SensorContext : IDisposable
+{
+    private readonly Lazy<MqttInput> _mqtt;
+
+    /// <param name="config">Device and broker.</param>
+    /// <param name="clock">Time.</param>
+    /// <param name="log">For what concerns no single stream.</param>
+    /// <param name="mqtt">The connection over which topics arrive; null for the configured broker's.</param>
+    internal SensorContext(EdgeConfig config, TimeProvider clock, ILogger log, MqttInput? mqtt = null)
+    {
+        Clock = clock;
+        IioRoot = Path.Combine(config.Sysfs, "bus/iio/devices");
+        HwmonRoot = Path.Combine(config.Sysfs, "class/hwmon");
+        _mqtt = new Lazy<MqttInput>(() => mqtt ?? new MqttInput(MqttLinkFactory.Create(config.Mqtt.Client, EdgeService.LinkOptions(config) with { ClientId = $"edge-{config.Device}-sensors", Will = null }), clock, log));
+    }
+
+    internal TimeProvider Clock { get; }
+
+    internal SystemClock System { get; init; } = SystemClock.Linux;
+
+    internal Buses Buses { get; } = new();
+
+    /// <summary>Made at its first use.</summary>
+    internal MqttInput Mqtt => _mqtt.Value;
+
+    /// <summary>Folder of the kernel's Industrial I/O devices.</summary>
+    internal string IioRoot { get; }
+
+    /// <summary>Folder of the kernel's hardware monitoring chips.</summary>
+    internal string HwmonRoot { get; }
+
+    /// <summary>What keeps an I2C bus from being opened, or null.</summary>
+    internal Func<int, string?> I2cProblem { get; init; } = bus => I2cAccess.Problem(bus);
+
+    /// <summary>Looks what answers on a bus; null where the build lacks the packages.</summary>
+    internal Func<int, IReadOnlyList<I2cFinding>>? ScanI2c { get; init; } = DevicePackages.ScanI2c;
+
+    /// <summary>Makes a device on an I2C bus; null where the build lacks the packages.</summary>
+    internal Func<I2cDeviceConfig, IReadOnlyList<string>, PolledDevice>? I2c { get; init; } = DevicePackages.I2c;
+
+    /// <summary>Makes a digital input; null where the build lacks the packages.</summary>
+    internal Func<GpioDeviceConfig, PolledDevice>? GpioInput { get; init; } = DevicePackages.GpioInput;
+
+    /// <summary>Opens a data-ready line; null where the build lacks the packages.</summary>
+    internal Func<GpioTickConfig, Action, IDisposable>? GpioTick { get; init; } = DevicePackages.GpioTick;
+
+    public void Dispose()
+    {
+        if (_mqtt.IsValueCreated)
+        {
+            _mqtt.Value.Dispose();
+        }
+
+        Buses.Dispose();
+    }
+}

@@ -1,0 +1,124 @@
+using System.Text;
+using Edge.Runtime.Configuration;
+using Edge.Runtime.Sensors;
+using Edge.Runtime.Sensors.Channels;
+using Edge.Runtime.Sensors.Mqtt;
+using Edge.Testing;
+
+namespace Edge.Runtime.Tests.Sensors;
+
+/// <summary>What the messages of a topic become, whatever they are.</summary>
+public sealed class MqttTopicFeedTests
+{
+    private readonly ManualClock _clock = new();
+    private readonly Reading _row = new(1);
+
+    [Theory]
+    [InlineData("21.5", "$", 21.5)]
+    [InlineData(" -3e2\n", "$", -300)]
+    [InlineData("{\"kw\":4.5}", "$.kw", 4.5)]
+    [InlineData("{\"a\":{\"b\":[1,{\"c\":7}]}}", "$.a.b[1].c", 7)]
+    [InlineData("{\"my key\":\"8.25\"}", "$['my key']", 8.25)]
+    [InlineData("{\"door\":true}", "$.door", 1)]
+    [InlineData("[5,6]", "$[1]", 6)]
+    public void A_value_is_found(string payload, string path, double expected) => Assert.Equal((Quality.Good, expected), Take(payload, path));
+
+    [Theory]
+    [InlineData("NaN", "$", Quality.Invalid)]
+    [InlineData("1e999", "$", Quality.Invalid)]
+    [InlineData("{\"kw\":\"off\"}", "$.kw", Quality.Invalid)]
+    [InlineData("{\"kw\":null}", "$.kw", Quality.Invalid)]
+    [InlineData("{\"kw\":{}}", "$.kw", Quality.Invalid)]
+    [InlineData("{\"kw\":1e999}", "$.kw", Quality.Invalid)]
+    [InlineData("{\"kw\":1}", "$.mw", Quality.Missing)]
+    [InlineData("{\"kw\":[1]}", "$.kw[3]", Quality.Missing)]
+    [InlineData("{\"kw\":", "$.kw", Quality.Missing)]
+    [InlineData("", "$", Quality.Missing)]
+    [InlineData("21.5 degC", "$", Quality.Missing)]
+    internal void A_message_without_a_usable_value_is_a_fault(string payload, string path, Quality expected)
+    {
+        Assert.Equal(expected, Take(payload, path).Item1);
+        Assert.NotNull(_row.Faults[0]);
+    }
+
+    [Fact]
+    public void Hostile_messages_do_nothing()
+    {
+        Assert.Equal(Quality.Missing, Take(new string('[', 60_000), "$.kw").Item1);
+        Assert.Equal(Quality.Missing, Take(new string('9', 100_000), "$").Item1);
+        Assert.Equal(Quality.Missing, Take("\0\u0001\ud83d", "$").Item1);
+    }
+
+    [Fact]
+    public void Random_bytes_never_throw()
+    {
+        var random = new Random(5);
+        (Channel channel, MqttTopicFeed feed) = Feed("$.a[0]", "$.t");
+        for (int i = 0; i < 20_000; i++)
+        {
+            var payload = new byte[random.Next(60)];
+            random.NextBytes(payload);
+            for (int at = 0; i % 2 == 0 && at < payload.Length; at++)
+            {
+                payload[at] = (byte)"{}[]\":,a.t0123456789eE+-ntrufals\\"[payload[at] % 33];
+            }
+
+            feed.Take(payload);
+            channel.Take(_row, 0);
+            Assert.True(double.IsFinite(_row.Values[0]));
+        }
+    }
+
+    [Fact]
+    public void A_value_stays_current_for_its_age_and_is_then_missing()
+    {
+        (Channel channel, MqttTopicFeed feed) = Feed("$", null);
+        feed.Take("20"u8.ToArray());
+        for (int second = 0; second <= 15; second++)
+        {
+            channel.Take(_row, 0);
+            Assert.Equal(second <= 10 ? Quality.Good : Quality.Missing, _row.Quality[0]);
+            _clock.Advance(TimeSpan.FromSeconds(1));
+        }
+
+        Assert.Equal("nothing came from MQTT topic 'plant/load'", _row.Faults[0]);
+    }
+
+    [Theory]
+    [InlineData("\"2026-01-01T00:00:00Z\"")]
+    [InlineData("1767225600")]
+    [InlineData("1767225600000")]
+    public void A_message_that_carries_its_time_is_as_old_as_it_says(string stamp)
+    {
+        (Channel channel, MqttTopicFeed feed) = Feed("$.v", "$.t");
+        byte[] message = Encoding.UTF8.GetBytes($"{{\"v\":3,\"t\":{stamp}}}");
+        _clock.Advance(TimeSpan.FromSeconds(8));
+        feed.Take(message);
+        channel.Take(_row, 0);
+        Assert.Equal(Quality.Good, _row.Quality[0]);
+        _clock.Advance(TimeSpan.FromSeconds(5));
+        channel.Take(_row, 0);
+        Assert.Equal(Quality.Missing, _row.Quality[0]);
+
+        // The same message again, as a broker would give a retained one.
+        feed.Take(message);
+        channel.Take(_row, 0);
+        Assert.Equal((Quality.Missing, "a message came that was 13 s old"), (_row.Quality[0], _row.Faults[0]));
+    }
+
+    private (Quality, double) Take(string payload, string path)
+    {
+        (Channel channel, MqttTopicFeed feed) = Feed(path, null);
+        feed.Take(Encoding.UTF8.GetBytes(payload));
+        channel.Take(_row, 0);
+        return (_row.Quality[0], _row.Values[0]);
+    }
+
+    private (Channel Channel, MqttTopicFeed Feed) Feed(string path, string? timePath)
+    {
+        var device = new MqttDeviceConfig("plant/load", timePath);
+        var age = TimeSpan.FromSeconds(10);
+        var channel = new Channel(new ChannelConfig { Column = "load", Device = device, Read = path }, (double.NegativeInfinity, double.PositiveInfinity), age, _clock);
+        return (channel, new MqttTopicFeed(device, [(channel, path, age)], _clock));
+    }
+}
