@@ -1,6 +1,6 @@
 using Edge.Benchmarks;
 
-// dotnet run -c Release --project tests/Edge.Benchmarks -- cell [--json] | streams
+// dotnet run -c Release --project tests/Edge.Benchmarks -- cell [--json] | streams | sensors
 switch (args)
 {
     case ["cell"] or ["cell", "--json"]:
@@ -9,7 +9,10 @@ switch (args)
     case ["streams"]:
         StreamsBenchmark.Run();
         return 0;
+    case ["sensors"]:
+        await SensorsBenchmark.RunAsync();
+        return 0;
     default:
-        Console.Error.WriteLine("Usage: cell [--json] | streams");
+        Console.Error.WriteLine("Usage: cell [--json] | streams | sensors");
         return 2;
 }

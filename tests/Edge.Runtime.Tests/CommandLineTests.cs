@@ -68,6 +68,45 @@ public sealed class CommandLineTests : IDisposable
         Assert.Contains("WRONG  broker 127.0.0.1:1: Broker 127.0.0.1:1 cannot be reached", output, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Sensors_and_check_read_each_channel_once_and_give_the_lines_to_paste()
+    {
+        Directory.CreateDirectory(_folder.File("class/hwmon/hwmon2"));
+        _folder.Write("class/hwmon/hwmon2/name", "cpu_thermal\n");
+        _folder.Write("class/hwmon/hwmon2/temp1_input", "48312\n");
+        string config = _folder.Write("edge.yaml", """
+            device: d
+            sysfs: .
+            mqtt: { host: 127.0.0.1, port: 1 }
+            streams:
+              - name: s
+                model: demo
+                channels:
+                  temperature: { hwmon: { chip: cpu_thermal, input: temp1 }, offset: -10 }
+                  humidity: { hwmon: { chip: cpu_thermal, input: temp2 } }
+                  light: { iio: { device: tsl2561, channel: illuminance0 } }
+                  co2: { mqtt: { topic: a } }
+            """);
+        (int code, string output, string _) = await RunAsync("sensors", "--config", config);
+        Assert.Equal(1, code);
+        Assert.Contains("temp1: { hwmon: { chip: cpu_thermal, input: temp1 } }   # 48.312", output, StringComparison.Ordinal);
+        Assert.Contains("WRONG  s, temperature, humidity: hwmon chip 'cpu_thermal' does not answer: it has no input 'temp2', only temp1.", output, StringComparison.Ordinal);
+        Assert.Contains("WRONG  s, light: IIO device 'tsl2561' does not answer:", output, StringComparison.Ordinal);
+
+        File.WriteAllText(config, (await File.ReadAllTextAsync(config)).Replace("temp2", "temp1", StringComparison.Ordinal));
+        (code, output, string _) = await RunAsync("check", "--config", config);
+        Assert.Equal(1, code);
+        Assert.Contains("ok     s, temperature: 38.312 from hwmon chip 'cpu_thermal'", output, StringComparison.Ordinal);
+        Assert.Contains("ok     s, humidity: 48.312 from hwmon chip 'cpu_thermal'", output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Channels_that_do_not_fit_the_model_are_named()
+    {
+        string config = _folder.Write("edge.yaml", "device: d\nstreams:\n  - { name: s, model: demo, channels: { temperature: { mqtt: { topic: a } }, pressure: { mqtt: { topic: b } } } }\n");
+        await RefusesAsync(["run", "--config", config], "'channels' lacks humidity, light, co2, which the model reads.", "'channels' has pressure, which the model does not read.");
+    }
+
     private static async Task<(int Code, string Output, string Error)> RunAsync(params string[] args)
     {
         var output = new StringWriter();

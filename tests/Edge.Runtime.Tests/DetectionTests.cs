@@ -40,7 +40,7 @@ public sealed class DetectionTests
         int found = 0;
         for (int seed = 30; seed < 50; seed++)
         {
-            var fault = new FaultConfig(TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(10), Enum.Parse<FaultKind>(kind), Greenhouse.Channels[seed % 3], null);
+            var fault = new FaultConfig(TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(10), Enum.Parse<FaultKind>(kind), Greenhouse.ChannelNames[seed % 3], null);
             found += (await RunAsync(seed, [fault], ticks: 400)).Opened > 0 ? 1 : 0;
         }
 
@@ -51,7 +51,7 @@ public sealed class DetectionTests
     {
         using IInferenceEngine engine = EngineFactory.Load("demo");
         using var sensor = new SimulatedSensor(
-            new SimulatedConfig { Seed = seed, Speed = PlaybackSpeed.Max, Faults = faults }, engine.Manifest.Columns, TimeSpan.FromSeconds(0.2), new ManualClock());
+            new SimulatedConfig { Seed = seed, Speed = PlaybackSpeed.Max, Faults = faults }, new Greenhouse(seed), engine.Manifest.Columns, TimeSpan.FromSeconds(0.2), new ManualClock());
         var forecaster = new Forecaster(engine, 0.9);
         var detector = new ResidualDetector(engine.Manifest, new AnomalyConfig());
         var reading = new Reading(4);

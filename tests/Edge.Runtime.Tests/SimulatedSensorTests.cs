@@ -54,14 +54,72 @@ public sealed class SimulatedSensorTests
     public void A_channel_the_greenhouse_does_not_have_is_named() =>
         Assert.Contains(
             "'pressure', but the simulated greenhouse has temperature",
-            Assert.Throws<InputException>(() => new SimulatedSensor(new SimulatedConfig(), ["pressure"], Period, TimeProvider.System)).Message,
+            Assert.Throws<InputException>(() => new SimulatedSensor(new SimulatedConfig(), new Greenhouse(1), ["pressure"], Period, TimeProvider.System)).Message,
             StringComparison.Ordinal);
+
+    [Fact]
+    public async Task Swapped_channels_have_each_others_values()
+    {
+        var fault = new FaultConfig(TimeSpan.FromSeconds(4), TimeSpan.FromSeconds(2), FaultKind.Swap, "humidity", null);
+        List<(double[] Values, Quality[] Quality)> well = await ReadAsync([], 50);
+        List<(double[] Values, Quality[] Quality)> ill = await ReadAsync([fault], 50);
+        Assert.Equal((well[25].Values[2], well[25].Values[1]), (ill[25].Values[1], ill[25].Values[2]));
+        Assert.Equal(well[35].Values, ill[35].Values);
+    }
+
+    [Fact]
+    public async Task The_truth_says_of_each_tick_what_was_injected()
+    {
+        using var folder = new TemporaryFolder();
+        var config = new SimulatedConfig
+        {
+            Speed = PlaybackSpeed.Max,
+            TruthFile = folder.File("truth.csv"),
+            Faults = [new FaultConfig(TimeSpan.FromSeconds(0.4), TimeSpan.FromSeconds(0.4), FaultKind.Bias, "co2", null)],
+        };
+        using (var sensor = new SimulatedSensor(config, new Greenhouse(1), Greenhouse.ChannelNames, Period, new ManualClock()))
+        {
+            for (int i = 0; i < 5; i++)
+            {
+                await sensor.ReadAsync(new Reading(4), default);
+            }
+        }
+
+        string[] lines = File.ReadAllLines(folder.File("truth.csv"));
+        Assert.Equal(["time,anomaly,kind,channel", "0,,", "0,,", "1,bias,co2", "1,bias,co2", "0,,"], lines.Select((line, i) => i == 0 ? line : line[(line.IndexOf(',', StringComparison.Ordinal) + 1)..]));
+    }
+
+    [Theory]
+    [InlineData("Daily")]
+    [InlineData("Cycle")]
+    public void A_shape_gives_any_models_columns_around_their_means(string shape)
+    {
+        Edge.Inference.Models.ModelManifest manifest = Edge.Runtime.Engines.EngineFactory.Load("demo").Manifest;
+        var config = new SimulatedConfig { Shape = Enum.Parse<SimulatedShape>(shape), Seed = 3, Turn = TimeSpan.FromSeconds(20) };
+        SimulatedPlant plant = SimulatedPlant.Create(config, manifest, Period);
+        SimulatedPlant again = SimulatedPlant.Create(config, manifest, Period);
+        Assert.Equal(manifest.Columns, plant.Channels);
+        double[] values = new double[4];
+        double[] same = new double[4];
+        var seen = new List<double>();
+        for (int i = 0; i < 2000; i++)
+        {
+            plant.Step(values);
+            again.Step(same);
+            Assert.Equal(values, same);
+            seen.Add((values[0] - manifest.Mean[0]) / manifest.Std[0]);
+        }
+
+        Assert.InRange(seen.Average(), -0.5, 0.5);
+        Assert.InRange(Math.Sqrt(seen.Average(value => value * value)), 0.6, 1.6);
+        Assert.All(seen, value => Assert.InRange(value, -4, 4));
+    }
 
     [Fact]
     public async Task In_real_time_a_tick_comes_when_it_is_due()
     {
         var clock = new ManualClock();
-        using var sensor = new SimulatedSensor(new SimulatedConfig(), Greenhouse.Channels, Period, clock);
+        using var sensor = new SimulatedSensor(new SimulatedConfig(), new Greenhouse(1), Greenhouse.ChannelNames, Period, clock);
         var reading = new Reading(4);
         Assert.True(await sensor.ReadAsync(reading, default));
         Assert.Equal(clock.Start.UtcDateTime, reading.Time);
@@ -75,7 +133,7 @@ public sealed class SimulatedSensorTests
 
     private static async Task<List<(double[] Values, Quality[] Quality)>> ReadAsync(FaultConfig[] faults, int ticks)
     {
-        using var sensor = new SimulatedSensor(new SimulatedConfig { Speed = PlaybackSpeed.Max, Faults = faults }, Greenhouse.Channels, Period, new ManualClock());
+        using var sensor = new SimulatedSensor(new SimulatedConfig { Speed = PlaybackSpeed.Max, Faults = faults }, new Greenhouse(1), Greenhouse.ChannelNames, Period, new ManualClock());
         var reading = new Reading(4);
         var rows = new List<(double[], Quality[])>();
         for (int i = 0; i < ticks; i++)

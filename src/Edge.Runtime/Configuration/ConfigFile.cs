@@ -218,7 +218,7 @@ internal static partial class ConfigFile
         }
 
         SourceConfig source = map.Map("replay") is { } replay ? ReadReplay(replay, folder)
-            : map.Map("simulated") is { } simulated ? ReadSimulated(simulated)
+            : map.Map("simulated") is { } simulated ? ReadSimulated(simulated, folder)
             : nothing;
         map.RejectUnknown();
         return source;
@@ -237,12 +237,15 @@ internal static partial class ConfigFile
         return replay;
     }
 
-    private static SimulatedConfig ReadSimulated(YamlMap map)
+    private static SimulatedConfig ReadSimulated(YamlMap map, string folder)
     {
         var simulated = new SimulatedConfig
         {
             Seed = map.Whole("seed", 1, 0, int.MaxValue),
+            Shape = map.Choice("shape", SimulatedShape.Greenhouse),
+            Turn = map.Duration("turn"),
             Speed = ReadSpeed(map),
+            TruthFile = map.Text("truth") is { } truth ? Path.Combine(folder, truth) : null,
             Faults = map.Maps("faults").Select(ReadFault).ToArray(),
         };
         map.RejectUnknown();

@@ -96,9 +96,30 @@ internal sealed record ReplayConfig : SourceConfig
     public bool Loop { get; init; }
 }
 
-/// <summary>The seeded greenhouse of docs/demo.md.</summary>
+/// <summary>What a simulated source looks like.</summary>
+internal enum SimulatedShape
+{
+    /// <summary>The greenhouse of docs/demo.md, with its own channels.</summary>
+    Greenhouse,
+
+    /// <summary>The model's columns over a day.</summary>
+    Daily,
+
+    /// <summary>The model's columns over a machine's cycle.</summary>
+    Cycle,
+}
+
+/// <summary>Readings from a seed.</summary>
 internal sealed record SimulatedConfig : SourceConfig
 {
+    public SimulatedShape Shape { get; init; }
+
+    /// <summary>How long a day or a cycle takes; null for 24 hours or 60 ticks.</summary>
+    public TimeSpan? Turn { get; init; }
+
+    /// <summary>A CSV file that says of each tick whether a fault was injected, or null.</summary>
+    public string? TruthFile { get; init; }
+
     public int Seed { get; init; } = 1;
 
     public PlaybackSpeed Speed { get; init; } = new(1);
@@ -126,6 +147,9 @@ internal enum FaultKind
 
     /// <summary>Noise of standard deviation <see cref="FaultConfig.Magnitude"/> on top.</summary>
     Noise,
+
+    /// <summary>The next channel's value, as if two plugs were exchanged; the next channel has this one's.</summary>
+    Swap,
 }
 
 /// <summary>One injected fault.</summary>

@@ -16,7 +16,7 @@ internal static class SensorFactory
     internal static ISensor Open(SourceConfig source, ModelManifest manifest, TimeSpan period, SensorContext context) => source switch
     {
         ReplayConfig replay => new ReplaySensor(replay, manifest.Columns, period, context.Clock),
-        SimulatedConfig simulated => new SimulatedSensor(simulated, manifest.Columns, period, context.Clock),
+        SimulatedConfig simulated => new SimulatedSensor(simulated, SimulatedPlant.Create(simulated, manifest, period), manifest.Columns, period, context.Clock),
         ChannelsConfig channels => OpenChannels(channels, manifest.Columns, period, context),
         _ => throw new InvalidOperationException($"No sensor for {source.GetType().Name}."),
     };

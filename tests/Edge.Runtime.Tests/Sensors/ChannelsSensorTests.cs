@@ -1,5 +1,6 @@
 using Edge.Runtime.Configuration;
 using Edge.Runtime.Sensors;
+using Edge.Testing;
 
 namespace Edge.Runtime.Tests.Sensors;
 
@@ -273,5 +274,24 @@ public sealed class ChannelsSensorTests
         rig.Pulse();
         await rig.TickAsync();
         Assert.Equal(2, device.ReadCount);
+    }
+
+    [LongFact]
+    public async Task An_hour_at_100_Hz_leaves_memory_as_it_was()
+    {
+        ScriptedDevice[] devices = [.. Enumerable.Range(0, 8).Select(i => new ScriptedDevice($"d{i}", $"bus {i / 4}"))];
+        using var rig = new ChannelsRig(devices, period: TimeSpan.FromMilliseconds(10));
+        for (int tick = 0; tick < 10_000; tick++)
+        {
+            await rig.FastTickAsync();
+        }
+
+        long before = GC.GetTotalMemory(forceFullCollection: true);
+        for (int tick = 0; tick < 360_000; tick++)
+        {
+            await rig.FastTickAsync();
+        }
+
+        Assert.InRange(GC.GetTotalMemory(forceFullCollection: true) - before, long.MinValue, 64 << 10);
     }
 }

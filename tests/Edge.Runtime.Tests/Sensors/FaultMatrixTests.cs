@@ -187,7 +187,7 @@ public sealed class FaultMatrixTests : IDisposable
         "device" => MakeDevice(fault),
         "mqtt" => MakeMqtt(fault),
         "replay" => MakeReplay(fault),
-        "simulated" => (new StreamRig("source: { simulated: { seed: 3, faults: [ { at: 1.6s, duration: 2.4s, kind: dropout, channel: temperature } ] } }"), _ => { }, () => { }),
+        "simulated" => (new StreamRig("source: { simulated: { seed: 3, faults: [ { at: 2.4s, duration: 2.4s, kind: dropout, channel: temperature } ] } }"), _ => { }, () => { }),
         _ => MakeKernel(kind, fault),
     };
 
@@ -309,7 +309,7 @@ public sealed class FaultMatrixTests : IDisposable
         bool isOn = false;
         Func<double> walk = Walk();
         var rig = new StreamRig(
-            $"channels: {{ {string.Join(", ", columns.Select(column => $"{column}: {{ mqtt: {{ topic: plant/{column[..1]} }}, max_age: 300ms, max: 500, stuck: 4 }}"))} }}",
+            $"channels: {{ {string.Join(", ", columns.Select(column => $"{column}: {{ mqtt: {{ topic: plant/{column[..1]} }}, max_age: 1s, max: 500, stuck: 4 }}"))} }}",
             (edge, clock, log) => new SensorContext(edge, clock, log, new MqttInput(() => throw new Edge.Runtime.Mqtt.MqttLinkException("no broker here."), clock, log)) { System = Calm });
         return (rig, on => isOn = on, Send);
 
@@ -333,7 +333,7 @@ public sealed class FaultMatrixTests : IDisposable
     {
         Func<double> walk = Walk();
         string bad = fault == "empty" ? "" : "error";
-        string[] rows = [.. Enumerable.Range(0, 100).Select(i => $"{(i is >= 8 and < 20 ? bad : $"{walk():0.00}")},{walk():0.00},{walk():0.00},{walk():0.00}")];
+        string[] rows = [.. Enumerable.Range(0, 100).Select(i => $"{(i is >= 12 and < 24 ? bad : $"{walk():0.00}")},{walk():0.00},{walk():0.00},{walk():0.00}")];
         _folder.Write("rows.csv", "temperature,humidity,light,co2\n" + string.Join('\n', rows) + "\n");
         return (new StreamRig($"source: {{ replay: {{ file: {_folder.File("rows.csv")} }} }}"), _ => { }, () => { });
     }

@@ -16,6 +16,20 @@ internal sealed partial record SystemClock(Func<TimeSpan> Suspended, Func<bool> 
     /// <summary>Linux's clocks. Elsewhere nothing ever sleeps, and the clock counts as set.</summary>
     internal static SystemClock Linux { get; } = new(() => Read(ClockBootTime) - Read(ClockMonotonic), IsSynchronised);
 
+    /// <summary>Blocks for less than a timer could: timers count milliseconds and wake late by one or two.</summary>
+    internal static void SleepExactly(TimeSpan time)
+    {
+        try
+        {
+            var request = new TimeSpec { Nanoseconds = (nint)(time.Ticks * 100) };
+            _ = ClockNanoSleep(ClockMonotonic, 0, in request, 0);
+        }
+        catch (Exception e) when (e is DllNotFoundException or EntryPointNotFoundException)
+        {
+            Thread.Sleep(time);
+        }
+    }
+
     private static TimeSpan Read(int clock)
     {
         try
@@ -45,6 +59,9 @@ internal sealed partial record SystemClock(Func<TimeSpan> Suspended, Func<bool> 
 
     [LibraryImport("libc", EntryPoint = "clock_gettime")]
     private static partial int ClockGetTime(int clock, out TimeSpec time);
+
+    [LibraryImport("libc", EntryPoint = "clock_nanosleep")]
+    private static partial int ClockNanoSleep(int clock, int flags, in TimeSpec request, nint remain);
 
     [LibraryImport("libc", EntryPoint = "adjtimex")]
     private static partial int AdjustTime(ref byte timex);

@@ -9,7 +9,14 @@ internal sealed class Ticker : IDisposable
 {
     private static readonly TimeSpan DelayMax = TimeSpan.FromDays(1);
 
+    private static readonly TimeSpan OneMillisecond = TimeSpan.FromMilliseconds(1);
+
+    // Up to this period a millisecond matters, and the last part of the wait is slept exactly.
+    private static readonly TimeSpan FastPeriod = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan ExactRest = TimeSpan.FromMilliseconds(2);
+
     private readonly TimeSpan _period;
+    private readonly bool _isFast;
     private readonly TimeProvider _clock;
     private readonly SemaphoreSlim? _edges;
     private long _first = -1;
@@ -19,6 +26,7 @@ internal sealed class Ticker : IDisposable
     {
         _period = period;
         _clock = clock;
+        _isFast = period <= FastPeriod && clock == TimeProvider.System;
         _edges = waitsForEdges ? new SemaphoreSlim(0) : null;
     }
 
@@ -58,8 +66,14 @@ internal sealed class Ticker : IDisposable
         _tick += lost;
         for (TimeSpan left = Left(); left > TimeSpan.Zero; left = Left())
         {
-            // Timers count milliseconds: rounding up keeps a tick from being early.
-            TimeSpan wait = TimeSpan.FromMilliseconds(Math.Ceiling(left.TotalMilliseconds));
+            if (_isFast && left <= ExactRest + OneMillisecond)
+            {
+                SystemClock.SleepExactly(left);
+                continue;
+            }
+
+            // Timers count milliseconds: rounding up keeps a slow tick from being early.
+            TimeSpan wait = _isFast ? left - ExactRest : TimeSpan.FromMilliseconds(Math.Ceiling(left.TotalMilliseconds));
             await Task.Delay(wait < DelayMax ? wait : DelayMax, _clock, cancel).ConfigureAwait(false);
         }
 

@@ -4,16 +4,13 @@ namespace Edge.Runtime.Sensors.Simulated;
 /// A bench-top greenhouse whose day lasts ten minutes: sun and clouds, a heater with hysteresis, a vent that opens on heat,
 /// plants that take up CO2 in the light. Seeded: the same seed gives the same readings on every machine. docs/demo.md.
 /// </summary>
-internal sealed class Greenhouse
+internal sealed class Greenhouse : SimulatedPlant
 {
     /// <summary>Seconds from one step to the next.</summary>
     internal const double StepSeconds = 0.2;
 
     /// <summary>Channel names, in the order of <see cref="Step"/>.</summary>
-    internal static readonly string[] Channels = ["temperature", "humidity", "light", "co2"];
-
-    /// <summary>A typical standard deviation of each channel, in its unit: the measure of an injected fault.</summary>
-    internal static readonly double[] TypicalStd = [2.1, 3.2, 11.5, 310.0];
+    internal static readonly string[] ChannelNames = ["temperature", "humidity", "light", "co2"];
 
     private const double DaySeconds = 600;
 
@@ -30,12 +27,13 @@ internal sealed class Greenhouse
     private bool _heating;
 
     internal Greenhouse(int seed)
+        : base("greenhouse", ChannelNames, [2.1, 3.2, 11.5, 310.0])
     {
         _noise = new SeededNoise(seed);
         _seconds = DaySeconds * _noise.Uniform();
 
         // A minute and a half of settling: nobody watches a greenhouse fall into its rhythm.
-        var settling = new double[Channels.Length];
+        var settling = new double[ChannelNames.Length];
         for (int i = 0; i < 450; i++)
         {
             Step(settling);
@@ -43,13 +41,13 @@ internal sealed class Greenhouse
     }
 
     /// <summary>Moves on by <see cref="StepSeconds"/> and reads the sensors: degC, %RH, klx, ppm.</summary>
-    internal void Step(Span<double> values)
+    internal override void Step(Span<double> values)
     {
         _seconds += StepSeconds;
         _cloud += StepSeconds * ((-_cloud / 25) + (0.16 * _noise.Normal()));
-        double sun = Math.Max(0, Sine(_seconds / DaySeconds));
+        double sun = Math.Max(0, SeededNoise.Sine(_seconds / DaySeconds));
         double light = 1 + (32 * sun / (1 + Square(1.2 * _cloud)));
-        double outside = 12 + (6 * Sine((_seconds / DaySeconds) - 0.1));
+        double outside = 12 + (6 * SeededNoise.Sine((_seconds / DaySeconds) - 0.1));
 
         _heating = _heating ? _air < 21 : _air < 19;
         double ventTarget = Math.Clamp((_air - 24) / 3, 0, 1);
@@ -67,14 +65,4 @@ internal sealed class Greenhouse
     }
 
     private static double Square(double value) => value * value;
-
-    // One turn a unit. A polynomial, because Math.Sin may differ in its last bit from one C library to another.
-    private static double Sine(double turns)
-    {
-        double t = turns - Math.Floor(turns);
-        double half = t < 0.5 ? t : t - 0.5;
-        double x = 4 * half * (1 - (2 * half)) * 2;
-        double arc = x * (0.775 + (0.225 * x));
-        return t < 0.5 ? arc : -arc;
-    }
 }

@@ -26,4 +26,14 @@ internal sealed class SeededNoise(int seed)
 
         return sum;
     }
+
+    /// <summary>About the sine of so many turns. A polynomial, because Math.Sin may differ in its last bit from one C library to another.</summary>
+    internal static double Sine(double turns)
+    {
+        double t = turns - Math.Floor(turns);
+        double half = t < 0.5 ? t : t - 0.5;
+        double x = 4 * half * (1 - (2 * half)) * 2;
+        double arc = x * (0.775 + (0.225 * x));
+        return t < 0.5 ? arc : -arc;
+    }
 }

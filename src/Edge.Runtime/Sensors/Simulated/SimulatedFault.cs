@@ -3,14 +3,14 @@ using Edge.Runtime.Configuration;
 namespace Edge.Runtime.Sensors.Simulated;
 
 /// <summary>One injected fault on its way through its ticks.</summary>
-internal sealed class SimulatedFault(FaultConfig config, int channel, TimeSpan period)
+internal sealed class SimulatedFault(FaultConfig config, int channel, IReadOnlyList<double> typicalStd, TimeSpan period)
 {
     private readonly long _begin = (long)Math.Round(config.At / period);
     private readonly long _end = config.Kind == FaultKind.Spike
         ? (long)Math.Round(config.At / period) + 1
         : (long)Math.Round((config.At + config.Duration) / period);
 
-    private readonly double _magnitude = Greenhouse.TypicalStd[channel] * (config.Magnitude ?? config.Kind switch
+    private readonly double _magnitude = typicalStd[channel] * (config.Magnitude ?? config.Kind switch
     {
         FaultKind.Spike => 6,
         FaultKind.Bias => 4,
@@ -20,9 +20,15 @@ internal sealed class SimulatedFault(FaultConfig config, int channel, TimeSpan p
 
     private double _stuckAt;
 
+    internal string Kind { get; } = config.Kind.ToString().ToLowerInvariant();
+
+    internal string ChannelName { get; } = config.Channel;
+
+    internal bool IsActive(long tick) => tick >= _begin && tick < _end;
+
     internal void Apply(long tick, double[] values, bool[] dropped, SeededNoise noise)
     {
-        if (tick < _begin || tick >= _end)
+        if (!IsActive(tick))
         {
             _stuckAt = values[channel];
             return;
@@ -41,6 +47,10 @@ internal sealed class SimulatedFault(FaultConfig config, int channel, TimeSpan p
                 break;
             case FaultKind.Noise:
                 values[channel] += _magnitude * noise.Normal();
+                break;
+            case FaultKind.Swap:
+                int next = (channel + 1) % values.Length;
+                (values[channel], values[next]) = (values[next], values[channel]);
                 break;
             default:
                 dropped[channel] = true;

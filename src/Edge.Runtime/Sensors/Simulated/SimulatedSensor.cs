@@ -1,33 +1,38 @@
+using System.Globalization;
 using Edge.Runtime.Configuration;
 
 namespace Edge.Runtime.Sensors.Simulated;
 
-/// <summary>The seeded greenhouse as a source of readings, with the faults the configuration asks for.</summary>
+/// <summary>A simulated plant as a source of readings, with the faults the configuration asks for, and the truth about them.</summary>
 internal sealed class SimulatedSensor : ISensor
 {
-    private readonly Greenhouse _greenhouse;
+    private readonly SimulatedPlant _plant;
     private readonly SeededNoise _faultNoise;
     private readonly SimulatedFault[] _faults;
     private readonly int[] _order;
-    private readonly double[] _values = new double[Greenhouse.Channels.Length];
-    private readonly bool[] _dropped = new bool[Greenhouse.Channels.Length];
+    private readonly double[] _values;
+    private readonly bool[] _dropped;
+    private readonly StreamWriter? _truth;
     private readonly Pacer _pacer;
     private readonly TimeSpan _period;
     private readonly DateTime _start;
     private long _ticks;
     private TimeSpan _skipped;
 
-    /// <exception cref="InputException">The model reads a channel, or a fault names one, that the greenhouse does not have.</exception>
-    internal SimulatedSensor(SimulatedConfig config, IReadOnlyList<string> columns, TimeSpan period, TimeProvider clock)
+    /// <exception cref="InputException">The model reads a channel, or a fault names one, that the plant does not have; or the truth cannot be written.</exception>
+    internal SimulatedSensor(SimulatedConfig config, SimulatedPlant plant, IReadOnlyList<string> columns, TimeSpan period, TimeProvider clock)
     {
-        _greenhouse = new Greenhouse(config.Seed);
+        _plant = plant;
+        _values = new double[plant.Channels.Count];
+        _dropped = new bool[plant.Channels.Count];
         _faultNoise = new SeededNoise(config.Seed ^ 0x5EED);
-        _faults = config.Faults.Select(fault => new SimulatedFault(fault, Channel(fault.Channel, "A fault"), period)).ToArray();
+        _faults = config.Faults.Select(fault => new SimulatedFault(fault, Channel(fault.Channel, "A fault"), plant.TypicalStd, period)).ToArray();
         _order = columns.Select(column => Channel(column, "The model")).ToArray();
         _pacer = new Pacer(config.Speed, clock);
         _period = period;
         CanWait = config.Speed.IsMax;
         _start = clock.GetUtcNow().UtcDateTime;
+        _truth = config.TruthFile is { } file ? OpenTruth(file) : null;
     }
 
     /// <summary>At full speed the greenhouse waits like a recording; in real time it stands for the world.</summary>
@@ -51,6 +56,7 @@ internal sealed class SimulatedSensor : ISensor
         await _pacer.WaitAsync(offset, cancel).ConfigureAwait(false);
         Next();
         into.Time = _start + (offset - _skipped);
+        WriteTruth(into.Time);
         for (int i = 0; i < _order.Length; i++)
         {
             bool dropped = _dropped[_order[i]];
@@ -63,7 +69,7 @@ internal sealed class SimulatedSensor : ISensor
 
     private void Next()
     {
-        _greenhouse.Step(_values);
+        _plant.Step(_values);
         Array.Clear(_dropped);
         foreach (SimulatedFault fault in _faults)
         {
@@ -73,13 +79,46 @@ internal sealed class SimulatedSensor : ISensor
         _ticks++;
     }
 
-    public void Dispose()
+    public void Dispose() => _truth?.Dispose();
+
+    // time, anomaly (0 or 1), and which: the labels that a score is held against.
+    private void WriteTruth(DateTime time)
     {
+        if (_truth is null)
+        {
+            return;
+        }
+
+        // Next() has moved on.
+        SimulatedFault[] active = [.. _faults.Where(fault => fault.IsActive(_ticks - 1))];
+        string stamp = time.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture);
+        _truth.WriteLine($"{stamp},{(active.Length > 0 ? 1 : 0)},{string.Join(' ', active.Select(fault => fault.Kind))},{string.Join(' ', active.Select(fault => fault.ChannelName))}");
     }
 
-    private static int Channel(string name, string who)
+    private static StreamWriter OpenTruth(string file)
     {
-        int at = Array.IndexOf(Greenhouse.Channels, name);
-        return at >= 0 ? at : throw new InputException($"{who} reads '{name}', but the simulated greenhouse has {string.Join(", ", Greenhouse.Channels)}.");
+        try
+        {
+            var truth = new StreamWriter(file) { NewLine = "\n" };
+            truth.WriteLine("time,anomaly,kind,channel");
+            return truth;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            throw new InputException($"The truth '{file}' cannot be written: {e.Message}", e);
+        }
+    }
+
+    private int Channel(string name, string who)
+    {
+        for (int i = 0; i < _plant.Channels.Count; i++)
+        {
+            if (_plant.Channels[i] == name)
+            {
+                return i;
+            }
+        }
+
+        throw new InputException($"{who} reads '{name}', but the simulated {_plant.Name} has {string.Join(", ", _plant.Channels)}.");
     }
 }
