@@ -101,6 +101,21 @@ public sealed class CommandLineTests : IDisposable
     }
 
     [Fact]
+    public async Task Channels_are_recorded_before_there_is_a_model_and_run_asks_for_one()
+    {
+        Directory.CreateDirectory(_folder.File("class/hwmon/hwmon2"));
+        _folder.Write("class/hwmon/hwmon2/name", "cpu_thermal\n");
+        _folder.Write("class/hwmon/hwmon2/temp1_input", "48312\n");
+        string config = _folder.Write(
+            "edge.yaml", "device: d\nsysfs: .\nstreams:\n  - { name: s, period: 20ms, channels: { cpu: { hwmon: { chip: cpu_thermal, input: temp1 } } } }\n");
+        (int code, string output, string _) = await RunAsync("record", "--config", config, "--output", _folder.File("x.csv"), "--for", "200ms");
+        Assert.Equal(0, code);
+        Assert.Contains("rows of cpu -> ", output, StringComparison.Ordinal);
+        Assert.EndsWith(",48.312", File.ReadAllLines(_folder.File("x.csv"))[1], StringComparison.Ordinal);
+        await RefusesAsync(["run", "--config", config], "Stream 's': There is no 'model' yet. Record readings");
+    }
+
+    [Fact]
     public async Task Channels_that_do_not_fit_the_model_are_named()
     {
         string config = _folder.Write("edge.yaml", "device: d\nstreams:\n  - { name: s, model: demo, channels: { temperature: { mqtt: { topic: a } }, pressure: { mqtt: { topic: b } } } }\n");

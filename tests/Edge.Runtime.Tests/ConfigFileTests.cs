@@ -68,7 +68,7 @@ public sealed class ConfigFileTests
         string text = File.ReadAllText(RepositoryFile.Path("docs/configuration.md"));
         int begin = text.IndexOf("```yaml\n", StringComparison.Ordinal) + 8;
         EdgeConfig config = ConfigFile.Parse(text[begin..text.IndexOf("```", begin, StringComparison.Ordinal)], "configuration.md");
-        Assert.Equal(["climate", "recorded"], config.Streams.Select(stream => stream.Name));
+        Assert.Equal(["climate", "recorded", "boiler"], config.Streams.Select(stream => stream.Name));
     }
 
     [Fact]

@@ -10,6 +10,9 @@ namespace Edge.Runtime.Commands;
 /// <summary><c>record</c>: a stream's ticks into a CSV file, for training and calibration.</summary>
 internal static class RecordCommand
 {
+    // Of a stream that has neither a model nor a period of its own.
+    private static readonly TimeSpan DefaultPeriod = TimeSpan.FromSeconds(1);
+
     internal static Command Create(TextWriter output)
     {
         Option<string> config = RunCommand.ConfigOption();
@@ -29,18 +32,31 @@ internal static class RecordCommand
 
             using ILoggerFactory logs = ServiceLog.Create();
             using var context = new SensorContext(edge, TimeProvider.System, logs.CreateLogger("edge"));
-            using IInferenceEngine engine = EngineFactory.Load(chosen.Model);
-            TimeSpan period = chosen.Period ?? TimeSpan.FromSeconds(engine.Manifest.PeriodSeconds);
-            using ISensor sensor = SensorFactory.Open(chosen.Source, engine.Manifest, period, context);
+            (ISensor sensor, IReadOnlyList<string> columns) = Open(chosen, context);
+            using ISensor opened = sensor;
             using var stop = new StopSignal();
             string path = parsed.GetRequiredValue(target);
-            using RecordingFile file = RecordingFile.Open(path, engine.Manifest.Columns);
+            using RecordingFile file = RecordingFile.Open(path, columns);
             Action<TimeSpan>? progress = Console.IsOutputRedirected ? null : elapsed => output.Write($"\r{file.Rows} rows, {elapsed:d\\.hh\\:mm\\:ss} ");
-            await RecordAsync(sensor, file, engine.Manifest.Columns.Count, span, progress, stop.Token).ConfigureAwait(false);
-            await output.WriteLineAsync($"{(progress is null ? "" : "\r")}{file.Rows} rows of {string.Join(", ", engine.Manifest.Columns)} -> {path}").ConfigureAwait(false);
+            await RecordAsync(sensor, file, columns.Count, span, progress, stop.Token).ConfigureAwait(false);
+            await output.WriteLineAsync($"{(progress is null ? "" : "\r")}{file.Rows} rows of {string.Join(", ", columns)} -> {path}").ConfigureAwait(false);
             return ExitCodes.Done;
         });
         return command;
+    }
+
+    // Live channels need no model to be recorded: the recording is what one is trained from.
+    private static (ISensor Sensor, IReadOnlyList<string> Columns) Open(StreamConfig stream, SensorContext context)
+    {
+        if (stream is { Model.Length: 0, Source: ChannelsConfig channels })
+        {
+            string[] columns = [.. channels.Channels.Select(channel => channel.Column)];
+            return (SensorFactory.OpenChannels(channels, columns, stream.Period ?? DefaultPeriod, context), columns);
+        }
+
+        using IInferenceEngine engine = EngineFactory.Load(stream.Model);
+        TimeSpan period = stream.Period ?? TimeSpan.FromSeconds(engine.Manifest.PeriodSeconds);
+        return (SensorFactory.Open(stream.Source, engine.Manifest, period, context), engine.Manifest.Columns);
     }
 
     private static StreamConfig Choose(EdgeConfig edge, string? name) => name is null

@@ -167,7 +167,8 @@ internal static partial class ConfigFile
             map.Fail("engine", engine == "onnx" ? $"engine onnx {NotYet}; say int8" : $"'engine' must be int8 or onnx, not '{engine}'");
         }
 
-        string model = map.RequiredText("model", "a .safetensors file of edge-quantize, or demo");
+        // Channels can be recorded before there is a model of them.
+        string model = map.Has("channels") ? map.Text("model") ?? "" : map.RequiredText("model", "a .safetensors file of edge-quantize, or demo");
         var stream = new StreamConfig
         {
             Name = Name(map, "name", "the stream's name in topics"),

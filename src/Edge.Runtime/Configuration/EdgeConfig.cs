@@ -64,7 +64,7 @@ internal sealed record StreamConfig
     /// <summary>Name of the stream in topics, [a-z0-9_-]+.</summary>
     public required string Name { get; init; }
 
-    /// <summary>Path of a model file, or <c>demo</c> for the bundled one.</summary>
+    /// <summary>Path of a model file, <c>demo</c> for the bundled one, or empty for a stream that can only be recorded yet.</summary>
     public required string Model { get; init; }
 
     /// <summary>Time from tick to tick; null for the model's own.</summary>

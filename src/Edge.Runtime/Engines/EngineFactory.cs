@@ -12,6 +12,11 @@ internal static class EngineFactory
     /// <exception cref="InputException">The model cannot be used.</exception>
     internal static IInferenceEngine Load(string model)
     {
+        if (model.Length == 0)
+        {
+            throw new InputException("There is no 'model' yet. Record readings (edge-runtime record), train and quantise one (docs/train.md), and name its file.");
+        }
+
         try
         {
             EdgeModel loaded = model == "demo" ? EdgeModel.Parse(ReadBundled()) : EdgeModel.Load(model);

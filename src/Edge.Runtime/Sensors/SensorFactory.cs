@@ -21,7 +21,8 @@ internal static class SensorFactory
         _ => throw new InvalidOperationException($"No sensor for {source.GetType().Name}."),
     };
 
-    private static ChannelsSensor OpenChannels(ChannelsConfig config, IReadOnlyList<string> columns, TimeSpan period, SensorContext context)
+    /// <exception cref="InputException">A source cannot be opened, or the channels are not the columns.</exception>
+    internal static ChannelsSensor OpenChannels(ChannelsConfig config, IReadOnlyList<string> columns, TimeSpan period, SensorContext context)
     {
         RequireColumns(config, columns);
         var channels = new Channel[columns.Count];
