@@ -18,6 +18,7 @@ internal static class Program
             CheckCommand.Create(output),
             SensorsCommand.Create(output),
             RecordCommand.Create(output),
+            ScoreCommand.Create(output),
             StateCommand.Create(output),
         };
         ParseResult parsed = root.Parse(args);

@@ -137,8 +137,8 @@ public sealed class MainJobTests : IDisposable
         using RuntimeProcess run = RuntimeProcess.Start("run", "--config", config);
         Assert.Equal(0, await run.ExitAsync());
         await subscriber.UntilAsync(seen => seen.Count(item => item.Topic == "edge/house/climate/forecast") == 19);
-        Assert.Contains("row 9: channel 'humidity' has a value that is not a finite number", run.Error, StringComparison.Ordinal);
-        Assert.Contains("row 13: channel 'light' has no value", run.Error, StringComparison.Ordinal);
+        Assert.Contains("tick 9: 'humidity': has a value that is not a finite number", run.Error, StringComparison.Ordinal);
+        Assert.Contains("tick 13: 'light': has no value", run.Error, StringComparison.Ordinal);
         Assert.Equal(2, run.Error.Split('\n').Count(line => line.Contains("is back", StringComparison.Ordinal)));
     }
 

@@ -56,7 +56,7 @@ public sealed class ConfigFileTests
         Assert.Equal(7, recorded.HoldTicks);
         Assert.Equal(new ReplayConfig { File = folder.File("ETTh1.csv"), TimeColumn = "date", Speed = new PlaybackSpeed(60), Loop = true }, recorded.Source);
         Assert.Equal(0.8, recorded.Forecast.Interval);
-        Assert.Equal(new AnomalyConfig { Sensitivity = Sensitivity.High, MinDurationTicks = 5 }, recorded.Anomaly);
+        Assert.Equal(new AnomalyConfig { FalseAlarmsAWeek = 1, MinDurationTicks = 5 }, recorded.Anomaly);
         var simulated = Assert.IsType<SimulatedConfig>(config.Streams[1].Source);
         Assert.True(simulated.Speed.IsMax);
         Assert.Equal(new FaultConfig(TimeSpan.FromSeconds(40), TimeSpan.FromSeconds(10), FaultKind.Spike, "temperature", 5), Assert.Single(simulated.Faults));

@@ -315,12 +315,28 @@ internal static partial class ConfigFile
 
         var anomaly = new AnomalyConfig
         {
-            Sensitivity = map.Choice("sensitivity", Sensitivity.Normal),
+            FalseAlarmsAWeek = ReadSensitivity(map),
             MinDurationTicks = map.Whole("min_duration", 3, 1, 1000),
+            Adapt = map.Duration("adapt"),
+            CoolDown = map.Duration("cool_down") ?? TimeSpan.Zero,
             AlarmPin = map.Has("alarm_pin") ? map.Whole("alarm_pin", 0, 0, 1023) : null,
         };
         map.RejectUnknown();
         return anomaly;
+    }
+
+    // low, normal and high are a false alarm in a hundred weeks, in ten, and one a week.
+    private static double ReadSensitivity(YamlMap map)
+    {
+        string text = map.Text("sensitivity") ?? "normal";
+        double rate = text switch { "low" => 0.01, "normal" => 0.1, "high" => 1, _ => 0 };
+        if (rate > 0 || (double.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out rate) && rate is >= 0.001 and <= 10_000))
+        {
+            return rate;
+        }
+
+        map.Fail("sensitivity", $"'sensitivity' must be low, normal, high or a number of false alarms a week from 0.001 to 10000, not '{text}'");
+        return 1;
     }
 
     private static string Name(YamlMap map, string key, string meaning)

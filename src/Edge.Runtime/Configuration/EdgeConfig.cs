@@ -174,20 +174,19 @@ internal sealed record ForecastConfig
     public double Interval { get; init; } = 0.9;
 }
 
-/// <summary>How readily the detector speaks up.</summary>
-internal enum Sensitivity
-{
-    Low,
-    Normal,
-    High,
-}
-
 internal sealed record AnomalyConfig
 {
-    public Sensitivity Sensitivity { get; init; } = Sensitivity.Normal;
+    /// <summary>False alarms a week that are put up with for noticing more, above 0.</summary>
+    public double FalseAlarmsAWeek { get; init; } = 0.1;
 
     /// <summary>Ticks in a row that must be abnormal before an anomaly opens, and normal before it closes. 1..1000.</summary>
     public int MinDurationTicks { get; init; } = 3;
+
+    /// <summary>What lasts longer than this is taken for the usual; null for a day or a thousand ticks, whichever is longer.</summary>
+    public TimeSpan? Adapt { get; init; }
+
+    /// <summary>After an anomaly, the time for which no other opens.</summary>
+    public TimeSpan CoolDown { get; init; }
 
     /// <summary>An output of the board that is high while an anomaly is open, or null.</summary>
     public int? AlarmPin { get; init; }

@@ -94,9 +94,7 @@ internal static class DemoView
 
     private static Markup Verdict(DemoSnapshot now)
     {
-        string score = double.IsPositiveInfinity(now.Threshold)
-            ? $"score {Number(now.Score)}, learning what is normal"
-            : $"score {Number(now.Score)}, threshold {Number(now.Threshold)}";
+        string score = $"score {Number(now.Score)}, abnormal from 1 on";
         return new Markup(now.IsAnomalous ? $"[white on red] ANOMALY [/] {score}" : $"[black on green] normal [/] {score}");
     }
 

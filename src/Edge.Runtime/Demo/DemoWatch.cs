@@ -21,7 +21,7 @@ internal sealed record ChannelSnapshot(
     string Name, string Unit, double Actual, Quality Quality, double Expected, double Ahead, double AheadSeconds, double HalfWidth, double[] Recent);
 
 /// <summary>What a look at the demo shows.</summary>
-internal sealed record DemoSnapshot(IReadOnlyList<ChannelSnapshot> Channels, double Score, double Threshold, bool IsAnomalous, string[] Events);
+internal sealed record DemoSnapshot(IReadOnlyList<ChannelSnapshot> Channels, double Score, bool IsAnomalous, string[] Events);
 
 /// <summary>Looks on while the demo runs: copies what each tick made, for the view to show at its own pace.</summary>
 internal sealed class DemoWatch
@@ -106,7 +106,7 @@ internal sealed class DemoWatch
                 channels[column] = Look(stream, manifest, column);
             }
 
-            _snapshot = new DemoSnapshot(channels, stream.Detector.Score, stream.Detector.Threshold, stream.Detector.IsOpen, [.. _events]);
+            _snapshot = new DemoSnapshot(channels, stream.Detector.Score, stream.Detector.IsOpen, [.. _events]);
         }
     }
 

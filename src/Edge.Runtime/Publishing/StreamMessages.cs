@@ -126,10 +126,12 @@ internal sealed class StreamMessages : IDisposable
     {
         Begin(seq, reading.Time);
         _json.WriteString("id", anomaly.Id);
-        _json.WriteString("event", anomaly.Change.ToString().ToLowerInvariant());
+        _json.WriteString("event", anomaly.Change is AnomalyChange.Closed or AnomalyChange.Accepted ? "closed" : anomaly.Change == AnomalyChange.Opened ? "opened" : "updated");
+        _json.WriteString("kind", anomaly.Cause == AnomalyCause.Sensor ? "sensor" : "process");
+        _json.WriteString("cause", anomaly.Cause switch { AnomalyCause.Surprise => "surprise", AnomalyCause.Pull => "pull", AnomalyCause.Level => "level", _ => "sensor" });
         _json.WriteString("started", anomaly.Started.ToString(TimeFormat, CultureInfo.InvariantCulture));
         WriteRounded("score", anomaly.Score);
-        WriteRounded("threshold", anomaly.Threshold);
+        _json.WriteNumber("threshold", 1);
         _json.WriteString("severity", anomaly.Severity);
         _json.WriteString("message", anomaly.Message);
         _json.WriteStartObject("channels");
@@ -137,7 +139,15 @@ internal sealed class StreamMessages : IDisposable
         {
             _json.WriteStartObject(_manifest.Columns[channel.Column]);
             _json.WriteString("unit", _manifest.Units[channel.Column]);
-            _json.WriteNumber("actual", reading.Values[channel.Column]);
+            if (double.IsNaN(channel.Actual))
+            {
+                _json.WriteNull("actual");
+            }
+            else
+            {
+                _json.WriteNumber("actual", channel.Actual);
+            }
+
             WriteRounded("expected", channel.Expected);
             WriteRounded("share", channel.Share);
             _json.WriteEndObject();

@@ -6,17 +6,21 @@ using Edge.Runtime.Sensors;
 namespace Edge.Runtime.Streams;
 
 /// <summary>Turns what the detector decides into events with an id, a start, a reason and one sentence.</summary>
-internal sealed class AnomalyReporter(string stream, ModelManifest manifest, ResidualDetector detector, int minDurationTicks)
+internal sealed class AnomalyReporter(string stream, ModelManifest manifest, AnomalyDetector detector)
 {
-    private const double CriticalTimesThreshold = 3;
+    private const double CriticalScore = 3;
+
+    // An anomaly began when the score last rose past this.
+    private const double OnsetScore = 0.7;
 
     // Shares below this do not help anyone find the cause.
     private const double ShareMin = 0.05;
 
-    private readonly DateTime[] _recent = new DateTime[minDurationTicks];
     private readonly double[] _expected = new double[manifest.Columns.Count];
     private long _openedAt;
+    private DateTime _onset;
     private DateTime _started;
+    private AnomalyCause _cause;
 
     internal long Opened { get; private set; }
 
@@ -24,28 +28,19 @@ internal sealed class AnomalyReporter(string stream, ModelManifest manifest, Res
     {
         to.Write(Opened);
         to.Write(_openedAt);
+        to.Write(_onset.Ticks);
         to.Write(_started.Ticks);
-        foreach (DateTime time in _recent)
-        {
-            to.Write(time.Ticks);
-        }
-
-        foreach (double expected in _expected)
-        {
-            to.Write(expected);
-        }
+        to.Write((byte)_cause);
+        Array.ForEach(_expected, to.Write);
     }
 
     internal void Load(BinaryReader from)
     {
         Opened = from.ReadInt64();
         _openedAt = from.ReadInt64();
+        _onset = new DateTime(from.ReadInt64(), DateTimeKind.Utc);
         _started = new DateTime(from.ReadInt64(), DateTimeKind.Utc);
-        for (int i = 0; i < _recent.Length; i++)
-        {
-            _recent[i] = new DateTime(from.ReadInt64(), DateTimeKind.Utc);
-        }
-
+        _cause = (AnomalyCause)from.ReadByte();
         for (int i = 0; i < _expected.Length; i++)
         {
             _expected[i] = from.ReadDouble();
@@ -64,7 +59,8 @@ internal sealed class AnomalyReporter(string stream, ModelManifest manifest, Res
     /// <summary>The event of this tick, or null.</summary>
     internal AnomalyEvent? Report(long seq, Reading reading, AnomalyChange change)
     {
-        _recent[seq % minDurationTicks] = reading.Time;
+        bool isRaised = detector.Score >= OnsetScore;
+        _onset = !isRaised ? default : _onset == default ? reading.Time : _onset;
         if (change == AnomalyChange.None)
         {
             return null;
@@ -74,28 +70,25 @@ internal sealed class AnomalyReporter(string stream, ModelManifest manifest, Res
         {
             Opened++;
             _openedAt = seq;
-
-            // It began with the first of the abnormal ticks, not with the one that settled it.
-            _started = _recent[(seq + 1) % minDurationTicks];
+            _started = _onset;
+            _cause = detector.Cause;
         }
 
+        bool isOver = change is AnomalyChange.Closed or AnomalyChange.Accepted;
         AnomalyChannel[] channels = Channels(reading);
-        double score = change == AnomalyChange.Closed ? detector.PeakScore : detector.Score;
-        string severity = score >= CriticalTimesThreshold * detector.Threshold ? "critical" : "warning";
-        return new AnomalyEvent($"{stream}-{_openedAt}", change, _started, score, detector.Threshold, severity, Sentence(reading, change, channels), channels);
+        double score = isOver ? detector.PeakScore : detector.Score;
+        return new AnomalyEvent(
+            $"{stream}-{_openedAt}", change, isOver ? _cause : detector.Cause, _started, score, score >= CriticalScore ? "critical" : "warning", Sentence(reading, change, channels), channels);
     }
 
-    // A channel without a value this tick has nothing to show beside what was expected.
     private AnomalyChannel[] Channels(Reading reading)
     {
         var channels = new List<AnomalyChannel>();
-        for (int i = 0; i < detector.Outputs.Length; i++)
+        for (int column = 0; column < manifest.Columns.Count; column++)
         {
-            int column = manifest.Outputs[detector.Outputs[i]].Column;
-            if (reading.Quality[column].IsMeasured())
-            {
-                channels.Add(new AnomalyChannel(column, _expected[column], detector.Share(i)));
-            }
+            double actual = reading.Quality[column].IsMeasured() ? reading.Values[column] : double.NaN;
+            double expected = detector.Cause == AnomalyCause.Level ? detector.Usual(column) : _expected[column];
+            channels.Add(new AnomalyChannel(column, actual, expected, detector.Share(column)));
         }
 
         channels.Sort((a, b) => b.Share.CompareTo(a.Share));
@@ -104,15 +97,28 @@ internal sealed class AnomalyReporter(string stream, ModelManifest manifest, Res
 
     private string Sentence(Reading reading, AnomalyChange change, AnomalyChannel[] channels)
     {
+        double seconds = (reading.Time - _started).TotalSeconds;
         if (change == AnomalyChange.Closed)
         {
-            return string.Create(CultureInfo.InvariantCulture, $"Back to normal after {(reading.Time - _started).TotalSeconds:0.#} s.");
+            return string.Create(CultureInfo.InvariantCulture, $"Back to normal after {seconds:0.#} s.");
+        }
+
+        if (change == AnomalyChange.Accepted)
+        {
+            return string.Create(CultureInfo.InvariantCulture, $"What began {seconds:0.#} s ago is taken for normal from now on.");
         }
 
         AnomalyChannel first = channels[0];
+        string name = manifest.Columns[first.Column];
         string unit = manifest.Units[first.Column].Length > 0 ? " " + manifest.Units[first.Column] : "";
-        return string.Create(
-            CultureInfo.InvariantCulture,
-            $"{manifest.Columns[first.Column]} is {reading.Values[first.Column]:G4}{unit}, {first.Expected:G4}{unit} was expected.");
+        return detector.Cause switch
+        {
+            AnomalyCause.Sensor when detector.Sensors.IsStuck(first.Column) =>
+                string.Create(CultureInfo.InvariantCulture, $"{name} has been {first.Actual:G4}{unit} for {detector.Sensors.Ticks(first.Column)} readings: the sensor may be stuck."),
+            AnomalyCause.Sensor => string.Create(CultureInfo.InvariantCulture, $"{name} has given no value for {detector.Sensors.Ticks(first.Column)} ticks."),
+            AnomalyCause.Level => string.Create(CultureInfo.InvariantCulture, $"{name} is {first.Actual:G4}{unit}, it is usually about {first.Expected:G4}{unit}."),
+            AnomalyCause.Pull => string.Create(CultureInfo.InvariantCulture, $"{name} is {first.Actual:G4}{unit} and keeps pulling away from what is expected, now {first.Expected:G4}{unit}."),
+            _ => string.Create(CultureInfo.InvariantCulture, $"{name} is {first.Actual:G4}{unit}, {first.Expected:G4}{unit} was expected."),
+        };
     }
 }

@@ -18,7 +18,7 @@ internal delegate ValueTask CommitAction(SensorStream stream, IReadOnlyList<Mqtt
 /// <summary>One stream from sensor to messages: a reading comes in at the top of <see cref="TickAsync"/> and is followed to its end.</summary>
 internal sealed class SensorStream : IDisposable
 {
-    private const byte SnapshotVersion = 1;
+    private const byte SnapshotVersion = 2;
     private static readonly TimeSpan HealthEvery = TimeSpan.FromMinutes(1);
 
     private readonly ISensor _sensor;
@@ -29,7 +29,7 @@ internal sealed class SensorStream : IDisposable
     private readonly Reading _reading;
     private readonly ValueHold _hold;
     private readonly Forecaster _forecaster;
-    private readonly ResidualDetector _detector;
+    private readonly AnomalyDetector _detector;
     private readonly AnomalyReporter _anomalies;
     private readonly StreamMessages _messages;
     private readonly QualityWatch _quality;
@@ -59,8 +59,8 @@ internal sealed class SensorStream : IDisposable
         _reading = new Reading(engine.Manifest.Columns.Count);
         _hold = new ValueHold(engine.Manifest, config.HoldTicks);
         _forecaster = new Forecaster(engine, config.Forecast.Interval);
-        _detector = new ResidualDetector(engine.Manifest, config.Anomaly);
-        _anomalies = new AnomalyReporter(config.Name, engine.Manifest, _detector, config.Anomaly.MinDurationTicks);
+        _detector = new AnomalyDetector(engine.Manifest, config.Anomaly, _period);
+        _anomalies = new AnomalyReporter(config.Name, engine.Manifest, _detector);
         _messages = new StreamMessages(device, config.Name, engine.Manifest, engine.ModelSha256, config.Forecast.Interval, expiry);
         _quality = new QualityWatch(engine.Manifest, log);
     }
@@ -82,7 +82,7 @@ internal sealed class SensorStream : IDisposable
 
     internal Forecaster Forecaster => _forecaster;
 
-    internal ResidualDetector Detector => _detector;
+    internal AnomalyDetector Detector => _detector;
 
     internal AnomalyEvent? LastAnomaly { get; private set; }
 
@@ -171,7 +171,7 @@ internal sealed class SensorStream : IDisposable
         _tick.Add(_messages.Reading(_seq, _reading, _gapTicks));
 
         _forecaster.Observe(_seq, _reading);
-        AnomalyEvent? anomaly = _anomalies.Report(_seq, _reading, _detector.Observe(_forecaster.Errors));
+        AnomalyEvent? anomaly = _anomalies.Report(_seq, _reading, _detector.Observe(_forecaster.Errors, _reading, usable));
         if (usable)
         {
             _forecaster.Step(_seq, _reading);

@@ -11,6 +11,9 @@ namespace Edge.Runtime.Sensors.Replay;
 /// </summary>
 internal sealed class ReplaySensor : ISensor
 {
+    /// <summary>What may stand between two cells.</summary>
+    internal static readonly string[] Separators = [",", ";", "\t", "|"];
+
     private readonly ReplayConfig _config;
     private readonly IReadOnlyList<string> _columns;
     private readonly TimeSpan _period;
@@ -117,7 +120,7 @@ internal sealed class ReplaySensor : ISensor
             _csv = new CsvReader(_text, new CsvConfiguration(CultureInfo.InvariantCulture)
             {
                 DetectDelimiter = true,
-                DetectDelimiterValues = [",", ";", "\t", "|"],
+                DetectDelimiterValues = Separators,
                 BadDataFound = null,
                 MissingFieldFound = null,
                 MaxFieldSize = 4096,

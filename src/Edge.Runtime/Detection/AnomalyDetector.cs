@@ -1,0 +1,310 @@
+using Edge.Inference.Models;
+using Edge.Runtime.Configuration;
+using Edge.Runtime.Sensors;
+
+namespace Edge.Runtime.Detection;
+
+/// <summary>What a tick did to the anomaly.</summary>
+internal enum AnomalyChange
+{
+    None,
+    Opened,
+    Updated,
+    Closed,
+
+    /// <summary>Closed because it lasted so long that it is the usual now.</summary>
+    Accepted,
+}
+
+/// <summary>What gives an anomaly away.</summary>
+internal enum AnomalyCause
+{
+    /// <summary>The model is surprised.</summary>
+    Surprise,
+
+    /// <summary>The readings pull away from the forecasts, a little but for long.</summary>
+    Pull,
+
+    /// <summary>The readings have left their usual level.</summary>
+    Level,
+
+    /// <summary>A sensor says nothing, or always the same.</summary>
+    Sensor,
+}
+
+/// <summary>
+/// Joins what the model is surprised by, fast and slow, with what the levels and the sensors themselves say. Each is held against a
+/// threshold of its own, extrapolated to the asked rate of false alarms; the largest ratio is the score, and 1 is where it
+/// becomes abnormal. Long enough above opens an anomaly, long enough well below closes it. docs/detection.md.
+/// </summary>
+internal sealed class AnomalyDetector
+{
+    // An anomaly closes below this score: hysteresis.
+    private const double CloseScore = 0.7;
+    private const int UpdateTicks = 60;
+
+    // Before this nothing is abnormal: the model's state and the sizes of its residuals have yet to settle.
+    private const int FirstTicks = 60;
+    private const long AdaptTicksMin = 1000;
+    private const double SecondsAWeek = 7 * 86400.0;
+
+    // In deviations of a normal distribution: whatever a short warm-up has seen, no threshold is lower. Levels and means are close to
+    // normal (once in 10,000, once in 300,000); single residuals of real plants are far from it.
+    private const double LevelQuantile = 3.719;
+    private const double SlowQuantile = 4.5;
+    private const double FastQuantile = 9;
+
+    // Independent values behind the fast value, per channel.
+    private const int FastDegrees = 3;
+
+    // Levels and means are nearly the same from tick to tick: their tail is that of one tick in so many.
+    private const int SlowEveryTicks = 10;
+    private const int SlowWarmUp = 60;
+
+    private readonly ModelManifest _manifest;
+    private readonly int[] _outputs;
+    private readonly int[] _watchedAt;
+    private readonly ResidualStatistic _residual;
+    private readonly LevelStatistic _level;
+    private readonly SensorWatch _sensors;
+    private readonly TailThreshold _fastThreshold;
+    private readonly TailThreshold _slowThreshold;
+    private readonly TailThreshold _levelThreshold;
+    private readonly double _fastMin;
+    private readonly double _slowMin;
+    private readonly double _levelMin;
+    private readonly int _minDurationTicks;
+    private readonly long _adaptTicks;
+    private readonly long _coolDownTicks;
+    private int _above;
+    private int _below;
+    private long _openTicks;
+    private long _coolDown;
+    private long _ticks;
+
+    internal AnomalyDetector(ModelManifest manifest, AnomalyConfig config, TimeSpan period)
+    {
+        _manifest = manifest;
+
+        // Of each column, the output with the nearest horizon.
+        _outputs = Enumerable.Range(0, manifest.Outputs.Count)
+            .GroupBy(k => manifest.Outputs[k].Column)
+            .Select(group => group.MinBy(k => manifest.Outputs[k].TicksAhead))
+            .ToArray();
+        _watchedAt = [.. Enumerable.Range(0, manifest.Columns.Count).Select(column => Array.FindIndex(_outputs, k => manifest.Outputs[k].Column == column))];
+        _minDurationTicks = config.MinDurationTicks;
+        _adaptTicks = config.Adapt is { } adapt ? Math.Max(1, (long)(adapt / period)) : Math.Max(AdaptTicksMin, (long)(TimeSpan.FromDays(1) / period));
+        _coolDownTicks = (long)(config.CoolDown / period);
+        _residual = new ResidualStatistic(manifest, _outputs);
+        _level = new LevelStatistic(manifest, _adaptTicks);
+        _sensors = new SensorWatch(manifest.Columns.Count);
+
+        // Three statistics share the false alarms asked for.
+        double probability = Math.Min(config.FalseAlarmsAWeek * period.TotalSeconds / SecondsAWeek / 3, 0.005);
+        _fastThreshold = new TailThreshold(probability, LevelStatistic.WarmUpTicks, 1.5);
+        _slowThreshold = new TailThreshold(probability * SlowEveryTicks, SlowWarmUp, 2);
+        _levelThreshold = new TailThreshold(probability * SlowEveryTicks, SlowWarmUp, 1.5);
+        _fastMin = RootMeanSquareBound(FastDegrees * _outputs.Length, FastQuantile);
+        _slowMin = RootMeanSquareBound(_outputs.Length, SlowQuantile);
+        _levelMin = RootMeanSquareBound(manifest.Columns.Count, LevelQuantile);
+    }
+
+    /// <summary>Outputs whose residuals are watched, one a column.</summary>
+    internal ReadOnlySpan<int> Outputs => _outputs;
+
+    /// <summary>How abnormal this tick is: from 1 on it is.</summary>
+    internal double Score { get; private set; }
+
+    internal bool IsOpen { get; private set; }
+
+    /// <summary>Largest score since the anomaly opened.</summary>
+    internal double PeakScore { get; private set; }
+
+    /// <summary>What the score is from.</summary>
+    internal AnomalyCause Cause { get; private set; }
+
+    internal SensorWatch Sensors => _sensors;
+
+    /// <summary>The usual level of a column, in its unit.</summary>
+    internal double Usual(int column) => _level.Usual(column);
+
+    /// <summary>Share of a column in the score, 0..1.</summary>
+    internal double Share(int column)
+    {
+        double sum = 0;
+        for (int i = 0; i < _manifest.Columns.Count; i++)
+        {
+            sum += Part(i);
+        }
+
+        return sum > 0 ? Part(column) / sum : 0;
+    }
+
+    internal void Save(BinaryWriter to)
+    {
+        _residual.Save(to);
+        _level.Save(to);
+        _sensors.Save(to);
+        _fastThreshold.Save(to);
+        _slowThreshold.Save(to);
+        _levelThreshold.Save(to);
+        to.Write(Score);
+        to.Write(PeakScore);
+        to.Write(IsOpen);
+        to.Write((byte)Cause);
+        to.Write(_above);
+        to.Write(_below);
+        to.Write(_openTicks);
+        to.Write(_coolDown);
+        to.Write(_ticks);
+    }
+
+    internal void Load(BinaryReader from)
+    {
+        _residual.Load(from);
+        _level.Load(from);
+        _sensors.Load(from);
+        _fastThreshold.Load(from);
+        _slowThreshold.Load(from);
+        _levelThreshold.Load(from);
+        Score = from.ReadDouble();
+        PeakScore = from.ReadDouble();
+        IsOpen = from.ReadBoolean();
+        Cause = (AnomalyCause)from.ReadByte();
+        _above = from.ReadInt32();
+        _below = from.ReadInt32();
+        _openTicks = from.ReadInt64();
+        _coolDown = from.ReadInt64();
+        _ticks = from.ReadInt64();
+    }
+
+    /// <summary>Takes one tick.</summary>
+    /// <param name="errors">Residuals by output, in standard deviations of their columns, NaN where there is none.</param>
+    /// <param name="reading">The row, held values filled in.</param>
+    /// <param name="isUsable">Whether every channel has a value, measured or held.</param>
+    internal AnomalyChange Observe(ReadOnlySpan<float> errors, Reading reading, bool isUsable)
+    {
+        bool isCalm = !IsOpen;
+        _sensors.Observe(reading);
+        bool isMeasured = _residual.Observe(errors, isCalm);
+        bool wasWarm = _level.IsWarm;
+        if (isUsable)
+        {
+            _level.Observe(reading.Values, isCalm);
+        }
+
+        Judge();
+        AnomalyChange change = Decide();
+        if (!IsOpen && _above == 0)
+        {
+            Learn(isMeasured, wasWarm && isUsable);
+        }
+
+        return change;
+    }
+
+    private void Judge()
+    {
+        Score = 0;
+        Weigh(AnomalyCause.Level, _level.Value / _levelThreshold.AtLeast(_levelMin));
+        if (_ticks >= FirstTicks)
+        {
+            Weigh(AnomalyCause.Surprise, _residual.Fast / _fastThreshold.AtLeast(_fastMin));
+        }
+
+        // Where a residual usually lies, and how far its mean wanders from there, takes longer to learn.
+        if (_slowThreshold.IsWarm)
+        {
+            Weigh(AnomalyCause.Pull, _residual.Slow / _slowThreshold.AtLeast(_slowMin));
+        }
+
+        Weigh(AnomalyCause.Sensor, _sensors.Value);
+    }
+
+    // Of the root mean square of so many standard normal values, by Wilson and Hilferty's cube root (1931).
+    private static double RootMeanSquareBound(int degrees, double quantile)
+    {
+        double spread = 2.0 / (9 * degrees);
+        double root = 1 - spread + (quantile * Math.Sqrt(spread));
+        return Math.Sqrt(root * root * root);
+    }
+
+    private void Weigh(AnomalyCause cause, double score)
+    {
+        if (score > Score)
+        {
+            Score = score;
+            Cause = cause;
+        }
+    }
+
+    private AnomalyChange Decide()
+    {
+        // A score of three is as good as three ticks of one.
+        _above = Score >= 1 ? _above + (int)Math.Min(Score, _minDurationTicks) : 0;
+        _below = Score < CloseScore ? _below + 1 : 0;
+        if (!IsOpen)
+        {
+            _coolDown = Math.Max(0, _coolDown - 1);
+            if (_above < _minDurationTicks || _coolDown > 0)
+            {
+                return AnomalyChange.None;
+            }
+
+            IsOpen = true;
+            PeakScore = Score;
+            _openTicks = 0;
+            _below = 0;
+            return AnomalyChange.Opened;
+        }
+
+        _openTicks++;
+        PeakScore = Math.Max(PeakScore, Score);
+        bool isAccepted = _openTicks >= _adaptTicks;
+        if (_below >= _minDurationTicks || isAccepted)
+        {
+            IsOpen = false;
+            _above = 0;
+            _coolDown = _coolDownTicks;
+            if (isAccepted)
+            {
+                _level.Accept();
+            }
+
+            return isAccepted ? AnomalyChange.Accepted : AnomalyChange.Closed;
+        }
+
+        return _openTicks % UpdateTicks == 0 ? AnomalyChange.Updated : AnomalyChange.None;
+    }
+
+    // Only from calm ticks, and not from those on their way to an alarm.
+    private void Learn(bool isMeasured, bool isWarm)
+    {
+        _ticks++;
+        if (isMeasured && _ticks > FirstTicks)
+        {
+            _fastThreshold.Learn(_residual.Fast);
+        }
+
+        if (_ticks % SlowEveryTicks == 0)
+        {
+            if (isMeasured && _ticks > LevelStatistic.WarmUpTicks)
+            {
+                _slowThreshold.Learn(_residual.Slow);
+            }
+
+            if (isWarm)
+            {
+                _levelThreshold.Learn(_level.Value);
+            }
+        }
+    }
+
+    private double Part(int column) => Cause switch
+    {
+        AnomalyCause.Level => _level.Part(column),
+        AnomalyCause.Sensor => _sensors.Part(column) >= 1 ? _sensors.Part(column) : 0,
+        AnomalyCause.Pull => _watchedAt[column] < 0 ? 0 : _residual.SlowPart(_watchedAt[column]),
+        _ => _watchedAt[column] < 0 ? 0 : _residual.FastPart(_watchedAt[column]),
+    };
+}

@@ -1,0 +1,144 @@
+namespace Edge.Runtime.Detection;
+
+/// <summary>
+/// The value that a statistic exceeds with a given, small probability a tick, extrapolated from its largest values so far: a
+/// generalised Pareto tail above the ninth largest of the warm-up, fitted by moments and kept up to date. Siffer, Fouque,
+/// Termier and Largouët, "Anomaly detection in streams with extreme value theory" (2017), with moments for likelihood.
+/// </summary>
+internal sealed class TailThreshold(double probability, int warmUp, double beyondLargest)
+{
+    private const int Largest = 9;
+
+    // From so many values on, old ones count half: a tail is that of the recent past.
+    private const double MemoryTicks = 200_000;
+    private const double ShapeMax = 0.1;
+
+    // The largest value grows by so much at a time: what grows steadily is not to teach the threshold to follow it.
+    private const double GrowthMax = 1.01;
+
+    private readonly double[] _largest = new double[Largest];
+    private double _count;
+    private double _above;
+    private double _start;
+    private double _sum;
+    private double _sumOfSquares;
+
+    /// <summary>Infinite until enough was seen.</summary>
+    internal double Value { get; private set; } = double.PositiveInfinity;
+
+    /// <summary>Whether the warm-up is over.</summary>
+    internal bool IsWarm => _count >= warmUp;
+
+    /// <summary>The threshold, once the warm-up is over, but not less than <paramref name="least"/>; until then that.</summary>
+    internal double AtLeast(double least) => IsWarm ? Math.Max(least, Value) : least;
+
+    internal void Save(BinaryWriter to)
+    {
+        foreach (double value in _largest)
+        {
+            to.Write(value);
+        }
+
+        to.Write(_count);
+        to.Write(_above);
+        to.Write(_start);
+        to.Write(_sum);
+        to.Write(_sumOfSquares);
+        to.Write(Value);
+    }
+
+    internal void Load(BinaryReader from)
+    {
+        for (int i = 0; i < _largest.Length; i++)
+        {
+            _largest[i] = from.ReadDouble();
+        }
+
+        _count = from.ReadDouble();
+        _above = from.ReadDouble();
+        _start = from.ReadDouble();
+        _sum = from.ReadDouble();
+        _sumOfSquares = from.ReadDouble();
+        Value = from.ReadDouble();
+    }
+
+    /// <summary>Learns from a calm tick. What lies above the threshold counts as just there.</summary>
+    internal void Learn(double value)
+    {
+        value = Math.Min(value, Value);
+        _count++;
+        if (_count <= warmUp)
+        {
+            Insert(value);
+            if (_count == warmUp)
+            {
+                Begin();
+            }
+
+            return;
+        }
+
+        if (value > _start)
+        {
+            _above++;
+            _sum += value - _start;
+            _sumOfSquares += (value - _start) * (value - _start);
+            _largest[0] = Math.Max(_largest[0], Math.Min(value, GrowthMax * _largest[0]));
+            Fit();
+        }
+        else if (_count > MemoryTicks)
+        {
+            _count /= 2;
+            _above /= 2;
+            _sum /= 2;
+            _sumOfSquares /= 2;
+        }
+    }
+
+    // The largest values of the warm-up, in falling order.
+    private void Insert(double value)
+    {
+        int at = Largest - 1;
+        if (value <= _largest[at])
+        {
+            return;
+        }
+
+        for (; at > 0 && _largest[at - 1] < value; at--)
+        {
+            _largest[at] = _largest[at - 1];
+        }
+
+        _largest[at] = value;
+    }
+
+    private void Begin()
+    {
+        int above = Largest - 1;
+        _start = _largest[above];
+        _above = above;
+        _sum = 0;
+        _sumOfSquares = 0;
+        for (int i = 0; i < above; i++)
+        {
+            _sum += _largest[i] - _start;
+            _sumOfSquares += (_largest[i] - _start) * (_largest[i] - _start);
+        }
+
+        Fit();
+    }
+
+    // Shape (1 - m²/v) / 2 and scale m (1 + m²/v) / 2 of mean m and variance v; a light tail is taken for an exponential one.
+    private void Fit()
+    {
+        double mean = Math.Max(_sum / _above, 1e-3 * _start);
+        double variance = Math.Max((_sumOfSquares / _above) - (mean * mean), 1e-12);
+        double ratio = mean * mean / variance;
+        double shape = Math.Clamp((1 - ratio) / 2, 0, ShapeMax);
+        double log = Math.Max(PortableMath.Log(_above / (probability * _count)), 0);
+        double step = shape > 1e-3
+            ? mean * (1 - shape) / shape * (PortableMath.Exp(shape * log) - 1)
+            : mean * log;
+        Value = Math.Min(_start + step, beyondLargest * _largest[0]);
+    }
+}
