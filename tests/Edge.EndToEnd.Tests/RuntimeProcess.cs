@@ -8,13 +8,20 @@ namespace Edge.EndToEnd.Tests;
 internal sealed partial class RuntimeProcess : IDisposable
 {
     private const int SigTerm = 15;
+    private const int SigHup = 1;
     private readonly Process _process;
     private readonly StringBuilder _error = new();
 
-    private RuntimeProcess(string[] args)
+    private RuntimeProcess(string[] args, IReadOnlyDictionary<string, string?> environment)
     {
         string program = Path.Combine(AppContext.BaseDirectory, "edge-runtime.dll");
-        _process = Process.Start(new ProcessStartInfo("dotnet", [program, .. args]) { RedirectStandardError = true, RedirectStandardOutput = true })!;
+        var start = new ProcessStartInfo("dotnet", [program, .. args]) { RedirectStandardError = true, RedirectStandardOutput = true };
+        foreach ((string name, string? value) in environment)
+        {
+            start.Environment[name] = value;
+        }
+
+        _process = Process.Start(start)!;
         _process.ErrorDataReceived += (_, line) =>
         {
             lock (_error)
@@ -48,7 +55,9 @@ internal sealed partial class RuntimeProcess : IDisposable
         }
     }
 
-    internal static RuntimeProcess Start(params string[] args) => new(args);
+    internal static RuntimeProcess Start(params string[] args) => new(args, new Dictionary<string, string?>());
+
+    internal static RuntimeProcess Start(IReadOnlyDictionary<string, string?> environment, params string[] args) => new(args, environment);
 
     internal async Task<int> ExitAsync(int secondsMax = 60)
     {
@@ -57,6 +66,8 @@ internal sealed partial class RuntimeProcess : IDisposable
     }
 
     internal void Terminate() => _ = Signal(_process.Id, SigTerm);
+
+    internal void Hangup() => _ = Signal(_process.Id, SigHup);
 
     internal void Kill() => _process.Kill();
 

@@ -124,7 +124,7 @@ public sealed class ConfigFileTests
     [InlineData("device: d\nmqtt: { host: h, username: u, password: { file: /no/such } }" + Stream, "cannot be read from its file")]
     [InlineData("device: d\nmqtt: { host: h, tls: { key: k } }" + Stream, "'certificate' and 'key' go together")]
     [InlineData("device: d\nmqtt: { host: h, outbox: { max_size: 3 } }" + Stream, "must be a size such as")]
-    [InlineData("device: d\nmqtt: { host: h, discovery: homeassistant }" + Stream, "not part of this version")]
+    [InlineData("device: d\nmqtt: { host: h, discovery: openhab }" + Stream, "'discovery' must be one of none, homeassistant, not 'openhab'")]
     [InlineData("device: d\nmqtt: h" + Stream, "'mqtt' must be a group of keys")]
     [InlineData("device: ${NO_SUCH_VARIABLE_HERE}" + Stream, "no variable 'NO_SUCH_VARIABLE_HERE'")]
     [InlineData("device: d\nstreams: []", "at least one stream")]

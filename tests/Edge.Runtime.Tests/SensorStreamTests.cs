@@ -187,6 +187,35 @@ public sealed class SensorStreamTests
         Assert.Equal(9, stream.Seq);
     }
 
+    [Fact]
+    public async Task A_stream_that_hangs_in_a_tick_is_no_longer_alive()
+    {
+        var clock = new ManualClock();
+        var stuck = new TaskCompletionSource();
+        int ticks = 0;
+        var source = new SimulatedConfig { Seed = 3 };
+        IInferenceEngine engine = EngineFactory.Load("demo");
+        using var stream = new SensorStream(
+            "greenhouse", new StreamConfig { Name = "climate", Model = "demo", Source = source },
+            new SimulatedSensor(source, new Greenhouse(3), engine.Manifest.Columns, TimeSpan.FromSeconds(0.2), clock), engine,
+            TimeSpan.FromDays(7), (_, _, _, _) => ++ticks > 5 ? new ValueTask(stuck.Task) : ValueTask.CompletedTask, clock, NullLogger.Instance);
+        Assert.True(stream.IsAlive);
+        Task running = Task.Run(() => stream.RunAsync(default));
+        for (int i = 0; ticks <= 5; i++)
+        {
+            Assert.True(i < 1000);
+            await Task.Delay(2);
+            clock.Advance(TimeSpan.FromSeconds(0.1));
+        }
+
+        Assert.True(stream.IsAlive);
+        clock.Advance(TimeSpan.FromSeconds(16));
+        Assert.False(stream.IsAlive);
+        stuck.SetException(new InputException("the end"));
+        await Assert.ThrowsAsync<InputException>(() => running);
+        Assert.True(stream.IsAlive);
+    }
+
     // Everything that carries a number of its own: health and states are said again after a restart.
     private static string[] Bodies(List<MqttMessage> messages) => messages
         .Where(message => message.ContentType is not null && !message.Topic.EndsWith("/health", StringComparison.Ordinal))

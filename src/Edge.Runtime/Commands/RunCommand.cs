@@ -1,5 +1,4 @@
 using System.CommandLine;
-using Edge.Runtime.Configuration;
 using Edge.Runtime.Hosting;
 using Microsoft.Extensions.Logging;
 
@@ -14,14 +13,11 @@ internal static class RunCommand
         var command = new Command("run", "Runs the service: readings in, forecasts and anomalies out over MQTT.") { config };
         command.SetAction(async (parsed, cancel) =>
         {
-            EdgeConfig edge = ConfigFile.Load(parsed.GetRequiredValue(config));
             using ILoggerFactory logs = ServiceLog.Create();
-            ILogger log = logs.CreateLogger("edge");
-            using var stop = new StopSignal();
-            using var service = new EdgeService(edge, TimeProvider.System, log);
-            bool endedWell = await service.RunAsync(stop.Token).ConfigureAwait(false);
-            log.LogInformation("Delivered {Count} messages", service.Publisher.Delivered);
-            return endedWell ? ExitCodes.Done : ExitCodes.InputWrong;
+            using var signals = new StopSignal();
+            using var notifier = ServiceNotifier.FromEnvironment();
+            var runner = new ServiceRunner(parsed.GetRequiredValue(config), notifier, signals, TimeProvider.System, logs.CreateLogger("edge"));
+            return await runner.RunAsync().ConfigureAwait(false) ? ExitCodes.Done : ExitCodes.InputWrong;
         });
         return command;
     }

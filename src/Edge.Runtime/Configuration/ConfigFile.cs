@@ -133,11 +133,6 @@ internal static partial class ConfigFile
             outboxMap.RejectUnknown();
         }
 
-        if (map.Text("discovery") is { } discovery && discovery != "none")
-        {
-            map.Fail("discovery", discovery == "homeassistant" ? $"discovery by Home Assistant {NotYet}; say none" : $"'discovery' must be homeassistant or none, not '{discovery}'");
-        }
-
         string? username = map.Secret("username");
         string? password = map.Secret("password");
         if (password is not null && username is null)
@@ -154,6 +149,7 @@ internal static partial class ConfigFile
             Username = username,
             Password = password,
             Outbox = outbox,
+            Discovery = map.Choice("discovery", Discovery.None),
         };
         map.RejectUnknown();
         return mqtt;

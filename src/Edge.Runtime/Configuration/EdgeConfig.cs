@@ -45,6 +45,16 @@ internal sealed record MqttConfig
     public string? Password { get; init; }
 
     public OutboxConfig Outbox { get; init; } = new();
+
+    /// <summary>Whether Home Assistant is told what there is.</summary>
+    public Discovery Discovery { get; init; }
+}
+
+/// <summary>Who is told what there is.</summary>
+internal enum Discovery
+{
+    None,
+    HomeAssistant,
 }
 
 /// <summary>Files in PEM. Without a CA the system's trust store decides.</summary>

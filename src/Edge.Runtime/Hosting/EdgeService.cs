@@ -56,7 +56,7 @@ internal sealed class EdgeService : IDisposable
             }
         }
 
-        Publisher = new Publisher(config.Device, _outbox, MqttLinkFactory.Create(config.Mqtt.Client, LinkOptions(config)), Info, clock, log);
+        Publisher = new Publisher(config.Device, _outbox, MqttLinkFactory.Create(config.Mqtt.Client, LinkOptions(config)), Info, clock, log, Describer());
         if (problems.Count > 0)
         {
             Dispose();
@@ -67,6 +67,9 @@ internal sealed class EdgeService : IDisposable
     internal IReadOnlyList<SensorStream> Streams => _streams;
 
     internal Publisher Publisher { get; }
+
+    /// <summary>Messages that wait for the broker.</summary>
+    internal int Waiting => _outbox.Count;
 
     internal static MqttLinkOptions LinkOptions(EdgeConfig config) => new()
     {
@@ -234,6 +237,10 @@ internal sealed class EdgeService : IDisposable
             return false;
         }
     }
+
+    private HomeAssistant? Describer() => _config.Mqtt.Discovery == Discovery.HomeAssistant
+        ? new HomeAssistant(_config.Device, [.. _streams.Select(stream => (stream.Name, stream.Engine.Manifest))])
+        : null;
 
     private MqttMessage Info()
     {

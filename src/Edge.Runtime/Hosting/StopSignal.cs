@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace Edge.Runtime.Hosting;
 
-/// <summary>SIGTERM and SIGINT as a cancellation, so that a stop is a clean one.</summary>
+/// <summary>SIGTERM and SIGINT as a cancellation, so that a stop is a clean one; SIGHUP as a wish to read the configuration again.</summary>
 internal sealed class StopSignal : IDisposable
 {
     private readonly CancellationTokenSource _source = new();
@@ -10,10 +10,18 @@ internal sealed class StopSignal : IDisposable
 
     internal StopSignal()
     {
-        _registrations = [PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop), PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop)];
+        _registrations =
+        [
+            PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop),
+            PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop),
+            PosixSignalRegistration.Create(PosixSignal.SIGHUP, Reload),
+        ];
     }
 
     internal CancellationToken Token => _source.Token;
+
+    /// <summary>Called on SIGHUP. Without it the signal does nothing: a terminal that closes is no reason to stop.</summary>
+    internal Action? ReloadRequested { get; set; }
 
     public void Dispose()
     {
@@ -29,5 +37,11 @@ internal sealed class StopSignal : IDisposable
     {
         context.Cancel = true;
         _source.Cancel();
+    }
+
+    private void Reload(PosixSignalContext context)
+    {
+        context.Cancel = true;
+        ReloadRequested?.Invoke();
     }
 }

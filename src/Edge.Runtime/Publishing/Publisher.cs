@@ -13,6 +13,9 @@ internal sealed class Publisher
 
     // Messages of QoS 0 that are sent again after a lost connection, if nothing after them was acknowledged.
     private const int UnconfirmedMax = 1024;
+
+    // How long a retained description of before may take to arrive.
+    private static readonly TimeSpan PreviousWait = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan BackoffMin = TimeSpan.FromSeconds(0.5);
     private static readonly TimeSpan BackoffMax = TimeSpan.FromSeconds(30);
 
@@ -20,15 +23,18 @@ internal sealed class Publisher
     private readonly Func<IMqttLink> _newLink;
     private readonly string _device;
     private readonly Func<MqttMessage> _info;
+    private readonly HomeAssistant? _discovery;
     private readonly TimeProvider _clock;
     private readonly ILogger _log;
     private readonly Queue<(MqttMessage Message, Task Acknowledged)> _inFlight = new();
     private readonly List<MqttMessage> _unconfirmed = [];
     private readonly HashSet<string> _refusedTopics = [];
+    private readonly Dictionary<string, MqttMessage> _retained = [];
     private Queue<MqttMessage> _again = new();
 
-    internal Publisher(string device, Outbox outbox, Func<IMqttLink> newLink, Func<MqttMessage> info, TimeProvider clock, ILogger log)
+    internal Publisher(string device, Outbox outbox, Func<IMqttLink> newLink, Func<MqttMessage> info, TimeProvider clock, ILogger log, HomeAssistant? discovery = null)
     {
+        _discovery = discovery;
         _device = device;
         _outbox = outbox;
         _newLink = newLink;
@@ -67,6 +73,12 @@ internal sealed class Publisher
                 attempt = 0;
                 await link.PublishAsync(Status(_device, online: true)).WaitAsync(cancel).ConfigureAwait(false);
                 await link.PublishAsync(_info()).WaitAsync(cancel).ConfigureAwait(false);
+                await RestoreRetainedAsync(link, cancel).ConfigureAwait(false);
+                if (_discovery is not null)
+                {
+                    await DiscoverAsync(link, _discovery, cancel).ConfigureAwait(false);
+                }
+
                 await PumpAsync(link, cancel).ConfigureAwait(false);
                 await link.PublishAsync(Status(_device, online: false)).WaitAsync(cancel).ConfigureAwait(false);
                 await link.DisconnectAsync().WaitAsync(cancel).ConfigureAwait(false);
@@ -93,6 +105,49 @@ internal sealed class Publisher
             backoff = (backoff < BackoffMax ? backoff : BackoffMax) * (0.5 + Random.Shared.NextDouble());
             await Task.Delay(backoff, _clock, cancel).ConfigureAwait(false);
         }
+    }
+
+    // A broker that lost its memory is told again how things stand.
+    private async ValueTask RestoreRetainedAsync(IMqttLink link, CancellationToken cancel)
+    {
+        foreach (MqttMessage message in _retained.Values)
+        {
+            await link.PublishAsync(message).WaitAsync(cancel).ConfigureAwait(false);
+        }
+    }
+
+    // What stands there from before is read first, so that what is no longer configured can be taken back; and whenever Home
+    // Assistant starts, it is told again.
+    private async ValueTask DiscoverAsync(IMqttLink link, HomeAssistant discovery, CancellationToken cancel)
+    {
+        var previous = new TaskCompletionSource<ReadOnlyMemory<byte>>(TaskCreationOptions.RunContinuationsAsynchronously);
+        MqttMessage? description = null;
+        link.Received = message =>
+        {
+            if (message.Topic == discovery.ConfigTopic)
+            {
+                previous.TrySetResult(message.Payload);
+            }
+            else if (message.Topic == HomeAssistant.BirthTopic && message.Payload.Span.SequenceEqual("online"u8) && Volatile.Read(ref description) is { } again)
+            {
+                // Through the outbox: this is the link's own thread, and only one may publish.
+                _ = _outbox.EnqueueAsync(again, canWait: false, CancellationToken.None).AsTask();
+            }
+        };
+        try
+        {
+            await link.SubscribeAsync(discovery.ConfigTopic, cancel).ConfigureAwait(false);
+            await link.SubscribeAsync(HomeAssistant.BirthTopic, cancel).ConfigureAwait(false);
+        }
+        catch (MqttRefusedException)
+        {
+            // A broker that lets us only publish: then described without knowing what was there.
+            previous.TrySetResult(default);
+        }
+
+        await Task.WhenAny(previous.Task, Task.Delay(PreviousWait, cancel)).ConfigureAwait(false);
+        Volatile.Write(ref description, discovery.Describe(previous.Task.IsCompletedSuccessfully ? previous.Task.Result : default));
+        await link.PublishAsync(description!).WaitAsync(cancel).ConfigureAwait(false);
     }
 
     private async Task PumpAsync(IMqttLink link, CancellationToken cancel)
@@ -178,6 +233,11 @@ internal sealed class Publisher
     // Nobody acknowledges QoS 0. But on one connection what was sent before is there before: an acknowledgement stands for all of it.
     private void Confirm(MqttMessage message)
     {
+        if (message.Retain)
+        {
+            _retained[message.Topic] = message;
+        }
+
         if (message.QualityOfService > 0)
         {
             _unconfirmed.Clear();

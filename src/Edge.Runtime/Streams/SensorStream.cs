@@ -19,6 +19,7 @@ internal delegate ValueTask CommitAction(SensorStream stream, IReadOnlyList<Mqtt
 internal sealed class SensorStream : IDisposable
 {
     private const byte SnapshotVersion = 2;
+    private static readonly TimeSpan SilenceMin = TimeSpan.FromSeconds(15);
     private static readonly TimeSpan HealthEvery = TimeSpan.FromMinutes(1);
 
     private readonly ISensor _sensor;
@@ -42,6 +43,9 @@ internal sealed class SensorStream : IDisposable
     private DateTime _lastTime;
     private long _gapTicks;
     private bool _clockIsUnset;
+    private readonly bool _hasPace;
+    private long _tickedAt;
+    private volatile bool _isRunning;
     private long _forecasts;
     private long _missed;
     private long _healthAt;
@@ -52,6 +56,7 @@ internal sealed class SensorStream : IDisposable
         Name = config.Name;
         _period = config.Period ?? TimeSpan.FromSeconds(engine.Manifest.PeriodSeconds);
         _sensor = sensor;
+        _hasPace = !sensor.CanWait && config.Source is not ChannelsConfig { Tick: not null };
         _engine = engine;
         _commit = commit;
         _clock = clock;
@@ -71,6 +76,12 @@ internal sealed class SensorStream : IDisposable
     internal long Seq => _seq;
 
     internal IInferenceEngine Engine => _engine;
+
+    /// <summary>
+    /// Whether it ticks as it should: a live stream every period, and all of them within <see cref="SilenceMin"/>; one that has ended, or whose pace
+    /// somebody else sets, is not late.
+    /// </summary>
+    internal bool IsAlive => !_isRunning || !_hasPace || _clock.GetElapsedTime(Volatile.Read(ref _tickedAt)) < (3 * _period > SilenceMin ? 3 * _period : SilenceMin);
 
     /// <summary>Called after each tick, for whoever looks on.</summary>
     internal Action<SensorStream>? Ticked { get; set; }
@@ -100,6 +111,20 @@ internal sealed class SensorStream : IDisposable
 
     /// <summary>Runs until the source ends or <paramref name="cancel"/> says stop.</summary>
     internal async Task RunAsync(CancellationToken cancel)
+    {
+        Volatile.Write(ref _tickedAt, _clock.GetTimestamp());
+        _isRunning = true;
+        try
+        {
+            await RunToEndAsync(cancel).ConfigureAwait(false);
+        }
+        finally
+        {
+            _isRunning = false;
+        }
+    }
+
+    private async Task RunToEndAsync(CancellationToken cancel)
     {
         _tick.Add(_messages.AnomalyState(_detector.IsOpen));
         Alarm?.Invoke(_detector.IsOpen);
@@ -201,6 +226,7 @@ internal sealed class SensorStream : IDisposable
         }
 
         await CommitAsync(cancel).ConfigureAwait(false);
+        Volatile.Write(ref _tickedAt, _clock.GetTimestamp());
         Ticked?.Invoke(this);
     }
 

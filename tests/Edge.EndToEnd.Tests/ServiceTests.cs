@@ -1,0 +1,135 @@
+using System.Net.Sockets;
+using System.Text;
+using System.Text.Json;
+using Edge.Runtime.Hosting;
+using Edge.Testing;
+
+namespace Edge.EndToEnd.Tests;
+
+/// <summary>The service as systemd sees it: signals, notifications, the watchdog, exit codes.</summary>
+[Collection("services")]
+public sealed class ServiceTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_notification_is_one_datagram_to_a_path_or_an_abstract_name(bool isAbstract)
+    {
+        string name = isAbstract ? $"@edge-test-{Guid.NewGuid():N}" : _folder.File("notify");
+        using Socket systemd = Listen(name);
+        using var notifier = new ServiceNotifier(name, "2000000");
+        Assert.Equal(TimeSpan.FromSeconds(2), notifier.WatchdogInterval);
+        notifier.Ready("all is well");
+        notifier.Alive();
+        notifier.Reloading();
+        Assert.Equal("READY=1\nSTATUS=all is well", Receive(systemd));
+        Assert.Equal("WATCHDOG=1", Receive(systemd));
+        Assert.Matches("^RELOADING=1\nMONOTONIC_USEC=[0-9]{6,}$", Receive(systemd));
+    }
+
+    [Fact]
+    public void Without_systemd_nothing_is_said_and_nothing_breaks()
+    {
+        foreach (string? nobody in (string?[])[null, "", "/no/such/socket", "@nobody-listens-here"])
+        {
+            using var notifier = new ServiceNotifier(nobody, "soon");
+            Assert.Null(notifier.WatchdogInterval);
+            notifier.Ready("x");
+        }
+    }
+
+    [Fact]
+    public async Task The_service_is_ready_alive_reloads_and_stops_within_two_seconds()
+    {
+        await using TestBroker broker = await TestBroker.StartAsync();
+        await using Subscriber subscriber = await Subscriber.StartAsync(broker.Port);
+        using Socket systemd = Listen(_folder.File("notify"));
+        string config = Write(broker.Port, "climate");
+        using RuntimeProcess run = Start(config, watchdog: "1000000");
+        Assert.StartsWith("READY=1\nSTATUS=1 streams", Receive(systemd), StringComparison.Ordinal);
+        Assert.Equal("WATCHDOG=1", Receive(systemd, "STATUS"));
+        await subscriber.UntilAsync(seen => seen.Count(item => item.Topic == "edge/house/climate/forecast") >= 5);
+
+        // A broken configuration is refused, and the old one goes on.
+        File.WriteAllText(config, "device: [");
+        run.Hangup();
+        await UntilAsync(() => run.Error.Contains("is not taken over, the old one goes on", StringComparison.Ordinal));
+        int before = subscriber.All.Count;
+        await subscriber.UntilAsync(seen => seen.Count > before + 5);
+
+        // A good one is taken over; the stream that is unchanged goes on after its last tick.
+        Write(broker.Port, "climate", "second");
+        run.Hangup();
+        while (!Receive(systemd).StartsWith("RELOADING=1", StringComparison.Ordinal))
+        {
+        }
+
+        Assert.StartsWith("READY=1\nSTATUS=2 streams", Receive(systemd, "WATCHDOG", "STATUS"), StringComparison.Ordinal);
+        await subscriber.UntilAsync(seen => seen.Any(item => item.Topic == "edge/house/second/forecast"));
+        int[] seqs = [.. subscriber.On("edge/house/climate/forecast").Select(item => JsonDocument.Parse(item.Payload).RootElement.GetProperty("seq").GetInt32())];
+        Assert.Equal(Enumerable.Range(2, seqs.Length), seqs);
+
+        run.Terminate();
+        long started = Environment.TickCount64;
+        Assert.Equal(0, await run.ExitAsync());
+        Assert.InRange(Environment.TickCount64 - started, 0, 2000);
+        while (Receive(systemd) != "STOPPING=1")
+        {
+        }
+    }
+
+    [Fact]
+    public async Task A_missing_configuration_and_a_port_that_nobody_listens_on()
+    {
+        using (RuntimeProcess missing = RuntimeProcess.Start("run", "--config", _folder.File("none.yaml")))
+        {
+            Assert.Equal(1, await missing.ExitAsync());
+        }
+
+        using RuntimeProcess run = Start(Write(TestBroker.FreePort(), "climate"), watchdog: null);
+        await UntilAsync(() => run.Error.Contains("Trying again until it works", StringComparison.Ordinal));
+        run.Terminate();
+        Assert.Equal(0, await run.ExitAsync(5));
+    }
+
+    private RuntimeProcess Start(string config, string? watchdog) => RuntimeProcess.Start(
+        new Dictionary<string, string?> { ["NOTIFY_SOCKET"] = _folder.File("notify"), ["WATCHDOG_USEC"] = watchdog }, "run", "--config", config);
+
+    private string Write(int port, params string[] streams) => _folder.Write(
+        "edge.yaml",
+        $"device: house\nstate: state\nmqtt: {{ host: 127.0.0.1, port: {port} }}\nstreams:\n"
+        + string.Concat(streams.Select((stream, i) => $"  - {{ name: {stream}, model: demo, source: {{ simulated: {{ seed: {i + 3} }} }} }}\n")));
+
+    private static Socket Listen(string name)
+    {
+        var socket = new Socket(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified) { ReceiveTimeout = 10_000 };
+        socket.Bind(new UnixDomainSocketEndPoint(name[0] == '@' ? "\0" + name[1..] : name));
+        return socket;
+    }
+
+    private static string Receive(Socket systemd, params string[] skip)
+    {
+        byte[] buffer = new byte[4096];
+        while (true)
+        {
+            string message = Encoding.UTF8.GetString(buffer, 0, systemd.Receive(buffer));
+            if (!Array.Exists(skip, prefix => message.StartsWith(prefix, StringComparison.Ordinal)))
+            {
+                return message;
+            }
+        }
+    }
+
+    private static async Task UntilAsync(Func<bool> condition)
+    {
+        for (int i = 0; !condition(); i++)
+        {
+            Assert.True(i < 500, "It never happened.");
+            await Task.Delay(20);
+        }
+    }
+}
