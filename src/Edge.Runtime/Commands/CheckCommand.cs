@@ -17,7 +17,8 @@ internal static class CheckCommand
     internal static Command Create(TextWriter output)
     {
         Option<string> config = RunCommand.ConfigOption();
-        var command = new Command("check", "Checks configuration, models, sources, broker and clock, and says what is wrong.") { config };
+        var noSensors = new Option<bool>("--no-sensors") { Description = "Leave the sensors alone: somebody else may be reading them." };
+        var command = new Command("check", "Checks configuration, models, sources, broker and clock, and says what is wrong.") { config, noSensors };
         command.SetAction(async (parsed, cancel) =>
         {
             EdgeConfig edge = ConfigFile.Load(parsed.GetRequiredValue(config));
@@ -30,7 +31,7 @@ internal static class CheckCommand
                 Say($"stream {stream.Name}", Try(() => CheckStream(stream, sensors)));
             }
 
-            well &= SensorsCommand.ShowConfigured(edge, sensors, output);
+            well &= parsed.GetValue(noSensors) || SensorsCommand.ShowConfigured(edge, sensors, output);
 
             Say($"broker {edge.Mqtt.Host}:{edge.Mqtt.Port}", await CheckBrokerAsync(edge, cancel).ConfigureAwait(false));
             Say("clock", TimeProvider.System.GetUtcNow() < ClockMin ? $"The clock says {TimeProvider.System.GetUtcNow():yyyy-MM-dd}, which is past; set it, or wait for time synchronisation." : null);

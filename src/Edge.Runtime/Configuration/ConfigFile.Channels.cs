@@ -168,7 +168,7 @@ internal static partial class ConfigFile
         return tick;
     }
 
-    private static int? Chip(YamlMap map) => map.Has("chip") ? map.Whole("chip", 0, 0, 255) : null;
+    private static int? Chip(YamlMap map) => map.WholeOrNull("chip", 0, 255);
 
     [GeneratedRegex(@"^[A-Za-z0-9_-]{1,64}\z")]
     private static partial Regex FileNamePattern();

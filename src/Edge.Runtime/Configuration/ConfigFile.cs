@@ -267,7 +267,7 @@ internal static partial class ConfigFile
             map.Duration("duration") ?? TimeSpan.FromSeconds(10),
             map.Choice("kind", FaultKind.Spike),
             map.RequiredText("channel", "the channel that fails"),
-            map.Has("magnitude") ? map.Number("magnitude", 0, -1e6, 1e6) : null);
+            map.NumberOrNull("magnitude", -1e6, 1e6));
         map.RejectUnknown();
         return fault;
     }
@@ -315,7 +315,7 @@ internal static partial class ConfigFile
             MinDurationTicks = map.Whole("min_duration", 3, 1, 1000),
             Adapt = map.Duration("adapt"),
             CoolDown = map.Duration("cool_down") ?? TimeSpan.Zero,
-            AlarmPin = map.Has("alarm_pin") ? map.Whole("alarm_pin", 0, 0, 1023) : null,
+            AlarmPin = map.WholeOrNull("alarm_pin", 0, 1023),
         };
         map.RejectUnknown();
         return anomaly;

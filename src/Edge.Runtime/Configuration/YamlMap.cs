@@ -144,6 +144,18 @@ internal sealed partial class YamlMap
         return otherwise;
     }
 
+    internal int? WholeOrNull(string key, int min, int max)
+    {
+        int value = Whole(key, min, min, max);
+        return Has(key) ? value : null;
+    }
+
+    internal double? NumberOrNull(string key, double min, double max)
+    {
+        double value = Number(key, min, min, max);
+        return Has(key) ? value : null;
+    }
+
     internal int RequiredWhole(string key, string meaning, int min, int max)
     {
         if (!Has(key))

@@ -1,0 +1,111 @@
+#!/usr/bin/env bash
+# Installs, upgrades or removes the service on Raspberry Pi OS, Debian, Ubuntu or JetPack:
+#
+#   sudo deploy/install.sh --from DIR     DIR is what 'dotnet publish' made (default: publish here, for this machine)
+#   sudo deploy/install.sh --uninstall    removes the program; configuration and state stay
+#   sudo deploy/install.sh --purge        removes those too
+#
+# Run it again to upgrade: the configuration is left alone, the service goes on where it stood. --root DIR works on another
+# root (an image being made); the service is then not started.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=
+from=
+action=install
+while [ $# -gt 0 ]; do
+  case $1 in
+    --from) from=$(cd "$2" && pwd); shift 2 ;;
+    --root) root=${2%/}; shift 2 ;;
+    --uninstall) action=uninstall; shift ;;
+    --purge) action=purge; shift ;;
+    *) echo "Unknown option $1. See the head of $0." >&2; exit 2 ;;
+  esac
+done
+
+fail() { echo "$1" >&2; exit 1; }
+has_systemd() { [ -z "$root" ] && [ -d /run/systemd/system ]; }
+
+program=$root/usr/lib/edge-runtime
+unit=$root/lib/systemd/system/edge-runtime.service
+[ -d "$root/usr/lib/systemd/system" ] && unit=$root/usr/lib/systemd/system/edge-runtime.service
+config=$root/etc/edge-runtime
+state=$root/var/lib/private/edge-runtime
+
+[ "$(id -u)" = 0 ] || fail "This needs root. Run: sudo $0"
+
+if [ "$action" != install ]; then
+  if has_systemd; then systemctl disable --now edge-runtime.service 2>/dev/null || true; fi
+  rm -rf "$program" "$unit" "$root/usr/bin/edge-runtime"
+  if [ "$action" = purge ]; then rm -rf "$config" "$state" "$root/var/lib/edge-runtime"; fi
+  if has_systemd; then systemctl daemon-reload; fi
+  echo "edge-runtime is removed$([ "$action" = purge ] && echo ", configuration and state too")."
+  exit 0
+fi
+
+case $(uname -m) in
+  aarch64 | arm64) rid=linux-arm64 ;;
+  x86_64) rid=linux-x64 ;;
+  *) fail "This processor ($(uname -m)) is not one it runs on: a 64-bit ARM or Intel system is needed. On a Raspberry Pi install the 64-bit system." ;;
+esac
+
+if [ -z "$from" ]; then
+  command -v dotnet >/dev/null || fail "There is no .NET SDK here to build with. Publish on another machine (docs/operations.md) and give the folder: $0 --from DIR"
+  from=$(mktemp -d)
+  dotnet publish "$here/../src/Edge.Runtime" -c Release -r "$rid" --self-contained -p:PublishReadyToRun=true -p:DebugType=none -o "$from" -v:q
+fi
+[ -x "$from/edge-runtime" ] || fail "$from has no program edge-runtime. It must be what 'dotnet publish -r $rid --self-contained' made."
+
+# The new program beside the old one, then in its place: a power cut leaves one of them, whole.
+mkdir -p "$(dirname "$program")" "$root/usr/bin" "$(dirname "$unit")" "$config"
+rm -rf "$program.new"
+cp -a "$from" "$program.new"
+chown -R root:root "$program.new"
+chmod -R go-w "$program.new"
+sync -f "$(dirname "$program")"
+rm -rf "$program.old"
+[ -e "$program" ] && mv "$program" "$program.old"
+mv "$program.new" "$program"
+rm -rf "$program.old"
+ln -sfn ../lib/edge-runtime/edge-runtime "$root/usr/bin/edge-runtime"
+install -m 0644 "$here/systemd/edge-runtime.service" "$unit"
+
+install -m 0644 "$here/config/edge.schema.json" "$config/edge.schema.json"
+if [ ! -e "$config/edge.yaml" ]; then
+  sample=gateway
+  grep -qs "Raspberry Pi" /proc/device-tree/model && sample=raspberry-pi
+  grep -qs -i jetson /proc/device-tree/model && sample=jetson
+  install -m 0644 "$here/config/$sample.yaml" "$config/edge.yaml"
+  echo "A sample configuration for this machine is in $config/edge.yaml."
+fi
+
+# systemd reads the password as a credential; without one an empty file.
+[ -e "$config/mqtt-password" ] || install -m 0600 /dev/null "$config/mqtt-password"
+
+# The unit asks for these groups; a machine without I2C or GPIO gets them empty.
+for group in i2c gpio; do
+  if [ -n "$root" ]; then
+    chroot "$root" getent group "$group" >/dev/null || chroot "$root" groupadd --system "$group"
+  else
+    getent group "$group" >/dev/null || groupadd --system "$group"
+  fi
+done
+
+if [ -z "$root" ] && ! ls /dev/i2c-* >/dev/null 2>&1; then
+  if command -v raspi-config >/dev/null; then
+    echo "I2C is off. If you have I2C sensors: sudo raspi-config nonint do_i2c 0, and restart."
+  elif [ -d /sys/bus/i2c/devices ] && [ -n "$(ls /sys/bus/i2c/devices 2>/dev/null)" ]; then
+    echo "There are I2C buses but no device files. If you have I2C sensors: sudo modprobe i2c-dev; echo i2c-dev | sudo tee /etc/modules-load.d/i2c-dev.conf"
+  fi
+fi
+
+if has_systemd; then
+  systemctl daemon-reload
+  if systemctl is-active --quiet edge-runtime.service; then
+    systemctl restart edge-runtime.service
+    echo "edge-runtime is upgraded and runs: $("$program/edge-runtime" --version)"
+  else
+    echo "edge-runtime $("$program/edge-runtime" --version) is installed. Now: edge-runtime sensors; edit /etc/edge-runtime/edge.yaml; edge-runtime check --config /etc/edge-runtime/edge.yaml; sudo systemctl enable --now edge-runtime"
+  fi
+else
+  echo "edge-runtime is installed in ${root:-/}; there is no running systemd to start it."
+fi
