@@ -69,6 +69,18 @@ public sealed class InferenceSession
         _stepper.Step(_state, _x, outputs, 1);
     }
 
+    /// <summary>Takes over the state of another session of the same model.</summary>
+    /// <exception cref="ArgumentException">The other session steps another model.</exception>
+    public void CopyStateFrom(InferenceSession other)
+    {
+        if (other.Model.Sha256 != Model.Sha256)
+        {
+            throw new ArgumentException("The other session steps another model.", nameof(other));
+        }
+
+        other._state.CopyTo(_state, 0);
+    }
+
     /// <summary>Back to the model's initial state.</summary>
     public void Reset() => Model.States.Initial.CopyTo(_state);
 

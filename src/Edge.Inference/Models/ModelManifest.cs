@@ -87,7 +87,10 @@ public sealed partial class ModelManifest
     public double Denormalise(int column, double value) => (value * Std[column]) + Mean[column];
 
     /// <summary>This manifest with the measured errors of its model.</summary>
-    public ModelManifest WithOutputRmse(IReadOnlyList<double> rmse) => new()
+    public ModelManifest WithOutputRmse(IReadOnlyList<double> rmse) => WithOutputs(Outputs, rmse);
+
+    /// <summary>This manifest with other outputs and their errors.</summary>
+    public ModelManifest WithOutputs(IReadOnlyList<ModelOutput> outputs, IReadOnlyList<double>? rmse) => new()
     {
         Name = Name,
         Columns = Columns,
@@ -95,7 +98,7 @@ public sealed partial class ModelManifest
         PeriodSeconds = PeriodSeconds,
         Mean = Mean,
         Std = Std,
-        Outputs = Outputs,
+        Outputs = outputs,
         TrainRows = TrainRows,
         TestRows = TestRows,
         Min = Min,

@@ -48,7 +48,7 @@ internal static class CheckCommand
 
     private static void CheckStream(StreamConfig stream, SensorContext sensors)
     {
-        using IInferenceEngine engine = EngineFactory.Load(stream.Model);
+        using IInferenceEngine engine = EngineFactory.Load(stream.Model, stream.Forecast.Horizon);
         TimeSpan period = stream.Period ?? TimeSpan.FromSeconds(engine.Manifest.PeriodSeconds);
         using ISensor sensor = SensorFactory.Open(stream.Source, engine.Manifest, period, sensors);
     }

@@ -21,14 +21,15 @@ internal static class ReplayCommand
         var device = new Option<string>("--device") { Description = "Device name in the payloads.", DefaultValueFactory = _ => "replay" };
         var stream = new Option<string?>("--stream") { Description = "Stream name in the payloads; default: the model's name." };
         var timeColumn = new Option<string?>("--time-column") { Description = "Header of the time column; default: found by its name." };
+        var horizon = new Option<int>("--horizon") { Description = "Ticks for which a one-step model feeds its forecasts back; default: the model's own outputs.", DefaultValueFactory = _ => 1 };
         var command = new Command("replay", "Runs the pipeline over recorded rows as fast as it goes and writes the payloads MQTT would carry.")
         {
-            model, data, target, device, stream, timeColumn,
+            model, data, target, device, stream, timeColumn, horizon,
         };
         command.SetAction(async (parsed, cancel) =>
         {
             using ILoggerFactory logs = ServiceLog.Create();
-            using IInferenceEngine engine = EngineFactory.Load(parsed.GetRequiredValue(model));
+            using IInferenceEngine engine = EngineFactory.Load(parsed.GetRequiredValue(model), RequireHorizon(parsed.GetValue(horizon)));
             var replay = new ReplayConfig { File = parsed.GetRequiredValue(data), TimeColumn = parsed.GetValue(timeColumn), Speed = PlaybackSpeed.Max };
             var config = new StreamConfig
             {
@@ -75,6 +76,9 @@ internal static class ReplayCommand
             throw new InputException($"'{path}' cannot be written: {e.Message}", e);
         }
     }
+
+    private static int RequireHorizon(int horizon) =>
+        horizon is >= 1 and <= ForecastConfig.HorizonMax ? horizon : throw new InputException($"--horizon is {horizon}; use 1 to {ForecastConfig.HorizonMax}.");
 
     private static string RequireName(string option, string name) =>
         ConfigFile.IsName(name) ? name : throw new InputException($"{option} is '{name}'; use 1 to 64 of the letters a-z, digits, _ and -.");

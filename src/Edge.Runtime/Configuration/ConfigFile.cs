@@ -297,7 +297,7 @@ internal static partial class ConfigFile
             return new ForecastConfig();
         }
 
-        var forecast = new ForecastConfig { Interval = map.Number("interval", 0.9, 0.5, 0.999) };
+        var forecast = new ForecastConfig { Interval = map.Number("interval", 0.9, 0.5, 0.999), Horizon = map.Whole("horizon", 1, 1, ForecastConfig.HorizonMax) };
         map.RejectUnknown();
         return forecast;
     }

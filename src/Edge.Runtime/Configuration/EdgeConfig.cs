@@ -182,6 +182,12 @@ internal sealed record ForecastConfig
 {
     /// <summary>Share of actual values that the interval is to hold, 0.5..0.999.</summary>
     public double Interval { get; init; } = 0.9;
+
+    /// <summary>Most ticks of a roll-out.</summary>
+    public const int HorizonMax = 1000;
+
+    /// <summary>Ticks for which a one-step model's forecasts are fed back; 1 for the model's own outputs.</summary>
+    public int Horizon { get; init; } = 1;
 }
 
 internal sealed record AnomalyConfig

@@ -9,8 +9,15 @@ internal static class EngineFactory
     private const string BundledModel = "Edge.Runtime.Demo.greenhouse.safetensors";
 
     /// <param name="model">Path of a model file, or <c>demo</c> for the bundled greenhouse.</param>
+    /// <param name="horizon">Ticks for which a one-step model is rolled out; 1 for the model's own outputs.</param>
     /// <exception cref="InputException">The model cannot be used.</exception>
-    internal static IInferenceEngine Load(string model)
+    internal static IInferenceEngine Load(string model, int horizon = 1)
+    {
+        IInferenceEngine engine = LoadModel(model);
+        return horizon == 1 ? engine : new RolloutEngine(engine, horizon);
+    }
+
+    private static Int8Engine LoadModel(string model)
     {
         if (model.Length == 0)
         {

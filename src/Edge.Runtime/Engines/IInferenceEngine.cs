@@ -22,6 +22,12 @@ internal interface IInferenceEngine : IDisposable
     /// <summary>One step over normalised, finite inputs [I] to normalised outputs [O].</summary>
     void Step(ReadOnlySpan<float> inputs, Span<float> outputs);
 
+    /// <summary>Another engine of the same model, with a state of its own.</summary>
+    IInferenceEngine Fork();
+
+    /// <summary>Gives the state to an engine that <see cref="Fork"/> made.</summary>
+    void CopyStateTo(IInferenceEngine fork);
+
     byte[] SaveState();
 
     /// <exception cref="ModelFormatException">The state is damaged or another model's.</exception>

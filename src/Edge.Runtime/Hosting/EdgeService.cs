@@ -128,7 +128,7 @@ internal sealed class EdgeService : IDisposable
 
     private SensorStream Open(StreamConfig stream)
     {
-        IInferenceEngine engine = EngineFactory.Load(stream.Model);
+        IInferenceEngine engine = EngineFactory.Load(stream.Model, stream.Forecast.Horizon);
         TimeSpan period = stream.Period ?? TimeSpan.FromSeconds(engine.Manifest.PeriodSeconds);
         ISensor sensor = SensorFactory.Open(stream.Source, engine.Manifest, period, _sensors);
         var opened = new SensorStream(_config.Device, stream, sensor, engine, _config.Mqtt.Outbox.AgeMax, CommitAsync, _clock, _log) { Alarm = OpenAlarm(stream.Anomaly) };

@@ -21,6 +21,10 @@ internal sealed class Int8Engine(EdgeModel model) : IInferenceEngine
 
     public void Step(ReadOnlySpan<float> inputs, Span<float> outputs) => _session.Step(inputs, outputs);
 
+    public IInferenceEngine Fork() => new Int8Engine(model);
+
+    public void CopyStateTo(IInferenceEngine fork) => ((Int8Engine)fork)._session.CopyStateFrom(_session);
+
     public byte[] SaveState() => _session.Save();
 
     public void RestoreState(ReadOnlySpan<byte> saved) => _session.Restore(saved);
