@@ -1,6 +1,6 @@
 using Edge.Benchmarks;
 
-// dotnet run -c Release --project tests/Edge.Benchmarks -- cell [--json] | streams | sensors
+// dotnet run -c Release --project tests/Edge.Benchmarks -- cell [--json] | streams | sensors | detection
 switch (args)
 {
     case ["cell"] or ["cell", "--json"]:
@@ -9,10 +9,13 @@ switch (args)
     case ["streams"]:
         StreamsBenchmark.Run();
         return 0;
+    case ["detection"]:
+        DetectionBenchmark.Run();
+        return 0;
     case ["sensors"]:
         await SensorsBenchmark.RunAsync();
         return 0;
     default:
-        Console.Error.WriteLine("Usage: cell [--json] | streams | sensors");
+        Console.Error.WriteLine("Usage: cell [--json] | streams | sensors | detection");
         return 2;
 }

@@ -1,0 +1,70 @@
+using System.Diagnostics;
+using Edge.Inference;
+using Edge.Inference.Models;
+using Edge.Runtime.Configuration;
+using Edge.Runtime.Detection;
+using Edge.Runtime.Sensors;
+using Edge.Runtime.Streams;
+using Edge.Testing;
+
+namespace Edge.Benchmarks;
+
+/// <summary><c>detection</c>: detector and intervals of an (8,64,1) model with eight outputs, beside a step of it.</summary>
+internal static class DetectionBenchmark
+{
+    private const int Channels = 8;
+    private const int Ticks = 200_000;
+    private const int Rounds = 9;
+
+    internal static void Run()
+    {
+        EdgeModel model = EdgeModel.Parse(RandomModels.Int8(1, Channels, 64, 1, Channels));
+        var session = new InferenceSession(model);
+        var detector = new AnomalyDetector(model.Manifest, new AnomalyConfig(), TimeSpan.FromSeconds(1));
+        AdaptiveInterval[] intervals = [.. Enumerable.Range(0, Channels).Select(_ => new AdaptiveInterval(0.9, 0.5))];
+        var random = new Random(1);
+        float[] noise = [.. Enumerable.Range(0, 8192).Select(_ => (float)((random.NextDouble() + random.NextDouble() + random.NextDouble()) - 1.5))];
+        var reading = new Reading(Channels);
+        float[] outputs = new float[Channels];
+        double[] steps = new double[Rounds];
+        double[] watches = new double[Rounds];
+        long allocated = 0;
+        for (int round = 0; round < Rounds; round++)
+        {
+            steps[round] = Time(tick => session.Step(Errors(tick), outputs));
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            watches[round] = Time(Watch);
+            allocated = GC.GetAllocatedBytesForCurrentThread() - before;
+        }
+
+        Array.Sort(steps);
+        Array.Sort(watches);
+        Console.WriteLine(
+            $"(8,64,1), kernel {session.Kernel}: a step {steps[Rounds / 2]:0} ns, detector and intervals {watches[Rounds / 2]:0} ns ({watches[Rounds / 2] / steps[Rounds / 2]:0.00}), {allocated} bytes allocated in {Ticks} ticks");
+
+        ReadOnlySpan<float> Errors(int tick) => noise.AsSpan((tick * 13) % (noise.Length - Channels), Channels);
+
+        void Watch(int tick)
+        {
+            ReadOnlySpan<float> errors = Errors(tick);
+            for (int i = 0; i < Channels; i++)
+            {
+                reading.Values[i] = i + errors[i];
+                intervals[i].Observe(Math.Abs(errors[i]));
+            }
+
+            detector.Observe(errors, reading, isUsable: true);
+        }
+    }
+
+    private static double Time(Action<int> action)
+    {
+        long started = Stopwatch.GetTimestamp();
+        for (int tick = 0; tick < Ticks; tick++)
+        {
+            action(tick);
+        }
+
+        return Stopwatch.GetElapsedTime(started).TotalNanoseconds / Ticks;
+    }
+}
