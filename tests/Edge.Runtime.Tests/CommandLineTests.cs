@@ -107,11 +107,11 @@ public sealed class CommandLineTests : IDisposable
         _folder.Write("class/hwmon/hwmon2/name", "cpu_thermal\n");
         _folder.Write("class/hwmon/hwmon2/temp1_input", "48312\n");
         string config = _folder.Write(
-            "edge.yaml", "device: d\nsysfs: .\nstreams:\n  - { name: s, period: 20ms, channels: { cpu: { hwmon: { chip: cpu_thermal, input: temp1 } } } }\n");
-        (int code, string output, string _) = await RunAsync("record", "--config", config, "--output", _folder.File("x.csv"), "--for", "200ms");
+            "edge.yaml", "device: d\nsysfs: .\nstreams:\n  - { name: s, period: 50ms, channels: { cpu: { hwmon: { chip: cpu_thermal, input: temp1 } } } }\n");
+        (int code, string output, string _) = await RunAsync("record", "--config", config, "--output", _folder.File("x.csv"), "--for", "500ms");
         Assert.Equal(0, code);
         Assert.Contains("rows of cpu -> ", output, StringComparison.Ordinal);
-        Assert.EndsWith(",48.312", File.ReadAllLines(_folder.File("x.csv"))[1], StringComparison.Ordinal);
+        Assert.Contains(File.ReadAllLines(_folder.File("x.csv")), line => line.EndsWith(",48.312", StringComparison.Ordinal));
         await RefusesAsync(["run", "--config", config], "Stream 's': There is no 'model' yet. Record readings");
     }
 

@@ -122,6 +122,8 @@ public sealed class ConfigFileTests
     [InlineData("device: d\nmqtt: { host: h, client: paho }" + Stream, "'client' must be one of auto, mqttnet, mosquitto")]
     [InlineData("device: d\nmqtt: { host: h, password: p }" + Stream, "'password' needs a 'username'")]
     [InlineData("device: d\nmqtt: { host: h, username: u, password: { file: /no/such } }" + Stream, "cannot be read from its file")]
+    [InlineData("device: d\nmqtt: { host: h, username: u, password: p }" + Stream, "the password would go to h in clear: give 'tls', or say 'plaintext_password: allowed'")]
+    [InlineData("device: d\nmqtt: { host: h, username: u, password: p, plaintext_password: yes }" + Stream, "'plaintext_password' can only be allowed")]
     [InlineData("device: d\nmqtt: { host: h, tls: { key: k } }" + Stream, "'certificate' and 'key' go together")]
     [InlineData("device: d\nmqtt: { host: h, outbox: { max_size: 3 } }" + Stream, "must be a size such as")]
     [InlineData("device: d\nmqtt: { host: h, discovery: openhab }" + Stream, "'discovery' must be one of none, homeassistant, not 'openhab'")]

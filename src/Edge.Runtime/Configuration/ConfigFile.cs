@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Net;
 using System.Text.RegularExpressions;
 using YamlDotNet.Core;
 using YamlDotNet.RepresentationModel;
@@ -140,9 +141,20 @@ internal static partial class ConfigFile
             map.Fail("password", "'password' needs a 'username'");
         }
 
+        string host = map.RequiredText("host", "the broker's name or address");
+        string? plaintext = map.Text("plaintext_password");
+        if (plaintext is not null and not "allowed")
+        {
+            map.Fail("plaintext_password", $"'plaintext_password' can only be allowed, not '{plaintext}'");
+        }
+        else if (password is not null && tls is null && plaintext is null && !IsLoopback(host))
+        {
+            map.Fail("password", $"the password would go to {host} in clear: give 'tls', or say 'plaintext_password: allowed'");
+        }
+
         var mqtt = new MqttConfig
         {
-            Host = map.RequiredText("host", "the broker's name or address"),
+            Host = host,
             Port = map.Whole("port", tls is null ? 1883 : 8883, 1, 65535),
             Client = map.Choice("client", MqttClientLibrary.Auto),
             Tls = tls,
@@ -154,6 +166,8 @@ internal static partial class ConfigFile
         map.RejectUnknown();
         return mqtt;
     }
+
+    private static bool IsLoopback(string host) => host == "localhost" || (IPAddress.TryParse(host, out IPAddress? address) && IPAddress.IsLoopback(address));
 
     private static StreamConfig ReadStream(YamlMap map, string folder)
     {
