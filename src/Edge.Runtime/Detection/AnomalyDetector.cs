@@ -4,34 +4,6 @@ using Edge.Runtime.Sensors;
 
 namespace Edge.Runtime.Detection;
 
-/// <summary>What a tick did to the anomaly.</summary>
-internal enum AnomalyChange
-{
-    None,
-    Opened,
-    Updated,
-    Closed,
-
-    /// <summary>Closed because it lasted so long that it is the usual now.</summary>
-    Accepted,
-}
-
-/// <summary>What gives an anomaly away.</summary>
-internal enum AnomalyCause
-{
-    /// <summary>The model is surprised.</summary>
-    Surprise,
-
-    /// <summary>The readings pull away from the forecasts, a little but for long.</summary>
-    Pull,
-
-    /// <summary>The readings have left their usual level.</summary>
-    Level,
-
-    /// <summary>A sensor says nothing, or always the same.</summary>
-    Sensor,
-}
-
 /// <summary>
 /// Joins what the model is surprised by, fast and slow, with what the levels and the sensors themselves say. Each is held against a
 /// threshold of its own, extrapolated to the asked rate of false alarms; the largest ratio is the score, and 1 is where it

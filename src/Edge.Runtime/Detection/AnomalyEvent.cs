@@ -1,5 +1,33 @@
 namespace Edge.Runtime.Detection;
 
+/// <summary>What a tick did to the anomaly.</summary>
+internal enum AnomalyChange
+{
+    None,
+    Opened,
+    Updated,
+    Closed,
+
+    /// <summary>Closed because it lasted so long that it is the usual now.</summary>
+    Accepted,
+}
+
+/// <summary>What gives an anomaly away.</summary>
+internal enum AnomalyCause
+{
+    /// <summary>The model is surprised.</summary>
+    Surprise,
+
+    /// <summary>The readings pull away from the forecasts, a little but for long.</summary>
+    Pull,
+
+    /// <summary>The readings have left their usual level.</summary>
+    Level,
+
+    /// <summary>A sensor says nothing, or always the same.</summary>
+    Sensor,
+}
+
 /// <summary>One channel's part in an anomaly.</summary>
 /// <param name="Column">Index of the model's column.</param>
 /// <param name="Actual">What came, in its unit; NaN where nothing did.</param>

@@ -35,6 +35,7 @@ internal sealed class SensorStream : IDisposable
     private readonly StreamMessages _messages;
     private readonly QualityWatch _quality;
     private readonly TimeSpan _period;
+    private readonly bool _hasPace;
     private readonly List<MqttMessage> _tick = [];
     private readonly MemoryStream _snapshot = new();
     private long _rows;
@@ -43,7 +44,6 @@ internal sealed class SensorStream : IDisposable
     private DateTime _lastTime;
     private long _gapTicks;
     private bool _clockIsUnset;
-    private readonly bool _hasPace;
     private long _tickedAt;
     private volatile bool _isRunning;
     private long _forecasts;

@@ -1,0 +1,67 @@
+using System.Net;
+
+namespace Edge.Runtime.Configuration;
+
+/// <summary>The part of edge.yaml that says who carries the messages.</summary>
+internal static partial class ConfigFile
+{
+    private static MqttConfig ReadMqtt(YamlMap map)
+    {
+        TlsConfig? tls = null;
+        if (map.Map("tls") is { } tlsMap)
+        {
+            tls = new TlsConfig(tlsMap.Text("ca"), tlsMap.Text("certificate"), tlsMap.Text("key"));
+            if (tls.CertificateFile is null != tls.KeyFile is null)
+            {
+                tlsMap.Fail("certificate", "'certificate' and 'key' go together");
+            }
+
+            tlsMap.RejectUnknown();
+        }
+
+        OutboxConfig outbox = new();
+        if (map.Map("outbox") is { } outboxMap)
+        {
+            outbox = new OutboxConfig
+            {
+                SizeMaxBytes = outboxMap.Bytes("max_size", outbox.SizeMaxBytes),
+                AgeMax = outboxMap.Duration("max_age") ?? outbox.AgeMax,
+            };
+            outboxMap.RejectUnknown();
+        }
+
+        string? username = map.Secret("username");
+        string? password = map.Secret("password");
+        if (password is not null && username is null)
+        {
+            map.Fail("password", "'password' needs a 'username'");
+        }
+
+        string host = map.RequiredText("host", "the broker's name or address");
+        string? plaintext = map.Text("plaintext_password");
+        if (plaintext is not null and not "allowed")
+        {
+            map.Fail("plaintext_password", $"'plaintext_password' can only be allowed, not '{plaintext}'");
+        }
+        else if (password is not null && tls is null && plaintext is null && !IsLoopback(host))
+        {
+            map.Fail("password", $"the password would go to {host} in clear: give 'tls', or say 'plaintext_password: allowed'");
+        }
+
+        var mqtt = new MqttConfig
+        {
+            Host = host,
+            Port = map.Whole("port", tls is null ? 1883 : 8883, 1, 65535),
+            Client = map.Choice("client", MqttClientLibrary.Auto),
+            Tls = tls,
+            Username = username,
+            Password = password,
+            Outbox = outbox,
+            Discovery = map.Choice("discovery", Discovery.None),
+        };
+        map.RejectUnknown();
+        return mqtt;
+    }
+
+    private static bool IsLoopback(string host) => host == "localhost" || (IPAddress.TryParse(host, out IPAddress? address) && IPAddress.IsLoopback(address));
+}

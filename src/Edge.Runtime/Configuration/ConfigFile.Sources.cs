@@ -1,0 +1,118 @@
+using System.Globalization;
+
+namespace Edge.Runtime.Configuration;
+
+/// <summary>The part of edge.yaml that says where a stream's rows come from.</summary>
+internal static partial class ConfigFile
+{
+    private static SourceConfig ReadSource(YamlMap stream, string folder)
+    {
+        var nothing = new SimulatedConfig();
+        GpioTickConfig? tick = ReadTick(stream);
+        if (stream.Map("channels") is { } channels)
+        {
+            if (stream.Has("source"))
+            {
+                stream.Fail("source", "give either 'channels' or 'source', not both");
+                stream.Map("source");
+            }
+
+            return ReadChannels(channels, tick);
+        }
+
+        if (tick is not null)
+        {
+            stream.Fail("tick", "'tick' goes with 'channels'");
+        }
+
+        if (stream.Map("source") is not { } map)
+        {
+            if (!stream.Has("source") && !stream.Has("channels"))
+            {
+                stream.Fail("source", "'channels' is missing (i2c, iio, hwmon, mqtt, gpio), or 'source' (replay or simulated)");
+            }
+
+            return nothing;
+        }
+
+        if (map.Has("replay") == map.Has("simulated"))
+        {
+            stream.Fail("source", "'source' must be either replay or simulated");
+        }
+
+        SourceConfig source = map.Map("replay") is { } replay ? ReadReplay(replay, folder)
+            : map.Map("simulated") is { } simulated ? ReadSimulated(simulated, folder)
+            : nothing;
+        map.RejectUnknown();
+        return source;
+    }
+
+    private static ReplayConfig ReadReplay(YamlMap map, string folder)
+    {
+        var replay = new ReplayConfig
+        {
+            File = Path.Combine(folder, map.RequiredText("file", "a CSV file with the model's columns")),
+            TimeColumn = map.Text("time_column"),
+            Speed = ReadSpeed(map),
+            Loop = map.Flag("loop", false),
+        };
+        map.RejectUnknown();
+        return replay;
+    }
+
+    private static SimulatedConfig ReadSimulated(YamlMap map, string folder)
+    {
+        var simulated = new SimulatedConfig
+        {
+            Seed = map.Whole("seed", 1, 0, int.MaxValue),
+            Shape = map.Choice("shape", SimulatedShape.Greenhouse),
+            Turn = map.Duration("turn"),
+            Speed = ReadSpeed(map),
+            TruthFile = map.Text("truth") is { } truth ? Path.Combine(folder, truth) : null,
+            Faults = map.Maps("faults").Select(ReadFault).ToArray(),
+        };
+        map.RejectUnknown();
+        return simulated;
+    }
+
+    private static FaultConfig ReadFault(YamlMap map)
+    {
+        TimeSpan? at = map.Duration("at");
+        if (at is null && !map.Has("at"))
+        {
+            map.Fail("at", "'at' is missing (when the fault begins, from the stream's first tick)");
+        }
+
+        if (!map.Has("kind"))
+        {
+            map.Fail("kind", $"'kind' is missing ({string.Join(", ", Enum.GetNames<FaultKind>()).ToLowerInvariant()})");
+        }
+
+        var fault = new FaultConfig(
+            at ?? TimeSpan.Zero,
+            map.Duration("duration") ?? TimeSpan.FromSeconds(10),
+            map.Choice("kind", FaultKind.Spike),
+            map.RequiredText("channel", "the channel that fails"),
+            map.NumberOrNull("magnitude", -1e6, 1e6));
+        map.RejectUnknown();
+        return fault;
+    }
+
+    private static PlaybackSpeed ReadSpeed(YamlMap map)
+    {
+        string text = map.Text("speed") ?? "1x";
+        if (text == "max")
+        {
+            return PlaybackSpeed.Max;
+        }
+
+        if (text.EndsWith('x') && double.TryParse(text.AsSpan(0, text.Length - 1), NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double factor)
+            && factor is > 0 and <= 1e6)
+        {
+            return new PlaybackSpeed(factor);
+        }
+
+        map.Fail("speed", $"'speed' must be max or a factor such as 1x or 60x, not '{text}'");
+        return PlaybackSpeed.Max;
+    }
+}
