@@ -49,6 +49,28 @@ public sealed class DetectionTests(ITestOutputHelper output)
         Assert.InRange(found, (int)Math.Ceiling(0.95 * Cases), Cases);
     }
 
+    [Fact]
+    public async Task What_the_model_saw_in_a_fault_is_forgotten_soon_after_it()
+    {
+        const int Until = Before + 100;
+        double worst = 0;
+        for (int seed = 60; seed < 70; seed++)
+        {
+            var fault = new FaultConfig(Before * Period, (Until - Before) * Period, FaultKind.Bias, Greenhouse.ChannelNames[seed % 4], 4);
+            (Forecaster healthy, List<int> _) = await RunAsync(seed, [], ticks: Until + 100);
+            (Forecaster recovered, List<int> opened) = await RunAsync(seed, [fault], ticks: Until + 100);
+            Assert.Single(opened);
+            for (int output = 0; output < healthy.OutputCount; output++)
+            {
+                worst = Math.Max(worst, Math.Abs(healthy.Value(output) - recovered.Value(output)) / healthy.Deviation(output));
+            }
+        }
+
+        // Twenty seconds after a fault of twenty the forecasts are those of a stream that had none.
+        output.WriteLine($"worst difference {worst:0.000} standard deviations");
+        Assert.InRange(worst, 0, 0.2);
+    }
+
     // The sensitivity is one false alarm in ten weeks; a million ticks are two and a half days.
     [Fact]
     public async Task Fault_free_ticks_raise_hardly_an_alarm()

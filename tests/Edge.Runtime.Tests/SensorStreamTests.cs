@@ -188,6 +188,41 @@ public sealed class SensorStreamTests
     }
 
     [Fact]
+    public async Task Skill_is_what_the_readings_and_forecasts_themselves_say()
+    {
+        List<MqttMessage> messages = await RunAsync(Rows(600));
+        JsonElement[] readings = Payloads(messages, "reading");
+        double errors = 0;
+        double unchanged = 0;
+        double[] std = [.. EngineFactory.Load("demo").Manifest.Std];
+        foreach (JsonElement forecast in Payloads(messages, "forecast"))
+        {
+            int seq = forecast.GetProperty("seq").GetInt32();
+            int column = 0;
+            foreach (JsonProperty channel in forecast.GetProperty("channels").EnumerateObject())
+            {
+                double[] ahead = Numbers(channel.Value, "value");
+                int[] ticks = [1, 10, 25];
+                for (int k = 0; k < ticks.Length && seq + ticks[k] <= readings.Length; k++)
+                {
+                    double came = Reading(seq + ticks[k], channel.Name);
+                    errors += Math.Pow((came - ahead[k]) / std[column], 2);
+                    unchanged += Math.Pow((came - Reading(seq, channel.Name)) / std[column], 2);
+                }
+
+                column++;
+            }
+        }
+
+        // The running means weigh the newest ticks a little more.
+        double skill = Payloads(messages, "health")[^1].GetProperty("skill").GetDouble();
+        Assert.InRange(skill, 1 - (errors / unchanged) - 0.1, 1 - (errors / unchanged) + 0.1);
+        Assert.InRange(skill, 0.05, 1);
+
+        double Reading(int seq, string channel) => readings[seq - 1].GetProperty("channels").GetProperty(channel).GetProperty("value").GetDouble();
+    }
+
+    [Fact]
     public async Task A_stream_that_hangs_in_a_tick_is_no_longer_alive()
     {
         var clock = new ManualClock();

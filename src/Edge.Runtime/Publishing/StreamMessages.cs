@@ -172,15 +172,8 @@ internal sealed class StreamMessages : IDisposable
         _json.WriteNumber("forecasts", health.Forecasts);
         _json.WriteNumber("missed_ticks", health.MissedTicks);
         _json.WriteNumber("anomalies", health.Anomalies);
-        if (double.IsNaN(health.Coverage))
-        {
-            _json.WriteNull("coverage");
-        }
-        else
-        {
-            WriteRounded("coverage", health.Coverage);
-        }
-
+        WriteOrNull("coverage", health.Coverage);
+        WriteOrNull("skill", health.Skill);
         _json.WriteNumber("state_saturations", health.StateSaturations);
         _json.WriteStartObject("sensors");
         for (int i = 0; i < _manifest.Columns.Count; i++)
@@ -251,6 +244,18 @@ internal sealed class StreamMessages : IDisposable
         }
 
         _json.WriteEndArray();
+    }
+
+    private void WriteOrNull(string name, double value)
+    {
+        if (double.IsNaN(value))
+        {
+            _json.WriteNull(name);
+        }
+        else
+        {
+            WriteRounded(name, value);
+        }
     }
 
     private void WriteRounded(string name, double value)

@@ -10,14 +10,19 @@ namespace Edge.Runtime.Streams;
 /// </summary>
 internal sealed class Forecaster
 {
+    private const double SkillRate = 1.0 / 1000;
+
     private readonly IInferenceEngine _engine;
     private readonly ModelManifest _manifest;
     private readonly float[] _x;
     private readonly float[] _y;
     private readonly float[][] _pending;
+    private readonly float[][] _unchanged;
     private readonly long[][] _madeAt;
     private readonly float[] _errors;
     private readonly AdaptiveInterval[] _intervals;
+    private double _errorSquare;
+    private double _persistenceSquare;
 
     internal Forecaster(IInferenceEngine engine, double coverage)
     {
@@ -26,6 +31,7 @@ internal sealed class Forecaster
         _x = new float[_manifest.Columns.Count];
         _y = new float[_manifest.Outputs.Count];
         _pending = _manifest.Outputs.Select(output => new float[output.TicksAhead]).ToArray();
+        _unchanged = _manifest.Outputs.Select(output => new float[output.TicksAhead]).ToArray();
         _madeAt = _manifest.Outputs.Select(output => Enumerable.Repeat(long.MinValue, output.TicksAhead).ToArray()).ToArray();
         _errors = new float[_y.Length];
         _intervals = Enumerable.Range(0, _y.Length).Select(k => new AdaptiveInterval(coverage, _manifest.OutputRmse?[k] ?? 1)).ToArray();
@@ -33,6 +39,12 @@ internal sealed class Forecaster
 
     /// <summary>Actual less forecast of each output for this tick, in standard deviations of its column; NaN where there is none to compare.</summary>
     internal ReadOnlySpan<float> Errors => _errors;
+
+    /// <summary>
+    /// How much better than "nothing changes" the forecasts are: 1 less the ratio of the mean squares of both errors, over about the last
+    /// thousand ticks and all outputs. 1 is perfect, 0 no better; NaN before the first.
+    /// </summary>
+    internal double Skill => _persistenceSquare > 0 ? 1 - (_errorSquare / _persistenceSquare) : double.NaN;
 
     /// <summary>Share of actual values that lay inside their interval, over all outputs; NaN before the first.</summary>
     internal double Coverage
@@ -54,6 +66,8 @@ internal sealed class Forecaster
     /// <summary>Everything the next tick depends on, the model's state included.</summary>
     internal void Save(BinaryWriter to)
     {
+        to.Write(_errorSquare);
+        to.Write(_persistenceSquare);
         byte[] state = _engine.SaveState();
         to.Write(state.Length);
         to.Write(state);
@@ -67,6 +81,7 @@ internal sealed class Forecaster
             for (int slot = 0; slot < _pending[k].Length; slot++)
             {
                 to.Write(_pending[k][slot]);
+                to.Write(_unchanged[k][slot]);
                 to.Write(_madeAt[k][slot]);
             }
 
@@ -77,6 +92,8 @@ internal sealed class Forecaster
     /// <exception cref="ModelFormatException">The state is damaged or another model's.</exception>
     internal void Load(BinaryReader from)
     {
+        _errorSquare = from.ReadDouble();
+        _persistenceSquare = from.ReadDouble();
         _engine.RestoreState(from.ReadBytes(from.ReadInt32()));
         for (int k = 0; k < _y.Length; k++)
         {
@@ -88,6 +105,7 @@ internal sealed class Forecaster
             for (int slot = 0; slot < _pending[k].Length; slot++)
             {
                 _pending[k][slot] = from.ReadSingle();
+                _unchanged[k][slot] = from.ReadSingle();
                 _madeAt[k][slot] = from.ReadInt64();
             }
 
@@ -107,6 +125,7 @@ internal sealed class Forecaster
             {
                 _errors[k] = _manifest.Normalise(column, reading.Values[column]) - _pending[k][slot];
                 _intervals[k].Observe(Math.Abs(_errors[k]));
+                Compare(k, _errors[k] + _pending[k][slot] - _unchanged[k][slot]);
             }
         }
     }
@@ -124,13 +143,28 @@ internal sealed class Forecaster
         {
             int slot = (int)(seq % _manifest.Outputs[k].TicksAhead);
             _pending[k][slot] = _y[k];
+            _unchanged[k][slot] = _x[_manifest.Outputs[k].Column];
             _madeAt[k][slot] = seq;
         }
+    }
+
+    // Both errors of an output, each tick counting as much as the others until there are a thousand.
+    private void Compare(int output, double persistence)
+    {
+        double rate = Math.Max(SkillRate, 1.0 / _intervals[output].Seen) / _errors.Length;
+        _errorSquare += rate * ((_errors[output] * _errors[output]) - _errorSquare);
+        _persistenceSquare += rate * ((persistence * persistence) - _persistenceSquare);
     }
 
     /// <summary>The newest forecast of an output, in its column's unit.</summary>
     internal double Value(int output) => _manifest.Denormalise(_manifest.Outputs[output].Column, _y[output]);
 
+    /// <summary>Number of outputs.</summary>
+    internal int OutputCount => _y.Length;
+
+    /// <summary>Standard deviation of an output's column, in its unit.</summary>
+    internal double Deviation(int output) => _manifest.Std[_manifest.Outputs[output].Column];
+
     /// <summary>Half the width of its interval, in its column's unit.</summary>
-    internal double HalfWidth(int output) => _intervals[output].HalfWidth * _manifest.Std[_manifest.Outputs[output].Column];
+    internal double HalfWidth(int output) => _intervals[output].HalfWidth * Deviation(output);
 }

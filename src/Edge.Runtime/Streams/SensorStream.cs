@@ -18,7 +18,7 @@ internal delegate ValueTask CommitAction(SensorStream stream, IReadOnlyList<Mqtt
 /// <summary>One stream from sensor to messages: a reading comes in at the top of <see cref="TickAsync"/> and is followed to its end.</summary>
 internal sealed class SensorStream : IDisposable
 {
-    private const byte SnapshotVersion = 2;
+    private const byte SnapshotVersion = 3;
     private static readonly TimeSpan SilenceMin = TimeSpan.FromSeconds(15);
     private static readonly TimeSpan HealthEvery = TimeSpan.FromMinutes(1);
 
@@ -104,6 +104,7 @@ internal sealed class SensorStream : IDisposable
         MissedTicks = _missed,
         Anomalies = _anomalies.Opened,
         Coverage = _forecaster.Coverage,
+        Skill = _forecaster.Skill,
         BadTicks = _hold.BadTicks.ToArray(),
         SaturatedTicks = _engine.InputSaturations.ToArray(),
         StateSaturations = _engine.StateSaturations,

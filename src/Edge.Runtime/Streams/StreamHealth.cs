@@ -18,6 +18,9 @@ internal sealed record StreamHealth
     /// <summary>Share of actual values inside their interval; NaN before the first.</summary>
     public required double Coverage { get; init; }
 
+    /// <summary>How much better than "nothing changes" the model is: 1 perfect, 0 no better, NaN before the first forecast came due.</summary>
+    public required double Skill { get; init; }
+
     /// <summary>Ticks without a usable value, per channel.</summary>
     public required IReadOnlyList<long> BadTicks { get; init; }
 
