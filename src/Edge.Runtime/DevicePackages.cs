@@ -49,7 +49,9 @@ internal static class DevicePackages
         }
         catch (PlatformNotSupportedException)
         {
+#pragma warning disable SDGPIO0001 // Called experimental before version 4.2, and the only driver for libgpiod 2.
             return new GpioController(new LibGpiodV2Driver(number));
+#pragma warning restore SDGPIO0001
         }
     }
 #else

@@ -74,10 +74,9 @@ internal sealed record I2cDeviceConfig(int Bus, int Address, string Driver, int?
 /// <summary>A driver's settings, NaN where not given.</summary>
 /// <param name="Gain">ads1115: full scale in volts (6.144, 4.096, 2.048, 1.024, 0.512, 0.256); mcp3428: 1, 2, 4 or 8.</param>
 /// <param name="Shunt">ina219, ina236: shunt resistance in ohms.</param>
-/// <param name="MaxCurrent">ina236: largest current to be measured, in amperes.</param>
-internal readonly record struct DriverOptions(double Gain, double Shunt, double MaxCurrent)
+internal readonly record struct DriverOptions(double Gain, double Shunt)
 {
-    public static DriverOptions None { get; } = new(double.NaN, double.NaN, double.NaN);
+    public static DriverOptions None { get; } = new(double.NaN, double.NaN);
 }
 
 /// <summary>One of the kernel's Industrial I/O devices.</summary>

@@ -91,7 +91,7 @@ internal static partial class ConfigFile
             behind.RejectUnknown();
         }
 
-        var options = new DriverOptions(map.Number("gain", double.NaN, 0, 100), map.Number("shunt", double.NaN, 1e-6, 1e3), map.Number("max_current", double.NaN, 1e-6, 1e4));
+        var options = new DriverOptions(map.Number("gain", double.NaN, 0, 100), map.Number("shunt", double.NaN, 1e-6, 1e3));
         return (
             new I2cDeviceConfig(map.RequiredWhole("bus", "1 is /dev/i2c-1", 0, 255), Address(map), map.RequiredText("driver", "such as bme280"), multiplexer, channel, options),
             map.RequiredText("read", "which of the driver's channels"));

@@ -86,7 +86,9 @@ internal sealed class MqttNetLink : IMqttLink
 
         foreach ((string name, string value) in message.UserProperties)
         {
+#pragma warning disable CS0618 // 5.2 has another beside it, 5.0 has only this one.
             builder.WithUserProperty(name, value);
+#pragma warning restore CS0618
         }
 
         MqttClientPublishResult result;

@@ -31,8 +31,8 @@ internal static class Chips
     internal static WordChip Ina219(double volts, double shuntVolts) => new WordChip().WithBigEndian(0, 0x399F)
         .WithBigEndian(1, (int)Math.Round(shuntVolts / 10e-6)).WithBigEndian(2, (int)Math.Round(volts / 4e-3) << 3);
 
-    internal static WordChip Ina236(double volts, double amperes, double watts, double ampereLsb) => new WordChip().WithBigEndian(0x3F, 0xA080)
-        .WithBigEndian(1, 4000).WithBigEndian(2, (int)Math.Round(volts / 1.6e-3)).WithBigEndian(3, (int)Math.Round(watts / (32 * ampereLsb))).WithBigEndian(4, (int)Math.Round(amperes / ampereLsb));
+    internal static WordChip Ina236(double volts, double shuntVolts) => new WordChip().WithBigEndian(0x3F, 0xA080)
+        .WithBigEndian(1, (int)Math.Round(shuntVolts / 2.5e-6)).WithBigEndian(2, (int)Math.Round(volts / 1.6e-3));
 
     internal static CommandChip Si7021(double celsius, double percent) => new(1, command => command switch
     {

@@ -33,7 +33,8 @@ internal static class KnownValues
         Make("mcp3428", "at gain 4", Mcp3428(0.3, 4), DriverOptions.None with { Gain = 4 }, ("ch2", 0.3, 0.0000157)),
         Make("ina219", "a load", Chips.Ina219(12.1, 0.05), ("voltage", 12.1, 0.004), ("shunt_voltage", 0.05, 1e-5), ("current", 0.5, 1e-4), ("power", 6.05, 0.01)),
         Make("ina219", "a current that flows back", Chips.Ina219(12.1, -0.05), DriverOptions.None with { Shunt = 0.01 }, ("current", -5, 1e-3), ("power", -60.5, 0.05)),
-        Make("ina236", "a load", Ina236(), DriverOptions.None with { Shunt = 0.008, MaxCurrent = 10 }, ("voltage", 12.0, 0.0016), ("current", 2, 0.002), ("power", 24, 0.05)),
+        Make("ina236", "a load", Chips.Ina236(12, 0.016), ("voltage", 12, 0.0016), ("shunt_voltage", 0.016, 2.5e-6), ("current", 2, 0.0004), ("power", 24, 0.01)),
+        Make("ina236", "a current that flows back", Chips.Ina236(12, -0.016), DriverOptions.None with { Shunt = 0.004 }, ("current", -4, 0.001)),
         Make("scd4x", "a room", Chips.Scd4x(812, 23.45, 51.2), ("co2", 812, 1), ("temperature", 23.45, 0.01), ("humidity", 51.2, 0.01)),
         Make("ccs811", "a room", Ccs811(), ("co2", 612, 0), ("tvoc", 32, 0)),
         Make("bh1750", "a lamp", new CommandChip(1, _ => Chips.BigEndian(1200)), ("illuminance", 1000, 1)),
@@ -81,12 +82,6 @@ internal static class KnownValues
             (data[0], data[1]) = ((byte)(counts >> 8), (byte)counts);
             data[2] = (byte)(config & 0x7F);
         });
-    }
-
-    private static WordChip Ina236()
-    {
-        int calibration = (int)(0.00512 / (10 / 32768.0 * 2 * 0.008));
-        return Chips.Ina236(12, 2, 24, 0.00512 / 0.008 / calibration);
     }
 
     private static WordChip Ccs811() => new FixedWordChip().With(0x20, 0x81).With(0x21, 0x12).With(0x00, 0x98).With(0x01, 0x10)
