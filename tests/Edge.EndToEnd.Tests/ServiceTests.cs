@@ -61,6 +61,19 @@ public sealed class ServiceTests : IDisposable
         int before = subscriber.All.Count;
         await subscriber.UntilAsync(seen => seen.Count > before + 5);
 
+        // One that reads well but cannot be opened: the old one goes on, its stream after its last tick.
+        string good = File.ReadAllText(Write(broker.Port, "climate"));
+        File.WriteAllText(config, good.Replace("model: demo", "model: nowhere.edge", StringComparison.Ordinal));
+        run.Hangup();
+        while (!Receive(systemd).StartsWith("RELOADING=1", StringComparison.Ordinal))
+        {
+        }
+
+        Assert.StartsWith("READY=1\nSTATUS=1 streams", Receive(systemd, "WATCHDOG", "STATUS"), StringComparison.Ordinal);
+        await UntilAsync(() => run.Error.Contains("cannot be opened, the old one goes on: Stream 'climate'", StringComparison.Ordinal));
+        before = subscriber.All.Count;
+        await subscriber.UntilAsync(seen => seen.Count > before + 5);
+
         // A good one is taken over; the stream that is unchanged goes on after its last tick.
         Write(broker.Port, "climate", "second");
         run.Hangup();

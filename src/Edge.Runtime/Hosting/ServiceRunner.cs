@@ -21,25 +21,48 @@ internal sealed class ServiceRunner(string configPath, ServiceNotifier notifier,
     internal async Task<bool> RunAsync()
     {
         EdgeConfig? config = ConfigFile.Load(configPath);
+        EdgeConfig? opened = null;
         bool endedWell = true;
         signals.ReloadRequested = Reload;
         while (config is not null)
         {
-            using var service = new EdgeService(config, clock, log);
+            using EdgeService service = Open(config, ref opened);
             using var running = CancellationTokenSource.CreateLinkedTokenSource(signals.Token);
-            _next = null;
-            Volatile.Write(ref _running, running);
+            Interlocked.Exchange(ref _running, running);
+            if (Volatile.Read(ref _next) is not null)
+            {
+                // SIGHUP came while this one was being opened.
+                await running.CancelAsync().ConfigureAwait(false);
+            }
+
             Task watching = WatchAsync(service, running.Token);
             endedWell = await service.RunAsync(running.Token).ConfigureAwait(false);
             Volatile.Write(ref _running, null);
             log.LogInformation("Delivered {Count} messages", service.Publisher.Delivered);
             await running.CancelAsync().ConfigureAwait(false);
             await watching.ConfigureAwait(false);
-            config = signals.Token.IsCancellationRequested ? null : _next;
+            config = Interlocked.Exchange(ref _next, null);
+            config = signals.Token.IsCancellationRequested ? null : config;
         }
 
         notifier.Stopping();
         return endedWell;
+    }
+
+    // What reads well may still not open, as when a model is missing: then the configuration that last opened goes on.
+    private EdgeService Open(EdgeConfig config, ref EdgeConfig? opened)
+    {
+        try
+        {
+            var service = new EdgeService(config, clock, log);
+            opened = config;
+            return service;
+        }
+        catch (InputException e) when (opened is not null)
+        {
+            log.LogError("The new configuration cannot be opened, the old one goes on: {Message}", e.Message);
+            return new EdgeService(opened, clock, log);
+        }
     }
 
     // A broken configuration is refused, and what runs goes on. A good one is taken over by stopping and starting: streams that
@@ -51,7 +74,7 @@ internal sealed class ServiceRunner(string configPath, ServiceNotifier notifier,
             EdgeConfig config = ConfigFile.Load(configPath);
             notifier.Reloading();
             log.LogInformation("The configuration was read again and is taken over");
-            _next = config;
+            Interlocked.Exchange(ref _next, config);
             Volatile.Read(ref _running)?.Cancel();
         }
         catch (InputException e)

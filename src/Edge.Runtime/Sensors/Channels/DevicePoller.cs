@@ -47,6 +47,7 @@ internal sealed class DevicePoller : IDisposable
     /// <returns>Whether an answer may be waited for: a reading was begun and the last one went well. Then the tick is answered, once.</returns>
     internal bool TryStart(long tick)
     {
+        bool waitedFor;
         lock (_gate)
         {
             if (_isDue || _isRunning || _isDisposed || (_backoff > TimeSpan.Zero && _clock.GetElapsedTime(_failedAt) < _backoff))
@@ -55,10 +56,10 @@ internal sealed class DevicePoller : IDisposable
             }
 
             _isDue = true;
-            _tick = _backoff == TimeSpan.Zero ? tick : NotWaitedFor;
+            waitedFor = _backoff == TimeSpan.Zero;
+            _tick = waitedFor ? tick : NotWaitedFor;
         }
 
-        bool waitedFor = _tick != NotWaitedFor;
         _bus.Post(this);
         return waitedFor;
     }
