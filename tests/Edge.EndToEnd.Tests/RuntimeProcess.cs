@@ -15,7 +15,9 @@ internal sealed partial class RuntimeProcess : IDisposable
     private RuntimeProcess(string[] args, IReadOnlyDictionary<string, string?> environment)
     {
         string program = Path.Combine(AppContext.BaseDirectory, "edge-runtime.dll");
-        var start = new ProcessStartInfo("dotnet", [program, .. args]) { RedirectStandardError = true, RedirectStandardOutput = true };
+
+        // Under nohup a child would inherit that SIGHUP is ignored.
+        var start = new ProcessStartInfo("env", ["--default-signal=HUP", "dotnet", program, .. args]) { RedirectStandardError = true, RedirectStandardOutput = true };
         foreach ((string name, string? value) in environment)
         {
             start.Environment[name] = value;
