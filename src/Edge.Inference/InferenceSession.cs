@@ -81,6 +81,39 @@ public sealed class InferenceSession
         other._state.CopyTo(_state, 0);
     }
 
+    /// <summary>
+    /// The state in real numbers: hidden states of every recurrent layer, then cell states of every LSTM layer. What a float engine of the
+    /// model it was quantised from carries on.
+    /// </summary>
+    public float[] ExportState()
+    {
+        float[] values = new float[RealState.Count(Model)];
+        RealState.Read(Model, _state, values);
+        return values;
+    }
+
+    /// <summary>Continues from a state in real numbers, as <see cref="ExportState"/> orders them, rounded to the nearest there is.</summary>
+    /// <param name="values">Finite values, as many as <see cref="ExportState"/> gives.</param>
+    /// <exception cref="ModelFormatException">They are more, fewer or not finite; the state is untouched.</exception>
+    public void ImportState(ReadOnlySpan<float> values)
+    {
+        int count = RealState.Count(Model);
+        if (values.Length != count)
+        {
+            throw new ModelFormatException($"The state has {values.Length} values where this model carries {count}. It belongs to another model; start without it.");
+        }
+
+        foreach (float value in values)
+        {
+            if (!float.IsFinite(value))
+            {
+                throw new ModelFormatException("The state holds values that are not finite. Start without it.");
+            }
+        }
+
+        RealState.Write(Model, values, _state);
+    }
+
     /// <summary>Back to the model's initial state.</summary>
     public void Reset() => Model.States.Initial.CopyTo(_state);
 

@@ -17,6 +17,7 @@ internal static class Program
             QuantizeCommand.Create(output),
             EvaluateCommand.Create(output),
             InferCommand.Create(output),
+            StepCommand.Create(output),
             TraceCommand.Create(output),
             BenchCommand.Create(output),
             SignatureCommands.CreateKeygen(output),

@@ -1,7 +1,12 @@
+using Edge.Onnx;
 using Edge.Runtime.Configuration;
+using Edge.Runtime.Engines;
 using Edge.Runtime.Mqtt;
 using Edge.Runtime.Sensors;
 using Edge.Runtime.Sensors.Channels;
+#if ONNX_RUNTIME
+using Edge.Runtime.Engines.Onnx;
+#endif
 #if DEVICE_PACKAGES
 using System.Device.Gpio;
 using System.Device.Gpio.Drivers;
@@ -13,9 +18,19 @@ using Edge.Runtime.Sensors.I2c;
 
 namespace Edge.Runtime;
 
-/// <summary>What the device packages bring, null where this build lacks them: the one place that knows.</summary>
+/// <summary>What the device packages and ONNX Runtime bring, null where this build lacks them: the one place that knows.</summary>
 internal static class DevicePackages
 {
+#if ONNX_RUNTIME
+    internal static Func<OnnxOptions, (Func<string, string?, IInferenceEngine> Load, IDisposable Models)>? Onnx { get; } = options =>
+    {
+        var engines = new OnnxEngines(options);
+        return (engines.Load, engines);
+    };
+#else
+    internal static Func<OnnxOptions, (Func<string, string?, IInferenceEngine> Load, IDisposable Models)>? Onnx => null;
+#endif
+
 #if DEVICE_PACKAGES
     internal static Func<MqttLinkOptions, IMqttLink>? MqttNetLink { get; } = options => new MqttNetLink(options);
 

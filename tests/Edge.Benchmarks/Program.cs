@@ -1,6 +1,6 @@
 using Edge.Benchmarks;
 
-// dotnet run -c Release --project tests/Edge.Benchmarks -- cell [--json] | streams | sensors | detection
+// dotnet run -c Release --project tests/Edge.Benchmarks -- cell [--json] | streams | sensors | detection | onnx
 switch (args)
 {
     case ["cell"] or ["cell", "--json"]:
@@ -9,6 +9,11 @@ switch (args)
     case ["streams"]:
         StreamsBenchmark.Run();
         return 0;
+#if ONNX_RUNTIME
+    case ["onnx", ..]:
+        OnnxBenchmark.Run(args[1..]);
+        return 0;
+#endif
     case ["detection"]:
         DetectionBenchmark.Run();
         return 0;
@@ -16,6 +21,6 @@ switch (args)
         await SensorsBenchmark.RunAsync();
         return 0;
     default:
-        Console.Error.WriteLine("Usage: cell [--json] | streams | sensors | detection");
+        Console.Error.WriteLine("Usage: cell [--json] | streams | sensors | detection | onnx");
         return 2;
 }

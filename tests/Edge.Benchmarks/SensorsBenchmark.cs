@@ -78,7 +78,7 @@ internal static class SensorsBenchmark
         internal Run(string name, string model, SensorContext context, int firstDevice)
         {
             _name = name;
-            IInferenceEngine engine = EngineFactory.Load(model);
+            IInferenceEngine engine = EngineFactory.LoadInt8(model);
             var source = new ChannelsConfig
             {
                 Channels = [.. Enumerable.Range(0, Channels).Select(i => new ChannelConfig

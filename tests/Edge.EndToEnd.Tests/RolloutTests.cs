@@ -23,8 +23,8 @@ public sealed class RolloutTests : IDisposable
             ["quantize", SharedData.Model("etth1-lstm64", "step.onnx"), "--manifest", SharedData.Model("etth1-lstm64", "model.json"), "--calibration", SharedData.Readings("ETTh1.csv"), "-o", file],
             TextWriter.Null, TextWriter.Null));
         EdgeModel model = EdgeModel.Load(file);
-        using IInferenceEngine plain = EngineFactory.Load(file);
-        using IInferenceEngine rolled = EngineFactory.Load(file, Horizon);
+        using IInferenceEngine plain = EngineFactory.LoadInt8(file);
+        using var rolled = new RolloutEngine(EngineFactory.LoadInt8(file), Horizon);
         Assert.Equal(7 * Horizon, rolled.Manifest.Outputs.Count);
         var random = new Random(4);
         float[] x = new float[7];
@@ -58,5 +58,5 @@ public sealed class RolloutTests : IDisposable
 
     [SharedDataFact]
     public void A_model_that_does_not_forecast_all_it_reads_cannot_be_rolled_out() =>
-        Assert.Contains("'forecast.horizon' feeds forecasts back as readings", Assert.Throws<InputException>(() => EngineFactory.Load("demo", Horizon)).Message, StringComparison.Ordinal);
+        Assert.Contains("'forecast.horizon' feeds forecasts back as readings", Assert.Throws<InputException>(() => new RolloutEngine(EngineFactory.LoadInt8("demo"), Horizon)).Message, StringComparison.Ordinal);
 }

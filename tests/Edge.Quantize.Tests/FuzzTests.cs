@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Text;
 using Edge.Inference.Models;
 using Edge.Inference.Reference;
+using Edge.Onnx.Graphs;
 using Edge.Quantize.Calibration;
 using Edge.Quantize.Evaluation;
 using Edge.Quantize.Import;
@@ -142,6 +143,7 @@ public sealed class FuzzTests : IDisposable
 
     private static void ImportsOrRefuses(byte[] bytes, bool quantises) => Bounded(() =>
     {
+        StepsOrRefuses(bytes);
         try
         {
             FloatModel model = FloatModels.Import(bytes);
@@ -159,6 +161,18 @@ public sealed class FuzzTests : IDisposable
             Assert.InRange(e.Message.Length, 20, 2000);
         }
     });
+
+    private static void StepsOrRefuses(byte[] bytes)
+    {
+        try
+        {
+            BankGraph.Step(StepGraph.Read(bytes));
+        }
+        catch (ModelFormatException e)
+        {
+            Assert.InRange(e.Message.Length, 20, 2000);
+        }
+    }
 
     // Weights that a flipped bit made enormous must end in a sentence too.
     private static void Quantise(FloatModel model)

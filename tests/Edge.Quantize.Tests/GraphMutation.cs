@@ -1,4 +1,4 @@
-using Edge.Quantize.Onnx.Proto;
+using Edge.Onnx.Proto;
 using Google.Protobuf;
 
 namespace Edge.Quantize.Tests;
@@ -41,7 +41,7 @@ internal static class GraphMutation
                     Mutate(node.Attribute[random.Next(node.Attribute.Count)], random);
                     break;
                 case 6:
-                    node.Attribute.Add(Mutate(new Onnx.Proto.Attribute { Name = new[] { "axis", "perm", "axes", "hidden_size", "direction", "clip", "layout", "activations", "transB", "starts", "value" }[random.Next(11)] }, random));
+                    node.Attribute.Add(Mutate(new Edge.Onnx.Proto.Attribute { Name = new[] { "axis", "perm", "axes", "hidden_size", "direction", "clip", "layout", "activations", "transB", "starts", "value" }[random.Next(11)] }, random));
                     break;
                 case 7 when tensor?.Dims.Count > 0:
                     tensor.Dims[random.Next(tensor.Dims.Count)] = Numbers[random.Next(Numbers.Length)];
@@ -70,7 +70,7 @@ internal static class GraphMutation
         return model.ToByteArray();
     }
 
-    private static Onnx.Proto.Attribute Mutate(Onnx.Proto.Attribute attribute, Random random)
+    private static Edge.Onnx.Proto.Attribute Mutate(Edge.Onnx.Proto.Attribute attribute, Random random)
     {
         attribute.I = Numbers[random.Next(Numbers.Length)];
         attribute.F = new[] { 0f, -1f, 1f, 1e38f, float.NaN, float.PositiveInfinity }[random.Next(6)];

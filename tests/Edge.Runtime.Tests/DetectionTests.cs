@@ -88,7 +88,7 @@ public sealed class DetectionTests(ITestOutputHelper output)
 
     private static async Task<(Forecaster Forecaster, List<int> Opened)> RunAsync(int seed, FaultConfig[] faults, int ticks)
     {
-        using IInferenceEngine engine = EngineFactory.Load("demo");
+        using IInferenceEngine engine = EngineFactory.LoadInt8("demo");
         using var sensor = new SimulatedSensor(
             new SimulatedConfig { Seed = seed, Speed = PlaybackSpeed.Max, Faults = faults }, new Greenhouse(seed), engine.Manifest.Columns, Period, new ManualClock());
         var forecaster = new Forecaster(engine, 0.9);

@@ -194,7 +194,7 @@ public sealed class SensorStreamTests
         JsonElement[] readings = Payloads(messages, "reading");
         double errors = 0;
         double unchanged = 0;
-        double[] std = [.. EngineFactory.Load("demo").Manifest.Std];
+        double[] std = [.. EngineFactory.LoadInt8("demo").Manifest.Std];
         foreach (JsonElement forecast in Payloads(messages, "forecast"))
         {
             int seq = forecast.GetProperty("seq").GetInt32();
@@ -229,7 +229,7 @@ public sealed class SensorStreamTests
         var stuck = new TaskCompletionSource();
         int ticks = 0;
         var source = new SimulatedConfig { Seed = 3 };
-        IInferenceEngine engine = EngineFactory.Load("demo");
+        IInferenceEngine engine = EngineFactory.LoadInt8("demo");
         using var stream = new SensorStream(
             "greenhouse", new StreamConfig { Name = "climate", Model = "demo", Source = source },
             new SimulatedSensor(source, new Greenhouse(3), engine.Manifest.Columns, TimeSpan.FromSeconds(0.2), clock), engine,
@@ -257,7 +257,7 @@ public sealed class SensorStreamTests
         .Select(message => message.Topic + System.Text.Encoding.UTF8.GetString(message.Payload.Span)).ToArray();
 
     private static SensorStream Stream(double?[][] rows, CommitAction commit) => new(
-        "greenhouse", new StreamConfig { Name = "climate", Model = "demo", Source = new SimulatedConfig() }, new ListSensor(rows), EngineFactory.Load("demo"),
+        "greenhouse", new StreamConfig { Name = "climate", Model = "demo", Source = new SimulatedConfig() }, new ListSensor(rows), EngineFactory.LoadInt8("demo"),
         TimeSpan.FromDays(7), commit, new ManualClock(), NullLogger.Instance);
 
     private static double?[][] Rows(int count)
@@ -276,7 +276,7 @@ public sealed class SensorStreamTests
         var messages = new List<MqttMessage>();
         var config = new StreamConfig { Name = "climate", Model = "demo", HoldTicks = holdTicks, Source = new SimulatedConfig() };
         using var stream = new SensorStream(
-            "greenhouse", config, new ListSensor(rows), EngineFactory.Load("demo"), TimeSpan.FromDays(7), Collect, new ManualClock(), NullLogger.Instance);
+            "greenhouse", config, new ListSensor(rows), EngineFactory.LoadInt8("demo"), TimeSpan.FromDays(7), Collect, new ManualClock(), NullLogger.Instance);
         await stream.RunAsync(default);
         return messages;
 

@@ -94,7 +94,7 @@ public sealed class SimulatedSensorTests
     [InlineData("Cycle")]
     public void A_shape_gives_any_models_columns_around_their_means(string shape)
     {
-        Edge.Inference.Models.ModelManifest manifest = Edge.Runtime.Engines.EngineFactory.Load("demo").Manifest;
+        Edge.Inference.Models.ModelManifest manifest = Edge.Runtime.Engines.EngineFactory.LoadInt8("demo").Manifest;
         var config = new SimulatedConfig { Shape = Enum.Parse<SimulatedShape>(shape), Seed = 3, Turn = TimeSpan.FromSeconds(20) };
         SimulatedPlant plant = SimulatedPlant.Create(config, manifest, Period);
         SimulatedPlant again = SimulatedPlant.Create(config, manifest, Period);

@@ -5,6 +5,10 @@ using Edge.Inference.Models;
 using Edge.Inference.Reference;
 using Edge.Quantize.Calibration;
 using Edge.Quantize.Import;
+#if ONNX_RUNTIME
+using Edge.Onnx;
+using Edge.Onnx.OnnxRuntime;
+#endif
 
 namespace Edge.Quantize.Commands;
 
@@ -16,7 +20,7 @@ internal static class InferCommand
         var model = new Argument<string>("MODEL") { Description = "An int8 model of edge-quantize, or a float model (.onnx, .safetensors, .npz)." };
         var input = new Option<string>("--input") { Description = "Rows of normalised inputs, little-endian float32; of symbols, int64, if the name ends in .i64.", Required = true };
         var outputPath = new Option<string>("--output") { Description = "Where the outputs go, little-endian float32.", Required = true };
-        var engine = new Option<string?>("--engine") { Description = "int8 (default for int8 models) or float (default for float models)." };
+        var engine = new Option<string?>("--engine") { Description = "int8 (default for int8 models), float (default for float models), or onnx: ONNX Runtime on the processor." };
         engine.AcceptOnlyFromAmong("int8", "float", "onnx");
         var kernel = new Option<string?>("--kernel") { Description = $"Kernel of the int8 engine, all with the same result; on this processor: {string.Join(", ", InferenceSession.Kernels)}." };
         var stateIn = new Option<string?>("--state-in") { Description = "Start from this saved state." };
@@ -25,7 +29,7 @@ internal static class InferCommand
         command.SetAction(parsed =>
         {
             string path = parsed.GetRequiredValue(model);
-            Stepper stepper = Open(path, parsed.GetValue(engine), parsed.GetValue(kernel));
+            using Stepper stepper = Open(path, parsed.GetValue(engine), parsed.GetValue(kernel));
             if (parsed.GetValue(stateIn) is { } from)
             {
                 try
@@ -65,10 +69,24 @@ internal static class InferCommand
                 throw new InputException($"'{path}' is an int8 model; --engine float needs the float model it was made from.");
             case "int8":
                 throw new InputException($"'{path}' is a float model; quantise it first: edge-quantize quantize {path} --manifest … --calibration … -o model.safetensors.");
+            case "onnx" when isInt8:
+                throw new InputException($"'{path}' is an int8 model; --engine onnx needs the ONNX file it was made from.");
             default:
-                throw new InputException("--engine onnx (ONNX Runtime) is not part of this version; --engine float runs the same model on the built-in float reference.");
+                return OpenOnnx(path);
         }
     }
+
+#if ONNX_RUNTIME
+    private static Stepper OpenOnnx(string path)
+    {
+        OnnxModel model = OnnxModel.Load(path, new OnnxOptions());
+        int row = model.Open();
+        return new Stepper(model.InputCount, model.OutputCount, (inputs, outputs) => model.Step(row, inputs, outputs), () => model.Save(row), bytes => model.Restore(row, bytes), model);
+    }
+#else
+    private static Stepper OpenOnnx(string path) =>
+        throw new InputException($"This build was made without ONNX Runtime; --engine float runs '{path}' on the built-in float reference.");
+#endif
 
     private static InferenceSession NewSession(EdgeModel model, string? kernel)
     {
@@ -105,5 +123,8 @@ internal static class InferCommand
 
     private delegate void StepAction(ReadOnlySpan<float> inputs, Span<float> outputs);
 
-    private sealed record Stepper(int InputCount, int OutputCount, StepAction Step, Func<byte[]> Save, Action<byte[]> Restore);
+    private sealed record Stepper(int InputCount, int OutputCount, StepAction Step, Func<byte[]> Save, Action<byte[]> Restore, IDisposable? Owned = null) : IDisposable
+    {
+        public void Dispose() => Owned?.Dispose();
+    }
 }

@@ -1,4 +1,4 @@
-using Edge.Quantize.Onnx.Proto;
+using Edge.Onnx.Proto;
 
 namespace Edge.Quantize.Onnx;
 

@@ -1,6 +1,8 @@
 using System.Security.Cryptography;
+using Edge.Inference.Models;
 using Edge.Inference.Reference;
-using Edge.Quantize.Onnx.Proto;
+using Edge.Onnx.Graphs;
+using Edge.Onnx.Proto;
 using Google.Protobuf;
 
 namespace Edge.Quantize.Onnx;
@@ -75,7 +77,14 @@ internal sealed partial class OnnxImporter
             throw new InputException("This file holds no ONNX graph. Export the model again, for instance with torch.onnx.export.");
         }
 
-        return new OnnxImporter(model, new ExternalData(folder)).Walk(Convert.ToHexStringLower(SHA256.HashData(bytes)));
+        try
+        {
+            return new OnnxImporter(model, new ExternalData(folder)).Walk(Convert.ToHexStringLower(SHA256.HashData(bytes)));
+        }
+        catch (ModelFormatException e)
+        {
+            throw new InputException(e.Message, e);
+        }
     }
 
     private FloatModel Walk(string sha256)

@@ -1,4 +1,4 @@
-using Edge.Quantize.Onnx.Proto;
+using Edge.Onnx.Proto;
 
 namespace Edge.Quantize.Onnx;
 
@@ -33,5 +33,5 @@ internal sealed class OnnxNode(Node proto, int index)
 
     internal TensorProto? Tensor(string attribute) => Find(attribute)?.T;
 
-    private Proto.Attribute? Find(string attribute) => proto.Attribute.FirstOrDefault(item => item.Name == attribute);
+    private Edge.Onnx.Proto.Attribute? Find(string attribute) => proto.Attribute.FirstOrDefault(item => item.Name == attribute);
 }

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
-using Edge.Quantize.Onnx.Proto;
+using Edge.Onnx.Graphs;
+using Edge.Onnx.Proto;
 
 namespace Edge.Quantize.Onnx;
 

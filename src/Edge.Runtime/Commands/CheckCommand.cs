@@ -24,11 +24,12 @@ internal static class CheckCommand
             EdgeConfig edge = ConfigFile.Load(parsed.GetRequiredValue(config));
             using ILoggerFactory logs = ServiceLog.Create();
             using var sensors = new SensorContext(edge, TimeProvider.System, logs.CreateLogger("edge"));
+            using var engines = new EngineFactory(edge.OnnxRuntime);
             bool well = true;
             Say("configuration", null);
             foreach (StreamConfig stream in edge.Streams)
             {
-                Say($"stream {stream.Name}", Try(() => CheckStream(stream, sensors)));
+                Say($"stream {stream.Name}", Try(() => CheckStream(stream, engines, sensors)));
             }
 
             well &= parsed.GetValue(noSensors) || SensorsCommand.ShowConfigured(edge, sensors, output);
@@ -46,9 +47,9 @@ internal static class CheckCommand
         return command;
     }
 
-    private static void CheckStream(StreamConfig stream, SensorContext sensors)
+    private static void CheckStream(StreamConfig stream, EngineFactory engines, SensorContext sensors)
     {
-        using IInferenceEngine engine = EngineFactory.Load(stream.Model, stream.Forecast.Horizon);
+        using IInferenceEngine engine = engines.Load(stream);
         TimeSpan period = stream.Period ?? TimeSpan.FromSeconds(engine.Manifest.PeriodSeconds);
         using ISensor sensor = SensorFactory.Open(stream.Source, engine.Manifest, period, sensors);
     }

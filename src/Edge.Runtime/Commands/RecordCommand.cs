@@ -32,7 +32,8 @@ internal static class RecordCommand
 
             using ILoggerFactory logs = ServiceLog.Create();
             using var context = new SensorContext(edge, TimeProvider.System, logs.CreateLogger("edge"));
-            (ISensor sensor, IReadOnlyList<string> columns) = Open(chosen, context);
+            using var engines = new EngineFactory(edge.OnnxRuntime);
+            (ISensor sensor, IReadOnlyList<string> columns) = Open(chosen, engines, context);
             using ISensor opened = sensor;
             using var stop = new StopSignal();
             string path = parsed.GetRequiredValue(target);
@@ -46,7 +47,7 @@ internal static class RecordCommand
     }
 
     // Live channels need no model to be recorded: the recording is what one is trained from.
-    private static (ISensor Sensor, IReadOnlyList<string> Columns) Open(StreamConfig stream, SensorContext context)
+    private static (ISensor Sensor, IReadOnlyList<string> Columns) Open(StreamConfig stream, EngineFactory engines, SensorContext context)
     {
         if (stream is { Model.Length: 0, Source: ChannelsConfig channels })
         {
@@ -54,7 +55,7 @@ internal static class RecordCommand
             return (SensorFactory.OpenChannels(channels, columns, stream.Period ?? DefaultPeriod, context), columns);
         }
 
-        using IInferenceEngine engine = EngineFactory.Load(stream.Model);
+        using IInferenceEngine engine = engines.Load(stream);
         TimeSpan period = stream.Period ?? TimeSpan.FromSeconds(engine.Manifest.PeriodSeconds);
         return (SensorFactory.Open(stream.Source, engine.Manifest, period, context), engine.Manifest.Columns);
     }

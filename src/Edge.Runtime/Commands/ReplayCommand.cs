@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Edge.Inference.Models;
+using Edge.Onnx;
 using Edge.Runtime.Configuration;
 using Edge.Runtime.Engines;
 using Edge.Runtime.Hosting;
@@ -15,7 +16,7 @@ internal static class ReplayCommand
 {
     internal static Command Create(TextWriter output)
     {
-        var model = new Option<string>("--model") { Description = "A .safetensors model of edge-quantize, or demo.", Required = true };
+        var model = new Option<string>("--model") { Description = "A .safetensors model of edge-quantize, an .onnx file with its manifest beside it, or demo.", Required = true };
         var data = new Option<string>("--data") { Description = "Readings in the model's columns, .csv.", Required = true };
         var target = new Option<string>("--output") { Description = "Where the payloads go, one JSON object a line.", Required = true };
         var device = new Option<string>("--device") { Description = "Device name in the payloads.", DefaultValueFactory = _ => "replay" };
@@ -29,14 +30,19 @@ internal static class ReplayCommand
         command.SetAction(async (parsed, cancel) =>
         {
             using ILoggerFactory logs = ServiceLog.Create();
-            using IInferenceEngine engine = EngineFactory.Load(parsed.GetRequiredValue(model), RequireHorizon(parsed.GetValue(horizon)));
+            string path = parsed.GetRequiredValue(model);
             var replay = new ReplayConfig { File = parsed.GetRequiredValue(data), TimeColumn = parsed.GetValue(timeColumn), Speed = PlaybackSpeed.Max };
             var config = new StreamConfig
             {
-                Name = RequireName("--stream", parsed.GetValue(stream) ?? StreamName(engine.Manifest)),
-                Model = parsed.GetRequiredValue(model),
+                Name = "",
+                Model = path,
+                Engine = EngineFactory.KindOf(path),
                 Source = replay,
+                Forecast = new ForecastConfig { Horizon = RequireHorizon(parsed.GetValue(horizon)) },
             };
+            using var engines = new EngineFactory(new OnnxOptions());
+            using IInferenceEngine engine = engines.Load(config);
+            config = config with { Name = RequireName("--stream", parsed.GetValue(stream) ?? StreamName(engine.Manifest)) };
             string deviceName = RequireName("--device", parsed.GetRequiredValue(device));
             TimeSpan period = TimeSpan.FromSeconds(engine.Manifest.PeriodSeconds);
             var sensor = new ReplaySensor(replay, engine.Manifest.Columns, period, TimeProvider.System);

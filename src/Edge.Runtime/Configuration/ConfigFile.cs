@@ -1,5 +1,7 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
+using Edge.Onnx;
+using Edge.Runtime.Engines;
 using YamlDotNet.Core;
 using YamlDotNet.RepresentationModel;
 
@@ -11,8 +13,6 @@ internal static partial class ConfigFile
     private const long FileMaxBytes = 1 << 20;
 
     private const int DepthMax = 32;
-
-    private const string NotYet = "is not part of this version";
 
     /// <exception cref="InputException">The file cannot be read or has mistakes: one line each, with line and column.</exception>
     internal static EdgeConfig Load(string path)
@@ -93,6 +93,7 @@ internal static partial class ConfigFile
         TimeSpan durability = map.Text("durability") is "tick" ? TimeSpan.Zero : map.Duration("durability") ?? TimeSpan.FromSeconds(5);
         string sysfs = map.Text("sysfs") is { } root ? Path.Combine(folder, root) : "/sys";
         MqttConfig mqtt = map.Map("mqtt") is { } mqttMap ? ReadMqtt(mqttMap) : new MqttConfig();
+        OnnxOptions onnx = ReadOnnxRuntime(map, folder, state);
         StreamConfig[] streams = map.Maps("streams").Select(stream => ReadStream(stream, folder)).ToArray();
         if (streams.Length == 0)
         {
@@ -105,23 +106,42 @@ internal static partial class ConfigFile
         }
 
         map.RejectUnknown();
-        return new EdgeConfig { Device = device, StateFolder = state, Durability = durability, Mqtt = mqtt, Sysfs = sysfs, Streams = streams };
+        return new EdgeConfig { Device = device, StateFolder = state, Durability = durability, Mqtt = mqtt, Sysfs = sysfs, OnnxRuntime = onnx, Streams = streams };
+    }
+
+    private static OnnxOptions ReadOnnxRuntime(YamlMap root, string folder, string? state)
+    {
+        if (root.Map("onnxruntime") is not { } map)
+        {
+            return new OnnxOptions();
+        }
+
+        long memory = map.Bytes("memory_limit", 0);
+        var onnx = new OnnxOptions
+        {
+            Library = map.Text("library") is { } library ? Path.Combine(folder, library) : null,
+            Providers = map.Texts("providers", ["cpu"], OnnxOptions.KnownProviders),
+            Device = map.Whole("device", 0, 0, 63),
+            MemoryMaxBytes = memory > 0 ? memory : null,
+            Half = map.Flag("fp16", false),
+            Threads = map.Whole("threads", 1, 1, 64),
+            CacheFolder = state is null ? null : Path.Combine(state, "tensorrt"),
+        };
+        map.RejectUnknown();
+        return onnx;
     }
 
     private static StreamConfig ReadStream(YamlMap map, string folder)
     {
-        string engine = map.Text("engine") ?? "int8";
-        if (engine != "int8")
-        {
-            map.Fail("engine", engine == "onnx" ? $"engine onnx {NotYet}; say int8" : $"'engine' must be int8 or onnx, not '{engine}'");
-        }
-
         // Channels can be recorded before there is a model of them.
         string model = map.Has("channels") ? map.Text("model") ?? "" : map.RequiredText("model", "a .safetensors file of edge-quantize, or demo");
         var stream = new StreamConfig
         {
             Name = Name(map, "name", "the stream's name in topics"),
             Model = model == "demo" || model.Length == 0 ? model : Path.Combine(folder, model),
+            Engine = map.Choice("engine", EngineFactory.KindOf(model)),
+            Manifest = map.Text("manifest") is { } manifest ? Path.Combine(folder, manifest) : null,
+            StateFrom = map.Text("state_from") is { } stateFrom ? Path.Combine(folder, stateFrom) : null,
             Period = map.Duration("period"),
             HoldTicks = map.Whole("hold", 5, 0, 100_000),
             Source = ReadSource(map, folder),

@@ -1,3 +1,5 @@
+using Edge.Onnx;
+
 namespace Edge.Runtime.Configuration;
 
 /// <summary>The whole of edge.yaml, checked.</summary>
@@ -16,6 +18,9 @@ internal sealed record EdgeConfig
 
     /// <summary>Where the kernel shows its devices.</summary>
     public string Sysfs { get; init; } = "/sys";
+
+    /// <summary>How models of engine onnx are computed.</summary>
+    public OnnxOptions OnnxRuntime { get; init; } = new();
 
     public required IReadOnlyList<StreamConfig> Streams { get; init; }
 }
@@ -69,6 +74,16 @@ internal sealed record OutboxConfig
     public TimeSpan AgeMax { get; init; } = TimeSpan.FromDays(7);
 }
 
+/// <summary>What computes a model.</summary>
+internal enum EngineKind
+{
+    /// <summary>The int8 cell.</summary>
+    Int8,
+
+    /// <summary>The float model itself, on ONNX Runtime.</summary>
+    Onnx,
+}
+
 internal sealed record StreamConfig
 {
     /// <summary>Name of the stream in topics, [a-z0-9_-]+.</summary>
@@ -76,6 +91,15 @@ internal sealed record StreamConfig
 
     /// <summary>Path of a model file, <c>demo</c> for the bundled one, or empty for a stream that can only be recorded yet.</summary>
     public required string Model { get; init; }
+
+    /// <summary>What computes it.</summary>
+    public EngineKind Engine { get; init; }
+
+    /// <summary>Path of an ONNX model's manifest; null for the one beside it.</summary>
+    public string? Manifest { get; init; }
+
+    /// <summary>Path of the model that the saved state may still be of: the same weights in another engine. Null for none.</summary>
+    public string? StateFrom { get; init; }
 
     /// <summary>Time from tick to tick; null for the model's own.</summary>
     public TimeSpan? Period { get; init; }

@@ -199,6 +199,24 @@ internal sealed partial class YamlMap
         return otherwise;
     }
 
+    /// <summary>A list of names, each of those known and each once.</summary>
+    internal IReadOnlyList<string> Texts(string key, IReadOnlyList<string> otherwise, IReadOnlyList<string> known)
+    {
+        if (!Take(key, out YamlNode node))
+        {
+            return otherwise;
+        }
+
+        string[] texts = node is YamlSequenceNode sequence ? [.. sequence.Children.Select(item => (item as YamlScalarNode)?.Value ?? "")] : [];
+        if (texts.Length > 0 && texts.All(known.Contains) && texts.Distinct().Count() == texts.Length)
+        {
+            return texts;
+        }
+
+        _errors.Add(node, $"'{key}' must be a list of some of {string.Join(", ", known)}, each once");
+        return otherwise;
+    }
+
     internal T Choice<T>(string key, T otherwise)
         where T : struct, Enum
     {

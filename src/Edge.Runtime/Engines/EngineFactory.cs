@@ -1,23 +1,38 @@
 using Edge.Inference.Models;
+using Edge.Onnx;
+using Edge.Runtime.Configuration;
 using Edge.Runtime.Engines.Int8;
 
 namespace Edge.Runtime.Engines;
 
-/// <summary>Loads the model a stream names.</summary>
-internal static class EngineFactory
+/// <summary>Loads the models that streams name.</summary>
+internal sealed class EngineFactory(OnnxOptions onnx) : IDisposable
 {
     private const string BundledModel = "Edge.Runtime.Demo.greenhouse.safetensors";
 
-    /// <param name="model">Path of a model file, or <c>demo</c> for the bundled greenhouse.</param>
-    /// <param name="horizon">Ticks for which a one-step model is rolled out; 1 for the model's own outputs.</param>
+    private (Func<string, string?, IInferenceEngine> Load, IDisposable Models)? _onnx;
+
+    /// <summary>What a model's file name says of its engine.</summary>
+    internal static EngineKind KindOf(string model) => model.EndsWith(".onnx", StringComparison.OrdinalIgnoreCase) ? EngineKind.Onnx : EngineKind.Int8;
+
+    /// <summary>Loads a stream's model.</summary>
     /// <exception cref="InputException">The model cannot be used.</exception>
-    internal static IInferenceEngine Load(string model, int horizon = 1)
+    internal IInferenceEngine Load(StreamConfig stream)
     {
-        IInferenceEngine engine = LoadModel(model);
-        return horizon == 1 ? engine : new RolloutEngine(engine, horizon);
+        IInferenceEngine engine = stream.Engine == EngineKind.Int8 ? LoadInt8(stream.Model) : LoadOnnx(stream.Model, stream.Manifest);
+        return stream.Forecast.Horizon == 1 ? engine : new RolloutEngine(engine, stream.Forecast.Horizon);
     }
 
-    private static Int8Engine LoadModel(string model)
+    /// <summary>Loads the model that a stream's saved state may still be of, or null.</summary>
+    /// <exception cref="InputException">The model cannot be used.</exception>
+    internal IInferenceEngine? LoadStateFrom(StreamConfig stream) =>
+        stream.StateFrom is { } model ? Load(stream with { Model = model, Engine = KindOf(model) }) : null;
+
+    public void Dispose() => _onnx?.Models.Dispose();
+
+    /// <param name="model">Path of a model file of edge-quantize, or <c>demo</c> for the bundled greenhouse.</param>
+    /// <exception cref="InputException">The model cannot be used.</exception>
+    internal static IInferenceEngine LoadInt8(string model)
     {
         if (model.Length == 0)
         {
@@ -27,17 +42,38 @@ internal static class EngineFactory
         try
         {
             EdgeModel loaded = model == "demo" ? EdgeModel.Parse(ReadBundled()) : EdgeModel.Load(model);
-            if (loaded.ReadsSymbols || !loaded.Manifest.IsForecast)
-            {
-                throw new InputException(
-                    $"Model '{model}' {(loaded.ReadsSymbols ? "reads symbols, not readings" : "has outputs that forecast no column")}: a stream needs a model of readings whose manifest names every output COLUMN[t+N].");
-            }
-
+            RequireForecasts(model, loaded.Manifest, loaded.ReadsSymbols);
             return new Int8Engine(loaded);
         }
         catch (Exception e) when (e is ModelFormatException or ArgumentException)
         {
             throw new InputException(e.Message, e);
+        }
+    }
+
+    private IInferenceEngine LoadOnnx(string model, string? manifest)
+    {
+        try
+        {
+            _onnx ??= DevicePackages.Onnx is { } open
+                ? open(onnx)
+                : throw new InputException("This build was made without ONNX Runtime. Quantise the model (edge-quantize) and say engine: int8, or build where the registry or npm has it.");
+            IInferenceEngine engine = _onnx.Value.Load(model, manifest);
+            RequireForecasts(model, engine.Manifest, readsSymbols: false);
+            return engine;
+        }
+        catch (ModelFormatException e)
+        {
+            throw new InputException(e.Message, e);
+        }
+    }
+
+    private static void RequireForecasts(string model, ModelManifest manifest, bool readsSymbols)
+    {
+        if (readsSymbols || !manifest.IsForecast)
+        {
+            throw new InputException(
+                $"Model '{model}' {(readsSymbols ? "reads symbols, not readings" : "has outputs that forecast no column")}: a stream needs a model of readings whose manifest names every output COLUMN[t+N].");
         }
     }
 

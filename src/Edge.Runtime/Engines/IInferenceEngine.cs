@@ -28,6 +28,13 @@ internal interface IInferenceEngine : IDisposable
     /// <summary>Gives the state to an engine that <see cref="Fork"/> made.</summary>
     void CopyStateTo(IInferenceEngine fork);
 
+    /// <summary>The state in real numbers: hidden states of every recurrent layer, then cell states of every LSTM layer.</summary>
+    float[] ExportState();
+
+    /// <summary>Goes on from a state in real numbers, of another engine of the same weights.</summary>
+    /// <exception cref="ModelFormatException">It is another model's.</exception>
+    void ImportState(ReadOnlySpan<float> values);
+
     byte[] SaveState();
 
     /// <exception cref="ModelFormatException">The state is damaged or another model's.</exception>

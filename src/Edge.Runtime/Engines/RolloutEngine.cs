@@ -65,6 +65,10 @@ internal sealed class RolloutEngine : IInferenceEngine
         }
     }
 
+    public float[] ExportState() => _engine.ExportState();
+
+    public void ImportState(ReadOnlySpan<float> values) => _engine.ImportState(values);
+
     public byte[] SaveState() => _engine.SaveState();
 
     public void RestoreState(ReadOnlySpan<byte> saved) => _engine.RestoreState(saved);

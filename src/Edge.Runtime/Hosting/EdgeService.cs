@@ -24,6 +24,7 @@ internal sealed class EdgeService : IDisposable
     private readonly Lock _commitGate = new();
     private readonly StateStore? _store;
     private readonly Outbox _outbox;
+    private readonly EngineFactory _engines;
     private readonly SensorContext _sensors;
     private readonly List<SensorStream> _streams = [];
     private readonly List<IDisposable> _alarms = [];
@@ -41,6 +42,7 @@ internal sealed class EdgeService : IDisposable
         _started = clock.GetTimestamp();
         _store = config.StateFolder is null ? null : StateStore.Open(config.StateFolder, config.Durability, config.Mqtt.Outbox.AgeMax, clock, BootId(), log);
         _outbox = new Outbox(config.Mqtt.Outbox.SizeMaxBytes, _store);
+        _engines = new EngineFactory(config.OnnxRuntime);
         _sensors = new SensorContext(config, clock, log);
         _sources = config.Streams.ToDictionary(stream => stream.Name, Source);
         var problems = new List<string>();
@@ -122,17 +124,25 @@ internal sealed class EdgeService : IDisposable
     {
         _streams.ForEach(stream => stream.Dispose());
         _alarms.ForEach(alarm => alarm.Dispose());
+        _engines.Dispose();
         _sensors.Dispose();
         _store?.Dispose();
     }
 
     private SensorStream Open(StreamConfig stream)
     {
-        IInferenceEngine engine = EngineFactory.Load(stream.Model, stream.Forecast.Horizon);
+        IInferenceEngine engine = _engines.Load(stream);
+        if (stream.Engine == EngineKind.Onnx)
+        {
+            // Another provider than the first that was asked for is no small thing.
+            bool isFirst = engine.Description.EndsWith(_config.OnnxRuntime.Providers[0], StringComparison.Ordinal);
+            _log.Log(isFirst ? LogLevel.Information : LogLevel.Warning, "{Stream}: {Engine}", stream.Name, engine.Description);
+        }
+
         TimeSpan period = stream.Period ?? TimeSpan.FromSeconds(engine.Manifest.PeriodSeconds);
         ISensor sensor = SensorFactory.Open(stream.Source, engine.Manifest, period, _sensors);
         var opened = new SensorStream(_config.Device, stream, sensor, engine, _config.Mqtt.Outbox.AgeMax, CommitAsync, _clock, _log) { Alarm = OpenAlarm(stream.Anomaly) };
-        Resume(opened);
+        Resume(opened, stream);
         return opened;
     }
 
@@ -154,7 +164,7 @@ internal sealed class EdgeService : IDisposable
     }
 
     // Where the stream stood when it was last committed, if it still reads the same source with the same model.
-    private void Resume(SensorStream stream)
+    private void Resume(SensorStream stream, StreamConfig config)
     {
         if (_store?.Load(stream.Name) is not { } saved)
         {
@@ -162,9 +172,14 @@ internal sealed class EdgeService : IDisposable
         }
 
         byte[] snapshot = saved.Source == _sources[stream.Name] ? saved.Snapshot : [];
+        using IInferenceEngine? writtenBy = _engines.LoadStateFrom(config);
         if (stream.Resume(saved.Seq, snapshot))
         {
             _log.LogInformation("{Stream}: goes on after tick {Seq}", stream.Name, saved.Seq);
+        }
+        else if (writtenBy is not null && stream.Resume(saved.Seq, snapshot, writtenBy))
+        {
+            _log.LogInformation("{Stream}: goes on after tick {Seq}, its state converted from '{Model}'", stream.Name, saved.Seq, config.StateFrom);
         }
         else if (saved.Snapshot.Length > 0)
         {

@@ -89,12 +89,24 @@ internal sealed class Forecaster
         }
     }
 
+    /// <param name="from">What <see cref="Save"/> wrote.</param>
+    /// <param name="writtenBy">The engine whose state it holds, if that is another one of the same weights.</param>
     /// <exception cref="ModelFormatException">The state is damaged or another model's.</exception>
-    internal void Load(BinaryReader from)
+    internal void Load(BinaryReader from, IInferenceEngine? writtenBy = null)
     {
         _errorSquare = from.ReadDouble();
         _persistenceSquare = from.ReadDouble();
-        _engine.RestoreState(from.ReadBytes(from.ReadInt32()));
+        byte[] state = from.ReadBytes(from.ReadInt32());
+        if (writtenBy is null)
+        {
+            _engine.RestoreState(state);
+        }
+        else
+        {
+            writtenBy.RestoreState(state);
+            _engine.ImportState(writtenBy.ExportState());
+        }
+
         for (int k = 0; k < _y.Length; k++)
         {
             _y[k] = from.ReadSingle();

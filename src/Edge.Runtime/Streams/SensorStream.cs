@@ -158,21 +158,26 @@ internal sealed class SensorStream : IDisposable
 
     /// <summary>Goes on after tick <paramref name="seq"/>, with what the stream was then where that fits its model and configuration.</summary>
     /// <returns>Whether it did; if not, the stream begins anew, but with no number used twice.</returns>
-    internal bool Resume(long seq, byte[] snapshot)
+    /// <param name="seq">The last tick's number.</param>
+    /// <param name="snapshot">What <see cref="Save"/> gave then.</param>
+    /// <param name="writtenBy">The engine it was saved with, if that is another one of the same weights: its state is converted.</param>
+    internal bool Resume(long seq, byte[] snapshot, IInferenceEngine? writtenBy = null)
     {
         _seq = seq;
         _firstSeq = seq + 1;
 
         // The same model and configuration write snapshots of the same length.
         byte[] fresh = Save();
-        const int Named = 1 + 32;
-        if (snapshot.Length != fresh.Length || !snapshot.AsSpan(0, Named).SequenceEqual(fresh.AsSpan(0, Named)))
+        const int Sha = 1;
+        int length = fresh.Length + (writtenBy is null ? 0 : writtenBy.SaveState().Length - _engine.SaveState().Length);
+        Convert.FromHexString((writtenBy ?? _engine).ModelSha256, fresh.AsSpan(Sha, 32), out _, out _);
+        if (snapshot.Length != length || !snapshot.AsSpan(0, Sha + 32).SequenceEqual(fresh.AsSpan(0, Sha + 32)))
         {
             return false;
         }
 
         using var reader = new BinaryReader(new MemoryStream(snapshot));
-        Read(reader);
+        Read(reader, writtenBy);
         _sensor.Resume(_rows);
         return true;
     }
@@ -293,7 +298,7 @@ internal sealed class SensorStream : IDisposable
         _anomalies.Save(to);
     }
 
-    private void Read(BinaryReader from)
+    private void Read(BinaryReader from, IInferenceEngine? writtenBy)
     {
         from.ReadByte();
         from.ReadBytes(32);
@@ -303,7 +308,7 @@ internal sealed class SensorStream : IDisposable
         _missed = from.ReadInt64();
         _hold.Load(from);
         _quality.Load(from);
-        _forecaster.Load(from);
+        _forecaster.Load(from, writtenBy);
         _detector.Load(from);
         _anomalies.Load(from);
     }

@@ -1,5 +1,5 @@
 using System.Runtime.InteropServices;
-using Edge.Quantize.Onnx.Proto;
+using Edge.Onnx.Proto;
 using Google.Protobuf;
 
 namespace Edge.Benchmarks;
@@ -49,7 +49,7 @@ internal sealed class LstmGraph
             }
 
             node.Output.Add([$"y{l}", $"hn{l}", $"cn{l}"]);
-            node.Attribute.Add(new Quantize.Onnx.Proto.Attribute { Name = "hidden_size", I = hidden, Type = AttributeInt });
+            node.Attribute.Add(new Edge.Onnx.Proto.Attribute { Name = "hidden_size", I = hidden, Type = AttributeInt });
             _graph.Node.Add(node);
             below = $"s{l}";
             _graph.Node.Add(new Node { OpType = "Squeeze", Name = $"squeeze{l}", Input = { $"y{l}", "axis" }, Output = { below } });
@@ -71,7 +71,7 @@ internal sealed class LstmGraph
     {
         var dimensions = new Shape();
         dimensions.Dim.Add(shape.Select(size => new Dimension { DimValue = size }));
-        values.Add(new ValueInfo { Name = name, Type = new Quantize.Onnx.Proto.Type { TensorType = new TensorType { ElemType = Float, Shape = dimensions } } });
+        values.Add(new ValueInfo { Name = name, Type = new Edge.Onnx.Proto.Type { TensorType = new TensorType { ElemType = Float, Shape = dimensions } } });
     }
 
     private void AddFloats(string name, params long[] shape)

@@ -29,7 +29,7 @@ internal sealed class StreamRig : IDisposable
     {
         EdgeConfig config = ConfigFile.Parse($"device: greenhouse\nstreams:\n  - {{ name: climate, model: demo, hold: 0, {source} }}", "edge.yaml");
         _context = (context ?? ((edge, clock, log) => new SensorContext(edge, clock, log)))(config, Clock, _log);
-        IInferenceEngine engine = EngineFactory.Load("demo");
+        IInferenceEngine engine = EngineFactory.LoadInt8("demo");
         ISensor sensor = SensorFactory.Open(config.Streams[0].Source, engine.Manifest, _period, _context);
         _stream = new SensorStream("greenhouse", config.Streams[0], sensor, engine, TimeSpan.FromDays(7), Keep, Clock, _log) { Ticked = _ => Interlocked.Increment(ref _ticks) };
     }

@@ -25,6 +25,10 @@ internal sealed class Int8Engine(EdgeModel model) : IInferenceEngine
 
     public void CopyStateTo(IInferenceEngine fork) => ((Int8Engine)fork)._session.CopyStateFrom(_session);
 
+    public float[] ExportState() => _session.ExportState();
+
+    public void ImportState(ReadOnlySpan<float> values) => _session.ImportState(values);
+
     public byte[] SaveState() => _session.Save();
 
     public void RestoreState(ReadOnlySpan<byte> saved) => _session.Restore(saved);

@@ -1,22 +1,23 @@
 using System.Globalization;
-using Edge.Quantize.Onnx.Proto;
+using Edge.Inference.Models;
+using Edge.Onnx.Proto;
 
-namespace Edge.Quantize.Onnx;
+namespace Edge.Onnx.Graphs;
 
 /// <summary>Tensor values that an ONNX file keeps in other files: only such as lie in the model's own folder are opened.</summary>
 /// <param name="folder">The model's folder; null where a model has none, and then external data is refused.</param>
 internal sealed class ExternalData(string? folder)
 {
     /// <summary>Reads so many bytes of a tensor.</summary>
-    /// <exception cref="InputException">The place is outside the model's folder, not there, or too short.</exception>
+    /// <exception cref="ModelFormatException">The place is outside the model's folder, not there, or too short.</exception>
     internal byte[] Read(TensorProto proto, string name, long length)
     {
-        string location = Entry(proto, "location") ?? throw new InputException($"Tensor '{name}' keeps its values elsewhere, but does not say in which file. The file is damaged.");
+        string location = Entry(proto, "location") ?? throw new ModelFormatException($"Tensor '{name}' keeps its values elsewhere, but does not say in which file. The file is damaged.");
         long offset = Number(proto, name, "offset") ?? 0;
         long claimed = Number(proto, name, "length") ?? length;
         if (claimed != length)
         {
-            throw new InputException($"Tensor '{name}' has {claimed} bytes in '{location}', its shape needs {length}. The file is damaged.");
+            throw new ModelFormatException($"Tensor '{name}' has {claimed} bytes in '{location}', its shape needs {length}. The file is damaged.");
         }
 
         string path = Resolve(location, name);
@@ -25,7 +26,7 @@ internal sealed class ExternalData(string? folder)
             using var stream = new FileStream(path, FileMode.Open, FileAccess.Read);
             if (offset > stream.Length || length > stream.Length - offset)
             {
-                throw new InputException($"Tensor '{name}' claims bytes {offset}..{offset + length} of '{location}', which has {stream.Length}. The file is cut off or not the model's.");
+                throw new ModelFormatException($"Tensor '{name}' claims bytes {offset}..{offset + length} of '{location}', which has {stream.Length}. The file is cut off or not the model's.");
             }
 
             stream.Seek(offset, SeekOrigin.Begin);
@@ -35,7 +36,17 @@ internal sealed class ExternalData(string? folder)
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException)
         {
-            throw new InputException($"Tensor '{name}' keeps its values in '{location}', which cannot be read beside the model: {e.Message}", e);
+            throw new ModelFormatException($"Tensor '{name}' keeps its values in '{location}', which cannot be read beside the model: {e.Message}", e);
+        }
+    }
+
+    /// <summary>Refuses a tensor whose values would be read from outside the model's folder.</summary>
+    /// <exception cref="ModelFormatException">They would.</exception>
+    internal void RequireInside(TensorProto proto)
+    {
+        if (proto.DataLocation == 1 || proto.ExternalData.Count > 0)
+        {
+            Resolve(Entry(proto, "location") ?? "", proto.Name);
         }
     }
 
@@ -45,7 +56,7 @@ internal sealed class ExternalData(string? folder)
         if (folder is null || location.Length == 0 || Path.IsPathRooted(location) || location.Contains('\0')
             || location.Split('/', '\\').Any(part => part is ".." || part.Contains(':')))
         {
-            throw new InputException(refusal);
+            throw new ModelFormatException(refusal);
         }
 
         // Every part may be a link to somewhere else.
@@ -56,12 +67,12 @@ internal sealed class ExternalData(string? folder)
             var file = new FileInfo(path);
             if (file.LinkTarget is not null)
             {
-                throw new InputException(refusal);
+                throw new ModelFormatException(refusal);
             }
 
             if (file.Exists && (file.Attributes & (FileAttributes.Device | FileAttributes.ReparsePoint)) != 0)
             {
-                throw new InputException(refusal);
+                throw new ModelFormatException(refusal);
             }
         }
 
@@ -78,6 +89,6 @@ internal sealed class ExternalData(string? folder)
         }
 
         return long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long number)
-            ? number : throw new InputException($"Tensor '{name}' has '{text}' as the {key} of its external data; a whole number is due. The file is damaged.");
+            ? number : throw new ModelFormatException($"Tensor '{name}' has '{text}' as the {key} of its external data; a whole number is due. The file is damaged.");
     }
 }

@@ -1,0 +1,31 @@
+using System.Runtime.InteropServices;
+using Microsoft.ML.OnnxRuntime;
+using Microsoft.ML.OnnxRuntime.Tensors;
+
+namespace Edge.Onnx.OnnxRuntime;
+
+/// <summary>A tensor in host memory that both sides see: written and read here as a span, there as an OrtValue, with nothing copied between.</summary>
+internal sealed class OnnxBuffer<T> : IDisposable
+    where T : unmanaged
+{
+    private readonly T[] _values;
+
+    internal OnnxBuffer(TensorElementType type, params ReadOnlySpan<long> shape)
+    {
+        long length = 1;
+        foreach (long size in shape)
+        {
+            length *= size;
+        }
+
+        _values = GC.AllocateArray<T>((int)length, pinned: true);
+        Value = OrtValue.CreateTensorValueWithData(
+            OrtMemoryInfo.DefaultInstance, type, shape.ToArray(), Marshal.UnsafeAddrOfPinnedArrayElement(_values, 0), length * Marshal.SizeOf<T>());
+    }
+
+    internal OrtValue Value { get; }
+
+    internal Span<T> Span => _values;
+
+    public void Dispose() => Value.Dispose();
+}

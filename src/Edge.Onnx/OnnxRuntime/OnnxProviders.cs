@@ -1,0 +1,187 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+using Edge.Inference.Models;
+using Microsoft.ML.OnnxRuntime;
+
+namespace Edge.Onnx.OnnxRuntime;
+
+/// <summary>Tries execution providers in the order asked for, and keeps why those before the chosen one were not.</summary>
+internal static partial class OnnxProviders
+{
+    private static readonly Dictionary<string, List<OrtEpDevice>> Registered = [];
+
+    /// <summary>Opens sessions with the first provider that can.</summary>
+    /// <param name="options">What is asked for.</param>
+    /// <param name="open">Opens what is to be opened; ONNX Runtime's exception means that it cannot.</param>
+    /// <returns>What was opened, by which provider, and a sentence for each that refused.</returns>
+    /// <exception cref="ModelFormatException">None can.</exception>
+    internal static (T Opened, string Provider, IReadOnlyList<string> Refused) Open<T>(OnnxOptions options, Func<SessionOptions, string, T> open)
+    {
+        var refused = new List<string>();
+        foreach (string provider in options.Providers)
+        {
+            try
+            {
+                using SessionOptions session = Create(options, provider);
+                return (open(session, provider), provider, refused);
+            }
+            catch (Exception e) when (e is OnnxRuntimeException or EntryPointNotFoundException or ModelFormatException)
+            {
+                refused.Add(Explain(provider, e.Message));
+            }
+        }
+
+        throw new ModelFormatException($"ONNX Runtime {OnnxLibrary.Version} takes this model with none of the providers {string.Join(", ", options.Providers)}: {string.Join(" ", refused)}");
+    }
+
+    /// <summary>Why a provider is not there, in words for who runs the machine.</summary>
+    internal static string Explain(string provider, string message)
+    {
+        string line = string.Join(' ', message.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
+        if (provider != "cpu" && MissingPattern().Match(line) is { Success: true } match)
+        {
+            string missing = match.Groups[1].Value;
+            string of = missing.StartsWith("libcudnn", StringComparison.Ordinal) ? "cuDNN"
+                : missing.StartsWith("libcuda.", StringComparison.Ordinal) ? "the NVIDIA driver"
+                : missing.StartsWith("libnvinfer", StringComparison.Ordinal) ? "TensorRT"
+                : missing.StartsWith("libonnxruntime", StringComparison.Ordinal) ? "ONNX Runtime for GPUs"
+                : "CUDA";
+            return $"{provider}: {missing} is missing, which is part of {of}; install it, or leave '{provider}' out of onnxruntime.providers.";
+        }
+
+        if (provider != "cpu" && (line.Contains("not enabled in this build", StringComparison.Ordinal) || line.Contains("EntryPoint", StringComparison.OrdinalIgnoreCase) || line.Contains("entry point", StringComparison.OrdinalIgnoreCase)))
+        {
+            return $"{provider}: this libonnxruntime.so was built without it; give one that has it as onnxruntime.library (docs/jetson.md).";
+        }
+
+        if (line.Contains("CUDA_ERROR_NO_DEVICE", StringComparison.Ordinal) || line.Contains("no CUDA-capable device", StringComparison.Ordinal))
+        {
+            return $"{provider}: the driver finds no GPU; check nvidia-smi, or tegrastats on a Jetson.";
+        }
+
+        if (line.Contains("driver version is insufficient", StringComparison.Ordinal))
+        {
+            return $"{provider}: the NVIDIA driver is missing or older than this CUDA; install the one that belongs to it.";
+        }
+
+        return $"{provider}: {(line.Length > 300 ? line[..300] + "…" : line).TrimEnd('.')}.";
+    }
+
+    private static SessionOptions Create(OnnxOptions options, string provider)
+    {
+        var session = new SessionOptions
+        {
+            IntraOpNumThreads = options.Threads,
+            InterOpNumThreads = 1,
+            ExecutionMode = ExecutionMode.ORT_SEQUENTIAL,
+            LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL,
+        };
+        try
+        {
+            // Who waits for a tick does not spin.
+            session.AddSessionConfigEntry("session.intra_op.allow_spinning", "0");
+            switch (provider)
+            {
+                case "cuda":
+                    AddCuda(session, options);
+                    break;
+                case "tensorrt":
+                    AddTensorRt(session, options);
+
+                    // What TensorRT cannot compute stays on the GPU.
+                    AddCuda(session, options);
+                    break;
+            }
+
+            return session;
+        }
+        catch (Exception)
+        {
+            session.Dispose();
+            throw;
+        }
+    }
+
+    private static void AddCuda(SessionOptions session, OnnxOptions options)
+    {
+        Dictionary<string, string> given = CudaOptions(options);
+        if (!OrtEnv.Instance().GetAvailableProviders().Contains("CUDAExecutionProvider") && PlugIns("cuda") is { Count: > 0 } devices)
+        {
+            session.AppendExecutionProvider(OrtEnv.Instance(), [devices[Math.Min(options.Device, devices.Count - 1)]], given);
+            return;
+        }
+
+        using var cuda = new OrtCUDAProviderOptions();
+        cuda.UpdateOptions(given);
+        session.AppendExecutionProvider_CUDA(cuda);
+    }
+
+    private static void AddTensorRt(SessionOptions session, OnnxOptions options)
+    {
+        Dictionary<string, string> given = TensorRtOptions(options);
+        if (!OrtEnv.Instance().GetAvailableProviders().Contains("TensorrtExecutionProvider") && PlugIns("tensorrt") is { Count: > 0 } devices)
+        {
+            session.AppendExecutionProvider(OrtEnv.Instance(), [devices[Math.Min(options.Device, devices.Count - 1)]], given);
+            return;
+        }
+
+        using var tensorrt = new OrtTensorRTProviderOptions();
+        tensorrt.UpdateOptions(given);
+        session.AppendExecutionProvider_Tensorrt(tensorrt);
+    }
+
+    // A library without a provider of its own takes it as a plug-in, from the file that lies beside it; the devices it then shows, or none.
+    private static List<OrtEpDevice> PlugIns(string provider)
+    {
+        string file = Path.Combine(OnnxLibrary.Folder, $"libonnxruntime_providers_{provider}.so");
+        if (!File.Exists(file))
+        {
+            return [];
+        }
+
+        string name = $"edge_{provider}";
+        lock (Registered)
+        {
+            if (!Registered.TryGetValue(name, out List<OrtEpDevice>? devices))
+            {
+                string[] before = [.. OrtEnv.Instance().GetEpDevices().Select(device => device.EpName)];
+                OrtEnv.Instance().RegisterExecutionProviderLibrary(name, file);
+                devices = [.. OrtEnv.Instance().GetEpDevices().Where(device => !before.Contains(device.EpName))];
+                Registered[name] = devices;
+            }
+
+            return devices.Count > 0 ? devices : throw new ModelFormatException("no CUDA-capable device is detected");
+        }
+    }
+
+    private static Dictionary<string, string> CudaOptions(OnnxOptions options)
+    {
+        var given = new Dictionary<string, string> { ["device_id"] = options.Device.ToString(CultureInfo.InvariantCulture) };
+        if (options.MemoryMaxBytes is { } most)
+        {
+            given["gpu_mem_limit"] = most.ToString(CultureInfo.InvariantCulture);
+        }
+
+        return given;
+    }
+
+    private static Dictionary<string, string> TensorRtOptions(OnnxOptions options)
+    {
+        var given = new Dictionary<string, string>
+        {
+            ["device_id"] = options.Device.ToString(CultureInfo.InvariantCulture),
+            ["trt_fp16_enable"] = options.Half ? "1" : "0",
+        };
+        if (options.CacheFolder is { } folder)
+        {
+            given["trt_engine_cache_enable"] = "1";
+            given["trt_engine_cache_path"] = folder;
+        }
+
+        return given;
+    }
+
+    // As the loader says it.
+    [GeneratedRegex(@"([\w.+-]+\.so[\w.]*): cannot open shared object")]
+    private static partial Regex MissingPattern();
+}
