@@ -1,8 +1,8 @@
 #if ONNX_RUNTIME
 using Edge.Inference.Models;
 using Edge.Inference.Reference;
-using Edge.Onnx.Graphs;
 using Edge.Onnx;
+using Edge.Onnx.Graphs;
 using Edge.Onnx.OnnxRuntime;
 using Edge.Quantize.Import;
 using Edge.Testing;

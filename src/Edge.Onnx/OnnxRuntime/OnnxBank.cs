@@ -1,8 +1,8 @@
 using System.Runtime.InteropServices;
 using Edge.Onnx.Graphs;
 using Microsoft.ML.OnnxRuntime;
-using OrtSession = Microsoft.ML.OnnxRuntime.InferenceSession;
 using Microsoft.ML.OnnxRuntime.Tensors;
+using OrtSession = Microsoft.ML.OnnxRuntime.InferenceSession;
 
 namespace Edge.Onnx.OnnxRuntime;
 

@@ -93,6 +93,7 @@ internal static partial class ConfigFile
         TimeSpan durability = map.Text("durability") is "tick" ? TimeSpan.Zero : map.Duration("durability") ?? TimeSpan.FromSeconds(5);
         string sysfs = map.Text("sysfs") is { } root ? Path.Combine(folder, root) : "/sys";
         MqttConfig mqtt = map.Map("mqtt") is { } mqttMap ? ReadMqtt(mqttMap) : new MqttConfig();
+        TelemetryConfig? telemetry = ReadTelemetry(map);
         OnnxOptions onnx = ReadOnnxRuntime(map, folder, state);
         StreamConfig[] streams = map.Maps("streams").Select(stream => ReadStream(stream, folder)).ToArray();
         if (streams.Length == 0)
@@ -106,29 +107,7 @@ internal static partial class ConfigFile
         }
 
         map.RejectUnknown();
-        return new EdgeConfig { Device = device, StateFolder = state, Durability = durability, Mqtt = mqtt, Sysfs = sysfs, OnnxRuntime = onnx, Streams = streams };
-    }
-
-    private static OnnxOptions ReadOnnxRuntime(YamlMap root, string folder, string? state)
-    {
-        if (root.Map("onnxruntime") is not { } map)
-        {
-            return new OnnxOptions();
-        }
-
-        long memory = map.Bytes("memory_limit", 0);
-        var onnx = new OnnxOptions
-        {
-            Library = map.Text("library") is { } library ? Path.Combine(folder, library) : null,
-            Providers = map.Texts("providers", ["cpu"], OnnxOptions.KnownProviders),
-            Device = map.Whole("device", 0, 0, 63),
-            MemoryMaxBytes = memory > 0 ? memory : null,
-            Half = map.Flag("fp16", false),
-            Threads = map.Whole("threads", 1, 1, 64),
-            CacheFolder = state is null ? null : Path.Combine(state, "tensorrt"),
-        };
-        map.RejectUnknown();
-        return onnx;
+        return new EdgeConfig { Device = device, StateFolder = state, Durability = durability, Mqtt = mqtt, Sysfs = sysfs, Telemetry = telemetry, OnnxRuntime = onnx, Streams = streams };
     }
 
     private static StreamConfig ReadStream(YamlMap map, string folder)

@@ -19,10 +19,25 @@ internal sealed record EdgeConfig
     /// <summary>Where the kernel shows its devices.</summary>
     public string Sysfs { get; init; } = "/sys";
 
+    /// <summary>Who is told how the service does; null for nobody but the log and the health topics.</summary>
+    public TelemetryConfig? Telemetry { get; init; }
+
     /// <summary>How models of engine onnx are computed.</summary>
     public OnnxOptions OnnxRuntime { get; init; } = new();
 
     public required IReadOnlyList<StreamConfig> Streams { get; init; }
+}
+
+internal sealed record TelemetryConfig
+{
+    /// <summary>TCP port of /metrics and /health on the loopback address, or null.</summary>
+    public int? Port { get; init; }
+
+    /// <summary>Where a collector takes OTLP over HTTP, or null.</summary>
+    public Uri? Otlp { get; init; }
+
+    /// <summary>Time between two exports to it.</summary>
+    public TimeSpan Every { get; init; } = TimeSpan.FromMinutes(1);
 }
 
 /// <summary>Which MQTT client library carries the messages.</summary>

@@ -8,6 +8,7 @@ using Edge.Runtime.Publishing;
 using Edge.Runtime.Sensors;
 using Edge.Runtime.Storage;
 using Edge.Runtime.Streams;
+using Edge.Runtime.Telemetry;
 using Microsoft.Extensions.Logging;
 
 namespace Edge.Runtime.Hosting;
@@ -28,6 +29,7 @@ internal sealed class EdgeService : IDisposable
     private readonly SensorContext _sensors;
     private readonly List<SensorStream> _streams = [];
     private readonly List<IDisposable> _alarms = [];
+    private readonly List<IDisposable> _telemetry = [];
     private readonly Dictionary<string, string> _sources;
     private readonly long _started;
     private Exception? _bug;
@@ -59,6 +61,15 @@ internal sealed class EdgeService : IDisposable
         }
 
         Publisher = new Publisher(config.Device, _outbox, MqttLinkFactory.Create(config.Mqtt.Client, LinkOptions(config)), Info, clock, log, Describer());
+        try
+        {
+            StartTelemetry();
+        }
+        catch (InputException e)
+        {
+            problems.Add(e.Message);
+        }
+
         if (problems.Count > 0)
         {
             Dispose();
@@ -72,6 +83,17 @@ internal sealed class EdgeService : IDisposable
 
     /// <summary>Messages that wait for the broker.</summary>
     internal int Waiting => _outbox.Count;
+
+    /// <summary>What keeps it from being alive: streams that should tick and do not.</summary>
+    internal IReadOnlyList<string> NotAlive => [.. _streams.Where(stream => !stream.IsAlive).Select(stream => $"stream {stream.Name} does not tick")];
+
+    /// <summary>What keeps it from being of use.</summary>
+    internal IReadOnlyList<string> NotReady =>
+    [
+        .. NotAlive,
+        .. _streams.Where(stream => stream.Seq == 0).Select(stream => $"stream {stream.Name} has not ticked yet"),
+        .. Publisher.IsConnected ? Array.Empty<string>() : ["the broker is not connected"],
+    ];
 
     internal static MqttLinkOptions LinkOptions(EdgeConfig config) => new()
     {
@@ -122,11 +144,35 @@ internal sealed class EdgeService : IDisposable
 
     public void Dispose()
     {
+        _telemetry.ForEach(each => each.Dispose());
         _streams.ForEach(stream => stream.Dispose());
         _alarms.ForEach(alarm => alarm.Dispose());
         _engines.Dispose();
         _sensors.Dispose();
         _store?.Dispose();
+    }
+
+    private void StartTelemetry()
+    {
+        if (_config.Telemetry is not { } config)
+        {
+            return;
+        }
+
+        var metrics = new ServiceMetrics(_config.Device, _streams, _outbox, _store, Publisher);
+        _telemetry.Add(metrics);
+        _streams.ForEach(stream => stream.Metrics = metrics.For(stream.Name));
+        if (config.Port is { } port)
+        {
+            var text = new PrometheusText(metrics.Meter);
+            _telemetry.Insert(0, text);
+            _telemetry.Insert(0, new HealthServer(port, text.Write, () => NotAlive, () => NotReady, _log));
+        }
+
+        if (config.Otlp is not null)
+        {
+            _telemetry.Insert(0, OtlpExport.Start(config, _config.Device, Version));
+        }
     }
 
     private SensorStream Open(StreamConfig stream)

@@ -46,6 +46,9 @@ internal sealed class Publisher
     /// <summary>Messages the broker has acknowledged (QoS 1) or the client has taken (QoS 0).</summary>
     internal long Delivered { get; private set; }
 
+    /// <summary>Whether the broker is there.</summary>
+    internal bool IsConnected { get; private set; }
+
     /// <summary>What the status topic says, and what the broker says for us when we vanish.</summary>
     internal static MqttMessage Status(string device, bool online) => new()
     {
@@ -69,6 +72,7 @@ internal sealed class Publisher
                 await link.ConnectAsync(cancel).ConfigureAwait(false);
                 _log.LogInformation("Connected to the broker");
                 wasConnected = true;
+                IsConnected = true;
                 saidUnreachable = false;
                 attempt = 0;
                 await link.PublishAsync(Status(_device, online: true)).WaitAsync(cancel).ConfigureAwait(false);
@@ -98,6 +102,7 @@ internal sealed class Publisher
             }
             finally
             {
+                IsConnected = false;
                 KeepUnacknowledged();
             }
 

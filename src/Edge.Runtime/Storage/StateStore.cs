@@ -61,6 +61,25 @@ internal sealed class StateStore : IDisposable
     /// <summary>Messages that wait for the broker.</summary>
     internal long OutboxCount => _outbox.Count;
 
+    /// <summary>Whether the disk refused the last tick.</summary>
+    internal bool IsBroken => _saidBroken;
+
+    /// <summary>Age of the oldest message that waits; zero if none does.</summary>
+    internal TimeSpan OutboxAge()
+    {
+        lock (_gate)
+        {
+            try
+            {
+                return _outbox.Oldest() is { } oldest && oldest < _clock.GetUtcNow() ? _clock.GetUtcNow() - oldest : TimeSpan.Zero;
+            }
+            catch (SqliteException)
+            {
+                return TimeSpan.Zero;
+            }
+        }
+    }
+
     /// <summary>Opens the store of a folder. A damaged file is moved aside, said, and replaced by a fresh one.</summary>
     /// <param name="folder">Where; made if it is not there.</param>
     /// <param name="durability">How often what is committed is forced to the card; zero for every tick.</param>

@@ -91,6 +91,14 @@ internal sealed class StoredOutbox : IDisposable
         return (messages, last);
     }
 
+    /// <summary>When the oldest message that waits was committed, or null.</summary>
+    internal DateTimeOffset? Oldest()
+    {
+        using SqliteCommand command = _database.Prepare("SELECT created FROM outbox WHERE id > $after ORDER BY id LIMIT 1", "$after");
+        command.Parameters[0].Value = _deliveredUpTo;
+        return command.ExecuteScalar() is long seconds ? DateTimeOffset.FromUnixTimeSeconds(seconds) : null;
+    }
+
     /// <summary>Says that every message up to this id needs no keeping any more.</summary>
     internal void Delivered(long id) => _deliveredUpTo = Math.Max(_deliveredUpTo, id);
 

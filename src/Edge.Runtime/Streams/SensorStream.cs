@@ -5,6 +5,7 @@ using Edge.Runtime.Engines;
 using Edge.Runtime.Mqtt;
 using Edge.Runtime.Publishing;
 using Edge.Runtime.Sensors;
+using Edge.Runtime.Telemetry;
 using Microsoft.Extensions.Logging;
 
 namespace Edge.Runtime.Streams;
@@ -45,6 +46,7 @@ internal sealed class SensorStream : IDisposable
     private long _gapTicks;
     private bool _clockIsUnset;
     private long _tickedAt;
+    private long _arrivedAt;
     private volatile bool _isRunning;
     private long _forecasts;
     private long _missed;
@@ -85,6 +87,9 @@ internal sealed class SensorStream : IDisposable
 
     /// <summary>Called after each tick, for whoever looks on.</summary>
     internal Action<SensorStream>? Ticked { get; set; }
+
+    /// <summary>Where it records how long it takes, or null.</summary>
+    internal StreamMetrics? Metrics { get; set; }
 
     /// <summary>Called with whether an anomaly is open whenever that changes, and at the start.</summary>
     internal Action<bool>? Alarm { get; set; }
@@ -194,6 +199,7 @@ internal sealed class SensorStream : IDisposable
     {
         _seq++;
         _rows++;
+        NoteJitter();
         NoteGap();
         NoteClock();
         _hold.Reject(_reading);
@@ -205,7 +211,7 @@ internal sealed class SensorStream : IDisposable
         AnomalyEvent? anomaly = _anomalies.Report(_seq, _reading, _detector.Observe(_forecaster.Errors, _reading, usable));
         if (usable)
         {
-            _forecaster.Step(_seq, _reading);
+            Step();
             _anomalies.Expect(_forecaster);
 
             // The first row only wakes the state: a forecast from one reading is a guess.
@@ -247,6 +253,35 @@ internal sealed class SensorStream : IDisposable
 
         _missed += _gapTicks;
         _lastTime = _reading.Time;
+    }
+
+    private void Step()
+    {
+        if (Metrics is not { IsWanted: true } metrics)
+        {
+            _forecaster.Step(_seq, _reading);
+            return;
+        }
+
+        long started = _clock.GetTimestamp();
+        _forecaster.Step(_seq, _reading);
+        metrics.Stepped(_clock.GetElapsedTime(started));
+    }
+
+    private void NoteJitter()
+    {
+        if (Metrics is not { IsWanted: true } metrics || !_hasPace)
+        {
+            return;
+        }
+
+        long now = _clock.GetTimestamp();
+        if (_arrivedAt != 0)
+        {
+            metrics.Ticked(_clock.GetElapsedTime(_arrivedAt, now) - (_period * (1 + _reading.SkippedTicks)));
+        }
+
+        _arrivedAt = now;
     }
 
     private void NoteClock()

@@ -1,0 +1,53 @@
+using Edge.Onnx;
+
+namespace Edge.Runtime.Configuration;
+
+/// <summary>The parts of edge.yaml that are the whole process's: telemetry and ONNX Runtime.</summary>
+internal static partial class ConfigFile
+{
+    private static TelemetryConfig? ReadTelemetry(YamlMap root)
+    {
+        if (root.Map("telemetry") is not { } map)
+        {
+            return null;
+        }
+
+        Uri? otlp = null;
+        if (map.Text("otlp") is { } text && (!Uri.TryCreate(text.TrimEnd('/') + "/", UriKind.Absolute, out otlp) || otlp.Scheme is not ("http" or "https")))
+        {
+            map.Fail("otlp", $"'otlp' must be the address of a collector, such as http://127.0.0.1:4318, not '{text}'");
+        }
+
+        TimeSpan every = map.Duration("every") ?? TimeSpan.FromMinutes(1);
+        if (every < TimeSpan.FromSeconds(1) || every > TimeSpan.FromHours(1))
+        {
+            map.Fail("every", "'every' must be from 1s to 1h");
+        }
+
+        var telemetry = new TelemetryConfig { Port = map.WholeOrNull("port", 1, 65535), Otlp = otlp, Every = every };
+        map.RejectUnknown();
+        return telemetry;
+    }
+
+    private static OnnxOptions ReadOnnxRuntime(YamlMap root, string folder, string? state)
+    {
+        if (root.Map("onnxruntime") is not { } map)
+        {
+            return new OnnxOptions();
+        }
+
+        long memory = map.Bytes("memory_limit", 0);
+        var onnx = new OnnxOptions
+        {
+            Library = map.Text("library") is { } library ? Path.Combine(folder, library) : null,
+            Providers = map.Texts("providers", ["cpu"], OnnxOptions.KnownProviders),
+            Device = map.Whole("device", 0, 0, 63),
+            MemoryMaxBytes = memory > 0 ? memory : null,
+            Half = map.Flag("fp16", false),
+            Threads = map.Whole("threads", 1, 1, 64),
+            CacheFolder = state is null ? null : Path.Combine(state, "tensorrt"),
+        };
+        map.RejectUnknown();
+        return onnx;
+    }
+}

@@ -1,0 +1,145 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+using System.Text.Json;
+using Microsoft.Extensions.Logging;
+
+namespace Edge.Runtime.Telemetry;
+
+/// <summary>
+/// <c>/metrics</c>, <c>/health/live</c> and <c>/health/ready</c> for this machine alone: it answers GET on the loopback address, and nothing else.
+/// </summary>
+internal sealed class HealthServer : IDisposable
+{
+    private const int RequestsMax = 8;
+    private static readonly TimeSpan AnswerMax = TimeSpan.FromSeconds(2);
+
+    private readonly HttpListener _listener = new();
+    private readonly SemaphoreSlim _open = new(RequestsMax);
+    private readonly Func<string> _metrics;
+    private readonly Func<IReadOnlyList<string>> _notAlive;
+    private readonly Func<IReadOnlyList<string>> _notReady;
+    private readonly ILogger _log;
+    private readonly Task _answering;
+
+    /// <param name="port">TCP port.</param>
+    /// <param name="metrics">Writes the metrics.</param>
+    /// <param name="notAlive">What keeps the service from being alive, a sentence each.</param>
+    /// <param name="notReady">What keeps it from being of use, a sentence each.</param>
+    /// <param name="log">What goes wrong.</param>
+    /// <exception cref="InputException">The port is taken or not ours to take.</exception>
+    internal HealthServer(int port, Func<string> metrics, Func<IReadOnlyList<string>> notAlive, Func<IReadOnlyList<string>> notReady, ILogger log)
+    {
+        _metrics = metrics;
+        _notAlive = notAlive;
+        _notReady = notReady;
+        _log = log;
+
+        // Other names than these are refused: a web page elsewhere cannot reach it through a name of its own.
+        _listener.Prefixes.Add($"http://127.0.0.1:{port}/");
+        _listener.Prefixes.Add($"http://localhost:{port}/");
+        try
+        {
+            _listener.Start();
+        }
+        catch (Exception e) when (e is HttpListenerException or SocketException)
+        {
+            throw new InputException($"telemetry.port: {port} on 127.0.0.1 cannot be taken: {e.Message}. Choose another, or stop who has it.", e);
+        }
+
+        _answering = Task.Run(AnswerAsync);
+    }
+
+    public void Dispose()
+    {
+        _listener.Close();
+        _answering.Wait(AnswerMax);
+        _open.Dispose();
+    }
+
+    private async Task AnswerAsync()
+    {
+        while (_listener.IsListening)
+        {
+            try
+            {
+                HttpListenerContext context = await _listener.GetContextAsync().ConfigureAwait(false);
+                if (!await _open.WaitAsync(AnswerMax).ConfigureAwait(false))
+                {
+                    context.Response.Abort();
+                    continue;
+                }
+
+                _ = AnswerAsync(context);
+            }
+            catch (Exception e) when (e is HttpListenerException or ObjectDisposedException or InvalidOperationException)
+            {
+                // Closed, or a client that went away before it said anything.
+            }
+        }
+    }
+
+    private async Task AnswerAsync(HttpListenerContext context)
+    {
+        try
+        {
+            (int status, string type, string body) = Answer(context.Request);
+            byte[] bytes = Encoding.UTF8.GetBytes(body);
+            context.Response.StatusCode = status;
+            context.Response.ContentType = type;
+            context.Response.ContentLength64 = bytes.Length;
+            using var late = new CancellationTokenSource(AnswerMax);
+            await context.Response.OutputStream.WriteAsync(bytes, late.Token).ConfigureAwait(false);
+            context.Response.Close();
+        }
+        catch (Exception e) when (e is HttpListenerException or ObjectDisposedException or OperationCanceledException or IOException or InvalidOperationException)
+        {
+            context.Response.Abort();
+        }
+        catch (Exception e)
+        {
+            _log.LogError("A bug of ours in {Path}: {Message}", context.Request.RawUrl, e.Message);
+            context.Response.Abort();
+        }
+        finally
+        {
+            try
+            {
+                _open.Release();
+            }
+            catch (ObjectDisposedException)
+            {
+                // The service has ended meanwhile.
+            }
+        }
+    }
+
+    private (int Status, string Type, string Body) Answer(HttpListenerRequest request) => (request.HttpMethod, request.Url?.AbsolutePath) switch
+    {
+        ("GET", "/metrics") => (200, PrometheusText.ContentType, _metrics()),
+        ("GET", "/health/live") => Health(_notAlive()),
+        ("GET", "/health/ready") => Health(_notReady()),
+        ("GET", _) => (404, "text/plain", "There are /metrics, /health/live and /health/ready.\n"),
+        _ => (405, "text/plain", "GET only.\n"),
+    };
+
+    private static (int Status, string Type, string Body) Health(IReadOnlyList<string> problems)
+    {
+        using var text = new MemoryStream();
+        using (var json = new Utf8JsonWriter(text))
+        {
+            json.WriteStartObject();
+            json.WriteString("status", problems.Count == 0 ? "ok" : "failing");
+            json.WriteStartArray("reasons");
+            foreach (string problem in problems)
+            {
+                json.WriteStringValue(problem);
+            }
+
+            json.WriteEndArray();
+            json.WriteEndObject();
+        }
+
+        return (problems.Count == 0 ? 200 : 503, "application/json", Encoding.UTF8.GetString(text.ToArray()) + "\n");
+    }
+}

@@ -1,0 +1,24 @@
+using Edge.Runtime.Configuration;
+using OpenTelemetry;
+using OpenTelemetry.Exporter;
+using OpenTelemetry.Metrics;
+using OpenTelemetry.Resources;
+
+namespace Edge.Runtime.Telemetry;
+
+/// <summary>The metrics to a collector, by OTLP over HTTP. Headers, such as a token, come from the environment's OTEL_EXPORTER_OTLP_HEADERS.</summary>
+internal static class OtlpExport
+{
+    internal static IDisposable Start(TelemetryConfig config, string device, string version) => Sdk.CreateMeterProviderBuilder()
+        .ConfigureResource(resource => resource.AddService("edge-runtime", serviceVersion: version, serviceInstanceId: device))
+        .AddMeter(ServiceMetrics.MeterName)
+        .AddMeter("System.Runtime")
+        .AddOtlpExporter((exporter, reader) =>
+        {
+            exporter.Endpoint = new Uri(config.Otlp!, "v1/metrics");
+            exporter.Protocol = OtlpExportProtocol.HttpProtobuf;
+            exporter.TimeoutMilliseconds = 5000;
+            reader.PeriodicExportingMetricReaderOptions.ExportIntervalMilliseconds = (int)config.Every.TotalMilliseconds;
+        })
+        .Build();
+}

@@ -1,0 +1,86 @@
+using System.Diagnostics.Metrics;
+using Edge.Runtime.Mqtt;
+using Edge.Runtime.Publishing;
+using Edge.Runtime.Storage;
+using Edge.Runtime.Streams;
+
+namespace Edge.Runtime.Telemetry;
+
+/// <summary>
+/// What the service counts and measures, named as OpenTelemetry names things. Most of it is read off the streams when somebody asks; a tick
+/// itself records two durations, and only while somebody listens. docs/operations.md lists them.
+/// </summary>
+internal sealed class ServiceMetrics : IDisposable
+{
+    internal const string MeterName = "Edge.Runtime";
+
+    private static readonly InstrumentAdvice<double> Durations = new()
+    {
+        HistogramBucketBoundaries = [1e-6, 2e-6, 5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.2, 0.5, 1],
+    };
+
+    private readonly string _device;
+    private readonly Histogram<double> _step;
+    private readonly Histogram<double> _jitter;
+
+    internal ServiceMetrics(string device, IReadOnlyList<SensorStream> streams, Outbox outbox, StateStore? store, Publisher publisher)
+    {
+        _device = device;
+        Meter = new Meter(MeterName, typeof(ServiceMetrics).Assembly.GetName().Version!.ToString(3), [new("device", device)]);
+        _step = Meter.CreateHistogram("edge.stream.step.duration", "s", "Time of one step of the model.", [], Durations);
+        _jitter = Meter.CreateHistogram("edge.stream.tick.jitter", "s", "How far a live tick came from its place.", [], Durations);
+        Counter("edge.stream.ticks", "{tick}", "Rows that came.", stream => stream.Health.Ticks);
+        Counter("edge.stream.forecasts", "{forecast}", "Forecasts made.", stream => stream.Health.Forecasts);
+        Counter("edge.stream.missed_ticks", "{tick}", "Ticks lost, or without usable values.", stream => stream.Health.MissedTicks);
+        Counter("edge.stream.anomalies", "{anomaly}", "Anomalies opened.", stream => stream.Health.Anomalies);
+        Counter("edge.stream.saturations", "{value}", "Inputs and states clipped to their range.", stream => stream.Health.SaturatedTicks.Sum() + stream.Health.StateSaturations);
+        Gauge("edge.stream.anomaly.open", "", "1 while an anomaly is open.", stream => stream.Detector.IsOpen ? 1 : 0);
+        Gauge("edge.stream.alive", "", "1 while the stream ticks as it should.", stream => stream.IsAlive ? 1 : 0);
+        Gauge("edge.stream.skill", "", "1 less the ratio of squared errors of forecast and persistence: above 0 the model earns its place.", stream => stream.Health.Skill);
+        Gauge("edge.stream.coverage", "", "Share of actual values that lay inside their interval.", stream => stream.Health.Coverage);
+        Meter.CreateObservableGauge("edge.outbox.messages", () => Of(outbox.Count), "{message}", "Messages that wait for the broker.");
+        Meter.CreateObservableCounter("edge.outbox.dropped", () => Dropped(outbox), "{message}", "Messages given up for want of room, by class.");
+        Meter.CreateObservableGauge("edge.mqtt.connected", () => Of(publisher.IsConnected ? 1 : 0), "", "1 while connected to the broker.");
+        Meter.CreateObservableCounter("edge.mqtt.delivered", () => Of(publisher.Delivered), "{message}", "Messages the broker has acknowledged.");
+        Meter.CreateObservableGauge("process.memory.usage", () => Of(Environment.WorkingSet), "By", "Resident memory.");
+        Meter.CreateObservableCounter("process.cpu.time", () => Of(Environment.CpuUsage.TotalTime.TotalSeconds), "s", "Time of all processors.");
+        if (store is not null)
+        {
+            Meter.CreateObservableGauge("edge.outbox.size", () => Of(store.OutboxBytes), "By", "Bytes of payload that wait.");
+            Meter.CreateObservableGauge("edge.outbox.age", () => Of(store.OutboxAge().TotalSeconds), "s", "Age of the oldest message that waits.");
+            Meter.CreateObservableGauge("edge.state.writable", () => Of(store.IsBroken ? 0 : 1), "", "1 while the state's file takes ticks.");
+        }
+
+        void Counter(string name, string unit, string description, Func<SensorStream, long> value) =>
+            Meter.CreateObservableCounter(name, () => streams.Select(stream => new Measurement<long>(value(stream), Tag("device", device), Tag("stream", stream.Name))), unit, description);
+
+        void Gauge(string name, string unit, string description, Func<SensorStream, double> value) =>
+            Meter.CreateObservableGauge(
+                name, () => streams.Where(stream => double.IsFinite(value(stream))).Select(stream => new Measurement<double>(value(stream), Tag("device", device), Tag("stream", stream.Name))), unit, description);
+    }
+
+    internal Meter Meter { get; }
+
+    /// <summary>What a stream records as it goes.</summary>
+    internal StreamMetrics For(string stream) => new(_step, _jitter, [Tag("device", _device), Tag("stream", stream)]);
+
+    public void Dispose() => Meter.Dispose();
+
+    private Measurement<T> Of<T>(T value)
+        where T : struct => new(value, Tag("device", _device));
+
+    private IEnumerable<Measurement<long>> Dropped(Outbox outbox) =>
+        Enum.GetValues<MessageClass>().Select(each => new Measurement<long>(outbox.Dropped[(int)each], Tag("device", _device), Tag("class", each.ToString().ToLowerInvariant())));
+
+    private static KeyValuePair<string, object?> Tag(string key, string value) => new(key, value);
+}
+
+/// <summary>The durations of one stream; records nothing, and costs nothing, while nobody listens.</summary>
+internal sealed class StreamMetrics(Histogram<double> step, Histogram<double> jitter, KeyValuePair<string, object?>[] tags)
+{
+    internal bool IsWanted => step.Enabled;
+
+    internal void Stepped(TimeSpan duration) => step.Record(duration.TotalSeconds, tags);
+
+    internal void Ticked(TimeSpan jitterOfTick) => jitter.Record(Math.Abs(jitterOfTick.TotalSeconds), tags);
+}

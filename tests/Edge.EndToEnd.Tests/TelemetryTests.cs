@@ -1,0 +1,191 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using Edge.Testing;
+
+namespace Edge.EndToEnd.Tests;
+
+/// <summary>What the service tells about itself, asked for as Prometheus, a load balancer and a collector ask.</summary>
+[Collection("services")]
+public sealed partial class TelemetryTests : IDisposable
+{
+    private static readonly HttpClient Client = new() { Timeout = TimeSpan.FromSeconds(5) };
+
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public async Task Metrics_and_health_say_how_it_is_and_the_dashboard_asks_for_nothing_else()
+    {
+        await using TestBroker broker = await TestBroker.StartAsync();
+        int port = FreePort();
+        using RuntimeProcess run = RuntimeProcess.Start("run", "--config", WriteConfig(broker.Port, $"port: {port}"));
+        await UntilAsync(port, "/health/ready", HttpStatusCode.OK);
+        await Task.Delay(1500);
+        string metrics = await Client.GetStringAsync($"http://127.0.0.1:{port}/metrics");
+        Assert.Equal("""{"status":"ok","reasons":[]}""", (await Client.GetStringAsync($"http://localhost:{port}/health/live")).Trim());
+
+        // Lines as Prometheus parses them, no series twice.
+        Dictionary<string, double> series = [];
+        foreach (string line in metrics.Split('\n', StringSplitOptions.RemoveEmptyEntries).Where(line => line[0] != '#'))
+        {
+            Match match = SeriesPattern().Match(line);
+            Assert.True(match.Success, line);
+            series.Add(match.Groups[1].Value, double.Parse(match.Groups[2].Value, System.Globalization.CultureInfo.InvariantCulture));
+        }
+
+        const string Labels = "device=\"house\",stream=\"climate\"";
+        Assert.InRange(series[$"edge_stream_ticks_total{{{Labels}}}"], 10, 1000);
+        Assert.Equal(series[$"edge_stream_step_duration_seconds_count{{{Labels}}}"], series[$"edge_stream_step_duration_seconds_bucket{{{Labels},le=\"+Inf\"}}"]);
+        Assert.InRange(series[$"edge_stream_step_duration_seconds_sum{{{Labels}}}"] / series[$"edge_stream_step_duration_seconds_count{{{Labels}}}"], 1e-7, 1e-2);
+        Assert.InRange(series[$"edge_stream_tick_jitter_seconds_sum{{{Labels}}}"] / series[$"edge_stream_tick_jitter_seconds_count{{{Labels}}}"], 0, 0.1);
+        Assert.InRange(series["process_memory_usage_bytes{device=\"house\"}"], 1e7, 1e9);
+        Assert.Equal(1, series["edge_mqtt_connected{device=\"house\"}"]);
+        Assert.Equal(1, series[$"edge_stream_alive{{{Labels}}}"]);
+        Assert.InRange(series["edge_mqtt_delivered_total{device=\"house\"}"], 10, 5000);
+
+        string[] names = [.. metrics.Split('\n').Where(line => line.StartsWith("# TYPE ", StringComparison.Ordinal)).Select(line => line.Split(' ')[2])];
+        using JsonDocument dashboard = JsonDocument.Parse(await File.ReadAllTextAsync(RepositoryFile.Path("deploy/grafana/edge-runtime.json")));
+        string[] asked = [.. dashboard.RootElement.GetProperty("panels").EnumerateArray().Where(panel => panel.TryGetProperty("targets", out _))
+            .SelectMany(panel => panel.GetProperty("targets").EnumerateArray()).SelectMany(target => MetricPattern().Matches(target.GetProperty("expr").GetString()!).Select(match => match.Value))];
+        Assert.All(asked, name => Assert.Contains(name, names.Concat(names.SelectMany(each => new[] { $"{each}_bucket", $"{each}_sum", $"{each}_count" }))));
+        Assert.All(names.Where(name => name.StartsWith("edge_", StringComparison.Ordinal)), name => Assert.Contains(asked, each => each.StartsWith(name, StringComparison.Ordinal)));
+        string documented = await File.ReadAllTextAsync(RepositoryFile.Path("docs/operations.md"));
+        Assert.All(names, name => Assert.Contains($"`{name}`", documented, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Nothing_but_GET_for_its_own_names_is_answered()
+    {
+        await using TestBroker broker = await TestBroker.StartAsync();
+        int port = FreePort();
+        using RuntimeProcess run = RuntimeProcess.Start("run", "--config", WriteConfig(broker.Port, $"port: {port}"));
+        await UntilAsync(port, "/health/live", HttpStatusCode.OK);
+        Assert.Equal(HttpStatusCode.NotFound, (await Client.GetAsync($"http://127.0.0.1:{port}/../../etc/passwd")).StatusCode);
+        Assert.Equal(HttpStatusCode.MethodNotAllowed, (await Client.PostAsync($"http://127.0.0.1:{port}/metrics", new StringContent("x"))).StatusCode);
+        using var foreign = new HttpRequestMessage(HttpMethod.Get, $"http://127.0.0.1:{port}/metrics");
+        foreign.Headers.Host = "evil.example";
+        Assert.False((await Client.SendAsync(foreign)).IsSuccessStatusCode);
+
+        // Clients that say nothing, half a request, or a megabyte of header.
+        var idle = new List<TcpClient>();
+        foreach (string start in new[] { "", "GET /metrics HTT", "\0\0\0\0", "GET /metrics HTTP/1.1\r\nX: " + new string('x', 1 << 20) })
+        {
+            for (int i = 0; i < 20; i++)
+            {
+                var client = new TcpClient();
+                await client.ConnectAsync(IPAddress.Loopback, port);
+                idle.Add(client);
+                try
+                {
+                    await client.GetStream().WriteAsync(Encoding.ASCII.GetBytes(start));
+                }
+                catch (IOException)
+                {
+                    // Thrown out already.
+                }
+            }
+        }
+
+        Assert.Equal(HttpStatusCode.OK, (await Client.GetAsync($"http://127.0.0.1:{port}/health/live")).StatusCode);
+        Assert.False(run.HasExited);
+        idle.ForEach(client => client.Dispose());
+        run.Terminate();
+        Assert.Equal(0, await run.ExitAsync(5));
+    }
+
+    [Fact]
+    public async Task Without_a_broker_it_lives_but_is_not_ready()
+    {
+        int port = FreePort();
+        using RuntimeProcess run = RuntimeProcess.Start("run", "--config", WriteConfig(FreePort(), $"port: {port}"));
+        await UntilAsync(port, "/health/live", HttpStatusCode.OK);
+        await Task.Delay(1500);
+        HttpResponseMessage ready = await Client.GetAsync($"http://127.0.0.1:{port}/health/ready");
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, ready.StatusCode);
+        Assert.Equal("""{"status":"failing","reasons":["the broker is not connected"]}""", (await ready.Content.ReadAsStringAsync()).Trim());
+    }
+
+    [Fact]
+    public async Task A_port_that_is_taken_is_one_sentence()
+    {
+        using var taken = new TcpListener(IPAddress.Loopback, 0);
+        taken.Start();
+        int port = ((IPEndPoint)taken.LocalEndpoint).Port;
+        using RuntimeProcess run = RuntimeProcess.Start("run", "--config", WriteConfig(1883, $"port: {port}"));
+        Assert.Equal(1, await run.ExitAsync());
+        Assert.Contains($"telemetry.port: {port} on 127.0.0.1 cannot be taken", Assert.Single(run.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries)), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_collector_gets_the_metrics_by_OTLP()
+    {
+        await using TestBroker broker = await TestBroker.StartAsync();
+        int port = FreePort();
+        using var collector = new HttpListener();
+        collector.Prefixes.Add($"http://127.0.0.1:{port}/");
+        collector.Start();
+        using RuntimeProcess run = RuntimeProcess.Start("run", "--config", WriteConfig(broker.Port, $"otlp: 'http://127.0.0.1:{port}', every: 1s"));
+        string all = "";
+        while (!all.Contains("edge.stream.ticks", StringComparison.Ordinal) || !all.Contains("edge.stream.step.duration", StringComparison.Ordinal))
+        {
+            HttpListenerContext context = await collector.GetContextAsync().WaitAsync(TimeSpan.FromSeconds(20));
+            Assert.Equal("/v1/metrics", context.Request.Url!.AbsolutePath);
+            Assert.Equal("application/x-protobuf", context.Request.ContentType);
+            using var body = new MemoryStream();
+            await context.Request.InputStream.CopyToAsync(body);
+            all = Encoding.Latin1.GetString(body.ToArray());
+            context.Response.Close();
+        }
+
+        Assert.All(new[] { "edge-runtime", "service.instance.id", "house", "climate", "dotnet.gc.collections" }, part => Assert.Contains(part, all, StringComparison.Ordinal));
+        run.Terminate();
+        Assert.Equal(0, await run.ExitAsync(10));
+    }
+
+    private string WriteConfig(int broker, string telemetry) => _folder.Write("edge.yaml", $$"""
+        device: house
+        state: state
+        mqtt: { host: 127.0.0.1, port: {{broker}} }
+        telemetry: { {{telemetry}} }
+        streams:
+          - { name: climate, model: demo, period: 50ms, source: { simulated: { seed: 3 } } }
+        """);
+
+    private static async Task UntilAsync(int port, string path, HttpStatusCode status)
+    {
+        for (int attempt = 0; ; attempt++)
+        {
+            try
+            {
+                if ((await Client.GetAsync($"http://127.0.0.1:{port}{path}")).StatusCode == status)
+                {
+                    return;
+                }
+            }
+            catch (HttpRequestException) when (attempt < 200)
+            {
+                // Not up yet.
+            }
+
+            Assert.True(attempt < 200);
+            await Task.Delay(50);
+        }
+    }
+
+    private static int FreePort()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
+
+    [GeneratedRegex(@"^([a-z_]+\{(?:[a-z]+=""[^""]*"",?)*\}) (NaN|[-+0-9.E]+)$")]
+    private static partial Regex SeriesPattern();
+
+    [GeneratedRegex(@"\b(?:edge|process)_[a-z_]+")]
+    private static partial Regex MetricPattern();
+}
