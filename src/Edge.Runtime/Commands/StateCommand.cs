@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Edge.Runtime.Configuration;
 using Edge.Runtime.Hosting;
+using Edge.Runtime.Publishing;
 using Edge.Runtime.Storage;
 using Microsoft.Extensions.Logging;
 
@@ -64,6 +65,6 @@ internal static class StateCommand
         }
 
         using ILoggerFactory logs = ServiceLog.Create();
-        return StateStore.Open(edge.StateFolder, edge.Durability, edge.Mqtt.Outbox.AgeMax, TimeProvider.System, EdgeService.BootId(), logs.CreateLogger("edge"));
+        return StateStore.Open(edge.StateFolder, edge.Durability, edge.Mqtt.Outbox.AgeMax, TimeProvider.System, InfoMessage.BootId(), logs.CreateLogger("edge"));
     }
 }

@@ -1,7 +1,7 @@
-using System.Globalization;
 using System.Text.RegularExpressions;
 using Edge.Onnx;
 using Edge.Runtime.Engines;
+using Edge.Runtime.Remote;
 using YamlDotNet.Core;
 using YamlDotNet.RepresentationModel;
 
@@ -13,6 +13,8 @@ internal static partial class ConfigFile
     private const long FileMaxBytes = 1 << 20;
 
     private const int DepthMax = 32;
+
+    private static readonly string[] CommandNames = [.. Enum.GetValues<CommandName>().Select(CommandChannel.Text)];
 
     /// <exception cref="InputException">The file cannot be read or has mistakes: one line each, with line and column.</exception>
     internal static EdgeConfig Load(string path)
@@ -94,6 +96,7 @@ internal static partial class ConfigFile
         string sysfs = map.Text("sysfs") is { } root ? Path.Combine(folder, root) : "/sys";
         MqttConfig mqtt = map.Map("mqtt") is { } mqttMap ? ReadMqtt(mqttMap) : new MqttConfig();
         TelemetryConfig? telemetry = ReadTelemetry(map);
+        string[] commands = [.. map.Texts("commands", [], CommandNames)];
         OnnxOptions onnx = ReadOnnxRuntime(map, folder, state);
         StreamConfig[] streams = map.Maps("streams").Select(stream => ReadStream(stream, folder)).ToArray();
         if (streams.Length == 0)
@@ -107,7 +110,7 @@ internal static partial class ConfigFile
         }
 
         map.RejectUnknown();
-        return new EdgeConfig { Device = device, StateFolder = state, Durability = durability, Mqtt = mqtt, Sysfs = sysfs, Telemetry = telemetry, OnnxRuntime = onnx, Streams = streams };
+        return new EdgeConfig { Device = device, StateFolder = state, Durability = durability, Mqtt = mqtt, Sysfs = sysfs, Telemetry = telemetry, Commands = [.. commands.Select(name => Enum.Parse<CommandName>(name, ignoreCase: true))], OnnxRuntime = onnx, Streams = streams };
     }
 
     private static StreamConfig ReadStream(YamlMap map, string folder)
@@ -162,12 +165,10 @@ internal static partial class ConfigFile
         return anomaly;
     }
 
-    // low, normal and high are a false alarm in a hundred weeks, in ten, and one a week.
     private static double ReadSensitivity(YamlMap map)
     {
         string text = map.Text("sensitivity") ?? "normal";
-        double rate = text switch { "low" => 0.01, "normal" => 0.1, "high" => 1, _ => 0 };
-        if (rate > 0 || (double.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out rate) && rate is >= 0.001 and <= 10_000))
+        if (Sensitivity.TryParse(text, out double rate))
         {
             return rate;
         }

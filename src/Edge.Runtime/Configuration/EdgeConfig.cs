@@ -1,4 +1,5 @@
 using Edge.Onnx;
+using Edge.Runtime.Remote;
 
 namespace Edge.Runtime.Configuration;
 
@@ -18,6 +19,9 @@ internal sealed record EdgeConfig
 
     /// <summary>Where the kernel shows its devices.</summary>
     public string Sysfs { get; init; } = "/sys";
+
+    /// <summary>What may be asked for over MQTT.</summary>
+    public IReadOnlyList<CommandName> Commands { get; init; } = [];
 
     /// <summary>Who is told how the service does; null for nobody but the log and the health topics.</summary>
     public TelemetryConfig? Telemetry { get; init; }

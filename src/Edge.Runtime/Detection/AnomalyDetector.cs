@@ -48,8 +48,10 @@ internal sealed class AnomalyDetector
     private readonly int _minDurationTicks;
     private readonly long _adaptTicks;
     private readonly long _coolDownTicks;
+    private readonly TimeSpan _period;
     private int _above;
     private int _below;
+    private long _silence;
     private long _openTicks;
     private long _coolDown;
     private long _ticks;
@@ -72,7 +74,8 @@ internal sealed class AnomalyDetector
         _sensors = new SensorWatch(manifest.Columns.Count);
 
         // Three statistics share the false alarms asked for.
-        double probability = Math.Min(config.FalseAlarmsAWeek * period.TotalSeconds / SecondsAWeek / 3, 0.005);
+        _period = period;
+        double probability = Probability(config.FalseAlarmsAWeek);
         _fastThreshold = new TailThreshold(probability, LevelStatistic.WarmUpTicks, 1.5);
         _slowThreshold = new TailThreshold(probability * SlowEveryTicks, SlowWarmUp, 2);
         _levelThreshold = new TailThreshold(probability * SlowEveryTicks, SlowWarmUp, 1.5);
@@ -99,6 +102,18 @@ internal sealed class AnomalyDetector
 
     /// <summary>The usual level of a column, in its unit.</summary>
     internal double Usual(int column) => _level.Usual(column);
+
+    /// <summary>Puts up with so many false alarms a week from now on.</summary>
+    internal void SetSensitivity(double falseAlarmsAWeek)
+    {
+        double probability = Probability(falseAlarmsAWeek);
+        _fastThreshold.SetProbability(probability);
+        _slowThreshold.SetProbability(probability * SlowEveryTicks);
+        _levelThreshold.SetProbability(probability * SlowEveryTicks);
+    }
+
+    /// <summary>Closes what is open at the next tick, and opens nothing for so long.</summary>
+    internal void Silence(TimeSpan time) => _silence = Math.Max(1, (long)(time / _period));
 
     /// <summary>Share of a column in the score, 0..1.</summary>
     internal double Share(int column)
@@ -175,6 +190,9 @@ internal sealed class AnomalyDetector
         return change;
     }
 
+    // A tick's, of one of the three statistics.
+    private double Probability(double falseAlarmsAWeek) => Math.Min(falseAlarmsAWeek * _period.TotalSeconds / SecondsAWeek / 3, 0.005);
+
     private void Judge()
     {
         Score = 0;
@@ -213,6 +231,13 @@ internal sealed class AnomalyDetector
     private AnomalyChange Decide()
     {
         // A score of three is as good as three ticks of one.
+        if (_silence > 0)
+        {
+            bool wasOpen = IsOpen;
+            (IsOpen, _above, _below, _coolDown, _silence) = (false, 0, 0, _silence, 0);
+            return wasOpen ? AnomalyChange.Silenced : AnomalyChange.None;
+        }
+
         _above = Score >= 1 ? _above + (int)Math.Min(Score, _minDurationTicks) : 0;
         _below = Score < CloseScore ? _below + 1 : 0;
         if (!IsOpen)

@@ -10,6 +10,9 @@ internal enum AnomalyChange
 
     /// <summary>Closed because it lasted so long that it is the usual now.</summary>
     Accepted,
+
+    /// <summary>Closed because somebody said so.</summary>
+    Silenced,
 }
 
 /// <summary>What gives an anomaly away.</summary>

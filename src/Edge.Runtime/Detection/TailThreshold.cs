@@ -5,7 +5,7 @@ namespace Edge.Runtime.Detection;
 /// generalised Pareto tail above the ninth largest of the warm-up, fitted by moments and kept up to date. Siffer, Fouque,
 /// Termier and Largouët, "Anomaly detection in streams with extreme value theory" (2017), with moments for likelihood.
 /// </summary>
-internal sealed class TailThreshold(double probability, int warmUp, double beyondLargest)
+internal sealed class TailThreshold(double initialProbability, int warmUp, double beyondLargest)
 {
     private const int Largest = 9;
 
@@ -16,6 +16,7 @@ internal sealed class TailThreshold(double probability, int warmUp, double beyon
     // The largest value grows by so much at a time: what grows steadily is not to teach the threshold to follow it.
     private const double GrowthMax = 1.01;
 
+    private double _probability = initialProbability;
     private readonly double[] _largest = new double[Largest];
     private double _count;
     private double _above;
@@ -31,6 +32,16 @@ internal sealed class TailThreshold(double probability, int warmUp, double beyon
 
     /// <summary>The threshold, once the warm-up is over, but not less than <paramref name="least"/>; until then that.</summary>
     internal double AtLeast(double least) => IsWarm ? Math.Max(least, Value) : least;
+
+    /// <summary>Holds the tail against another probability a tick from now on.</summary>
+    internal void SetProbability(double probability)
+    {
+        _probability = probability;
+        if (IsWarm)
+        {
+            Fit();
+        }
+    }
 
     internal void Save(BinaryWriter to)
     {
@@ -135,7 +146,7 @@ internal sealed class TailThreshold(double probability, int warmUp, double beyon
         double variance = Math.Max((_sumOfSquares / _above) - (mean * mean), 1e-12);
         double ratio = mean * mean / variance;
         double shape = Math.Clamp((1 - ratio) / 2, 0, ShapeMax);
-        double log = Math.Max(PortableMath.Log(_above / (probability * _count)), 0);
+        double log = Math.Max(PortableMath.Log(_above / (_probability * _count)), 0);
         double step = shape > 1e-3
             ? mean * (1 - shape) / shape * (PortableMath.Exp(shape * log) - 1)
             : mean * log;

@@ -1,10 +1,9 @@
-using System.Diagnostics;
 using System.Globalization;
-using System.Text.Json;
 using Edge.Runtime.Configuration;
 using Edge.Runtime.Engines;
 using Edge.Runtime.Mqtt;
 using Edge.Runtime.Publishing;
+using Edge.Runtime.Remote;
 using Edge.Runtime.Sensors;
 using Edge.Runtime.Storage;
 using Edge.Runtime.Streams;
@@ -27,11 +26,14 @@ internal sealed class EdgeService : IDisposable
     private readonly Outbox _outbox;
     private readonly EngineFactory _engines;
     private readonly SensorContext _sensors;
-    private readonly List<SensorStream> _streams = [];
-    private readonly List<IDisposable> _alarms = [];
+    private readonly List<StreamHost> _hosts = [];
+    private readonly Dictionary<string, (Action<bool> Set, IDisposable Pin)> _alarms = [];
     private readonly List<IDisposable> _telemetry = [];
     private readonly Dictionary<string, string> _sources;
     private readonly long _started;
+    private readonly Dictionary<string, long> _lastSeq = [];
+    private readonly CommandChannel? _commands;
+    private ServiceMetrics? _metrics;
     private Exception? _bug;
 
     /// <summary>Opens models and sources.</summary>
@@ -42,7 +44,7 @@ internal sealed class EdgeService : IDisposable
         _clock = clock;
         _log = log;
         _started = clock.GetTimestamp();
-        _store = config.StateFolder is null ? null : StateStore.Open(config.StateFolder, config.Durability, config.Mqtt.Outbox.AgeMax, clock, BootId(), log);
+        _store = config.StateFolder is null ? null : StateStore.Open(config.StateFolder, config.Durability, config.Mqtt.Outbox.AgeMax, clock, InfoMessage.BootId(), log);
         _outbox = new Outbox(config.Mqtt.Outbox.SizeMaxBytes, _store);
         _engines = new EngineFactory(config.OnnxRuntime);
         _sensors = new SensorContext(config, clock, log);
@@ -52,7 +54,7 @@ internal sealed class EdgeService : IDisposable
         {
             try
             {
-                _streams.Add(Open(stream));
+                _hosts.Add(new StreamHost(anew => Open(stream, anew), clock, log));
             }
             catch (InputException e)
             {
@@ -70,6 +72,13 @@ internal sealed class EdgeService : IDisposable
             problems.Add(e.Message);
         }
 
+        if (problems.Count == 0 && config.Commands.Count > 0)
+        {
+            _commands = new CommandChannel(
+                config.Device, config.Commands, [.. config.Streams.Select(stream => stream.Name)], ExecuteAsync, message => _ = _outbox.EnqueueAsync(message, canWait: false, CancellationToken.None).AsTask(), clock, log);
+            _commands.Subscribe(_sensors.Mqtt);
+        }
+
         if (problems.Count > 0)
         {
             Dispose();
@@ -77,21 +86,24 @@ internal sealed class EdgeService : IDisposable
         }
     }
 
-    internal IReadOnlyList<SensorStream> Streams => _streams;
+    internal IReadOnlyList<SensorStream> Streams => [.. _hosts.Select(host => host.Stream)];
 
     internal Publisher Publisher { get; }
+
+    /// <summary>Has edge.yaml read again and says what came of it; null where nobody can.</summary>
+    internal Func<string>? Reload { get; set; }
 
     /// <summary>Messages that wait for the broker.</summary>
     internal int Waiting => _outbox.Count;
 
     /// <summary>What keeps it from being alive: streams that should tick and do not.</summary>
-    internal IReadOnlyList<string> NotAlive => [.. _streams.Where(stream => !stream.IsAlive).Select(stream => $"stream {stream.Name} does not tick")];
+    internal IReadOnlyList<string> NotAlive => [.. Streams.Where(stream => !stream.IsAlive).Select(stream => $"stream {stream.Name} does not tick")];
 
     /// <summary>What keeps it from being of use.</summary>
     internal IReadOnlyList<string> NotReady =>
     [
         .. NotAlive,
-        .. _streams.Where(stream => stream.Seq == 0).Select(stream => $"stream {stream.Name} has not ticked yet"),
+        .. Streams.Where(stream => stream.Seq == 0).Select(stream => $"stream {stream.Name} has not ticked yet"),
         .. Publisher.IsConnected ? Array.Empty<string>() : ["the broker is not connected"],
     ];
 
@@ -114,7 +126,7 @@ internal sealed class EdgeService : IDisposable
         using var streamsStop = CancellationTokenSource.CreateLinkedTokenSource(stop);
         using var publisherStop = new CancellationTokenSource();
         Task publishing = Publisher.RunAsync(publisherStop.Token);
-        Task<bool>[] running = _streams.Select(stream => Task.Run(() => RunStreamAsync(stream, streamsStop.Token), CancellationToken.None)).ToArray();
+        Task<bool>[] running = _hosts.Select(host => Task.Run(() => RunStreamAsync(host, streamsStop.Token), CancellationToken.None)).ToArray();
         Task<bool[]> streams = Task.WhenAll(running);
 
         if (await Task.WhenAny(streams, publishing).ConfigureAwait(false) == publishing)
@@ -144,9 +156,14 @@ internal sealed class EdgeService : IDisposable
 
     public void Dispose()
     {
+        _commands?.Dispose();
         _telemetry.ForEach(each => each.Dispose());
-        _streams.ForEach(stream => stream.Dispose());
-        _alarms.ForEach(alarm => alarm.Dispose());
+        _hosts.ForEach(host => host.Dispose());
+        foreach ((_, IDisposable pin) in _alarms.Values)
+        {
+            pin.Dispose();
+        }
+
         _engines.Dispose();
         _sensors.Dispose();
         _store?.Dispose();
@@ -159,9 +176,14 @@ internal sealed class EdgeService : IDisposable
             return;
         }
 
-        var metrics = new ServiceMetrics(_config.Device, _streams, _outbox, _store, Publisher);
+        var metrics = new ServiceMetrics(_config.Device, () => Streams, _outbox, _store, Publisher);
         _telemetry.Add(metrics);
-        _streams.ForEach(stream => stream.Metrics = metrics.For(stream.Name));
+        _metrics = metrics;
+        foreach (SensorStream stream in Streams)
+        {
+            stream.Metrics = metrics.For(stream.Name);
+        }
+
         if (config.Port is { } port)
         {
             var text = new PrometheusText(metrics.Meter);
@@ -171,11 +193,11 @@ internal sealed class EdgeService : IDisposable
 
         if (config.Otlp is not null)
         {
-            _telemetry.Insert(0, OtlpExport.Start(config, _config.Device, Version));
+            _telemetry.Insert(0, OtlpExport.Start(config, _config.Device, InfoMessage.Version));
         }
     }
 
-    private SensorStream Open(StreamConfig stream)
+    private SensorStream Open(StreamConfig stream, bool anew)
     {
         IInferenceEngine engine = _engines.Load(stream);
         if (stream.Engine == EngineKind.Onnx)
@@ -187,37 +209,45 @@ internal sealed class EdgeService : IDisposable
 
         TimeSpan period = stream.Period ?? TimeSpan.FromSeconds(engine.Manifest.PeriodSeconds);
         ISensor sensor = SensorFactory.Open(stream.Source, engine.Manifest, period, _sensors);
-        var opened = new SensorStream(_config.Device, stream, sensor, engine, _config.Mqtt.Outbox.AgeMax, CommitAsync, _clock, _log) { Alarm = OpenAlarm(stream.Anomaly) };
-        Resume(opened, stream);
+        var opened = new SensorStream(_config.Device, stream, sensor, engine, _config.Mqtt.Outbox.AgeMax, CommitAsync, _clock, _log)
+        {
+            Alarm = OpenAlarm(stream),
+            Metrics = _metrics?.For(stream.Name),
+        };
+        Resume(opened, stream, anew);
         return opened;
     }
 
-    private Action<bool>? OpenAlarm(AnomalyConfig config)
+    // A pin is opened once, however often its stream is.
+    private Action<bool>? OpenAlarm(StreamConfig stream)
     {
-        if (config.AlarmPin is not { } pin)
+        if (stream.Anomaly.AlarmPin is not { } pin)
         {
             return null;
         }
 
-        if (DevicePackages.AlarmPin is not { } open)
+        if (!_alarms.TryGetValue(stream.Name, out (Action<bool> Set, IDisposable Pin) alarm))
         {
-            throw new InputException("anomaly.alarm_pin: this build was made without the package System.Device.Gpio. Remove it, or build where the package registry has it.");
+            alarm = DevicePackages.AlarmPin is { } open
+                ? open(pin)
+                : throw new InputException("anomaly.alarm_pin: this build was made without the package System.Device.Gpio. Remove it, or build where the package registry has it.");
+            _alarms[stream.Name] = alarm;
         }
 
-        (Action<bool> set, IDisposable alarm) = open(pin);
-        _alarms.Add(alarm);
-        return set;
+        return alarm.Set;
     }
 
     // Where the stream stood when it was last committed, if it still reads the same source with the same model.
-    private void Resume(SensorStream stream, StreamConfig config)
+    private void Resume(SensorStream stream, StreamConfig config, bool anew)
     {
-        if (_store?.Load(stream.Name) is not { } saved)
+        // Without a store, what this process gave out is all there is to go on from.
+        SavedStream? saved = _store?.Load(stream.Name) ?? (_lastSeq.TryGetValue(stream.Name, out long last) ? new SavedStream(last, [], "") : null);
+        if (saved is null)
         {
             return;
         }
 
-        byte[] snapshot = saved.Source == _sources[stream.Name] ? saved.Snapshot : [];
+        byte[] snapshot = saved.Source == _sources[stream.Name] && !anew ? saved.Snapshot : [];
         using IInferenceEngine? writtenBy = _engines.LoadStateFrom(config);
         if (stream.Resume(saved.Seq, snapshot))
         {
@@ -227,7 +257,7 @@ internal sealed class EdgeService : IDisposable
         {
             _log.LogInformation("{Stream}: goes on after tick {Seq}, its state converted from '{Model}'", stream.Name, saved.Seq, config.StateFrom);
         }
-        else if (saved.Snapshot.Length > 0)
+        else if (saved.Snapshot.Length > 0 && !anew)
         {
             _log.LogWarning("{Stream}: model, source or configuration changed: its state begins anew, its numbers go on after {Seq}", stream.Name, saved.Seq);
         }
@@ -240,11 +270,49 @@ internal sealed class EdgeService : IDisposable
         _ => "channels",
     };
 
+    /// <summary>Does what was asked for over MQTT.</summary>
+    /// <returns>A sentence that says what was done.</returns>
+    /// <exception cref="InputException">It cannot be done.</exception>
+    internal async Task<string> ExecuteAsync(CommandRequest request)
+    {
+        StreamHost? host = _hosts.Find(each => each.Stream.Name == request.Stream);
+        switch (request.Name)
+        {
+            case CommandName.Reset:
+                return $"Stream '{request.Stream}' begins anew after tick {await host!.BeginAnewAsync().ConfigureAwait(false)}.";
+            case CommandName.Silence:
+                bool wasOpen = await host!.BetweenTicksAsync(stream =>
+                {
+                    bool isOpen = stream.Detector.IsOpen;
+                    stream.Detector.Silence(request.Time);
+                    return isOpen;
+                }).ConfigureAwait(false);
+                return $"Stream '{request.Stream}' {(wasOpen ? "closes its anomaly and " : "")}opens none until {_clock.GetUtcNow() + request.Time:yyyy-MM-dd'T'HH:mm:ss'Z'}.";
+            case CommandName.Sensitivity:
+                await host!.BetweenTicksAsync(stream =>
+                {
+                    stream.Detector.SetSensitivity(request.FalseAlarmsAWeek);
+                    return true;
+                }).ConfigureAwait(false);
+                return string.Create(CultureInfo.InvariantCulture, $"Stream '{request.Stream}' puts up with {request.FalseAlarmsAWeek} false alarms a week until the next start.");
+            case CommandName.Snapshot:
+                (_store ?? throw new InputException("Nothing is kept: edge.yaml names no 'state' folder.")).Force();
+                return $"On the card: {string.Join(", ", Streams.Select(stream => $"{stream.Name} up to tick {stream.Seq}"))}.";
+            default:
+                return Reload?.Invoke() ?? throw new InputException("edge.yaml cannot be read again here.");
+        }
+    }
+
     // A tick: to the store as one, then on its way; without a store straight on its way.
     private async ValueTask CommitAsync(SensorStream stream, IReadOnlyList<MqttMessage> messages, bool canWait, CancellationToken cancel)
     {
         if (_store is null)
         {
+            lock (_commitGate)
+            {
+                _lastSeq[stream.Name] = stream.Seq;
+            }
+
             foreach (MqttMessage message in messages)
             {
                 await _outbox.EnqueueAsync(message, canWait, cancel).ConfigureAwait(false);
@@ -275,83 +343,23 @@ internal sealed class EdgeService : IDisposable
         }
     }
 
-    private async Task<bool> RunStreamAsync(SensorStream stream, CancellationToken stop)
+    private async Task<bool> RunStreamAsync(StreamHost host, CancellationToken stop)
     {
         try
         {
-            await stream.RunAsync(stop).ConfigureAwait(false);
-            return true;
-        }
-        catch (OperationCanceledException)
-        {
-            return true;
-        }
-        catch (InputException e)
-        {
-            _log.LogError("{Stream}: {Message} The other streams go on", stream.Name, e.Message);
-            return false;
+            return await host.RunAsync(stop).ConfigureAwait(false);
         }
         catch (Exception e)
         {
-            _log.LogError("{Stream}: a bug of ours ended this stream; the others go on: {Message}", stream.Name, e.Message);
+            _log.LogError("{Stream}: a bug of ours ended this stream; the others go on: {Message}", host.Stream.Name, e.Message);
             _bug = e;
             return false;
         }
     }
 
     private HomeAssistant? Describer() => _config.Mqtt.Discovery == Discovery.HomeAssistant
-        ? new HomeAssistant(_config.Device, [.. _streams.Select(stream => (stream.Name, stream.Engine.Manifest))])
+        ? new HomeAssistant(_config.Device, [.. Streams.Select(stream => (stream.Name, stream.Engine.Manifest))])
         : null;
 
-    private MqttMessage Info()
-    {
-        using var payload = new MemoryStream();
-        using (var json = new Utf8JsonWriter(payload))
-        {
-            json.WriteStartObject();
-            json.WriteString("device", _config.Device);
-            json.WriteString("time", _clock.GetUtcNow().UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture));
-            json.WriteString("version", Version);
-            json.WriteString("boot_id", BootId());
-            json.WriteNumber("uptime_seconds", Math.Round(_clock.GetElapsedTime(_started).TotalSeconds, 1));
-            json.WriteStartObject("streams");
-            foreach (SensorStream stream in _streams)
-            {
-                json.WriteStartObject(stream.Name);
-                json.WriteString("model", stream.Engine.ModelSha256[..6]);
-                json.WriteString("model_name", stream.Engine.Manifest.Name);
-                json.WriteString("model_sha256", stream.Engine.ModelSha256);
-                json.WriteString("engine", stream.Engine.Description);
-                json.WriteNumber("period_seconds", stream.Engine.Manifest.PeriodSeconds);
-                json.WriteEndObject();
-            }
-
-            json.WriteEndObject();
-            json.WriteEndObject();
-        }
-
-        return new MqttMessage
-        {
-            Topic = Topics.Info(_config.Device),
-            Payload = payload.ToArray(),
-            Class = MessageClass.Event,
-            Retain = true,
-            ContentType = "application/json",
-        };
-    }
-
-    internal static string Version => typeof(EdgeService).Assembly.GetName().Version!.ToString(3);
-
-    // Linux gives every boot an id; elsewhere a process must do.
-    internal static string BootId()
-    {
-        try
-        {
-            return File.ReadAllText("/proc/sys/kernel/random/boot_id").Trim();
-        }
-        catch (IOException)
-        {
-            return $"process-{Environment.ProcessId}-{Process.GetCurrentProcess().StartTime.Ticks}";
-        }
-    }
+    private MqttMessage Info() => InfoMessage.Write(_config.Device, _clock.GetUtcNow(), _clock.GetElapsedTime(_started), Streams);
 }

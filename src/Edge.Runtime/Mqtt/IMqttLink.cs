@@ -26,7 +26,12 @@ internal sealed record MqttLinkOptions
 }
 
 /// <summary>A message that arrived.</summary>
-internal readonly record struct MqttReceived(string Topic, ReadOnlyMemory<byte> Payload, bool Retain);
+/// <param name="Topic">Where.</param>
+/// <param name="Payload">What.</param>
+/// <param name="Retain">Whether the broker had kept it from before.</param>
+/// <param name="ResponseTopic">Where an answer is wanted, or null.</param>
+/// <param name="CorrelationData">What the answer is to carry; empty for nothing.</param>
+internal readonly record struct MqttReceived(string Topic, ReadOnlyMemory<byte> Payload, bool Retain, string? ResponseTopic = null, ReadOnlyMemory<byte> CorrelationData = default);
 
 /// <summary>The broker cannot be reached or went away; trying again may help.</summary>
 internal class MqttLinkException(string message, Exception? inner = null) : Exception(message, inner);

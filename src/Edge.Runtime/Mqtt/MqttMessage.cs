@@ -33,6 +33,9 @@ internal sealed record MqttMessage
     /// <summary>MQTT 5 message expiry in seconds, or null for never.</summary>
     public uint? ExpirySeconds { get; init; }
 
+    /// <summary>MQTT 5 correlation data of an answer; empty for none.</summary>
+    public ReadOnlyMemory<byte> CorrelationData { get; init; }
+
     /// <summary>MQTT 5 user properties.</summary>
     public IReadOnlyList<KeyValuePair<string, string>> UserProperties { get; init; } = [];
 }

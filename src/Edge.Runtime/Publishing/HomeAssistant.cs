@@ -39,11 +39,11 @@ internal sealed class HomeAssistant(string device, IReadOnlyList<(string Stream,
             json.WriteString("name", device);
             json.WriteString("mf", "Edge runtime");
             json.WriteString("mdl", "edge-runtime");
-            json.WriteString("sw", EdgeService.Version);
+            json.WriteString("sw", InfoMessage.Version);
             json.WriteEndObject();
             json.WriteStartObject("o");
             json.WriteString("name", "edge-runtime");
-            json.WriteString("sw", EdgeService.Version);
+            json.WriteString("sw", InfoMessage.Version);
             json.WriteEndObject();
             json.WriteString("avty_t", Topics.Status(device));
             json.WriteStartObject("cmps");

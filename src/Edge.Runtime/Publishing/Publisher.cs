@@ -1,3 +1,4 @@
+using Edge.Runtime.Hosting;
 using Edge.Runtime.Mqtt;
 using Microsoft.Extensions.Logging;
 
@@ -16,8 +17,6 @@ internal sealed class Publisher
 
     // How long a retained description of before may take to arrive.
     private static readonly TimeSpan PreviousWait = TimeSpan.FromMilliseconds(500);
-    private static readonly TimeSpan BackoffMin = TimeSpan.FromSeconds(0.5);
-    private static readonly TimeSpan BackoffMax = TimeSpan.FromSeconds(30);
 
     private readonly Outbox _outbox;
     private readonly Func<IMqttLink> _newLink;
@@ -64,7 +63,8 @@ internal sealed class Publisher
     {
         bool wasConnected = false;
         bool saidUnreachable = false;
-        for (int attempt = 0; ; attempt++)
+        var backoff = new Backoff(Backoff.LinkMin, Backoff.LinkMax, _clock);
+        while (true)
         {
             await using IMqttLink link = _newLink();
             try
@@ -74,7 +74,7 @@ internal sealed class Publisher
                 wasConnected = true;
                 IsConnected = true;
                 saidUnreachable = false;
-                attempt = 0;
+                backoff.Reset();
                 await link.PublishAsync(Status(_device, online: true)).WaitAsync(cancel).ConfigureAwait(false);
                 await link.PublishAsync(_info()).WaitAsync(cancel).ConfigureAwait(false);
                 await RestoreRetainedAsync(link, cancel).ConfigureAwait(false);
@@ -106,9 +106,7 @@ internal sealed class Publisher
                 KeepUnacknowledged();
             }
 
-            TimeSpan backoff = BackoffMin * Math.Pow(2, Math.Min(attempt, 10));
-            backoff = (backoff < BackoffMax ? backoff : BackoffMax) * (0.5 + Random.Shared.NextDouble());
-            await Task.Delay(backoff, _clock, cancel).ConfigureAwait(false);
+            await backoff.WaitAsync(cancel).ConfigureAwait(false);
         }
     }
 

@@ -15,5 +15,9 @@ internal static class Topics
 
     internal static string AnomalyState(string device, string stream) => $"edge/{device}/{stream}/anomaly/state";
 
+    internal static string Command(string device, string name) => $"edge/{device}/command/{name}";
+
+    internal static string CommandResponse(string device, string name) => $"edge/{device}/command/{name}/response";
+
     internal static string Health(string device, string stream) => $"edge/{device}/{stream}/health";
 }

@@ -61,7 +61,7 @@ internal static class SensorFactory
         {
             Channel[] fed = Make(_ => (double.NegativeInfinity, double.PositiveInfinity), period);
             var feed = new MqttTopicFeed(topic, fed.Select((channel, i) => (channel, reads[i], configs[i].AgeMax ?? period)), context.Clock);
-            sensor.Add(context.Mqtt.Subscribe(topic.Topic, feed));
+            sensor.Add(context.Mqtt.Subscribe(topic.Topic, message => feed.Take(message.Payload)));
             return;
         }
 

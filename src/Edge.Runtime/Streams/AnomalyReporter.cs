@@ -74,7 +74,7 @@ internal sealed class AnomalyReporter(string stream, ModelManifest manifest, Ano
             _cause = detector.Cause;
         }
 
-        bool isOver = change is AnomalyChange.Closed or AnomalyChange.Accepted;
+        bool isOver = change is AnomalyChange.Closed or AnomalyChange.Accepted or AnomalyChange.Silenced;
         AnomalyChannel[] channels = Channels(reading);
         double score = isOver ? detector.PeakScore : detector.Score;
         return new AnomalyEvent(
@@ -101,6 +101,11 @@ internal sealed class AnomalyReporter(string stream, ModelManifest manifest, Ano
         if (change == AnomalyChange.Closed)
         {
             return string.Create(CultureInfo.InvariantCulture, $"Back to normal after {seconds:0.#} s.");
+        }
+
+        if (change == AnomalyChange.Silenced)
+        {
+            return string.Create(CultureInfo.InvariantCulture, $"Silenced on request after {seconds:0.#} s.");
         }
 
         if (change == AnomalyChange.Accepted)

@@ -115,14 +115,22 @@ internal sealed class SensorStream : IDisposable
         StateSaturations = _engine.StateSaturations,
     };
 
+    /// <summary>Whether its source gives the same rows again, whatever comes of them.</summary>
+    internal bool IsRecorded => _sensor.CanWait;
+
     /// <summary>Runs until the source ends or <paramref name="cancel"/> says stop.</summary>
-    internal async Task RunAsync(CancellationToken cancel)
+    internal Task RunAsync(CancellationToken cancel) => RunAsync(cancel, cancel);
+
+    /// <summary>Runs until the source ends.</summary>
+    /// <param name="read">Stops between two ticks; it may be run again, and nothing is lost.</param>
+    /// <param name="stop">Stops at once; what is not committed is lost.</param>
+    internal async Task RunAsync(CancellationToken read, CancellationToken stop)
     {
         Volatile.Write(ref _tickedAt, _clock.GetTimestamp());
         _isRunning = true;
         try
         {
-            await RunToEndAsync(cancel).ConfigureAwait(false);
+            await RunToEndAsync(read, stop).ConfigureAwait(false);
         }
         finally
         {
@@ -130,12 +138,12 @@ internal sealed class SensorStream : IDisposable
         }
     }
 
-    private async Task RunToEndAsync(CancellationToken cancel)
+    private async Task RunToEndAsync(CancellationToken read, CancellationToken cancel)
     {
         _tick.Add(_messages.AnomalyState(_detector.IsOpen));
         Alarm?.Invoke(_detector.IsOpen);
         await CommitAsync(cancel).ConfigureAwait(false);
-        while (await _sensor.ReadAsync(_reading, cancel).ConfigureAwait(false))
+        while (await _sensor.ReadAsync(_reading, read).ConfigureAwait(false))
         {
             await TickAsync(cancel).ConfigureAwait(false);
         }

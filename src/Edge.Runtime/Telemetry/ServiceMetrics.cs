@@ -23,7 +23,7 @@ internal sealed class ServiceMetrics : IDisposable
     private readonly Histogram<double> _step;
     private readonly Histogram<double> _jitter;
 
-    internal ServiceMetrics(string device, IReadOnlyList<SensorStream> streams, Outbox outbox, StateStore? store, Publisher publisher)
+    internal ServiceMetrics(string device, Func<IReadOnlyList<SensorStream>> streams, Outbox outbox, StateStore? store, Publisher publisher)
     {
         _device = device;
         Meter = new Meter(MeterName, typeof(ServiceMetrics).Assembly.GetName().Version!.ToString(3), [new("device", device)]);
@@ -52,11 +52,11 @@ internal sealed class ServiceMetrics : IDisposable
         }
 
         void Counter(string name, string unit, string description, Func<SensorStream, long> value) =>
-            Meter.CreateObservableCounter(name, () => streams.Select(stream => new Measurement<long>(value(stream), Tag("device", device), Tag("stream", stream.Name))), unit, description);
+            Meter.CreateObservableCounter(name, () => streams().Select(stream => new Measurement<long>(value(stream), Tag("device", device), Tag("stream", stream.Name))), unit, description);
 
         void Gauge(string name, string unit, string description, Func<SensorStream, double> value) =>
             Meter.CreateObservableGauge(
-                name, () => streams.Where(stream => double.IsFinite(value(stream))).Select(stream => new Measurement<double>(value(stream), Tag("device", device), Tag("stream", stream.Name))), unit, description);
+                name, () => streams().Where(stream => double.IsFinite(value(stream))).Select(stream => new Measurement<double>(value(stream), Tag("device", device), Tag("stream", stream.Name))), unit, description);
     }
 
     internal Meter Meter { get; }

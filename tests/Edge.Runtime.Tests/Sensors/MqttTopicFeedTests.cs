@@ -30,6 +30,7 @@ public sealed class MqttTopicFeedTests
     [InlineData("{\"kw\":null}", "$.kw", Quality.Invalid)]
     [InlineData("{\"kw\":{}}", "$.kw", Quality.Invalid)]
     [InlineData("{\"kw\":1e999}", "$.kw", Quality.Invalid)]
+    [InlineData("{\"kw\":\"\\ud800\"}", "$.kw", Quality.Missing)]
     [InlineData("{\"kw\":1}", "$.mw", Quality.Missing)]
     [InlineData("{\"kw\":[1]}", "$.kw[3]", Quality.Missing)]
     [InlineData("{\"kw\":", "$.kw", Quality.Missing)]

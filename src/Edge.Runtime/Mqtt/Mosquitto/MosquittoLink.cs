@@ -278,8 +278,16 @@ internal sealed class MosquittoLink : IMqttLink
         }
     }
 
-    private static void AddProperties(ref nint properties, MqttMessage message)
+    private static unsafe void AddProperties(ref nint properties, MqttMessage message)
     {
+        if (message.CorrelationData.Length is > 0 and <= ushort.MaxValue)
+        {
+            fixed (byte* data = message.CorrelationData.Span)
+            {
+                Check(NativeMethods.PropertyAddBinary(ref properties, NativeMethods.PropertyCorrelationData, data, (ushort)message.CorrelationData.Length), "setting the correlation data");
+            }
+        }
+
         if (message.ContentType is { } contentType)
         {
             Check(NativeMethods.PropertyAddString(ref properties, NativeMethods.PropertyContentType, contentType), "setting the content type");
@@ -350,6 +358,20 @@ internal sealed class MosquittoLink : IMqttLink
     {
         MosquittoLink link = Of(handle);
         byte[] payload = new ReadOnlySpan<byte>((void*)message->Payload, message->PayloadLength).ToArray();
-        link.Received?.Invoke(new MqttReceived(Marshal.PtrToStringUTF8(message->Topic) ?? "", payload, message->Retain != 0));
+        string? responseTopic = null;
+        byte[] correlation = [];
+        if (NativeMethods.PropertyReadString(properties, NativeMethods.PropertyResponseTopic, out nint text, skipFirst: false) != 0)
+        {
+            responseTopic = Marshal.PtrToStringUTF8(text);
+            NativeMemory.Free((void*)text);
+        }
+
+        if (NativeMethods.PropertyReadBinary(properties, NativeMethods.PropertyCorrelationData, out nint data, out ushort length, skipFirst: false) != 0)
+        {
+            correlation = new ReadOnlySpan<byte>((void*)data, length).ToArray();
+            NativeMemory.Free((void*)data);
+        }
+
+        link.Received?.Invoke(new MqttReceived(Marshal.PtrToStringUTF8(message->Topic) ?? "", payload, message->Retain != 0, responseTopic, correlation));
     }
 }

@@ -17,6 +17,8 @@ internal static unsafe partial class NativeMethods
     // Property identifiers of MQTT 5, section 2.2.2.2.
     internal const int PropertyMessageExpiry = 2;
     internal const int PropertyContentType = 3;
+    internal const int PropertyResponseTopic = 8;
+    internal const int PropertyCorrelationData = 9;
     internal const int PropertyReceiveMaximum = 33;
     internal const int PropertyUser = 38;
 
@@ -90,6 +92,15 @@ internal static unsafe partial class NativeMethods
 
     [LibraryImport(Library, EntryPoint = "mosquitto_property_read_int16")]
     internal static partial nint PropertyReadInt16(nint properties, int identifier, out ushort value, [MarshalAs(UnmanagedType.U1)] bool skipFirst);
+
+    [LibraryImport(Library, EntryPoint = "mosquitto_property_add_binary")]
+    internal static partial int PropertyAddBinary(ref nint properties, int identifier, byte* value, ushort length);
+
+    [LibraryImport(Library, EntryPoint = "mosquitto_property_read_string")]
+    internal static partial nint PropertyReadString(nint properties, int identifier, out nint value, [MarshalAs(UnmanagedType.U1)] bool skipFirst);
+
+    [LibraryImport(Library, EntryPoint = "mosquitto_property_read_binary")]
+    internal static partial nint PropertyReadBinary(nint properties, int identifier, out nint value, out ushort length, [MarshalAs(UnmanagedType.U1)] bool skipFirst);
 
     [LibraryImport(Library, EntryPoint = "mosquitto_property_free_all")]
     internal static partial void PropertyFreeAll(ref nint properties);

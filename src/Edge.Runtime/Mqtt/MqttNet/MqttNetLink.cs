@@ -31,7 +31,7 @@ internal sealed class MqttNetLink : IMqttLink
         _client.ApplicationMessageReceivedAsync += received =>
         {
             MqttApplicationMessage message = received.ApplicationMessage;
-            Received?.Invoke(new MqttReceived(message.Topic, message.Payload.ToArray(), message.Retain));
+            Received?.Invoke(new MqttReceived(message.Topic, message.Payload.ToArray(), message.Retain, message.ResponseTopic, message.CorrelationData));
             return Task.CompletedTask;
         };
     }
@@ -82,6 +82,11 @@ internal sealed class MqttNetLink : IMqttLink
         if (message.ExpirySeconds is { } expiry)
         {
             builder.WithMessageExpiryInterval(expiry);
+        }
+
+        if (message.CorrelationData.Length > 0)
+        {
+            builder.WithCorrelationData(message.CorrelationData.ToArray());
         }
 
         foreach ((string name, string value) in message.UserProperties)

@@ -72,7 +72,9 @@ internal sealed class ChannelsSensor : ISensor
     {
         long lost = await _ticker.NextAsync(cancel).ConfigureAwait(false);
         Stamp(into, lost);
-        await AskAsync(cancel).ConfigureAwait(false);
+
+        // From here on the tick is taken: its devices answer, or are late, within two seconds.
+        await AskAsync().ConfigureAwait(false);
         for (int i = 0; i < _channels.Length; i++)
         {
             _channels[i].Take(into, i);
@@ -118,7 +120,7 @@ internal sealed class ChannelsSensor : ISensor
         _lastTime = time;
     }
 
-    private async ValueTask AskAsync(CancellationToken cancel)
+    private async ValueTask AskAsync()
     {
         Task answered = BeginTick();
         _onTick.ForEach(Ask);
@@ -133,7 +135,7 @@ internal sealed class ChannelsSensor : ISensor
             try
             {
                 TimeSpan wait = _period / 2 < AnswerWaitMax ? _period / 2 : AnswerWaitMax;
-                await answered.WaitAsync(wait, _clock, cancel).ConfigureAwait(false);
+                await answered.WaitAsync(wait, _clock).ConfigureAwait(false);
             }
             catch (TimeoutException)
             {

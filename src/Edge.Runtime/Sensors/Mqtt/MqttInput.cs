@@ -1,22 +1,20 @@
+using Edge.Runtime.Hosting;
 using Edge.Runtime.Mqtt;
 using Microsoft.Extensions.Logging;
 
 namespace Edge.Runtime.Sensors.Mqtt;
 
 /// <summary>
-/// The connection over which topics arrive as sensors: its own, so that what is published and what is received never wait for
+/// The connection over which topics arrive, readings and commands: its own, so that what is published and what is received never wait for
 /// each other. It connects at the first subscription, and again with backoff whenever it is lost.
 /// </summary>
 internal sealed class MqttInput : IDisposable
 {
-    private static readonly TimeSpan BackoffMin = TimeSpan.FromSeconds(0.5);
-    private static readonly TimeSpan BackoffMax = TimeSpan.FromSeconds(30);
-
     private readonly Func<IMqttLink> _newLink;
     private readonly TimeProvider _clock;
     private readonly ILogger _log;
     private readonly Lock _gate = new();
-    private readonly Dictionary<string, List<MqttTopicFeed>> _feeds = [];
+    private readonly Dictionary<string, List<Action<MqttReceived>>> _feeds = [];
     private readonly CancellationTokenSource _stop = new();
     private IMqttLink? _link;
     private Task? _running;
@@ -28,14 +26,14 @@ internal sealed class MqttInput : IDisposable
         _log = log;
     }
 
-    /// <summary>Hands a topic's messages to a feed from now on.</summary>
+    /// <summary>Hands a topic's messages to somebody from now on, on the link's own thread.</summary>
     /// <returns>What ends that when disposed.</returns>
-    internal IDisposable Subscribe(string topic, MqttTopicFeed feed)
+    internal IDisposable Subscribe(string topic, Action<MqttReceived> feed)
     {
         IMqttLink? link = null;
         lock (_gate)
         {
-            if (!_feeds.TryGetValue(topic, out List<MqttTopicFeed>? feeds))
+            if (!_feeds.TryGetValue(topic, out List<Action<MqttReceived>>? feeds))
             {
                 _feeds[topic] = feeds = [];
                 link = _link;
@@ -63,7 +61,7 @@ internal sealed class MqttInput : IDisposable
 
     private async Task RunAsync()
     {
-        TimeSpan backoff = BackoffMin;
+        var backoff = new Backoff(Backoff.LinkMin, Backoff.LinkMax, _clock);
         bool isSaid = false;
         while (!_stop.IsCancellationRequested)
         {
@@ -78,11 +76,11 @@ internal sealed class MqttInput : IDisposable
                     await SubscribeAllAsync(link).ConfigureAwait(false);
                     if (isSaid)
                     {
-                        _log.LogInformation("Sensors over MQTT: connected again");
+                        _log.LogInformation("Topics over MQTT: connected again");
                     }
 
                     isSaid = false;
-                    backoff = BackoffMin;
+                    backoff.Reset();
                     why = await link.Closed.WaitAsync(_stop.Token).ConfigureAwait(false);
                 }
             }
@@ -105,19 +103,17 @@ internal sealed class MqttInput : IDisposable
             if (!isSaid)
             {
                 isSaid = true;
-                _log.LogWarning("Sensors over MQTT: {Why} Trying again", why);
+                _log.LogWarning("Topics over MQTT: {Why} Trying again", why);
             }
 
             try
             {
-                await Task.Delay(backoff * (0.5 + Random.Shared.NextDouble()), _clock, _stop.Token).ConfigureAwait(false);
+                await backoff.WaitAsync(_stop.Token).ConfigureAwait(false);
             }
             catch (OperationCanceledException)
             {
                 return;
             }
-
-            backoff = backoff * 2 < BackoffMax ? backoff * 2 : BackoffMax;
         }
     }
 
@@ -136,22 +132,22 @@ internal sealed class MqttInput : IDisposable
         }
     }
 
-    /// <summary>Hands a message to the feeds of its topic.</summary>
+    /// <summary>Hands a message to those who want its topic.</summary>
     internal void Dispatch(MqttReceived message)
     {
-        MqttTopicFeed[] feeds;
+        Action<MqttReceived>[] feeds;
         lock (_gate)
         {
-            feeds = _feeds.TryGetValue(message.Topic, out List<MqttTopicFeed>? found) ? [.. found] : [];
+            feeds = _feeds.TryGetValue(message.Topic, out List<Action<MqttReceived>>? found) ? [.. found] : [];
         }
 
-        foreach (MqttTopicFeed feed in feeds)
+        foreach (Action<MqttReceived> feed in feeds)
         {
-            feed.Take(message.Payload);
+            feed(message);
         }
     }
 
-    private sealed class Subscription(MqttInput input, string topic, MqttTopicFeed feed) : IDisposable
+    private sealed class Subscription(MqttInput input, string topic, Action<MqttReceived> feed) : IDisposable
     {
         public void Dispose()
         {

@@ -53,8 +53,9 @@ internal sealed class MqttTopicFeed
             using JsonDocument document = JsonDocument.Parse(payload, Options);
             Take(document.RootElement);
         }
-        catch (JsonException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
+            // The second: a string that is no Unicode, which is noticed when it is read.
             FailAll("a message came that is neither a number nor JSON");
         }
     }

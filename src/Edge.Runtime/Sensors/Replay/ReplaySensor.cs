@@ -38,6 +38,9 @@ internal sealed class ReplaySensor : ISensor
         Open();
     }
 
+    private DateTime _time;
+    private bool _isDue;
+
     public bool CanWait => true;
 
     /// <summary>Line of the file that the last row came from.</summary>
@@ -55,18 +58,21 @@ internal sealed class ReplaySensor : ISensor
 
     public async ValueTask<bool> ReadAsync(Reading into, CancellationToken cancel)
     {
-        if (!NextRow(out DateTime time))
+        // A row that somebody was called away from is still the next one.
+        if (!_isDue && !NextRow(out _time))
         {
             return false;
         }
 
-        into.Time = time;
+        _isDue = true;
+        into.Time = _time;
         for (int i = 0; i < _at.Length; i++)
         {
             ReadCell(_at[i], into, i);
         }
 
         await _pacer.WaitAsync(_offset, cancel).ConfigureAwait(false);
+        _isDue = false;
         return true;
     }
 

@@ -1,0 +1,107 @@
+using System.Diagnostics;
+using System.Text.Json;
+using Edge.Testing;
+
+namespace Edge.EndToEnd.Tests;
+
+/// <summary>Commands asked for by mosquitto_rr, a client that shares no code with the service.</summary>
+[Collection("services")]
+public sealed class CommandServiceTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    public static TheoryData<string> Links => MqttLinkContractTests.Links;
+
+    public void Dispose() => _folder.Dispose();
+
+    [Theory]
+    [MemberData(nameof(Links))]
+    public async Task What_is_allowed_is_done_and_answered(string library)
+    {
+        await using TestBroker broker = await TestBroker.StartAsync();
+        await using Subscriber subscriber = await Subscriber.StartAsync(broker.Port);
+        string config = WriteConfig(broker.Port, library, "reset, snapshot, silence, sensitivity, reload");
+        using RuntimeProcess run = RuntimeProcess.Start("run", "--config", config);
+        await subscriber.UntilAsync(seen => seen.Count(item => item.Topic == "edge/house/climate/forecast") > 20);
+
+        Assert.Contains("On the card: climate up to tick ", Ask(broker.Port, "snapshot", "").Message, StringComparison.Ordinal);
+        Assert.Contains("puts up with 5 false alarms a week", Ask(broker.Port, "sensitivity", """{"stream":"climate","value":5}""").Message, StringComparison.Ordinal);
+        Assert.Contains("opens none until ", Ask(broker.Port, "silence", """{"stream":"climate","for":"10m"}""").Message, StringComparison.Ordinal);
+        (bool ok, string message) = Ask(broker.Port, "silence", """{"stream":"climate","for":"10y"}""");
+        Assert.False(ok);
+        Assert.Contains("at most 7d", message, StringComparison.Ordinal);
+
+        (ok, message) = Ask(broker.Port, "reset", """{"stream":"climate"}""");
+        Assert.True(ok, message);
+        long seq = long.Parse(message.Split(' ')[^1].TrimEnd('.'), System.Globalization.CultureInfo.InvariantCulture);
+        await subscriber.UntilAsync(seen => seen.Any(item => item.Topic == "edge/house/climate/reading" && Seq(item) > seq + 5));
+
+        // The first row after it only wakes the state, and no number is missing or twice.
+        long[] forecasts = [.. subscriber.On("edge/house/climate/forecast").Select(Seq)];
+        Assert.DoesNotContain(seq + 1, forecasts);
+        Assert.Contains(seq + 2, forecasts);
+        long[] readings = [.. subscriber.On("edge/house/climate/reading").Select(Seq)];
+        Assert.Equal(Enumerable.Range(1, readings.Length).Select(each => (long)each), readings);
+
+        Assert.Contains("taken over", Ask(broker.Port, "reload", "{}").Message, StringComparison.Ordinal);
+        long last = Seq(subscriber.On("edge/house/climate/reading")[^1]);
+        await subscriber.UntilAsync(seen => seen.Any(item => item.Topic == "edge/house/climate/reading" && Seq(item) > last + 20));
+        run.Terminate();
+        Assert.Equal(0, await run.ExitAsync());
+        Assert.Contains("Command reset, answered on ", run.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Without_a_word_in_the_configuration_nothing_listens()
+    {
+        await using TestBroker broker = await TestBroker.StartAsync();
+        await using Subscriber subscriber = await Subscriber.StartAsync(broker.Port);
+        using RuntimeProcess run = RuntimeProcess.Start("run", "--config", WriteConfig(broker.Port, "auto", "snapshot"));
+        await subscriber.UntilAsync(seen => seen.Any(item => item.Topic == "edge/house/climate/forecast"));
+        Assert.Null(TryAsk(broker.Port, "reset", """{"stream":"climate"}""", seconds: 2));
+        Assert.True(Ask(broker.Port, "snapshot", "").Ok);
+
+        // A flood from one client: none of it does anything, and the stream goes on.
+        using Process flood = Process.Start(new ProcessStartInfo("mosquitto_pub", ["-h", "127.0.0.1", "-p", $"{broker.Port}", "-t", "edge/house/command/snapshot", "-q", "1", "--repeat", "20000", "-m", new string('[', 4000)]) { RedirectStandardError = true })!;
+        await flood.WaitForExitAsync();
+        long last = Seq(subscriber.On("edge/house/climate/reading")[^1]);
+        await subscriber.UntilAsync(seen => seen.Any(item => item.Topic == "edge/house/climate/reading" && Seq(item) > last + 10));
+        Assert.InRange(subscriber.On("edge/house/command/snapshot/response").Count, 0, 60);
+        Assert.Contains("were dropped", run.Error, StringComparison.Ordinal);
+        run.Terminate();
+        Assert.Equal(0, await run.ExitAsync());
+    }
+
+    private string WriteConfig(int port, string library, string commands) => _folder.Write("edge.yaml", $$"""
+        device: house
+        state: state
+        commands: [{{commands}}]
+        mqtt: { host: 127.0.0.1, port: {{port}}, client: {{library.ToLowerInvariant()}} }
+        streams:
+          - { name: climate, model: demo, period: 50ms, source: { simulated: { seed: 3 } } }
+        """);
+
+    private static long Seq(Seen message) => JsonDocument.Parse(message.Payload).RootElement.GetProperty("seq").GetInt64();
+
+    private static (bool Ok, string Message) Ask(int port, string command, string payload)
+    {
+        string answer = TryAsk(port, command, payload, seconds: 10) ?? throw new InvalidOperationException($"no answer to {command}");
+        JsonElement root = JsonDocument.Parse(answer).RootElement;
+        Assert.Equal(command, root.GetProperty("command").GetString());
+        return (root.GetProperty("ok").GetBoolean(), root.GetProperty("message").GetString()!);
+    }
+
+    private static string? TryAsk(int port, string command, string payload, int seconds)
+    {
+        string[] what = payload.Length == 0 ? ["-n"] : ["-m", payload];
+        using Process asker = Process.Start(new ProcessStartInfo(
+            "mosquitto_rr", ["-h", "127.0.0.1", "-p", $"{port}", "-V", "5", "-q", "1", "-W", $"{seconds}", "-t", $"edge/house/command/{command}", "-e", $"answers/{Guid.NewGuid():N}", "-D", "publish", "correlation-data", "17", .. what])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        })!;
+        string output = asker.StandardOutput.ReadToEnd().Trim();
+        asker.WaitForExit();
+        return output.Length == 0 ? null : output;
+    }
+}
