@@ -57,7 +57,7 @@ public sealed class LiveSensorTests : IDisposable
         await using Subscriber again = await Subscriber.StartAsync(broker.Port);
         await using IMqttLink back = await ConnectAsync(library, broker.Port);
         await PublishUntilAsync(back, () => again.All.Any(item => Quality(item, "co2") == "good"));
-        Assert.Single(run.Error.Split('\n'), line => line.Contains("Sensors over MQTT: ", StringComparison.Ordinal) && line.Contains("Trying again", StringComparison.Ordinal));
+        Assert.Single(run.Error.Split('\n'), line => line.Contains("Topics over MQTT: ", StringComparison.Ordinal) && line.Contains("Trying again", StringComparison.Ordinal));
         run.Terminate();
         Assert.Equal(0, await run.ExitAsync(8));
     }

@@ -97,7 +97,7 @@ public sealed class CommandTests
         using var channel = new CommandChannel("house", [CommandName.Reset], Streams, request =>
         {
             done.Add(request);
-            return Task.FromResult("done.");
+            return Task.FromResult(new CommandResult("done."));
         }, answers.Add, clock, NullLogger.Instance);
         byte[] payload = """{"stream":"rig"}"""u8.ToArray();
         for (int i = 0; i < Hostile; i++)

@@ -28,6 +28,7 @@ public sealed class ConfigSchemaTests
     [Theory]
     [InlineData("{0}", "properties")]
     [InlineData("mqtt: {{ {0} }}", "properties/mqtt/properties")]
+    [InlineData("models: {{ {0} }}", "properties/models/properties")]
     [InlineData("telemetry: {{ {0} }}", "properties/telemetry/properties")]
     [InlineData("onnxruntime: {{ {0} }}", "properties/onnxruntime/properties")]
     [InlineData("mqtt: {{ tls: {{ {0} }} }}", "properties/mqtt/properties/tls/properties")]

@@ -29,6 +29,34 @@ internal static partial class ConfigFile
         return telemetry;
     }
 
+    private static ModelsConfig? ReadModels(YamlMap root, string folder)
+    {
+        if (root.Map("models") is not { } map)
+        {
+            return null;
+        }
+
+        string? key = map.Text("trusted_key");
+        string? unsigned = map.Text("unsigned");
+        if (unsigned is not null and not "allowed")
+        {
+            map.Fail("unsigned", $"'unsigned' can only be allowed, not '{unsigned}'");
+        }
+        else if (key is null == unsigned is null)
+        {
+            map.Fail("trusted_key", "give 'trusted_key', the public key that new models must be signed with, or say 'unsigned: allowed'");
+        }
+
+        var models = new ModelsConfig
+        {
+            IncomingFolder = map.Text("incoming") is { } incoming ? Path.Combine(folder, incoming) : null,
+            TrustedKeyFile = key is null ? null : Path.Combine(folder, key),
+            CanaryTicks = map.Whole("canary", 1000, 10, 10_000_000),
+        };
+        map.RejectUnknown();
+        return models;
+    }
+
     private static OnnxOptions ReadOnnxRuntime(YamlMap root, string folder, string? state)
     {
         if (root.Map("onnxruntime") is not { } map)

@@ -96,6 +96,7 @@ internal static partial class ConfigFile
         string sysfs = map.Text("sysfs") is { } root ? Path.Combine(folder, root) : "/sys";
         MqttConfig mqtt = map.Map("mqtt") is { } mqttMap ? ReadMqtt(mqttMap) : new MqttConfig();
         TelemetryConfig? telemetry = ReadTelemetry(map);
+        ModelsConfig? models = ReadModels(map, folder);
         string[] commands = [.. map.Texts("commands", [], CommandNames)];
         OnnxOptions onnx = ReadOnnxRuntime(map, folder, state);
         StreamConfig[] streams = map.Maps("streams").Select(stream => ReadStream(stream, folder)).ToArray();
@@ -110,7 +111,7 @@ internal static partial class ConfigFile
         }
 
         map.RejectUnknown();
-        return new EdgeConfig { Device = device, StateFolder = state, Durability = durability, Mqtt = mqtt, Sysfs = sysfs, Telemetry = telemetry, Commands = [.. commands.Select(name => Enum.Parse<CommandName>(name, ignoreCase: true))], OnnxRuntime = onnx, Streams = streams };
+        return new EdgeConfig { Device = device, StateFolder = state, Durability = durability, Mqtt = mqtt, Sysfs = sysfs, Telemetry = telemetry, Models = models, Commands = [.. commands.Select(name => Enum.Parse<CommandName>(name, ignoreCase: true))], OnnxRuntime = onnx, Streams = streams };
     }
 
     private static StreamConfig ReadStream(YamlMap map, string folder)

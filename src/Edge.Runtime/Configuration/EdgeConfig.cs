@@ -20,6 +20,9 @@ internal sealed record EdgeConfig
     /// <summary>Where the kernel shows its devices.</summary>
     public string Sysfs { get; init; } = "/sys";
 
+    /// <summary>Where new models come from; null for nowhere.</summary>
+    public ModelsConfig? Models { get; init; }
+
     /// <summary>What may be asked for over MQTT.</summary>
     public IReadOnlyList<CommandName> Commands { get; init; } = [];
 
@@ -30,6 +33,18 @@ internal sealed record EdgeConfig
     public OnnxOptions OnnxRuntime { get; init; } = new();
 
     public required IReadOnlyList<StreamConfig> Streams { get; init; }
+}
+
+internal sealed record ModelsConfig
+{
+    /// <summary>Folder in which new models are laid, or null.</summary>
+    public string? IncomingFolder { get; init; }
+
+    /// <summary>Public key whose signature they must carry, PEM; null where unsigned ones are allowed.</summary>
+    public string? TrustedKeyFile { get; init; }
+
+    /// <summary>Ticks for which a new model is compared with the one in use.</summary>
+    public int CanaryTicks { get; init; } = 1000;
 }
 
 internal sealed record TelemetryConfig

@@ -8,6 +8,7 @@ using Edge.Runtime.Sensors;
 using Edge.Runtime.Storage;
 using Edge.Runtime.Streams;
 using Edge.Runtime.Telemetry;
+using Edge.Runtime.Updates;
 using Microsoft.Extensions.Logging;
 
 namespace Edge.Runtime.Hosting;
@@ -33,6 +34,9 @@ internal sealed class EdgeService : IDisposable
     private readonly long _started;
     private readonly Dictionary<string, long> _lastSeq = [];
     private readonly CommandChannel? _commands;
+    private readonly ModelAssembly _assembly;
+    private readonly ModelUpdates? _updates;
+    private readonly ModelInbox? _inbox;
     private ServiceMetrics? _metrics;
     private Exception? _bug;
 
@@ -44,6 +48,7 @@ internal sealed class EdgeService : IDisposable
         _clock = clock;
         _log = log;
         _started = clock.GetTimestamp();
+        _assembly = new ModelAssembly(clock);
         _store = config.StateFolder is null ? null : StateStore.Open(config.StateFolder, config.Durability, config.Mqtt.Outbox.AgeMax, clock, InfoMessage.BootId(), log);
         _outbox = new Outbox(config.Mqtt.Outbox.SizeMaxBytes, _store);
         _engines = new EngineFactory(config.OnnxRuntime);
@@ -72,10 +77,23 @@ internal sealed class EdgeService : IDisposable
             problems.Add(e.Message);
         }
 
+        if (problems.Count == 0 && config.Models is { } models)
+        {
+            try
+            {
+                _updates = new ModelUpdates(models, config.Device, config.Streams.ToDictionary(stream => stream.Name), Host, _store, Publish, clock, log);
+                _inbox = models.IncomingFolder is { } folder ? new ModelInbox(folder, _updates, log) : null;
+            }
+            catch (InputException e)
+            {
+                problems.Add(e.Message);
+            }
+        }
+
         if (problems.Count == 0 && config.Commands.Count > 0)
         {
             _commands = new CommandChannel(
-                config.Device, config.Commands, [.. config.Streams.Select(stream => stream.Name)], ExecuteAsync, message => _ = _outbox.EnqueueAsync(message, canWait: false, CancellationToken.None).AsTask(), clock, log);
+                config.Device, config.Commands, [.. config.Streams.Select(stream => stream.Name)], ExecuteAsync, Publish, clock, log);
             _commands.Subscribe(_sensors.Mqtt);
         }
 
@@ -90,8 +108,8 @@ internal sealed class EdgeService : IDisposable
 
     internal Publisher Publisher { get; }
 
-    /// <summary>Has edge.yaml read again and says what came of it; null where nobody can.</summary>
-    internal Func<string>? Reload { get; set; }
+    /// <summary>Reads edge.yaml again, or says in an <see cref="InputException"/> what is wrong with it; what it gives takes it over. Null where nobody can.</summary>
+    internal Func<Action>? Reload { get; set; }
 
     /// <summary>Messages that wait for the broker.</summary>
     internal int Waiting => _outbox.Count;
@@ -156,6 +174,7 @@ internal sealed class EdgeService : IDisposable
 
     public void Dispose()
     {
+        _inbox?.Dispose();
         _commands?.Dispose();
         _telemetry.ForEach(each => each.Dispose());
         _hosts.ForEach(host => host.Dispose());
@@ -273,13 +292,13 @@ internal sealed class EdgeService : IDisposable
     /// <summary>Does what was asked for over MQTT.</summary>
     /// <returns>A sentence that says what was done.</returns>
     /// <exception cref="InputException">It cannot be done.</exception>
-    internal async Task<string> ExecuteAsync(CommandRequest request)
+    internal async Task<CommandResult> ExecuteAsync(CommandRequest request)
     {
-        StreamHost? host = _hosts.Find(each => each.Stream.Name == request.Stream);
+        StreamHost? host = request.Stream.Length == 0 ? null : Host(request.Stream);
         switch (request.Name)
         {
             case CommandName.Reset:
-                return $"Stream '{request.Stream}' begins anew after tick {await host!.BeginAnewAsync().ConfigureAwait(false)}.";
+                return new($"Stream '{request.Stream}' begins anew after tick {await host!.BeginAnewAsync().ConfigureAwait(false)}.");
             case CommandName.Silence:
                 bool wasOpen = await host!.BetweenTicksAsync(stream =>
                 {
@@ -287,21 +306,33 @@ internal sealed class EdgeService : IDisposable
                     stream.Detector.Silence(request.Time);
                     return isOpen;
                 }).ConfigureAwait(false);
-                return $"Stream '{request.Stream}' {(wasOpen ? "closes its anomaly and " : "")}opens none until {_clock.GetUtcNow() + request.Time:yyyy-MM-dd'T'HH:mm:ss'Z'}.";
+                return new($"Stream '{request.Stream}' {(wasOpen ? "closes its anomaly and " : "")}opens none until {_clock.GetUtcNow() + request.Time:yyyy-MM-dd'T'HH:mm:ss'Z'}.");
             case CommandName.Sensitivity:
                 await host!.BetweenTicksAsync(stream =>
                 {
                     stream.Detector.SetSensitivity(request.FalseAlarmsAWeek);
                     return true;
                 }).ConfigureAwait(false);
-                return string.Create(CultureInfo.InvariantCulture, $"Stream '{request.Stream}' puts up with {request.FalseAlarmsAWeek} false alarms a week until the next start.");
+                return new(string.Create(CultureInfo.InvariantCulture, $"Stream '{request.Stream}' puts up with {request.FalseAlarmsAWeek} false alarms a week until the next start."));
             case CommandName.Snapshot:
                 (_store ?? throw new InputException("Nothing is kept: edge.yaml names no 'state' folder.")).Force();
-                return $"On the card: {string.Join(", ", Streams.Select(stream => $"{stream.Name} up to tick {stream.Seq}"))}.";
+                return new($"On the card: {string.Join(", ", Streams.Select(stream => $"{stream.Name} up to tick {stream.Seq}"))}.");
+            case CommandName.Update:
+                ModelUpdates updates = _updates ?? throw new InputException("No new models are taken: edge.yaml has no 'models'.");
+                return new(_assembly.Add(request.Part!) is var (model, signature)
+                    ? await updates.OfferAsync(request.Stream, model, signature).ConfigureAwait(false)
+                    : $"Part {request.Part!.Part} of {request.Part.Parts} is there.");
+            case CommandName.Rollback:
+                return new(await (_updates ?? throw new InputException("No new models are taken: edge.yaml has no 'models'.")).RollBackAsync(request.Stream).ConfigureAwait(false));
             default:
-                return Reload?.Invoke() ?? throw new InputException("edge.yaml cannot be read again here.");
+                return new("The configuration is read again and taken over.", (Reload ?? throw new InputException("edge.yaml cannot be read again here."))());
         }
     }
+
+    private StreamHost Host(string stream) => _hosts.First(host => host.Stream.Name == stream);
+
+    // What is no tick's: an answer, an event of the service itself.
+    private void Publish(MqttMessage message) => _ = _outbox.EnqueueAsync(message, canWait: false, CancellationToken.None).AsTask();
 
     // A tick: to the store as one, then on its way; without a store straight on its way.
     private async ValueTask CommitAsync(SensorStream stream, IReadOnlyList<MqttMessage> messages, bool canWait, CancellationToken cancel)

@@ -27,7 +27,7 @@ internal sealed class ServiceRunner(string configPath, ServiceNotifier notifier,
         while (config is not null)
         {
             using EdgeService service = Open(config, ref opened);
-            service.Reload = ReloadOnRequest;
+            service.Reload = ReadAgain;
             using var running = CancellationTokenSource.CreateLinkedTokenSource(signals.Token);
             Interlocked.Exchange(ref _running, running);
             if (Volatile.Read(ref _next) is not null)
@@ -66,33 +66,37 @@ internal sealed class ServiceRunner(string configPath, ServiceNotifier notifier,
         }
     }
 
-    // A broken configuration is refused, and what runs goes on. A good one is taken over by stopping and starting: streams that
-    // are unchanged go on where their state stands.
-    private void Reload() => TryReload();
-
-    private string ReloadOnRequest() => TryReload() is { } problem ? throw new InputException($"Not taken over: {problem}") : "The configuration was read again and is taken over.";
-
-    private string? TryReload()
+    private void Reload()
     {
         try
         {
-            EdgeConfig config = ConfigFile.Load(configPath);
-            notifier.Reloading();
-            log.LogInformation("The configuration was read again and is taken over");
-            Interlocked.Exchange(ref _next, config);
-            _ = Volatile.Read(ref _running)?.CancelAsync();
-            return null;
+            ReadAgain()();
         }
         catch (InputException e)
         {
             log.LogError("The configuration was read again and is not taken over, the old one goes on: {Message}", e.Message);
-            return e.Message;
         }
-        catch (ObjectDisposedException)
+    }
+
+    // A broken configuration is refused, and what runs goes on. A good one is taken over by stopping and starting: streams that
+    // are unchanged go on where their state stands.
+    private Action ReadAgain()
+    {
+        EdgeConfig config = ConfigFile.Load(configPath);
+        return () =>
         {
-            // It was ending anyway.
-            return null;
-        }
+            notifier.Reloading();
+            log.LogInformation("The configuration was read again and is taken over");
+            Interlocked.Exchange(ref _next, config);
+            try
+            {
+                _ = Volatile.Read(ref _running)?.CancelAsync();
+            }
+            catch (ObjectDisposedException)
+            {
+                // It was ending anyway.
+            }
+        };
     }
 
     private async Task WatchAsync(EdgeService service, CancellationToken stop)

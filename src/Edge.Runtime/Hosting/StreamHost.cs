@@ -130,6 +130,13 @@ internal sealed class StreamHost : IDisposable
         return seq;
     });
 
+    /// <summary>Has the stream go on as what <paramref name="replace"/> makes of it, between two ticks.</summary>
+    internal Task ReplaceAsync(Func<SensorStream, SensorStream> replace) => BetweenTicksAsync(stream =>
+    {
+        Stream = replace(stream);
+        return true;
+    });
+
     public void Dispose() => Stream.Dispose();
 
     // False if somebody had something to do in between.

@@ -15,6 +15,8 @@ internal static class Topics
 
     internal static string AnomalyState(string device, string stream) => $"edge/{device}/{stream}/anomaly/state";
 
+    internal static string Model(string device, string stream) => $"edge/{device}/{stream}/model";
+
     internal static string Command(string device, string name) => $"edge/{device}/command/{name}";
 
     internal static string CommandResponse(string device, string name) => $"edge/{device}/command/{name}/response";

@@ -7,6 +7,11 @@ using Microsoft.Extensions.Logging;
 
 namespace Edge.Runtime.Remote;
 
+/// <summary>What came of a request.</summary>
+/// <param name="Said">A sentence for whoever asked.</param>
+/// <param name="Then">What is to be done once the answer is on its way, or null.</param>
+internal readonly record struct CommandResult(string Said, Action? Then = null);
+
 /// <summary>
 /// Requests on <c>edge/DEVICE/command/NAME</c>: only those that edge.yaml allows, one after the other, so many a second and no more. Each that is
 /// taken is answered and written to the log.
@@ -22,7 +27,7 @@ internal sealed class CommandChannel : IDisposable
 
     private readonly string _device;
     private readonly IReadOnlyCollection<string> _streams;
-    private readonly Func<CommandRequest, Task<string>> _execute;
+    private readonly Func<CommandRequest, Task<CommandResult>> _execute;
     private readonly Action<MqttMessage> _answer;
     private readonly TimeProvider _clock;
     private readonly ILogger _log;
@@ -42,7 +47,7 @@ internal sealed class CommandChannel : IDisposable
     /// <param name="clock">Time.</param>
     /// <param name="log">Every request.</param>
     internal CommandChannel(
-        string device, IReadOnlyCollection<CommandName> allowed, IReadOnlyCollection<string> streams, Func<CommandRequest, Task<string>> execute, Action<MqttMessage> answer, TimeProvider clock, ILogger log)
+        string device, IReadOnlyCollection<CommandName> allowed, IReadOnlyCollection<string> streams, Func<CommandRequest, Task<CommandResult>> execute, Action<MqttMessage> answer, TimeProvider clock, ILogger log)
     {
         _device = device;
         Allowed = allowed;
@@ -95,13 +100,14 @@ internal sealed class CommandChannel : IDisposable
         await foreach ((CommandName name, MqttReceived message) in _queue.Reader.ReadAllAsync().ConfigureAwait(false))
         {
             string? origin = ResponseTopic(name, message);
-            (bool isDone, string said) = await ExecuteAsync(name, message).ConfigureAwait(false);
-            _log.Log(isDone ? LogLevel.Information : LogLevel.Warning, "Command {Command}, answered on {Topic}: {Said}", Text(name), origin, said);
-            _answer(Answer(name, message, origin, isDone, said));
+            (bool isDone, CommandResult result) = await ExecuteAsync(name, message).ConfigureAwait(false);
+            _log.Log(isDone ? LogLevel.Information : LogLevel.Warning, "Command {Command}, answered on {Topic}: {Said}", Text(name), origin, result.Said);
+            _answer(Answer(name, message, origin, isDone, result.Said));
+            result.Then?.Invoke();
         }
     }
 
-    private async Task<(bool IsDone, string Said)> ExecuteAsync(CommandName name, MqttReceived message)
+    private async Task<(bool IsDone, CommandResult Result)> ExecuteAsync(CommandName name, MqttReceived message)
     {
         try
         {
@@ -109,12 +115,12 @@ internal sealed class CommandChannel : IDisposable
         }
         catch (InputException e)
         {
-            return (false, e.Message);
+            return (false, new CommandResult(e.Message));
         }
         catch (Exception e)
         {
             _log.LogError("A bug of ours in command {Command}: {Message}", Text(name), e.Message);
-            return (false, "It failed; the log of the service says why.");
+            return (false, new CommandResult("It failed; the log of the service says why."));
         }
     }
 

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Edge.Runtime.Configuration;
+using Edge.Runtime.Updates;
 
 namespace Edge.Runtime.Remote;
 
@@ -20,6 +21,12 @@ internal enum CommandName
 
     /// <summary>Read edge.yaml again.</summary>
     Reload,
+
+    /// <summary>A part of a new model.</summary>
+    Update,
+
+    /// <summary>Put the model before this one back.</summary>
+    Rollback,
 }
 
 /// <summary>One request, checked: it names what is there and holds nothing else.</summary>
@@ -27,7 +34,8 @@ internal enum CommandName
 /// <param name="Stream">Of which stream; empty where it concerns none.</param>
 /// <param name="Time">Silence: for how long.</param>
 /// <param name="FalseAlarmsAWeek">Sensitivity: the rate.</param>
-internal sealed record CommandRequest(CommandName Name, string Stream, TimeSpan Time = default, double FalseAlarmsAWeek = 0)
+/// <param name="Part">Update: the part.</param>
+internal sealed record CommandRequest(CommandName Name, string Stream, TimeSpan Time = default, double FalseAlarmsAWeek = 0, ModelPart? Part = null)
 {
     /// <summary>Most bytes of a request.</summary>
     internal const int PayloadMaxBytes = 4096;
@@ -42,6 +50,12 @@ internal sealed record CommandRequest(CommandName Name, string Stream, TimeSpan 
     /// <exception cref="InputException">It is not one; the sentence goes back to whoever asked.</exception>
     internal static CommandRequest Parse(CommandName name, ReadOnlyMemory<byte> payload, IReadOnlyCollection<string> streams)
     {
+        if (name == CommandName.Update)
+        {
+            ModelPart part = ModelPart.Parse(payload, streams);
+            return new CommandRequest(name, part.Stream, Part: part);
+        }
+
         if (payload.Length > PayloadMaxBytes)
         {
             throw new InputException($"The request has {payload.Length} bytes; {PayloadMaxBytes} is the limit.");
@@ -63,7 +77,7 @@ internal sealed record CommandRequest(CommandName Name, string Stream, TimeSpan 
     {
         string[] keys = name switch
         {
-            CommandName.Reset => ["stream"],
+            CommandName.Reset or CommandName.Rollback => ["stream"],
             CommandName.Silence => ["stream", "for"],
             CommandName.Sensitivity => ["stream", "value"],
             _ => [],

@@ -235,6 +235,34 @@ internal sealed class StateStore : IDisposable
         }
     }
 
+    /// <summary>Keeps a short text beside the streams, on the card before it returns.</summary>
+    internal void Remember(string key, string value)
+    {
+        lock (_gate)
+        {
+            try
+            {
+                using SqliteCommand command = _database.Prepare("INSERT INTO meta(key, value) VALUES ($key, $value) ON CONFLICT(key) DO UPDATE SET value = $value", "$key", "$value");
+                _database.RunForced(command, key, value);
+            }
+            catch (SqliteException e)
+            {
+                SayBroken(e);
+            }
+        }
+    }
+
+    /// <summary>What <see cref="Remember"/> kept, or null.</summary>
+    internal string? Recall(string key)
+    {
+        lock (_gate)
+        {
+            using SqliteCommand command = _database.Prepare("SELECT value FROM meta WHERE key = $key", "$key");
+            command.Parameters[0].Value = key;
+            return command.ExecuteScalar() as string;
+        }
+    }
+
     /// <summary>Names of the streams that are remembered.</summary>
     internal List<string> Streams()
     {

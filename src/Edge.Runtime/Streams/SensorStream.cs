@@ -23,6 +23,9 @@ internal sealed class SensorStream : IDisposable
     private static readonly TimeSpan SilenceMin = TimeSpan.FromSeconds(15);
     private static readonly TimeSpan HealthEvery = TimeSpan.FromMinutes(1);
 
+    private readonly string _device;
+    private readonly StreamConfig _config;
+    private readonly TimeSpan _expiry;
     private readonly ISensor _sensor;
     private readonly IInferenceEngine _engine;
     private readonly CommitAction _commit;
@@ -45,6 +48,8 @@ internal sealed class SensorStream : IDisposable
     private DateTime _lastTime;
     private long _gapTicks;
     private bool _clockIsUnset;
+    private Shadow? _shadow;
+    private Action<ShadowVerdict>? _decided;
     private long _tickedAt;
     private long _arrivedAt;
     private volatile bool _isRunning;
@@ -53,9 +58,12 @@ internal sealed class SensorStream : IDisposable
     private long _healthAt;
 
     internal SensorStream(
-        string device, StreamConfig config, ISensor sensor, IInferenceEngine engine, TimeSpan expiry, CommitAction commit, TimeProvider clock, ILogger log)
+        string device, StreamConfig config, ISensor sensor, IInferenceEngine engine, TimeSpan expiry, CommitAction commit, TimeProvider clock, ILogger log, Forecaster? forecaster = null)
     {
         Name = config.Name;
+        _device = device;
+        _config = config;
+        _expiry = expiry;
         _period = config.Period ?? TimeSpan.FromSeconds(engine.Manifest.PeriodSeconds);
         _sensor = sensor;
         _hasPace = !sensor.CanWait && config.Source is not ChannelsConfig { Tick: not null };
@@ -65,7 +73,7 @@ internal sealed class SensorStream : IDisposable
         _log = log;
         _reading = new Reading(engine.Manifest.Columns.Count);
         _hold = new ValueHold(engine.Manifest, config.HoldTicks);
-        _forecaster = new Forecaster(engine, config.Forecast.Interval);
+        _forecaster = forecaster ?? new Forecaster(engine, config.Forecast.Interval);
         _detector = new AnomalyDetector(engine.Manifest, config.Anomaly, _period);
         _anomalies = new AnomalyReporter(config.Name, engine.Manifest, _detector);
         _messages = new StreamMessages(device, config.Name, engine.Manifest, engine.ModelSha256, config.Forecast.Interval, expiry);
@@ -195,10 +203,73 @@ internal sealed class SensorStream : IDisposable
         return true;
     }
 
+    /// <summary>Has a new model step along from the next tick on; <paramref name="decided"/> is called with how it did.</summary>
+    internal void BeginShadow(IInferenceEngine engine, long ticks, Action<ShadowVerdict> decided)
+    {
+        _shadow?.Dispose();
+        _shadow = new Shadow(engine, _engine.Manifest, _config.Forecast.Interval, ticks);
+        _decided = decided;
+    }
+
+    /// <summary>Ends the trial of a new model.</summary>
+    /// <returns>It, now the caller's; null if there is none.</returns>
+    internal Shadow? EndShadow()
+    {
+        Shadow? shadow = _shadow;
+        (_shadow, _decided) = (null, null);
+        return shadow;
+    }
+
+    /// <summary>This stream with another model of the same columns and outputs, which takes its place: source, numbers and what the sensors were go on.</summary>
+    /// <param name="engine">The model.</param>
+    /// <param name="forecaster">Its forecasts so far; null to begin anew.</param>
+    internal SensorStream WithEngine(IInferenceEngine engine, Forecaster? forecaster)
+    {
+        var next = new SensorStream(_device, _config, _sensor, engine, _expiry, _commit, _clock, _log, forecaster)
+        {
+            Ticked = Ticked,
+            Alarm = Alarm,
+            Metrics = Metrics,
+            _seq = _seq,
+            _firstSeq = _firstSeq,
+            _rows = _rows,
+            _lastTime = _lastTime,
+            _forecasts = _forecasts,
+            _missed = _missed,
+            _clockIsUnset = _clockIsUnset,
+        };
+        using var carried = new MemoryStream();
+        using var writer = new BinaryWriter(carried);
+        _hold.Save(writer);
+        _quality.Save(writer);
+        if (engine.Manifest.Std.SequenceEqual(_engine.Manifest.Std))
+        {
+            // What is usual is in the deviations of the manifest.
+            _detector.Save(writer);
+            _anomalies.Save(writer);
+        }
+
+        carried.Position = 0;
+        using var reader = new BinaryReader(carried);
+        next._hold.Load(reader);
+        next._quality.Load(reader);
+        if (carried.Position < carried.Length)
+        {
+            next._detector.Load(reader);
+            next._anomalies.Load(reader);
+        }
+
+        _messages.Dispose();
+        _shadow?.Dispose();
+        _engine.Dispose();
+        return next;
+    }
+
     public void Dispose()
     {
         _messages.Dispose();
         _sensor.Dispose();
+        _shadow?.Dispose();
         _engine.Dispose();
     }
 
@@ -216,10 +287,12 @@ internal sealed class SensorStream : IDisposable
         _tick.Add(_messages.Reading(_seq, _reading, _gapTicks));
 
         _forecaster.Observe(_seq, _reading);
+        _shadow?.Observe(_seq, _reading, _forecaster.Errors);
         AnomalyEvent? anomaly = _anomalies.Report(_seq, _reading, _detector.Observe(_forecaster.Errors, _reading, usable));
         if (usable)
         {
             Step();
+            _shadow?.Step(_seq, _reading);
             _anomalies.Expect(_forecaster);
 
             // The first row only wakes the state: a forecast from one reading is a guess.
@@ -248,6 +321,11 @@ internal sealed class SensorStream : IDisposable
         await CommitAsync(cancel).ConfigureAwait(false);
         Volatile.Write(ref _tickedAt, _clock.GetTimestamp());
         Ticked?.Invoke(this);
+        if (_shadow?.Verdict is { } verdict && _decided is { } decided)
+        {
+            _decided = null;
+            decided(verdict);
+        }
     }
 
     // Ticks that a live source lost, and after a restart those of the world that went on: nobody saw them.
