@@ -8,7 +8,7 @@ using Edge.Testing;
 namespace Edge.EndToEnd.Tests;
 
 /// <summary>What every engine owes a stream, over every engine this build has.</summary>
-public sealed class EngineContractTests(QuantizedModels models) : IClassFixture<QuantizedModels>, IDisposable
+public sealed class EngineContractTests : IDisposable
 {
     private const string Name = "skab-lstm64x2";
 
@@ -142,9 +142,9 @@ public sealed class EngineContractTests(QuantizedModels models) : IClassFixture<
         Assert.Equal(back, int8.ExportState());
     }
 
-    private StreamConfig Stream(string kind, string name = Name)
+    private static StreamConfig Stream(string kind, string name = Name)
     {
-        string model = kind == "onnx" ? SharedData.Model(name, "step.onnx") : models.Of(name);
+        string model = kind == "onnx" ? SharedData.Model(name, "step.onnx") : QuantizedModels.Of(name);
         return new StreamConfig { Name = "s", Model = model, Engine = EngineFactory.KindOf(model), Source = new SimulatedConfig() };
     }
 

@@ -8,7 +8,7 @@ namespace Edge.EndToEnd.Tests;
 
 /// <summary>A stream on ONNX Runtime in the service: killed and restarted, converted, and with every library that it may meet.</summary>
 [Collection("services")]
-public sealed class OnnxServiceTests(QuantizedModels models) : IClassFixture<QuantizedModels>, IDisposable
+public sealed class OnnxServiceTests : IDisposable
 {
     private static readonly string Model = SharedData.Model("etth1-lstm64", "sequence.onnx");
 
@@ -57,7 +57,7 @@ public sealed class OnnxServiceTests(QuantizedModels models) : IClassFixture<Qua
     [SharedDataFact]
     public async Task A_stream_moved_to_int8_and_back_keeps_its_state_and_its_numbers()
     {
-        string int8 = models.Of("etth1-lstm64", "sequence.onnx");
+        string int8 = QuantizedModels.Of("etth1-lstm64", "sequence.onnx");
         string[] lines = [.. File.ReadLines(SharedData.Readings("ETTh1.csv")).Take(700)];
         await using TestBroker broker = await TestBroker.StartAsync();
         foreach ((string model, string from, int rows, string said) in new[]

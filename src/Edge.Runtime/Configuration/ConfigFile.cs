@@ -142,7 +142,7 @@ internal static partial class ConfigFile
             return new ForecastConfig();
         }
 
-        var forecast = new ForecastConfig { Interval = map.Number("interval", 0.9, 0.5, 0.999), Horizon = map.Whole("horizon", 1, 1, ForecastConfig.HorizonMax) };
+        var forecast = new ForecastConfig { Interval = map.Number("interval", 0.9, 0.5, 0.999), Horizon = map.Whole("horizon", 1, 1, ForecastConfig.HorizonMax), Season = map.Text("season") is "none" ? TimeSpan.Zero : map.Duration("season") };
         map.RejectUnknown();
         return forecast;
     }

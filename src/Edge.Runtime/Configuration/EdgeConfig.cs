@@ -1,5 +1,6 @@
 using Edge.Onnx;
 using Edge.Runtime.Remote;
+using Edge.Runtime.Streams;
 
 namespace Edge.Runtime.Configuration;
 
@@ -246,6 +247,24 @@ internal sealed record ForecastConfig
 
     /// <summary>Ticks for which a one-step model's forecasts are fed back; 1 for the model's own outputs.</summary>
     public int Horizon { get; init; } = 1;
+
+    /// <summary>After how long things repeat themselves; null for a day, where that is a sensible number of ticks, and zero for never.</summary>
+    public TimeSpan? Season { get; init; }
+
+    /// <summary>Ticks of a season; 0 for none.</summary>
+    /// <exception cref="InputException">The season is too long or too short for this period.</exception>
+    internal int SeasonTicks(TimeSpan period)
+    {
+        if (Season is not { } season)
+        {
+            return SeasonalBaseline.DefaultTicks(period);
+        }
+
+        double ticks = Math.Round(season / period);
+        return ticks is 0 or (>= 2 and <= SeasonalBaseline.TicksMax)
+            ? (int)ticks
+            : throw new InputException($"'forecast.season' is {ticks} ticks of {period.TotalSeconds} s; 2 to {SeasonalBaseline.TicksMax} can be kept. Choose a shorter one, or none.");
+    }
 }
 
 internal sealed record AnomalyConfig

@@ -32,6 +32,7 @@ internal sealed class AnomalyDetector
     // Levels and means are nearly the same from tick to tick: their tail is that of one tick in so many.
     private const int SlowEveryTicks = 10;
     private const int SlowWarmUp = 60;
+    private const double SlowAllowance = 4.5;
 
     private readonly ModelManifest _manifest;
     private readonly int[] _outputs;
@@ -77,7 +78,7 @@ internal sealed class AnomalyDetector
         _period = period;
         double probability = Probability(config.FalseAlarmsAWeek);
         _fastThreshold = new TailThreshold(probability, LevelStatistic.WarmUpTicks, 1.5);
-        _slowThreshold = new TailThreshold(probability * SlowEveryTicks, SlowWarmUp, 2);
+        _slowThreshold = new TailThreshold(probability * SlowEveryTicks, SlowWarmUp, 2, SlowAllowance);
         _levelThreshold = new TailThreshold(probability * SlowEveryTicks, SlowWarmUp, 1.5);
         _fastMin = RootMeanSquareBound(FastDegrees * _outputs.Length, FastQuantile);
         _slowMin = RootMeanSquareBound(_outputs.Length, SlowQuantile);

@@ -5,7 +5,11 @@ namespace Edge.Runtime.Detection;
 /// generalised Pareto tail above the ninth largest of the warm-up, fitted by moments and kept up to date. Siffer, Fouque,
 /// Termier and Largouët, "Anomaly detection in streams with extreme value theory" (2017), with moments for likelihood.
 /// </summary>
-internal sealed class TailThreshold(double initialProbability, int warmUp, double beyondLargest)
+/// <param name="initialProbability">Of a tick that exceeds it, where nothing is wrong.</param>
+/// <param name="warmUp">Values before there is a tail.</param>
+/// <param name="beyondLargest">It is never more than so many times the largest value, the allowance aside.</param>
+/// <param name="allowance">A tail of n values is off by about this over the root of n: it counts as so much heavier.</param>
+internal sealed class TailThreshold(double initialProbability, int warmUp, double beyondLargest, double allowance = 0)
 {
     private const int Largest = 9;
 
@@ -31,7 +35,7 @@ internal sealed class TailThreshold(double initialProbability, int warmUp, doubl
     internal bool IsWarm => _count >= warmUp;
 
     /// <summary>The threshold, once the warm-up is over, but not less than <paramref name="least"/>; until then that.</summary>
-    internal double AtLeast(double least) => IsWarm ? Math.Max(least, Value) : least;
+    internal double AtLeast(double least) => IsWarm ? Math.Max(least, Value * (1 + (allowance / Math.Sqrt(_count)))) : least;
 
     /// <summary>Holds the tail against another probability a tick from now on.</summary>
     internal void SetProbability(double probability)

@@ -174,6 +174,7 @@ internal sealed class StreamMessages : IDisposable
         _json.WriteNumber("anomalies", health.Anomalies);
         WriteOrNull("coverage", health.Coverage);
         WriteOrNull("skill", health.Skill);
+        WriteOrNull("skill_seasonal", health.SeasonalSkill);
         _json.WriteNumber("state_saturations", health.StateSaturations);
         _json.WriteStartObject("sensors");
         for (int i = 0; i < _manifest.Columns.Count; i++)

@@ -21,10 +21,18 @@ internal sealed class Forecaster
     private readonly long[][] _madeAt;
     private readonly float[] _errors;
     private readonly AdaptiveInterval[] _intervals;
+    private readonly SeasonalBaseline _season;
+    private readonly float[] _now;
     private double _errorSquare;
     private double _persistenceSquare;
+    private double _seasonErrorSquare;
+    private double _seasonSquare;
+    private long _seasonSeen;
 
-    internal Forecaster(IInferenceEngine engine, double coverage)
+    /// <param name="engine">The model.</param>
+    /// <param name="coverage">Share of actual values that an interval is to hold.</param>
+    /// <param name="seasonTicks">Ticks of a season for the seasonal baseline; 0 for none.</param>
+    internal Forecaster(IInferenceEngine engine, double coverage, int seasonTicks = 0)
     {
         _engine = engine;
         _manifest = engine.Manifest;
@@ -34,6 +42,8 @@ internal sealed class Forecaster
         _unchanged = _manifest.Outputs.Select(output => new float[output.TicksAhead]).ToArray();
         _madeAt = _manifest.Outputs.Select(output => Enumerable.Repeat(long.MinValue, output.TicksAhead).ToArray()).ToArray();
         _errors = new float[_y.Length];
+        _season = new SeasonalBaseline(_x.Length, seasonTicks);
+        _now = new float[_x.Length];
         _intervals = Enumerable.Range(0, _y.Length).Select(k => new AdaptiveInterval(coverage, _manifest.OutputRmse?[k] ?? 1)).ToArray();
     }
 
@@ -45,6 +55,9 @@ internal sealed class Forecaster
     /// thousand ticks and all outputs. 1 is perfect, 0 no better; NaN before the first.
     /// </summary>
     internal double Skill => _persistenceSquare > 0 ? 1 - (_errorSquare / _persistenceSquare) : double.NaN;
+
+    /// <summary>The same against "as it was a season ago"; NaN without a season, or before the first has passed.</summary>
+    internal double SeasonalSkill => _seasonSquare > 0 ? 1 - (_seasonErrorSquare / _seasonSquare) : double.NaN;
 
     /// <summary>Share of actual values that lay inside their interval, over all outputs; NaN before the first.</summary>
     internal double Coverage
@@ -68,6 +81,10 @@ internal sealed class Forecaster
     {
         to.Write(_errorSquare);
         to.Write(_persistenceSquare);
+        to.Write(_seasonErrorSquare);
+        to.Write(_seasonSquare);
+        to.Write(_seasonSeen);
+        _season.Save(to);
         byte[] state = _engine.SaveState();
         to.Write(state.Length);
         to.Write(state);
@@ -96,6 +113,10 @@ internal sealed class Forecaster
     {
         _errorSquare = from.ReadDouble();
         _persistenceSquare = from.ReadDouble();
+        _seasonErrorSquare = from.ReadDouble();
+        _seasonSquare = from.ReadDouble();
+        _seasonSeen = from.ReadInt64();
+        _season.Load(from);
         byte[] state = from.ReadBytes(from.ReadInt32());
         if (writtenBy is null)
         {
@@ -128,17 +149,28 @@ internal sealed class Forecaster
     /// <summary>Compares what came on tick <paramref name="seq"/> with what was forecast for it.</summary>
     internal void Observe(long seq, Reading reading)
     {
+        for (int i = 0; i < _now.Length; i++)
+        {
+            _now[i] = reading.Quality[i].IsMeasured() ? _manifest.Normalise(i, reading.Values[i]) : float.NaN;
+        }
+
         for (int k = 0; k < _errors.Length; k++)
         {
             (int column, int ahead, _) = _manifest.Outputs[k];
             int slot = (int)(seq % ahead);
             _errors[k] = float.NaN;
-            if (_madeAt[k][slot] == seq - ahead && reading.Quality[column].IsMeasured())
+            if (_madeAt[k][slot] == seq - ahead && !float.IsNaN(_now[column]))
             {
-                _errors[k] = _manifest.Normalise(column, reading.Values[column]) - _pending[k][slot];
+                _errors[k] = _now[column] - _pending[k][slot];
                 _intervals[k].Observe(Math.Abs(_errors[k]));
-                Compare(k, _errors[k] + _pending[k][slot] - _unchanged[k][slot]);
+                Compare(k, _now[column] - _unchanged[k][slot]);
+                CompareSeason(_errors[k], _now[column] - _season.Before(seq, column));
             }
+        }
+
+        for (int i = 0; i < _now.Length; i++)
+        {
+            _season.Keep(seq, i, _now[i]);
         }
     }
 
@@ -168,11 +200,18 @@ internal sealed class Forecaster
         _persistenceSquare += rate * ((persistence * persistence) - _persistenceSquare);
     }
 
+    private void CompareSeason(double error, float seasonal)
+    {
+        if (!float.IsNaN(seasonal))
+        {
+            double rate = Math.Max(SkillRate / _errors.Length, 1.0 / ++_seasonSeen);
+            _seasonErrorSquare += rate * ((error * error) - _seasonErrorSquare);
+            _seasonSquare += rate * (((double)seasonal * seasonal) - _seasonSquare);
+        }
+    }
+
     /// <summary>The newest forecast of an output, in its column's unit.</summary>
     internal double Value(int output) => _manifest.Denormalise(_manifest.Outputs[output].Column, _y[output]);
-
-    /// <summary>Number of outputs.</summary>
-    internal int OutputCount => _y.Length;
 
     /// <summary>Standard deviation of an output's column, in its unit.</summary>
     internal double Deviation(int output) => _manifest.Std[_manifest.Outputs[output].Column];

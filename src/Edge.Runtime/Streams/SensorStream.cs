@@ -19,7 +19,7 @@ internal delegate ValueTask CommitAction(SensorStream stream, IReadOnlyList<Mqtt
 /// <summary>One stream from sensor to messages: a reading comes in at the top of <see cref="TickAsync"/> and is followed to its end.</summary>
 internal sealed class SensorStream : IDisposable
 {
-    private const byte SnapshotVersion = 3;
+    private const byte SnapshotVersion = 4;
     private static readonly TimeSpan SilenceMin = TimeSpan.FromSeconds(15);
     private static readonly TimeSpan HealthEvery = TimeSpan.FromMinutes(1);
 
@@ -73,7 +73,7 @@ internal sealed class SensorStream : IDisposable
         _log = log;
         _reading = new Reading(engine.Manifest.Columns.Count);
         _hold = new ValueHold(engine.Manifest, config.HoldTicks);
-        _forecaster = forecaster ?? new Forecaster(engine, config.Forecast.Interval);
+        _forecaster = forecaster ?? new Forecaster(engine, config.Forecast.Interval, config.Forecast.SeasonTicks(_period));
         _detector = new AnomalyDetector(engine.Manifest, config.Anomaly, _period);
         _anomalies = new AnomalyReporter(config.Name, engine.Manifest, _detector);
         _messages = new StreamMessages(device, config.Name, engine.Manifest, engine.ModelSha256, config.Forecast.Interval, expiry);
@@ -118,6 +118,7 @@ internal sealed class SensorStream : IDisposable
         Anomalies = _anomalies.Opened,
         Coverage = _forecaster.Coverage,
         Skill = _forecaster.Skill,
+        SeasonalSkill = _forecaster.SeasonalSkill,
         BadTicks = _hold.BadTicks.ToArray(),
         SaturatedTicks = _engine.InputSaturations.ToArray(),
         StateSaturations = _engine.StateSaturations,
@@ -207,7 +208,7 @@ internal sealed class SensorStream : IDisposable
     internal void BeginShadow(IInferenceEngine engine, long ticks, Action<ShadowVerdict> decided)
     {
         _shadow?.Dispose();
-        _shadow = new Shadow(engine, _engine.Manifest, _config.Forecast.Interval, ticks);
+        _shadow = new Shadow(engine, _engine.Manifest, _config.Forecast, _period, ticks);
         _decided = decided;
     }
 

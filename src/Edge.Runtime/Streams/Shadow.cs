@@ -1,4 +1,5 @@
 using Edge.Inference.Models;
+using Edge.Runtime.Configuration;
 using Edge.Runtime.Engines;
 using Edge.Runtime.Sensors;
 
@@ -35,12 +36,13 @@ internal sealed class Shadow : IDisposable
 
     /// <param name="engine">The new model; this takes it over.</param>
     /// <param name="old">The manifest of the one in use, of the same columns and outputs.</param>
-    /// <param name="coverage">Of the intervals.</param>
+    /// <param name="config">Of the intervals and the season.</param>
+    /// <param name="period">Time from tick to tick.</param>
     /// <param name="ticks">Ticks to compare, at least 1.</param>
-    internal Shadow(IInferenceEngine engine, ModelManifest old, double coverage, long ticks)
+    internal Shadow(IInferenceEngine engine, ModelManifest old, ForecastConfig config, TimeSpan period, long ticks)
     {
         Engine = engine;
-        Forecaster = new Forecaster(engine, coverage);
+        Forecaster = new Forecaster(engine, config.Interval, config.SeasonTicks(period));
         _old = old;
         _ticksWanted = ticks;
         _settleTicks = Math.Min(SettleTicksMax, ticks);

@@ -21,6 +21,9 @@ internal sealed record StreamHealth
     /// <summary>How much better than "nothing changes" the model is: 1 perfect, 0 no better, NaN before the first forecast came due.</summary>
     public required double Skill { get; init; }
 
+    /// <summary>The same against "as it was a season ago"; NaN without a season, or before the first has passed.</summary>
+    public required double SeasonalSkill { get; init; }
+
     /// <summary>Ticks without a usable value, per channel.</summary>
     public required IReadOnlyList<long> BadTicks { get; init; }
 
