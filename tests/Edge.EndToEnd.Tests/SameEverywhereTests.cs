@@ -12,7 +12,7 @@ namespace Edge.EndToEnd.Tests;
 public sealed class SameEverywhereTests : IDisposable
 {
     // SHA-256 of every payload; it changes with the bundled model, the detector and the payloads, never with the processor.
-    private const string Expected = "?";
+    private const string Expected = "";
 
     // Thousandths of temperature, humidity, light and carbon dioxide.
     private static readonly int[] Level = [22_000, 84_000, 10_000, 785_000];

@@ -18,6 +18,7 @@ internal sealed class AnomalyDetector
     // Before this nothing is abnormal: the model's state and the sizes of its residuals have yet to settle.
     private const int FirstTicks = 60;
     private const long AdaptTicksMin = 1000;
+    private const int Statistics = 4;
     private const double SecondsAWeek = 7 * 86400.0;
 
     // In deviations of a normal distribution: whatever a short warm-up has seen, no threshold is lower. Levels and means are close to
@@ -32,16 +33,18 @@ internal sealed class AnomalyDetector
     // Levels and means are nearly the same from tick to tick: their tail is that of one tick in so many.
     private const int SlowEveryTicks = 10;
     private const int SlowWarmUp = 60;
-    private const double SlowAllowance = 4.5;
+    private const double SlowAllowance = 5;
 
     private readonly ModelManifest _manifest;
     private readonly int[] _outputs;
     private readonly int[] _watchedAt;
     private readonly ResidualStatistic _residual;
+    private readonly RelationStatistic _relation;
     private readonly LevelStatistic _level;
     private readonly SensorWatch _sensors;
     private readonly TailThreshold _fastThreshold;
     private readonly TailThreshold _slowThreshold;
+    private readonly TailThreshold _relationThreshold;
     private readonly TailThreshold _levelThreshold;
     private readonly double _fastMin;
     private readonly double _slowMin;
@@ -53,6 +56,7 @@ internal sealed class AnomalyDetector
     private int _above;
     private int _below;
     private long _silence;
+    private long _observed;
     private long _openTicks;
     private long _coolDown;
     private long _ticks;
@@ -71,14 +75,16 @@ internal sealed class AnomalyDetector
         _adaptTicks = config.Adapt is { } adapt ? Math.Max(1, (long)(adapt / period)) : Math.Max(AdaptTicksMin, (long)(TimeSpan.FromDays(1) / period));
         _coolDownTicks = (long)(config.CoolDown / period);
         _residual = new ResidualStatistic(manifest, _outputs);
+        _relation = new RelationStatistic(_outputs.Length);
         _level = new LevelStatistic(manifest, _adaptTicks);
         _sensors = new SensorWatch(manifest.Columns.Count);
 
-        // Three statistics share the false alarms asked for.
+        // Four statistics share the false alarms asked for.
         _period = period;
         double probability = Probability(config.FalseAlarmsAWeek);
         _fastThreshold = new TailThreshold(probability, LevelStatistic.WarmUpTicks, 1.5);
         _slowThreshold = new TailThreshold(probability * SlowEveryTicks, SlowWarmUp, 2, SlowAllowance);
+        _relationThreshold = new TailThreshold(probability * SlowEveryTicks, SlowWarmUp, 2, SlowAllowance);
         _levelThreshold = new TailThreshold(probability * SlowEveryTicks, SlowWarmUp, 1.5);
         _fastMin = RootMeanSquareBound(FastDegrees * _outputs.Length, FastQuantile);
         _slowMin = RootMeanSquareBound(_outputs.Length, SlowQuantile);
@@ -110,6 +116,7 @@ internal sealed class AnomalyDetector
         double probability = Probability(falseAlarmsAWeek);
         _fastThreshold.SetProbability(probability);
         _slowThreshold.SetProbability(probability * SlowEveryTicks);
+        _relationThreshold.SetProbability(probability * SlowEveryTicks);
         _levelThreshold.SetProbability(probability * SlowEveryTicks);
     }
 
@@ -135,6 +142,9 @@ internal sealed class AnomalyDetector
         _sensors.Save(to);
         _fastThreshold.Save(to);
         _slowThreshold.Save(to);
+        _relation.Save(to);
+        _relationThreshold.Save(to);
+        to.Write(_observed);
         _levelThreshold.Save(to);
         to.Write(Score);
         to.Write(PeakScore);
@@ -154,6 +164,9 @@ internal sealed class AnomalyDetector
         _sensors.Load(from);
         _fastThreshold.Load(from);
         _slowThreshold.Load(from);
+        _relation.Load(from);
+        _relationThreshold.Load(from);
+        _observed = from.ReadInt64();
         _levelThreshold.Load(from);
         Score = from.ReadDouble();
         PeakScore = from.ReadDouble();
@@ -175,6 +188,11 @@ internal sealed class AnomalyDetector
         bool isCalm = !IsOpen;
         _sensors.Observe(reading);
         bool isMeasured = _residual.Observe(errors, isCalm);
+        if (_observed++ % SlowEveryTicks == 0 && _relation.IsWatching)
+        {
+            _relation.Observe(_residual, isCalm && _above == 0 && _ticks > LevelStatistic.WarmUpTicks);
+        }
+
         bool wasWarm = _level.IsWarm;
         if (isUsable)
         {
@@ -191,8 +209,8 @@ internal sealed class AnomalyDetector
         return change;
     }
 
-    // A tick's, of one of the three statistics.
-    private double Probability(double falseAlarmsAWeek) => Math.Min(falseAlarmsAWeek * _period.TotalSeconds / SecondsAWeek / 3, 0.005);
+    // A tick's, of one of the four statistics.
+    private double Probability(double falseAlarmsAWeek) => Math.Min(falseAlarmsAWeek * _period.TotalSeconds / SecondsAWeek / Statistics, 0.005);
 
     private void Judge()
     {
@@ -207,6 +225,11 @@ internal sealed class AnomalyDetector
         if (_slowThreshold.IsWarm)
         {
             Weigh(AnomalyCause.Pull, _residual.Slow / _slowThreshold.AtLeast(_slowMin));
+        }
+
+        if (_relationThreshold.IsWarm)
+        {
+            Weigh(AnomalyCause.Relation, _relation.Value / _relationThreshold.AtLeast(_slowMin));
         }
 
         Weigh(AnomalyCause.Sensor, _sensors.Value);
@@ -289,6 +312,10 @@ internal sealed class AnomalyDetector
             if (isMeasured && _ticks > LevelStatistic.WarmUpTicks)
             {
                 _slowThreshold.Learn(_residual.Slow);
+                if (_relation.IsWatching)
+                {
+                    _relationThreshold.Learn(_relation.Value);
+                }
             }
 
             if (isWarm)
@@ -302,6 +329,7 @@ internal sealed class AnomalyDetector
     {
         AnomalyCause.Level => _level.Part(column),
         AnomalyCause.Sensor => _sensors.Part(column) >= 1 ? _sensors.Part(column) : 0,
+        AnomalyCause.Relation => _watchedAt[column] < 0 ? 0 : _relation.Part(_watchedAt[column]),
         AnomalyCause.Pull => _watchedAt[column] < 0 ? 0 : _residual.SlowPart(_watchedAt[column]),
         _ => _watchedAt[column] < 0 ? 0 : _residual.FastPart(_watchedAt[column]),
     };

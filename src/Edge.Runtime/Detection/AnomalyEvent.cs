@@ -24,6 +24,9 @@ internal enum AnomalyCause
     /// <summary>The readings pull away from the forecasts, a little but for long.</summary>
     Pull,
 
+    /// <summary>The channels no longer go together.</summary>
+    Relation,
+
     /// <summary>The readings have left their usual level.</summary>
     Level,
 

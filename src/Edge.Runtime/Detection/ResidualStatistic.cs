@@ -104,6 +104,9 @@ internal sealed class ResidualStatistic
     /// <summary>Part of watched output <paramref name="at"/> in the slow value, in its units squared.</summary>
     internal double SlowPart(int at) => _slow[at] * _slow[at] / _slowVariance[at];
 
+    /// <summary>The mean residual of watched output <paramref name="at"/>, less its usual one, in its usual size.</summary>
+    internal double SlowDeviation(int at) => _slow[at] / Math.Sqrt(_slowVariance[at]);
+
     private void Take(int i, double error, bool isCalm)
     {
         double square = error * error;

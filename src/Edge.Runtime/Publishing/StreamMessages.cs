@@ -128,7 +128,7 @@ internal sealed class StreamMessages : IDisposable
         _json.WriteString("id", anomaly.Id);
         _json.WriteString("event", anomaly.Change is AnomalyChange.Closed or AnomalyChange.Accepted or AnomalyChange.Silenced ? "closed" : anomaly.Change == AnomalyChange.Opened ? "opened" : "updated");
         _json.WriteString("kind", anomaly.Cause == AnomalyCause.Sensor ? "sensor" : "process");
-        _json.WriteString("cause", anomaly.Cause switch { AnomalyCause.Surprise => "surprise", AnomalyCause.Pull => "pull", AnomalyCause.Level => "level", _ => "sensor" });
+        _json.WriteString("cause", anomaly.Cause switch { AnomalyCause.Surprise => "surprise", AnomalyCause.Pull => "pull", AnomalyCause.Relation => "relation", AnomalyCause.Level => "level", _ => "sensor" });
         _json.WriteString("started", anomaly.Started.ToString(TimeFormat, CultureInfo.InvariantCulture));
         WriteRounded("score", anomaly.Score);
         _json.WriteNumber("threshold", 1);

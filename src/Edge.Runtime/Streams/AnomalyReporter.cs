@@ -122,7 +122,9 @@ internal sealed class AnomalyReporter(string stream, ModelManifest manifest, Ano
                 string.Create(CultureInfo.InvariantCulture, $"{name} has been {first.Actual:G4}{unit} for {detector.Sensors.Ticks(first.Column)} readings: the sensor may be stuck."),
             AnomalyCause.Sensor => string.Create(CultureInfo.InvariantCulture, $"{name} has given no value for {detector.Sensors.Ticks(first.Column)} ticks."),
             AnomalyCause.Level => string.Create(CultureInfo.InvariantCulture, $"{name} is {first.Actual:G4}{unit}, it is usually about {first.Expected:G4}{unit}."),
-            AnomalyCause.Pull => string.Create(CultureInfo.InvariantCulture, $"{name} is {first.Actual:G4}{unit} and keeps pulling away from what is expected, now {first.Expected:G4}{unit}."),
+            AnomalyCause.Relation when channels.Length > 1 => string.Create(
+                CultureInfo.InvariantCulture, $"{name} and {manifest.Columns[channels[1].Column]} no longer go together: {name} is {first.Actual:G4}{unit}, {first.Expected:G4}{unit} was expected."),
+            AnomalyCause.Pull or AnomalyCause.Relation => string.Create(CultureInfo.InvariantCulture, $"{name} is {first.Actual:G4}{unit} and keeps pulling away from what is expected, now {first.Expected:G4}{unit}."),
             _ => string.Create(CultureInfo.InvariantCulture, $"{name} is {first.Actual:G4}{unit}, {first.Expected:G4}{unit} was expected."),
         };
     }
