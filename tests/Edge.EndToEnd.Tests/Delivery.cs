@@ -46,6 +46,8 @@ internal static class Delivery
         Assert.All(seen, entry => Assert.Equal(expected[entry.Key], entry.Value));
     }
 
+    internal static long Seq(string payload) => JsonDocument.Parse(payload).RootElement.GetProperty("seq").GetInt64();
+
     // Kind and number: what a subscriber tells messages apart by. Health has no number of its own.
     private static string? Key(string payload)
     {

@@ -57,6 +57,9 @@ internal sealed partial class RuntimeProcess : IDisposable
         }
     }
 
+    /// <summary>Open files, sockets and the like.</summary>
+    internal int Handles => Directory.GetFileSystemEntries($"/proc/{_process.Id}/fd").Length;
+
     internal static RuntimeProcess Start(params string[] args) => new(args, new Dictionary<string, string?>());
 
     internal static RuntimeProcess Start(IReadOnlyDictionary<string, string?> environment, params string[] args) => new(args, environment);

@@ -37,6 +37,9 @@ internal sealed class Subscriber : IAsyncDisposable
         return subscriber;
     }
 
+    /// <summary>How often the broker has granted the subscription: more than once if it went away in between.</summary>
+    internal int Subscriptions { get; private set; }
+
     internal IReadOnlyList<Seen> All
     {
         get
@@ -77,6 +80,7 @@ internal sealed class Subscriber : IAsyncDisposable
         {
             if (line.Contains("SUBACK", StringComparison.Ordinal))
             {
+                Subscriptions++;
                 _subscribed.TrySetResult();
             }
 

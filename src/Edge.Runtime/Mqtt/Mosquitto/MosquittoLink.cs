@@ -74,6 +74,10 @@ internal sealed class MosquittoLink : IMqttLink
         {
             throw new MqttLinkException($"{Broker} did not answer within {_options.ConnectTimeoutMs / 1000.0:0.#} s.", e);
         }
+        catch (MqttLinkException e) when (e is not MqttRefusedException && _options.Tls is not null)
+        {
+            throw await TlsDiagnosis.ExplainAsync(_options, _options.Tls, DateTimeOffset.UtcNow, cancel).ConfigureAwait(false) is { } why ? new MqttLinkException(why, e) : e;
+        }
     }
 
     public unsafe Task PublishAsync(MqttMessage message)

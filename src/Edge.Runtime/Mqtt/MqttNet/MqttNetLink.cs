@@ -51,7 +51,8 @@ internal sealed class MqttNetLink : IMqttLink
         }
         catch (Exception e) when (e is MqttCommunicationException or MqttProtocolViolationException or CryptographicException or IOException)
         {
-            throw new MqttLinkException($"Broker {_options.Host}:{_options.Port} cannot be reached: {Sentence(e)}.", e);
+            string? why = _options.Tls is { } tls ? await TlsDiagnosis.ExplainAsync(_options, tls, DateTimeOffset.UtcNow, cancel).ConfigureAwait(false) : null;
+            throw new MqttLinkException(why ?? $"Broker {_options.Host}:{_options.Port} cannot be reached: {Sentence(e)}.", e);
         }
         catch (OperationCanceledException e) when (!cancel.IsCancellationRequested)
         {
