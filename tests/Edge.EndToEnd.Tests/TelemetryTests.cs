@@ -166,12 +166,12 @@ public sealed partial class TelemetryTests : IDisposable
                     return;
                 }
             }
-            catch (HttpRequestException) when (attempt < 200)
+            catch (HttpRequestException) when (attempt < 1200)
             {
                 // Not up yet.
             }
 
-            Assert.True(attempt < 200);
+            Assert.True(attempt < 1200);
             await Task.Delay(50);
         }
     }

@@ -12,14 +12,14 @@ internal static class OnnxLibrary
     private const string Name = "onnxruntime";
 
     private static readonly Lock Gate = new();
-    private static nint _handle;
-    private static string? _loadedFrom;
+    private static nint Handle;
+    private static string? LoadedFrom;
 
     /// <summary>Version of the library in use: <c>1.29.0</c>.</summary>
     internal static string Version { get; private set; } = "";
 
     /// <summary>The folder it was loaded from: its providers lie beside it.</summary>
-    internal static string Folder => Path.GetDirectoryName(Path.GetFullPath(_loadedFrom ?? OwnFile))!;
+    internal static string Folder => Path.GetDirectoryName(Path.GetFullPath(LoadedFrom ?? OwnFile))!;
 
     /// <summary>Loads the library, once for the process.</summary>
     /// <param name="path">Its path; null for the one that came along.</param>
@@ -28,11 +28,11 @@ internal static class OnnxLibrary
     {
         lock (Gate)
         {
-            if (_handle != 0)
+            if (Handle != 0)
             {
-                if (path is not null && path != _loadedFrom)
+                if (path is not null && path != LoadedFrom)
                 {
-                    throw new ModelFormatException($"onnxruntime.library: '{path}' cannot be taken while '{_loadedFrom ?? "the library that came along"}' is loaded. Restart the service.");
+                    throw new ModelFormatException($"onnxruntime.library: '{path}' cannot be taken while '{LoadedFrom ?? "the library that came along"}' is loaded. Restart the service.");
                 }
 
                 return;
@@ -55,8 +55,8 @@ internal static class OnnxLibrary
 
             NativeLibrary.SetDllImportResolver(typeof(SessionOptions).Assembly, (name, _, _) => name.Contains(Name, StringComparison.Ordinal) ? handle : 0);
             Version = version;
-            _loadedFrom = path;
-            _handle = handle;
+            LoadedFrom = path;
+            Handle = handle;
         }
     }
 

@@ -14,6 +14,8 @@ internal static partial class ConfigFile
 
     private const int DepthMax = 32;
 
+    private static readonly string[] Published = ["reading", "forecast"];
+
     private static readonly string[] CommandNames = [.. Enum.GetValues<CommandName>().Select(CommandChannel.Text)];
 
     /// <exception cref="InputException">The file cannot be read or has mistakes: one line each, with line and column.</exception>
@@ -118,8 +120,11 @@ internal static partial class ConfigFile
     {
         // Channels can be recorded before there is a model of them.
         string model = map.Has("channels") ? map.Text("model") ?? "" : map.RequiredText("model", "a .safetensors file of edge-quantize, or demo");
+        IReadOnlyList<string> published = map.Texts("publish", Published, Published, mayBeEmpty: true);
         var stream = new StreamConfig
         {
+            PublishesReadings = published.Contains("reading"),
+            PublishesForecasts = published.Contains("forecast"),
             Name = Name(map, "name", "the stream's name in topics"),
             Model = model == "demo" || model.Length == 0 ? model : Path.Combine(folder, model),
             Engine = map.Choice("engine", EngineFactory.KindOf(model)),

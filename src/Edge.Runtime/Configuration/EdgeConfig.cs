@@ -144,6 +144,12 @@ internal sealed record StreamConfig
 
     public required SourceConfig Source { get; init; }
 
+    /// <summary>Whether each tick's reading is published; anomalies and health always are.</summary>
+    public bool PublishesReadings { get; init; } = true;
+
+    /// <summary>Whether each tick's forecast is published.</summary>
+    public bool PublishesForecasts { get; init; } = true;
+
     public ForecastConfig Forecast { get; init; } = new();
 
     public AnomalyConfig Anomaly { get; init; } = new();

@@ -200,15 +200,16 @@ internal sealed partial class YamlMap
     }
 
     /// <summary>A list of names, each of those known and each once.</summary>
-    internal IReadOnlyList<string> Texts(string key, IReadOnlyList<string> otherwise, IReadOnlyList<string> known)
+    internal IReadOnlyList<string> Texts(string key, IReadOnlyList<string> otherwise, IReadOnlyList<string> known, bool mayBeEmpty = false)
     {
         if (!Take(key, out YamlNode node))
         {
             return otherwise;
         }
 
-        string[] texts = node is YamlSequenceNode sequence ? [.. sequence.Children.Select(item => (item as YamlScalarNode)?.Value ?? "")] : [];
-        if (texts.Length > 0 && texts.All(known.Contains) && texts.Distinct().Count() == texts.Length)
+        var list = node as YamlSequenceNode;
+        string[] texts = list is { } sequence ? [.. sequence.Children.Select(item => (item as YamlScalarNode)?.Value ?? "")] : [];
+        if ((texts.Length > 0 || (mayBeEmpty && list is not null)) && texts.All(known.Contains) && texts.Distinct().Count() == texts.Length)
         {
             return texts;
         }

@@ -58,6 +58,9 @@ internal interface ISensor : IDisposable
     /// <summary>Whether the source can wait: recorded rows can, the world cannot.</summary>
     bool CanWait { get; }
 
+    /// <summary>Whether the next row is there at once, and can be had again: then several rows may be committed together.</summary>
+    bool IsUnpaced => false;
+
     /// <summary>Skips rows that were taken in before, if the source is one that would give them again.</summary>
     void Resume(long rows);
 

@@ -11,6 +11,9 @@ internal sealed class Pacer(PlaybackSpeed speed, TimeProvider clock)
     private long _started = -1;
     private TimeSpan _from;
 
+    /// <summary>Whether nothing is held back.</summary>
+    internal bool IsUnpaced => speed.IsMax;
+
     /// <summary>From here on the row at <paramref name="offset"/> counts as the first: rows before it are not waited for.</summary>
     internal void StartFrom(TimeSpan offset) => _from = offset;
 

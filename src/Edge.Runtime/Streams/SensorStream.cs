@@ -20,6 +20,10 @@ internal delegate ValueTask CommitAction(SensorStream stream, IReadOnlyList<Mqtt
 internal sealed class SensorStream : IDisposable
 {
     private const byte SnapshotVersion = 4;
+
+    // Rows of an unpaced source that are committed together, and the time after which they are at the latest.
+    private const int BatchRows = 64;
+    private static readonly TimeSpan BatchTime = TimeSpan.FromMilliseconds(20);
     private static readonly TimeSpan SilenceMin = TimeSpan.FromSeconds(15);
     private static readonly TimeSpan HealthEvery = TimeSpan.FromMinutes(1);
 
@@ -51,6 +55,8 @@ internal sealed class SensorStream : IDisposable
     private Shadow? _shadow;
     private Action<ShadowVerdict>? _decided;
     private long _tickedAt;
+    private long _committedAt;
+    private int _uncommitted;
     private long _arrivedAt;
     private volatile bool _isRunning;
     private long _forecasts;
@@ -152,9 +158,17 @@ internal sealed class SensorStream : IDisposable
         _tick.Add(_messages.AnomalyState(_detector.IsOpen));
         Alarm?.Invoke(_detector.IsOpen);
         await CommitAsync(cancel).ConfigureAwait(false);
-        while (await _sensor.ReadAsync(_reading, read).ConfigureAwait(false))
+        try
         {
-            await TickAsync(cancel).ConfigureAwait(false);
+            while (await _sensor.ReadAsync(_reading, read).ConfigureAwait(false))
+            {
+                await TickAsync(cancel).ConfigureAwait(false);
+            }
+        }
+        catch (OperationCanceledException) when (_uncommitted > 0)
+        {
+            await CommitAsync(cancel).ConfigureAwait(false);
+            throw;
         }
 
         if (_seq >= _firstSeq)
@@ -285,7 +299,11 @@ internal sealed class SensorStream : IDisposable
         _hold.Reject(_reading);
         bool qualityChanged = _quality.Observe(Name, _seq, _reading);
         bool usable = _hold.Fill(_reading);
-        _tick.Add(_messages.Reading(_seq, _reading, _gapTicks));
+        if (_config.PublishesReadings)
+        {
+            _tick.Add(_messages.Reading(_seq, _reading, _gapTicks));
+        }
+
 
         _forecaster.Observe(_seq, _reading);
         _shadow?.Observe(_seq, _reading, _forecaster.Errors);
@@ -299,7 +317,11 @@ internal sealed class SensorStream : IDisposable
             // The first row only wakes the state: a forecast from one reading is a guess.
             if (_rows > 1)
             {
-                _tick.Add(_messages.Forecast(_seq, _reading.Time, _forecaster));
+                if (_config.PublishesForecasts)
+                {
+                    _tick.Add(_messages.Forecast(_seq, _reading.Time, _forecaster));
+                }
+
                 _forecasts++;
             }
         }
@@ -319,7 +341,11 @@ internal sealed class SensorStream : IDisposable
             _tick.Add(_messages.Health(_seq, _reading, Health));
         }
 
-        await CommitAsync(cancel).ConfigureAwait(false);
+        if (++_uncommitted >= BatchRows || !_sensor.IsUnpaced || _clock.GetElapsedTime(_committedAt) >= BatchTime)
+        {
+            await CommitAsync(cancel).ConfigureAwait(false);
+        }
+
         Volatile.Write(ref _tickedAt, _clock.GetTimestamp());
         Ticked?.Invoke(this);
         if (_shadow?.Verdict is { } verdict && _decided is { } decided)
@@ -403,6 +429,8 @@ internal sealed class SensorStream : IDisposable
     {
         await _commit(this, _tick, _sensor.CanWait, cancel).ConfigureAwait(false);
         _tick.Clear();
+        _uncommitted = 0;
+        _committedAt = _clock.GetTimestamp();
     }
 
     private void Write(BinaryWriter to)

@@ -130,15 +130,17 @@ internal sealed class ModelInbox : IDisposable
 
             byte[] model = await File.ReadAllBytesAsync(path).ConfigureAwait(false);
             string? signature = File.Exists(signaturePath) && new FileInfo(signaturePath).Length <= 4096 ? await File.ReadAllTextAsync(signaturePath).ConfigureAwait(false) : null;
+
+            // Out of the way first: whoever hears of the verdict may lay the next one here at once.
+            Rename(signaturePath, signaturePath + Trial);
+            Rename(path, path + Trial);
             await _updates.OfferAsync(stream, model, signature).ConfigureAwait(false);
-            Rename(signaturePath, Trial);
-            Rename(path, Trial);
         }
         catch (InputException e)
         {
             _log.LogWarning("{Path} is refused and renamed to .refused: {Message}", path, e.Message);
-            Rename(path, ".refused");
-            Rename(signaturePath, ".refused");
+            Rename(File.Exists(path + Trial) ? path + Trial : path, path + ".refused");
+            Rename(File.Exists(signaturePath + Trial) ? signaturePath + Trial : signaturePath, signaturePath + ".refused");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -163,13 +165,13 @@ internal sealed class ModelInbox : IDisposable
         }
     }
 
-    private void Rename(string path, string ending)
+    private void Rename(string path, string to)
     {
         try
         {
             if (File.Exists(path))
             {
-                File.Move(path, path + ending, overwrite: true);
+                File.Move(path, to, overwrite: true);
             }
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

@@ -43,6 +43,8 @@ internal sealed class ReplaySensor : ISensor
 
     public bool CanWait => true;
 
+    public bool IsUnpaced => _pacer.IsUnpaced;
+
     /// <summary>Line of the file that the last row came from.</summary>
     internal int Line => _csv?.Parser.RawRow ?? 0;
 

@@ -38,6 +38,8 @@ internal sealed class SimulatedSensor : ISensor
     /// <summary>At full speed the greenhouse waits like a recording; in real time it stands for the world.</summary>
     public bool CanWait { get; }
 
+    public bool IsUnpaced => _pacer.IsUnpaced;
+
     /// <summary>The seed gives the same rows again: they are made once more and let go.</summary>
     public void Resume(long rows)
     {
