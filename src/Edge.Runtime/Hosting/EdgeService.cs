@@ -1,10 +1,7 @@
-using System.Globalization;
 using Edge.Runtime.Configuration;
-using Edge.Runtime.Engines;
 using Edge.Runtime.Mqtt;
 using Edge.Runtime.Publishing;
 using Edge.Runtime.Remote;
-using Edge.Runtime.Sensors;
 using Edge.Runtime.Storage;
 using Edge.Runtime.Streams;
 using Edge.Runtime.Telemetry;
@@ -25,19 +22,15 @@ internal sealed class EdgeService : IDisposable
     private readonly Lock _commitGate = new();
     private readonly StateStore? _store;
     private readonly Outbox _outbox;
-    private readonly EngineFactory _engines;
-    private readonly SensorContext _sensors;
+    private readonly StreamOpener _opener;
     private readonly List<StreamHost> _hosts = [];
-    private readonly Dictionary<string, (Action<bool> Set, IDisposable Pin)> _alarms = [];
     private readonly List<IDisposable> _telemetry = [];
     private readonly Dictionary<string, string> _sources;
     private readonly long _started;
     private readonly Dictionary<string, long> _lastSeq = [];
     private readonly CommandChannel? _commands;
-    private readonly ModelAssembly _assembly;
     private readonly ModelUpdates? _updates;
     private readonly ModelInbox? _inbox;
-    private ServiceMetrics? _metrics;
     private Exception? _bug;
 
     /// <summary>Opens models and sources.</summary>
@@ -48,18 +41,16 @@ internal sealed class EdgeService : IDisposable
         _clock = clock;
         _log = log;
         _started = clock.GetTimestamp();
-        _assembly = new ModelAssembly(clock);
         _store = config.StateFolder is null ? null : StateStore.Open(config.StateFolder, config.Durability, config.Mqtt.Outbox.AgeMax, clock, InfoMessage.BootId(), log);
         _outbox = new Outbox(config.Mqtt.Outbox.SizeMaxBytes, _store);
-        _engines = new EngineFactory(config.OnnxRuntime);
-        _sensors = new SensorContext(config, clock, log);
-        _sources = config.Streams.ToDictionary(stream => stream.Name, Source);
+        _opener = new StreamOpener(config, _store, CommitAsync, clock, log);
+        _sources = config.Streams.ToDictionary(stream => stream.Name, StreamOpener.Source);
         var problems = new List<string>();
         foreach (StreamConfig stream in config.Streams)
         {
             try
             {
-                _hosts.Add(new StreamHost(anew => Open(stream, anew), clock, log));
+                _hosts.Add(new StreamHost(anew => _opener.Open(stream, _lastSeq.GetValueOrDefault(stream.Name), anew), clock, log));
             }
             catch (InputException e)
             {
@@ -92,9 +83,9 @@ internal sealed class EdgeService : IDisposable
 
         if (problems.Count == 0 && config.Commands.Count > 0)
         {
-            _commands = new CommandChannel(
-                config.Device, config.Commands, [.. config.Streams.Select(stream => stream.Name)], ExecuteAsync, Publish, clock, log);
-            _commands.Subscribe(_sensors.Mqtt);
+            var commands = new ServiceCommands(_hosts, _store, _updates, () => Reload, clock);
+            _commands = new CommandChannel(config.Device, config.Commands, [.. config.Streams.Select(stream => stream.Name)], commands.ExecuteAsync, Publish, clock, log);
+            _commands.Subscribe(_opener.Sensors.Mqtt);
         }
 
         if (problems.Count > 0)
@@ -178,13 +169,7 @@ internal sealed class EdgeService : IDisposable
         _commands?.Dispose();
         _telemetry.ForEach(each => each.Dispose());
         _hosts.ForEach(host => host.Dispose());
-        foreach ((_, IDisposable pin) in _alarms.Values)
-        {
-            pin.Dispose();
-        }
-
-        _engines.Dispose();
-        _sensors.Dispose();
+        _opener.Dispose();
         _store?.Dispose();
     }
 
@@ -197,7 +182,7 @@ internal sealed class EdgeService : IDisposable
 
         var metrics = new ServiceMetrics(_config.Device, () => Streams, _outbox, _store, Publisher);
         _telemetry.Add(metrics);
-        _metrics = metrics;
+        _opener.Metrics = metrics;
         foreach (SensorStream stream in Streams)
         {
             stream.Metrics = metrics.For(stream.Name);
@@ -213,119 +198,6 @@ internal sealed class EdgeService : IDisposable
         if (config.Otlp is not null)
         {
             _telemetry.Insert(0, OtlpExport.Start(config, _config.Device, InfoMessage.Version));
-        }
-    }
-
-    private SensorStream Open(StreamConfig stream, bool anew)
-    {
-        IInferenceEngine engine = _engines.Load(stream);
-        if (stream.Engine == EngineKind.Onnx)
-        {
-            // Another provider than the first that was asked for is no small thing.
-            bool isFirst = engine.Description.EndsWith(_config.OnnxRuntime.Providers[0], StringComparison.Ordinal);
-            _log.Log(isFirst ? LogLevel.Information : LogLevel.Warning, "{Stream}: {Engine}", stream.Name, engine.Description);
-        }
-
-        TimeSpan period = stream.Period ?? TimeSpan.FromSeconds(engine.Manifest.PeriodSeconds);
-        ISensor sensor = SensorFactory.Open(stream.Source, engine.Manifest, period, _sensors);
-        var opened = new SensorStream(_config.Device, stream, sensor, engine, _config.Mqtt.Outbox.AgeMax, CommitAsync, _clock, _log)
-        {
-            Alarm = OpenAlarm(stream),
-            Metrics = _metrics?.For(stream.Name),
-        };
-        Resume(opened, stream, anew);
-        return opened;
-    }
-
-    // A pin is opened once, however often its stream is.
-    private Action<bool>? OpenAlarm(StreamConfig stream)
-    {
-        if (stream.Anomaly.AlarmPin is not { } pin)
-        {
-            return null;
-        }
-
-        if (!_alarms.TryGetValue(stream.Name, out (Action<bool> Set, IDisposable Pin) alarm))
-        {
-            alarm = DevicePackages.AlarmPin is { } open
-                ? open(pin)
-                : throw new InputException("anomaly.alarm_pin: this build was made without the package System.Device.Gpio. Remove it, or build where the package registry has it.");
-            _alarms[stream.Name] = alarm;
-        }
-
-        return alarm.Set;
-    }
-
-    // Where the stream stood when it was last committed, if it still reads the same source with the same model.
-    private void Resume(SensorStream stream, StreamConfig config, bool anew)
-    {
-        // Without a store, what this process gave out is all there is to go on from.
-        SavedStream? saved = _store?.Load(stream.Name) ?? (_lastSeq.TryGetValue(stream.Name, out long last) ? new SavedStream(last, [], "") : null);
-        if (saved is null)
-        {
-            return;
-        }
-
-        byte[] snapshot = saved.Source == _sources[stream.Name] && !anew ? saved.Snapshot : [];
-        using IInferenceEngine? writtenBy = _engines.LoadStateFrom(config);
-        if (stream.Resume(saved.Seq, snapshot))
-        {
-            _log.LogInformation("{Stream}: goes on after tick {Seq}", stream.Name, saved.Seq);
-        }
-        else if (writtenBy is not null && stream.Resume(saved.Seq, snapshot, writtenBy))
-        {
-            _log.LogInformation("{Stream}: goes on after tick {Seq}, its state converted from '{Model}'", stream.Name, saved.Seq, config.StateFrom);
-        }
-        else if (saved.Snapshot.Length > 0 && !anew)
-        {
-            _log.LogWarning("{Stream}: model, source or configuration changed: its state begins anew, its numbers go on after {Seq}", stream.Name, saved.Seq);
-        }
-    }
-
-    private static string Source(StreamConfig config) => config.Source switch
-    {
-        ReplayConfig replay => $"replay {Path.GetFullPath(replay.File)}",
-        SimulatedConfig simulated => $"simulated {simulated.Seed}",
-        _ => "channels",
-    };
-
-    /// <summary>Does what was asked for over MQTT.</summary>
-    /// <returns>A sentence that says what was done.</returns>
-    /// <exception cref="InputException">It cannot be done.</exception>
-    internal async Task<CommandResult> ExecuteAsync(CommandRequest request)
-    {
-        StreamHost? host = request.Stream.Length == 0 ? null : Host(request.Stream);
-        switch (request.Name)
-        {
-            case CommandName.Reset:
-                return new($"Stream '{request.Stream}' begins anew after tick {await host!.BeginAnewAsync().ConfigureAwait(false)}.");
-            case CommandName.Silence:
-                bool wasOpen = await host!.BetweenTicksAsync(stream =>
-                {
-                    bool isOpen = stream.Detector.IsOpen;
-                    stream.Detector.Silence(request.Time);
-                    return isOpen;
-                }).ConfigureAwait(false);
-                return new($"Stream '{request.Stream}' {(wasOpen ? "closes its anomaly and " : "")}opens none until {_clock.GetUtcNow() + request.Time:yyyy-MM-dd'T'HH:mm:ss'Z'}.");
-            case CommandName.Sensitivity:
-                await host!.BetweenTicksAsync(stream =>
-                {
-                    stream.Detector.SetSensitivity(request.FalseAlarmsAWeek);
-                    return true;
-                }).ConfigureAwait(false);
-                return new(string.Create(CultureInfo.InvariantCulture, $"Stream '{request.Stream}' puts up with {request.FalseAlarmsAWeek} false alarms a week until the next start."));
-            case CommandName.Snapshot:
-                (_store ?? throw new InputException("Nothing is kept: edge.yaml names no 'state' folder.")).Force();
-                return new($"On the card: {string.Join(", ", Streams.Select(stream => $"{stream.Name} up to tick {stream.Seq}"))}.");
-            case CommandName.Update:
-                ModelUpdates updates = _updates ?? throw new InputException("No new models are taken: edge.yaml has no 'models'.");
-                return new(_assembly.Add(request.Part!) is var (model, signature)
-                    ? await updates.OfferAsync(request.Stream, model, signature).ConfigureAwait(false)
-                    : $"Part {request.Part!.Part} of {request.Part.Parts} is there.");
-            case CommandName.Rollback:
-                return new(await (_updates ?? throw new InputException("No new models are taken: edge.yaml has no 'models'.")).RollBackAsync(request.Stream).ConfigureAwait(false));
-            default:
-                return new("The configuration is read again and taken over.", (Reload ?? throw new InputException("edge.yaml cannot be read again here."))());
         }
     }
 
