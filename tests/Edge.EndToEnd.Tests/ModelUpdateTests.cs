@@ -42,6 +42,8 @@ public sealed class ModelUpdateTests : IDisposable
         long[] forecasts = [.. subscriber.On("edge/house/climate/forecast").Select(item => JsonDocument.Parse(item.Payload).RootElement.GetProperty("seq").GetInt64())];
         Assert.Equal(Enumerable.Range((int)forecasts[0], forecasts.Length).Select(seq => (long)seq), forecasts);
 
+        await subscriber.UntilAsync(seen => seen.Last(item => item.Topic == "edge/house/info").Payload.Contains(Sha(next), StringComparison.Ordinal));
+
         Ask(broker.Port, "rollback", """{"stream":"climate"}""");
         await subscriber.UntilAsync(seen => Events(seen).Contains("rolled_back"));
         Assert.Equal(Original, File.ReadAllBytes(Model));

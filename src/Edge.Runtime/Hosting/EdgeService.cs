@@ -72,7 +72,7 @@ internal sealed class EdgeService : IDisposable
         {
             try
             {
-                _updates = new ModelUpdates(models, config.Device, config.Streams.ToDictionary(stream => stream.Name), Host, _store, Publish, clock, log);
+                _updates = new ModelUpdates(models, config.Device, config.Streams.ToDictionary(stream => stream.Name), Host, _store, Publish, Info, clock, log);
                 _inbox = models.IncomingFolder is { } folder ? new ModelInbox(folder, _updates, log) : null;
             }
             catch (InputException e)

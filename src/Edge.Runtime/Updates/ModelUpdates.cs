@@ -28,6 +28,7 @@ internal sealed class ModelUpdates
     private readonly Func<string, StreamHost> _host;
     private readonly StateStore? _store;
     private readonly Action<MqttMessage> _publish;
+    private readonly Func<MqttMessage> _info;
     private readonly TimeProvider _clock;
     private readonly ILogger _log;
     private readonly ModelSignature? _trusted;
@@ -41,11 +42,12 @@ internal sealed class ModelUpdates
     /// <param name="host">Finds a stream's host.</param>
     /// <param name="store">Remembers which models there were, or null.</param>
     /// <param name="publish">Publishes an event.</param>
+    /// <param name="info">Writes what runs here, which is said again whenever another model does.</param>
     /// <param name="clock">Time.</param>
     /// <param name="log">What happens.</param>
     /// <exception cref="InputException">The key cannot be read.</exception>
     internal ModelUpdates(
-        ModelsConfig config, string device, IReadOnlyDictionary<string, StreamConfig> streams, Func<string, StreamHost> host, StateStore? store, Action<MqttMessage> publish, TimeProvider clock, ILogger log)
+        ModelsConfig config, string device, IReadOnlyDictionary<string, StreamConfig> streams, Func<string, StreamHost> host, StateStore? store, Action<MqttMessage> publish, Func<MqttMessage> info, TimeProvider clock, ILogger log)
     {
         _config = config;
         _device = device;
@@ -53,6 +55,7 @@ internal sealed class ModelUpdates
         _host = host;
         _store = store;
         _publish = publish;
+        _info = info;
         _clock = clock;
         _log = log;
         _trusted = config.TrustedKeyFile is { } file ? ReadKey(file) : null;
@@ -308,5 +311,9 @@ internal sealed class ModelUpdates
         }
 
         _publish(new MqttMessage { Topic = Topics.Model(_device, stream), Payload = payload.ToArray(), Class = MessageClass.Event, ContentType = "application/json" });
+        if (change is "taken" or "rolled_back")
+        {
+            _publish(_info());
+        }
     }
 }
