@@ -1,6 +1,6 @@
 using Edge.Benchmarks;
 
-// dotnet run -c Release --project tests/Edge.Benchmarks -- cell [--json] | streams | sensors | detection | onnx
+// dotnet run -c Release --project tests/Edge.Benchmarks -- cell [--json] | streams | sensors | detection | service | onnx
 switch (args)
 {
     case ["cell"] or ["cell", "--json"]:
@@ -17,10 +17,13 @@ switch (args)
     case ["detection"]:
         DetectionBenchmark.Run();
         return 0;
+    case ["service"]:
+        await ServiceBenchmark.RunAsync();
+        return 0;
     case ["sensors"]:
         await SensorsBenchmark.RunAsync();
         return 0;
     default:
-        Console.Error.WriteLine("Usage: cell [--json] | streams | sensors | detection | onnx");
+        Console.Error.WriteLine("Usage: cell [--json] | streams | sensors | detection | service | onnx");
         return 2;
 }

@@ -97,6 +97,7 @@ public sealed class EngineContractTests : IDisposable
         Assert.Contains("missing", Assert.Throws<InputException>(() => factory.Load(stream with { Model = _folder.File("missing" + Path.GetExtension(stream.Model)) })).Message, StringComparison.Ordinal);
     }
 
+#if ONNX_RUNTIME
     // The int8 state keeps what it can of the float one; the forecasts that follow stay as close as int8's always are.
     [SharedDataTheory]
     [InlineData("skab-lstm64x2")]
@@ -105,11 +106,6 @@ public sealed class EngineContractTests : IDisposable
     [InlineData("ambient-rnn16")]
     public void A_state_is_converted_between_engines(string model)
     {
-        if (Edge.Runtime.DevicePackages.Onnx is null)
-        {
-            return;
-        }
-
         using EngineFactory factory = new(new OnnxOptions());
         using IInferenceEngine onnx = factory.Load(Stream("onnx", model));
         using IInferenceEngine int8 = factory.Load(Stream("int8", model));
@@ -141,6 +137,7 @@ public sealed class EngineContractTests : IDisposable
         int8.ImportState(back);
         Assert.Equal(back, int8.ExportState());
     }
+#endif
 
     private static StreamConfig Stream(string kind, string name = Name)
     {

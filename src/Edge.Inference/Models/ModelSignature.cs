@@ -17,7 +17,7 @@ public sealed class ModelSignature : IDisposable
         const string Sentence = "This is not a public ECDSA P-256 key in PEM; edge-quantize keygen makes one.";
         if (pem.Contains("PRIVATE KEY", StringComparison.Ordinal))
         {
-            throw new ModelFormatException("This is a private key, which belongs on the machine that signs; give the public one.");
+            throw new ModelFormatException("This is not a public key but a private one, which belongs on the machine that signs; give the public one.");
         }
 
         ECDsa key = ECDsa.Create();

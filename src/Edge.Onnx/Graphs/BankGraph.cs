@@ -38,7 +38,7 @@ internal static class BankGraph
             return model.ToByteArray();
         }
 
-        if ((model.OpsetImport.FirstOrDefault(set => set.Domain is "" or "ai.onnx")?.Version ?? 1) < OperatorSetMin)
+        if (step.OperatorSet < OperatorSetMin)
         {
             throw new ModelFormatException($"The graph uses operators from before set {OperatorSetMin}. Export it again with opset_version={OperatorSetMin} or later.");
         }

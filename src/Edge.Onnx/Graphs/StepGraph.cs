@@ -35,6 +35,9 @@ internal sealed class StepGraph
     /// <summary>The graph as it now is.</summary>
     internal Model Model => _view.Model;
 
+    /// <summary>Version of the standard operators.</summary>
+    internal long OperatorSet => _view.OperatorSet;
+
     /// <summary>The input that takes the row.</summary>
     internal string Input { get; private set; } = "";
 

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Security.Cryptography;
 using System.Text;
+using Edge.Inference.Models;
 
 namespace Edge.Quantize.Commands;
 
@@ -43,7 +44,7 @@ internal static class SignatureCommands
         command.SetAction(parsed =>
         {
             string path = parsed.GetRequiredValue(model);
-            using ECDsa signer = LoadKey(parsed.GetRequiredValue(key), isPrivate: true);
+            using ECDsa signer = LoadPrivateKey(parsed.GetRequiredValue(key));
             byte[] signature = signer.SignData(FileBytes.Read(path, "Model"), HashAlgorithmName.SHA256, DSASignatureFormat.Rfc3279DerSequence);
             FileBytes.Write(path + ".sig", Encoding.ASCII.GetBytes(Convert.ToBase64String(signature) + "\n"));
             output.WriteLine($"signature: {path}.sig");
@@ -60,13 +61,9 @@ internal static class SignatureCommands
         command.SetAction(parsed =>
         {
             string path = parsed.GetRequiredValue(model);
-            using ECDsa verifier = LoadKey(parsed.GetRequiredValue(key), isPrivate: false);
+            using ModelSignature trusted = LoadPublicKey(parsed.GetRequiredValue(key));
             byte[] file = FileBytes.Read(path, "Model");
-            byte[] text = FileBytes.Read(path + ".sig", "Signature", 4096);
-            byte[] signature = new byte[text.Length];
-            bool isValid = Convert.TryFromBase64String(Encoding.ASCII.GetString(text).Trim(), signature, out int length)
-                && verifier.VerifyData(file, signature.AsSpan(0, length), HashAlgorithmName.SHA256, DSASignatureFormat.Rfc3279DerSequence);
-            if (!isValid)
+            if (!trusted.Verifies(file, Encoding.ASCII.GetString(FileBytes.Read(path + ".sig", "Signature", 4096))))
             {
                 throw new InputException($"'{path}' does not carry this key's signature: the file was changed after signing, or another key signed it. Get the model again or sign it.");
             }
@@ -77,21 +74,27 @@ internal static class SignatureCommands
         return command;
     }
 
-    private static ECDsa LoadKey(string path, bool isPrivate)
+    private static ModelSignature LoadPublicKey(string path)
     {
-        string pem = Encoding.ASCII.GetString(FileBytes.Read(path, "Key", 64 << 10));
-        string sentence = $"Key '{path}' is not {(isPrivate ? "a private" : "a public")} ECDSA {Curve} key in PEM; edge-quantize keygen makes one.";
-        if (pem.Contains("PRIVATE KEY", StringComparison.Ordinal) != isPrivate)
+        try
         {
-            throw new InputException(sentence);
+            return ModelSignature.FromPublicKey(ReadKey(path));
         }
+        catch (ModelFormatException e)
+        {
+            throw new InputException($"Key '{path}': {e.Message}", e);
+        }
+    }
 
+    private static ECDsa LoadPrivateKey(string path)
+    {
+        string sentence = $"Key '{path}' is not a private ECDSA {Curve} key in PEM; edge-quantize keygen makes one.";
+        string pem = ReadKey(path);
         ECDsa key = ECDsa.Create();
         try
         {
             key.ImportFromPem(pem);
-            ECParameters parameters = key.ExportParameters(includePrivateParameters: false);
-            if (parameters.Curve.Oid.Value == ECCurve.NamedCurves.nistP256.Oid.Value)
+            if (pem.Contains("PRIVATE KEY", StringComparison.Ordinal) && key.ExportParameters(includePrivateParameters: false).Curve.Oid.Value == ECCurve.NamedCurves.nistP256.Oid.Value)
             {
                 return key;
             }
@@ -105,6 +108,8 @@ internal static class SignatureCommands
         key.Dispose();
         throw new InputException(sentence);
     }
+
+    private static string ReadKey(string path) => Encoding.ASCII.GetString(FileBytes.Read(path, "Key", 64 << 10));
 
     // Readable by its owner only, from the first byte on.
     private static void WriteSecret(string path, string text)

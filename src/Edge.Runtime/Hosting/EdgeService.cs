@@ -27,7 +27,6 @@ internal sealed class EdgeService : IDisposable
     private readonly List<IDisposable> _telemetry = [];
     private readonly Dictionary<string, string> _sources;
     private readonly long _started;
-    private readonly Dictionary<string, long> _lastSeq = [];
     private readonly CommandChannel? _commands;
     private readonly ModelUpdates? _updates;
     private readonly ModelInbox? _inbox;
@@ -35,7 +34,11 @@ internal sealed class EdgeService : IDisposable
 
     /// <summary>Opens models and sources.</summary>
     /// <exception cref="InputException">Something cannot be opened; one line for each that cannot.</exception>
-    internal EdgeService(EdgeConfig config, TimeProvider clock, ILogger log)
+    /// <param name="config">What is asked for.</param>
+    /// <param name="clock">Time.</param>
+    /// <param name="log">What happens.</param>
+    /// <param name="reload">Reads edge.yaml again, or says in an <see cref="InputException"/> what is wrong with it; what it gives takes it over. Null where nobody can.</param>
+    internal EdgeService(EdgeConfig config, TimeProvider clock, ILogger log, Func<Action>? reload = null)
     {
         _config = config;
         _clock = clock;
@@ -50,7 +53,7 @@ internal sealed class EdgeService : IDisposable
         {
             try
             {
-                _hosts.Add(new StreamHost(anew => _opener.Open(stream, _lastSeq.GetValueOrDefault(stream.Name), anew), clock, log));
+                _hosts.Add(new StreamHost((lastSeq, anew) => _opener.Open(stream, lastSeq, anew), clock, log));
             }
             catch (InputException e)
             {
@@ -83,7 +86,7 @@ internal sealed class EdgeService : IDisposable
 
         if (problems.Count == 0 && config.Commands.Count > 0)
         {
-            var commands = new ServiceCommands(_hosts, _store, _updates, () => Reload, clock);
+            var commands = new ServiceCommands(_hosts, _store, _updates, reload, clock);
             _commands = new CommandChannel(config.Device, config.Commands, [.. config.Streams.Select(stream => stream.Name)], commands.ExecuteAsync, Publish, clock, log);
             _commands.Subscribe(_opener.Sensors.Mqtt);
         }
@@ -98,9 +101,6 @@ internal sealed class EdgeService : IDisposable
     internal IReadOnlyList<SensorStream> Streams => [.. _hosts.Select(host => host.Stream)];
 
     internal Publisher Publisher { get; }
-
-    /// <summary>Reads edge.yaml again, or says in an <see cref="InputException"/> what is wrong with it; what it gives takes it over. Null where nobody can.</summary>
-    internal Func<Action>? Reload { get; set; }
 
     /// <summary>Messages that wait for the broker.</summary>
     internal int Waiting => _outbox.Count;
@@ -211,11 +211,6 @@ internal sealed class EdgeService : IDisposable
     {
         if (_store is null)
         {
-            lock (_commitGate)
-            {
-                _lastSeq[stream.Name] = stream.Seq;
-            }
-
             foreach (MqttMessage message in messages)
             {
                 await _outbox.EnqueueAsync(message, canWait, cancel).ConfigureAwait(false);

@@ -27,7 +27,6 @@ internal sealed class ServiceRunner(string configPath, ServiceNotifier notifier,
         while (config is not null)
         {
             using EdgeService service = Open(config, ref opened);
-            service.Reload = ReadAgain;
             using var running = CancellationTokenSource.CreateLinkedTokenSource(signals.Token);
             Interlocked.Exchange(ref _running, running);
             if (Volatile.Read(ref _next) is not null)
@@ -55,14 +54,14 @@ internal sealed class ServiceRunner(string configPath, ServiceNotifier notifier,
     {
         try
         {
-            var service = new EdgeService(config, clock, log);
+            var service = new EdgeService(config, clock, log, ReadAgain);
             opened = config;
             return service;
         }
         catch (InputException e) when (opened is not null)
         {
             log.LogError("The new configuration cannot be opened, the old one goes on: {Message}", e.Message);
-            return new EdgeService(opened, clock, log);
+            return new EdgeService(opened, clock, log, ReadAgain);
         }
     }
 

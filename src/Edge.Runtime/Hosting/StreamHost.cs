@@ -12,7 +12,7 @@ internal sealed class StreamHost : IDisposable
     // Faults in a row, without a tick in between, after which the state itself is suspected.
     private const int FaultsBeforeAnew = 3;
 
-    private readonly Func<bool, SensorStream> _open;
+    private readonly Func<long, bool, SensorStream> _open;
     private readonly ILogger _log;
     private readonly Backoff _backoff;
     private readonly Lock _gate = new();
@@ -20,15 +20,15 @@ internal sealed class StreamHost : IDisposable
     private CancellationTokenSource? _reading;
     private bool _isOver;
 
-    /// <param name="open">Opens the stream where it stood, or, if asked to, anew.</param>
+    /// <param name="open">Opens the stream where it stood, or, if asked to, anew; it is given the last number that went out, 0 at first.</param>
     /// <param name="clock">Time.</param>
     /// <param name="log">Faults.</param>
-    internal StreamHost(Func<bool, SensorStream> open, TimeProvider clock, ILogger log)
+    internal StreamHost(Func<long, bool, SensorStream> open, TimeProvider clock, ILogger log)
     {
         _open = open;
         _log = log;
         _backoff = new Backoff(TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(5), clock);
-        Stream = open(false);
+        Stream = open(0, false);
     }
 
     /// <summary>The stream as it is now; another object after a fault or a reset.</summary>
@@ -198,7 +198,7 @@ internal sealed class StreamHost : IDisposable
     private void Replace(bool anew)
     {
         Stream.Dispose();
-        Stream = _open(anew);
+        Stream = _open(Stream.Seq, anew);
     }
 
     private void EndWork()

@@ -11,7 +11,7 @@ namespace Edge.Runtime.Remote;
 /// <param name="updates">Takes new models, or null.</param>
 /// <param name="reload">Reads edge.yaml again and gives what takes it over, or null where nobody can.</param>
 /// <param name="clock">Time.</param>
-internal sealed class ServiceCommands(IReadOnlyList<StreamHost> hosts, StateStore? store, ModelUpdates? updates, Func<Func<Action>?> reload, TimeProvider clock)
+internal sealed class ServiceCommands(IReadOnlyList<StreamHost> hosts, StateStore? store, ModelUpdates? updates, Func<Action>? reload, TimeProvider clock)
 {
     private readonly ModelAssembly _assembly = new(clock);
 
@@ -72,5 +72,5 @@ internal sealed class ServiceCommands(IReadOnlyList<StreamHost> hosts, StateStor
     private async Task<CommandResult> RollBackAsync(CommandRequest request) => new(await Updates.RollBackAsync(request.Stream).ConfigureAwait(false));
 
     // Taken over once the answer is on its way: it stops this very service.
-    private CommandResult Reload() => new("The configuration is read again and taken over.", (reload() ?? throw new InputException("edge.yaml cannot be read again here."))());
+    private CommandResult Reload() => new("The configuration is read again and taken over.", (reload ?? throw new InputException("edge.yaml cannot be read again here."))());
 }
