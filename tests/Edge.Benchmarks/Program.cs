@@ -1,6 +1,6 @@
 using Edge.Benchmarks;
 
-// dotnet run -c Release --project tests/Edge.Benchmarks -- cell [--json] | streams | sensors | detection | service | onnx
+// dotnet run -c Release --project tests/Edge.Benchmarks -- cell [--json] | streams | sensors | detection | service | device | rivals | onnx
 switch (args)
 {
     case ["cell"] or ["cell", "--json"]:
@@ -20,10 +20,16 @@ switch (args)
     case ["service"]:
         await ServiceBenchmark.RunAsync();
         return 0;
+    case ["device"]:
+        await DeviceBenchmark.RunAsync();
+        return 0;
+    case ["rivals"]:
+        await RivalsBenchmark.RunAsync();
+        return 0;
     case ["sensors"]:
         await SensorsBenchmark.RunAsync();
         return 0;
     default:
-        Console.Error.WriteLine("Usage: cell [--json] | streams | sensors | detection | service | onnx");
+        Console.Error.WriteLine("Usage: cell [--json] | streams | sensors | detection | service | device | rivals | onnx");
         return 2;
 }

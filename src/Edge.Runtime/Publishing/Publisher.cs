@@ -205,9 +205,17 @@ internal sealed class Publisher
         await SettleAsync(window - 1, cancel).ConfigureAwait(false);
     }
 
-    // Waits for acknowledgements, oldest first, until at most so many messages are in flight.
+    // Waits for acknowledgements, oldest first, until at most so many messages are in flight. They come in order: a full window is waited for until
+    // half of it is free, an empty one until its last, so that one wake-up serves many.
     private async ValueTask SettleAsync(int most, CancellationToken cancel)
     {
+        if (_inFlight.Count > most)
+        {
+            Task far = _inFlight.ElementAt(_inFlight.Count - 1 - (most / 2)).Acknowledged;
+            await far.WaitAsync(cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            cancel.ThrowIfCancellationRequested();
+        }
+
         while (_inFlight.Count > most || (_inFlight.TryPeek(out (MqttMessage, Task Acknowledged) oldest) && oldest.Acknowledged.IsCompleted))
         {
             (MqttMessage message, Task acknowledged) = _inFlight.Peek();

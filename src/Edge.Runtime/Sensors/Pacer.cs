@@ -5,9 +5,6 @@ namespace Edge.Runtime.Sensors;
 /// <summary>Holds back rows until they are due: a row's offset from the first one, divided by the speed, on monotonic time.</summary>
 internal sealed class Pacer(PlaybackSpeed speed, TimeProvider clock)
 {
-    // Task.Delay bounds what it can wait; a gap in a recording may be longer.
-    private static readonly TimeSpan DelayMax = TimeSpan.FromDays(1);
-
     private long _started = -1;
     private TimeSpan _from;
 
@@ -31,12 +28,6 @@ internal sealed class Pacer(PlaybackSpeed speed, TimeProvider clock)
             _started = clock.GetTimestamp();
         }
 
-        TimeSpan due = (offset - _from) / speed.Factor;
-        for (TimeSpan left = due - clock.GetElapsedTime(_started); left > TimeSpan.Zero; left = due - clock.GetElapsedTime(_started))
-        {
-            // Timers count milliseconds: rounding up keeps a row from being early.
-            TimeSpan wait = TimeSpan.FromMilliseconds(Math.Ceiling(left.TotalMilliseconds));
-            await Task.Delay(wait < DelayMax ? wait : DelayMax, clock, cancel).ConfigureAwait(false);
-        }
+        await Due.WaitAsync(clock, _started, (offset - _from) / speed.Factor, exact: false, cancel).ConfigureAwait(false);
     }
 }

@@ -1,4 +1,5 @@
 using Microsoft.Data.Sqlite;
+using SQLitePCL;
 
 namespace Edge.Runtime.Storage;
 
@@ -9,6 +10,9 @@ internal sealed class Database : IDisposable
 
     private readonly SqliteConnection _connection;
     private readonly bool _everyTick;
+    private readonly SqliteCommand _begin;
+    private readonly SqliteCommand _commit;
+    private readonly SqliteCommand _rollback;
 
     /// <summary>Opens the file, makes what is missing in it, and looks it over.</summary>
     /// <param name="path">The file.</param>
@@ -19,6 +23,9 @@ internal sealed class Database : IDisposable
     {
         _everyTick = everyTick;
         _connection = Connect(path);
+        _begin = Prepare("BEGIN IMMEDIATE");
+        _commit = Prepare("COMMIT");
+        _rollback = Prepare("ROLLBACK");
         try
         {
             Execute("PRAGMA journal_mode=WAL");
@@ -27,7 +34,7 @@ internal sealed class Database : IDisposable
         }
         catch (Exception)
         {
-            _connection.Dispose();
+            Dispose();
             throw;
         }
     }
@@ -44,7 +51,29 @@ internal sealed class Database : IDisposable
         command.ExecuteNonQuery();
     }
 
-    internal SqliteTransaction Begin() => _connection.BeginTransaction();
+    /// <summary>Id of the row that was inserted last.</summary>
+    internal long LastId => raw.sqlite3_last_insert_rowid(_connection.Handle);
+
+    /// <summary>Does all of it or, where it throws, nothing.</summary>
+    internal void Atomically(Action work)
+    {
+        Run(_begin);
+        try
+        {
+            work();
+            Run(_commit);
+        }
+        catch (Exception)
+        {
+            // A full disk may have rolled it back already.
+            if (raw.sqlite3_get_autocommit(_connection.Handle) == 0)
+            {
+                Run(_rollback);
+            }
+
+            throw;
+        }
+    }
 
     internal SqliteCommand Prepare(string text, params ReadOnlySpan<string> parameters)
     {
@@ -59,9 +88,8 @@ internal sealed class Database : IDisposable
     }
 
     /// <summary>Runs a prepared command with these values, null for NULL.</summary>
-    internal static int Run(SqliteCommand command, SqliteTransaction? transaction, params ReadOnlySpan<object?> values)
+    internal static int Run(SqliteCommand command, params ReadOnlySpan<object?> values)
     {
-        command.Transaction = transaction;
         for (int i = 0; i < values.Length; i++)
         {
             command.Parameters[i].Value = values[i] ?? DBNull.Value;
@@ -82,7 +110,7 @@ internal sealed class Database : IDisposable
         Force(onlyNow: true);
         try
         {
-            Run(command, null, values);
+            Run(command, values);
         }
         finally
         {
@@ -96,7 +124,13 @@ internal sealed class Database : IDisposable
         return command.ExecuteScalar();
     }
 
-    public void Dispose() => _connection.Dispose();
+    public void Dispose()
+    {
+        _begin.Dispose();
+        _commit.Dispose();
+        _rollback.Dispose();
+        _connection.Dispose();
+    }
 
     private void PrepareFile(string path)
     {
@@ -127,7 +161,7 @@ internal sealed class Database : IDisposable
 
     private static SqliteConnection Connect(string path)
     {
-        SQLitePCL.Batteries_V2.Init();
+        Batteries_V2.Init();
         var connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = path, Pooling = false, DefaultTimeout = 1 }.ToString());
         connection.Open();
         using SqliteCommand command = connection.CreateCommand();

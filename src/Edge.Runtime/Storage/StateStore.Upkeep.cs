@@ -15,12 +15,7 @@ internal sealed partial class StateStore
         {
             try
             {
-                using (SqliteTransaction transaction = _database.Begin())
-                {
-                    Action committed = _outbox.Write([], transaction);
-                    transaction.Commit();
-                    committed();
-                }
+                _outbox.Write([])();
 
                 // All is on the card before the file says so: from then on no number need be skipped.
                 _database.Execute("PRAGMA wal_checkpoint(TRUNCATE)");

@@ -155,11 +155,13 @@ internal sealed partial class StateStore : IDisposable
             try
             {
                 Reserve(stream, seq);
-                using SqliteTransaction transaction = _database.Begin();
-                Database.Run(_saveStream, transaction, stream, seq, snapshot, source, Checksum.Of(snapshot));
-                Action committed = _outbox.Write(messages, transaction);
-                transaction.Commit();
-                committed();
+                Action? committed = null;
+                _database.Atomically(() =>
+                {
+                    Database.Run(_saveStream, stream, seq, snapshot, source, Checksum.Of(snapshot));
+                    committed = _outbox.Write(messages);
+                });
+                committed!();
                 SayWell();
                 return true;
             }
@@ -231,7 +233,7 @@ internal sealed partial class StateStore : IDisposable
         lock (_gate)
         {
             using SqliteCommand command = _database.Prepare("UPDATE stream SET snapshot = x'', source = '' WHERE name = $name", "$name");
-            return Database.Run(command, null, stream) > 0;
+            return Database.Run(command, stream) > 0;
         }
     }
 

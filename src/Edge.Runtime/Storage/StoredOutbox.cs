@@ -11,7 +11,7 @@ internal sealed class StoredOutbox : IDisposable
     private readonly TimeProvider _clock;
     private readonly ILogger _log;
     private readonly SqliteCommand _add;
-    private readonly SqliteCommand _lastId;
+    private readonly SqliteCommand _forget;
     private long _deliveredUpTo;
     private long _deletedUpTo;
 
@@ -23,7 +23,7 @@ internal sealed class StoredOutbox : IDisposable
         _add = database.Prepare(
             "INSERT INTO outbox(class, topic, payload, qos, retain, content_type, expiry, seq, model, created, sum) VALUES ($class, $topic, $payload, $qos, $retain, $content_type, $expiry, $seq, $model, $created, $sum)",
             "$class", "$topic", "$payload", "$qos", "$retain", "$content_type", "$expiry", "$seq", "$model", "$created", "$sum");
-        _lastId = database.Prepare("SELECT last_insert_rowid()");
+        _forget = database.Prepare("DELETE FROM outbox WHERE id <= $id RETURNING length(payload)", "$id");
         using SqliteCommand count = database.Prepare("SELECT COUNT(*), COALESCE(SUM(length(payload)), 0) FROM outbox");
         using SqliteDataReader row = count.ExecuteReader();
         row.Read();
@@ -38,23 +38,22 @@ internal sealed class StoredOutbox : IDisposable
 
     /// <summary>Adds a tick's messages, which get their ids, and forgets those delivered.</summary>
     /// <returns>What to do once the transaction is committed: the counts change no sooner.</returns>
-    internal Action Write(IReadOnlyList<MqttMessage> messages, SqliteTransaction transaction)
+    internal Action Write(IReadOnlyList<MqttMessage> messages)
     {
         long bytes = 0;
         foreach (MqttMessage message in messages)
         {
             byte[] payload = message.Payload.ToArray();
             Database.Run(
-                _add, transaction, (int)message.Class, message.Topic, payload, message.QualityOfService, message.Retain ? 1 : 0, message.ContentType,
+                _add, (int)message.Class, message.Topic, payload, message.QualityOfService, message.Retain ? 1 : 0, message.ContentType,
                 message.ExpirySeconds is { } expiry ? (long)expiry : null, Property(message, "seq"), Property(message, "model"), _clock.GetUtcNow().ToUnixTimeSeconds(),
                 Checksum.Of(payload));
-            _lastId.Transaction = transaction;
-            message.Id = (long)_lastId.ExecuteScalar()!;
+            message.Id = _database.LastId;
             bytes += payload.Length;
         }
 
         long upTo = _deliveredUpTo;
-        (long count, long deleted) = upTo == _deletedUpTo ? (0, 0) : Delete("DELETE FROM outbox WHERE id <= $id RETURNING length(payload)", transaction, upTo);
+        (long count, long deleted) = upTo == _deletedUpTo ? (0, 0) : Delete(_forget, upTo);
         return () =>
         {
             Count += messages.Count - count;
@@ -109,12 +108,13 @@ internal sealed class StoredOutbox : IDisposable
     {
         for (int messageClass = 0; messageClass < dropped.Length && Bytes > sizeMaxBytes; messageClass++)
         {
-            (long count, long bytes) = Delete(
+            using SqliteCommand oldest = _database.Prepare(
                 """
                 DELETE FROM outbox WHERE id IN (SELECT id FROM (SELECT id, SUM(length(payload)) OVER (ORDER BY id) - length(payload) AS before
                     FROM outbox WHERE class = $class) WHERE before < $excess) RETURNING length(payload)
                 """,
-                null, messageClass, Bytes - sizeMaxBytes);
+                "$class", "$excess");
+            (long count, long bytes) = Delete(oldest, messageClass, Bytes - sizeMaxBytes);
             dropped[messageClass] = count;
             Count -= count;
             Bytes -= bytes;
@@ -125,8 +125,8 @@ internal sealed class StoredOutbox : IDisposable
     /// <returns>How many.</returns>
     internal long Expire(DateTimeOffset time)
     {
-        (long count, long bytes) = Delete(
-            "DELETE FROM outbox WHERE class < $class AND created < $excess RETURNING length(payload)", null, (int)MessageClass.Event, time.ToUnixTimeSeconds());
+        using SqliteCommand old = _database.Prepare("DELETE FROM outbox WHERE class < $class AND created < $time RETURNING length(payload)", "$class", "$time");
+        (long count, long bytes) = Delete(old, (int)MessageClass.Event, time.ToUnixTimeSeconds());
         Count -= count;
         Bytes -= bytes;
         return count;
@@ -135,13 +135,11 @@ internal sealed class StoredOutbox : IDisposable
     public void Dispose()
     {
         _add.Dispose();
-        _lastId.Dispose();
+        _forget.Dispose();
     }
 
-    private (long Count, long Bytes) Delete(string text, SqliteTransaction? transaction, params ReadOnlySpan<long> values)
+    private static (long Count, long Bytes) Delete(SqliteCommand command, params ReadOnlySpan<long> values)
     {
-        using SqliteCommand command = values.Length == 1 ? _database.Prepare(text, "$id") : _database.Prepare(text, "$class", "$excess");
-        command.Transaction = transaction;
         for (int i = 0; i < values.Length; i++)
         {
             command.Parameters[i].Value = values[i];

@@ -16,7 +16,7 @@ internal sealed partial record SystemClock(Func<TimeSpan> Suspended, Func<bool> 
     /// <summary>Linux's clocks. Elsewhere nothing ever sleeps, and the clock counts as set.</summary>
     internal static SystemClock Linux { get; } = new(() => Read(ClockBootTime) - Read(ClockMonotonic), IsSynchronised);
 
-    /// <summary>Blocks for less than a timer could: timers count milliseconds and wake late by one or two.</summary>
+    /// <summary>Blocks for so long, to the tenth of a millisecond, where a timer counts milliseconds.</summary>
     internal static void SleepExactly(TimeSpan time)
     {
         try

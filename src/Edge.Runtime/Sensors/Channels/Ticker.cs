@@ -7,26 +7,22 @@ namespace Edge.Runtime.Sensors.Channels;
 /// </summary>
 internal sealed class Ticker : IDisposable
 {
-    private static readonly TimeSpan DelayMax = TimeSpan.FromDays(1);
-
-    private static readonly TimeSpan OneMillisecond = TimeSpan.FromMilliseconds(1);
-
-    // Up to this period a millisecond matters, and the last part of the wait is slept exactly.
+    // Up to this period a millisecond matters.
     private static readonly TimeSpan FastPeriod = TimeSpan.FromMilliseconds(100);
-    private static readonly TimeSpan ExactRest = TimeSpan.FromMilliseconds(2);
 
     private readonly TimeSpan _period;
     private readonly bool _isFast;
     private readonly TimeProvider _clock;
     private readonly SemaphoreSlim? _edges;
     private long _first = -1;
-    private long _tick;
+    private long _next;
+    private long _lost;
 
     internal Ticker(TimeSpan period, TimeProvider clock, bool waitsForEdges)
     {
         _period = period;
         _clock = clock;
-        _isFast = period <= FastPeriod && clock == TimeProvider.System;
+        _isFast = period <= FastPeriod;
         _edges = waitsForEdges ? new SemaphoreSlim(0) : null;
     }
 
@@ -56,31 +52,18 @@ internal sealed class Ticker : IDisposable
             TimeSpan wait = TimeSpan.FromTicks(phase == 0 ? 0 : _period.Ticks - phase);
             _first = _clock.GetTimestamp() + (long)(wait.TotalSeconds * _clock.TimestampFrequency);
         }
-        else
-        {
-            _tick++;
-        }
 
         // A tick is lost only when the one after it is due as well.
-        long lost = Math.Max(0, (long)Math.Floor(_clock.GetElapsedTime(_first) / _period) - _tick);
-        _tick += lost;
-        for (TimeSpan left = Left(); left > TimeSpan.Zero; left = Left())
-        {
-            if (_isFast && left <= ExactRest + OneMillisecond)
-            {
-                SystemClock.SleepExactly(left);
-                continue;
-            }
+        long behind = Math.Max(0, (long)Math.Floor(_clock.GetElapsedTime(_first) / _period) - _next);
+        _next += behind;
+        _lost += behind;
+        await Due.WaitAsync(_clock, _first, _next * _period, _isFast, cancel).ConfigureAwait(false);
 
-            // Timers count milliseconds: rounding up keeps a slow tick from being early.
-            TimeSpan wait = _isFast ? left - ExactRest : TimeSpan.FromMilliseconds(Math.Ceiling(left.TotalMilliseconds));
-            await Task.Delay(wait < DelayMax ? wait : DelayMax, _clock, cancel).ConfigureAwait(false);
-        }
-
+        // Who gave up waiting and comes back waits for the same tick.
+        _next++;
+        (long lost, _lost) = (_lost, 0);
         return lost;
     }
 
     public void Dispose() => _edges?.Dispose();
-
-    private TimeSpan Left() => (_tick * _period) - _clock.GetElapsedTime(_first);
 }
