@@ -42,15 +42,17 @@ public sealed class ServiceTests : IDisposable
         }
     }
 
-    [Fact]
-    public async Task The_service_is_ready_alive_reloads_and_stops_within_two_seconds()
+    [Theory]
+    [InlineData("state: state\n")]
+    [InlineData("")]
+    public async Task The_service_is_ready_alive_reloads_and_stops_within_two_seconds(string state)
     {
         await using TestBroker broker = await TestBroker.StartAsync();
         await using Subscriber subscriber = await Subscriber.StartAsync(broker.Port);
         using Socket systemd = Listen(_folder.File("notify"));
-        string config = Write(broker.Port, "climate");
+        string config = Write(broker.Port, state, "climate");
         using RuntimeProcess run = Start(config, watchdog: "1000000");
-        Assert.StartsWith("READY=1\nSTATUS=1 streams", Receive(systemd), StringComparison.Ordinal);
+        Assert.StartsWith("READY=1\nSTATUS=1 stream,", Receive(systemd), StringComparison.Ordinal);
         Assert.Equal("WATCHDOG=1", Receive(systemd, "STATUS"));
         await subscriber.UntilAsync(seen => seen.Count(item => item.Topic == "edge/house/climate/forecast") >= 5);
 
@@ -62,20 +64,20 @@ public sealed class ServiceTests : IDisposable
         await subscriber.UntilAsync(seen => seen.Count > before + 5);
 
         // One that reads well but cannot be opened: the old one goes on, its stream after its last tick.
-        string good = File.ReadAllText(Write(broker.Port, "climate"));
+        string good = File.ReadAllText(Write(broker.Port, state, "climate"));
         File.WriteAllText(config, good.Replace("model: demo", "model: nowhere.edge", StringComparison.Ordinal));
         run.Hangup();
         while (!Receive(systemd).StartsWith("RELOADING=1", StringComparison.Ordinal))
         {
         }
 
-        Assert.StartsWith("READY=1\nSTATUS=1 streams", Receive(systemd, "WATCHDOG", "STATUS"), StringComparison.Ordinal);
+        Assert.StartsWith("READY=1\nSTATUS=1 stream,", Receive(systemd, "WATCHDOG", "STATUS"), StringComparison.Ordinal);
         await UntilAsync(() => run.Error.Contains("cannot be opened, the old one goes on: Stream 'climate'", StringComparison.Ordinal));
         before = subscriber.All.Count;
         await subscriber.UntilAsync(seen => seen.Count > before + 5);
 
         // A good one is taken over; the stream that is unchanged goes on after its last tick.
-        Write(broker.Port, "climate", "second");
+        Write(broker.Port, state, "climate", "second");
         run.Hangup();
         while (!Receive(systemd).StartsWith("RELOADING=1", StringComparison.Ordinal))
         {
@@ -103,7 +105,7 @@ public sealed class ServiceTests : IDisposable
             Assert.Equal(1, await missing.ExitAsync());
         }
 
-        using RuntimeProcess run = Start(Write(TestBroker.FreePort(), "climate"), watchdog: null);
+        using RuntimeProcess run = Start(Write(TestBroker.FreePort(), "", "climate"), watchdog: null);
         await UntilAsync(() => run.Error.Contains("Trying again until it works", StringComparison.Ordinal));
         run.Terminate();
         Assert.Equal(0, await run.ExitAsync(5));
@@ -112,9 +114,9 @@ public sealed class ServiceTests : IDisposable
     private RuntimeProcess Start(string config, string? watchdog) => RuntimeProcess.Start(
         new Dictionary<string, string?> { ["NOTIFY_SOCKET"] = _folder.File("notify"), ["WATCHDOG_USEC"] = watchdog }, "run", "--config", config);
 
-    private string Write(int port, params string[] streams) => _folder.Write(
+    private string Write(int port, string state, params string[] streams) => _folder.Write(
         "edge.yaml",
-        $"device: house\nstate: state\nmqtt: {{ host: 127.0.0.1, port: {port} }}\nstreams:\n"
+        $"device: house\n{state}mqtt: {{ host: 127.0.0.1, port: {port} }}\nstreams:\n"
         + string.Concat(streams.Select((stream, i) => $"  - {{ name: {stream}, model: demo, source: {{ simulated: {{ seed: {i + 3} }} }} }}\n")));
 
     private static Socket Listen(string name)

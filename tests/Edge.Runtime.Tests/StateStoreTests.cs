@@ -182,6 +182,92 @@ public sealed class StateStoreTests : IDisposable
     }
 
     [Fact]
+    public void Damage_that_a_check_finds_while_ticks_go_on_begins_a_fresh_file_and_loses_no_tick_after_it()
+    {
+        using (StateStore store = Open())
+        {
+            for (int i = 0; i < 2000; i++)
+            {
+                store.Commit("s", i + 1, new byte[100], "source", [Message(MessageClass.Event, $"{i:0000}")]);
+            }
+
+            store.Force();
+            store.Check();
+            Assert.Empty(Directory.GetFiles(Path.GetDirectoryName(store.Path)!, "*.damaged-*"));
+            long lastId = store.Read(0, 5000).LastId;
+            using (FileStream file = File.Open(store.Path, FileMode.Open, FileAccess.Write, FileShare.ReadWrite))
+            {
+                file.Position = 3 * 4096;
+                file.Write(Enumerable.Repeat((byte)0xa5, 20 * 4096).ToArray());
+            }
+
+            store.Check();
+            Assert.NotEmpty(Directory.GetFiles(Path.GetDirectoryName(store.Path)!, "*.damaged-*"));
+            MqttMessage after = Message(MessageClass.Event, "after");
+            Assert.True(store.Commit("s", 2001, [7], "source", [after]));
+
+            // What is in memory tells messages apart by their ids: none may come twice.
+            Assert.Equal(lastId + 1, after.Id);
+            Assert.False(store.IsBroken);
+        }
+
+        using StateStore again = Open();
+        Assert.Equal(2001, again.Load("s")!.Seq);
+        Assert.Equal([7], again.Load("s")!.Snapshot);
+        Assert.Equal(["after"], again.Read(0, 10).Messages.Select(Text));
+    }
+
+    [Fact]
+    public void A_file_cut_short_under_a_running_service_is_replaced_at_the_latest_when_it_is_read()
+    {
+        using StateStore store = Open();
+        for (int i = 0; i < 2000; i++)
+        {
+            store.Commit("s", i + 1, new byte[100], "source", [Message(MessageClass.Event, new string('x', 1000))]);
+        }
+
+        store.Force();
+        using (FileStream file = File.Open(store.Path, FileMode.Open, FileAccess.Write, FileShare.ReadWrite))
+        {
+            file.SetLength(8192);
+        }
+
+        store.Check();
+        Assert.True(store.Commit("s", 2001, [7], "source", [Message(MessageClass.Event, "after")]));
+        Assert.Equal(["after"], store.Read(0, 10).Messages.Select(Text));
+    }
+
+    [Fact]
+    public void What_an_outage_has_made_of_the_file_goes_back_to_the_disk()
+    {
+        using StateStore store = Open();
+        long last = 0;
+        for (int i = 0; i < 400; i++)
+        {
+            MqttMessage[] tick = [.. Enumerable.Range(0, 50).Select(_ => Message(MessageClass.Event, new string('x', 1000)))];
+            store.Commit("s", i + 1, [], "", tick);
+            last = tick[^1].Id;
+        }
+
+        store.Force();
+        long large = new FileInfo(store.Path).Length;
+        Assert.InRange(large, 20_000_000, 40_000_000);
+        store.Delivered(last);
+        store.Commit("s", 401, [], "", []);
+        for (int i = 0; i < 40; i++)
+        {
+            store.Reclaim();
+            store.Force();
+        }
+
+        store.Commit("s", 402, [], "", []);
+        store.Force();
+        Assert.InRange(new FileInfo(store.Path).Length, 0, 6_000_000);
+        Assert.InRange(new FileInfo(store.Path + "-wal").Length, 0, 5_000_000);
+        Assert.Equal(402, store.Load("s")!.Seq);
+    }
+
+    [Fact]
     public void A_disk_that_refuses_is_said_once_ticks_go_on_and_are_taken_again_when_it_does()
     {
         using StateStore store = Open();

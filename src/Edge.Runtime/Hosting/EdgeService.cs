@@ -37,8 +37,9 @@ internal sealed class EdgeService : IDisposable
     /// <param name="config">What is asked for.</param>
     /// <param name="clock">Time.</param>
     /// <param name="log">What happens.</param>
+    /// <param name="before">What the streams of the configuration before were; null for nothing.</param>
     /// <param name="reload">Reads edge.yaml again, or says in an <see cref="InputException"/> what is wrong with it; what it gives takes it over. Null where nobody can.</param>
-    internal EdgeService(EdgeConfig config, TimeProvider clock, ILogger log, Func<Action>? reload = null)
+    internal EdgeService(EdgeConfig config, TimeProvider clock, ILogger log, IReadOnlyDictionary<string, SavedStream>? before = null, Func<Action>? reload = null)
     {
         _config = config;
         _clock = clock;
@@ -46,7 +47,7 @@ internal sealed class EdgeService : IDisposable
         _started = clock.GetTimestamp();
         _store = config.StateFolder is null ? null : StateStore.Open(config.StateFolder, config.Durability, config.Mqtt.Outbox.AgeMax, clock, InfoMessage.BootId(), log);
         _outbox = new Outbox(config.Mqtt.Outbox.SizeMaxBytes, _store);
-        _opener = new StreamOpener(config, _store, CommitAsync, clock, log);
+        _opener = new StreamOpener(config, _store, before ?? new Dictionary<string, SavedStream>(), CommitAsync, clock, log);
         _sources = config.Streams.ToDictionary(stream => stream.Name, StreamOpener.Source);
         var problems = new List<string>();
         foreach (StreamConfig stream in config.Streams)
@@ -104,6 +105,9 @@ internal sealed class EdgeService : IDisposable
 
     /// <summary>Messages that wait for the broker.</summary>
     internal int Waiting => _outbox.Count;
+
+    /// <summary>What each stream is now; once it has ended.</summary>
+    internal IReadOnlyDictionary<string, SavedStream> Saved => Streams.Where(stream => stream.Seq > 0).ToDictionary(stream => stream.Name, stream => new SavedStream(stream.Seq, stream.Save(), _sources[stream.Name]));
 
     /// <summary>What keeps it from being alive: streams that should tick and do not.</summary>
     internal IReadOnlyList<string> NotAlive => [.. Streams.Where(stream => !stream.IsAlive).Select(stream => $"stream {stream.Name} does not tick")];

@@ -1,4 +1,5 @@
 using Edge.Runtime.Configuration;
+using Edge.Runtime.Storage;
 using Edge.Runtime.Streams;
 using Microsoft.Extensions.Logging;
 
@@ -22,11 +23,12 @@ internal sealed class ServiceRunner(string configPath, ServiceNotifier notifier,
     {
         EdgeConfig? config = ConfigFile.Load(configPath);
         EdgeConfig? opened = null;
+        IReadOnlyDictionary<string, SavedStream>? before = null;
         bool endedWell = true;
         signals.ReloadRequested = Reload;
         while (config is not null)
         {
-            using EdgeService service = Open(config, ref opened);
+            using EdgeService service = Open(config, before, ref opened);
             using var running = CancellationTokenSource.CreateLinkedTokenSource(signals.Token);
             Interlocked.Exchange(ref _running, running);
             if (Volatile.Read(ref _next) is not null)
@@ -41,6 +43,7 @@ internal sealed class ServiceRunner(string configPath, ServiceNotifier notifier,
             log.LogInformation("Delivered {Count} messages", service.Publisher.Delivered);
             await running.CancelAsync().ConfigureAwait(false);
             await watching.ConfigureAwait(false);
+            before = service.Saved;
             config = Interlocked.Exchange(ref _next, null);
             config = signals.Token.IsCancellationRequested ? null : config;
         }
@@ -50,18 +53,18 @@ internal sealed class ServiceRunner(string configPath, ServiceNotifier notifier,
     }
 
     // What reads well may still not open, as when a model is missing: then the configuration that last opened goes on.
-    private EdgeService Open(EdgeConfig config, ref EdgeConfig? opened)
+    private EdgeService Open(EdgeConfig config, IReadOnlyDictionary<string, SavedStream>? before, ref EdgeConfig? opened)
     {
         try
         {
-            var service = new EdgeService(config, clock, log, ReadAgain);
+            var service = new EdgeService(config, clock, log, before, ReadAgain);
             opened = config;
             return service;
         }
         catch (InputException e) when (opened is not null)
         {
             log.LogError("The new configuration cannot be opened, the old one goes on: {Message}", e.Message);
-            return new EdgeService(opened, clock, log, ReadAgain);
+            return new EdgeService(opened, clock, log, before, ReadAgain);
         }
     }
 
@@ -123,5 +126,5 @@ internal sealed class ServiceRunner(string configPath, ServiceNotifier notifier,
     }
 
     private static string Status(EdgeService service) =>
-        $"{service.Streams.Count} streams, {service.Streams.Sum(stream => stream.Health.Ticks)} ticks, {service.Streams.Count(stream => stream.Detector.IsOpen)} anomalies open, {service.Publisher.Delivered} messages delivered, {service.Waiting} waiting";
+        $"{service.Streams.Count} stream{(service.Streams.Count == 1 ? "" : "s")}, {service.Streams.Sum(stream => stream.Health.Ticks)} ticks, {service.Streams.Count(stream => stream.Detector.IsOpen)} anomalies open, {service.Publisher.Delivered} messages delivered, {service.Waiting} waiting";
 }

@@ -13,6 +13,7 @@ internal sealed class StreamOpener : IDisposable
 {
     private readonly EdgeConfig _config;
     private readonly StateStore? _store;
+    private readonly IReadOnlyDictionary<string, SavedStream> _before;
     private readonly CommitAction _commit;
     private readonly TimeProvider _clock;
     private readonly ILogger _log;
@@ -21,13 +22,15 @@ internal sealed class StreamOpener : IDisposable
 
     /// <param name="config">The whole configuration.</param>
     /// <param name="store">What is remembered, or null.</param>
+    /// <param name="before">What streams of the configuration before were, for those of which nothing is remembered.</param>
     /// <param name="commit">Takes the streams' ticks.</param>
     /// <param name="clock">Time.</param>
     /// <param name="log">What happens.</param>
-    internal StreamOpener(EdgeConfig config, StateStore? store, CommitAction commit, TimeProvider clock, ILogger log)
+    internal StreamOpener(EdgeConfig config, StateStore? store, IReadOnlyDictionary<string, SavedStream> before, CommitAction commit, TimeProvider clock, ILogger log)
     {
         _config = config;
         _store = store;
+        _before = before;
         _commit = commit;
         _clock = clock;
         _log = log;
@@ -71,7 +74,7 @@ internal sealed class StreamOpener : IDisposable
             Alarm = OpenAlarm(config),
             Metrics = Metrics?.For(config.Name),
         };
-        SavedStream? saved = _store?.Load(config.Name) ?? (lastSeq > 0 ? new SavedStream(lastSeq, [], "") : null);
+        SavedStream? saved = _store?.Load(config.Name) ?? (lastSeq > 0 ? new SavedStream(lastSeq, [], "") : _before.GetValueOrDefault(config.Name));
         if (saved is not null)
         {
             Resume(stream, config, anew ? saved with { Snapshot = [] } : saved);

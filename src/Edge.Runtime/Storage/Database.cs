@@ -8,6 +8,9 @@ internal sealed class Database : IDisposable
 {
     private const int SchemaVersion = 1;
 
+    // What an outage has made of the write-ahead log, it gives back down to this.
+    private const int WalKept = 4 << 20;
+
     private readonly SqliteConnection _connection;
     private readonly bool _everyTick;
     private readonly SqliteCommand _begin;
@@ -28,7 +31,10 @@ internal sealed class Database : IDisposable
         _rollback = Prepare("ROLLBACK");
         try
         {
+            // Only a new file takes the first of these.
+            Execute("PRAGMA auto_vacuum=INCREMENTAL");
             Execute("PRAGMA journal_mode=WAL");
+            Execute($"PRAGMA journal_size_limit={WalKept}");
             Force(onlyNow: false);
             PrepareFile(path);
         }
@@ -41,6 +47,23 @@ internal sealed class Database : IDisposable
 
     /// <summary>Whether the file itself is at fault: SQLITE_CORRUPT or SQLITE_NOTADB.</summary>
     internal static bool IsDamage(SqliteException e) => e.SqliteErrorCode is 11 or 26;
+
+    /// <summary>Reads the whole file, beside who writes.</summary>
+    /// <returns>What is wrong with it, or null.</returns>
+    internal static string? FindDamage(string path)
+    {
+        try
+        {
+            using SqliteConnection connection = Connect(path);
+            using SqliteCommand command = connection.CreateCommand();
+            command.CommandText = "PRAGMA integrity_check(1)";
+            return (string)command.ExecuteScalar()! is var found && found != "ok" ? found : null;
+        }
+        catch (SqliteException e) when (IsDamage(e))
+        {
+            return e.Message;
+        }
+    }
 
     /// <summary>To the card, beside who writes: a checkpoint by a connection of its own syncs the WAL and holds nobody up.</summary>
     internal static void Checkpoint(string path)
@@ -115,6 +138,22 @@ internal sealed class Database : IDisposable
         finally
         {
             Force(onlyNow: false);
+        }
+    }
+
+    /// <summary>Gives back up to <paramref name="pages"/> of the pages that nothing uses any more, where there are more than <paramref name="kept"/>.</summary>
+    internal void Reclaim(int pages, int kept)
+    {
+        if ((long)Scalar("PRAGMA freelist_count")! <= kept)
+        {
+            return;
+        }
+
+        // One row for each page.
+        using SqliteCommand command = Prepare($"PRAGMA incremental_vacuum({pages})");
+        using SqliteDataReader row = command.ExecuteReader();
+        while (row.Read())
+        {
         }
     }
 

@@ -3,49 +3,31 @@ using Microsoft.Extensions.Logging;
 
 namespace Edge.Runtime.Storage;
 
-/// <summary>What is done to the file beside the ticks: forcing it to the card, giving up what is too old, reserving numbers, closing.</summary>
+/// <summary>What is done to the file beside the ticks: forcing it to the card, giving up what is too old, reserving numbers, looking for damage.</summary>
 internal sealed partial class StateStore
 {
-    /// <summary>Forces all to the card and closes.</summary>
-    public void Dispose()
-    {
-        _stop.Cancel();
-        _upkeep.Wait();
-        lock (_gate)
-        {
-            try
-            {
-                _outbox.Write([])();
-
-                // All is on the card before the file says so: from then on no number need be skipped.
-                _database.Execute("PRAGMA wal_checkpoint(TRUNCATE)");
-                using SqliteCommand clean = _database.Prepare("UPDATE meta SET value = 'clean' WHERE key = 'boot'");
-                _database.RunForced(clean);
-            }
-            catch (SqliteException e)
-            {
-                SayBroken(e);
-            }
-
-            _saveStream.Dispose();
-            _outbox.Dispose();
-            _database.Dispose();
-        }
-
-        _lock.Dispose();
-        _stop.Dispose();
-    }
+    // How often the whole file is read for damage, and how much of what nothing uses any more is given back at a time and kept.
+    private static readonly TimeSpan CheckEvery = TimeSpan.FromDays(1);
+    private const int ReclaimedPages = 256;
+    private const int KeptPages = 1024;
 
     private async Task KeepUpAsync()
     {
         TimeSpan every = _durability == TimeSpan.Zero ? TimeSpan.FromMinutes(1) : _durability;
+        long checkedAt = _clock.GetTimestamp();
         while (true)
         {
             try
             {
                 await Task.Delay(every, _clock, _stop.Token).ConfigureAwait(false);
                 Expire();
+                Reclaim();
                 Force();
+                if (_clock.GetElapsedTime(checkedAt) >= CheckEvery)
+                {
+                    checkedAt = _clock.GetTimestamp();
+                    Check();
+                }
             }
             catch (OperationCanceledException)
             {
@@ -61,12 +43,30 @@ internal sealed partial class StateStore
     /// <summary>Gives up what is too old for anyone.</summary>
     internal void Expire()
     {
-        lock (_gate)
+        long count = Guarded(() => _outbox.Expire(_clock.GetUtcNow() - _ageMax), 0);
+        if (count > 0)
         {
-            long count = _outbox.Expire(_clock.GetUtcNow() - _ageMax);
-            if (count > 0)
+            _log.LogWarning("State '{Path}': {Count} readings and forecasts waited longer than {Age} for the broker and are given up", Path, count, _ageMax);
+        }
+    }
+
+    /// <summary>Gives a little of what an outage has left of the file back to the disk.</summary>
+    internal void Reclaim() => Guarded(
+        () =>
+        {
+            _database.Reclaim(ReclaimedPages, KeptPages);
+            return true;
+        },
+        false);
+
+    /// <summary>Reads the whole file, ticks going on, and begins a fresh one if it is damaged.</summary>
+    internal void Check()
+    {
+        if (Database.FindDamage(Path) is { } damage)
+        {
+            lock (_gate)
             {
-                _log.LogWarning("State '{Path}': {Count} readings and forecasts waited longer than {Age} for the broker and are given up", Path, count, _ageMax);
+                BeginAnew(damage);
             }
         }
     }

@@ -23,9 +23,11 @@ internal sealed partial class StateStore : IDisposable
 
     private readonly Lock _gate = new();
     private readonly FileStream _lock;
-    private readonly Database _database;
-    private readonly StoredOutbox _outbox;
-    private readonly SqliteCommand _saveStream;
+    private readonly string _bootId;
+    private Database _database;
+    private StoredOutbox _outbox;
+    private SqliteCommand _saveStream;
+    private bool _isClosed;
     private readonly TimeSpan _durability;
     private readonly TimeProvider _clock;
     private readonly ILogger _log;
@@ -43,12 +45,8 @@ internal sealed partial class StateStore : IDisposable
         _durability = durability;
         _clock = clock;
         _log = log;
-        _database = new Database(path, everyTick: durability == TimeSpan.Zero);
-        _outbox = new StoredOutbox(_database, clock, log);
-        _saveStream = _database.Prepare(
-            "INSERT INTO stream(name, seq, snapshot, source, sum) VALUES ($name, $seq, $snapshot, $source, $sum) ON CONFLICT(name) DO UPDATE SET seq = $seq, snapshot = $snapshot, source = $source, sum = $sum",
-            "$name", "$seq", "$snapshot", "$source", "$sum");
-        SettleNumbers(bootId);
+        _bootId = bootId;
+        OpenFile(afterId: 0);
         _upkeep = Task.Run(KeepUpAsync);
     }
 
@@ -65,20 +63,7 @@ internal sealed partial class StateStore : IDisposable
     internal bool IsBroken => _saidBroken;
 
     /// <summary>Age of the oldest message that waits; zero if none does.</summary>
-    internal TimeSpan OutboxAge()
-    {
-        lock (_gate)
-        {
-            try
-            {
-                return _outbox.Oldest() is { } oldest && oldest < _clock.GetUtcNow() ? _clock.GetUtcNow() - oldest : TimeSpan.Zero;
-            }
-            catch (SqliteException)
-            {
-                return TimeSpan.Zero;
-            }
-        }
-    }
+    internal TimeSpan OutboxAge() => Guarded(() => _outbox.Oldest() is { } oldest && oldest < _clock.GetUtcNow() ? _clock.GetUtcNow() - oldest : TimeSpan.Zero, TimeSpan.Zero);
 
     /// <summary>Opens the store of a folder. A damaged file is moved aside, said, and replaced by a fresh one.</summary>
     /// <param name="folder">Where; made if it is not there.</param>
@@ -102,16 +87,7 @@ internal sealed partial class StateStore : IDisposable
             }
             catch (SqliteException e) when (Database.IsDamage(e))
             {
-                string aside = $"{path}.damaged-{clock.GetUtcNow().ToString("yyyyMMdd'T'HHmmss", CultureInfo.InvariantCulture)}";
-                log.LogError("State '{Path}' is damaged ({Reason}); it is kept as '{Aside}', and the streams begin anew", path, e.Message, aside);
-                foreach (string suffix in new[] { "", "-wal", "-shm" })
-                {
-                    if (File.Exists(path + suffix))
-                    {
-                        File.Move(path + suffix, aside + suffix, overwrite: true);
-                    }
-                }
-
+                log.LogError("State '{Path}' is damaged ({Reason}); it is kept as '{Aside}', and the streams begin anew", path, e.Message, MoveAside(path, clock));
                 return new StateStore(path, lockFile, durability, ageMax, clock, bootId, log);
             }
         }
@@ -150,9 +126,8 @@ internal sealed partial class StateStore : IDisposable
     /// <returns>False if the disk refused: the tick lives on in memory only.</returns>
     internal bool Commit(string stream, long seq, byte[] snapshot, string source, IReadOnlyList<MqttMessage> messages)
     {
-        lock (_gate)
-        {
-            try
+        bool isCommitted = Guarded(
+            () =>
             {
                 Reserve(stream, seq);
                 Action? committed = null;
@@ -164,38 +139,23 @@ internal sealed partial class StateStore : IDisposable
                 committed!();
                 SayWell();
                 return true;
-            }
-            catch (SqliteException e)
+            },
+            false);
+        if (!isCommitted)
+        {
+            // Ids that were handed out went back with the transaction.
+            foreach (MqttMessage message in messages)
             {
-                // Ids that were handed out went back with the transaction.
-                foreach (MqttMessage message in messages)
-                {
-                    message.Id = 0;
-                }
-
-                SayBroken(e);
-                return false;
+                message.Id = 0;
             }
         }
+
+        return isCommitted;
     }
 
     /// <summary>Messages after an id, oldest first.</summary>
     /// <returns>The messages, and the last id that was looked at: 0 if there is none.</returns>
-    internal (List<MqttMessage> Messages, long LastId) Read(long afterId, int most)
-    {
-        lock (_gate)
-        {
-            try
-            {
-                return _outbox.Read(afterId, most);
-            }
-            catch (SqliteException e)
-            {
-                SayBroken(e);
-                return ([], 0);
-            }
-        }
-    }
+    internal (List<MqttMessage> Messages, long LastId) Read(long afterId, int most) => Guarded(() => _outbox.Read(afterId, most), ([], 0));
 
     /// <summary>Says that every message up to this id needs no keeping any more.</summary>
     internal void Delivered(long id)
@@ -211,18 +171,13 @@ internal sealed partial class StateStore : IDisposable
     internal long[] Evict(long sizeMaxBytes)
     {
         long[] dropped = new long[3];
-        lock (_gate)
-        {
-            try
+        Guarded(
+            () =>
             {
                 _outbox.Evict(sizeMaxBytes, dropped);
-            }
-            catch (SqliteException e)
-            {
-                SayBroken(e);
-            }
-        }
-
+                return true;
+            },
+            false);
         return dropped;
     }
 
@@ -238,21 +193,14 @@ internal sealed partial class StateStore : IDisposable
     }
 
     /// <summary>Keeps a short text beside the streams, on the card before it returns.</summary>
-    internal void Remember(string key, string value)
-    {
-        lock (_gate)
+    internal void Remember(string key, string value) => Guarded(
+        () =>
         {
-            try
-            {
-                using SqliteCommand command = _database.Prepare("INSERT INTO meta(key, value) VALUES ($key, $value) ON CONFLICT(key) DO UPDATE SET value = $value", "$key", "$value");
-                _database.RunForced(command, key, value);
-            }
-            catch (SqliteException e)
-            {
-                SayBroken(e);
-            }
-        }
-    }
+            using SqliteCommand command = _database.Prepare("INSERT INTO meta(key, value) VALUES ($key, $value) ON CONFLICT(key) DO UPDATE SET value = $value", "$key", "$value");
+            _database.RunForced(command, key, value);
+            return true;
+        },
+        false);
 
     /// <summary>What <see cref="Remember"/> kept, or null.</summary>
     internal string? Recall(string key)

@@ -15,7 +15,11 @@ internal sealed class StoredOutbox : IDisposable
     private long _deliveredUpTo;
     private long _deletedUpTo;
 
-    internal StoredOutbox(Database database, TimeProvider clock, ILogger log)
+    /// <param name="database">The file.</param>
+    /// <param name="afterId">Ids go on behind this one.</param>
+    /// <param name="clock">Time.</param>
+    /// <param name="log">What is damaged.</param>
+    internal StoredOutbox(Database database, long afterId, TimeProvider clock, ILogger log)
     {
         _database = database;
         _clock = clock;
@@ -27,7 +31,12 @@ internal sealed class StoredOutbox : IDisposable
         using SqliteCommand count = database.Prepare("SELECT COUNT(*), COALESCE(SUM(length(payload)), 0) FROM outbox");
         using SqliteDataReader row = count.ExecuteReader();
         row.Read();
-        (Count, Bytes) = (row.GetInt64(0), row.GetInt64(1));
+        (Count, Bytes, LastId) = (row.GetInt64(0), row.GetInt64(1), afterId);
+        if (afterId > 0)
+        {
+            using SqliteCommand ids = database.Prepare("INSERT INTO sqlite_sequence(name, seq) VALUES ('outbox', $id)", "$id");
+            Database.Run(ids, afterId);
+        }
     }
 
     /// <summary>Messages that wait.</summary>
@@ -35,6 +44,9 @@ internal sealed class StoredOutbox : IDisposable
 
     /// <summary>Bytes of their payloads.</summary>
     internal long Bytes { get; private set; }
+
+    /// <summary>The id that was handed out last by this process.</summary>
+    internal long LastId { get; private set; }
 
     /// <summary>Adds a tick's messages, which get their ids, and forgets those delivered.</summary>
     /// <returns>What to do once the transaction is committed: the counts change no sooner.</returns>
@@ -48,7 +60,7 @@ internal sealed class StoredOutbox : IDisposable
                 _add, (int)message.Class, message.Topic, payload, message.QualityOfService, message.Retain ? 1 : 0, message.ContentType,
                 message.ExpirySeconds is { } expiry ? (long)expiry : null, Property(message, "seq"), Property(message, "model"), _clock.GetUtcNow().ToUnixTimeSeconds(),
                 Checksum.Of(payload));
-            message.Id = _database.LastId;
+            message.Id = LastId = _database.LastId;
             bytes += payload.Length;
         }
 
