@@ -12,12 +12,12 @@ internal sealed partial class RuntimeProcess : IDisposable
     private readonly Process _process;
     private readonly StringBuilder _error = new();
 
-    private RuntimeProcess(string[] args, IReadOnlyDictionary<string, string?> environment)
+    private RuntimeProcess(string[] args, IReadOnlyDictionary<string, string?> environment, params string[] under)
     {
         string program = Path.Combine(AppContext.BaseDirectory, "edge-runtime.dll");
 
         // Under nohup a child would inherit that SIGHUP is ignored.
-        var start = new ProcessStartInfo("env", ["--default-signal=HUP", "dotnet", program, .. args]) { RedirectStandardError = true, RedirectStandardOutput = true };
+        var start = new ProcessStartInfo("env", ["--default-signal=HUP", .. under, "dotnet", program, .. args]) { RedirectStandardError = true, RedirectStandardOutput = true };
         foreach ((string name, string? value) in environment)
         {
             start.Environment[name] = value;
@@ -63,6 +63,12 @@ internal sealed partial class RuntimeProcess : IDisposable
     internal static RuntimeProcess Start(params string[] args) => new(args, new Dictionary<string, string?>());
 
     internal static RuntimeProcess Start(IReadOnlyDictionary<string, string?> environment, params string[] args) => new(args, environment);
+
+    /// <summary>On a disk that takes so long to force anything: strace holds those calls up. Needs strace.</summary>
+    internal static RuntimeProcess StartWithSlowDisk(TimeSpan forced, params string[] args) => new(
+        args,
+        new Dictionary<string, string?>(),
+        "strace", "-D", "-f", "--seccomp-bpf", "-o", "/dev/null", "-e", "trace=fsync,fdatasync", "-e", $"inject=fsync,fdatasync:delay_enter={(long)forced.TotalMicroseconds}");
 
     internal async Task<int> ExitAsync(int secondsMax = 60)
     {

@@ -20,6 +20,7 @@ internal sealed class Outbox
 
     private readonly Lock _gate = new();
     private readonly Queue<(long Order, MqttMessage Message)>[] _queues = [new(), new(), new()];
+    private readonly long[] _dropped = new long[3];
     private TaskCompletionSource _changed = NewSignal();
     private long _order;
     private long _bytes;
@@ -46,7 +47,7 @@ internal sealed class Outbox
     }
 
     /// <summary>Messages given up for want of room, by class.</summary>
-    internal long[] Dropped { get; } = new long[3];
+    internal long[] Dropped => _store is null ? _dropped : [.. _dropped.Zip(_store.GivenUp, (memory, stored) => memory + stored)];
 
     /// <summary>Adds a message, waiting for room first if the source can wait.</summary>
     internal async ValueTask EnqueueAsync(MqttMessage message, bool canWait, CancellationToken cancel)
@@ -116,16 +117,10 @@ internal sealed class Outbox
             Signal();
         }
 
-        if (_store!.OutboxBytes > _sizeMaxBytes)
+        long sizeMax = Math.Min(_sizeMaxBytes, _store!.SizeLimit);
+        if (_store.OutboxBytes > sizeMax)
         {
-            long[] dropped = _store.Evict(_sizeMaxBytes);
-            lock (_gate)
-            {
-                for (int i = 0; i < dropped.Length; i++)
-                {
-                    Dropped[i] += dropped[i];
-                }
-            }
+            _store.Evict(sizeMax);
         }
     }
 
@@ -236,7 +231,7 @@ internal sealed class Outbox
             while (_bytes + bytes > _sizeMaxBytes && _queues[i].Count > 0)
             {
                 Take(_queues[i]);
-                Dropped[i]++;
+                _dropped[i]++;
             }
         }
     }

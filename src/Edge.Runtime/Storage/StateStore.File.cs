@@ -50,6 +50,10 @@ internal sealed partial class StateStore
                 {
                     BeginAnew(e.Message);
                 }
+                catch (SqliteException e) when (e.SqliteErrorCode == PrimaryFull && attempt == 0 && TryMakeRoom())
+                {
+                    // Once more.
+                }
                 catch (SqliteException e)
                 {
                     SayBroken(e);

@@ -14,15 +14,18 @@ internal sealed partial class StateStore
     private async Task KeepUpAsync()
     {
         TimeSpan every = _durability == TimeSpan.Zero ? TimeSpan.FromMinutes(1) : _durability;
+        bool saidUnforced = false;
         long checkedAt = _clock.GetTimestamp();
         while (true)
         {
             try
             {
+                HoldReserve();
                 await Task.Delay(every, _clock, _stop.Token).ConfigureAwait(false);
                 Expire();
                 Reclaim();
                 Force();
+                saidUnforced = false;
                 if (_clock.GetElapsedTime(checkedAt) >= CheckEvery)
                 {
                     checkedAt = _clock.GetTimestamp();
@@ -35,7 +38,11 @@ internal sealed partial class StateStore
             }
             catch (SqliteException e)
             {
-                _log.LogError("State '{Path}' could not be forced to the card: {Reason}", Path, e.Message);
+                if (!saidUnforced)
+                {
+                    saidUnforced = true;
+                    _log.LogError("State '{Path}' could not be forced to the card: {Reason} It is tried on", Path, e.Message);
+                }
             }
         }
     }

@@ -36,6 +36,8 @@ internal sealed partial class StateStore : IDisposable
     private readonly TimeSpan _ageMax;
     private readonly Task _upkeep;
     private bool _saidBroken;
+    private bool _saysWell;
+    private long _brokenAt;
 
     private StateStore(string path, FileStream lockFile, TimeSpan durability, TimeSpan ageMax, TimeProvider clock, string bootId, ILogger log)
     {
@@ -167,19 +169,13 @@ internal sealed partial class StateStore : IDisposable
     }
 
     /// <summary>Gives up the oldest messages, readings first, forecasts next, events last, until so many bytes are left.</summary>
-    /// <returns>Messages given up, by class.</returns>
-    internal long[] Evict(long sizeMaxBytes)
-    {
-        long[] dropped = new long[3];
-        Guarded(
-            () =>
-            {
-                _outbox.Evict(sizeMaxBytes, dropped);
-                return true;
-            },
-            false);
-        return dropped;
-    }
+    internal void Evict(long sizeMaxBytes) => Guarded(
+        () =>
+        {
+            GiveUp(sizeMaxBytes);
+            return true;
+        },
+        false);
 
     /// <summary>Forgets a stream's state but not its numbers.</summary>
     /// <returns>False if there is no such stream.</returns>
@@ -232,9 +228,18 @@ internal sealed partial class StateStore : IDisposable
 
     private void SayBroken(SqliteException e)
     {
-        if (!_saidBroken)
+        if (_saidBroken)
         {
-            _saidBroken = true;
+            return;
+        }
+
+        _saidBroken = true;
+
+        // A disk that comes and goes is said once a minute.
+        if (_brokenAt == 0 || _clock.GetElapsedTime(_brokenAt) >= TimeSpan.FromMinutes(1))
+        {
+            _brokenAt = _clock.GetTimestamp();
+            _saysWell = true;
             _log.LogError("State '{Path}' cannot be used: {Reason} The streams go on; what happens until it can is lost if the process ends", Path, e.Message);
         }
     }
@@ -244,6 +249,12 @@ internal sealed partial class StateStore : IDisposable
         if (_saidBroken)
         {
             _saidBroken = false;
+            if (!_saysWell)
+            {
+                return;
+            }
+
+            _saysWell = false;
             _log.LogInformation("State '{Path}' takes ticks again", Path);
         }
     }

@@ -7,6 +7,8 @@ namespace Edge.Runtime.Storage;
 /// <summary>The messages that wait, in the state's file; its owner sees to one thread at a time.</summary>
 internal sealed class StoredOutbox : IDisposable
 {
+    private const int EvictedTogether = 500;
+
     private readonly Database _database;
     private readonly TimeProvider _clock;
     private readonly ILogger _log;
@@ -113,24 +115,27 @@ internal sealed class StoredOutbox : IDisposable
     /// <summary>Says that every message up to this id needs no keeping any more.</summary>
     internal void Delivered(long id) => _deliveredUpTo = Math.Max(_deliveredUpTo, id);
 
-    /// <summary>Gives up the oldest messages, readings first, forecasts next, events last, until so many bytes are left.</summary>
-    /// <param name="sizeMaxBytes">Most bytes of payload to keep.</param>
-    /// <param name="dropped">Receives how many were given up, by class.</param>
-    internal void Evict(long sizeMaxBytes, Span<long> dropped)
+    /// <summary>Gives up some of the oldest messages of the first class that has any, as long as more than so many bytes wait: a few at a time, so that the change itself needs little room.</summary>
+    /// <param name="sizeMaxBytes">How much may wait.</param>
+    /// <param name="dropped">Counts on what was given up, by class.</param>
+    /// <returns>Whether anything was.</returns>
+    internal bool EvictSome(long sizeMaxBytes, Span<long> dropped)
     {
         for (int messageClass = 0; messageClass < dropped.Length && Bytes > sizeMaxBytes; messageClass++)
         {
-            using SqliteCommand oldest = _database.Prepare(
-                """
-                DELETE FROM outbox WHERE id IN (SELECT id FROM (SELECT id, SUM(length(payload)) OVER (ORDER BY id) - length(payload) AS before
-                    FROM outbox WHERE class = $class) WHERE before < $excess) RETURNING length(payload)
-                """,
-                "$class", "$excess");
-            (long count, long bytes) = Delete(oldest, messageClass, Bytes - sizeMaxBytes);
-            dropped[messageClass] = count;
-            Count -= count;
-            Bytes -= bytes;
+            (long upTo, long count, long bytes) = Oldest(messageClass, Bytes - sizeMaxBytes);
+            if (count > 0)
+            {
+                using SqliteCommand delete = _database.Prepare("DELETE FROM outbox WHERE class = $class AND id <= $id", "$class", "$id");
+                Database.Run(delete, messageClass, upTo);
+                dropped[messageClass] += count;
+                Count -= count;
+                Bytes -= bytes;
+                return true;
+            }
         }
+
+        return false;
     }
 
     /// <summary>Gives up readings and forecasts that were committed before <paramref name="time"/>: nobody wants them any more.</summary>
@@ -148,6 +153,24 @@ internal sealed class StoredOutbox : IDisposable
     {
         _add.Dispose();
         _forget.Dispose();
+    }
+
+    // The oldest messages of a class that together have so many bytes, or the first few of them.
+    private (long UpTo, long Count, long Bytes) Oldest(int messageClass, long excess)
+    {
+        using SqliteCommand command = _database.Prepare("SELECT id, length(payload) FROM outbox WHERE class = $class ORDER BY id LIMIT $most", "$class", "$most");
+        command.Parameters[0].Value = messageClass;
+        command.Parameters[1].Value = EvictedTogether;
+        using SqliteDataReader row = command.ExecuteReader();
+        (long upTo, long count, long bytes) = (0, 0, 0);
+        while (bytes < excess && row.Read())
+        {
+            upTo = row.GetInt64(0);
+            count++;
+            bytes += row.GetInt64(1);
+        }
+
+        return (upTo, count, bytes);
     }
 
     private static (long Count, long Bytes) Delete(SqliteCommand command, params ReadOnlySpan<long> values)
