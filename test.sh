@@ -6,5 +6,7 @@ source build/setup.sh
 require_dotnet
 require_program mosquitto mosquitto
 require_program mosquitto_sub mosquitto-clients
+require_program openssl openssl
+require_program strace strace
 build_release Edge.sln
 dotnet test Edge.sln -c Release --no-build --nologo "$@"

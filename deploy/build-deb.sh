@@ -20,7 +20,7 @@ for rid in "$@"; do
   trap 'rm -rf "$tree"' EXIT
   chmod 0755 "$tree"
   # shellcheck disable=SC2086
-  dotnet publish src/Edge.Runtime -c Release -r "$rid" --self-contained -p:PublishReadyToRun=true -p:DebugType=none ${EXTRA:-} -o "$tree/usr/lib/edge-runtime" -v:q
+  dotnet publish src/Edge.Runtime -p:PublishProfile=device -r "$rid" ${EXTRA:-} -o "$tree/usr/lib/edge-runtime" -v:q
   rm -f "$tree"/usr/lib/edge-runtime/*.xml
   # SQLite comes with its symbols; a cross build needs the other processor's strip, or goes without.
   { [ "$rid" = linux-arm64 ] && [ "$(uname -m)" != aarch64 ] && aarch64-linux-gnu-strip "$tree/usr/lib/edge-runtime/libe_sqlite3.so" 2>/dev/null; } \

@@ -51,7 +51,7 @@ esac
 if [ -z "$from" ]; then
   command -v dotnet >/dev/null || fail "There is no .NET SDK here to build with. Publish on another machine (docs/operations.md) and give the folder: $0 --from DIR"
   from=$(mktemp -d)
-  dotnet publish "$here/../src/Edge.Runtime" -c Release -r "$rid" --self-contained -p:PublishReadyToRun=true -p:DebugType=none -o "$from" -v:q
+  dotnet publish "$here/../src/Edge.Runtime" -p:PublishProfile=device -r "$rid" -o "$from" -v:q
 fi
 [ -x "$from/edge-runtime" ] || fail "$from has no program edge-runtime. It must be what 'dotnet publish -r $rid --self-contained' made."
 

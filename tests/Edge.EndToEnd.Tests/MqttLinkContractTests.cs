@@ -280,6 +280,44 @@ public sealed class MqttLinkContractTests
         Assert.Equal(-1, seen.AsSpan().IndexOf("anna"u8));
     }
 
+    // The certificate is good: only the protocol is not.
+    [Theory]
+    [MemberData(nameof(Links))]
+    public async Task A_server_that_speaks_tls_1_1_at_most_gets_nothing(string library)
+    {
+        using var folder = new TemporaryFolder();
+        TestCertificates.Write(folder, "127.0.0.1");
+        int port = TestBroker.FreePort();
+        var start = new System.Diagnostics.ProcessStartInfo(
+            "openssl", ["s_server", "-accept", $"{port}", "-cert", folder.File("server.pem"), "-key", folder.File("server.key"), "-tls1_1", "-cipher", "ALL:@SECLEVEL=0", "-quiet"])
+        { RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true };
+        using var server = System.Diagnostics.Process.Start(start)!;
+        try
+        {
+            using (var probe = new TcpClient())
+            {
+                for (int i = 0; i < 100 && !probe.Connected; i++)
+                {
+                    await Task.Delay(50);
+                    await probe.ConnectAsync(IPAddress.Loopback, port).ContinueWith(_ => { }, TaskScheduler.Default);
+                }
+            }
+
+            await using IMqttLink link = Create(library, port, options => options with { Tls = new TlsConfig(folder.File("ca.pem"), null, null), Username = "anna", Password = "swordfish", ConnectTimeoutMs = 3000 });
+            MqttLinkException refused = await Assert.ThrowsAsync<MqttLinkException>(() => link.ConnectAsync(default));
+            Assert.Contains($"127.0.0.1:{port} does not speak TLS 1.2 or later", refused.Message, StringComparison.Ordinal);
+        }
+        finally
+        {
+            server.Kill();
+        }
+
+        // It prints what it is sent.
+        string got = await server.StandardOutput.ReadToEndAsync();
+        Assert.DoesNotContain("MQTT", got, StringComparison.Ordinal);
+        Assert.DoesNotContain("swordfish", got, StringComparison.Ordinal);
+    }
+
     private static MqttMessage Message(string topic, string payload) => new() { Topic = topic, Payload = Encoding.UTF8.GetBytes(payload), Class = MessageClass.Event };
 
     private static IMqttLink Create(string library, int port, Func<MqttLinkOptions, MqttLinkOptions>? options = null, string id = "test")
