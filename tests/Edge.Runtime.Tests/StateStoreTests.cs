@@ -1,5 +1,6 @@
 using System.Text;
 using Edge.Runtime.Mqtt;
+using Edge.Runtime.Publishing;
 using Edge.Runtime.Storage;
 using Edge.Testing;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -101,6 +102,21 @@ public sealed class StateStoreTests : IDisposable
         using StateStore again = Open("boot-2", "copy");
         Assert.InRange(again.Load("s")!.Seq, 10_000, 20_000);
         Assert.True(again.Commit("s", again.Load("s")!.Seq + 1, [], "", []));
+    }
+
+    [Fact]
+    public void In_a_sandbox_that_hides_the_boots_id_a_restart_of_the_service_is_not_taken_for_one_of_the_machine()
+    {
+        string hidden = _folder.File("no-such-file");
+        string run = Directory.CreateDirectory(_folder.File("run")).FullName;
+        string first = InfoMessage.BootId(hidden, run);
+        Assert.Equal(first, InfoMessage.BootId(hidden, run));
+        Directory.Delete(run, recursive: true);
+        Directory.CreateDirectory(run);
+        Assert.NotEqual(first, InfoMessage.BootId(hidden, run));
+        Assert.Equal("kernel", InfoMessage.BootId(_folder.Write("boot_id", "kernel\n"), run));
+        Assert.StartsWith("process-", InfoMessage.BootId(hidden, null), StringComparison.Ordinal);
+        Assert.StartsWith("process-", InfoMessage.BootId(hidden, _folder.File("nowhere")), StringComparison.Ordinal);
     }
 
     [Fact]

@@ -11,17 +11,38 @@ internal static class InfoMessage
 {
     internal static string Version => typeof(InfoMessage).Assembly.GetName().Version!.ToString(3);
 
-    /// <summary>Linux gives every boot an id; elsewhere a process must do.</summary>
-    internal static string BootId()
+    /// <summary>Tells one boot of the machine from the next: Linux's own id, or, in a sandbox that hides it, one that lies in a folder which systemd empties at every boot.</summary>
+    internal static string BootId() => BootId("/proc/sys/kernel/random/boot_id", Environment.GetEnvironmentVariable("RUNTIME_DIRECTORY"));
+
+    /// <param name="kernelFile">Where Linux has it.</param>
+    /// <param name="runtimeFolder">The folder of systemd's <c>RuntimeDirectory</c>, or null. Without either a process must do.</param>
+    internal static string BootId(string kernelFile, string? runtimeFolder)
     {
         try
         {
-            return File.ReadAllText("/proc/sys/kernel/random/boot_id").Trim();
+            if (File.Exists(kernelFile))
+            {
+                return File.ReadAllText(kernelFile).Trim();
+            }
+
+            if (!string.IsNullOrEmpty(runtimeFolder))
+            {
+                string own = Path.Combine(runtimeFolder, "boot_id");
+                if (!File.Exists(own))
+                {
+                    File.WriteAllText(own + ".new", Guid.NewGuid().ToString());
+                    File.Move(own + ".new", own);
+                }
+
+                return File.ReadAllText(own);
+            }
         }
-        catch (IOException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            return $"process-{Environment.ProcessId}-{Process.GetCurrentProcess().StartTime.Ticks}";
+            // Then a process must do.
         }
+
+        return $"process-{Environment.ProcessId}-{Process.GetCurrentProcess().StartTime.Ticks}";
     }
 
     internal static MqttMessage Write(string device, DateTimeOffset now, TimeSpan uptime, IReadOnlyList<SensorStream> streams)
