@@ -37,14 +37,18 @@ internal sealed class HealthServer : IDisposable
 
         // Other names than these are refused: a web page elsewhere cannot reach it through a name of its own.
         _listener.Prefixes.Add($"http://127.0.0.1:{port}/");
-        _listener.Prefixes.Add($"http://localhost:{port}/");
+        if (IsLocalhostKnown())
+        {
+            _listener.Prefixes.Add($"http://localhost:{port}/");
+        }
+
         try
         {
             _listener.Start();
         }
         catch (Exception e) when (e is HttpListenerException or SocketException)
         {
-            throw new InputException($"telemetry.port: {port} on 127.0.0.1 cannot be taken: {e.Message}. Choose another, or stop who has it.", e);
+            throw new InputException($"telemetry.port: {port} on 127.0.0.1 cannot be taken: {e.Message.TrimEnd('.')}. Choose another, or stop who has it.", e);
         }
 
         _answering = Task.Run(AnswerAsync);
@@ -55,6 +59,19 @@ internal sealed class HealthServer : IDisposable
         _listener.Close();
         _answering.Wait(AnswerMax);
         _open.Dispose();
+    }
+
+    // A machine without a hosts file has no such name, and the listener would not start with it.
+    private static bool IsLocalhostKnown()
+    {
+        try
+        {
+            return Array.Exists(Dns.GetHostAddresses("localhost"), IPAddress.IsLoopback);
+        }
+        catch (SocketException)
+        {
+            return false;
+        }
     }
 
     private async Task AnswerAsync()
