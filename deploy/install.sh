@@ -53,7 +53,7 @@ if [ -z "$from" ]; then
   from=$(mktemp -d)
   dotnet publish "$here/../src/Edge.Runtime" -p:PublishProfile=device -r "$rid" -o "$from" -v:q
 fi
-[ -x "$from/edge-runtime" ] || fail "$from has no program edge-runtime. It must be what 'dotnet publish -r $rid --self-contained' made."
+[ -x "$from/edge-runtime" ] || fail "$from has no program edge-runtime. It must be what 'dotnet publish src/Edge.Runtime -p:PublishProfile=device -r $rid' made."
 
 # The new program beside the old one, then in its place: a power cut leaves one of them, whole.
 mkdir -p "$(dirname "$program")" "$root/usr/bin" "$(dirname "$unit")" "$config"

@@ -43,9 +43,9 @@ internal sealed class ServiceRunner(string configPath, ServiceNotifier notifier,
             log.LogInformation("Delivered {Count} messages", service.Publisher.Delivered);
             await running.CancelAsync().ConfigureAwait(false);
             await watching.ConfigureAwait(false);
-            before = service.Saved;
             config = Interlocked.Exchange(ref _next, null);
             config = signals.Token.IsCancellationRequested ? null : config;
+            before = config is null ? null : service.Saved;
         }
 
         notifier.Stopping();

@@ -22,7 +22,7 @@ internal sealed class StreamOpener : IDisposable
 
     /// <param name="config">The whole configuration.</param>
     /// <param name="store">What is remembered, or null.</param>
-    /// <param name="before">What streams of the configuration before were, for those of which nothing is remembered.</param>
+    /// <param name="before">What streams of the configuration before were when they ended.</param>
     /// <param name="commit">Takes the streams' ticks.</param>
     /// <param name="clock">Time.</param>
     /// <param name="log">What happens.</param>
@@ -54,7 +54,7 @@ internal sealed class StreamOpener : IDisposable
 
     /// <summary>Opens a stream.</summary>
     /// <param name="config">Which.</param>
-    /// <param name="lastSeq">The last number this process has given out for it, where nothing is remembered.</param>
+    /// <param name="lastSeq">The last number this process has given out for it; 0 at first.</param>
     /// <param name="anew">Without the state it had; its numbers go on.</param>
     /// <exception cref="InputException">Its model or source cannot be opened.</exception>
     internal SensorStream Open(StreamConfig config, long lastSeq, bool anew)
@@ -74,7 +74,14 @@ internal sealed class StreamOpener : IDisposable
             Alarm = OpenAlarm(config),
             Metrics = Metrics?.For(config.Name),
         };
-        SavedStream? saved = _store?.Load(config.Name) ?? (lastSeq > 0 ? new SavedStream(lastSeq, [], "") : _before.GetValueOrDefault(config.Name));
+
+        SavedStream? saved = (lastSeq == 0 ? _before.GetValueOrDefault(config.Name) : null) ?? _store?.Load(config.Name);
+        if (lastSeq > (saved?.Seq ?? 0) && _store is not { IsBroken: false })
+        {
+            // The disk has not taken all, and no number may go out twice.
+            saved = (saved ?? new SavedStream(0, [], "")) with { Seq = lastSeq };
+        }
+
         if (saved is not null)
         {
             Resume(stream, config, anew ? saved with { Snapshot = [] } : saved);

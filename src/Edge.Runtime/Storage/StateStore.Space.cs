@@ -17,10 +17,6 @@ internal sealed partial class StateStore
     // What may wait however full the disk is.
     private const long LimitMin = 64 << 10;
 
-    private static readonly TimeSpan RoomMadeEvery = TimeSpan.FromSeconds(5);
-
-    private long _roomMadeAt;
-
     /// <summary>Most bytes that may wait for the broker: no limit but the configured one, as long as the disk has room.</summary>
     internal long SizeLimit { get; private set; } = long.MaxValue;
 
@@ -32,12 +28,11 @@ internal sealed partial class StateStore
     // Called with the gate held, after the disk has refused for want of room.
     private bool TryMakeRoom()
     {
-        if (!File.Exists(ReservePath) || (_roomMadeAt != 0 && _clock.GetElapsedTime(_roomMadeAt) < RoomMadeEvery))
+        if (!File.Exists(ReservePath))
         {
             return false;
         }
 
-        _roomMadeAt = _clock.GetTimestamp();
         try
         {
             File.Delete(ReservePath);
@@ -66,6 +61,7 @@ internal sealed partial class StateStore
     // Takes room again once there is plenty, and lifts the limit.
     private void HoldReserve()
     {
+        string partial = ReservePath + ".partial";
         try
         {
             if (File.Exists(ReservePath) || new DriveInfo(Path).AvailableFreeSpace < 2 * ReserveBytes)
@@ -74,18 +70,21 @@ internal sealed partial class StateStore
             }
 
             // Zeros that are written are there on every file system, which a length alone is not; whole, or not at all.
-            string partial = ReservePath + ".partial";
             File.WriteAllBytes(partial, new byte[ReserveBytes]);
-            File.Move(partial, ReservePath);
-            if (SizeLimit != long.MaxValue)
+            lock (_gate)
             {
-                SizeLimit = long.MaxValue;
-                _log.LogInformation("State '{Path}': the disk has room again", Path);
+                File.Move(partial, ReservePath);
+                if (SizeLimit != long.MaxValue)
+                {
+                    SizeLimit = long.MaxValue;
+                    _log.LogInformation("State '{Path}': the disk has room again", Path);
+                }
             }
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             _log.LogDebug("State '{Path}': no room can be held: {Reason}", Path, e.Message);
+            TryDelete(partial);
         }
     }
 
@@ -93,11 +92,24 @@ internal sealed partial class StateStore
     {
         while (_outbox.Bytes > sizeMaxBytes && _outbox.EvictSome(sizeMaxBytes, GivenUp))
         {
-            if (SizeLimit != long.MaxValue)
+            if (SizeLimit != long.MaxValue && _outbox.Bytes > sizeMaxBytes)
             {
-                // On a full disk the log must not grow by all that is given up.
+                // More follows, and on a full disk the log must not grow by all of it.
                 _database.Execute("PRAGMA wal_checkpoint(TRUNCATE)");
             }
+        }
+    }
+
+    // Half of it would be in the way of what it is for.
+    private static void TryDelete(string path)
+    {
+        try
+        {
+            File.Delete(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // Whoever cannot write there cannot have made it.
         }
     }
 }

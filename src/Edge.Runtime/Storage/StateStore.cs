@@ -101,9 +101,8 @@ internal sealed partial class StateStore : IDisposable
     }
 
     /// <summary>What a stream was, or null.</summary>
-    internal SavedStream? Load(string stream)
-    {
-        lock (_gate)
+    internal SavedStream? Load(string stream) => Guarded(
+        () =>
         {
             using SqliteCommand command = _database.Prepare("SELECT seq, snapshot, source, sum FROM stream WHERE name = $name", "$name");
             command.Parameters[0].Value = stream;
@@ -121,8 +120,8 @@ internal sealed partial class StateStore : IDisposable
             }
 
             return new SavedStream(row.GetInt64(0), snapshot, row.GetString(2));
-        }
-    }
+        },
+        null);
 
     /// <summary>One tick: the stream's snapshot and its messages, whole or not at all. Each message gets its id.</summary>
     /// <returns>False if the disk refused: the tick lives on in memory only.</returns>
@@ -199,15 +198,14 @@ internal sealed partial class StateStore : IDisposable
         false);
 
     /// <summary>What <see cref="Remember"/> kept, or null.</summary>
-    internal string? Recall(string key)
-    {
-        lock (_gate)
+    internal string? Recall(string key) => Guarded(
+        () =>
         {
             using SqliteCommand command = _database.Prepare("SELECT value FROM meta WHERE key = $key", "$key");
             command.Parameters[0].Value = key;
             return command.ExecuteScalar() as string;
-        }
-    }
+        },
+        null);
 
     /// <summary>Names of the streams that are remembered.</summary>
     internal List<string> Streams()

@@ -30,14 +30,15 @@ internal sealed class StoredOutbox : IDisposable
             "INSERT INTO outbox(class, topic, payload, qos, retain, content_type, expiry, seq, model, created, sum) VALUES ($class, $topic, $payload, $qos, $retain, $content_type, $expiry, $seq, $model, $created, $sum)",
             "$class", "$topic", "$payload", "$qos", "$retain", "$content_type", "$expiry", "$seq", "$model", "$created", "$sum");
         _forget = database.Prepare("DELETE FROM outbox WHERE id <= $id RETURNING length(payload)", "$id");
-        using SqliteCommand count = database.Prepare("SELECT COUNT(*), COALESCE(SUM(length(payload)), 0) FROM outbox");
+        using SqliteCommand count = database.Prepare("SELECT COUNT(*), COALESCE(SUM(length(payload)), 0), (SELECT COALESCE(MAX(seq), 0) FROM sqlite_sequence WHERE name = 'outbox') FROM outbox");
         using SqliteDataReader row = count.ExecuteReader();
         row.Read();
-        (Count, Bytes, LastId) = (row.GetInt64(0), row.GetInt64(1), afterId);
-        if (afterId > 0)
+        (Count, Bytes, LastId) = (row.GetInt64(0), row.GetInt64(1), Math.Max(afterId, row.GetInt64(2)));
+        if (LastId > row.GetInt64(2))
         {
+            database.Execute("DELETE FROM sqlite_sequence WHERE name = 'outbox'");
             using SqliteCommand ids = database.Prepare("INSERT INTO sqlite_sequence(name, seq) VALUES ('outbox', $id)", "$id");
-            Database.Run(ids, afterId);
+            Database.Run(ids, LastId);
         }
     }
 
@@ -47,7 +48,7 @@ internal sealed class StoredOutbox : IDisposable
     /// <summary>Bytes of their payloads.</summary>
     internal long Bytes { get; private set; }
 
-    /// <summary>The id that was handed out last by this process.</summary>
+    /// <summary>The id that was handed out last, by this process or one before.</summary>
     internal long LastId { get; private set; }
 
     /// <summary>Adds a tick's messages, which get their ids, and forgets those delivered.</summary>

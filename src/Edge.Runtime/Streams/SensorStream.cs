@@ -203,7 +203,6 @@ internal sealed partial class SensorStream : IDisposable
             _tick.Add(_messages.Reading(_seq, _reading, _gapTicks));
         }
 
-
         _forecaster.Observe(_seq, _reading);
         _shadow?.Observe(_seq, _reading, _forecaster.Errors);
         AnomalyEvent? anomaly = _anomalies.Report(_seq, _reading, _detector.Observe(_forecaster.Errors, _reading, usable));
