@@ -111,7 +111,11 @@ internal static class DeviceBenchmark
         internal static async Task<Subscriber> ConnectAsync()
         {
             var subscriber = new Subscriber(MqttLinkFactory.Create(MqttClientLibrary.Auto, new MqttLinkOptions { Host = "127.0.0.1", Port = Port, ClientId = "subscriber" })());
-            subscriber._link.Received = subscriber.Note;
+            subscriber._link.Received = message =>
+            {
+                subscriber.Note(message);
+                return new ValueTask<bool>(true);
+            };
             await subscriber._link.ConnectAsync(default);
             await subscriber._link.SubscribeAsync("edge/bench/+/forecast", default);
             return subscriber;

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Edge.Testing;
 
 namespace Edge.EndToEnd.Tests;
@@ -62,5 +63,78 @@ public sealed class KillTests : IDisposable
         await subscriber.UntilAsync(seen => seen.LastOrDefault(item => item.Topic == "edge/house/status")?.Payload == "offline");
         Assert.Equal(Kills, killed);
         Delivery.AssertSame(expected, subscriber);
+    }
+
+    [Theory]
+    [MemberData(nameof(Links))]
+    public async Task Rows_that_come_over_MQTT_are_each_taken_in_once_however_often_it_is_killed_stopped_or_reloaded(string library)
+    {
+        string data = await Delivery.RecordAsync(_folder.Path, 80 * Kills);
+        Dictionary<string, string> expected = await Delivery.ExpectAsync(_folder.Path, data);
+        string[] rows = RowMessages(data);
+
+        await using TestBroker broker = await TestBroker.StartAsync();
+        await using Subscriber subscriber = await Subscriber.StartAsync(broker.Port);
+        string config = _folder.Write("edge.yaml", $$"""
+            device: house
+            state: state
+            mqtt: { host: 127.0.0.1, port: {{broker.Port}}, client: {{library.ToLowerInvariant()}} }
+            streams:
+              - { name: climate, model: demo, source: { mqtt: { topic: plant/rows, time: $.time } } }
+            """);
+        var random = new Random(7);
+        using var plant = new RowPublisher(broker.Port, "plant/rows");
+        Task publishing = Task.CompletedTask;
+        for (int killed = 0; killed <= Kills; killed++)
+        {
+            using RuntimeProcess run = RuntimeProcess.Start("run", "--config", config);
+            if (killed == 0)
+            {
+                // The same row until it is seen: the broker keeps rows from the first subscription on.
+                while (subscriber.On("edge/house/climate/reading").Count == 0)
+                {
+                    plant.Write(rows[0]);
+                    await Task.Delay(50);
+                }
+
+                publishing = Task.Run(() => plant.WriteAsync(rows.AsMemory(1), rowsASecond: 150));
+            }
+
+            if (killed < Kills)
+            {
+                await Task.Delay(random.Next(150, 900));
+                if (killed % 4 == 1)
+                {
+                    // Reading its configuration again closes the stream and opens it where it stood.
+                    run.Hangup();
+                    await Task.Delay(random.Next(150, 900));
+                }
+
+                if (killed % 4 == 2)
+                {
+                    run.Terminate();
+                    Assert.Equal(0, await run.ExitAsync());
+                }
+
+                run.Kill();
+                continue;
+            }
+
+            await publishing;
+            await subscriber.UntilAsync(seen => seen.LastOrDefault(item => item.Topic == "edge/house/climate/reading") is { } last && Delivery.Seq(last.Payload) == rows.Length, 60 + Kills);
+            run.Terminate();
+            Assert.Equal(0, await run.ExitAsync());
+        }
+
+        await subscriber.UntilAsync(seen => seen.LastOrDefault(item => item.Topic == "edge/house/status")?.Payload == "offline");
+        Delivery.AssertSame(expected, subscriber);
+    }
+
+    // A recording's lines as JSON of their column names.
+    private static string[] RowMessages(string data)
+    {
+        string[] lines = File.ReadAllLines(data);
+        string[] names = lines[0].Split(',');
+        return [.. lines.Skip(1).Select(line => JsonSerializer.Serialize(names.Zip(line.Split(',')).ToDictionary(cell => cell.First, cell => cell.Second)))];
     }
 }

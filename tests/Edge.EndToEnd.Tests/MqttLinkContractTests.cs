@@ -77,6 +77,8 @@ public sealed class MqttLinkContractTests
             {
                 both.TrySetResult();
             }
+
+            return new ValueTask<bool>(true);
         };
         await link.SubscribeAsync("t/+", default);
         await publisher.PublishAsync(Message("t/new", ""));
@@ -86,12 +88,61 @@ public sealed class MqttLinkContractTests
 
     [Theory]
     [MemberData(nameof(Links))]
+    public async Task In_a_session_nothing_is_missed_and_what_was_not_taken_comes_again(string library)
+    {
+        await using TestBroker broker = await TestBroker.StartAsync();
+        await using IMqttLink publisher = await ConnectAsync(library, broker.Port, "publisher");
+        var received = new List<string>();
+        await using (IMqttLink first = Create(library, broker.Port, InSession, "receiver"))
+        {
+            first.Received = message => new ValueTask<bool>(Take(message, until: "2"));
+            await first.ConnectAsync(default);
+            await first.SubscribeAsync("t", default);
+            for (int i = 1; i <= 5; i++)
+            {
+                await publisher.PublishAsync(Message("t", $"{i}"));
+            }
+
+            Assert.Equal("A message was not taken.", await first.Closed.WaitAsync(TimeSpan.FromSeconds(10)));
+        }
+
+        await publisher.PublishAsync(Message("t", "6"));
+        await using IMqttLink second = Create(library, broker.Port, InSession, "receiver");
+        var all = new TaskCompletionSource();
+        second.Received = message => new ValueTask<bool>(Take(message, until: "9") && (received[^1] != "6" || all.TrySetResult()));
+        await second.ConnectAsync(default);
+        await all.Task.WaitAsync(TimeSpan.FromSeconds(10));
+        Assert.Equal(["1", "2", "2", "3", "4", "5", "6"], received);
+
+        bool Take(MqttReceived message, string until)
+        {
+            received.Add(Encoding.UTF8.GetString(message.Payload.Span));
+            return received[^1] != until;
+        }
+
+        static MqttLinkOptions InSession(MqttLinkOptions options) => options with { SessionSeconds = 60, Will = null };
+    }
+
+    [Theory]
+    [MemberData(nameof(Links))]
+    public async Task A_message_that_cannot_be_taken_for_a_bug_of_ours_costs_the_connection_and_not_the_process(string library)
+    {
+        await using TestBroker broker = await TestBroker.StartAsync();
+        await using IMqttLink link = await ConnectAsync(library, broker.Port);
+        link.Received = _ => throw new FormatException("what?");
+        await link.SubscribeAsync("t", default);
+        _ = link.PublishAsync(Message("t", "x")).ContinueWith(task => task.Exception, TaskScheduler.Default);
+        Assert.Equal("A message on 't' could not be taken: a bug of ours (FormatException): what?", await link.Closed.WaitAsync(TimeSpan.FromSeconds(10)));
+    }
+
+    [Theory]
+    [MemberData(nameof(Links))]
     public async Task A_large_message_arrives(string library)
     {
         await using TestBroker broker = await TestBroker.StartAsync();
         await using IMqttLink link = await ConnectAsync(library, broker.Port);
         var received = new TaskCompletionSource<MqttReceived>();
-        link.Received = message => received.TrySetResult(message);
+        link.Received = message => new ValueTask<bool>(received.TrySetResult(message));
         await link.SubscribeAsync("t", default);
         byte[] payload = new byte[1 << 20];
         new Random(1).NextBytes(payload);

@@ -40,6 +40,10 @@ public sealed class ConfigFileTests
                 model: demo
                 source:
                   simulated: { seed: 7, speed: max, faults: [ { at: 40s, kind: spike, channel: temperature, magnitude: 5 } ] }
+              - name: press
+                model: demo
+                source:
+                  mqtt: { topic: plant/press, time: $.ts, values: { temperature: $.oil.degC }, session: 12h }
             """.Replace("FOLDER", folder.Path, StringComparison.Ordinal),
             folder.File("edge.yaml"));
 
@@ -57,6 +61,9 @@ public sealed class ConfigFileTests
         Assert.Equal(new ReplayConfig { File = folder.File("ETTh1.csv"), TimeColumn = "date", Speed = new PlaybackSpeed(60), Loop = true }, recorded.Source);
         Assert.Equal(0.8, recorded.Forecast.Interval);
         Assert.Equal(new AnomalyConfig { FalseAlarmsAWeek = 1, MinDurationTicks = 5 }, recorded.Anomaly);
+        var rows = Assert.IsType<MqttSourceConfig>(config.Streams[2].Source);
+        Assert.Equal(("plant/press", "press", "$.ts", TimeSpan.FromHours(12)), (rows.Topic, rows.Stream, rows.TimePath, rows.Session));
+        Assert.Equal([new("temperature", "$.oil.degC")], rows.Values);
         var simulated = Assert.IsType<SimulatedConfig>(config.Streams[1].Source);
         Assert.True(simulated.Speed.IsMax);
         Assert.Equal(new FaultConfig(TimeSpan.FromSeconds(40), TimeSpan.FromSeconds(10), FaultKind.Spike, "temperature", 5), Assert.Single(simulated.Faults));
@@ -68,7 +75,7 @@ public sealed class ConfigFileTests
         string text = File.ReadAllText(RepositoryFile.Path("docs/configuration.md"));
         int begin = text.IndexOf("```yaml\n", StringComparison.Ordinal) + 8;
         EdgeConfig config = ConfigFile.Parse(text[begin..text.IndexOf("```", begin, StringComparison.Ordinal)], "configuration.md");
-        Assert.Equal(["climate", "recorded", "boiler"], config.Streams.Select(stream => stream.Name));
+        Assert.Equal(["climate", "recorded", "press", "boiler"], config.Streams.Select(stream => stream.Name));
     }
 
     [Fact]
@@ -132,7 +139,11 @@ public sealed class ConfigFileTests
     [InlineData("device: d\nstreams: []", "at least one stream")]
     [InlineData("device: d\nstreams: { a: b }", "'streams' must be a list")]
     [InlineData("device: d\nstreams:\n  - { name: s, model: demo }", "'channels' is missing")]
-    [InlineData("device: d\nstreams:\n  - { name: s, model: demo, source: { } }", "either replay or simulated")]
+    [InlineData("device: d\nstreams:\n  - { name: s, model: demo, source: { mqtt: { topic: a/#, time: ts, values: { x: 3 }, session: 0s } } }", "without wildcards")]
+    [InlineData("device: d\nstreams:\n  - { name: s, model: demo, source: { mqtt: { time: ts } } }", "'time' must name one value")]
+    [InlineData("device: d\nstreams:\n  - { name: s, model: demo, source: { mqtt: { topic: t, values: { x: 3 } } } }", "'x' must name one value")]
+    [InlineData("device: d\nstreams:\n  - { name: s, model: demo, source: { mqtt: { topic: t, session: 500ms } } }", "'session' must be at least 1s")]
+    [InlineData("device: d\nstreams:\n  - { name: s, model: demo, source: { } }", "one of mqtt, replay, simulated")]
     [InlineData(Channel + "{ hwmon: {} } } }", "'chip' is missing (what its name file says)")]
     [InlineData(Channel + "{ hwmon: { chip: c, input: ../../etc } } } }", "'input' is '../../etc'; use letters, digits, _ and -")]
     [InlineData(Channel + "{ } } }", "channel 't' must have one source, one of i2c, iio, hwmon, mqtt, gpio")]

@@ -41,6 +41,7 @@ public sealed class ConfigSchemaTests
     [InlineData("streams: [ {{ channels: {{ c: {{ mqtt: {{ {0} }} }} }} }} ]", "definitions/channel/properties/mqtt/properties")]
     [InlineData("streams: [ {{ channels: {{ c: {{ gpio: {{ {0} }} }} }} }} ]", "definitions/channel/properties/gpio/properties")]
     [InlineData("streams: [ {{ source: {{ {0} }} }} ]", "definitions/stream/properties/source/properties")]
+    [InlineData("streams: [ {{ source: {{ mqtt: {{ {0} }} }} }} ]", "definitions/stream/properties/source/properties/mqtt/properties")]
     [InlineData("streams: [ {{ source: {{ replay: {{ {0} }} }} }} ]", "definitions/stream/properties/source/properties/replay/properties")]
     [InlineData("streams: [ {{ source: {{ simulated: {{ {0} }} }} }} ]", "definitions/stream/properties/source/properties/simulated/properties")]
     [InlineData("streams: [ {{ source: {{ simulated: {{ faults: [ {{ {0} }} ] }} }} }} ]", "definitions/fault/properties")]

@@ -10,7 +10,7 @@ internal sealed class ListSensor(IEnumerable<double?[]> rows) : ISensor
 
     public bool CanWait => true;
 
-    public void Resume(long rows)
+    public void Resume(long rows, DateTime lastTime)
     {
         while (rows-- > 0 && _rows.TryDequeue(out _))
         {

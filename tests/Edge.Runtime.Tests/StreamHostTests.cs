@@ -143,7 +143,7 @@ public sealed class StreamHostTests
     {
         public bool CanWait => !isLive;
 
-        public void Resume(long rows)
+        public void Resume(long rows, DateTime lastTime)
         {
         }
 

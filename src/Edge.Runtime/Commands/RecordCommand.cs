@@ -80,6 +80,7 @@ internal static class RecordCommand
                 }
 
                 file.Write(reading);
+                sensor.Committed();
                 progress?.Invoke(reading.Time - first.Value);
             }
         }

@@ -114,13 +114,19 @@ internal static partial class ConfigFile
 
     private static (DeviceConfig Device, string Read) ReadTopic(YamlMap map)
     {
-        string topic = map.RequiredText("topic", "the topic that carries the value");
+        string topic = OneTopic(map, "the topic that carries the value");
+        return (new MqttDeviceConfig(topic, JsonPathText(map, "time")), JsonPathText(map, "path") ?? "$");
+    }
+
+    private static string OneTopic(YamlMap map, string meaning)
+    {
+        string topic = map.RequiredText("topic", meaning);
         if (topic.Contains('#') || topic.Contains('+') || topic.Contains('\0') || topic.Length > 512)
         {
             map.Fail("topic", "'topic' must be one topic of at most 512 characters, without wildcards");
         }
 
-        return (new MqttDeviceConfig(topic, JsonPathText(map, "time")), JsonPathText(map, "path") ?? "$");
+        return topic;
     }
 
     private static string? JsonPathText(YamlMap map, string key)

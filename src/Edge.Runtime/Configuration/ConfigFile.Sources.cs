@@ -5,7 +5,9 @@ namespace Edge.Runtime.Configuration;
 /// <summary>The part of edge.yaml that says where a stream's rows come from.</summary>
 internal static partial class ConfigFile
 {
-    private static SourceConfig ReadSource(YamlMap stream, string folder)
+    private static readonly string[] SourceKinds = ["mqtt", "replay", "simulated"];
+
+    private static SourceConfig ReadSource(YamlMap stream, string name, string folder)
     {
         var nothing = new SimulatedConfig();
         GpioTickConfig? tick = ReadTick(stream);
@@ -29,22 +31,56 @@ internal static partial class ConfigFile
         {
             if (!stream.Has("source") && !stream.Has("channels"))
             {
-                stream.Fail("source", "'channels' is missing (i2c, iio, hwmon, mqtt, gpio), or 'source' (replay or simulated)");
+                stream.Fail("source", "'channels' is missing (i2c, iio, hwmon, mqtt, gpio), or 'source' (mqtt, replay or simulated)");
             }
 
             return nothing;
         }
 
-        if (map.Has("replay") == map.Has("simulated"))
+        if (SourceKinds.Count(map.Has) != 1)
         {
-            stream.Fail("source", "'source' must be either replay or simulated");
+            stream.Fail("source", $"'source' must be one of {string.Join(", ", SourceKinds)}");
         }
 
-        SourceConfig source = map.Map("replay") is { } replay ? ReadReplay(replay, folder)
+        SourceConfig source = map.Map("mqtt") is { } mqtt ? ReadRows(mqtt, name)
+            : map.Map("replay") is { } replay ? ReadReplay(replay, folder)
             : map.Map("simulated") is { } simulated ? ReadSimulated(simulated, folder)
             : nothing;
         map.RejectUnknown();
         return source;
+    }
+
+    private static MqttSourceConfig ReadRows(YamlMap map, string stream)
+    {
+        var source = new MqttSourceConfig
+        {
+            Stream = stream,
+            Topic = OneTopic(map, "the topic whose messages are the rows"),
+            TimePath = JsonPathText(map, "time"),
+            Values = ReadPaths(map),
+            Session = map.Duration("session") ?? TimeSpan.FromDays(7),
+        };
+        if (source.Session < TimeSpan.FromSeconds(1))
+        {
+            map.Fail("session", "'session' must be at least 1s");
+        }
+
+        map.RejectUnknown();
+        return source;
+    }
+
+    private static Dictionary<string, string> ReadPaths(YamlMap map)
+    {
+        var paths = new Dictionary<string, string>();
+        if (map.Map("values") is { } values)
+        {
+            foreach (string column in values.Keys)
+            {
+                paths[column] = JsonPathText(values, column) ?? "$";
+            }
+        }
+
+        return paths;
     }
 
     private static ReplayConfig ReadReplay(YamlMap map, string folder)

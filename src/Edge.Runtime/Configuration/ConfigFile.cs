@@ -121,18 +121,19 @@ internal static partial class ConfigFile
         // Channels can be recorded before there is a model of them.
         string model = map.Has("channels") ? map.Text("model") ?? "" : map.RequiredText("model", "a .safetensors file of edge-quantize, or demo");
         IReadOnlyList<string> published = map.Texts("publish", Published, Published, mayBeEmpty: true);
+        string name = Name(map, "name", "the stream's name in topics");
         var stream = new StreamConfig
         {
             PublishesReadings = published.Contains("reading"),
             PublishesForecasts = published.Contains("forecast"),
-            Name = Name(map, "name", "the stream's name in topics"),
+            Name = name,
             Model = model == "demo" || model.Length == 0 ? model : Path.Combine(folder, model),
             Engine = map.Choice("engine", EngineFactory.KindOf(model)),
             Manifest = map.Text("manifest") is { } manifest ? Path.Combine(folder, manifest) : null,
             StateFrom = map.Text("state_from") is { } stateFrom ? Path.Combine(folder, stateFrom) : null,
             Period = map.Duration("period"),
             HoldTicks = map.Whole("hold", 5, 0, 100_000),
-            Source = ReadSource(map, folder),
+            Source = ReadSource(map, name, folder),
             Forecast = ReadForecast(map),
             Anomaly = ReadAnomaly(map),
         };

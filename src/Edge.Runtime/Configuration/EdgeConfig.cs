@@ -171,6 +171,24 @@ internal sealed record ReplayConfig : SourceConfig
     public bool Loop { get; init; }
 }
 
+/// <summary>Rows that arrive as messages of one topic.</summary>
+internal sealed record MqttSourceConfig : SourceConfig
+{
+    public required string Topic { get; init; }
+
+    /// <summary>The stream's name: the broker keeps what it has missed under it.</summary>
+    public required string Stream { get; init; }
+
+    /// <summary>JSON path of a message's time; null if it carries none.</summary>
+    public string? TimePath { get; init; }
+
+    /// <summary>JSON paths of columns; one that is not here is a member of its own name.</summary>
+    public IReadOnlyDictionary<string, string> Values { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>How long the broker keeps messages while nobody takes them.</summary>
+    public TimeSpan Session { get; init; } = TimeSpan.FromDays(7);
+}
+
 /// <summary>What a simulated source looks like.</summary>
 internal enum SimulatedShape
 {

@@ -35,7 +35,7 @@ internal sealed class StreamOpener : IDisposable
         _clock = clock;
         _log = log;
         _engines = new EngineFactory(config.OnnxRuntime);
-        Sensors = new SensorContext(config, clock, log);
+        Sensors = new SensorContext(config, clock, log) { KeepsSessions = true };
     }
 
     /// <summary>What the sensors of all streams share.</summary>
@@ -49,6 +49,7 @@ internal sealed class StreamOpener : IDisposable
     {
         ReplayConfig replay => $"replay {Path.GetFullPath(replay.File)}",
         SimulatedConfig simulated => $"simulated {simulated.Seed}",
+        MqttSourceConfig rows => $"mqtt {rows.Topic}",
         _ => "channels",
     };
 

@@ -18,6 +18,9 @@ internal sealed record MqttLinkOptions
     /// <summary>What the broker says for us when we vanish.</summary>
     public MqttMessage? Will { get; init; }
 
+    /// <summary>Seconds for which the broker keeps subscriptions, and what comes on them, for a link that is gone; 0 for a clean session.</summary>
+    public uint SessionSeconds { get; init; }
+
     /// <summary>Seconds of silence after which either side counts the other as gone, 5..65535.</summary>
     public int KeepAliveSeconds { get; init; } = 15;
 
@@ -45,7 +48,7 @@ internal sealed class MqttRefusedException(string message) : MqttLinkException(m
 /// </summary>
 internal interface IMqttLink : IAsyncDisposable
 {
-    /// <summary>Connects with a clean session and the will.</summary>
+    /// <summary>Connects with the will, into the session that is kept under the client's id if there is to be one.</summary>
     /// <exception cref="MqttRefusedException">The broker refuses (credentials, authorisation, protocol).</exception>
     /// <exception cref="MqttLinkException">The broker cannot be reached.</exception>
     Task ConnectAsync(CancellationToken cancel);
@@ -58,8 +61,11 @@ internal interface IMqttLink : IAsyncDisposable
     /// <exception cref="MqttLinkException">The connection was lost, or the broker refuses the filter.</exception>
     Task SubscribeAsync(string filter, CancellationToken cancel);
 
-    /// <summary>Called on the link's own thread for each message that arrives.</summary>
-    Action<MqttReceived>? Received { get; set; }
+    /// <summary>
+    /// Takes the messages that arrive, one at a time. A message is acknowledged when it has been taken; one that is not (false) closes the link, and the
+    /// broker sends it again to the next link of the session.
+    /// </summary>
+    Func<MqttReceived, ValueTask<bool>>? Received { get; set; }
 
     /// <summary>Ends when the connection is gone, with the reason.</summary>
     Task<string> Closed { get; }

@@ -136,6 +136,8 @@ internal sealed class Publisher
                 // Through the outbox: this is the link's own thread, and only one may publish.
                 _ = _outbox.EnqueueAsync(again, canWait: false, CancellationToken.None).AsTask();
             }
+
+            return new ValueTask<bool>(true);
         };
         try
         {

@@ -62,9 +62,16 @@ internal interface ISensor : IDisposable
     bool IsUnpaced => false;
 
     /// <summary>Skips rows that were taken in before, if the source is one that would give them again.</summary>
-    void Resume(long rows);
+    /// <param name="rows">How many were.</param>
+    /// <param name="lastTime">Time of the last of them.</param>
+    void Resume(long rows, DateTime lastTime);
 
     /// <summary>Waits for the next row and fills it in, channels in the model's order.</summary>
     /// <returns>False when there will be no more.</returns>
     ValueTask<bool> ReadAsync(Reading into, CancellationToken cancel);
+
+    /// <summary>Says that every row so far is kept: it need not be given again.</summary>
+    void Committed()
+    {
+    }
 }

@@ -10,6 +10,7 @@ namespace Edge.Runtime.Sensors;
 /// <summary>What the sensors of all streams share: clocks, the threads of the buses, the connection over which topics arrive.</summary>
 internal sealed class SensorContext : IDisposable
 {
+    private readonly EdgeConfig _config;
     private readonly Lazy<MqttInput> _mqtt;
 
     /// <param name="config">Device and broker.</param>
@@ -18,15 +19,23 @@ internal sealed class SensorContext : IDisposable
     /// <param name="mqtt">The connection over which topics arrive; null for the configured broker's.</param>
     internal SensorContext(EdgeConfig config, TimeProvider clock, ILogger log, MqttInput? mqtt = null)
     {
+        _config = config;
         Clock = clock;
+        Log = log;
         IioRoot = Path.Combine(config.Sysfs, "bus/iio/devices");
         HwmonRoot = Path.Combine(config.Sysfs, "class/hwmon");
-        _mqtt = new Lazy<MqttInput>(() => mqtt ?? new MqttInput(MqttLinkFactory.Create(config.Mqtt.Client, EdgeService.LinkOptions(config) with { ClientId = $"edge-{config.Device}-sensors", Will = null }), clock, log));
+        _mqtt = new Lazy<MqttInput>(() => mqtt ?? OpenInput("sensors", TimeSpan.Zero));
     }
 
     internal TimeProvider Clock { get; }
 
+    /// <summary>For what concerns no single stream.</summary>
+    internal ILogger Log { get; }
+
     internal SystemClock System { get; init; } = SystemClock.Linux;
+
+    /// <summary>Whether this is the service, whose rows the broker keeps while it is away; somebody who only looks on has a connection of its own.</summary>
+    internal bool KeepsSessions { get; init; }
 
     internal Buses Buses { get; } = new();
 
@@ -54,6 +63,10 @@ internal sealed class SensorContext : IDisposable
     /// <summary>Opens a data-ready line; null where the build lacks the packages.</summary>
     internal Func<GpioTickConfig, Action, IDisposable>? GpioTick { get; init; } = DevicePackages.GpioTick;
 
+    /// <summary>Makes the connection over which a stream's rows arrive.</summary>
+    internal MqttInput OpenRows(MqttSourceConfig rows) =>
+        KeepsSessions ? OpenInput($"rows-{rows.Stream}", rows.Session) : OpenInput($"rows-{rows.Stream}-{Environment.ProcessId}", TimeSpan.Zero);
+
     public void Dispose()
     {
         if (_mqtt.IsValueCreated)
@@ -62,5 +75,11 @@ internal sealed class SensorContext : IDisposable
         }
 
         Buses.Dispose();
+    }
+
+    private MqttInput OpenInput(string who, TimeSpan session)
+    {
+        MqttLinkOptions options = EdgeService.LinkOptions(_config) with { ClientId = $"edge-{_config.Device}-{who}", Will = null, SessionSeconds = (uint)session.TotalSeconds };
+        return new MqttInput(MqttLinkFactory.Create(_config.Mqtt.Client, options), Clock, Log);
     }
 }

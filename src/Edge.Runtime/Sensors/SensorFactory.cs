@@ -17,6 +17,7 @@ internal static class SensorFactory
     {
         ReplayConfig replay => new ReplaySensor(replay, manifest.Columns, period, context.Clock),
         SimulatedConfig simulated => new SimulatedSensor(simulated, SimulatedPlant.Create(simulated, manifest, period), manifest.Columns, period, context.Clock),
+        MqttSourceConfig rows => new MqttRowSensor(rows, manifest.Columns, period, context.Clock, context.System, () => context.OpenRows(rows), context.Log),
         ChannelsConfig channels => OpenChannels(channels, manifest.Columns, period, context),
         _ => throw new InvalidOperationException($"No sensor for {source.GetType().Name}."),
     };

@@ -40,7 +40,7 @@ internal sealed partial class SensorStream
 
         using var reader = new BinaryReader(new MemoryStream(snapshot));
         Read(reader, writtenBy);
-        _sensor.Resume(_rows);
+        _sensor.Resume(_rows, _lastTime);
         return true;
     }
 

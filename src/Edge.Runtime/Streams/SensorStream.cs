@@ -130,7 +130,7 @@ internal sealed partial class SensorStream : IDisposable
     };
 
     /// <summary>Whether its source gives the same rows again, whatever comes of them.</summary>
-    internal bool IsRecorded => _sensor.CanWait;
+    internal bool IsRecorded => _sensor.CanWait && _config.Source is not MqttSourceConfig;
 
     /// <summary>Runs until the source ends or <paramref name="cancel"/> says stop.</summary>
     internal Task RunAsync(CancellationToken cancel) => RunAsync(cancel, cancel);
@@ -314,7 +314,9 @@ internal sealed partial class SensorStream : IDisposable
     private void AddAnomaly(AnomalyEvent anomaly)
     {
         LastAnomaly = anomaly;
-        _log.LogInformation("{Stream}: anomaly {Id} {Change}: {Message}", Name, anomaly.Id, anomaly.Change.ToString().ToLowerInvariant(), anomaly.Message);
+
+        // One that lasts for days is not a line a minute.
+        _log.Log(anomaly.Change == AnomalyChange.Updated ? LogLevel.Debug : LogLevel.Information, "{Stream}: anomaly {Id} {Change}: {Message}", Name, anomaly.Id, anomaly.Change.ToString().ToLowerInvariant(), anomaly.Message);
         _tick.Add(_messages.Anomaly(_seq, _reading, anomaly));
         if (anomaly.Change != AnomalyChange.Updated)
         {
@@ -326,6 +328,7 @@ internal sealed partial class SensorStream : IDisposable
     private async ValueTask CommitAsync(CancellationToken cancel)
     {
         await _commit(this, _tick, _sensor.CanWait, cancel).ConfigureAwait(false);
+        _sensor.Committed();
         _tick.Clear();
         _uncommitted = 0;
         _committedAt = _clock.GetTimestamp();

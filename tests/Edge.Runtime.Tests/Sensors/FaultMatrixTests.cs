@@ -323,7 +323,7 @@ public sealed class FaultMatrixTests : IDisposable
                     : fault switch { "silence" => null, "no number" => "twenty", "not valid" => "NaN", "outside" => "900", _ => "20" };
                 if (text is not null)
                 {
-                    rig.Context.Mqtt.Dispatch(new Edge.Runtime.Mqtt.MqttReceived($"plant/{column[..1]}", Encoding.UTF8.GetBytes(text), false));
+                    _ = rig.Context.Mqtt.DispatchAsync(new Edge.Runtime.Mqtt.MqttReceived($"plant/{column[..1]}", Encoding.UTF8.GetBytes(text), false)).AsTask();
                 }
             }
         }

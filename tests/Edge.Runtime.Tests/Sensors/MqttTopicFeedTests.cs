@@ -88,6 +88,7 @@ public sealed class MqttTopicFeedTests
     [Theory]
     [InlineData("\"2026-01-01T00:00:00Z\"")]
     [InlineData("1767225600")]
+    [InlineData("\"1767225600\"")]
     [InlineData("1767225600000")]
     public void A_message_that_carries_its_time_is_as_old_as_it_says(string stamp)
     {

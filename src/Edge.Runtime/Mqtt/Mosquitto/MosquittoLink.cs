@@ -4,8 +4,9 @@ using System.Runtime.InteropServices;
 namespace Edge.Runtime.Mqtt.Mosquitto;
 
 /// <summary>
-/// libmosquitto over P/Invoke. One thread of our own runs its network loop; the library calls back on that thread. The
-/// native client is freed when both the loop has ended and the link is disposed.
+/// libmosquitto over P/Invoke. One thread of our own runs its network loop; the library calls back on that thread. A message's
+/// acknowledgement is queued before its callback and written by the loop, that is, after the callback: what holds that up holds up
+/// the acknowledgement. The native client is freed when both the loop has ended and the link is disposed.
 /// </summary>
 internal sealed class MosquittoLink : IMqttLink
 {
@@ -36,7 +37,7 @@ internal sealed class MosquittoLink : IMqttLink
 
     internal MosquittoLink(MqttLinkOptions options) => _options = options;
 
-    public Action<MqttReceived>? Received { get; set; }
+    public Func<MqttReceived, ValueTask<bool>>? Received { get; set; }
 
     public Task<string> Closed => _closed.Task;
 
@@ -57,7 +58,7 @@ internal sealed class MosquittoLink : IMqttLink
     {
         RequireLibrary();
         _self = GCHandle.Alloc(this);
-        _client = NativeMethods.New(_options.ClientId, cleanSession: true, GCHandle.ToIntPtr(_self));
+        _client = NativeMethods.New(_options.ClientId, cleanSession: _options.SessionSeconds == 0, GCHandle.ToIntPtr(_self));
         if (_client == 0)
         {
             throw new MqttLinkException("libmosquitto could not make a client; the machine is out of memory.");
@@ -188,7 +189,14 @@ internal sealed class MosquittoLink : IMqttLink
     // The network loop, on its own thread from connect to close.
     private void Loop()
     {
-        int code = NativeMethods.Connect(_client, _options.Host, _options.Port, _options.KeepAliveSeconds, null, 0);
+        nint properties = 0;
+        int code = _options.SessionSeconds == 0 ? 0 : NativeMethods.PropertyAddInt32(ref properties, NativeMethods.PropertySessionExpiry, _options.SessionSeconds);
+        if (code == 0)
+        {
+            code = NativeMethods.Connect(_client, _options.Host, _options.Port, _options.KeepAliveSeconds, null, properties);
+        }
+
+        NativeMethods.PropertyFreeAll(ref properties);
         if (code != 0)
         {
             Close($"{Broker} cannot be reached: {NativeMethods.Error(code)}.");
@@ -376,6 +384,32 @@ internal sealed class MosquittoLink : IMqttLink
             NativeMemory.Free((void*)data);
         }
 
-        link.Received?.Invoke(new MqttReceived(Marshal.PtrToStringUTF8(message->Topic) ?? "", payload, message->Retain != 0, responseTopic, correlation));
+        link.Take(new MqttReceived(Marshal.PtrToStringUTF8(message->Topic) ?? "", payload, message->Retain != 0, responseTopic, correlation));
+    }
+
+    private void Take(MqttReceived message)
+    {
+        if (Volatile.Read(ref _isClosed))
+        {
+            // What came behind a message that was not taken must not overtake it.
+            return;
+        }
+
+        string why = "A message was not taken.";
+        try
+        {
+            if (Received?.Invoke(message).AsTask().GetAwaiter().GetResult() != false)
+            {
+                return;
+            }
+        }
+        catch (Exception e)
+        {
+            why = $"A message on '{message.Topic}' could not be taken: a bug of ours ({e.GetType().Name}): {e.Message}";
+        }
+
+        // Its acknowledgement stands in the queue already.
+        _ = NativeMethods.Shutdown(NativeMethods.Socket(_client), how: 2);
+        Close(why);
     }
 }

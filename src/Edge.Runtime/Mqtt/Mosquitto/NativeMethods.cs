@@ -19,6 +19,7 @@ internal static unsafe partial class NativeMethods
     internal const int PropertyContentType = 3;
     internal const int PropertyResponseTopic = 8;
     internal const int PropertyCorrelationData = 9;
+    internal const int PropertySessionExpiry = 17;
     internal const int PropertyReceiveMaximum = 33;
     internal const int PropertyUser = 38;
 
@@ -55,6 +56,12 @@ internal static unsafe partial class NativeMethods
 
     [LibraryImport(Library, EntryPoint = "mosquitto_disconnect_v5")]
     internal static partial int Disconnect(nint client, int reason, nint properties);
+
+    [LibraryImport(Library, EntryPoint = "mosquitto_socket")]
+    internal static partial int Socket(nint client);
+
+    [LibraryImport("libc", EntryPoint = "shutdown")]
+    internal static partial int Shutdown(int socket, int how);
 
     [LibraryImport(Library, EntryPoint = "mosquitto_loop")]
     internal static partial int Loop(nint client, int timeoutMs, int packetsMax);

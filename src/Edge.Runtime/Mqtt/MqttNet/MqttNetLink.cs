@@ -28,15 +28,10 @@ internal sealed class MqttNetLink : IMqttLink
                 : $"The connection to broker {options.Host}:{options.Port} was lost: {Sentence(disconnected.Exception)}.");
             return Task.CompletedTask;
         };
-        _client.ApplicationMessageReceivedAsync += received =>
-        {
-            MqttApplicationMessage message = received.ApplicationMessage;
-            Received?.Invoke(new MqttReceived(message.Topic, message.Payload.ToArray(), message.Retain, message.ResponseTopic, message.CorrelationData));
-            return Task.CompletedTask;
-        };
+        _client.ApplicationMessageReceivedAsync += TakeAsync;
     }
 
-    public Action<MqttReceived>? Received { get; set; }
+    public Func<MqttReceived, ValueTask<bool>>? Received { get; set; }
 
     public Task<string> Closed => _closed.Task;
 
@@ -49,14 +44,14 @@ internal sealed class MqttNetLink : IMqttLink
         {
             result = await _client.ConnectAsync(BuildOptions(), cancel).ConfigureAwait(false);
         }
+        catch (Exception e) when (!cancel.IsCancellationRequested && (e is OperationCanceledException or MqttCommunicationTimedOutException || e.InnerException is OperationCanceledException))
+        {
+            throw new MqttLinkException($"Broker {_options.Host}:{_options.Port} did not answer within {_options.ConnectTimeoutMs / 1000.0:0.#} s.", e);
+        }
         catch (Exception e) when (e is MqttCommunicationException or MqttProtocolViolationException or CryptographicException or IOException)
         {
             string? why = _options.Tls is { } tls ? await TlsDiagnosis.ExplainAsync(_options, tls, DateTimeOffset.UtcNow, cancel).ConfigureAwait(false) : null;
             throw new MqttLinkException(why ?? $"Broker {_options.Host}:{_options.Port} cannot be reached: {Sentence(e)}.", e);
-        }
-        catch (OperationCanceledException e) when (!cancel.IsCancellationRequested)
-        {
-            throw new MqttLinkException($"Broker {_options.Host}:{_options.Port} did not answer within {_options.ConnectTimeoutMs / 1000.0:0.#} s.", e);
         }
 
         if (result.ResultCode != MqttClientConnectResultCode.Success)
@@ -150,13 +145,43 @@ internal sealed class MqttNetLink : IMqttLink
         return ValueTask.CompletedTask;
     }
 
+    // The client acknowledges when this has ended.
+    private async Task TakeAsync(MqttApplicationMessageReceivedEventArgs received)
+    {
+        if (_closed.Task.IsCompleted)
+        {
+            // What came behind a message that was not taken must not overtake it.
+            received.AutoAcknowledge = false;
+            return;
+        }
+
+        MqttApplicationMessage message = received.ApplicationMessage;
+        string why = "A message was not taken.";
+        try
+        {
+            var arrived = new MqttReceived(message.Topic, message.Payload.ToArray(), message.Retain, message.ResponseTopic, message.CorrelationData);
+            if (Received is null || await Received(arrived).ConfigureAwait(false))
+            {
+                return;
+            }
+        }
+        catch (Exception e)
+        {
+            why = $"A message on '{message.Topic}' could not be taken: a bug of ours ({e.GetType().Name}): {e.Message}";
+        }
+
+        received.AutoAcknowledge = false;
+        _closed.TrySetResult(why);
+    }
+
     private MqttClientOptions BuildOptions()
     {
         MqttClientOptionsBuilder builder = new MqttClientOptionsBuilder()
             .WithProtocolVersion(MqttProtocolVersion.V500)
             .WithTcpServer(_options.Host, _options.Port)
             .WithClientId(_options.ClientId)
-            .WithCleanStart()
+            .WithCleanStart(_options.SessionSeconds == 0)
+            .WithSessionExpiryInterval(_options.SessionSeconds)
             .WithTimeout(TimeSpan.FromMilliseconds(_options.ConnectTimeoutMs))
             .WithKeepAlivePeriod(TimeSpan.FromSeconds(_options.KeepAliveSeconds));
         if (_options.Username is not null)

@@ -63,7 +63,7 @@ internal sealed class ChannelsSensor : ISensor
     /// <summary>Adds something that fills channels by itself and is to be let go with this.</summary>
     internal void Add(IDisposable feed) => _feeds.Add(feed);
 
-    public void Resume(long rows)
+    public void Resume(long rows, DateTime lastTime)
     {
         // The world does not give its readings twice.
     }

@@ -13,6 +13,17 @@ internal sealed partial class JsonPath
     {
     }
 
+    /// <summary>A path that was found valid before.</summary>
+    internal static JsonPath Parse(string text) => TryParse(text, out JsonPath? path) ? path! : throw new InvalidOperationException($"'{text}' was checked before.");
+
+    /// <summary>The member of this name, whatever characters it is of.</summary>
+    internal static JsonPath Member(string name)
+    {
+        var path = new JsonPath();
+        path._steps.Add((name, 0));
+        return path;
+    }
+
     internal static bool TryParse(string text, out JsonPath? path)
     {
         path = null;

@@ -14,7 +14,7 @@ internal sealed class MqttInput : IDisposable
     private readonly TimeProvider _clock;
     private readonly ILogger _log;
     private readonly Lock _gate = new();
-    private readonly Dictionary<string, List<Action<MqttReceived>>> _feeds = [];
+    private readonly Dictionary<string, List<Func<MqttReceived, ValueTask<bool>>>> _feeds = [];
     private readonly CancellationTokenSource _stop = new();
     private IMqttLink? _link;
     private Task? _running;
@@ -28,12 +28,20 @@ internal sealed class MqttInput : IDisposable
 
     /// <summary>Hands a topic's messages to somebody from now on, on the link's own thread.</summary>
     /// <returns>What ends that when disposed.</returns>
-    internal IDisposable Subscribe(string topic, Action<MqttReceived> feed)
+    internal IDisposable Subscribe(string topic, Action<MqttReceived> feed) => Subscribe(topic, message =>
+    {
+        feed(message);
+        return new ValueTask<bool>(true);
+    });
+
+    /// <summary>Hands a topic's messages to somebody from now on, each when the one before has been taken: <see cref="IMqttLink.Received"/>.</summary>
+    /// <returns>What ends that when disposed.</returns>
+    internal IDisposable Subscribe(string topic, Func<MqttReceived, ValueTask<bool>> feed)
     {
         IMqttLink? link = null;
         lock (_gate)
         {
-            if (!_feeds.TryGetValue(topic, out List<Action<MqttReceived>>? feeds))
+            if (!_feeds.TryGetValue(topic, out List<Func<MqttReceived, ValueTask<bool>>>? feeds))
             {
                 _feeds[topic] = feeds = [];
                 link = _link;
@@ -54,6 +62,11 @@ internal sealed class MqttInput : IDisposable
 
     public void Dispose()
     {
+        if (_stop.IsCancellationRequested)
+        {
+            return;
+        }
+
         _stop.Cancel();
         _running?.Wait(TimeSpan.FromSeconds(2));
         _stop.Dispose();
@@ -71,7 +84,7 @@ internal sealed class MqttInput : IDisposable
                 IMqttLink link = _newLink();
                 await using (link.ConfigureAwait(false))
                 {
-                    link.Received = Dispatch;
+                    link.Received = DispatchAsync;
                     await link.ConnectAsync(_stop.Token).ConfigureAwait(false);
                     await SubscribeAllAsync(link).ConfigureAwait(false);
                     if (isSaid)
@@ -133,21 +146,25 @@ internal sealed class MqttInput : IDisposable
     }
 
     /// <summary>Hands a message to those who want its topic.</summary>
-    internal void Dispatch(MqttReceived message)
+    /// <returns>Whether all of them have taken it.</returns>
+    internal async ValueTask<bool> DispatchAsync(MqttReceived message)
     {
-        Action<MqttReceived>[] feeds;
+        Func<MqttReceived, ValueTask<bool>>[] feeds;
         lock (_gate)
         {
-            feeds = _feeds.TryGetValue(message.Topic, out List<Action<MqttReceived>>? found) ? [.. found] : [];
+            feeds = _feeds.TryGetValue(message.Topic, out List<Func<MqttReceived, ValueTask<bool>>>? found) ? [.. found] : [];
         }
 
-        foreach (Action<MqttReceived> feed in feeds)
+        bool isTaken = true;
+        foreach (Func<MqttReceived, ValueTask<bool>> feed in feeds)
         {
-            feed(message);
+            isTaken &= await feed(message).ConfigureAwait(false);
         }
+
+        return isTaken;
     }
 
-    private sealed class Subscription(MqttInput input, string topic, Action<MqttReceived> feed) : IDisposable
+    private sealed class Subscription(MqttInput input, string topic, Func<MqttReceived, ValueTask<bool>> feed) : IDisposable
     {
         public void Dispose()
         {

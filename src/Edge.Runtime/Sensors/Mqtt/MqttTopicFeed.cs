@@ -1,4 +1,3 @@
-using System.Buffers.Text;
 using System.Globalization;
 using System.Text.Json;
 using Edge.Runtime.Configuration;
@@ -9,11 +8,6 @@ namespace Edge.Runtime.Sensors.Mqtt;
 /// <summary>Fills channels from the messages of one topic: a plain number, or numbers in JSON.</summary>
 internal sealed class MqttTopicFeed
 {
-    // A sensor's message is small; a larger one is a mistake or an attack.
-    private const int PayloadMaxBytes = 64 << 10;
-
-    private static readonly JsonDocumentOptions Options = new() { MaxDepth = 16 };
-
     private readonly (Channel Channel, JsonPath Path, TimeSpan AgeMax)[] _channels;
     private readonly JsonPath? _time;
     private readonly TimeProvider _clock;
@@ -23,22 +17,16 @@ internal sealed class MqttTopicFeed
     /// <param name="clock">For the age of a message that carries its time.</param>
     internal MqttTopicFeed(MqttDeviceConfig config, IEnumerable<(Channel Channel, string Path, TimeSpan AgeMax)> channels, TimeProvider clock)
     {
-        _channels = [.. channels.Select(channel => (channel.Channel, Parse(channel.Path), channel.AgeMax))];
-        _time = config.TimePath is { } path ? Parse(path) : null;
+        _channels = [.. channels.Select(channel => (channel.Channel, JsonPath.Parse(channel.Path), channel.AgeMax))];
+        _time = config.TimePath is { } path ? JsonPath.Parse(path) : null;
         _clock = clock;
     }
 
     /// <summary>Takes a message, from any thread. What it does not carry is a fault of its channels, never an exception.</summary>
     internal void Take(ReadOnlyMemory<byte> payload)
     {
-        if (payload.Length > PayloadMaxBytes)
-        {
-            FailAll($"a message of {payload.Length} bytes came; {PayloadMaxBytes} is the limit");
-            return;
-        }
-
         // The common case needs no document.
-        if (_time is null && TryPlainNumber(payload.Span, out double number))
+        if (_time is null && MqttPayload.TryPlainNumber(payload.Span, out double number))
         {
             foreach ((Channel channel, JsonPath _, TimeSpan _) in _channels)
             {
@@ -48,27 +36,23 @@ internal sealed class MqttTopicFeed
             return;
         }
 
-        try
+        if (MqttPayload.Read(payload, Take) is { } fault)
         {
-            using JsonDocument document = JsonDocument.Parse(payload, Options);
-            Take(document.RootElement);
-        }
-        catch (Exception e) when (e is JsonException or InvalidOperationException)
-        {
-            // The second: a string that is no Unicode, which is noticed when it is read.
-            FailAll("a message came that is neither a number nor JSON");
+            foreach ((Channel channel, JsonPath _, TimeSpan _) in _channels)
+            {
+                channel.Fail(fault);
+            }
         }
     }
 
-    private void Take(JsonElement root)
+    private string? Take(JsonElement root)
     {
         TimeSpan age = TimeSpan.Zero;
         if (_time is not null)
         {
-            if (!_time.TryFind(root, out JsonElement stamp) || !TryTime(stamp, out DateTime time))
+            if (!_time.TryFind(root, out JsonElement stamp) || !MqttPayload.TryTime(stamp, out DateTime time))
             {
-                FailAll("a message came without a usable time");
-                return;
+                return "a message came without a usable time";
             }
 
             age = _clock.GetUtcNow().UtcDateTime - time;
@@ -86,52 +70,10 @@ internal sealed class MqttTopicFeed
             }
             else
             {
-                channel.Add(Number(value), _clock.GetTimestamp() - (long)(Math.Max(0, age.TotalSeconds) * _clock.TimestampFrequency));
+                channel.Add(MqttPayload.Number(value), _clock.GetTimestamp() - (long)(Math.Max(0, age.TotalSeconds) * _clock.TimestampFrequency));
             }
         }
+
+        return null;
     }
-
-    private void FailAll(string fault)
-    {
-        foreach ((Channel channel, JsonPath _, TimeSpan _) in _channels)
-        {
-            channel.Fail(fault);
-        }
-    }
-
-    private static bool TryPlainNumber(ReadOnlySpan<byte> payload, out double number) =>
-        Utf8Parser.TryParse(payload.Trim(" \t\r\n"u8), out number, out int consumed) && consumed == payload.Trim(" \t\r\n"u8).Length;
-
-    private static double Number(JsonElement value) => value.ValueKind switch
-    {
-        JsonValueKind.Number => value.GetDouble(),
-        JsonValueKind.True => 1,
-        JsonValueKind.False => 0,
-        JsonValueKind.String when double.TryParse(value.GetString(), NumberStyles.Float, CultureInfo.InvariantCulture, out double number) => number,
-        _ => double.NaN,
-    };
-
-    // RFC 3339, or seconds or milliseconds since 1970.
-    private static bool TryTime(JsonElement value, out DateTime time)
-    {
-        time = default;
-        if (value.ValueKind == JsonValueKind.Number)
-        {
-            double number = value.GetDouble();
-            double seconds = Math.Abs(number) > 1e11 ? number / 1000 : number;
-            if (Math.Abs(seconds) > 1e11)
-            {
-                return false;
-            }
-
-            time = DateTime.UnixEpoch.AddSeconds(seconds);
-            return true;
-        }
-
-        return value.ValueKind == JsonValueKind.String
-            && DateTime.TryParse(value.GetString(), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out time);
-    }
-
-    private static JsonPath Parse(string path) =>
-        JsonPath.TryParse(path, out JsonPath? parsed) ? parsed! : throw new InvalidOperationException($"'{path}' was checked before.");
 }

@@ -48,7 +48,7 @@ internal sealed class ReplaySensor : ISensor
     /// <summary>Line of the file that the last row came from.</summary>
     internal int Line => _csv?.Parser.RawRow ?? 0;
 
-    public void Resume(long rows)
+    public void Resume(long rows, DateTime lastTime)
     {
         while (_rows < rows && NextRow(out _))
         {
@@ -174,7 +174,7 @@ internal sealed class ReplaySensor : ISensor
         DateTime stamp = DateTime.UnixEpoch + (_rows * _period);
         if (_timeAt >= 0)
         {
-            stamp = TryParseTime(_csv!.GetField(_timeAt), out DateTime time) ? time + _loopOffset : _first + _offset + (_rows == 0 ? TimeSpan.Zero : _period);
+            stamp = Timestamp.TryParse(_csv!.GetField(_timeAt), out DateTime time) ? time + _loopOffset : _first + _offset + (_rows == 0 ? TimeSpan.Zero : _period);
         }
 
         if (_rows == 0)
@@ -184,18 +184,6 @@ internal sealed class ReplaySensor : ISensor
 
         _offset = stamp - _first;
         return stamp;
-    }
-
-    private static bool TryParseTime(string? text, out DateTime time)
-    {
-        if (double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double number) && double.IsFinite(number) && Math.Abs(number) < 1e14)
-        {
-            // Seconds, or milliseconds where seconds would lie past the year 5000.
-            time = DateTime.UnixEpoch.AddSeconds(Math.Abs(number) > 1e11 ? number / 1000 : number);
-            return true;
-        }
-
-        return DateTime.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out time);
     }
 
     private void ReadCell(int at, Reading into, int channel)

@@ -41,7 +41,7 @@ internal sealed class SimulatedSensor : ISensor
     public bool IsUnpaced => _pacer.IsUnpaced;
 
     /// <summary>The seed gives the same rows again: they are made once more and let go.</summary>
-    public void Resume(long rows)
+    public void Resume(long rows, DateTime lastTime)
     {
         while (_ticks < rows)
         {

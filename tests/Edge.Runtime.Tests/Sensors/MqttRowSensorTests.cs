@@ -1,0 +1,199 @@
+using System.Text;
+using Edge.Runtime.Configuration;
+using Edge.Runtime.Mqtt;
+using Edge.Runtime.Sensors;
+using Edge.Runtime.Sensors.Channels;
+using Edge.Runtime.Sensors.Mqtt;
+using Edge.Testing;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Edge.Runtime.Tests.Sensors;
+
+/// <summary>Messages as rows: what becomes of each, and when it is acknowledged.</summary>
+public sealed class MqttRowSensorTests : IDisposable
+{
+    private const string Topic = "plant/rows";
+
+    private static readonly string[] Columns = ["a", "b"];
+
+    private readonly ManualClock _clock = new();
+    private readonly MqttInput _input;
+    private readonly Reading _row = new(2);
+    private bool _clockIsSet = true;
+
+    public MqttRowSensorTests() => _input = new MqttInput(() => throw new MqttLinkException("no broker here."), _clock, NullLogger.Instance);
+
+    public void Dispose() => _input.Dispose();
+
+    [Fact]
+    public async Task A_row_is_acknowledged_when_it_is_committed_and_not_before()
+    {
+        using MqttRowSensor sensor = Open();
+        ValueTask<bool> read = sensor.ReadAsync(_row, default);
+        Task<bool> first = Send("""{"t":"2026-01-01T00:00:01Z","a":1.5,"b":"-2"}""");
+        Assert.True(await read);
+        Assert.Equal([1.5, -2], _row.Values);
+        Assert.Equal([Quality.Good, Quality.Good], _row.Quality);
+        Assert.Equal(new DateTime(2026, 1, 1, 0, 0, 1, DateTimeKind.Utc), _row.Time);
+        await Task.Delay(50);
+        Assert.False(first.IsCompleted);
+        sensor.Committed();
+        Assert.True(await first);
+
+        // Nothing is taken, so there is nothing to acknowledge.
+        sensor.Committed();
+    }
+
+    [Fact]
+    public async Task What_is_not_committed_when_the_stream_closes_is_not_acknowledged()
+    {
+        MqttRowSensor sensor = Open();
+        ValueTask<bool> read = sensor.ReadAsync(_row, default);
+        Task<bool> taken = Send(Row(1));
+        Assert.True(await read);
+        Task<bool> waiting = Send(Row(2));
+        sensor.Dispose();
+        Assert.False(await taken);
+        Assert.False(await waiting);
+        Assert.False(await Send(Row(3)));
+    }
+
+    [Fact]
+    public async Task A_row_that_came_while_nobody_read_is_the_next_one()
+    {
+        using MqttRowSensor sensor = Open();
+        using var cancel = new CancellationTokenSource();
+        ValueTask<bool> read = sensor.ReadAsync(_row, cancel.Token);
+        await cancel.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await read);
+        Task<bool> sent = Send(Row(1));
+        sensor.Committed();
+        Assert.False(sent.IsCompleted);
+        Assert.True(await sensor.ReadAsync(_row, default));
+        sensor.Committed();
+        Assert.True(await sent);
+    }
+
+    [Fact]
+    public async Task A_row_that_comes_again_is_acknowledged_and_left_out()
+    {
+        using MqttRowSensor sensor = Open();
+        sensor.Resume(7, new DateTime(2026, 1, 1, 0, 0, 7, DateTimeKind.Utc));
+        ValueTask<bool> read = sensor.ReadAsync(_row, default);
+        Assert.True(await Send(Row(6)));
+        Assert.True(await Send(Row(7)));
+        _ = Send(Row(10));
+        Assert.True(await read);
+        Assert.Equal(10, _row.Values[0]);
+
+        // 8 and 9 were missed.
+        Assert.Equal(2, _row.SkippedTicks);
+    }
+
+    [Fact]
+    public async Task A_number_that_is_none_is_a_fault_of_its_channel()
+    {
+        using MqttRowSensor sensor = Open();
+        ValueTask<bool> read = sensor.ReadAsync(_row, default);
+        _ = Send("""{"t":1767225601,"a":"off"}""");
+        Assert.True(await read);
+        Assert.Equal([0, 0], _row.Values);
+        Assert.Equal([Quality.Invalid, Quality.Missing], _row.Quality);
+        Assert.All(_row.Faults, Assert.NotNull);
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("21.5")]
+    [InlineData("[]")]
+    [InlineData("""{"a":1,"b":2}""")]
+    [InlineData("""{"t":null,"a":1,"b":2}""")]
+    [InlineData("""{"t":-1e11,"a":1,"b":2}""")]
+    [InlineData("""{"t":1e999,"a":1,"b":2}""")]
+    [InlineData("""{"t":"0001-01-01T00:00:00+14:00","a":1,"b":2}""")]
+    [InlineData("""{"t":"9999-12-31T23:59:59Z","a":1,"b":2}""")]
+    [InlineData("""{"t":"2026-01-02T00:00:05Z","a":1,"b":2}""")]
+    [InlineData("{\"t\":\"\\ud800\"}")]
+    public async Task A_message_that_is_no_row_is_left_out_and_shuts_nothing_out(string payload)
+    {
+        using MqttRowSensor sensor = Open();
+        ValueTask<bool> read = sensor.ReadAsync(_row, default);
+        Assert.True(await Send(payload));
+        Assert.True(await Send(new string('[', 60_000)));
+        Assert.True(await Send(new string(' ', 100_000)));
+        _ = Send(Row(3));
+        Assert.True(await read);
+        Assert.Equal(3, _row.Values[0]);
+    }
+
+    [Fact]
+    public async Task Where_the_clock_was_never_set_a_row_may_be_ahead_of_it()
+    {
+        _clockIsSet = false;
+        using MqttRowSensor sensor = Open();
+        ValueTask<bool> read = sensor.ReadAsync(_row, default);
+        _ = Send("""{"t":"2031-01-01T00:00:00Z","a":1,"b":2}""");
+        Assert.True(await read);
+        Assert.False(_row.ClockIsUnset);
+    }
+
+    [Fact]
+    public async Task What_the_broker_had_retained_is_no_row()
+    {
+        using MqttRowSensor sensor = Open();
+        ValueTask<bool> read = sensor.ReadAsync(_row, default);
+        Assert.True(await _input.DispatchAsync(new MqttReceived(Topic, Encoding.UTF8.GetBytes(Row(1)), Retain: true)));
+        Assert.False(read.IsCompleted);
+        _ = Send(Row(2));
+        Assert.True(await read);
+    }
+
+    [Fact]
+    public async Task Random_bytes_never_throw()
+    {
+        var random = new Random(5);
+        using MqttRowSensor sensor = Open();
+        Task reading = Task.Run(async () =>
+        {
+            while (_row.Values[0] != 12_345 && await sensor.ReadAsync(_row, default))
+            {
+                Assert.All(_row.Values, value => Assert.True(double.IsFinite(value)));
+                sensor.Committed();
+            }
+        });
+        for (int i = 0; i < 20_000; i++)
+        {
+            var payload = new byte[random.Next(60)];
+            random.NextBytes(payload);
+            for (int at = 0; i % 2 == 0 && at < payload.Length; at++)
+            {
+                payload[at] = (byte)"{}[]\":,abt0123456789eE+-ntrufls\\"[payload[at] % 32];
+            }
+
+            Assert.True(await _input.DispatchAsync(new MqttReceived(Topic, payload, false)));
+        }
+
+        _ = Send("""{"t":"2026-01-01T12:00:00Z","a":12345,"b":0}""");
+        await reading.WaitAsync(TimeSpan.FromSeconds(10));
+    }
+
+    [Fact]
+    public void A_column_that_the_model_lacks_is_refused()
+    {
+        InputException e = Assert.Throws<InputException>(() => Open(new Dictionary<string, string> { ["c"] = "$.c" }));
+        Assert.Equal("'values' has c, which the model does not read; its columns are a, b.", e.Message);
+    }
+
+    private static string Row(int second) => $$"""{"t":"2026-01-01T00:00:{{second:00}}Z","a":{{second}},"b":0}""";
+
+    private MqttRowSensor Open(Dictionary<string, string>? values = null) => new(
+        new MqttSourceConfig { Topic = Topic, Stream = "s", TimePath = "$.t", Values = values ?? [] },
+        Columns,
+        TimeSpan.FromSeconds(1),
+        _clock,
+        new SystemClock(() => TimeSpan.Zero, () => _clockIsSet),
+        () => _input,
+        NullLogger.Instance);
+
+    private Task<bool> Send(string payload) => _input.DispatchAsync(new MqttReceived(Topic, Encoding.UTF8.GetBytes(payload), false)).AsTask();
+}
