@@ -7,13 +7,16 @@ namespace Edge.Runtime.Storage;
 /// <summary>The messages that wait, in the state's file; its owner sees to one thread at a time.</summary>
 internal sealed class StoredOutbox : IDisposable
 {
-    private const int EvictedTogether = 500;
+    private const int GivenUpTogether = 500;
 
     private readonly Database _database;
     private readonly TimeProvider _clock;
     private readonly ILogger _log;
     private readonly SqliteCommand _add;
     private readonly SqliteCommand _forget;
+    // By class, the id up to which none waits any more: who looks for the oldest need not read past all others.
+    private readonly long[] _noneUpTo = new long[3];
+    private long _committedUpTo;
     private long _deliveredUpTo;
     private long _deletedUpTo;
 
@@ -34,6 +37,7 @@ internal sealed class StoredOutbox : IDisposable
         using SqliteDataReader row = count.ExecuteReader();
         row.Read();
         (Count, Bytes, LastId) = (row.GetInt64(0), row.GetInt64(1), Math.Max(afterId, row.GetInt64(2)));
+        _committedUpTo = LastId;
         if (LastId > row.GetInt64(2))
         {
             database.Execute("DELETE FROM sqlite_sequence WHERE name = 'outbox'");
@@ -74,6 +78,7 @@ internal sealed class StoredOutbox : IDisposable
             Count += messages.Count - count;
             Bytes += bytes - deleted;
             _deletedUpTo = upTo;
+            _committedUpTo = LastId;
         };
     }
 
@@ -124,14 +129,10 @@ internal sealed class StoredOutbox : IDisposable
     {
         for (int messageClass = 0; messageClass < dropped.Length && Bytes > sizeMaxBytes; messageClass++)
         {
-            (long upTo, long count, long bytes) = Oldest(messageClass, Bytes - sizeMaxBytes);
+            long count = GiveUpOldest(messageClass, Bytes - sizeMaxBytes, DateTimeOffset.MaxValue);
             if (count > 0)
             {
-                using SqliteCommand delete = _database.Prepare("DELETE FROM outbox WHERE class = $class AND id <= $id", "$class", "$id");
-                Database.Run(delete, messageClass, upTo);
                 dropped[messageClass] += count;
-                Count -= count;
-                Bytes -= bytes;
                 return true;
             }
         }
@@ -143,11 +144,19 @@ internal sealed class StoredOutbox : IDisposable
     /// <returns>How many.</returns>
     internal long Expire(DateTimeOffset time)
     {
-        using SqliteCommand old = _database.Prepare("DELETE FROM outbox WHERE class < $class AND created < $time RETURNING length(payload)", "$class", "$time");
-        (long count, long bytes) = Delete(old, (int)MessageClass.Event, time.ToUnixTimeSeconds());
-        Count -= count;
-        Bytes -= bytes;
-        return count;
+        long all = 0;
+        for (int messageClass = 0; messageClass < (int)MessageClass.Event; messageClass++)
+        {
+            long some;
+            do
+            {
+                some = GiveUpOldest(messageClass, long.MaxValue, time);
+                all += some;
+            }
+            while (some == GivenUpTogether);
+        }
+
+        return all;
     }
 
     public void Dispose()
@@ -156,22 +165,41 @@ internal sealed class StoredOutbox : IDisposable
         _forget.Dispose();
     }
 
-    // The oldest messages of a class that together have so many bytes, or the first few of them.
-    private (long UpTo, long Count, long Bytes) Oldest(int messageClass, long excess)
+    // Gives up the oldest messages of a class that together have so many bytes and were committed before a time, or the first few of them.
+    private long GiveUpOldest(int messageClass, long excess, DateTimeOffset before)
     {
-        using SqliteCommand command = _database.Prepare("SELECT id, length(payload) FROM outbox WHERE class = $class ORDER BY id LIMIT $most", "$class", "$most");
-        command.Parameters[0].Value = messageClass;
-        command.Parameters[1].Value = EvictedTogether;
-        using SqliteDataReader row = command.ExecuteReader();
         (long upTo, long count, long bytes) = (0, 0, 0);
-        while (bytes < excess && row.Read())
+        using (SqliteCommand oldest = _database.Prepare("SELECT id, length(payload), created FROM outbox WHERE id > $after AND class = $class ORDER BY id LIMIT $most", "$after", "$class", "$most"))
         {
-            upTo = row.GetInt64(0);
-            count++;
-            bytes += row.GetInt64(1);
+            oldest.Parameters[0].Value = _noneUpTo[messageClass];
+            oldest.Parameters[1].Value = messageClass;
+            oldest.Parameters[2].Value = GivenUpTogether;
+            using SqliteDataReader row = oldest.ExecuteReader();
+            bool isThere = row.Read();
+            if (!isThere)
+            {
+                _noneUpTo[messageClass] = _committedUpTo;
+            }
+
+            while (isThere && bytes < excess && row.GetInt64(2) < before.ToUnixTimeSeconds())
+            {
+                upTo = row.GetInt64(0);
+                count++;
+                bytes += row.GetInt64(1);
+                isThere = row.Read();
+            }
         }
 
-        return (upTo, count, bytes);
+        if (count > 0)
+        {
+            using SqliteCommand delete = _database.Prepare("DELETE FROM outbox WHERE id > $after AND id <= $id AND class = $class", "$after", "$id", "$class");
+            Database.Run(delete, _noneUpTo[messageClass], upTo, messageClass);
+            _noneUpTo[messageClass] = upTo;
+            Count -= count;
+            Bytes -= bytes;
+        }
+
+        return count;
     }
 
     private static (long Count, long Bytes) Delete(SqliteCommand command, params ReadOnlySpan<long> values)
