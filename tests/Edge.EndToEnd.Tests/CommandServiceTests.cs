@@ -83,7 +83,7 @@ public sealed class CommandServiceTests : IDisposable
 
     private static long Seq(Seen message) => JsonDocument.Parse(message.Payload).RootElement.GetProperty("seq").GetInt64();
 
-    private static (bool Ok, string Message) Ask(int port, string command, string payload)
+    internal static (bool Ok, string Message) Ask(int port, string command, string payload)
     {
         string answer = TryAsk(port, command, payload, seconds: 10) ?? throw new InvalidOperationException($"no answer to {command}");
         JsonElement root = JsonDocument.Parse(answer).RootElement;

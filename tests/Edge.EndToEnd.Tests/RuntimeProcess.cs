@@ -64,11 +64,14 @@ internal sealed partial class RuntimeProcess : IDisposable
 
     internal static RuntimeProcess Start(IReadOnlyDictionary<string, string?> environment, params string[] args) => new(args, environment);
 
-    /// <summary>On a disk that takes so long to force anything: strace holds those calls up. Needs strace.</summary>
-    internal static RuntimeProcess StartWithSlowDisk(TimeSpan forced, params string[] args) => new(
+    /// <summary>On a disk that takes long over some calls: strace holds those up. Needs strace.</summary>
+    /// <param name="calls">Which, separated by commas; <c>:when=100+300</c> behind them for some of each thread's only.</param>
+    /// <param name="delay">How long.</param>
+    /// <param name="args">The program's.</param>
+    internal static RuntimeProcess StartWithSlowDisk(string calls, TimeSpan delay, params string[] args) => new(
         args,
         new Dictionary<string, string?>(),
-        "strace", "-D", "-f", "--seccomp-bpf", "-o", "/dev/null", "-e", "trace=fsync,fdatasync", "-e", $"inject=fsync,fdatasync:delay_enter={(long)forced.TotalMicroseconds}");
+        "strace", "-D", "-f", "--seccomp-bpf", "-o", "/dev/null", "-e", $"trace={calls.Split(':')[0]}", "-e", $"inject={calls.Split(':')[0]}:delay_enter={(long)delay.TotalMicroseconds}{calls[calls.Split(':')[0].Length..]}");
 
     internal async Task<int> ExitAsync(int secondsMax = 60)
     {

@@ -76,7 +76,7 @@ public sealed class StreamHostTests
         {
             _failAt = new Queue<int>(failAt);
             _isLive = isLive;
-            Host = new StreamHost((_, anew) => Open(clock, anew), clock, NullLogger.Instance);
+            Host = new StreamHost((_, anew) => Open(clock, anew), () => { }, clock, NullLogger.Instance);
         }
 
         internal StreamHost Host { get; }

@@ -19,9 +19,9 @@ internal sealed class EdgeService : IDisposable
     private readonly EdgeConfig _config;
     private readonly TimeProvider _clock;
     private readonly ILogger _log;
-    private readonly Lock _commitGate = new();
     private readonly StateStore? _store;
     private readonly Outbox _outbox;
+    private readonly TickWriter _writer;
     private readonly StreamOpener _opener;
     private readonly List<StreamHost> _hosts = [];
     private readonly List<IDisposable> _telemetry = [];
@@ -47,14 +47,15 @@ internal sealed class EdgeService : IDisposable
         _started = clock.GetTimestamp();
         _store = config.StateFolder is null ? null : StateStore.Open(config.StateFolder, config.Durability, config.Mqtt.Outbox.AgeMax, clock, InfoMessage.BootId(), log);
         _outbox = new Outbox(config.Mqtt.Outbox.SizeMaxBytes, _store);
-        _opener = new StreamOpener(config, _store, before ?? new Dictionary<string, SavedStream>(), CommitAsync, clock, log);
         _sources = config.Streams.ToDictionary(stream => stream.Name, StreamOpener.Source);
+        _writer = new TickWriter(_store, _outbox, _sources, log);
+        _opener = new StreamOpener(config, _store, before ?? new Dictionary<string, SavedStream>(), _writer.CommitAsync, clock, log);
         var problems = new List<string>();
         foreach (StreamConfig stream in config.Streams)
         {
             try
             {
-                _hosts.Add(new StreamHost((lastSeq, anew) => _opener.Open(stream, lastSeq, anew), clock, log));
+                _hosts.Add(new StreamHost((lastSeq, anew) => _opener.Open(stream, lastSeq, anew), _writer.Flush, clock, log));
             }
             catch (InputException e)
             {
@@ -151,6 +152,7 @@ internal sealed class EdgeService : IDisposable
         }
 
         bool[] ended = await streams.ConfigureAwait(false);
+        await _writer.CompleteAsync().ConfigureAwait(false);
         _outbox.Complete();
 
         // From a stop on, what is still on its way has only so long; without one it has all the time it needs.
@@ -174,6 +176,7 @@ internal sealed class EdgeService : IDisposable
         _telemetry.ForEach(each => each.Dispose());
         _hosts.ForEach(host => host.Dispose());
         _opener.Dispose();
+        _writer.Dispose();
         _store?.Dispose();
     }
 
@@ -208,42 +211,7 @@ internal sealed class EdgeService : IDisposable
     private StreamHost Host(string stream) => _hosts.First(host => host.Stream.Name == stream);
 
     // What is no tick's: an answer, an event of the service itself.
-    private void Publish(MqttMessage message) => _ = _outbox.EnqueueAsync(message, canWait: false, CancellationToken.None).AsTask();
-
-    // A tick: to the store as one, then on its way; without a store straight on its way.
-    private async ValueTask CommitAsync(SensorStream stream, IReadOnlyList<MqttMessage> messages, bool canWait, CancellationToken cancel)
-    {
-        if (_store is null)
-        {
-            foreach (MqttMessage message in messages)
-            {
-                await _outbox.EnqueueAsync(message, canWait, cancel).ConfigureAwait(false);
-            }
-
-            return;
-        }
-
-        if (canWait)
-        {
-            await _outbox.WaitForRoomAsync(cancel).ConfigureAwait(false);
-        }
-
-        // Ids are handed out and queued in the same order: what is delivered up to one of them is delivered.
-        lock (_commitGate)
-        {
-            if (_store.Commit(stream.Name, stream.Seq, stream.Save(), _sources[stream.Name], messages))
-            {
-                _outbox.AddStored(messages);
-                return;
-            }
-        }
-
-        // The disk refuses: what can still be delivered is.
-        foreach (MqttMessage message in messages)
-        {
-            await _outbox.EnqueueAsync(message, canWait: false, cancel).ConfigureAwait(false);
-        }
-    }
+    private void Publish(MqttMessage message) => _outbox.Enqueue(message);
 
     private async Task<bool> RunStreamAsync(StreamHost host, CancellationToken stop)
     {

@@ -13,6 +13,7 @@ internal sealed class StreamHost : IDisposable
     private const int FaultsBeforeAnew = 3;
 
     private readonly Func<long, bool, SensorStream> _open;
+    private readonly Action _settle;
     private readonly ILogger _log;
     private readonly Backoff _backoff;
     private readonly Lock _gate = new();
@@ -21,11 +22,13 @@ internal sealed class StreamHost : IDisposable
     private bool _isOver;
 
     /// <param name="open">Opens the stream where it stood, or, if asked to, anew; it is given the last number that went out, 0 at first.</param>
+    /// <param name="settle">Sees to it that what the stream was is there to be opened; an <see cref="InputException"/> says why that cannot be now.</param>
     /// <param name="clock">Time.</param>
     /// <param name="log">Faults.</param>
-    internal StreamHost(Func<long, bool, SensorStream> open, TimeProvider clock, ILogger log)
+    internal StreamHost(Func<long, bool, SensorStream> open, Action settle, TimeProvider clock, ILogger log)
     {
         _open = open;
+        _settle = settle;
         _log = log;
         _backoff = new Backoff(TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(5), clock);
         Stream = open(0, false);
@@ -197,6 +200,7 @@ internal sealed class StreamHost : IDisposable
 
     private void Replace(bool anew)
     {
+        _settle();
         Stream.Dispose();
         Stream = _open(Stream.Seq, anew);
     }

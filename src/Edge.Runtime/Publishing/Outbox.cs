@@ -59,11 +59,7 @@ internal sealed class Outbox
             {
                 if (!canWait || (_count < AheadMax && _bytes + message.Payload.Length <= _sizeMaxBytes) || _count == 0)
                 {
-                    MakeRoom(message.Payload.Length);
-                    _queues[(int)message.Class].Enqueue((_order++, message));
-                    _bytes += message.Payload.Length;
-                    _count++;
-                    Signal();
+                    Enqueue(message);
                     return;
                 }
 
@@ -71,6 +67,19 @@ internal sealed class Outbox
             }
 
             await changed.WaitAsync(cancel).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Adds a message of who cannot wait.</summary>
+    internal void Enqueue(MqttMessage message)
+    {
+        lock (_gate)
+        {
+            MakeRoom(message.Payload.Length);
+            _queues[(int)message.Class].Enqueue((_order++, message));
+            _bytes += message.Payload.Length;
+            _count++;
+            Signal();
         }
     }
 

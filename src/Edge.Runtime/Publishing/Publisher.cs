@@ -134,7 +134,7 @@ internal sealed class Publisher
             else if (message.Topic == HomeAssistant.BirthTopic && message.Payload.Span.SequenceEqual("online"u8) && Volatile.Read(ref description) is { } again)
             {
                 // Through the outbox: this is the link's own thread, and only one may publish.
-                _ = _outbox.EnqueueAsync(again, canWait: false, CancellationToken.None).AsTask();
+                _outbox.Enqueue(again);
             }
 
             return new ValueTask<bool>(true);
