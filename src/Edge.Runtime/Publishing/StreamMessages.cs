@@ -17,6 +17,11 @@ internal sealed class StreamMessages : IDisposable
     private readonly string _device;
     private readonly string _stream;
     private readonly ModelManifest _manifest;
+    private readonly JsonEncodedText _deviceText;
+    private readonly JsonEncodedText _streamText;
+    private readonly JsonEncodedText _modelText;
+    private readonly JsonEncodedText[] _columns;
+    private readonly JsonEncodedText[] _units;
     private readonly string _model;
     private readonly double _interval;
     private readonly uint _expirySeconds;
@@ -33,11 +38,17 @@ internal sealed class StreamMessages : IDisposable
         _stream = stream;
         _manifest = manifest;
         _model = modelSha256[..6];
+        _deviceText = JsonEncodedText.Encode(device);
+        _streamText = JsonEncodedText.Encode(stream);
+        _modelText = JsonEncodedText.Encode(_model);
+        _columns = [.. manifest.Columns.Select(column => JsonEncodedText.Encode(column))];
+        _units = [.. manifest.Units.Select(unit => JsonEncodedText.Encode(unit))];
         _interval = interval;
         _expirySeconds = (uint)Math.Clamp(expiry.TotalSeconds, 1, uint.MaxValue);
         _horizons = manifest.Outputs.Select(output => output.TicksAhead).Distinct().Order().ToArray();
+        List<ModelOutput> outputs = [.. manifest.Outputs];
         _outputsOfColumn = Enumerable.Range(0, manifest.Columns.Count)
-            .Select(column => _horizons.Select(ticks => IndexOf(manifest.Outputs, new ModelOutput(column, ticks))).ToArray())
+            .Select(column => _horizons.Select(ticks => outputs.IndexOf(new ModelOutput(column, ticks))).ToArray())
             .ToArray();
         _readingTopic = Topics.Reading(device, stream);
         _forecastTopic = Topics.Forecast(device, stream);
@@ -63,19 +74,19 @@ internal sealed class StreamMessages : IDisposable
             WriteRounded(reading.ClockJump.TotalSeconds);
         }
 
-        _json.WriteStartObject("channels");
+        _json.WriteStartObject(JsonName.Channels);
         for (int i = 0; i < _manifest.Columns.Count; i++)
         {
             Quality quality = reading.Quality[i];
-            _json.WriteStartObject(_manifest.Columns[i]);
-            _json.WriteString("unit", _manifest.Units[i]);
+            _json.WriteStartObject(_columns[i]);
+            _json.WriteString(JsonName.Unit, _units[i]);
             if (quality is Quality.Good or Quality.Held or Quality.Stuck)
             {
-                _json.WriteNumber("value", reading.Values[i]);
+                _json.WriteNumber(JsonName.Value, reading.Values[i]);
             }
             else
             {
-                _json.WriteNull("value");
+                _json.WriteNull(JsonName.Value);
             }
 
             if (quality != Quality.Good)
@@ -93,14 +104,14 @@ internal sealed class StreamMessages : IDisposable
     internal MqttMessage Forecast(long seq, DateTime time, Forecaster forecaster)
     {
         Begin(seq, time);
-        _json.WriteStartArray("horizon_seconds");
+        _json.WriteStartArray(JsonName.Horizon);
         foreach (int ticks in _horizons)
         {
             WriteRounded(ticks * _manifest.PeriodSeconds);
         }
 
         _json.WriteEndArray();
-        _json.WriteStartObject("channels");
+        _json.WriteStartObject(JsonName.Channels);
         for (int column = 0; column < _manifest.Columns.Count; column++)
         {
             int[] outputs = _outputsOfColumn[column];
@@ -109,16 +120,16 @@ internal sealed class StreamMessages : IDisposable
                 continue;
             }
 
-            _json.WriteStartObject(_manifest.Columns[column]);
-            _json.WriteString("unit", _manifest.Units[column]);
-            WriteSeries("value", outputs, forecaster, 0);
-            WriteSeries("low", outputs, forecaster, -1);
-            WriteSeries("high", outputs, forecaster, 1);
+            _json.WriteStartObject(_columns[column]);
+            _json.WriteString(JsonName.Unit, _units[column]);
+            WriteSeries(JsonName.Value, outputs, forecaster, 0);
+            WriteSeries(JsonName.Low, outputs, forecaster, -1);
+            WriteSeries(JsonName.High, outputs, forecaster, 1);
             _json.WriteEndObject();
         }
 
         _json.WriteEndObject();
-        _json.WriteNumber("interval", _interval);
+        _json.WriteNumber(JsonName.Interval, _interval);
         return End(_forecastTopic, MessageClass.Forecast, seq);
     }
 
@@ -134,11 +145,11 @@ internal sealed class StreamMessages : IDisposable
         _json.WriteNumber("threshold", 1);
         _json.WriteString("severity", anomaly.Severity);
         _json.WriteString("message", anomaly.Message);
-        _json.WriteStartObject("channels");
+        _json.WriteStartObject(JsonName.Channels);
         foreach (AnomalyChannel channel in anomaly.Channels)
         {
-            _json.WriteStartObject(_manifest.Columns[channel.Column]);
-            _json.WriteString("unit", _manifest.Units[channel.Column]);
+            _json.WriteStartObject(_columns[channel.Column]);
+            _json.WriteString(JsonName.Unit, _units[channel.Column]);
             if (double.IsNaN(channel.Actual))
             {
                 _json.WriteNull("actual");
@@ -179,7 +190,7 @@ internal sealed class StreamMessages : IDisposable
         _json.WriteStartObject("sensors");
         for (int i = 0; i < _manifest.Columns.Count; i++)
         {
-            _json.WriteStartObject(_manifest.Columns[i]);
+            _json.WriteStartObject(_columns[i]);
             _json.WriteString("quality", Name(reading.Quality[i]));
             if (reading.Faults[i] is { } fault)
             {
@@ -202,13 +213,13 @@ internal sealed class StreamMessages : IDisposable
         _buffer.ResetWrittenCount();
         _json.Reset();
         _json.WriteStartObject();
-        _json.WriteString("device", _device);
-        _json.WriteString("stream", _stream);
-        _json.WriteNumber("seq", seq);
-        Span<char> text = stackalloc char[TimeFormat.Length];
+        _json.WriteString(JsonName.Device, _deviceText);
+        _json.WriteString(JsonName.Stream, _streamText);
+        _json.WriteNumber(JsonName.Seq, seq);
+        Span<byte> text = stackalloc byte[TimeFormat.Length];
         time.TryFormat(text, out int length, TimeFormat, CultureInfo.InvariantCulture);
-        _json.WriteString("time", text[..length]);
-        _json.WriteString("model", _model);
+        _json.WriteString(JsonName.Time, text[..length]);
+        _json.WriteString(JsonName.Model, _modelText);
     }
 
     private MqttMessage End(string topic, MessageClass messageClass, long seq, int qualityOfService = 1, bool retain = false)
@@ -229,7 +240,7 @@ internal sealed class StreamMessages : IDisposable
     }
 
     // side: 0 the forecast, -1 and 1 the ends of its interval.
-    private void WriteSeries(string name, int[] outputs, Forecaster forecaster, int side)
+    private void WriteSeries(JsonEncodedText name, int[] outputs, Forecaster forecaster, int side)
     {
         _json.WriteStartArray(name);
         foreach (int output in outputs)
@@ -268,7 +279,7 @@ internal sealed class StreamMessages : IDisposable
     // Seven significant digits: what a float32 output carries.
     private void WriteRounded(double value)
     {
-        Span<char> text = stackalloc char[32];
+        Span<byte> text = stackalloc byte[32];
         value.TryFormat(text, out int length, "G7", CultureInfo.InvariantCulture);
         _json.WriteRawValue(text[..length], skipInputValidation: true);
     }
@@ -282,17 +293,4 @@ internal sealed class StreamMessages : IDisposable
         Quality.Stuck => "stuck",
         _ => "missing",
     };
-
-    private static int IndexOf(IReadOnlyList<ModelOutput> outputs, ModelOutput wanted)
-    {
-        for (int k = 0; k < outputs.Count; k++)
-        {
-            if (outputs[k] == wanted)
-            {
-                return k;
-            }
-        }
-
-        return -1;
-    }
 }

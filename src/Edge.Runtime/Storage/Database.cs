@@ -13,9 +13,9 @@ internal sealed class Database : IDisposable
 
     private readonly SqliteConnection _connection;
     private readonly bool _everyTick;
-    private readonly SqliteCommand _begin;
-    private readonly SqliteCommand _commit;
-    private readonly SqliteCommand _rollback;
+    private readonly Statement _begin;
+    private readonly Statement _commit;
+    private readonly Statement _rollback;
 
     /// <summary>Opens the file, makes what is missing in it, and looks it over.</summary>
     /// <param name="path">The file.</param>
@@ -26,9 +26,9 @@ internal sealed class Database : IDisposable
     {
         _everyTick = everyTick;
         _connection = Connect(path);
-        _begin = Prepare("BEGIN IMMEDIATE");
-        _commit = Prepare("COMMIT");
-        _rollback = Prepare("ROLLBACK");
+        _begin = PrepareHot("BEGIN IMMEDIATE");
+        _commit = PrepareHot("COMMIT");
+        _rollback = PrepareHot("ROLLBACK");
         try
         {
             // Only a new file takes the first of these.
@@ -80,23 +80,26 @@ internal sealed class Database : IDisposable
     /// <summary>Does all of it or, where it throws, nothing.</summary>
     internal void Atomically(Action work)
     {
-        Run(_begin);
+        _begin.Run();
         try
         {
             work();
-            Run(_commit);
+            _commit.Run();
         }
         catch (Exception)
         {
             // A full disk may have rolled it back already.
             if (raw.sqlite3_get_autocommit(_connection.Handle) == 0)
             {
-                Run(_rollback);
+                _rollback.Run();
             }
 
             throw;
         }
     }
+
+    /// <summary>Prepares what every tick runs.</summary>
+    internal Statement PrepareHot(string text) => new(_connection, text);
 
     internal SqliteCommand Prepare(string text, params ReadOnlySpan<string> parameters)
     {

@@ -106,9 +106,8 @@ internal sealed partial class StateStore
     private void OpenTables(long afterId)
     {
         _outbox = new StoredOutbox(_database, afterId, _clock, _log);
-        _saveStream = _database.Prepare(
-            "INSERT INTO stream(name, seq, snapshot, source, sum) VALUES ($name, $seq, $snapshot, $source, $sum) ON CONFLICT(name) DO UPDATE SET seq = $seq, snapshot = $snapshot, source = $source, sum = $sum",
-            "$name", "$seq", "$snapshot", "$source", "$sum");
+        _saveStream = _database.PrepareHot(
+            "INSERT INTO stream(name, seq, snapshot, source, sum) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT(name) DO UPDATE SET seq = ?2, snapshot = ?3, source = ?4, sum = ?5");
         _reserved.Clear();
         SettleNumbers(_bootId);
     }

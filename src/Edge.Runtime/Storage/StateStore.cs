@@ -26,7 +26,7 @@ internal sealed partial class StateStore : IDisposable
     private readonly string _bootId;
     private Database _database;
     private StoredOutbox _outbox;
-    private SqliteCommand _saveStream;
+    private Statement _saveStream;
     private bool _isClosed;
     private readonly TimeSpan _durability;
     private readonly TimeProvider _clock;
@@ -134,7 +134,7 @@ internal sealed partial class StateStore : IDisposable
                 Action? committed = null;
                 _database.Atomically(() =>
                 {
-                    Database.Run(_saveStream, stream, seq, snapshot, source, Checksum.Of(snapshot));
+                    SaveStream(stream, seq, snapshot, source);
                     committed = _outbox.Write(messages);
                 });
                 committed!();
@@ -222,6 +222,16 @@ internal sealed partial class StateStore : IDisposable
 
             return names;
         }
+    }
+
+    private void SaveStream(string stream, long seq, byte[] snapshot, string source)
+    {
+        _saveStream.Bind(1, stream);
+        _saveStream.Bind(2, seq);
+        _saveStream.Bind(3, snapshot);
+        _saveStream.Bind(4, source);
+        _saveStream.Bind(5, Checksum.Of(snapshot));
+        _saveStream.Run();
     }
 
     private void SayBroken(SqliteException e)

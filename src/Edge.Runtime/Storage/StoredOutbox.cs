@@ -12,7 +12,7 @@ internal sealed class StoredOutbox : IDisposable
     private readonly Database _database;
     private readonly TimeProvider _clock;
     private readonly ILogger _log;
-    private readonly SqliteCommand _add;
+    private readonly Statement _add;
     private readonly SqliteCommand _forget;
     // By class, the id up to which none waits any more: who looks for the oldest need not read past all others.
     private readonly long[] _noneUpTo = new long[3];
@@ -29,9 +29,8 @@ internal sealed class StoredOutbox : IDisposable
         _database = database;
         _clock = clock;
         _log = log;
-        _add = database.Prepare(
-            "INSERT INTO outbox(class, topic, payload, qos, retain, content_type, expiry, seq, model, created, sum) VALUES ($class, $topic, $payload, $qos, $retain, $content_type, $expiry, $seq, $model, $created, $sum)",
-            "$class", "$topic", "$payload", "$qos", "$retain", "$content_type", "$expiry", "$seq", "$model", "$created", "$sum");
+        _add = database.PrepareHot(
+            "INSERT INTO outbox(class, topic, payload, qos, retain, content_type, expiry, seq, model, created, sum) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)");
         _forget = database.Prepare("DELETE FROM outbox WHERE id <= $id RETURNING length(payload)", "$id");
         using SqliteCommand count = database.Prepare("SELECT COUNT(*), COALESCE(SUM(length(payload)), 0), (SELECT COALESCE(MAX(seq), 0) FROM sqlite_sequence WHERE name = 'outbox') FROM outbox");
         using SqliteDataReader row = count.ExecuteReader();
@@ -60,15 +59,11 @@ internal sealed class StoredOutbox : IDisposable
     internal Action Write(IReadOnlyList<MqttMessage> messages)
     {
         long bytes = 0;
-        foreach (MqttMessage message in messages)
+        long now = _clock.GetUtcNow().ToUnixTimeSeconds();
+        for (int i = 0; i < messages.Count; i++)
         {
-            byte[] payload = message.Payload.ToArray();
-            Database.Run(
-                _add, (int)message.Class, message.Topic, payload, message.QualityOfService, message.Retain ? 1 : 0, message.ContentType,
-                message.ExpirySeconds is { } expiry ? (long)expiry : null, Property(message, "seq"), Property(message, "model"), _clock.GetUtcNow().ToUnixTimeSeconds(),
-                Checksum.Of(payload));
-            message.Id = LastId = _database.LastId;
-            bytes += payload.Length;
+            Add(messages[i], now);
+            bytes += messages[i].Payload.Length;
         }
 
         long upTo = _deliveredUpTo;
@@ -202,6 +197,23 @@ internal sealed class StoredOutbox : IDisposable
         return count;
     }
 
+    private void Add(MqttMessage message, long created)
+    {
+        _add.Bind(1, (int)message.Class);
+        _add.Bind(2, message.Topic);
+        _add.Bind(3, message.Payload.Span);
+        _add.Bind(4, message.QualityOfService);
+        _add.Bind(5, message.Retain ? 1 : 0);
+        _add.Bind(6, message.ContentType);
+        _add.Bind(7, message.ExpirySeconds);
+        _add.Bind(8, Property(message, "seq"));
+        _add.Bind(9, Property(message, "model"));
+        _add.Bind(10, created);
+        _add.Bind(11, Checksum.Of(message.Payload.Span));
+        _add.Run();
+        message.Id = LastId = _database.LastId;
+    }
+
     private static (long Count, long Bytes) Delete(SqliteCommand command, params ReadOnlySpan<long> values)
     {
         for (int i = 0; i < values.Length; i++)
@@ -250,11 +262,11 @@ internal sealed class StoredOutbox : IDisposable
 
     private static string? Property(MqttMessage message, string key)
     {
-        foreach (KeyValuePair<string, string> property in message.UserProperties)
+        for (int i = 0; i < message.UserProperties.Count; i++)
         {
-            if (property.Key == key)
+            if (message.UserProperties[i].Key == key)
             {
-                return property.Value;
+                return message.UserProperties[i].Value;
             }
         }
 
