@@ -112,7 +112,7 @@ internal static class SensorsBenchmark
             double median = off.Order().ElementAt(off.Length / 2);
             double[] sorted = [.. off.Select(phase => Math.Abs(phase - median) * Period.TotalMilliseconds).Order()];
             Console.WriteLine(
-                $"{_name}: {sorted.Length} rows, {Length / Period - sorted.Length:0} lost, {Stream.Health.MissedTicks - _missedBefore} without usable values; "
+                $"{_name}: {sorted.Length} rows, {Math.Max(0, Length / Period - sorted.Length):0} lost, {Stream.Health.MissedTicks - _missedBefore} without usable values; "
                 + $"jitter {sorted[sorted.Length / 2]:0.00} ms (median), {sorted[(int)(sorted.Length * 0.99)]:0.00} ms (99 %), {sorted[^1]:0.00} ms (worst)");
         }
 

@@ -5,7 +5,8 @@ namespace Edge.Runtime.Updates;
 /// <summary>Files that are there whole or not at all, whenever the power goes: written beside, forced, renamed, and the folder forced.</summary>
 internal static partial class DurableFile
 {
-    private const int OpenDirectory = 0x10000;
+    // The one flag that is the same on every processor: the number that says "only a folder" on x86 means direct I/O on ARM, which folders refuse.
+    private const int OpenReadOnly = 0;
 
     /// <exception cref="InputException">It cannot be written; what was there is as it was.</exception>
     internal static void Write(string path, ReadOnlySpan<byte> bytes)
@@ -31,7 +32,7 @@ internal static partial class DurableFile
     // .NET has no way to: a rename is on the card when its folder is.
     private static void ForceFolder(string folder)
     {
-        int handle = Open(folder, OpenDirectory);
+        int handle = Open(folder, OpenReadOnly);
         if (handle < 0)
         {
             throw new IOException($"Folder '{folder}' cannot be opened: {Marshal.GetLastPInvokeErrorMessage()}.");
