@@ -99,6 +99,9 @@ internal sealed class MqttRowSensor : ISensor
     public void Dispose()
     {
         _arrivals.Writer.TryComplete();
+
+        // Before the connection hears that a message was not taken, which it would call a loss.
+        _input?.Dispose();
         while (_arrivals.Reader.TryRead(out Arrival? waiting))
         {
             waiting.Done.SetResult(false);
@@ -106,7 +109,6 @@ internal sealed class MqttRowSensor : ISensor
 
         _taken?.Done.SetResult(false);
         _taken = null;
-        _input?.Dispose();
     }
 
     // What the broker retained is a row from before this session.
