@@ -8,7 +8,7 @@ namespace Edge.Runtime.Mqtt.Mosquitto;
 /// acknowledgement is queued before its callback and written by the loop, that is, after the callback: what holds that up holds up
 /// the acknowledgement. The native client is freed when both the loop has ended and the link is disposed.
 /// </summary>
-internal sealed class MosquittoLink : IMqttLink
+internal sealed partial class MosquittoLink : IMqttLink
 {
     private const int LoopTimeoutMs = 1000;
     private const int ReasonRefusedFrom = 0x80;
@@ -322,94 +322,5 @@ internal sealed class MosquittoLink : IMqttLink
         {
             throw new MqttLinkException($"libmosquitto failed at {doing}: {NativeMethods.Error(code)}.");
         }
-    }
-
-    private static MosquittoLink Of(nint handle) => (MosquittoLink)GCHandle.FromIntPtr(handle).Target!;
-
-    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
-    private static void HandleConnect(nint client, nint handle, int reason, int flags, nint properties)
-    {
-        MosquittoLink link = Of(handle);
-        if (reason != 0)
-        {
-            var refused = new MqttRefusedException(
-                $"{link.Broker} refuses the connection{(link._options.Username is { } user ? $" of user '{user}'" : "")}: {NativeMethods.Reason(reason)}. Check mqtt.username and mqtt.password.");
-            link._connected.TrySetException(refused);
-            link.Close(refused.Message);
-            return;
-        }
-
-        if (NativeMethods.PropertyReadInt16(properties, NativeMethods.PropertyReceiveMaximum, out ushort receiveMaximum, skipFirst: false) != 0)
-        {
-            link.ReceiveMaximum = receiveMaximum;
-        }
-
-        link._connected.TrySetResult();
-    }
-
-    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
-    private static void HandleDisconnect(nint client, nint handle, int reason, nint properties)
-    {
-        MosquittoLink link = Of(handle);
-        link.Close(reason == 0 ? "Disconnected." : $"{link.Broker} closed the connection: {(reason >= ReasonRefusedFrom ? NativeMethods.Reason(reason) : NativeMethods.Error(reason))}.");
-    }
-
-    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
-    private static void HandlePublish(nint client, nint handle, int mid, int reason, nint properties)
-    {
-        MosquittoLink link = Of(handle);
-        link.Answer(mid, reason >= ReasonRefusedFrom ? new MqttRefusedException($"{NativeMethods.Reason(reason)}.") : null);
-    }
-
-    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
-    private static unsafe void HandleSubscribe(nint client, nint handle, int mid, int count, int* granted, nint properties) =>
-        Of(handle).Answer(mid, count < 1 || granted[0] >= SubscribeRefusedFrom ? new MqttRefusedException("The broker refuses the subscription.") : null);
-
-    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
-    private static unsafe void HandleMessage(nint client, nint handle, NativeMethods.NativeMessage* message, nint properties)
-    {
-        MosquittoLink link = Of(handle);
-        byte[] payload = new ReadOnlySpan<byte>((void*)message->Payload, message->PayloadLength).ToArray();
-        string? responseTopic = null;
-        byte[] correlation = [];
-        if (NativeMethods.PropertyReadString(properties, NativeMethods.PropertyResponseTopic, out nint text, skipFirst: false) != 0)
-        {
-            responseTopic = Marshal.PtrToStringUTF8(text);
-            NativeMemory.Free((void*)text);
-        }
-
-        if (NativeMethods.PropertyReadBinary(properties, NativeMethods.PropertyCorrelationData, out nint data, out ushort length, skipFirst: false) != 0)
-        {
-            correlation = new ReadOnlySpan<byte>((void*)data, length).ToArray();
-            NativeMemory.Free((void*)data);
-        }
-
-        link.Take(new MqttReceived(Marshal.PtrToStringUTF8(message->Topic) ?? "", payload, message->Retain != 0, responseTopic, correlation));
-    }
-
-    private void Take(MqttReceived message)
-    {
-        if (Volatile.Read(ref _isClosed))
-        {
-            // What came behind a message that was not taken must not overtake it.
-            return;
-        }
-
-        string why = "A message was not taken.";
-        try
-        {
-            if (Received?.Invoke(message).AsTask().GetAwaiter().GetResult() != false)
-            {
-                return;
-            }
-        }
-        catch (Exception e)
-        {
-            why = $"A message on '{message.Topic}' could not be taken: a bug of ours ({e.GetType().Name}): {e.Message}";
-        }
-
-        // Its acknowledgement stands in the queue already.
-        _ = NativeMethods.Shutdown(NativeMethods.Socket(_client), how: 2);
-        Close(why);
     }
 }
