@@ -69,9 +69,9 @@ public sealed class DiskTests : IDisposable
 
     // One that takes most of a second to force anything, and one whose writes stall now and then, as a card's do that tidies itself up.
     [SlowDiskTheory]
-    [InlineData("fsync,fdatasync", 0.8)]
-    [InlineData("pwrite64:when=100+300", 1.5)]
-    public async Task A_slow_disk_loses_no_tick_of_a_live_stream(string calls, double seconds)
+    [InlineData("fsync,fdatasync", "1+", 0.8)]
+    [InlineData("pwrite64", "100+300", 1.5)]
+    public async Task A_slow_disk_loses_no_tick_of_a_live_stream(string calls, string when, double seconds)
     {
         string chip = Directory.CreateDirectory(Path.Combine(_folder.Path, "sys/class/hwmon/hwmon0")).FullName;
         File.WriteAllText(Path.Combine(chip, "name"), "board\n");
@@ -91,7 +91,7 @@ public sealed class DiskTests : IDisposable
             streams:
               - { name: climate, model: demo, period: 100ms, channels: { {{channels}} } }
             """);
-        using RuntimeProcess run = RuntimeProcess.StartWithSlowDisk(calls, TimeSpan.FromSeconds(seconds), "run", "--config", config);
+        using RuntimeProcess run = RuntimeProcess.StartWithSlowDisk(calls, when, TimeSpan.FromSeconds(seconds), "run", "--config", config);
         await using Subscriber subscriber = await Subscriber.StartAsync(broker.Port, "edge/house/climate/reading");
         await subscriber.UntilAsync(seen => seen.Count > 20);
         int before = subscriber.All.Count;
@@ -110,7 +110,7 @@ public sealed class DiskTests : IDisposable
         await using TestBroker broker = await TestBroker.StartAsync();
         string config = Config("", broker.Port, "10x");
         File.AppendAllText(config, "\ncommands: [reset]\n");
-        using RuntimeProcess run = RuntimeProcess.StartWithSlowDisk("pwrite64:when=500+60000", TimeSpan.FromSeconds(6), "run", "--config", config);
+        using RuntimeProcess run = RuntimeProcess.StartWithSlowDisk("pwrite64", "500+60000", TimeSpan.FromSeconds(6), "run", "--config", config);
         await using Subscriber subscriber = await Subscriber.StartAsync(broker.Port, "edge/house/climate/reading");
         await subscriber.UntilAsync(seen => seen.Count > 5);
         for (int before = -1; before != subscriber.All.Count; await Task.Delay(500))

@@ -112,15 +112,37 @@ public sealed class MqttLinkContractTests
         second.Received = message => new ValueTask<bool>(Take(message, until: "9") && (received[^1] != "6" || all.TrySetResult()));
         await second.ConnectAsync(default);
         await all.Task.WaitAsync(TimeSpan.FromSeconds(10));
-        Assert.Equal(["1", "2", "2", "3", "4", "5", "6"], received);
+
+        // The first was taken; whether the broker has heard of it before the connection was closed is chance.
+        Assert.Equal(["1", "2"], received.Take(2));
+        Assert.Equal(["2", "3", "4", "5", "6"], received.Skip(2).SkipWhile(payload => payload == "1"));
 
         bool Take(MqttReceived message, string until)
         {
             received.Add(Encoding.UTF8.GetString(message.Payload.Span));
             return received[^1] != until;
         }
+    }
 
-        static MqttLinkOptions InSession(MqttLinkOptions options) => options with { SessionSeconds = 60, Will = null };
+    [Theory]
+    [MemberData(nameof(Links))]
+    public async Task In_a_session_what_comes_to_a_link_that_was_disposed_of_is_not_acknowledged(string library)
+    {
+        await using TestBroker broker = await TestBroker.StartAsync();
+        await using IMqttLink publisher = await ConnectAsync(library, broker.Port, "publisher");
+        var received = new TaskCompletionSource<MqttReceived>();
+        await using (IMqttLink first = await ConnectAsync(library, broker.Port, "receiver", InSession))
+        {
+            first.Received = _ => new ValueTask<bool>(true);
+            await first.SubscribeAsync("t", default);
+        }
+
+        await publisher.PublishAsync(Message("t", "x"));
+        await Task.Delay(300);
+        await using IMqttLink second = Create(library, broker.Port, InSession, "receiver");
+        second.Received = message => new ValueTask<bool>(received.TrySetResult(message));
+        await second.ConnectAsync(default);
+        await received.Task.WaitAsync(TimeSpan.FromSeconds(5));
     }
 
     [Theory]
@@ -368,6 +390,8 @@ public sealed class MqttLinkContractTests
         Assert.DoesNotContain("MQTT", got, StringComparison.Ordinal);
         Assert.DoesNotContain("swordfish", got, StringComparison.Ordinal);
     }
+
+    private static MqttLinkOptions InSession(MqttLinkOptions options) => options with { SessionSeconds = 60, Will = null };
 
     private static MqttMessage Message(string topic, string payload) => new() { Topic = topic, Payload = Encoding.UTF8.GetBytes(payload), Class = MessageClass.Event };
 

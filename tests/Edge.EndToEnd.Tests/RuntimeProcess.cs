@@ -65,13 +65,14 @@ internal sealed partial class RuntimeProcess : IDisposable
     internal static RuntimeProcess Start(IReadOnlyDictionary<string, string?> environment, params string[] args) => new(args, environment);
 
     /// <summary>On a disk that takes long over some calls: strace holds those up. Needs strace.</summary>
-    /// <param name="calls">Which, separated by commas; <c>:when=100+300</c> behind them for some of each thread's only.</param>
+    /// <param name="calls">Which, separated by commas.</param>
+    /// <param name="when">Which of each thread's: <c>100+300</c> for the hundredth and each 300th after it.</param>
     /// <param name="delay">How long.</param>
     /// <param name="args">The program's.</param>
-    internal static RuntimeProcess StartWithSlowDisk(string calls, TimeSpan delay, params string[] args) => new(
+    internal static RuntimeProcess StartWithSlowDisk(string calls, string when, TimeSpan delay, params string[] args) => new(
         args,
         new Dictionary<string, string?>(),
-        "strace", "-D", "-f", "--seccomp-bpf", "-o", "/dev/null", "-e", $"trace={calls.Split(':')[0]}", "-e", $"inject={calls.Split(':')[0]}:delay_enter={(long)delay.TotalMicroseconds}{calls[calls.Split(':')[0].Length..]}");
+        "strace", "-D", "-f", "--seccomp-bpf", "-o", "/dev/null", "-e", $"trace={calls}", "-e", $"inject={calls}:delay_enter={(long)delay.TotalMicroseconds}:when={when}");
 
     internal async Task<int> ExitAsync(int secondsMax = 60)
     {

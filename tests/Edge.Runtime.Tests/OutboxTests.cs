@@ -15,7 +15,7 @@ public sealed class OutboxTests
         MessageClass[] classes = [MessageClass.Event, MessageClass.Reading, MessageClass.Forecast, MessageClass.Reading, MessageClass.Event];
         for (int i = 0; i < classes.Length; i++)
         {
-            await outbox.EnqueueAsync(Message(classes[i], i), canWait: false, default);
+            outbox.Enqueue(Message(classes[i], i));
         }
 
         Assert.Equal(["0", "1", "2", "3", "4"], Drain(outbox));
@@ -27,12 +27,12 @@ public sealed class OutboxTests
         var outbox = new Outbox(60);
         for (int i = 0; i < 6; i++)
         {
-            await outbox.EnqueueAsync(Message((MessageClass)(i % 3), i), canWait: false, default);
+            outbox.Enqueue(Message((MessageClass)(i % 3), i));
         }
 
-        await outbox.EnqueueAsync(Message(MessageClass.Event, 6), canWait: false, default);
-        await outbox.EnqueueAsync(Message(MessageClass.Event, 7), canWait: false, default);
-        await outbox.EnqueueAsync(Message(MessageClass.Event, 8), canWait: false, default);
+        outbox.Enqueue(Message(MessageClass.Event, 6));
+        outbox.Enqueue(Message(MessageClass.Event, 7));
+        outbox.Enqueue(Message(MessageClass.Event, 8));
         Assert.Equal([2, 1, 0], outbox.Dropped);
         Assert.Equal(["2", "4", "5", "6", "7", "8"], Drain(outbox));
     }
@@ -41,9 +41,9 @@ public sealed class OutboxTests
     public async Task A_source_that_can_wait_is_held_up_until_there_is_room()
     {
         var outbox = new Outbox(20);
-        await outbox.EnqueueAsync(Message(MessageClass.Reading, 0), canWait: true, default);
-        await outbox.EnqueueAsync(Message(MessageClass.Reading, 1), canWait: true, default);
-        Task third = outbox.EnqueueAsync(Message(MessageClass.Reading, 2), canWait: true, default).AsTask();
+        await outbox.EnqueueAsync(Message(MessageClass.Reading, 0), default);
+        await outbox.EnqueueAsync(Message(MessageClass.Reading, 1), default);
+        Task third = outbox.EnqueueAsync(Message(MessageClass.Reading, 2), default).AsTask();
         await Task.Delay(20);
         Assert.False(third.IsCompleted);
         Assert.True(outbox.TryDequeue(out _));
@@ -56,7 +56,7 @@ public sealed class OutboxTests
     public async Task A_message_larger_than_the_outbox_still_passes()
     {
         var outbox = new Outbox(5);
-        await outbox.EnqueueAsync(Message(MessageClass.Event, 0), canWait: true, default).AsTask().WaitAsync(TimeSpan.FromSeconds(5));
+        await outbox.EnqueueAsync(Message(MessageClass.Event, 0), default).AsTask().WaitAsync(TimeSpan.FromSeconds(5));
         Assert.Equal(["0"], Drain(outbox));
     }
 
@@ -65,7 +65,7 @@ public sealed class OutboxTests
     {
         var outbox = new Outbox(1 << 20);
         Task<bool> waiting = outbox.WaitAsync(default).AsTask();
-        await outbox.EnqueueAsync(Message(MessageClass.Event, 0), canWait: false, default);
+        outbox.Enqueue(Message(MessageClass.Event, 0));
         Assert.True(await waiting.WaitAsync(TimeSpan.FromSeconds(5)));
         outbox.Complete();
         Assert.True(await outbox.WaitAsync(default));

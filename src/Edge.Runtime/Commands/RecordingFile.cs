@@ -61,7 +61,7 @@ internal sealed class RecordingFile : IDisposable
     {
         try
         {
-            _csv.WriteField(reading.Time.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture));
+            _csv.WriteField(reading.Time.ToString(Timestamp.Format, CultureInfo.InvariantCulture));
             for (int i = 0; i < reading.Values.Length; i++)
             {
                 _csv.WriteField(reading.Quality[i].IsMeasured() ? reading.Values[i].ToString("G9", CultureInfo.InvariantCulture) : "");

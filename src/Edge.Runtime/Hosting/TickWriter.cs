@@ -53,7 +53,14 @@ internal sealed class TickWriter : IDisposable
         {
             foreach (MqttMessage message in messages)
             {
-                await _outbox.EnqueueAsync(message, canWait, cancel).ConfigureAwait(false);
+                if (canWait)
+                {
+                    await _outbox.EnqueueAsync(message, cancel).ConfigureAwait(false);
+                }
+                else
+                {
+                    _outbox.Enqueue(message);
+                }
             }
 
             return;
@@ -76,7 +83,7 @@ internal sealed class TickWriter : IDisposable
         var flushed = new Tick("", 0, [], []) { Flushed = new ManualResetEventSlim() };
         if (!_ended.Task.IsCompleted && (!_owed.Writer.TryWrite(flushed) || !flushed.Flushed.Wait(DiskWait)))
         {
-            throw new InputException($"State '{_store!.Path}' does not answer: the disk is stalled.");
+            throw new InputException($"State '{_store!.Path}' does not answer: the disk is stalled. Try again once it answers; if it never does, replace it.");
         }
     }
 

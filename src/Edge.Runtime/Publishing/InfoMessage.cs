@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
 using Edge.Runtime.Mqtt;
+using Edge.Runtime.Sensors;
 using Edge.Runtime.Streams;
 
 namespace Edge.Runtime.Publishing;
@@ -52,7 +53,7 @@ internal static class InfoMessage
         {
             json.WriteStartObject();
             json.WriteString("device", device);
-            json.WriteString("time", now.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture));
+            json.WriteString("time", now.UtcDateTime.ToString(Timestamp.Format, CultureInfo.InvariantCulture));
             json.WriteString("version", Version);
             json.WriteString("boot_id", BootId());
             json.WriteNumber("uptime_seconds", Math.Round(uptime.TotalSeconds, 1));

@@ -49,15 +49,15 @@ internal sealed class Outbox
     /// <summary>Messages given up for want of room, by class.</summary>
     internal long[] Dropped => _store is null ? _dropped : [.. _dropped.Zip(_store.GivenUp, (memory, stored) => memory + stored)];
 
-    /// <summary>Adds a message, waiting for room first if the source can wait.</summary>
-    internal async ValueTask EnqueueAsync(MqttMessage message, bool canWait, CancellationToken cancel)
+    /// <summary>Adds a message of who can wait, once there is room.</summary>
+    internal async ValueTask EnqueueAsync(MqttMessage message, CancellationToken cancel)
     {
         while (true)
         {
             Task changed;
             lock (_gate)
             {
-                if (!canWait || (_count < AheadMax && _bytes + message.Payload.Length <= _sizeMaxBytes) || _count == 0)
+                if ((_count < AheadMax && _bytes + message.Payload.Length <= _sizeMaxBytes) || _count == 0)
                 {
                     Enqueue(message);
                     return;
@@ -70,7 +70,7 @@ internal sealed class Outbox
         }
     }
 
-    /// <summary>Adds a message of who cannot wait.</summary>
+    /// <summary>Adds a message of who cannot wait; what is given up for it is counted.</summary>
     internal void Enqueue(MqttMessage message)
     {
         lock (_gate)

@@ -12,8 +12,6 @@ namespace Edge.Runtime.Publishing;
 /// <summary>Writes one stream's messages as docs/mqtt.md says: the same ticks give the same bytes.</summary>
 internal sealed class StreamMessages : IDisposable
 {
-    private const string TimeFormat = "yyyy-MM-dd'T'HH:mm:ss.fff'Z'";
-
     private readonly string _device;
     private readonly string _stream;
     private readonly ModelManifest _manifest;
@@ -140,7 +138,7 @@ internal sealed class StreamMessages : IDisposable
         _json.WriteString("event", anomaly.Change is AnomalyChange.Closed or AnomalyChange.Accepted or AnomalyChange.Silenced ? "closed" : anomaly.Change == AnomalyChange.Opened ? "opened" : "updated");
         _json.WriteString("kind", anomaly.Cause == AnomalyCause.Sensor ? "sensor" : "process");
         _json.WriteString("cause", anomaly.Cause switch { AnomalyCause.Surprise => "surprise", AnomalyCause.Pull => "pull", AnomalyCause.Relation => "relation", AnomalyCause.Level => "level", _ => "sensor" });
-        _json.WriteString("started", anomaly.Started.ToString(TimeFormat, CultureInfo.InvariantCulture));
+        _json.WriteString("started", anomaly.Started.ToString(Timestamp.Format, CultureInfo.InvariantCulture));
         WriteRounded("score", anomaly.Score);
         _json.WriteNumber("threshold", 1);
         _json.WriteString("severity", anomaly.Severity);
@@ -216,8 +214,8 @@ internal sealed class StreamMessages : IDisposable
         _json.WriteString(JsonName.Device, _deviceText);
         _json.WriteString(JsonName.Stream, _streamText);
         _json.WriteNumber(JsonName.Seq, seq);
-        Span<byte> text = stackalloc byte[TimeFormat.Length];
-        time.TryFormat(text, out int length, TimeFormat, CultureInfo.InvariantCulture);
+        Span<byte> text = stackalloc byte[Timestamp.Format.Length];
+        time.TryFormat(text, out int length, Timestamp.Format, CultureInfo.InvariantCulture);
         _json.WriteString(JsonName.Time, text[..length]);
         _json.WriteString(JsonName.Model, _modelText);
     }

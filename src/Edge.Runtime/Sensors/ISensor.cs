@@ -58,6 +58,9 @@ internal interface ISensor : IDisposable
     /// <summary>Whether the source can wait: recorded rows can, the world cannot.</summary>
     bool CanWait { get; }
 
+    /// <summary>Whether its rows are a recording, which gives the same again whatever comes of them.</summary>
+    bool IsRecorded => CanWait;
+
     /// <summary>Whether the next row is there at once, and can be had again: then several rows may be committed together.</summary>
     bool IsUnpaced => false;
 
@@ -70,7 +73,7 @@ internal interface ISensor : IDisposable
     /// <returns>False when there will be no more.</returns>
     ValueTask<bool> ReadAsync(Reading into, CancellationToken cancel);
 
-    /// <summary>Says that every row so far is kept: it need not be given again.</summary>
+    /// <summary>Says to a source that can wait that every row so far has been taken over: it need not be given again.</summary>
     void Committed()
     {
     }

@@ -5,6 +5,9 @@ namespace Edge.Runtime.Sensors;
 /// <summary>Times as sources write them: RFC 3339 and its relatives, or seconds or milliseconds since 1970. Years 1900 to 2999; what is beyond is no time.</summary>
 internal static class Timestamp
 {
+    /// <summary>As this program writes them, to the millisecond, UTC.</summary>
+    internal const string Format = "yyyy-MM-dd'T'HH:mm:ss.fff'Z'";
+
     // Seconds beyond this would lie past the year 5000: they are milliseconds.
     private const double SecondsMax = 1e11;
 

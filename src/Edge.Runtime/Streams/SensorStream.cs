@@ -130,7 +130,7 @@ internal sealed partial class SensorStream : IDisposable
     };
 
     /// <summary>Whether its source gives the same rows again, whatever comes of them.</summary>
-    internal bool IsRecorded => _sensor.CanWait && _config.Source is not MqttSourceConfig;
+    internal bool IsRecorded => _sensor.IsRecorded;
 
     /// <summary>Runs until the source ends or <paramref name="cancel"/> says stop.</summary>
     internal Task RunAsync(CancellationToken cancel) => RunAsync(cancel, cancel);

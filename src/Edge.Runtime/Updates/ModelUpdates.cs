@@ -7,6 +7,7 @@ using Edge.Runtime.Engines.Int8;
 using Edge.Runtime.Hosting;
 using Edge.Runtime.Mqtt;
 using Edge.Runtime.Publishing;
+using Edge.Runtime.Sensors;
 using Edge.Runtime.Storage;
 using Edge.Runtime.Streams;
 using Microsoft.Extensions.Logging;
@@ -298,7 +299,7 @@ internal sealed class ModelUpdates
             json.WriteStartObject();
             json.WriteString("device", _device);
             json.WriteString("stream", stream);
-            json.WriteString("time", _clock.GetUtcNow().UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture));
+            json.WriteString("time", _clock.GetUtcNow().UtcDateTime.ToString(Timestamp.Format, CultureInfo.InvariantCulture));
             json.WriteString("event", change);
             json.WriteString("model_sha256", sha256);
             if (ratio is { } value && double.IsFinite(value))

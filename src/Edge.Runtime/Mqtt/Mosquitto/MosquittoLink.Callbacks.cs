@@ -71,27 +71,26 @@ internal sealed partial class MosquittoLink
 
     private void Take(MqttReceived message)
     {
-        if (Volatile.Read(ref _isClosed))
+        // What came behind a message that was not taken must not overtake it.
+        string? why = Volatile.Read(ref _isClosed) ? "Closed." : TryTake(message);
+        if (why is not null)
         {
-            // What came behind a message that was not taken must not overtake it.
-            return;
+            // Its acknowledgement stands in the queue already.
+            _ = NativeMethods.Shutdown(NativeMethods.Socket(_client), how: 2);
+            Close(why);
         }
+    }
 
-        string why = "A message was not taken.";
+    // Why it was not taken, or null.
+    private string? TryTake(MqttReceived message)
+    {
         try
         {
-            if (Received?.Invoke(message).AsTask().GetAwaiter().GetResult() != false)
-            {
-                return;
-            }
+            return Received?.Invoke(message).AsTask().GetAwaiter().GetResult() == false ? "A message was not taken." : null;
         }
         catch (Exception e)
         {
-            why = $"A message on '{message.Topic}' could not be taken: a bug of ours ({e.GetType().Name}): {e.Message}";
+            return $"A message on '{message.Topic}' could not be taken: a bug of ours ({e.GetType().Name}): {e.Message}";
         }
-
-        // Its acknowledgement stands in the queue already.
-        _ = NativeMethods.Shutdown(NativeMethods.Socket(_client), how: 2);
-        Close(why);
     }
 }

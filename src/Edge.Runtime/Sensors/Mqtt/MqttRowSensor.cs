@@ -62,6 +62,8 @@ internal sealed class MqttRowSensor : ISensor
 
     public bool CanWait => true;
 
+    public bool IsRecorded => false;
+
     public void Resume(long rows, DateTime lastTime) => _lastTime = lastTime;
 
     public async ValueTask<bool> ReadAsync(Reading into, CancellationToken cancel)
@@ -179,7 +181,7 @@ internal sealed class MqttRowSensor : ISensor
         }
     }
 
-    private static string Text(DateTime time) => time.ToString("yyyy-MM-dd'T'HH:mm:ss.FFF'Z'", CultureInfo.InvariantCulture);
+    private static string Text(DateTime time) => time.ToString(Timestamp.Format, CultureInfo.InvariantCulture);
 
     private sealed record Arrival(ReadOnlyMemory<byte> Payload, TaskCompletionSource<bool> Done);
 }

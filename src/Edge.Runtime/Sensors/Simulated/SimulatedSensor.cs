@@ -93,7 +93,7 @@ internal sealed class SimulatedSensor : ISensor
 
         // Next() has moved on.
         SimulatedFault[] active = [.. _faults.Where(fault => fault.IsActive(_ticks - 1))];
-        string stamp = time.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture);
+        string stamp = time.ToString(Timestamp.Format, CultureInfo.InvariantCulture);
         _truth.WriteLine($"{stamp},{(active.Length > 0 ? 1 : 0)},{string.Join(' ', active.Select(fault => fault.Kind))},{string.Join(' ', active.Select(fault => fault.ChannelName))}");
     }
 
