@@ -13,6 +13,7 @@ internal sealed class Subscriber : IAsyncDisposable
     private readonly Process _process;
     private readonly List<Seen> _seen = [];
     private readonly TaskCompletionSource _subscribed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private volatile bool _stopping;
 
     private Subscriber(Process process)
     {
@@ -64,6 +65,7 @@ internal sealed class Subscriber : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        _stopping = true;
         _process.Kill();
         await _process.WaitForExitAsync();
         _process.Dispose();
@@ -71,7 +73,8 @@ internal sealed class Subscriber : IAsyncDisposable
 
     private void Take(string? line)
     {
-        if (line is null)
+        // A process killed while it writes leaves a line cut short.
+        if (line is null || _stopping)
         {
             return;
         }
