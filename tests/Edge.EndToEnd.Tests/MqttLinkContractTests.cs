@@ -235,11 +235,35 @@ public sealed class MqttLinkContractTests
         }
 
         await Task.Delay(100);
-        IMqttLink link = Create(library, ((IPEndPoint)listener.LocalEndPoint!).Port, options => options with { ConnectTimeoutMs = 500 });
+        IMqttLink link = Create(library, ((IPEndPoint)listener.LocalEndPoint!).Port, options => options with { AnswerTimeoutMs = 500 });
         MqttLinkException e = await Assert.ThrowsAsync<MqttLinkException>(() => link.ConnectAsync(default)).WaitAsync(TimeSpan.FromSeconds(10));
         Assert.Contains("did not answer within 0.5 s", e.Message, StringComparison.Ordinal);
         await link.DisposeAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(2));
         Array.ForEach(queue, waiting => waiting.Dispose());
+    }
+
+    [Theory]
+    [MemberData(nameof(Links))]
+    public async Task A_broker_that_takes_the_connection_and_says_nothing_is_given_up_in_time(string library)
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        using var stop = new CancellationTokenSource();
+        await using IMqttLink link = Create(library, ((IPEndPoint)listener.LocalEndpoint).Port, options => options with { AnswerTimeoutMs = 500 });
+        MqttLinkException e = await Assert.ThrowsAsync<MqttLinkException>(() => link.ConnectAsync(stop.Token)).WaitAsync(TimeSpan.FromSeconds(10));
+        Assert.Contains("did not answer within 0.5 s", e.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [MemberData(nameof(Links))]
+    public async Task A_subscription_that_is_not_answered_is_given_up_in_time(string library)
+    {
+        await using TestBroker broker = await TestBroker.StartAsync();
+        using var stop = new CancellationTokenSource();
+        await using IMqttLink link = await ConnectAsync(library, broker.Port, options: options => options with { AnswerTimeoutMs = 1000 });
+        broker.Freeze();
+        MqttLinkException e = await Assert.ThrowsAsync<MqttLinkException>(() => link.SubscribeAsync("t", stop.Token)).WaitAsync(TimeSpan.FromSeconds(10));
+        Assert.Contains("did not answer within 1 s", e.Message, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -270,7 +294,7 @@ public sealed class MqttLinkContractTests
         Assert.Contains("a certificate of 'edge test CA' that ", (await Assert.ThrowsAsync<MqttLinkException>(() => wrongCa.ConnectAsync(default))).Message, StringComparison.Ordinal);
         await using IMqttLink wrongHost = Create(library, broker.Port, options => options with { Host = "localhost", Tls = new TlsConfig(folder.File("ca.pem"), null, null) });
         Assert.Contains("not of 'localhost'", (await Assert.ThrowsAsync<MqttLinkException>(() => wrongHost.ConnectAsync(default))).Message, StringComparison.Ordinal);
-        await using IMqttLink inClear = Create(library, broker.Port, options => options with { ConnectTimeoutMs = 2000 });
+        await using IMqttLink inClear = Create(library, broker.Port, options => options with { AnswerTimeoutMs = 2000 });
         await Assert.ThrowsAsync<MqttLinkException>(() => inClear.ConnectAsync(default));
     }
 
@@ -318,7 +342,7 @@ public sealed class MqttLinkContractTests
             await link.PublishAsync(Message("t", "x"));
         }
 
-        await using IMqttLink without = Create(library, broker.Port, options => options with { Tls = new TlsConfig(folder.File("ca.pem"), null, null), ConnectTimeoutMs = 3000 });
+        await using IMqttLink without = Create(library, broker.Port, options => options with { Tls = new TlsConfig(folder.File("ca.pem"), null, null), AnswerTimeoutMs = 3000 });
         await Assert.ThrowsAsync<MqttLinkException>(() => without.ConnectAsync(default));
     }
 
@@ -344,7 +368,7 @@ public sealed class MqttLinkContractTests
             got.Write(buffer, 0, read);
         });
         int port = ((IPEndPoint)listener.LocalEndpoint).Port;
-        await using IMqttLink link = Create(library, port, options => options with { Tls = new TlsConfig(folder.File("ca.pem"), null, null), Username = "anna", Password = "swordfish", ConnectTimeoutMs = 3000 });
+        await using IMqttLink link = Create(library, port, options => options with { Tls = new TlsConfig(folder.File("ca.pem"), null, null), Username = "anna", Password = "swordfish", AnswerTimeoutMs = 3000 });
         Assert.Contains("127.0.0.1", (await Assert.ThrowsAsync<MqttLinkException>(() => link.ConnectAsync(default))).Message, StringComparison.Ordinal);
         await Task.WhenAny(serving, Task.Delay(2000));
         byte[] seen = got.ToArray();
@@ -376,7 +400,7 @@ public sealed class MqttLinkContractTests
                 }
             }
 
-            await using IMqttLink link = Create(library, port, options => options with { Tls = new TlsConfig(folder.File("ca.pem"), null, null), Username = "anna", Password = "swordfish", ConnectTimeoutMs = 3000 });
+            await using IMqttLink link = Create(library, port, options => options with { Tls = new TlsConfig(folder.File("ca.pem"), null, null), Username = "anna", Password = "swordfish", AnswerTimeoutMs = 3000 });
             MqttLinkException refused = await Assert.ThrowsAsync<MqttLinkException>(() => link.ConnectAsync(default));
             Assert.Contains($"127.0.0.1:{port} does not speak TLS 1.2 or later", refused.Message, StringComparison.Ordinal);
         }

@@ -7,6 +7,8 @@ namespace Edge.EndToEnd.Tests;
 /// <summary>edge-runtime as its own process, as systemd would run it.</summary>
 internal sealed partial class RuntimeProcess : IDisposable
 {
+    internal const int SigStop = 19;
+    internal const int SigContinue = 18;
     private const int SigTerm = 15;
     private const int SigHup = 1;
     private readonly Process _process;
@@ -98,5 +100,5 @@ internal sealed partial class RuntimeProcess : IDisposable
     }
 
     [LibraryImport("libc", EntryPoint = "kill")]
-    private static partial int Signal(int process, int signal);
+    internal static partial int Signal(int process, int signal);
 }

@@ -50,6 +50,11 @@ internal sealed class TestBroker : IAsyncDisposable
         }
     }
 
+    /// <summary>Stops the process without ending it: the kernel still takes what is sent to it, until its buffers are full.</summary>
+    internal void Freeze() => _ = RuntimeProcess.Signal(_broker!.ProcessId, RuntimeProcess.SigStop);
+
+    internal void Thaw() => _ = RuntimeProcess.Signal(_broker!.ProcessId, RuntimeProcess.SigContinue);
+
     internal async Task StartAgainAsync() => _broker = await MosquittoBroker.StartAsync(Port, _config, default);
 
     internal async Task KillAsync()

@@ -24,8 +24,8 @@ internal sealed record MqttLinkOptions
     /// <summary>Seconds of silence after which either side counts the other as gone, 5..65535.</summary>
     public int KeepAliveSeconds { get; init; } = 15;
 
-    /// <summary>Longest wait for the broker's answer to a connect.</summary>
-    public int ConnectTimeoutMs { get; init; } = 10_000;
+    /// <summary>Longest wait for the broker's answer to a connect or a subscription.</summary>
+    public int AnswerTimeoutMs { get; init; } = 10_000;
 }
 
 /// <summary>A message that arrived.</summary>

@@ -15,6 +15,9 @@ internal sealed class Publisher
     // Messages of QoS 0 that are sent again after a lost connection, if nothing after them was acknowledged.
     private const int UnconfirmedMax = 1024;
 
+    // A broker that acknowledges nothing for so long is gone, whatever its connection says: a frozen one keeps it open for ever.
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+
     // How long a retained description of before may take to arrive.
     private static readonly TimeSpan PreviousWait = TimeSpan.FromMilliseconds(500);
 
@@ -25,14 +28,17 @@ internal sealed class Publisher
     private readonly HomeAssistant? _discovery;
     private readonly TimeProvider _clock;
     private readonly ILogger _log;
+    private readonly TimeSpan _patience;
     private readonly Queue<(MqttMessage Message, Task Acknowledged)> _inFlight = new();
     private readonly List<MqttMessage> _unconfirmed = [];
     private readonly HashSet<string> _refusedTopics = [];
     private readonly Dictionary<string, MqttMessage> _retained = [];
     private Queue<MqttMessage> _again = new();
 
-    internal Publisher(string device, Outbox outbox, Func<IMqttLink> newLink, Func<MqttMessage> info, TimeProvider clock, ILogger log, HomeAssistant? discovery = null)
+    internal Publisher(
+        string device, Outbox outbox, Func<IMqttLink> newLink, Func<MqttMessage> info, TimeProvider clock, ILogger log, HomeAssistant? discovery = null, TimeSpan? patience = null)
     {
+        _patience = patience ?? Patience;
         _discovery = discovery;
         _device = device;
         _outbox = outbox;
@@ -75,8 +81,8 @@ internal sealed class Publisher
                 IsConnected = true;
                 saidUnreachable = false;
                 backoff.Reset();
-                await link.PublishAsync(Status(_device, online: true)).WaitAsync(cancel).ConfigureAwait(false);
-                await link.PublishAsync(_info()).WaitAsync(cancel).ConfigureAwait(false);
+                await link.PublishAsync(Status(_device, online: true)).WaitAsync(_patience, cancel).ConfigureAwait(false);
+                await link.PublishAsync(_info()).WaitAsync(_patience, cancel).ConfigureAwait(false);
                 await RestoreRetainedAsync(link, cancel).ConfigureAwait(false);
                 if (_discovery is not null)
                 {
@@ -84,19 +90,20 @@ internal sealed class Publisher
                 }
 
                 await PumpAsync(link, cancel).ConfigureAwait(false);
-                await link.PublishAsync(Status(_device, online: false)).WaitAsync(cancel).ConfigureAwait(false);
-                await link.DisconnectAsync().WaitAsync(cancel).ConfigureAwait(false);
+                await link.PublishAsync(Status(_device, online: false)).WaitAsync(_patience, cancel).ConfigureAwait(false);
+                await link.DisconnectAsync().WaitAsync(_patience, cancel).ConfigureAwait(false);
                 return;
             }
             catch (MqttRefusedException e) when (!wasConnected)
             {
                 throw new InputException(e.Message, e);
             }
-            catch (MqttLinkException e)
+            catch (Exception e) when (e is MqttLinkException or TimeoutException)
             {
                 if (!saidUnreachable)
                 {
-                    _log.LogWarning("{Reason} Trying again until it works; {Count} messages wait", e.Message, _outbox.Count + _again.Count + _inFlight.Count);
+                    string why = e is TimeoutException ? $"The broker has answered nothing for {_patience.TotalSeconds:0.#} s." : e.Message;
+                    _log.LogWarning("{Reason} Trying again until it works; {Count} messages wait", why, _outbox.Count + _again.Count + _inFlight.Count);
                     saidUnreachable = true;
                 }
             }
@@ -115,7 +122,7 @@ internal sealed class Publisher
     {
         foreach (MqttMessage message in _retained.Values)
         {
-            await link.PublishAsync(message).WaitAsync(cancel).ConfigureAwait(false);
+            await link.PublishAsync(message).WaitAsync(_patience, cancel).ConfigureAwait(false);
         }
     }
 
@@ -141,8 +148,8 @@ internal sealed class Publisher
         };
         try
         {
-            await link.SubscribeAsync(discovery.ConfigTopic, cancel).ConfigureAwait(false);
-            await link.SubscribeAsync(HomeAssistant.BirthTopic, cancel).ConfigureAwait(false);
+            await link.SubscribeAsync(discovery.ConfigTopic, cancel).WaitAsync(_patience, cancel).ConfigureAwait(false);
+            await link.SubscribeAsync(HomeAssistant.BirthTopic, cancel).WaitAsync(_patience, cancel).ConfigureAwait(false);
         }
         catch (MqttRefusedException)
         {
@@ -152,7 +159,7 @@ internal sealed class Publisher
 
         await Task.WhenAny(previous.Task, Task.Delay(PreviousWait, cancel)).ConfigureAwait(false);
         Volatile.Write(ref description, discovery.Describe(previous.Task.IsCompletedSuccessfully ? previous.Task.Result : default));
-        await link.PublishAsync(description!).WaitAsync(cancel).ConfigureAwait(false);
+        await link.PublishAsync(description!).WaitAsync(_patience, cancel).ConfigureAwait(false);
     }
 
     private async Task PumpAsync(IMqttLink link, CancellationToken cancel)
@@ -214,7 +221,7 @@ internal sealed class Publisher
         if (_inFlight.Count > most)
         {
             Task far = _inFlight.ElementAt(_inFlight.Count - 1 - (most / 2)).Acknowledged;
-            await far.WaitAsync(cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await far.WaitAsync(_patience, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             cancel.ThrowIfCancellationRequested();
         }
 
@@ -225,7 +232,7 @@ internal sealed class Publisher
             {
                 if (!acknowledged.IsCompletedSuccessfully)
                 {
-                    await acknowledged.WaitAsync(cancel).ConfigureAwait(false);
+                    await acknowledged.WaitAsync(_patience, cancel).ConfigureAwait(false);
                 }
 
                 Delivered++;

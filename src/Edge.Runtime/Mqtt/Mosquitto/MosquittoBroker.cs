@@ -20,6 +20,8 @@ internal sealed class MosquittoBroker : IAsyncDisposable
         _configFile = configFile;
     }
 
+    internal int ProcessId => _process.Id;
+
     /// <param name="port">A free port.</param>
     /// <param name="cancel">Gives up waiting.</param>
     /// <param name="config">Further lines for mosquitto.conf; null for anonymous access.</param>

@@ -69,11 +69,7 @@ internal sealed partial class MosquittoLink : IMqttLink
         new Thread(Loop) { IsBackground = true, Name = "mosquitto loop" }.Start();
         try
         {
-            await _connected.Task.WaitAsync(TimeSpan.FromMilliseconds(_options.ConnectTimeoutMs), cancel).ConfigureAwait(false);
-        }
-        catch (TimeoutException e)
-        {
-            throw new MqttLinkException($"{Broker} did not answer within {_options.ConnectTimeoutMs / 1000.0:0.#} s.", e);
+            await AnswerInTimeAsync(_connected.Task, cancel).ConfigureAwait(false);
         }
         catch (MqttLinkException e) when (e is not MqttRefusedException && _options.Tls is not null)
         {
@@ -117,7 +113,7 @@ internal sealed partial class MosquittoLink : IMqttLink
             granted = Await(mid);
         }
 
-        await granted.WaitAsync(cancel).ConfigureAwait(false);
+        await AnswerInTimeAsync(granted, cancel).ConfigureAwait(false);
     }
 
     public async Task DisconnectAsync()
@@ -260,6 +256,18 @@ internal sealed partial class MosquittoLink : IMqttLink
         if (_isClosed || _client == 0)
         {
             throw new MqttLinkException(_closed.Task.IsCompleted ? _closed.Task.Result : $"{Broker} is not connected.");
+        }
+    }
+
+    private async Task AnswerInTimeAsync(Task answer, CancellationToken cancel)
+    {
+        try
+        {
+            await answer.WaitAsync(TimeSpan.FromMilliseconds(_options.AnswerTimeoutMs), cancel).ConfigureAwait(false);
+        }
+        catch (TimeoutException e)
+        {
+            throw new MqttLinkException($"{Broker} did not answer within {_options.AnswerTimeoutMs / 1000.0:0.#} s.", e);
         }
     }
 

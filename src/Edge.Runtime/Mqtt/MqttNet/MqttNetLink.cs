@@ -39,14 +39,16 @@ internal sealed class MqttNetLink : IMqttLink
 
     public async Task ConnectAsync(CancellationToken cancel)
     {
+        // MQTTnet keeps its own time limit only where it is given no token.
+        using CancellationTokenSource timed = TimeLimit(cancel);
         MqttClientConnectResult result;
         try
         {
-            result = await _client.ConnectAsync(BuildOptions(), cancel).ConfigureAwait(false);
+            result = await _client.ConnectAsync(BuildOptions(), timed.Token).ConfigureAwait(false);
         }
-        catch (Exception e) when (!cancel.IsCancellationRequested && (e is OperationCanceledException or MqttCommunicationTimedOutException || e.InnerException is OperationCanceledException))
+        catch (Exception e) when (timed.IsCancellationRequested && !cancel.IsCancellationRequested)
         {
-            throw new MqttLinkException($"Broker {_options.Host}:{_options.Port} did not answer within {_options.ConnectTimeoutMs / 1000.0:0.#} s.", e);
+            throw NoAnswer(e);
         }
         catch (Exception e) when (e is MqttCommunicationException or MqttProtocolViolationException or CryptographicException or IOException)
         {
@@ -97,9 +99,9 @@ internal sealed class MqttNetLink : IMqttLink
         {
             result = await _client.PublishAsync(builder.Build()).ConfigureAwait(false);
         }
-        catch (Exception e) when (e is MqttCommunicationException or OperationCanceledException or ObjectDisposedException or IOException or InvalidOperationException)
+        catch (Exception e) when (IsLoss(e))
         {
-            throw new MqttLinkException($"The connection to broker {_options.Host}:{_options.Port} was lost: {Sentence(e)}.", e);
+            throw Lost(e);
         }
 
         if (!result.IsSuccess)
@@ -110,19 +112,24 @@ internal sealed class MqttNetLink : IMqttLink
 
     public async Task SubscribeAsync(string filter, CancellationToken cancel)
     {
+        using CancellationTokenSource timed = TimeLimit(cancel);
         try
         {
             MqttClientSubscribeResult result = await _client
-                .SubscribeAsync(new MqttClientSubscribeOptionsBuilder().WithTopicFilter(filter, MqttQualityOfServiceLevel.AtLeastOnce).Build(), cancel)
+                .SubscribeAsync(new MqttClientSubscribeOptionsBuilder().WithTopicFilter(filter, MqttQualityOfServiceLevel.AtLeastOnce).Build(), timed.Token)
                 .ConfigureAwait(false);
             if (result.Items.Any(item => (int)item.ResultCode >= 0x80))
             {
                 throw new MqttRefusedException("The broker refuses the subscription.");
             }
         }
-        catch (MqttCommunicationException e)
+        catch (Exception e) when (timed.IsCancellationRequested && !cancel.IsCancellationRequested)
         {
-            throw new MqttLinkException($"The connection to broker {_options.Host}:{_options.Port} was lost: {Sentence(e)}.", e);
+            throw NoAnswer(e);
+        }
+        catch (Exception e) when (!cancel.IsCancellationRequested && IsLoss(e))
+        {
+            throw Lost(e);
         }
     }
 
@@ -132,7 +139,7 @@ internal sealed class MqttNetLink : IMqttLink
         {
             await _client.DisconnectAsync(new MqttClientDisconnectOptionsBuilder().Build()).ConfigureAwait(false);
         }
-        catch (MqttCommunicationException)
+        catch (Exception e) when (IsLoss(e))
         {
             // It was gone already, which is what was wanted.
         }
@@ -174,6 +181,20 @@ internal sealed class MqttNetLink : IMqttLink
         _closed.TrySetResult(why);
     }
 
+    private CancellationTokenSource TimeLimit(CancellationToken cancel)
+    {
+        var timed = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        timed.CancelAfter(_options.AnswerTimeoutMs);
+        return timed;
+    }
+
+    // While MQTTnet takes a lost connection down, calls may fail at whatever is gone first.
+    private bool IsLoss(Exception e) => e is MqttCommunicationException or OperationCanceledException or ObjectDisposedException or IOException || !_client.IsConnected;
+
+    private MqttLinkException NoAnswer(Exception e) => new($"Broker {_options.Host}:{_options.Port} did not answer within {_options.AnswerTimeoutMs / 1000.0:0.#} s.", e);
+
+    private MqttLinkException Lost(Exception e) => new($"The connection to broker {_options.Host}:{_options.Port} was lost: {Sentence(e)}.", e);
+
     private MqttClientOptions BuildOptions()
     {
         MqttClientOptionsBuilder builder = new MqttClientOptionsBuilder()
@@ -182,7 +203,7 @@ internal sealed class MqttNetLink : IMqttLink
             .WithClientId(_options.ClientId)
             .WithCleanStart(_options.SessionSeconds == 0)
             .WithSessionExpiryInterval(_options.SessionSeconds)
-            .WithTimeout(TimeSpan.FromMilliseconds(_options.ConnectTimeoutMs))
+            .WithTimeout(TimeSpan.FromMilliseconds(_options.AnswerTimeoutMs))
             .WithKeepAlivePeriod(TimeSpan.FromSeconds(_options.KeepAliveSeconds));
         if (_options.Username is not null)
         {
