@@ -43,7 +43,7 @@ internal sealed class CuttingProxy : IAsyncDisposable
             while (true)
             {
                 TcpClient service = await _listener.AcceptTcpClientAsync(_stop.Token);
-                _ = CarryAsync(service, _bytesOf(_connections++));
+                _ = CarryAsync(service);
             }
         }
         catch (Exception e) when (e is OperationCanceledException or SocketException or ObjectDisposedException)
@@ -52,7 +52,7 @@ internal sealed class CuttingProxy : IAsyncDisposable
         }
     }
 
-    private async Task CarryAsync(TcpClient service, int bytes)
+    private async Task CarryAsync(TcpClient service)
     {
         using TcpClient toService = service;
         using var toBroker = new TcpClient();
@@ -61,7 +61,9 @@ internal sealed class CuttingProxy : IAsyncDisposable
             await toBroker.ConnectAsync(IPAddress.Loopback, _brokerPort, _stop.Token);
             Task back = toBroker.GetStream().CopyToAsync(toService.GetStream(), _stop.Token);
             var buffer = new byte[4096];
-            for (int left = bytes; left > 0;)
+
+            // Asked when the broker is there: the one that is there now.
+            for (int left = _bytesOf(Interlocked.Increment(ref _connections) - 1); left > 0;)
             {
                 int read = await toService.GetStream().ReadAsync(buffer.AsMemory(0, Math.Min(left, buffer.Length)), _stop.Token);
                 if (read == 0)
