@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Security.Cryptography;
 using Edge.Inference.Cells;
 using Edge.Inference.Kernels;
 
@@ -119,7 +118,7 @@ public sealed class EdgeModel
     /// <summary>Reads and checks a model from its bytes.</summary>
     /// <exception cref="ModelFormatException">The bytes are damaged or not such a model.</exception>
     public static EdgeModel Parse(ReadOnlyMemory<byte> file) =>
-        ModelFile.Read(TensorFile.Parse(file), Convert.ToHexStringLower(SHA256.HashData(file.Span)));
+        ModelFile.Read(TensorFile.Parse(file), Models.Sha256.Hex(file.Span));
 
     /// <summary>The weights in the order of the vector kernels whose activations have this offset; packed once, at the first call.</summary>
     internal PackedModel Packed(int activationOffset) => _packed.GetOrAdd(activationOffset, offset => new PackedModel(this, offset));

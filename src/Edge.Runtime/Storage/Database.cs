@@ -6,7 +6,7 @@ namespace Edge.Runtime.Storage;
 /// <summary>One connection to the SQLite file of the state, with its schema; not for several threads at a time.</summary>
 internal sealed class Database : IDisposable
 {
-    private const int SchemaVersion = 1;
+    private const int SchemaVersion = 2;
 
     // What an outage has made of the write-ahead log, it gives back down to this.
     private const int WalKept = 4 << 20;
@@ -31,12 +31,17 @@ internal sealed class Database : IDisposable
         _rollback = PrepareHot("ROLLBACK");
         try
         {
+            if ((long)Scalar("PRAGMA user_version")! > SchemaVersion)
+            {
+                throw new InputException($"State '{path}' was written by a later version. Update edge-runtime, or move the file away to begin anew.");
+            }
+
             // Only a new file takes the first of these.
             Execute("PRAGMA auto_vacuum=INCREMENTAL");
             Execute("PRAGMA journal_mode=WAL");
             Execute($"PRAGMA journal_size_limit={WalKept}");
             Force(onlyNow: false);
-            PrepareFile(path);
+            PrepareFile();
         }
         catch (Exception)
         {
@@ -174,13 +179,8 @@ internal sealed class Database : IDisposable
         _connection.Dispose();
     }
 
-    private void PrepareFile(string path)
+    private void PrepareFile()
     {
-        if ((long)Scalar("PRAGMA user_version")! > SchemaVersion)
-        {
-            throw new InputException($"State '{path}' was written by a later version. Update edge-runtime, or move the file away to begin anew.");
-        }
-
         Execute(
             """
             CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;

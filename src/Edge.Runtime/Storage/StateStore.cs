@@ -113,7 +113,7 @@ internal sealed partial class StateStore : IDisposable
             }
 
             byte[] snapshot = (byte[])row.GetValue(1);
-            if (snapshot.Length > 0 && Checksum.Of(snapshot) != row.GetInt64(3))
+            if (snapshot.Length > 0 && !Checksum.Fits(snapshot, row.GetInt64(3)))
             {
                 _log.LogError("State '{Path}': what it holds of stream '{Stream}' is damaged; the stream begins anew", Path, stream);
                 snapshot = [];

@@ -92,7 +92,7 @@ internal sealed class StoredOutbox : IDisposable
         {
             last = row.GetInt64(0);
             MqttMessage message = ReadMessage(row);
-            if (Checksum.Of(message.Payload.Span) == row.GetInt64(10))
+            if (Checksum.Fits(message.Payload.Span, row.GetInt64(10)))
             {
                 messages.Add(message);
             }
