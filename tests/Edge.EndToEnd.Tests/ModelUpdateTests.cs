@@ -118,6 +118,27 @@ public sealed class ModelUpdateTests : IDisposable
     }
 
     [Fact]
+    public async Task A_trial_that_came_over_MQTT_is_begun_again_after_a_restart()
+    {
+        Prepare();
+        await using TestBroker broker = await TestBroker.StartAsync();
+        await using Subscriber subscriber = await Subscriber.StartAsync(broker.Port);
+        byte[] next = Variant(6);
+        using (RuntimeProcess run = RuntimeProcess.Start("run", "--config", WriteConfig(broker.Port, "1x")))
+        {
+            await subscriber.UntilAsync(seen => seen.Any(item => item.Topic == "edge/house/climate/forecast"));
+            Assert.Contains("runs beside", Send(broker.Port, next, Sign(next, "key.pem")), StringComparison.Ordinal);
+            run.Kill();
+        }
+
+        Assert.Equal(Original, File.ReadAllBytes(Model));
+        using RuntimeProcess again = RuntimeProcess.Start("run", "--config", WriteConfig(broker.Port));
+        await subscriber.UntilAsync(seen => Events(seen).Contains("taken"));
+        Assert.Equal(next, File.ReadAllBytes(Model));
+        Assert.Empty(Directory.GetFiles(_folder.File("incoming")));
+    }
+
+    [Fact]
     public async Task Killed_at_any_instant_of_an_update_one_whole_model_runs()
     {
         Prepare();
@@ -167,14 +188,14 @@ public sealed class ModelUpdateTests : IDisposable
         Assert.Equal(0, Edge.Quantize.Program.Run(["keygen", "--key", _folder.File("key.pem")], TextWriter.Null, TextWriter.Null));
     }
 
-    private string WriteConfig(int port) => _folder.Write("edge.yaml", $$"""
+    private string WriteConfig(int port, string speed = "40x") => _folder.Write("edge.yaml", $$"""
         device: house
         state: state
         commands: [update, rollback]
         models: { incoming: incoming, trusted_key: key.pub.pem, canary: 400 }
         mqtt: { host: 127.0.0.1, port: {{port}} }
         streams:
-          - { name: climate, model: climate.safetensors, period: 20ms, source: { simulated: { seed: 3, speed: 40x } } }
+          - { name: climate, model: climate.safetensors, period: 20ms, source: { simulated: { seed: 3, speed: {{speed}} } } }
         """);
 
     // The same weights under another note, or with some of the head's spoilt.

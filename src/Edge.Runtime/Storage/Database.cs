@@ -25,7 +25,7 @@ internal sealed class Database : IDisposable
     internal Database(string path, bool everyTick)
     {
         _everyTick = everyTick;
-        _connection = Connect(path);
+        _connection = Connect(path, SqliteOpenMode.ReadWriteCreate);
         _begin = PrepareHot("BEGIN IMMEDIATE");
         _commit = PrepareHot("COMMIT");
         _rollback = PrepareHot("ROLLBACK");
@@ -59,7 +59,7 @@ internal sealed class Database : IDisposable
     {
         try
         {
-            using SqliteConnection connection = Connect(path);
+            using SqliteConnection connection = Connect(path, SqliteOpenMode.ReadWrite);
             using SqliteCommand command = connection.CreateCommand();
             command.CommandText = "PRAGMA integrity_check(1)";
             return (string)command.ExecuteScalar()! is var found && found != "ok" ? found : null;
@@ -73,7 +73,7 @@ internal sealed class Database : IDisposable
     /// <summary>To the card, beside who writes: a checkpoint by a connection of its own syncs the WAL and holds nobody up.</summary>
     internal static void Checkpoint(string path)
     {
-        using SqliteConnection connection = Connect(path);
+        using SqliteConnection connection = Connect(path, SqliteOpenMode.ReadWrite);
         using SqliteCommand command = connection.CreateCommand();
         command.CommandText = "PRAGMA wal_checkpoint(PASSIVE)";
         command.ExecuteNonQuery();
@@ -201,10 +201,10 @@ internal sealed class Database : IDisposable
 
     private void Force(bool onlyNow) => Execute($"PRAGMA synchronous={(onlyNow || _everyTick ? "FULL" : "NORMAL")}");
 
-    private static SqliteConnection Connect(string path)
+    private static SqliteConnection Connect(string path, SqliteOpenMode mode)
     {
         Batteries_V2.Init();
-        var connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = path, Pooling = false, DefaultTimeout = 1 }.ToString());
+        var connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = path, Mode = mode, Pooling = false, DefaultTimeout = 1 }.ToString());
         connection.Open();
         using SqliteCommand command = connection.CreateCommand();
         command.CommandText = "PRAGMA busy_timeout=500";

@@ -22,6 +22,7 @@ internal sealed partial class StateStore
             {
                 HoldReserve();
                 await Task.Delay(every, _clock, _stop.Token).ConfigureAwait(false);
+                LookForFile();
                 Expire();
                 Reclaim();
                 Force();
@@ -44,6 +45,22 @@ internal sealed partial class StateStore
                     _log.LogError("State '{Path}' could not be forced to the card: {Reason} It is tried on", Path, e.Message);
                 }
             }
+        }
+    }
+
+    /// <summary>Begins a fresh file if somebody has deleted or moved it: what goes into one without a name ends with the process.</summary>
+    internal void LookForFile()
+    {
+        lock (_gate)
+        {
+            if (_isClosed || File.Exists(Path))
+            {
+                return;
+            }
+
+            long waiting = _outbox.Count;
+            CloseFile();
+            _log.LogError("State '{Path}' was deleted or moved, with {Count} messages that waited; the streams go on, and what follows goes into a fresh one", Path, waiting);
         }
     }
 

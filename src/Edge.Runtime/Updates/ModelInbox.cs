@@ -1,10 +1,11 @@
+using System.Text;
 using Microsoft.Extensions.Logging;
 
 namespace Edge.Runtime.Updates;
 
 /// <summary>
 /// A folder in which new models are laid: <c>STREAM.safetensors</c>, with <c>STREAM.safetensors.sig</c> where a signature is asked for. What is on
-/// trial is called <c>.trial</c> until that is over, and tried again if the process ends before; what was refused is called <c>.refused</c>.
+/// trial, also what came over MQTT, is called <c>.trial</c> until that is over, and tried again if the process ends before; what was refused is called <c>.refused</c>.
 /// </summary>
 internal sealed class ModelInbox : IDisposable
 {
@@ -40,6 +41,7 @@ internal sealed class ModelInbox : IDisposable
                 File.Move(file + Trial, file);
             }
 
+            updates.Began = Keep;
             updates.Decided = Forget;
             _watcher = new FileSystemWatcher(folder) { NotifyFilter = NotifyFilters.FileName | NotifyFilters.LastWrite | NotifyFilters.Size };
             _watcher.Created += (_, _) => Wake();
@@ -151,6 +153,27 @@ internal sealed class ModelInbox : IDisposable
     }
 
     private string PathOf(string stream) => Path.Combine(_folder, $"{stream}.safetensors");
+
+    private void Keep(string stream, byte[] model, string? signature)
+    {
+        string path = PathOf(stream) + Trial;
+        try
+        {
+            if (!File.Exists(path))
+            {
+                if (signature is not null)
+                {
+                    DurableFile.Write(PathOf(stream) + ".sig" + Trial, Encoding.UTF8.GetBytes(signature));
+                }
+
+                DurableFile.Write(path, model);
+            }
+        }
+        catch (InputException e)
+        {
+            _log.LogWarning("{Path} cannot be kept for a restart: {Message}", path, e.Message);
+        }
+    }
 
     private void Forget(string stream)
     {

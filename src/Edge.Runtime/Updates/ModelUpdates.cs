@@ -65,6 +65,9 @@ internal sealed class ModelUpdates
     /// <summary>File names of the streams whose models can be replaced.</summary>
     internal IEnumerable<string> Names => _streams.Keys;
 
+    /// <summary>Called with the stream, the model and its signature before its trial begins.</summary>
+    internal Action<string, byte[], string?>? Began { get; set; }
+
     /// <summary>Called with the stream whenever a trial is over.</summary>
     internal Action<string>? Decided { get; set; }
 
@@ -87,6 +90,7 @@ internal sealed class ModelUpdates
                 }
             }
 
+            Began?.Invoke(stream, file, signature);
             try
             {
                 await _host(stream).BetweenTicksAsync(running =>
