@@ -139,6 +139,23 @@ public sealed class ModelUpdateTests : IDisposable
     }
 
     [Fact]
+    public async Task A_reset_during_a_trial_begins_it_again()
+    {
+        Prepare();
+        await using TestBroker broker = await TestBroker.StartAsync();
+        await using Subscriber subscriber = await Subscriber.StartAsync(broker.Port);
+        using RuntimeProcess run = RuntimeProcess.Start("run", "--config", WriteConfig(broker.Port, "8x"));
+        await subscriber.UntilAsync(seen => seen.Any(item => item.Topic == "edge/house/climate/forecast"));
+        byte[] next = Variant(7);
+        Offer(next);
+        await subscriber.UntilAsync(seen => Events(seen).Contains("trial"));
+        Assert.Contains("climate", Ask(broker.Port, "reset", """{"stream":"climate"}"""), StringComparison.Ordinal);
+        Assert.DoesNotContain("taken", Events(subscriber.All));
+        await subscriber.UntilAsync(seen => Events(seen).Contains("taken"));
+        Assert.Equal(next, File.ReadAllBytes(Model));
+    }
+
+    [Fact]
     public async Task Killed_at_any_instant_of_an_update_one_whole_model_runs()
     {
         Prepare();
@@ -191,7 +208,7 @@ public sealed class ModelUpdateTests : IDisposable
     private string WriteConfig(int port, string speed = "40x") => _folder.Write("edge.yaml", $$"""
         device: house
         state: state
-        commands: [update, rollback]
+        commands: [update, rollback, reset]
         models: { incoming: incoming, trusted_key: key.pub.pem, canary: 400 }
         mqtt: { host: 127.0.0.1, port: {{port}} }
         streams:

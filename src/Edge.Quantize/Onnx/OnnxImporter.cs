@@ -16,10 +16,6 @@ internal sealed partial class OnnxImporter
 {
     private static readonly HashSet<string> Recurrent = ["LSTM", "GRU", "RNN"];
 
-    // Operators that leave a zero state zero.
-    private static readonly HashSet<string> KeepsZero =
-        ["Slice", "Split", "Gather", "Squeeze", "Unsqueeze", "Reshape", "Transpose", "Identity", "Cast", "Expand", "Tile"];
-
     private readonly Dictionary<string, Value> _values = new(StringComparer.Ordinal);
     private readonly LayerStack _layers = new();
     private readonly Graph _graph;
@@ -32,29 +28,6 @@ internal sealed partial class OnnxImporter
         _external = external;
         _operatorSet = model.OpsetImport.FirstOrDefault(set => set.Domain is "" or "ai.onnx")?.Version ?? 1;
     }
-
-    // What a name in the graph stands for while the graph is walked.
-    private abstract record Value;
-
-    private sealed record Constant(OnnxTensor Tensor) : Value;
-
-    /// <summary>Rows that stream: the last dimension, the row's values, at one stage of the chain.</summary>
-    private sealed record Features(Axis[] Axes, int Stage) : Value;
-
-    /// <summary>Numbers of symbols, before an embedding.</summary>
-    private sealed record Symbols(Axis[] Axes) : Value;
-
-    /// <summary>A state: what streams carry from step to step themselves, or zero.</summary>
-    private sealed record State(bool IsZero) : Value;
-
-    /// <summary>What no stream can have. That matters only if the model's output comes of it: exports also join states for the caller.</summary>
-    private sealed record Refused(string Reason) : Value;
-
-    /// <summary>The final states of several layers in one tensor, as PyTorch returns them; one of them may be picked out again.</summary>
-    private sealed record Joined(Features[] Parts) : Value;
-
-    /// <summary>The dimensions of something, as far as they are known.</summary>
-    private sealed record Dimensions(long?[] Sizes) : Value;
 
     /// <summary>Reads a model from its bytes.</summary>
     /// <param name="bytes">The file.</param>
@@ -297,38 +270,6 @@ internal sealed partial class OnnxImporter
         Constant constant => constant.Tensor,
         _ => throw new InputException($"{node.Label} starts from a state that other nodes compute ('{node.Input(at)}'), which a stream cannot carry. Export with initial states as inputs, constants or absent."),
     };
-
-    // Shapes and states: nothing of it touches the values of a row.
-    private void VisitPlumbing(OnnxNode node, Value?[] inputs)
-    {
-        Value result = (node.Type, inputs) switch
-        {
-            ("ConstantOfShape", _) => new State(IsZero: node.Tensor("value") is not { } fill || OnnxTensor.Read(fill, node.Label, _external).IsZero),
-            ("Shape", [Symbols symbols, ..]) => new Dimensions(symbols.Axes.Select(axis => axis.Size).ToArray()),
-            ("Shape", _) => new Dimensions([]),
-            ("Concat", _) when inputs.All(input => input is Dimensions or Constant) => new Dimensions(inputs.SelectMany(SizesOf).ToArray()),
-            ("Gather", [Dimensions all, Constant one]) => new Dimensions(one.Tensor.Values.Select(at => At(all.Sizes, at)).ToArray()),
-            ("Squeeze" or "Unsqueeze" or "Cast" or "Identity" or "Reshape", [Dimensions same, ..]) => same,
-            ("Slice", [Dimensions, ..]) => new Dimensions([]),
-            ("Expand" or "Tile", [Constant constant, ..]) => new State(IsZero: constant.Tensor.IsZero),
-            ("Concat", _) => new State(IsZero: inputs.All(input => input is State { IsZero: true })),
-            _ => new State(IsZero: KeepsZero.Contains(node.Type) && inputs is [State { IsZero: true }, ..]),
-        };
-        BindAll(node, result);
-
-        static long?[] SizesOf(Value? value) => value switch
-        {
-            Dimensions dimensions => dimensions.Sizes,
-            Constant constant => constant.Tensor.Values.Select(size => (long?)size).ToArray(),
-            _ => [],
-        };
-
-        static long? At(long?[] sizes, float at)
-        {
-            int index = (int)(at < 0 ? at + sizes.Length : at);
-            return index >= 0 && index < sizes.Length ? sizes[index] : null;
-        }
-    }
 
     // The features a recurrent node reads: an older stage would leave out what came since.
     private Features Newest(OnnxNode node, Value?[] inputs)

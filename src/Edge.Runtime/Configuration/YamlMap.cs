@@ -46,7 +46,7 @@ internal sealed partial class YamlMap
         {
             if (!_known.Contains(key))
             {
-                _errors.Add(value, $"unknown key '{key}'; {Nearest(key)}");
+                _errors.Add(value, $"unknown key '{key}'; {Spelling.Hint(key, _known)}");
             }
         }
     }
@@ -288,33 +288,6 @@ internal sealed partial class YamlMap
 
             return value ?? "";
         });
-
-    private string Nearest(string key)
-    {
-        string? nearest = _known.OrderBy(known => Distance(key, known)).ThenBy(known => known, StringComparer.Ordinal).FirstOrDefault();
-        return nearest is not null && Distance(key, nearest) <= Math.Max(2, key.Length / 2)
-            ? $"did you mean '{nearest}'?"
-            : $"known here: {string.Join(", ", _known.Order(StringComparer.Ordinal))}";
-    }
-
-    // Levenshtein distance.
-    private static int Distance(string a, string b)
-    {
-        int[] row = Enumerable.Range(0, b.Length + 1).ToArray();
-        for (int i = 1; i <= a.Length; i++)
-        {
-            int diagonal = row[0];
-            row[0] = i;
-            for (int j = 1; j <= b.Length; j++)
-            {
-                int substitute = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-                diagonal = row[j];
-                row[j] = Math.Min(substitute, Math.Min(row[j], row[j - 1]) + 1);
-            }
-        }
-
-        return row[b.Length];
-    }
 
     [GeneratedRegex(@"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")]
     private static partial Regex VariablePattern();

@@ -9,7 +9,7 @@ namespace Edge.Runtime.Detection;
 /// threshold of its own, extrapolated to the asked rate of false alarms; the largest ratio is the score, and 1 is where it
 /// becomes abnormal. Long enough above opens an anomaly, long enough well below closes it. docs/detection.md.
 /// </summary>
-internal sealed class AnomalyDetector
+internal sealed partial class AnomalyDetector
 {
     // An anomaly closes below this score: hysteresis.
     private const double CloseScore = 0.7;
@@ -133,50 +133,6 @@ internal sealed class AnomalyDetector
         }
 
         return sum > 0 ? Part(column) / sum : 0;
-    }
-
-    internal void Save(BinaryWriter to)
-    {
-        _residual.Save(to);
-        _level.Save(to);
-        _sensors.Save(to);
-        _fastThreshold.Save(to);
-        _slowThreshold.Save(to);
-        _relation.Save(to);
-        _relationThreshold.Save(to);
-        to.Write(_observed);
-        _levelThreshold.Save(to);
-        to.Write(Score);
-        to.Write(PeakScore);
-        to.Write(IsOpen);
-        to.Write((byte)Cause);
-        to.Write(_above);
-        to.Write(_below);
-        to.Write(_openTicks);
-        to.Write(_coolDown);
-        to.Write(_ticks);
-    }
-
-    internal void Load(BinaryReader from)
-    {
-        _residual.Load(from);
-        _level.Load(from);
-        _sensors.Load(from);
-        _fastThreshold.Load(from);
-        _slowThreshold.Load(from);
-        _relation.Load(from);
-        _relationThreshold.Load(from);
-        _observed = from.ReadInt64();
-        _levelThreshold.Load(from);
-        Score = from.ReadDouble();
-        PeakScore = from.ReadDouble();
-        IsOpen = from.ReadBoolean();
-        Cause = (AnomalyCause)from.ReadByte();
-        _above = from.ReadInt32();
-        _below = from.ReadInt32();
-        _openTicks = from.ReadInt64();
-        _coolDown = from.ReadInt64();
-        _ticks = from.ReadInt64();
     }
 
     /// <summary>Takes one tick.</summary>

@@ -77,7 +77,7 @@ internal sealed class EdgeService : IDisposable
         {
             try
             {
-                _updates = new ModelUpdates(models, config.Device, config.Streams.ToDictionary(stream => stream.Name), Host, _store, Publish, Info, clock, log);
+                _updates = new ModelUpdates(models, config.Streams.ToDictionary(stream => stream.Name), Host, _store, new ModelEvents(config.Device, Publish, Info, clock, log));
                 _inbox = models.IncomingFolder is { } folder ? new ModelInbox(folder, _updates, log) : null;
             }
             catch (InputException e)

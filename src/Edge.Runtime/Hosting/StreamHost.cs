@@ -37,6 +37,9 @@ internal sealed class StreamHost : IDisposable
     /// <summary>The stream as it is now; another object after a fault or a reset.</summary>
     internal SensorStream Stream { get; private set; }
 
+    /// <summary>Called, between two ticks, with the stream when it is another object that knows nothing of a trial, and whether that is after a fault.</summary>
+    internal Action<SensorStream, bool>? Reopened { get; set; }
+
     /// <summary>How often it was opened again after a fault.</summary>
     internal long Restarts { get; private set; }
 
@@ -130,6 +133,7 @@ internal sealed class StreamHost : IDisposable
     {
         long seq = stream.Seq;
         Replace(anew: true);
+        Reopened?.Invoke(Stream, false);
         return seq;
     });
 
@@ -189,6 +193,7 @@ internal sealed class StreamHost : IDisposable
             {
                 Replace(anew);
                 Restarts++;
+                Reopened?.Invoke(Stream, true);
                 return;
             }
             catch (InputException e)

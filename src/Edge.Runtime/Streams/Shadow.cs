@@ -11,11 +11,13 @@ namespace Edge.Runtime.Streams;
 /// <param name="Noise">Two standard errors of that ratio, from how the squared errors differ from tick to tick.</param>
 internal readonly record struct ShadowVerdict(long Ticks, double ErrorRatio, double Noise)
 {
-    // However noisy the trial was, a model that looks worse by more is not taken.
+    // A state that began at zero is still a little off after the trial's first ticks: so much is nothing. And however noisy the trial was, a model that looks
+    // worse by more is not taken.
+    private const double MarginMin = 0.001;
     private const double MarginMax = 0.05;
 
     /// <summary>Whether the new model is no worse, as far as so many ticks can tell.</summary>
-    internal bool IsNoWorse => ErrorRatio <= 1 + Math.Min(Noise, MarginMax);
+    internal bool IsNoWorse => ErrorRatio <= 1 + Math.Clamp(Noise, MarginMin, MarginMax);
 }
 
 /// <summary>A new model that steps along on the same readings, says nothing, and is compared with the one in use.</summary>

@@ -4,11 +4,13 @@ using Microsoft.Extensions.Logging;
 namespace Edge.Runtime.Updates;
 
 /// <summary>
-/// A folder in which new models are laid: <c>STREAM.safetensors</c>, with <c>STREAM.safetensors.sig</c> where a signature is asked for. What is on
-/// trial, also what came over MQTT, is called <c>.trial</c> until that is over, and tried again if the process ends before; what was refused is called <c>.refused</c>.
+/// A folder in which new models are laid: <c>STREAM.safetensors</c>, with <c>STREAM.safetensors.sig</c> where a signature is asked for. What is looked at is
+/// called <c>.offered</c>, what was refused <c>.refused</c>; what is on trial, also what came over MQTT, is kept as <c>.trial</c> until that is over, and tried
+/// again if the process ends before.
 /// </summary>
 internal sealed class ModelInbox : IDisposable
 {
+    private const string Offered = ".offered";
     private const string Trial = ".trial";
 
     private static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(30);
@@ -36,9 +38,11 @@ internal sealed class ModelInbox : IDisposable
         try
         {
             Directory.CreateDirectory(folder);
-            foreach (string file in updates.Names.SelectMany(stream => new[] { PathOf(stream), PathOf(stream) + ".sig" }).Where(file => File.Exists(file + Trial) && !File.Exists(file)))
+            foreach (string stream in updates.Names.Where(stream => !File.Exists(PathOf(stream))))
             {
-                File.Move(file + Trial, file);
+                string left = File.Exists(PathOf(stream) + Trial) ? Trial : Offered;
+                Rename(SignatureOf(stream) + left, SignatureOf(stream));
+                Rename(PathOf(stream) + left, PathOf(stream));
             }
 
             updates.Began = Keep;
@@ -110,7 +114,7 @@ internal sealed class ModelInbox : IDisposable
     private async Task<bool> LookAsync(string stream)
     {
         string path = PathOf(stream);
-        string signaturePath = path + ".sig";
+        string signaturePath = SignatureOf(stream);
         try
         {
             var file = new FileInfo(path);
@@ -134,19 +138,27 @@ internal sealed class ModelInbox : IDisposable
             string? signature = File.Exists(signaturePath) && new FileInfo(signaturePath).Length <= 4096 ? await File.ReadAllTextAsync(signaturePath).ConfigureAwait(false) : null;
 
             // Out of the way first: whoever hears of the verdict may lay the next one here at once.
-            Rename(signaturePath, signaturePath + Trial);
-            Rename(path, path + Trial);
+            Rename(signaturePath, signaturePath + Offered);
+            Rename(path, path + Offered);
             await _updates.OfferAsync(stream, model, signature).ConfigureAwait(false);
+            File.Delete(signaturePath + Offered);
+            File.Delete(path + Offered);
         }
         catch (InputException e)
         {
             _log.LogWarning("{Path} is refused and renamed to .refused: {Message}", path, e.Message);
-            Rename(File.Exists(path + Trial) ? path + Trial : path, path + ".refused");
-            Rename(File.Exists(signaturePath + Trial) ? signaturePath + Trial : signaturePath, signaturePath + ".refused");
+            string refused = File.Exists(path + Offered) ? Offered : "";
+            Rename(path + refused, path + ".refused");
+            Rename(signaturePath + refused, signaturePath + ".refused");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             _log.LogError("{Path} cannot be read: {Message}", path, e.Message);
+        }
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            // Whoever watches must not end with it.
+            _log.LogError(e, "{Path} could not be tried: a bug of ours", path);
         }
 
         return true;
@@ -154,24 +166,22 @@ internal sealed class ModelInbox : IDisposable
 
     private string PathOf(string stream) => Path.Combine(_folder, $"{stream}.safetensors");
 
+    private string SignatureOf(string stream) => PathOf(stream) + ".sig";
+
     private void Keep(string stream, byte[] model, string? signature)
     {
-        string path = PathOf(stream) + Trial;
         try
         {
-            if (!File.Exists(path))
+            if (signature is not null)
             {
-                if (signature is not null)
-                {
-                    DurableFile.Write(PathOf(stream) + ".sig" + Trial, Encoding.UTF8.GetBytes(signature));
-                }
-
-                DurableFile.Write(path, model);
+                DurableFile.Write(SignatureOf(stream) + Trial, Encoding.UTF8.GetBytes(signature));
             }
+
+            DurableFile.Write(PathOf(stream) + Trial, model);
         }
         catch (InputException e)
         {
-            _log.LogWarning("{Path} cannot be kept for a restart: {Message}", path, e.Message);
+            _log.LogWarning("A restart will not begin the trial on stream '{Stream}' again: {Message}", stream, e.Message);
         }
     }
 
@@ -180,7 +190,7 @@ internal sealed class ModelInbox : IDisposable
         try
         {
             File.Delete(PathOf(stream) + Trial);
-            File.Delete(PathOf(stream) + ".sig" + Trial);
+            File.Delete(SignatureOf(stream) + Trial);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

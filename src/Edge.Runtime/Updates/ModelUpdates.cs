@@ -1,16 +1,11 @@
 using System.Globalization;
 using System.Security.Cryptography;
-using System.Text.Json;
 using Edge.Inference.Models;
 using Edge.Runtime.Configuration;
 using Edge.Runtime.Engines.Int8;
 using Edge.Runtime.Hosting;
-using Edge.Runtime.Mqtt;
-using Edge.Runtime.Publishing;
-using Edge.Runtime.Sensors;
 using Edge.Runtime.Storage;
 using Edge.Runtime.Streams;
-using Microsoft.Extensions.Logging;
 
 namespace Edge.Runtime.Updates;
 
@@ -20,46 +15,34 @@ namespace Edge.Runtime.Updates;
 /// </summary>
 internal sealed class ModelUpdates
 {
-    // Models that a stream has had, by the first digits of their SHA-256: none comes back by itself.
-    private const int HistoryMax = 64;
-
     private readonly ModelsConfig _config;
-    private readonly string _device;
     private readonly IReadOnlyDictionary<string, StreamConfig> _streams;
     private readonly Func<string, StreamHost> _host;
-    private readonly StateStore? _store;
-    private readonly Action<MqttMessage> _publish;
-    private readonly Func<MqttMessage> _info;
-    private readonly TimeProvider _clock;
-    private readonly ILogger _log;
+    private readonly ModelHistory _history;
+    private readonly ModelEvents _events;
     private readonly ModelSignature? _trusted;
     private readonly Lock _gate = new();
     private readonly Dictionary<string, byte[]> _offered = [];
-    private readonly Dictionary<string, List<string>> _history = [];
 
     /// <param name="config">Where models come from and whom to trust.</param>
-    /// <param name="device">The device's name.</param>
     /// <param name="streams">The streams by name.</param>
     /// <param name="host">Finds a stream's host.</param>
     /// <param name="store">Remembers which models there were, or null.</param>
-    /// <param name="publish">Publishes an event.</param>
-    /// <param name="info">Writes what runs here, which is said again whenever another model does.</param>
-    /// <param name="clock">Time.</param>
-    /// <param name="log">What happens.</param>
+    /// <param name="events">Says what happens.</param>
     /// <exception cref="InputException">The key cannot be read.</exception>
     internal ModelUpdates(
-        ModelsConfig config, string device, IReadOnlyDictionary<string, StreamConfig> streams, Func<string, StreamHost> host, StateStore? store, Action<MqttMessage> publish, Func<MqttMessage> info, TimeProvider clock, ILogger log)
+        ModelsConfig config, IReadOnlyDictionary<string, StreamConfig> streams, Func<string, StreamHost> host, StateStore? store, ModelEvents events)
     {
         _config = config;
-        _device = device;
         _streams = streams;
         _host = host;
-        _store = store;
-        _publish = publish;
-        _info = info;
-        _clock = clock;
-        _log = log;
+        _history = new ModelHistory(store);
+        _events = events;
         _trusted = config.TrustedKeyFile is { } file ? ReadKey(file) : null;
+        foreach (string stream in streams.Keys)
+        {
+            host(stream).Reopened = GoOn;
+        }
     }
 
     /// <summary>File names of the streams whose models can be replaced.</summary>
@@ -95,7 +78,7 @@ internal sealed class ModelUpdates
             {
                 await _host(stream).BetweenTicksAsync(running =>
                 {
-                    running.BeginShadow(new Int8Engine(model), _config.CanaryTicks, verdict => _ = Task.Run(() => FinishAsync(stream, verdict)));
+                    Begin(running, model);
                     return true;
                 }).ConfigureAwait(false);
             }
@@ -106,12 +89,12 @@ internal sealed class ModelUpdates
             }
 
             string said = $"Model {model.Sha256[..6]} runs beside {_host(stream).Stream.Engine.ModelSha256[..6]} for {_config.CanaryTicks} ticks and takes over if its error is no larger than chance allows.";
-            Say(stream, "trial", model.Sha256, null, said);
+            _events.Say(stream, "trial", model.Sha256, null, said);
             return said;
         }
         catch (InputException e)
         {
-            Say(stream, "refused", Convert.ToHexStringLower(SHA256.HashData(file)), null, e.Message);
+            _events.Say(stream, "refused", Convert.ToHexStringLower(SHA256.HashData(file)), null, e.Message);
             throw;
         }
     }
@@ -140,8 +123,36 @@ internal sealed class ModelUpdates
         Withdraw(stream);
         Decided?.Invoke(stream);
         string said = $"Model {model.Sha256[..6]} is back; its state begins anew.";
-        Say(stream, "rolled_back", model.Sha256, null, said);
+        _events.Say(stream, "rolled_back", model.Sha256, null, said);
         return said;
+    }
+
+    private void Begin(SensorStream running, EdgeModel model) =>
+        running.BeginShadow(new Int8Engine(model), _config.CanaryTicks, verdict => _ = Task.Run(() => FinishAsync(running.Name, verdict)));
+
+    // A stream that was opened again knows nothing of a trial: after a reset it begins again, and one in which the stream faulted is over.
+    private void GoOn(SensorStream running, bool isAfterFault)
+    {
+        byte[]? file;
+        lock (_gate)
+        {
+            file = _offered.GetValueOrDefault(running.Name);
+        }
+
+        if (file is null)
+        {
+            return;
+        }
+
+        if (!isAfterFault)
+        {
+            Begin(running, EdgeModel.Parse(file));
+            return;
+        }
+
+        Withdraw(running.Name);
+        Decided?.Invoke(running.Name);
+        _events.Say(running.Name, "refused", Convert.ToHexStringLower(SHA256.HashData(file)), null, "The stream faulted during the trial. Offer the model again once the stream runs well.");
     }
 
     // The trial is over: the file first, then the stream, both between two ticks.
@@ -155,13 +166,14 @@ internal sealed class ModelUpdates
 
         string sha256 = Convert.ToHexStringLower(SHA256.HashData(file));
         string figures = string.Create(CultureInfo.InvariantCulture, $"over {verdict.Ticks} ticks its error was {verdict.ErrorRatio:G4} times the old one's (give or take {verdict.Noise:G2})");
+        (string change, string said) = verdict.IsNoWorse ? ("taken", $"It takes over: {figures}.") : ("refused", $"It is dropped: {figures}.");
         try
         {
             string path = ModelPath(stream);
             await _host(stream).ReplaceAsync(running =>
             {
-                Remember(stream, running.Engine.ModelSha256);
-                Remember(stream, sha256);
+                _history.Add(stream, running.Engine.ModelSha256);
+                _history.Add(stream, sha256);
                 if (!verdict.IsNoWorse)
                 {
                     running.EndShadow()?.Dispose();
@@ -172,16 +184,15 @@ internal sealed class ModelUpdates
                 DurableFile.Write(path, file);
                 return running.EndShadow() is { } shadow ? running.WithEngine(shadow.Engine, shadow.Forecaster) : running;
             }).ConfigureAwait(false);
-            Say(stream, verdict.IsNoWorse ? "taken" : "refused", sha256, verdict.ErrorRatio, verdict.IsNoWorse ? $"It takes over: {figures}." : $"It is dropped: {figures}.");
         }
-        catch (InputException e)
+        catch (Exception e)
         {
-            Say(stream, "refused", sha256, verdict.ErrorRatio, e.Message);
+            (change, said) = ("refused", e is InputException ? e.Message : $"It could not take over: {e.Message}");
         }
-        finally
-        {
-            Decided?.Invoke(stream);
-        }
+
+        // Whoever hears of the verdict may offer the next one at once.
+        Decided?.Invoke(stream);
+        _events.Say(stream, change, sha256, verdict.ErrorRatio, said);
     }
 
     private EdgeModel Check(string stream, byte[] file, string? signature)
@@ -206,7 +217,7 @@ internal sealed class ModelUpdates
             throw new InputException($"The model '{model.Manifest.Name}' does not fit stream '{stream}': name, columns, units, outputs and period must be those of the model in use.");
         }
 
-        if (model.Sha256 == _host(stream).Stream.Engine.ModelSha256 || Remembered(stream).Contains(model.Sha256[..16]))
+        if (model.Sha256 == _host(stream).Stream.Engine.ModelSha256 || _history.Has(stream, model.Sha256))
         {
             throw new InputException($"Model {model.Sha256[..6]} is in use or was once. An old model comes back by rollback only.");
         }
@@ -254,34 +265,6 @@ internal sealed class ModelUpdates
         }
     }
 
-    private List<string> Remembered(string stream)
-    {
-        lock (_gate)
-        {
-            if (!_history.TryGetValue(stream, out List<string>? had))
-            {
-                _history[stream] = had = _store?.Recall($"models:{stream}")?.Split(' ').ToList() ?? [];
-            }
-
-            return [.. had];
-        }
-    }
-
-    private void Remember(string stream, string sha256)
-    {
-        List<string> had = Remembered(stream);
-        if (!had.Contains(sha256[..16]))
-        {
-            had = [.. had.Append(sha256[..16]).TakeLast(HistoryMax)];
-            lock (_gate)
-            {
-                _history[stream] = had;
-            }
-
-            _store?.Remember($"models:{stream}", string.Join(' ', had));
-        }
-    }
-
     private static ModelSignature ReadKey(string file)
     {
         try
@@ -291,34 +274,6 @@ internal sealed class ModelUpdates
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ModelFormatException)
         {
             throw new InputException($"models.trusted_key '{file}': {e.Message}", e);
-        }
-    }
-
-    private void Say(string stream, string change, string sha256, double? ratio, string message)
-    {
-        _log.Log(change == "refused" ? LogLevel.Warning : LogLevel.Information, "{Stream}: model {Model} {Change}: {Message}", stream, sha256[..6], change, message);
-        using var payload = new MemoryStream();
-        using (var json = new Utf8JsonWriter(payload))
-        {
-            json.WriteStartObject();
-            json.WriteString("device", _device);
-            json.WriteString("stream", stream);
-            json.WriteString("time", _clock.GetUtcNow().UtcDateTime.ToString(Timestamp.Format, CultureInfo.InvariantCulture));
-            json.WriteString("event", change);
-            json.WriteString("model_sha256", sha256);
-            if (ratio is { } value && double.IsFinite(value))
-            {
-                json.WriteNumber("error_ratio", Math.Round(value, 6));
-            }
-
-            json.WriteString("message", message);
-            json.WriteEndObject();
-        }
-
-        _publish(new MqttMessage { Topic = Topics.Model(_device, stream), Payload = payload.ToArray(), Class = MessageClass.Event, ContentType = "application/json" });
-        if (change is "taken" or "rolled_back")
-        {
-            _publish(_info());
         }
     }
 }

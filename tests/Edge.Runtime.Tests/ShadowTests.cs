@@ -1,0 +1,47 @@
+using Edge.Runtime.Configuration;
+using Edge.Runtime.Engines;
+using Edge.Runtime.Sensors;
+using Edge.Runtime.Sensors.Simulated;
+using Edge.Runtime.Streams;
+
+namespace Edge.Runtime.Tests;
+
+/// <summary>A new model beside the one in use, and the verdict on it.</summary>
+public sealed class ShadowTests
+{
+    private const int Ticks = 400;
+    private static readonly TimeSpan Period = TimeSpan.FromSeconds(0.2);
+
+    [Fact]
+    public void The_very_same_model_is_no_worse_wherever_its_trial_begins()
+    {
+        var verdicts = new List<ShadowVerdict>();
+        var plant = new Greenhouse(3);
+        IInferenceEngine inUse = EngineFactory.LoadInt8("demo");
+        var forecaster = new Forecaster(inUse, 0.9, 0);
+        var reading = new Reading(inUse.Manifest.Columns.Count);
+        var running = new List<Shadow>();
+        for (int seq = 1; seq <= 20_000; seq++)
+        {
+            plant.Step(reading.Values);
+            forecaster.Observe(seq, reading);
+            if (seq % 31 == 0)
+            {
+                running.Add(new Shadow(EngineFactory.LoadInt8("demo"), inUse.Manifest, new ForecastConfig(), Period, Ticks));
+            }
+
+            foreach (Shadow shadow in running)
+            {
+                shadow.Observe(seq, reading, forecaster.Errors);
+                shadow.Step(seq, reading);
+            }
+
+            forecaster.Step(seq, reading);
+            verdicts.AddRange(running.Where(shadow => shadow.Verdict is not null).Select(shadow => shadow.Verdict!.Value));
+            running.RemoveAll(shadow => shadow.Verdict is not null);
+        }
+
+        Assert.InRange(verdicts.Count, 600, 700);
+        Assert.All(verdicts, verdict => Assert.True(verdict.IsNoWorse, $"{verdict}"));
+    }
+}
