@@ -13,7 +13,7 @@ public sealed class FrozenBrokerTests
     private const int Before = 500;
     private const int During = 2000;
 
-    public static TheoryData<string> Links => MqttLinkContractTests.Links;
+    public static TheoryData<string> Links => MqttLinkContractTests.Libraries;
 
     [Theory]
     [MemberData(nameof(Links))]

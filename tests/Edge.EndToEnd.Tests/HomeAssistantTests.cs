@@ -13,7 +13,7 @@ public sealed class HomeAssistantTests : IDisposable
     private const string Config = "homeassistant/device/house/config";
     private readonly TemporaryFolder _folder = new();
 
-    public static TheoryData<string> Links => MqttLinkContractTests.Links;
+    public static TheoryData<string> Links => MqttLinkContractTests.Libraries;
 
     public void Dispose() => _folder.Dispose();
 

@@ -12,7 +12,7 @@ public sealed class LiveSensorTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
 
-    public static TheoryData<string> Links => MqttLinkContractTests.Links;
+    public static TheoryData<string> Links => MqttLinkContractTests.Libraries;
 
     public void Dispose() => _folder.Dispose();
 

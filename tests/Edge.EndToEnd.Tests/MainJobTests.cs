@@ -11,13 +11,28 @@ public sealed class MainJobTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
 
-    public static TheoryData<string> Links => MqttLinkContractTests.Links;
+    public static TheoryData<string> Links => MqttLinkContractTests.Libraries;
+
+    public static TheoryData<string, string> LinksAndVersions
+    {
+        get
+        {
+            var all = new TheoryData<string, string>();
+            foreach (MqttClientLibrary library in MqttLinkFactory.Available)
+            {
+                all.Add(library.ToString(), "5");
+                all.Add(library.ToString(), "3.1.1");
+            }
+
+            return all;
+        }
+    }
 
     public void Dispose() => _folder.Dispose();
 
     [SharedDataTheory]
-    [MemberData(nameof(Links))]
-    public async Task Every_row_of_ETTh1_after_the_first_is_a_forecast_equal_to_the_replays(string library)
+    [MemberData(nameof(LinksAndVersions))]
+    public async Task Every_row_of_ETTh1_after_the_first_is_a_forecast_equal_to_the_replays(string library, string version)
     {
         string model = _folder.File("etth1.safetensors");
         Assert.Equal(0, Edge.Quantize.Program.Run(
@@ -30,7 +45,7 @@ public sealed class MainJobTests : IDisposable
         await using Subscriber subscriber = await Subscriber.StartAsync(broker.Port);
         string config = _folder.Write("edge.yaml", $$"""
             device: plant
-            mqtt: { host: 127.0.0.1, port: {{broker.Port}}, client: {{library.ToLowerInvariant()}} }
+            mqtt: { host: 127.0.0.1, port: {{broker.Port}}, client: {{library.ToLowerInvariant()}}, version: {{version}} }
             streams:
               - name: transformer
                 model: etth1.safetensors

@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using System.Diagnostics;
 using System.Security.Cryptography;
 using System.Text;
@@ -215,33 +214,7 @@ public sealed class ModelUpdateTests : IDisposable
           - { name: climate, model: climate.safetensors, period: 20ms, source: { simulated: { seed: 3, speed: {{speed}} } } }
         """);
 
-    // The same weights under another note, or with some of the head's spoilt.
-    private static byte[] Variant(int number, bool isWorse = false, string? rename = null)
-    {
-        int length = (int)BinaryPrimitives.ReadInt64LittleEndian(Original);
-        JsonObject header = JsonNode.Parse(Original.AsSpan(8, length))!.AsObject();
-        JsonObject metadata = header["__metadata__"]!.AsObject();
-        metadata["provenance"] = $$"""{"variant":{{number}}}""";
-        if (rename is not null)
-        {
-            string manifest = metadata.First(entry => entry.Value!.GetValue<string>().Contains("\"columns\"", StringComparison.Ordinal)).Key;
-            metadata[manifest] = metadata[manifest]!.GetValue<string>().Replace("\"name\":\"greenhouse\"", $"\"name\":\"{rename}\"", StringComparison.Ordinal);
-        }
-
-        byte[] text = Encoding.UTF8.GetBytes(header.ToJsonString());
-        text = [.. text, .. Enumerable.Repeat((byte)' ', (8 - (text.Length % 8)) % 8)];
-        byte[] data = Original[(8 + length)..];
-        if (isWorse)
-        {
-            JsonArray place = header.First(entry => entry.Key.StartsWith("head", StringComparison.Ordinal) && entry.Key.EndsWith("weight", StringComparison.Ordinal)).Value!["data_offsets"]!.AsArray();
-            data.AsSpan(place[0]!.GetValue<int>(), (place[1]!.GetValue<int>() - place[0]!.GetValue<int>()) / 2).Clear();
-        }
-
-        byte[] file = [.. new byte[8], .. text, .. data];
-        BinaryPrimitives.WriteInt64LittleEndian(file, text.Length);
-        Assert.Equal(rename ?? "greenhouse", EdgeModel.Parse(file).Manifest.Name);
-        return file;
-    }
+    private static byte[] Variant(int number, bool isWorse = false, string? rename = null) => ModelVariant.Of(Original, number, isWorse, rename);
 
     private void Offer(byte[] file) => Offer(file, Sign(file, "key.pem"));
 

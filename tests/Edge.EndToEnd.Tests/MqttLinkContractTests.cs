@@ -10,10 +10,16 @@ namespace Edge.EndToEnd.Tests;
 /// <summary>What every MQTT link promises, over each client library compiled in, against a real mosquitto.</summary>
 public sealed class MqttLinkContractTests
 {
-    public static TheoryData<string> Links => [.. MqttLinkFactory.Available.Select(library => library.ToString())];
+    private const string Old = " 3.1.1";
+
+    /// <summary>The client libraries.</summary>
+    public static TheoryData<string> Libraries => [.. MqttLinkFactory.Available.Select(library => library.ToString())];
+
+    /// <summary>Each of them over MQTT 5 and 3.1.1.</summary>
+    public static TheoryData<string> Links => [.. MqttLinkFactory.Available.SelectMany(library => new[] { library.ToString(), library + Old })];
 
     [Theory]
-    [MemberData(nameof(Links))]
+    [MemberData(nameof(Libraries))]
     public async Task A_published_message_arrives_whole(string library)
     {
         await using TestBroker broker = await TestBroker.StartAsync();
@@ -33,6 +39,40 @@ public sealed class MqttLinkContractTests
         string properties = message.Properties.GetProperty("user-properties").GetRawText();
         Assert.Contains("\"seq\"", properties, StringComparison.Ordinal);
         Assert.Contains("3f9a1c", properties, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [MemberData(nameof(Libraries))]
+    public async Task Over_MQTT_3_1_1_a_message_arrives_without_what_only_5_has(string library)
+    {
+        await using TestBroker broker = await TestBroker.StartAsync();
+        await using Subscriber subscriber = await Subscriber.StartAsync(broker.Port, "t/#");
+        await using IMqttLink link = await ConnectAsync(library + Old, broker.Port);
+        await link.PublishAsync(Message("t/one", "grün ✓") with { Retain = true, ContentType = "application/json", ExpirySeconds = 3600, CorrelationData = new byte[] { 1 }, UserProperties = [new("seq", "7")] });
+        await subscriber.UntilAsync(seen => seen.Count == 1);
+        Seen message = subscriber.All[0];
+        Assert.Equal(("t/one", "grün ✓", 1), (message.Topic, message.Payload, message.QualityOfService));
+        Assert.Equal(System.Text.Json.JsonValueKind.Undefined, message.Properties.ValueKind);
+    }
+
+    // A broker of MQTT 3.1.1 answers one of 5 in its own way; and one of 5 alone the other way round.
+    [Theory]
+    [MemberData(nameof(Links))]
+    public async Task A_broker_of_another_version_is_said_with_what_to_set(string library)
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        Task answering = Task.Run(async () =>
+        {
+            using TcpClient client = await listener.AcceptTcpClientAsync();
+            _ = await client.GetStream().ReadAsync(new byte[1000]);
+            await client.GetStream().WriteAsync(new byte[] { 0x20, 0x02, 0x00, 0x01 });
+            await Task.Delay(500);
+        });
+        await using IMqttLink link = Create(library, ((IPEndPoint)listener.LocalEndpoint).Port);
+        MqttRefusedException e = await Assert.ThrowsAsync<MqttRefusedException>(() => link.ConnectAsync(default)).WaitAsync(TimeSpan.FromSeconds(10));
+        Assert.Contains(library.EndsWith(Old, StringComparison.Ordinal) ? "does not speak MQTT 3.1.1. Set mqtt.version: 5." : "does not speak MQTT 5. Set mqtt.version: 3.1.1.", e.Message, StringComparison.Ordinal);
+        await answering;
     }
 
     [Theory]
@@ -421,8 +461,9 @@ public sealed class MqttLinkContractTests
 
     private static IMqttLink Create(string library, int port, Func<MqttLinkOptions, MqttLinkOptions>? options = null, string id = "test")
     {
-        var plain = new MqttLinkOptions { Host = "127.0.0.1", Port = port, ClientId = id, Will = Message($"will/{id}", "gone") };
-        return MqttLinkFactory.Create(Enum.Parse<MqttClientLibrary>(library), options?.Invoke(plain) ?? plain)();
+        MqttVersion version = library.EndsWith(Old, StringComparison.Ordinal) ? MqttVersion.ThreeOneOne : MqttVersion.Five;
+        var plain = new MqttLinkOptions { Host = "127.0.0.1", Port = port, ClientId = id, Version = version, Will = Message($"will/{id}", "gone") };
+        return MqttLinkFactory.Create(Enum.Parse<MqttClientLibrary>(library.Replace(Old, "", StringComparison.Ordinal)), options?.Invoke(plain) ?? plain)();
     }
 
     private static async Task<IMqttLink> ConnectAsync(string library, int port, string id = "test", Func<MqttLinkOptions, MqttLinkOptions>? options = null)

@@ -21,6 +21,7 @@ public sealed class ConfigFileTests
             mqtt:
               host: broker.local
               client: mosquitto
+              version: 3.1.1
               tls: { ca: ca.pem, certificate: c.pem, key: k.pem }
               username: greenhouse
               password: { file: FOLDER/password }
@@ -50,6 +51,7 @@ public sealed class ConfigFileTests
         Assert.Equal("greenhouse", config.Device);
         Assert.Equal(8883, config.Mqtt.Port);
         Assert.Equal(MqttClientLibrary.Mosquitto, config.Mqtt.Client);
+        Assert.Equal(MqttVersion.ThreeOneOne, config.Mqtt.Version);
         Assert.Equal(new TlsConfig("ca.pem", "c.pem", "k.pem"), config.Mqtt.Tls);
         Assert.Equal("s3cret", config.Mqtt.Password);
         Assert.Equal(16L << 20, config.Mqtt.Outbox.SizeMaxBytes);
@@ -126,6 +128,7 @@ public sealed class ConfigFileTests
     [InlineData("mqtt: { host: h }" + Stream, "'device' is missing")]
     [InlineData("device: d\nmqtt: { port: 1883 }" + Stream, "'host' is missing")]
     [InlineData("device: d\nmqtt: { host: h, port: 70000 }" + Stream, "'port' must be a whole number from 1 to 65535, not '70000'")]
+    [InlineData("device: d\nmqtt: { host: h, version: 4 }" + Stream, "'version' must be 5 or 3.1.1, not '4'")]
     [InlineData("device: d\nmqtt: { host: h, client: paho }" + Stream, "'client' must be one of auto, mqttnet, mosquitto")]
     [InlineData("device: d\nmqtt: { host: h, password: p }" + Stream, "'password' needs a 'username'")]
     [InlineData("device: d\nmqtt: { host: h, username: u, password: { file: /no/such } }" + Stream, "cannot be read from its file")]

@@ -53,6 +53,7 @@ internal static partial class ConfigFile
             Host = host,
             Port = map.Whole("port", tls is null ? 1883 : 8883, 1, 65535),
             Client = map.Choice("client", MqttClientLibrary.Auto),
+            Version = ReadVersion(map),
             Tls = tls,
             Username = username,
             Password = password,
@@ -64,4 +65,18 @@ internal static partial class ConfigFile
     }
 
     private static bool IsLoopback(string host) => host == "localhost" || (IPAddress.TryParse(host, out IPAddress? address) && IPAddress.IsLoopback(address));
+
+    private static MqttVersion ReadVersion(YamlMap map)
+    {
+        switch (map.Text("version"))
+        {
+            case null or "5":
+                return MqttVersion.Five;
+            case "3.1.1":
+                return MqttVersion.ThreeOneOne;
+            case var text:
+                map.Fail("version", $"'version' must be 5 or 3.1.1, not '{text}'");
+                return MqttVersion.Five;
+        }
+    }
 }

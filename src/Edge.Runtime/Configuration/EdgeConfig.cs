@@ -69,6 +69,15 @@ internal enum MqttClientLibrary
     Mosquitto,
 }
 
+internal enum MqttVersion
+{
+    /// <summary>MQTT 5.</summary>
+    Five,
+
+    /// <summary>MQTT 3.1.1, for a broker that knows no better: no content type, expiry, user properties or response topic.</summary>
+    ThreeOneOne,
+}
+
 internal sealed record MqttConfig
 {
     public string Host { get; init; } = "127.0.0.1";
@@ -77,6 +86,8 @@ internal sealed record MqttConfig
     public int Port { get; init; } = 1883;
 
     public MqttClientLibrary Client { get; init; } = MqttClientLibrary.Auto;
+
+    public MqttVersion Version { get; init; }
 
     public TlsConfig? Tls { get; init; }
 

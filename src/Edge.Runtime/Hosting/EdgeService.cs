@@ -125,6 +125,7 @@ internal sealed class EdgeService : IDisposable
     {
         Host = config.Mqtt.Host,
         Port = config.Mqtt.Port,
+        Version = config.Mqtt.Version,
         ClientId = $"edge-{config.Device}",
         Username = config.Mqtt.Username,
         Password = config.Mqtt.Password,

@@ -1,3 +1,5 @@
+using Edge.Runtime.Configuration;
+
 namespace Edge.Runtime.Mqtt;
 
 /// <summary>Whom to connect to and as whom.</summary>
@@ -7,13 +9,15 @@ internal sealed record MqttLinkOptions
 
     public required int Port { get; init; }
 
+    public MqttVersion Version { get; init; }
+
     public required string ClientId { get; init; }
 
     public string? Username { get; init; }
 
     public string? Password { get; init; }
 
-    public Configuration.TlsConfig? Tls { get; init; }
+    public TlsConfig? Tls { get; init; }
 
     /// <summary>What the broker says for us when we vanish.</summary>
     public MqttMessage? Will { get; init; }
@@ -26,6 +30,13 @@ internal sealed record MqttLinkOptions
 
     /// <summary>Longest wait for the broker's answer to a connect or a subscription.</summary>
     public int AnswerTimeoutMs { get; init; } = 10_000;
+
+    /// <summary>The broker answered a connect with no.</summary>
+    /// <param name="reason">Its reason.</param>
+    /// <param name="isOfVersion">Whether that is the version of MQTT.</param>
+    internal MqttRefusedException Refused(string reason, bool isOfVersion) => new(isOfVersion
+        ? $"Broker {Host}:{Port} does not speak MQTT {(Version == MqttVersion.Five ? "5. Set mqtt.version: 3.1.1" : "3.1.1. Set mqtt.version: 5")}."
+        : $"Broker {Host}:{Port} refuses the connection{(Username is { } user ? $" of user '{user}'" : "")}: {reason}. Check mqtt.username and mqtt.password.");
 }
 
 /// <summary>A message that arrived.</summary>
@@ -43,7 +54,7 @@ internal class MqttLinkException(string message, Exception? inner = null) : Exce
 internal sealed class MqttRefusedException(string message) : MqttLinkException(message);
 
 /// <summary>
-/// One connection to an MQTT 5 broker, from connect to disconnect; a new link for each attempt. Publishing may be done from
+/// One connection to an MQTT broker, from connect to disconnect; a new link for each attempt. Publishing may be done from
 /// one thread at a time and does not wait for earlier messages.
 /// </summary>
 internal interface IMqttLink : IAsyncDisposable

@@ -14,8 +14,8 @@ internal sealed partial class MosquittoLink
         MosquittoLink link = Of(handle);
         if (reason != 0)
         {
-            var refused = new MqttRefusedException(
-                $"{link.Broker} refuses the connection{(link._options.Username is { } user ? $" of user '{user}'" : "")}: {NativeMethods.Reason(reason)}. Check mqtt.username and mqtt.password.");
+            MqttRefusedException refused = link._options.Refused(
+                link.IsVersion5 ? NativeMethods.Reason(reason) : NativeMethods.ConnackReason(reason), reason is NativeMethods.UnsupportedVersion or NativeMethods.UnacceptableVersion);
             link._connected.TrySetException(refused);
             link.Close(refused.Message);
             return;

@@ -5,7 +5,7 @@ internal sealed partial class MosquittoLink
 {
     private unsafe void Configure()
     {
-        Check(NativeMethods.IntOption(_client, NativeMethods.OptionProtocolVersion, NativeMethods.ProtocolVersion5), "choosing MQTT 5");
+        Check(NativeMethods.IntOption(_client, NativeMethods.OptionProtocolVersion, IsVersion5 ? NativeMethods.ProtocolVersion5 : NativeMethods.ProtocolVersion311), "choosing the version of MQTT");
         Check(NativeMethods.IntOption(_client, NativeMethods.OptionTcpNoDelay, 1), "setting TCP_NODELAY");
         Check(NativeMethods.ThreadedSet(_client, threaded: true), "turning on threads");
         if (_options.Username is not null)

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using Edge.Runtime.Configuration;
 
 namespace Edge.Runtime.Mqtt.Mosquitto;
 
@@ -43,6 +44,8 @@ internal sealed partial class MosquittoLink : IMqttLink
 
     public int ReceiveMaximum { get; private set; } = ushort.MaxValue;
 
+    private bool IsVersion5 => _options.Version == MqttVersion.Five;
+
     private string Broker => $"Broker {_options.Host}:{_options.Port}";
 
     /// <exception cref="InputException">libmosquitto is not installed.</exception>
@@ -82,7 +85,11 @@ internal sealed partial class MosquittoLink : IMqttLink
         nint properties = 0;
         try
         {
-            AddProperties(ref properties, message);
+            if (IsVersion5)
+            {
+                AddProperties(ref properties, message);
+            }
+
             fixed (byte* payload = message.Payload.Span)
             {
                 lock (_gate)
@@ -148,7 +155,7 @@ internal sealed partial class MosquittoLink : IMqttLink
     private void Loop()
     {
         nint properties = 0;
-        int code = _options.SessionSeconds == 0 ? 0 : NativeMethods.PropertyAddInt32(ref properties, NativeMethods.PropertySessionExpiry, _options.SessionSeconds);
+        int code = _options.SessionSeconds == 0 || !IsVersion5 ? 0 : NativeMethods.PropertyAddInt32(ref properties, NativeMethods.PropertySessionExpiry, _options.SessionSeconds);
         if (code == 0)
         {
             code = NativeMethods.Connect(_client, _options.Host, _options.Port, _options.KeepAliveSeconds, null, properties);

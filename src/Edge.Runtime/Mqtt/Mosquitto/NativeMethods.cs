@@ -11,6 +11,11 @@ internal static unsafe partial class NativeMethods
     internal const int OptionTcpNoDelay = 11;
     internal const int OptionTlsUseOsCertificates = 13;
     internal const int ProtocolVersion5 = 5;
+    internal const int ProtocolVersion311 = 4;
+
+    // Answers to a connect: of MQTT 5, and of 3.1.1.
+    internal const int UnsupportedVersion = 0x84;
+    internal const int UnacceptableVersion = 1;
 
     internal const int ErrorErrno = 14;
 
@@ -118,9 +123,14 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(Library, EntryPoint = "mosquitto_reason_string")]
     private static partial nint ReasonText(int code);
 
+    [LibraryImport(Library, EntryPoint = "mosquitto_connack_string")]
+    private static partial nint ConnackText(int code);
+
     internal static string Error(int code) => code == ErrorErrno
         ? Marshal.GetPInvokeErrorMessage(Marshal.GetLastSystemError())
         : (Marshal.PtrToStringUTF8(ErrorText(code)) ?? $"error {code}").TrimEnd('.');
+
+    internal static string ConnackReason(int code) => (Marshal.PtrToStringUTF8(ConnackText(code)) ?? $"reason {code}").TrimEnd('.');
 
     internal static string Reason(int code) => (Marshal.PtrToStringUTF8(ReasonText(code)) ?? $"reason {code}").TrimEnd('.');
 

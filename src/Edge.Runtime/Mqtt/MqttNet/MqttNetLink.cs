@@ -14,6 +14,9 @@ namespace Edge.Runtime.Mqtt.MqttNet;
 /// <summary>MQTTnet 5.</summary>
 internal sealed class MqttNetLink : IMqttLink
 {
+    // How a broker of MQTT 3.1.1 answers one of 5, which MQTTnet passes on as it is.
+    private const int UnacceptableVersion = 1;
+
     private readonly MqttLinkOptions _options;
     private readonly IMqttClient _client = new MqttClientFactory().CreateMqttClient();
     private readonly TaskCompletionSource<string> _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -58,8 +61,7 @@ internal sealed class MqttNetLink : IMqttLink
 
         if (result.ResultCode != MqttClientConnectResultCode.Success)
         {
-            throw new MqttRefusedException(
-                $"Broker {_options.Host}:{_options.Port} refuses the connection{(_options.Username is { } user ? $" of user '{user}'" : "")}: {result.ReasonString ?? result.ResultCode.ToString()}. Check mqtt.username and mqtt.password.");
+            throw _options.Refused(result.ReasonString ?? result.ResultCode.ToString(), (int)result.ResultCode is UnacceptableVersion || result.ResultCode == MqttClientConnectResultCode.UnsupportedProtocolVersion);
         }
 
         ReceiveMaximum = result.ReceiveMaximum ?? ushort.MaxValue;
@@ -72,26 +74,9 @@ internal sealed class MqttNetLink : IMqttLink
             .WithPayloadSegment(message.Payload)
             .WithQualityOfServiceLevel((MqttQualityOfServiceLevel)message.QualityOfService)
             .WithRetainFlag(message.Retain);
-        if (message.ContentType is not null)
+        if (_options.Version == MqttVersion.Five)
         {
-            builder.WithContentType(message.ContentType);
-        }
-
-        if (message.ExpirySeconds is { } expiry)
-        {
-            builder.WithMessageExpiryInterval(expiry);
-        }
-
-        if (message.CorrelationData.Length > 0)
-        {
-            builder.WithCorrelationData(message.CorrelationData.ToArray());
-        }
-
-        foreach ((string name, string value) in message.UserProperties)
-        {
-#pragma warning disable CS0618 // 5.2 has another beside it, 5.0 has only this one.
-            builder.WithUserProperty(name, value);
-#pragma warning restore CS0618
+            AddProperties(builder, message);
         }
 
         MqttClientPublishResult result;
@@ -195,14 +180,39 @@ internal sealed class MqttNetLink : IMqttLink
 
     private MqttLinkException Lost(Exception e) => new($"The connection to broker {_options.Host}:{_options.Port} was lost: {Sentence(e)}.", e);
 
+    private static void AddProperties(MqttApplicationMessageBuilder builder, MqttMessage message)
+    {
+        if (message.ContentType is not null)
+        {
+            builder.WithContentType(message.ContentType);
+        }
+
+        if (message.ExpirySeconds is { } expiry)
+        {
+            builder.WithMessageExpiryInterval(expiry);
+        }
+
+        if (message.CorrelationData.Length > 0)
+        {
+            builder.WithCorrelationData(message.CorrelationData.ToArray());
+        }
+
+        foreach ((string name, string value) in message.UserProperties)
+        {
+#pragma warning disable CS0618 // 5.2 has another beside it, 5.0 has only this one.
+            builder.WithUserProperty(name, value);
+#pragma warning restore CS0618
+        }
+    }
+
     private MqttClientOptions BuildOptions()
     {
         MqttClientOptionsBuilder builder = new MqttClientOptionsBuilder()
-            .WithProtocolVersion(MqttProtocolVersion.V500)
+            .WithProtocolVersion(_options.Version == MqttVersion.Five ? MqttProtocolVersion.V500 : MqttProtocolVersion.V311)
             .WithTcpServer(_options.Host, _options.Port)
             .WithClientId(_options.ClientId)
             .WithCleanStart(_options.SessionSeconds == 0)
-            .WithSessionExpiryInterval(_options.SessionSeconds)
+            .WithSessionExpiryInterval(_options.Version == MqttVersion.Five ? _options.SessionSeconds : 0)
             .WithTimeout(TimeSpan.FromMilliseconds(_options.AnswerTimeoutMs))
             .WithKeepAlivePeriod(TimeSpan.FromSeconds(_options.KeepAliveSeconds));
         if (_options.Username is not null)

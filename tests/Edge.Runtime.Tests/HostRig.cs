@@ -1,0 +1,117 @@
+using Edge.Runtime.Configuration;
+using Edge.Runtime.Engines;
+using Edge.Runtime.Hosting;
+using Edge.Runtime.Mqtt;
+using Edge.Runtime.Sensors;
+using Edge.Runtime.Streams;
+using Edge.Testing;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Edge.Runtime.Tests;
+
+/// <summary>A host over streams of the bundled model, whose source throws at given rows; commits are kept as a store would.</summary>
+internal sealed class HostRig : IDisposable
+{
+    private readonly Queue<int> _failAt;
+    private readonly bool _isLive;
+    private byte[] _snapshot = [];
+    private long _seq;
+
+    internal HostRig(TimeProvider clock, bool isLive, int[] failAt)
+    {
+        _failAt = new Queue<int>(failAt);
+        _isLive = isLive;
+        Host = new StreamHost((_, anew) => Open(clock, anew), () => { }, clock, NullLogger.Instance);
+    }
+
+    internal StreamHost Host { get; }
+
+    internal CancellationTokenSource Stop { get; } = new();
+
+    internal List<long> Seqs { get; } = [];
+
+    internal int Anew { get; private set; }
+
+    public void Dispose()
+    {
+        Host.Dispose();
+        Stop.Dispose();
+    }
+
+    internal async Task RunAsync(ManualClock clock, Func<bool> until)
+    {
+        Task<bool> running = Task.Run(() => Host.RunAsync(Stop.Token));
+        for (int i = 0; i < 5000 && !until(); i++)
+        {
+            await Task.Delay(1);
+            clock.Advance(TimeSpan.FromSeconds(1));
+        }
+
+        Assert.True(until());
+        await Stop.CancelAsync();
+        Assert.True(await running);
+    }
+
+    internal static async Task UntilAsync(Func<bool> until)
+    {
+        for (int i = 0; i < 5000 && !until(); i++)
+        {
+            await Task.Delay(1);
+        }
+
+        Assert.True(until());
+    }
+
+    private SensorStream Open(TimeProvider clock, bool anew)
+    {
+        Anew += anew ? 1 : 0;
+        var config = new StreamConfig { Name = "climate", Model = "demo", Source = new SimulatedConfig() };
+        var stream = new SensorStream("house", config, new FaultySensor(_isLive, () => _seq, _failAt), EngineFactory.LoadInt8("demo"), TimeSpan.FromDays(1), Commit, clock, NullLogger.Instance);
+        Assert.Equal(!anew && _snapshot.Length > 0, stream.Resume(_seq, anew ? [] : _snapshot));
+        return stream;
+    }
+
+    private ValueTask Commit(SensorStream stream, IReadOnlyList<MqttMessage> messages, bool canWait, CancellationToken cancel)
+    {
+        _snapshot = stream.Save();
+        if (stream.Seq > _seq)
+        {
+            Seqs.Add(stream.Seq);
+        }
+
+        _seq = stream.Seq;
+        return ValueTask.CompletedTask;
+    }
+
+    private sealed class FaultySensor(bool isLive, Func<long> seq, Queue<int> failAt) : ISensor
+    {
+        public bool CanWait => !isLive;
+
+        public void Resume(long rows, DateTime lastTime)
+        {
+        }
+
+        public async ValueTask<bool> ReadAsync(Reading into, CancellationToken cancel)
+        {
+            await Task.Delay(1, cancel);
+            if (failAt.TryPeek(out int at) && seq() >= at - 1)
+            {
+                failAt.Dequeue();
+                throw new InvalidOperationException("a driver's bug");
+            }
+
+            into.Time = new DateTime(2026, 1, 1, 0, 0, 0, DateTimeKind.Utc).AddSeconds(0.2 * seq());
+            for (int i = 0; i < into.Values.Length; i++)
+            {
+                into.Values[i] = 20 + (0.1 * i);
+                into.Quality[i] = Quality.Good;
+            }
+
+            return true;
+        }
+
+        public void Dispose()
+        {
+        }
+    }
+}

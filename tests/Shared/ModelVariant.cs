@@ -1,0 +1,39 @@
+using System.Buffers.Binary;
+using System.Text;
+using System.Text.Json.Nodes;
+
+namespace Edge.Testing;
+
+/// <summary>Models that differ from one in their bytes: the same weights under another note, or with some of the head's spoilt.</summary>
+internal static class ModelVariant
+{
+    /// <param name="original">The model.</param>
+    /// <param name="number">What the note says.</param>
+    /// <param name="isWorse">Whether half of the head's weights are zero.</param>
+    /// <param name="rename">Another name for it, or null.</param>
+    internal static byte[] Of(byte[] original, int number, bool isWorse = false, string? rename = null)
+    {
+        int length = (int)BinaryPrimitives.ReadInt64LittleEndian(original);
+        JsonObject header = JsonNode.Parse(original.AsSpan(8, length))!.AsObject();
+        JsonObject metadata = header["__metadata__"]!.AsObject();
+        metadata["provenance"] = $$"""{"variant":{{number}}}""";
+        if (rename is not null)
+        {
+            string manifest = metadata.First(entry => entry.Value!.GetValue<string>().Contains("\"columns\"", StringComparison.Ordinal)).Key;
+            metadata[manifest] = metadata[manifest]!.GetValue<string>().Replace("\"name\":\"greenhouse\"", $"\"name\":\"{rename}\"", StringComparison.Ordinal);
+        }
+
+        byte[] text = Encoding.UTF8.GetBytes(header.ToJsonString());
+        text = [.. text, .. Enumerable.Repeat((byte)' ', (8 - (text.Length % 8)) % 8)];
+        byte[] data = original[(8 + length)..];
+        if (isWorse)
+        {
+            JsonArray place = header.First(entry => entry.Key.StartsWith("head", StringComparison.Ordinal) && entry.Key.EndsWith("weight", StringComparison.Ordinal)).Value!["data_offsets"]!.AsArray();
+            data.AsSpan(place[0]!.GetValue<int>(), (place[1]!.GetValue<int>() - place[0]!.GetValue<int>()) / 2).Clear();
+        }
+
+        byte[] file = [.. new byte[8], .. text, .. data];
+        BinaryPrimitives.WriteInt64LittleEndian(file, text.Length);
+        return file;
+    }
+}
