@@ -1,14 +1,15 @@
 using System.CommandLine;
 using Edge.Runtime.Commands;
+using Edge.Runtime.Hosting;
 
 namespace Edge.Runtime;
 
 /// <summary>The entry point: commands in, exit codes out (0 done, 1 the input is wrong, 2 wrong usage, 70 a bug of ours).</summary>
 internal static class Program
 {
-    internal static Task<int> Main(string[] args) => RunAsync(args, Console.Out, Console.Error);
+    internal static Task<int> Main(string[] args) => RunAsync(args, Console.Out, Console.Error, ServiceLog.IsJournal);
 
-    internal static async Task<int> RunAsync(string[] args, TextWriter output, TextWriter error)
+    internal static async Task<int> RunAsync(string[] args, TextWriter output, TextWriter error, bool toJournal = false)
     {
         var root = new RootCommand("Sensor readings in, forecasts and anomalies out over MQTT, through a stateful int8 model.")
         {
@@ -35,7 +36,7 @@ internal static class Program
         }
         catch (InputException e)
         {
-            await error.WriteLineAsync(e.Message).ConfigureAwait(false);
+            await error.WriteLineAsync(ServiceLog.LastWords(e.Message, toJournal)).ConfigureAwait(false);
             return ExitCodes.InputWrong;
         }
         catch (OperationCanceledException)
@@ -44,7 +45,7 @@ internal static class Program
         }
         catch (Exception e)
         {
-            await error.WriteLineAsync($"A bug in edge-runtime, please report it: {e}").ConfigureAwait(false);
+            await error.WriteLineAsync(ServiceLog.LastWords($"A bug in edge-runtime, please report it: {e}", toJournal)).ConfigureAwait(false);
             return ExitCodes.Bug;
         }
     }

@@ -98,6 +98,29 @@ public sealed class ServiceTests : IDisposable
     }
 
     [Fact]
+    public async Task In_the_journal_every_line_has_its_level()
+    {
+        await using TestBroker broker = await TestBroker.StartAsync();
+        var journal = new Dictionary<string, string?> { ["JOURNAL_STREAM"] = "8:12345" };
+        string config = Write(broker.Port, "", "climate");
+        using (RuntimeProcess run = RuntimeProcess.Start(journal, "run", "--config", config))
+        {
+            await UntilAsync(() => run.Error.Contains("Connected to the broker", StringComparison.Ordinal));
+            await broker.KillAsync();
+            await UntilAsync(() => run.Error.Contains("Trying again", StringComparison.Ordinal));
+            string[] lines = run.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+            Assert.Contains(lines, line => line == "<6>edge[0] Connected to the broker");
+            Assert.Contains(lines, line => line.StartsWith("<4>edge[0] ", StringComparison.Ordinal) && line.Contains("Trying again", StringComparison.Ordinal));
+            Assert.All(lines, line => Assert.Matches("^<[346]>", line));
+        }
+
+        File.WriteAllText(config, "device: house\nmqtt: { host: 1 2, port: 0 }\nstreams: []");
+        using RuntimeProcess wrong = RuntimeProcess.Start(journal, "run", "--config", config);
+        Assert.Equal(1, await wrong.ExitAsync());
+        Assert.All(wrong.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries), line => Assert.StartsWith("<3>", line, StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task A_missing_configuration_and_a_port_that_nobody_listens_on()
     {
         using (RuntimeProcess missing = RuntimeProcess.Start("run", "--config", _folder.File("none.yaml")))

@@ -4,17 +4,24 @@ using Microsoft.Extensions.Logging.Console;
 
 namespace Edge.Runtime.Hosting;
 
-/// <summary>The log: one line an event, on stderr, where systemd's journal picks it up.</summary>
+/// <summary>The log: one line an event, on stderr. To systemd's journal each line says its level (sd-daemon(3)), and leaves the time to the journal.</summary>
 internal static class ServiceLog
 {
-    internal static ILoggerFactory Create() => LoggerFactory.Create(builder => builder
+    /// <summary>Whether stderr goes to the journal: systemd says so, and nobody has a terminal there.</summary>
+    internal static bool IsJournal => Console.IsErrorRedirected && !string.IsNullOrEmpty(Environment.GetEnvironmentVariable("JOURNAL_STREAM"));
+
+    internal static ILoggerFactory Create() => LoggerFactory.Create(builder => (IsJournal ? builder.AddSystemdConsole() : builder.AddSimpleConsole(Plain))
         .SetMinimumLevel(LogLevel.Information)
-        .AddSimpleConsole(options =>
-        {
-            options.SingleLine = true;
-            options.ColorBehavior = LoggerColorBehavior.Disabled;
-            options.UseUtcTimestamp = true;
-            options.TimestampFormat = "yyyy-MM-dd'T'HH:mm:ss.fff'Z' ";
-        })
         .Services.Configure<ConsoleLoggerOptions>(options => options.LogToStandardErrorThreshold = LogLevel.Trace));
+
+    /// <summary>What ends the program, for stderr.</summary>
+    internal static string LastWords(string message, bool toJournal) => toJournal ? "<3>" + message.Replace("\n", "\n<3>", StringComparison.Ordinal) : message;
+
+    private static void Plain(SimpleConsoleFormatterOptions options)
+    {
+        options.SingleLine = true;
+        options.ColorBehavior = LoggerColorBehavior.Disabled;
+        options.UseUtcTimestamp = true;
+        options.TimestampFormat = "yyyy-MM-dd'T'HH:mm:ss.fff'Z' ";
+    }
 }
