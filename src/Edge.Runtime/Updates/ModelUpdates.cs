@@ -169,21 +169,7 @@ internal sealed class ModelUpdates
         (string change, string said) = verdict.IsNoWorse ? ("taken", $"It takes over: {figures}.") : ("refused", $"It is dropped: {figures}.");
         try
         {
-            string path = ModelPath(stream);
-            await _host(stream).ReplaceAsync(running =>
-            {
-                _history.Add(stream, running.Engine.ModelSha256);
-                _history.Add(stream, sha256);
-                if (!verdict.IsNoWorse)
-                {
-                    running.EndShadow()?.Dispose();
-                    return running;
-                }
-
-                DurableFile.Write(Previous(path), File.ReadAllBytes(path));
-                DurableFile.Write(path, file);
-                return running.EndShadow() is { } shadow ? running.WithEngine(shadow.Engine, shadow.Forecaster) : running;
-            }).ConfigureAwait(false);
+            await _host(stream).ReplaceAsync(running => verdict.IsNoWorse ? TakeOver(running, file) : Drop(running, sha256)).ConfigureAwait(false);
         }
         catch (Exception e)
         {
@@ -193,6 +179,35 @@ internal sealed class ModelUpdates
         // Whoever hears of the verdict may offer the next one at once.
         Decided?.Invoke(stream);
         _events.Say(stream, change, sha256, verdict.ErrorRatio, said);
+    }
+
+    private SensorStream TakeOver(SensorStream running, byte[] file)
+    {
+        Shadow? shadow = running.EndShadow();
+        try
+        {
+            string path = ModelPath(running.Name);
+            EdgeModel model = Parse(file);
+            DurableFile.Write(Previous(path), File.ReadAllBytes(path));
+            DurableFile.Write(path, file);
+            _history.Add(running.Name, running.Engine.ModelSha256);
+            _history.Add(running.Name, model.Sha256);
+
+            // Without the shadow, which a reset has taken since, the state begins anew.
+            return running.WithEngine(shadow?.Engine ?? new Int8Engine(model), shadow?.Forecaster);
+        }
+        catch (Exception)
+        {
+            shadow?.Dispose();
+            throw;
+        }
+    }
+
+    private SensorStream Drop(SensorStream running, string sha256)
+    {
+        running.EndShadow()?.Dispose();
+        _history.Add(running.Name, sha256);
+        return running;
     }
 
     private EdgeModel Check(string stream, byte[] file, string? signature)
