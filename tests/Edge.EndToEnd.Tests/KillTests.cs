@@ -9,7 +9,8 @@ namespace Edge.EndToEnd.Tests;
 [Collection("services")]
 public sealed class KillTests : IDisposable
 {
-    private static readonly int Kills = int.TryParse(Environment.GetEnvironmentVariable("EDGE_KILLS"), out int kills) ? kills : 12;
+    private static readonly int Kills = KillsOr(12);
+    private static readonly int KillsOverMqtt = KillsOr(7);
 
     private readonly TemporaryFolder _folder = new();
 
@@ -69,7 +70,7 @@ public sealed class KillTests : IDisposable
     [MemberData(nameof(Links))]
     public async Task Rows_that_come_over_MQTT_are_each_taken_in_once_however_often_it_is_killed_stopped_or_reloaded(string library)
     {
-        string data = await Delivery.RecordAsync(_folder.Path, 80 * Kills);
+        string data = await Delivery.RecordAsync(_folder.Path, 80 * KillsOverMqtt);
         Dictionary<string, string> expected = await Delivery.ExpectAsync(_folder.Path, data);
         string[] rows = RowMessages(data);
 
@@ -85,7 +86,7 @@ public sealed class KillTests : IDisposable
         var random = new Random(7);
         using var plant = new RowPublisher(broker.Port, "plant/rows");
         Task publishing = Task.CompletedTask;
-        for (int killed = 0; killed <= Kills; killed++)
+        for (int killed = 0; killed <= KillsOverMqtt; killed++)
         {
             using RuntimeProcess run = RuntimeProcess.Start("run", "--config", config);
             if (killed == 0)
@@ -100,7 +101,7 @@ public sealed class KillTests : IDisposable
                 publishing = Task.Run(() => plant.WriteAsync(rows.AsMemory(1), rowsASecond: 150));
             }
 
-            if (killed < Kills)
+            if (killed < KillsOverMqtt)
             {
                 await Task.Delay(random.Next(150, 900));
                 if (killed % 4 == 1)
@@ -121,7 +122,7 @@ public sealed class KillTests : IDisposable
             }
 
             await publishing;
-            await subscriber.UntilAsync(seen => seen.LastOrDefault(item => item.Topic == "edge/house/climate/reading") is { } last && Delivery.Seq(last.Payload) == rows.Length, 60 + Kills);
+            await subscriber.UntilAsync(seen => seen.LastOrDefault(item => item.Topic == "edge/house/climate/reading") is { } last && Delivery.Seq(last.Payload) == rows.Length, 60 + KillsOverMqtt);
             run.Terminate();
             Assert.Equal(0, await run.ExitAsync());
         }
@@ -137,4 +138,6 @@ public sealed class KillTests : IDisposable
         string[] names = lines[0].Split(',');
         return [.. lines.Skip(1).Select(line => JsonSerializer.Serialize(names.Zip(line.Split(',')).ToDictionary(cell => cell.First, cell => cell.Second)))];
     }
+
+    private static int KillsOr(int few) => int.TryParse(Environment.GetEnvironmentVariable("EDGE_KILLS"), out int kills) ? kills : few;
 }
