@@ -21,7 +21,7 @@ public sealed partial class TelemetryTests : IDisposable
     public async Task Metrics_and_health_say_how_it_is_and_the_dashboard_asks_for_nothing_else()
     {
         await using TestBroker broker = await TestBroker.StartAsync();
-        int port = FreePort();
+        int port = TestBroker.FreePort();
         using RuntimeProcess run = RuntimeProcess.Start("run", "--config", WriteConfig(broker.Port, $"port: {port}"));
         await UntilAsync(port, "/health/ready", HttpStatusCode.OK);
         await Task.Delay(1500);
@@ -61,7 +61,7 @@ public sealed partial class TelemetryTests : IDisposable
     public async Task Nothing_but_GET_for_its_own_names_is_answered()
     {
         await using TestBroker broker = await TestBroker.StartAsync();
-        int port = FreePort();
+        int port = TestBroker.FreePort();
         using RuntimeProcess run = RuntimeProcess.Start("run", "--config", WriteConfig(broker.Port, $"port: {port}"));
         await UntilAsync(port, "/health/live", HttpStatusCode.OK);
         Assert.Equal(HttpStatusCode.NotFound, (await Client.GetAsync($"http://127.0.0.1:{port}/../../etc/passwd")).StatusCode);
@@ -100,8 +100,8 @@ public sealed partial class TelemetryTests : IDisposable
     [Fact]
     public async Task Without_a_broker_it_lives_but_is_not_ready()
     {
-        int port = FreePort();
-        using RuntimeProcess run = RuntimeProcess.Start("run", "--config", WriteConfig(FreePort(), $"port: {port}"));
+        int port = TestBroker.FreePort();
+        using RuntimeProcess run = RuntimeProcess.Start("run", "--config", WriteConfig(TestBroker.FreePort(), $"port: {port}"));
         await UntilAsync(port, "/health/live", HttpStatusCode.OK);
         await Task.Delay(1500);
         HttpResponseMessage ready = await Client.GetAsync($"http://127.0.0.1:{port}/health/ready");
@@ -124,7 +124,7 @@ public sealed partial class TelemetryTests : IDisposable
     public async Task A_collector_gets_the_metrics_by_OTLP()
     {
         await using TestBroker broker = await TestBroker.StartAsync();
-        int port = FreePort();
+        int port = TestBroker.FreePort();
         using var collector = new HttpListener();
         collector.Prefixes.Add($"http://127.0.0.1:{port}/");
         collector.Start();
@@ -174,13 +174,6 @@ public sealed partial class TelemetryTests : IDisposable
             Assert.True(attempt < 1200);
             await Task.Delay(50);
         }
-    }
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 
     [GeneratedRegex(@"^([a-z_]+\{(?:[a-z]+=""[^""]*"",?)*\}) (NaN|[-+0-9.E]+)$")]

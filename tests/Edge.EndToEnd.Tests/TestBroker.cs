@@ -7,6 +7,12 @@ namespace Edge.EndToEnd.Tests;
 /// <summary>A real mosquitto on a free loopback port.</summary>
 internal sealed class TestBroker : IAsyncDisposable
 {
+    private const int FirstPort = 20_000;
+    private const int Ports = 12_000;
+
+    // Another process of tests begins elsewhere.
+    private static int PortsGiven = Environment.ProcessId * 97;
+
     private readonly string? _config;
     private MosquittoBroker? _broker;
 
@@ -25,11 +31,23 @@ internal sealed class TestBroker : IAsyncDisposable
         return broker;
     }
 
+    /// <summary>A port below those that the kernel gives to whoever connects: of these any may be in use the next moment.</summary>
     internal static int FreePort()
     {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
+        while (true)
+        {
+            int port = FirstPort + (int)((uint)Interlocked.Increment(ref PortsGiven) % Ports);
+            try
+            {
+                using var listener = new TcpListener(IPAddress.Loopback, port);
+                listener.Start();
+                return port;
+            }
+            catch (SocketException)
+            {
+                // Taken; the next one may not be.
+            }
+        }
     }
 
     /// <summary>Waits until somebody listens on a port.</summary>
