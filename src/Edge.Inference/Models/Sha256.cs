@@ -4,7 +4,7 @@ using System.Numerics;
 namespace Edge.Inference.Models;
 
 /// <summary>
-/// SHA-256 (FIPS 180-4, section 6.2) of a model file: its name, not its protection. The one of the base class library brings OpenSSL into the process, 5 MB
+/// SHA-256 (FIPS 180-4, section 6.2) of a model file: its name, not its protection. The one of the base class library brings OpenSSL into the process, 4 to 5 MB
 /// resident, into which nothing else brings it where neither TLS nor signatures are in use.
 /// </summary>
 internal static class Sha256

@@ -1,3 +1,4 @@
+using Edge.Runtime.Sensors;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Console;
@@ -22,6 +23,6 @@ internal static class ServiceLog
         options.SingleLine = true;
         options.ColorBehavior = LoggerColorBehavior.Disabled;
         options.UseUtcTimestamp = true;
-        options.TimestampFormat = "yyyy-MM-dd'T'HH:mm:ss.fff'Z' ";
+        options.TimestampFormat = Timestamp.Format + " ";
     }
 }

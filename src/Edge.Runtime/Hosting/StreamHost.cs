@@ -37,7 +37,7 @@ internal sealed class StreamHost : IDisposable
     /// <summary>The stream as it is now; another object after a fault or a reset.</summary>
     internal SensorStream Stream { get; private set; }
 
-    /// <summary>Called, between two ticks, with the stream when it is another object that knows nothing of a trial, and whether that is after a fault.</summary>
+    /// <summary>Called, between two ticks, with the stream that was opened in the place of another: true after a fault, false after a reset.</summary>
     internal Action<SensorStream, bool>? Reopened { get; set; }
 
     /// <summary>How often it was opened again after a fault.</summary>

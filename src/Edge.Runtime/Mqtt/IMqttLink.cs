@@ -31,10 +31,14 @@ internal sealed record MqttLinkOptions
     /// <summary>Longest wait for the broker's answer to a connect or a subscription.</summary>
     public int AnswerTimeoutMs { get; init; } = 10_000;
 
+    // "Unacceptable protocol version" of MQTT 3.1.1, section 3.2.2.3, and "unsupported protocol version" of 5, section 3.2.2.2.
+    private const int UnacceptableVersion = 0x01;
+    private const int UnsupportedVersion = 0x84;
+
     /// <summary>The broker answered a connect with no.</summary>
-    /// <param name="reason">Its reason.</param>
-    /// <param name="isOfVersion">Whether that is the version of MQTT.</param>
-    internal MqttRefusedException Refused(string reason, bool isOfVersion) => new(isOfVersion
+    /// <param name="code">Its return code (MQTT 3.1.1, 1..5) or reason code (5, from 0x80): brokers of either version answer in their own way.</param>
+    /// <param name="reason">The same in words.</param>
+    internal MqttRefusedException Refused(int code, string reason) => new(code is UnacceptableVersion or UnsupportedVersion
         ? $"Broker {Host}:{Port} does not speak MQTT {(Version == MqttVersion.Five ? "5. Set mqtt.version: 3.1.1" : "3.1.1. Set mqtt.version: 5")}."
         : $"Broker {Host}:{Port} refuses the connection{(Username is { } user ? $" of user '{user}'" : "")}: {reason}. Check mqtt.username and mqtt.password.");
 }

@@ -14,8 +14,7 @@ internal sealed partial class MosquittoLink
         MosquittoLink link = Of(handle);
         if (reason != 0)
         {
-            MqttRefusedException refused = link._options.Refused(
-                link.IsVersion5 ? NativeMethods.Reason(reason) : NativeMethods.ConnackReason(reason), reason is NativeMethods.UnsupportedVersion or NativeMethods.UnacceptableVersion);
+            MqttRefusedException refused = link._options.Refused(reason, link.IsVersion5 ? NativeMethods.Reason(reason) : NativeMethods.ConnackReason(reason));
             link._connected.TrySetException(refused);
             link.Close(refused.Message);
             return;

@@ -13,10 +13,6 @@ internal static unsafe partial class NativeMethods
     internal const int ProtocolVersion5 = 5;
     internal const int ProtocolVersion311 = 4;
 
-    // Answers to a connect: of MQTT 5, and of 3.1.1.
-    internal const int UnsupportedVersion = 0x84;
-    internal const int UnacceptableVersion = 1;
-
     internal const int ErrorErrno = 14;
 
     // Property identifiers of MQTT 5, section 2.2.2.2.

@@ -14,9 +14,6 @@ namespace Edge.Runtime.Mqtt.MqttNet;
 /// <summary>MQTTnet 5.</summary>
 internal sealed class MqttNetLink : IMqttLink
 {
-    // How a broker of MQTT 3.1.1 answers one of 5, which MQTTnet passes on as it is.
-    private const int UnacceptableVersion = 1;
-
     private readonly MqttLinkOptions _options;
     private readonly IMqttClient _client = new MqttClientFactory().CreateMqttClient();
     private readonly TaskCompletionSource<string> _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -61,7 +58,7 @@ internal sealed class MqttNetLink : IMqttLink
 
         if (result.ResultCode != MqttClientConnectResultCode.Success)
         {
-            throw _options.Refused(result.ReasonString ?? result.ResultCode.ToString(), (int)result.ResultCode is UnacceptableVersion || result.ResultCode == MqttClientConnectResultCode.UnsupportedProtocolVersion);
+            throw _options.Refused((int)result.ResultCode, result.ReasonString ?? result.ResultCode.ToString());
         }
 
         ReceiveMaximum = result.ReceiveMaximum ?? ushort.MaxValue;
