@@ -29,12 +29,7 @@ require_program() {
   PATH="$PATH:/usr/sbin" command -v "$1" >/dev/null || install_package "$2"
 }
 
-# require_library FILE PACKAGE
-require_library() {
-  PATH="$PATH:/sbin" ldconfig -p | grep -q "$1" || install_package "$2"
-}
-
-# build_release PROJECT: builds, and installs what carries the messages where the device packages are out of reach.
+# build_release PROJECT
 build_release() {
   local log
   log=$(mktemp)
@@ -45,8 +40,4 @@ build_release() {
     exit 1
   fi
   rm -f "$log"
-  if ! grep -q '>true<' build/obj/DevicePackages.verdict.props 2>/dev/null; then
-    require_program mosquitto mosquitto
-    require_library libmosquitto.so.1 libmosquitto1
-  fi
 }

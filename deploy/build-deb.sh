@@ -2,8 +2,6 @@
 # Makes a Debian package out of a published program:
 #
 #   deploy/build-deb.sh linux-arm64 [linux-x64 ...]     -> deploy/out/edge-runtime_VERSION_ARCH.deb
-#
-# EXTRA='-p:DevicePackages=true' is handed to dotnet publish; release builds say so.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cd "$here/.."
@@ -19,8 +17,7 @@ for rid in "$@"; do
   tree=$(mktemp -d)
   trap 'rm -rf "$tree"' EXIT
   chmod 0755 "$tree"
-  # shellcheck disable=SC2086
-  dotnet publish src/Edge.Runtime -p:PublishProfile=device -r "$rid" ${EXTRA:-} -o "$tree/usr/lib/edge-runtime" -v:q
+  dotnet publish src/Edge.Runtime -p:PublishProfile=device -r "$rid" -o "$tree/usr/lib/edge-runtime" -v:q
   rm -f "$tree"/usr/lib/edge-runtime/*.xml
   # SQLite comes with its symbols; a cross build needs the other processor's strip, or goes without.
   { [ "$rid" = linux-arm64 ] && [ "$(uname -m)" != aarch64 ] && aarch64-linux-gnu-strip "$tree/usr/lib/edge-runtime/libe_sqlite3.so" 2>/dev/null; } \

@@ -4,6 +4,7 @@ using System.Globalization;
 using System.Text.Json;
 using Edge.Runtime.Configuration;
 using Edge.Runtime.Mqtt;
+using Edge.Testing;
 
 namespace Edge.Benchmarks;
 
@@ -28,7 +29,7 @@ internal static class DeviceBenchmark
             await File.WriteAllTextAsync(Path.Combine(chip, "name"), "bench\n");
             using var weather = new Timer(_ => Change(chip), null, 0, 50);
             PublishedProgram program = PublishedProgram.Publish(Path.Combine(folder, "program"));
-            await using IAsyncDisposable broker = await MqttLinkFactory.StartBrokerAsync(Port, default);
+            await using MosquittoBroker broker = await MosquittoBroker.StartAsync(Port);
             await using var watch = await Subscriber.ConnectAsync();
 
             Console.WriteLine($"published with profile device, bundled model, state kept; start: median of {Starts}; the rest: {Length.TotalSeconds} s after {Settle.TotalSeconds} s");

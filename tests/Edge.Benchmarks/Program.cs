@@ -9,11 +9,9 @@ switch (args)
     case ["streams"]:
         StreamsBenchmark.Run();
         return 0;
-#if ONNX_RUNTIME
     case ["onnx", ..]:
         OnnxBenchmark.Run(args[1..]);
         return 0;
-#endif
     case ["detection"]:
         DetectionBenchmark.Run();
         return 0;

@@ -1,4 +1,4 @@
-using Edge.Runtime.Mqtt;
+using Edge.Testing;
 
 namespace Edge.Benchmarks;
 
@@ -27,7 +27,7 @@ internal static class RivalsBenchmark
             await File.WriteAllBytesAsync(Path.Combine(folder, "step.onnx"), LstmGraph.FloatModel(ServiceJob.Channels, 64, 1, ServiceJob.Channels));
             await File.WriteAllBytesAsync(Path.Combine(folder, "m.safetensors"), ServiceJob.Model());
             PublishedProgram program = PublishedProgram.Publish(Path.Combine(folder, "program"));
-            await using IAsyncDisposable broker = await MqttLinkFactory.StartBrokerAsync(Port, default);
+            await using MosquittoBroker broker = await MosquittoBroker.StartAsync(Port);
 
             Rival[] rivals =
             [

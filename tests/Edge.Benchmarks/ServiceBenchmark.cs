@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using Edge.Runtime.Configuration;
 using Edge.Runtime.Hosting;
-using Edge.Runtime.Mqtt;
+using Edge.Testing;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Edge.Benchmarks;
@@ -20,7 +20,7 @@ internal static class ServiceBenchmark
         {
             await File.WriteAllBytesAsync(Path.Combine(folder, "m.safetensors"), ServiceJob.Model());
             await File.WriteAllTextAsync(Path.Combine(folder, "x.csv"), ServiceJob.Readings(Rows));
-            await using IAsyncDisposable broker = await MqttLinkFactory.StartBrokerAsync(Port, default);
+            await using MosquittoBroker broker = await MosquittoBroker.StartAsync(Port);
             Console.WriteLine($"{Rows} rows of {ServiceJob.Channels} values, int8 (8,64,1), broker on loopback; medians of {Rounds} runs, from the first row to the last acknowledgement");
             Console.WriteLine("| published | kept | rows/s | values/s | messages/s |");
             Console.WriteLine("| --- | --- | ---: | ---: | ---: |");

@@ -14,7 +14,7 @@ public sealed class EngineContractTests : IDisposable
 
     private readonly TemporaryFolder _folder = new();
 
-    public static TheoryData<string> Engines => Edge.Runtime.DevicePackages.Onnx is null ? ["int8"] : ["int8", "onnx"];
+    public static TheoryData<string> Engines => ["int8", "onnx"];
 
     public void Dispose() => _folder.Dispose();
 
@@ -97,7 +97,6 @@ public sealed class EngineContractTests : IDisposable
         Assert.Contains("missing", Assert.Throws<InputException>(() => factory.Load(stream with { Model = _folder.File("missing" + Path.GetExtension(stream.Model)) })).Message, StringComparison.Ordinal);
     }
 
-#if ONNX_RUNTIME
     // The int8 state keeps what it can of the float one; the forecasts that follow stay as close as int8's always are.
     [SharedDataTheory]
     [InlineData("skab-lstm64x2")]
@@ -137,7 +136,6 @@ public sealed class EngineContractTests : IDisposable
         int8.ImportState(back);
         Assert.Equal(back, int8.ExportState());
     }
-#endif
 
     private static StreamConfig Stream(string kind, string name = Name)
     {

@@ -1,4 +1,3 @@
-#if ONNX_RUNTIME
 using System.Text;
 using System.Text.Json;
 using Edge.Onnx.OnnxRuntime;
@@ -180,4 +179,3 @@ public sealed class OnnxServiceTests : IDisposable
         .GroupBy(root => root.GetProperty("seq").GetInt64())
         .ToDictionary(group => group.Key, group => group.First().GetProperty("channels").EnumerateObject().SelectMany(channel => channel.Value.GetProperty("value").EnumerateArray().Select(value => value.GetDouble())).ToArray());
 }
-#endif

@@ -1,6 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
-using Edge.Runtime.Mqtt.Mosquitto;
+using Edge.Testing;
 
 namespace Edge.EndToEnd.Tests;
 
@@ -73,7 +73,7 @@ internal sealed class TestBroker : IAsyncDisposable
 
     internal void Thaw() => _ = RuntimeProcess.Signal(_broker!.ProcessId, RuntimeProcess.SigContinue);
 
-    internal async Task StartAgainAsync() => _broker = await MosquittoBroker.StartAsync(Port, _config, default);
+    internal async Task StartAgainAsync() => _broker = await MosquittoBroker.StartAsync(Port, _config);
 
     internal async Task KillAsync()
     {

@@ -1,4 +1,3 @@
-#if ONNX_RUNTIME
 using Edge.Inference.Models;
 using Edge.Inference.Reference;
 using Edge.Onnx;
@@ -353,4 +352,3 @@ public sealed class OnnxModelTests : IDisposable
         Assert.InRange(session.State.ToArray().Zip(state, (a, b) => Math.Abs(a - b)).Max(), 0, 2e-5f);
     }
 }
-#endif

@@ -61,8 +61,8 @@ internal static class OnnxLibrary
     }
 
     // What the managed half was made for: it reads the native table up to there.
-    private static uint ApiVersion { get; } = uint.Parse(
-        typeof(OnnxLibrary).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().First(item => item.Key == "OnnxRuntimeApi").Value!, CultureInfo.InvariantCulture);
+    private static uint ApiVersion { get; } = ApiVersionOf(
+        typeof(OnnxLibrary).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().First(item => item.Key == "OnnxRuntimeVersion").Value!);
 
     private static uint ApiVersionOf(string version) =>
         version.Split('.') is ["1", string minor, ..] && uint.TryParse(minor, NumberStyles.None, CultureInfo.InvariantCulture, out uint api) ? api : 0;

@@ -3,12 +3,10 @@ using System.Runtime.InteropServices;
 using Edge.Inference;
 using Edge.Inference.Models;
 using Edge.Inference.Reference;
-using Edge.Quantize.Calibration;
-using Edge.Quantize.Import;
-#if ONNX_RUNTIME
 using Edge.Onnx;
 using Edge.Onnx.OnnxRuntime;
-#endif
+using Edge.Quantize.Calibration;
+using Edge.Quantize.Import;
 
 namespace Edge.Quantize.Commands;
 
@@ -76,17 +74,12 @@ internal static class InferCommand
         }
     }
 
-#if ONNX_RUNTIME
     private static Stepper OpenOnnx(string path)
     {
         OnnxModel model = OnnxModel.Load(path, new OnnxOptions());
         int row = model.Open();
         return new Stepper(model.InputCount, model.OutputCount, (inputs, outputs) => model.Step(row, inputs, outputs), () => model.Save(row), bytes => model.Restore(row, bytes), model);
     }
-#else
-    private static Stepper OpenOnnx(string path) =>
-        throw new InputException($"This build was made without ONNX Runtime; --engine float runs '{path}' on the built-in float reference.");
-#endif
 
     private static InferenceSession NewSession(EdgeModel model, string? kernel)
     {

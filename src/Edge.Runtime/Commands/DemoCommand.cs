@@ -4,7 +4,7 @@ using System.Net.Sockets;
 using Edge.Runtime.Configuration;
 using Edge.Runtime.Demo;
 using Edge.Runtime.Hosting;
-using Edge.Runtime.Mqtt;
+using Edge.Runtime.Mqtt.MqttNet;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Edge.Runtime.Commands;
@@ -29,7 +29,7 @@ internal static class DemoCommand
             }
 
             int brokerPort = ChoosePort(parsed.GetValue(port));
-            await using IAsyncDisposable broker = await MqttLinkFactory.StartBrokerAsync(brokerPort, cancel).ConfigureAwait(false);
+            await using IAsyncDisposable broker = await MqttNetBroker.StartAsync(brokerPort, cancel).ConfigureAwait(false);
             return await RunAsync(brokerPort, parsed.GetValue(seed), span, output).ConfigureAwait(false);
         });
         return command;

@@ -88,13 +88,9 @@ internal static class SensorsCommand
             {
                 output.WriteLine($"I2C bus {bus}: {problem}");
             }
-            else if (context.ScanI2c is { } scan)
-            {
-                ShowBus(bus, scan(bus), output);
-            }
             else
             {
-                output.WriteLine($"I2C bus {bus}: this build was made without Iot.Device.Bindings and cannot look. The kernel's drivers below are read all the same.");
+                ShowBus(bus, context.ScanI2c(bus), output);
             }
         }
     }

@@ -2,6 +2,7 @@ using Edge.Inference.Models;
 using Edge.Onnx;
 using Edge.Runtime.Configuration;
 using Edge.Runtime.Engines.Int8;
+using Edge.Runtime.Engines.Onnx;
 
 namespace Edge.Runtime.Engines;
 
@@ -10,7 +11,7 @@ internal sealed class EngineFactory(OnnxOptions onnx) : IDisposable
 {
     private const string BundledModel = "Edge.Runtime.Demo.greenhouse.safetensors";
 
-    private (Func<string, string?, IInferenceEngine> Load, IDisposable Models)? _onnx;
+    private OnnxEngines? _onnx;
 
     /// <summary>What a model's file name says of its engine.</summary>
     internal static EngineKind KindOf(string model) => model.EndsWith(".onnx", StringComparison.OrdinalIgnoreCase) ? EngineKind.Onnx : EngineKind.Int8;
@@ -28,7 +29,7 @@ internal sealed class EngineFactory(OnnxOptions onnx) : IDisposable
     internal IInferenceEngine? LoadStateFrom(StreamConfig stream) =>
         stream.StateFrom is { } model ? Load(stream with { Model = model, Engine = KindOf(model) }) : null;
 
-    public void Dispose() => _onnx?.Models.Dispose();
+    public void Dispose() => _onnx?.Dispose();
 
     /// <param name="model">Path of a model file of edge-quantize, or <c>demo</c> for the bundled greenhouse.</param>
     /// <exception cref="InputException">The model cannot be used.</exception>
@@ -55,10 +56,8 @@ internal sealed class EngineFactory(OnnxOptions onnx) : IDisposable
     {
         try
         {
-            _onnx ??= DevicePackages.Onnx is { } open
-                ? open(onnx)
-                : throw new InputException("This build was made without ONNX Runtime. Quantise the model (edge-quantize) and say engine: int8, or build where the registry or npm has it.");
-            IInferenceEngine engine = _onnx.Value.Load(model, manifest);
+            _onnx ??= new OnnxEngines(onnx);
+            IInferenceEngine engine = _onnx.Load(model, manifest);
             RequireForecasts(model, engine.Manifest, readsSymbols: false);
             return engine;
         }

@@ -1,5 +1,6 @@
 using Edge.Runtime.Configuration;
 using Edge.Runtime.Engines;
+using Edge.Runtime.Gpio;
 using Edge.Runtime.Sensors;
 using Edge.Runtime.Storage;
 using Edge.Runtime.Streams;
@@ -18,7 +19,7 @@ internal sealed class StreamOpener : IDisposable
     private readonly TimeProvider _clock;
     private readonly ILogger _log;
     private readonly EngineFactory _engines;
-    private readonly Dictionary<string, (Action<bool> Set, IDisposable Pin)> _alarms = [];
+    private readonly Dictionary<string, AlarmPin> _alarms = [];
 
     /// <param name="config">The whole configuration.</param>
     /// <param name="store">What is remembered, or null.</param>
@@ -93,9 +94,9 @@ internal sealed class StreamOpener : IDisposable
 
     public void Dispose()
     {
-        foreach ((_, IDisposable pin) in _alarms.Values)
+        foreach (AlarmPin alarm in _alarms.Values)
         {
-            pin.Dispose();
+            alarm.Dispose();
         }
 
         _engines.Dispose();
@@ -110,11 +111,9 @@ internal sealed class StreamOpener : IDisposable
             return null;
         }
 
-        if (!_alarms.TryGetValue(config.Name, out (Action<bool> Set, IDisposable Pin) alarm))
+        if (!_alarms.TryGetValue(config.Name, out AlarmPin? alarm))
         {
-            alarm = DevicePackages.AlarmPin is { } open
-                ? open(pin)
-                : throw new InputException("anomaly.alarm_pin: this build was made without the package System.Device.Gpio. Remove it, or build where the package registry has it.");
+            alarm = new AlarmPin(pin, GpioChips.Open);
             _alarms[config.Name] = alarm;
         }
 

@@ -1,7 +1,10 @@
+using System.Device.I2c;
 using Edge.Runtime.Configuration;
+using Edge.Runtime.Gpio;
 using Edge.Runtime.Hosting;
 using Edge.Runtime.Mqtt;
 using Edge.Runtime.Sensors.Channels;
+using Edge.Runtime.Sensors.I2c;
 using Edge.Runtime.Sensors.Mqtt;
 using Microsoft.Extensions.Logging;
 
@@ -51,17 +54,17 @@ internal sealed class SensorContext : IDisposable
     /// <summary>What keeps an I2C bus from being opened, or null.</summary>
     internal Func<int, string?> I2cProblem { get; init; } = bus => I2cAccess.Problem(bus);
 
-    /// <summary>Looks what answers on a bus; null where the build lacks the packages.</summary>
-    internal Func<int, IReadOnlyList<I2cFinding>>? ScanI2c { get; init; } = DevicePackages.ScanI2c;
+    /// <summary>Looks what answers on a bus.</summary>
+    internal Func<int, IReadOnlyList<I2cFinding>> ScanI2c { get; init; } = bus => I2cScan.Run(bus, I2cBus.Create);
 
-    /// <summary>Makes a device on an I2C bus; null where the build lacks the packages.</summary>
-    internal Func<I2cDeviceConfig, IReadOnlyList<string>, PolledDevice>? I2c { get; init; } = DevicePackages.I2c;
+    /// <summary>Makes a device on an I2C bus.</summary>
+    internal Func<I2cDeviceConfig, IReadOnlyList<string>, PolledDevice> I2c { get; init; } = (config, reads) => new I2cPolledDevice(config, reads, I2cBus.Create);
 
-    /// <summary>Makes a digital input; null where the build lacks the packages.</summary>
-    internal Func<GpioDeviceConfig, PolledDevice>? GpioInput { get; init; } = DevicePackages.GpioInput;
+    /// <summary>Makes a digital input.</summary>
+    internal Func<GpioDeviceConfig, PolledDevice> GpioInput { get; init; } = config => new GpioInput(config, GpioChips.Open);
 
-    /// <summary>Opens a data-ready line; null where the build lacks the packages.</summary>
-    internal Func<GpioTickConfig, Action, IDisposable>? GpioTick { get; init; } = DevicePackages.GpioTick;
+    /// <summary>Opens a data-ready line.</summary>
+    internal Func<GpioTickConfig, Action, IDisposable> GpioTick { get; init; } = (config, edge) => new GpioTick(config, edge, GpioChips.Open);
 
     /// <summary>Makes the connection over which a stream's rows arrive.</summary>
     internal MqttInput OpenRows(MqttSourceConfig rows) =>

@@ -39,7 +39,7 @@ internal static class SensorFactory
 
             if (config.Tick is { } tick)
             {
-                sensor.Add(context.GpioTick is { } open ? open(tick, ticker.Pulse) : throw NotInThisBuild("tick: gpio"));
+                sensor.Add(context.GpioTick(tick, ticker.Pulse));
             }
 
             return sensor;
@@ -74,18 +74,15 @@ internal static class SensorFactory
     }
 
     /// <summary>The device of a configuration, not opened yet.</summary>
-    /// <exception cref="InputException">This build cannot read such a device, or it has no such channel.</exception>
+    /// <exception cref="InputException">There is no such driver, or it has no such channel.</exception>
     internal static PolledDevice OpenDevice(DeviceConfig config, IReadOnlyList<string> reads, SensorContext context) => config switch
     {
         IioDeviceConfig iio => new IioDevice(iio, reads, context.IioRoot),
         HwmonDeviceConfig hwmon => new HwmonChip(hwmon, reads, context.HwmonRoot),
-        I2cDeviceConfig i2c => context.I2c?.Invoke(i2c, reads) ?? throw NotInThisBuild($"i2c, driver {i2c.Driver}"),
-        GpioDeviceConfig gpio => context.GpioInput?.Invoke(gpio) ?? throw NotInThisBuild("gpio"),
+        I2cDeviceConfig i2c => context.I2c(i2c, reads),
+        GpioDeviceConfig gpio => context.GpioInput(gpio),
         _ => throw new InvalidOperationException($"No device for {config.GetType().Name}."),
     };
-
-    private static InputException NotInThisBuild(string what) => new(
-        $"{what}: this build was made without the packages System.Device.Gpio and Iot.Device.Bindings. Read the sensor through the kernel's driver (iio or hwmon), or build where the package registry has them.");
 
     private static void RequireColumns(ChannelsConfig config, IReadOnlyList<string> columns)
     {

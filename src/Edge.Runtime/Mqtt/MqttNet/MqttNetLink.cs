@@ -3,6 +3,7 @@ using System.Net.Security;
 using System.Security.Authentication;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using System.Text;
 using Edge.Runtime.Configuration;
 using MQTTnet;
 using MQTTnet.Exceptions;
@@ -196,9 +197,7 @@ internal sealed class MqttNetLink : IMqttLink
 
         foreach ((string name, string value) in message.UserProperties)
         {
-#pragma warning disable CS0618 // 5.2 has another beside it, 5.0 has only this one.
-            builder.WithUserProperty(name, value);
-#pragma warning restore CS0618
+            builder.WithUserProperty(name, Encoding.UTF8.GetBytes(value));
         }
     }
 

@@ -28,5 +28,6 @@ internal static class Bme680Driver
                 values[3] = result.GasResistance?.Ohms ?? double.NaN;
                 return true;
             });
-        }) with { Timeout = TimeSpan.FromSeconds(2) };
+        }) with
+    { Timeout = TimeSpan.FromSeconds(2) };
 }

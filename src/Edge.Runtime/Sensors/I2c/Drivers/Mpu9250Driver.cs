@@ -37,5 +37,6 @@ internal static class Mpu9250Driver
                 values[9] = sensor.GetTemperature().DegreesCelsius;
                 return true;
             });
-        }) with { Timeout = TimeSpan.FromSeconds(2) };
+        }) with
+    { Timeout = TimeSpan.FromSeconds(2) };
 }

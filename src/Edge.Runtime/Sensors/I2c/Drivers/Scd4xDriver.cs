@@ -41,7 +41,8 @@ internal static class Scd4xDriver
                 return hasMeasured;
             });
         })
-    with { Timeout = TimeSpan.FromSeconds(3) };
+    with
+    { Timeout = TimeSpan.FromSeconds(3) };
 
     // A little later than the sensor, whose clock is its own.
     private static long Due() => Environment.TickCount64 + (long)Scd4x.MeasurementPeriod.TotalMilliseconds + 100;

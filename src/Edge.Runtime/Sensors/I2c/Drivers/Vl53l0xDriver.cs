@@ -20,5 +20,6 @@ internal static class Vl53l0xDriver
                 values[0] = sensor.DistanceSingleMeasurement;
                 return true;
             });
-        }) with { Timeout = TimeSpan.FromSeconds(2) };
+        }) with
+    { Timeout = TimeSpan.FromSeconds(2) };
 }

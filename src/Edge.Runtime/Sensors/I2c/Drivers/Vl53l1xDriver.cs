@@ -21,5 +21,6 @@ internal static class Vl53l1xDriver
                 values[0] = sensor.RangeStatus == RangeStatus.NoError ? distance : double.NaN;
                 return true;
             });
-        }) with { Timeout = TimeSpan.FromSeconds(2) };
+        }) with
+    { Timeout = TimeSpan.FromSeconds(2) };
 }

@@ -3,7 +3,7 @@ using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 
-namespace Edge.Runtime.Mqtt.Mosquitto;
+namespace Edge.Testing;
 
 /// <summary>A mosquitto broker as a child process on the loopback interface, with nothing kept on disk.</summary>
 internal sealed class MosquittoBroker : IAsyncDisposable
@@ -25,8 +25,8 @@ internal sealed class MosquittoBroker : IAsyncDisposable
     /// <param name="port">A free port.</param>
     /// <param name="cancel">Gives up waiting.</param>
     /// <param name="config">Further lines for mosquitto.conf; null for anonymous access.</param>
-    /// <exception cref="InputException">mosquitto is not installed or does not start.</exception>
-    internal static async Task<MosquittoBroker> StartAsync(int port, string? config, CancellationToken cancel)
+    /// <exception cref="InvalidOperationException">mosquitto is not installed or does not start.</exception>
+    internal static async Task<MosquittoBroker> StartAsync(int port, string? config = null, CancellationToken cancel = default)
     {
         string configFile = Path.GetTempFileName();
         await File.WriteAllTextAsync(configFile, $"listener {port} 127.0.0.1\n{config ?? "allow_anonymous true"}\nset_tcp_nodelay true\nmax_queued_messages 100000\n", cancel).ConfigureAwait(false);
@@ -43,8 +43,6 @@ internal sealed class MosquittoBroker : IAsyncDisposable
             throw;
         }
     }
-
-    internal static async Task<IAsyncDisposable> StartAsync(int port, CancellationToken cancel) => await StartAsync(port, null, cancel).ConfigureAwait(false);
 
     public async ValueTask DisposeAsync()
     {
@@ -77,7 +75,7 @@ internal sealed class MosquittoBroker : IAsyncDisposable
         }
 
         File.Delete(configFile);
-        throw new InputException("mosquitto is not installed, and it is the broker of this build. Install it: sudo apt-get install mosquitto.");
+        throw new InvalidOperationException("mosquitto is not installed. Install it: sudo apt-get install mosquitto.");
     }
 
     private async Task WaitUntilListeningAsync(int port, CancellationToken cancel)
@@ -104,12 +102,12 @@ internal sealed class MosquittoBroker : IAsyncDisposable
 
             if (_process.HasExited)
             {
-                throw new InputException($"mosquitto ended with code {_process.ExitCode} at start on port {port}: {errors.Trim()}");
+                throw new InvalidOperationException($"mosquitto ended with code {_process.ExitCode} at start on port {port}: {errors.Trim()}");
             }
 
             await Task.Delay(20, cancel).ConfigureAwait(false);
         }
 
-        throw new InputException($"mosquitto did not listen on port {port} within {StartWait.TotalSeconds:0} s.");
+        throw new InvalidOperationException($"mosquitto did not listen on port {port} within {StartWait.TotalSeconds:0} s.");
     }
 }
