@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
+using Edge.Inference.Cells;
 using Edge.Inference.Models;
 
 namespace Edge.Inference;

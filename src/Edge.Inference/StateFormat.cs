@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using Edge.Inference.Models;
 
 namespace Edge.Inference;
 

@@ -1,3 +1,5 @@
+using Edge.Inference;
+
 namespace Edge.Quantize;
 
 /// <summary>Whole files in and out: bounded, whole or not at all, and with a sentence for whatever can go wrong.</summary>

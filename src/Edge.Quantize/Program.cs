@@ -1,5 +1,5 @@
 using System.CommandLine;
-using Edge.Inference.Models;
+using Edge.Inference;
 using Edge.Quantize.Commands;
 
 namespace Edge.Quantize;

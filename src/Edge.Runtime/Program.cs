@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Edge.Inference;
 using Edge.Runtime.Commands;
 using Edge.Runtime.Hosting;
 

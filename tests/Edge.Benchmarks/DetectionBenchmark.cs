@@ -1,10 +1,9 @@
 using System.Diagnostics;
 using Edge.Inference;
 using Edge.Inference.Models;
-using Edge.Runtime.Configuration;
-using Edge.Runtime.Detection;
-using Edge.Runtime.Sensors;
-using Edge.Runtime.Streams;
+using Edge.Streams;
+using Edge.Streams.Detection;
+using Edge.Streams.Forecasting;
 using Edge.Testing;
 
 namespace Edge.Benchmarks;
@@ -20,7 +19,7 @@ internal static class DetectionBenchmark
     {
         EdgeModel model = EdgeModel.Parse(RandomModels.Int8(1, Channels, 64, 1, Channels));
         var session = new InferenceSession(model);
-        var detector = new AnomalyDetector(model.Manifest, new AnomalyConfig(), TimeSpan.FromSeconds(1));
+        var detector = new AnomalyDetector(model.Manifest, new AnomalyOptions(), TimeSpan.FromSeconds(1));
         AdaptiveInterval[] intervals = [.. Enumerable.Range(0, Channels).Select(_ => new AdaptiveInterval(0.9, 0.5))];
         var random = new Random(1);
         float[] noise = [.. Enumerable.Range(0, 8192).Select(_ => (float)((random.NextDouble() + random.NextDouble() + random.NextDouble()) - 1.5))];

@@ -1,5 +1,7 @@
 using System.Runtime.InteropServices;
 using Edge.Onnx.Proto;
+using Edge.Sensors.Polling;
+using Edge.Training.Reference;
 using Google.Protobuf;
 
 namespace Edge.Benchmarks;

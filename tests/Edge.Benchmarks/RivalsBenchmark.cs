@@ -1,4 +1,5 @@
 using Edge.Testing;
+using Edge.Training.Reference;
 
 namespace Edge.Benchmarks;
 

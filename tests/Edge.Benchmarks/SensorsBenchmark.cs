@@ -1,9 +1,13 @@
 using System.Diagnostics;
 using Edge.Runtime.Configuration;
-using Edge.Runtime.Engines;
-using Edge.Runtime.Sensors;
-using Edge.Runtime.Sensors.Channels;
-using Edge.Runtime.Streams;
+using Edge.Runtime.Hosting;
+using Edge.Runtime.Mqtt;
+using Edge.Runtime.Payloads;
+using Edge.Sensors;
+using Edge.Sensors.I2c;
+using Edge.Sensors.Polling;
+using Edge.Streams;
+using Edge.Streams.Engines;
 using Edge.Testing;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -25,10 +29,10 @@ internal static class SensorsBenchmark
         await File.WriteAllBytesAsync(model, RandomModels.Int8(1, Channels, 32, 1, Channels));
         using var stop = new CancellationTokenSource();
         BenchDevice[] devices = [.. Enumerable.Range(0, 2 * Channels).Select(i => new BenchDevice(i))];
-        var config = new EdgeConfig { Device = "bench", Mqtt = new MqttConfig(), Streams = [] };
-        using var context = new SensorContext(config, TimeProvider.System, NullLogger.Instance) { I2c = (device, _) => devices[device.Address] };
-        Run[] runs = [new("with the hung device", model, context, 0), new("the other", model, context, Channels)];
-        Task[] running = [.. runs.Select(run => Task.Run(() => run.Stream.RunAsync(stop.Token)))];
+        var config = new EdgeConfig { Device = "bench", Mqtt = new MqttOptions(), Streams = [] };
+        using var sources = new Sources(config, new Devices { I2c = (device, _) => devices[device.Address] }, TimeProvider.System, NullLogger.Instance);
+        Run[] runs = [new("with the hung device", model, sources, 0), new("the other", model, sources, Channels)];
+        Task[] running = [.. runs.Select(run => Task.Run(() => run.Loop.RunAsync(stop.Token, stop.Token)))];
 
         await Task.Delay(TimeSpan.FromSeconds(3));
         using var process = Process.GetCurrentProcess();
@@ -60,7 +64,7 @@ internal static class SensorsBenchmark
         foreach (Run run in runs)
         {
             run.Print();
-            run.Stream.Dispose();
+            run.Loop.Dispose();
         }
 
         Console.WriteLine($"both: {share:P1} of one core, {allocated / (double)runs.Sum(run => run.Rows):0} bytes allocated a row, the heap grew by {heap / 1024.0:0} kB in {Length.TotalSeconds} s");
@@ -75,26 +79,34 @@ internal static class SensorsBenchmark
         private long _missedBefore;
         private bool _isCounting;
 
-        internal Run(string name, string model, SensorContext context, int firstDevice)
+        internal Run(string name, string model, Sources sources, int firstDevice)
         {
             _name = name;
             IInferenceEngine engine = EngineFactory.LoadInt8(model);
-            var source = new ChannelsConfig
+            var source = new ChannelsOptions
             {
-                Channels = [.. Enumerable.Range(0, Channels).Select(i => new ChannelConfig
+                Channels = [.. Enumerable.Range(0, Channels).Select(i => new ChannelOptions
                 {
                     Column = engine.Manifest.Columns[i],
-                    Device = new I2cDeviceConfig((firstDevice + i) / 4, firstDevice + i, "bench", null, 0, DriverOptions.None),
+                    Device = new I2cDeviceOptions((firstDevice + i) / 4, firstDevice + i, "bench", null, 0, DriverOptions.None),
                     Read = "value",
                 })],
             };
-            var config = new StreamConfig { Name = "s", Model = model, Period = Period, Source = source };
-            Stream = new SensorStream(
-                "bench", config, SensorFactory.Open(source, engine.Manifest, Period, context), engine, TimeSpan.FromDays(1), (_, _, _, _) => ValueTask.CompletedTask, TimeProvider.System, NullLogger.Instance)
+            Loop = new StreamLoop(
+                "bench",
+                new SensorStream(engine, new StreamOptions { Name = "s", Period = Period }),
+                sources.Open(source, engine.Manifest, Period),
+                new PublishOptions(),
+                TimeSpan.FromDays(1),
+                (_, _, _, _) => ValueTask.CompletedTask,
+                TimeProvider.System,
+                NullLogger.Instance)
             { Ticked = _ => Note() };
         }
 
-        internal SensorStream Stream { get; }
+        internal StreamLoop Loop { get; }
+
+        private SensorStream Stream => Loop.Stream;
 
         internal int Rows => _at.Count;
 
@@ -125,7 +137,7 @@ internal static class SensorsBenchmark
         }
     }
 
-    private sealed class BenchDevice(int number) : PolledDevice(new I2cDeviceConfig(number / 4, number, "bench", null, 0, DriverOptions.None), $"bus {number / 4}")
+    private sealed class BenchDevice(int number) : PolledDevice(new I2cDeviceOptions(number / 4, number, "bench", null, 0, DriverOptions.None), $"bus {number / 4}")
     {
         private static readonly TimeSpan TransferTime = TimeSpan.FromMilliseconds(1);
         private readonly Random _random = new(number);

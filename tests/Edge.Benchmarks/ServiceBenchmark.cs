@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Edge.Runtime.Configuration;
+using Edge.Runtime.Delivery;
 using Edge.Runtime.Hosting;
 using Edge.Testing;
 using Microsoft.Extensions.Logging.Abstractions;

@@ -141,7 +141,7 @@ public sealed class DiskTests : IDisposable
         await subscriber.UntilAsync(seen => seen.Count > 10);
         run.Terminate();
         Assert.Equal(0, await run.ExitAsync(10));
-        Assert.Contains("goes on after tick", run.Error, StringComparison.Ordinal);
+        Assert.Contains("continues after tick", run.Error, StringComparison.Ordinal);
     }
 
     private string Config(string disk, int port, string speed) => _folder.Write("edge.yaml", $$"""

@@ -1,8 +1,9 @@
-using Edge.Inference.Models;
+using Edge.Inference;
 using Edge.Onnx;
-using Edge.Runtime;
 using Edge.Runtime.Configuration;
-using Edge.Runtime.Engines;
+using Edge.Runtime.Hosting;
+using Edge.Sensors.Simulated;
+using Edge.Streams.Engines;
 using Edge.Testing;
 
 namespace Edge.EndToEnd.Tests;
@@ -89,12 +90,12 @@ public sealed class EngineContractTests : IDisposable
             string path = _folder.File(name + Path.GetExtension(stream.Model));
             File.WriteAllBytes(path, bad);
             File.Copy(SharedData.Model(Name, "model.json"), _folder.File("model.json"), overwrite: true);
-            string message = Assert.Throws<InputException>(() => factory.Load(stream with { Model = path, Manifest = null })).Message;
+            string message = Assert.ThrowsAny<InputException>(() => factory.Load(stream with { Model = path, Manifest = null })).Message;
             Assert.DoesNotContain('\n', message);
             Assert.Contains(name, message, StringComparison.Ordinal);
         }
 
-        Assert.Contains("missing", Assert.Throws<InputException>(() => factory.Load(stream with { Model = _folder.File("missing" + Path.GetExtension(stream.Model)) })).Message, StringComparison.Ordinal);
+        Assert.Contains("missing", Assert.ThrowsAny<InputException>(() => factory.Load(stream with { Model = _folder.File("missing" + Path.GetExtension(stream.Model)) })).Message, StringComparison.Ordinal);
     }
 
     // The int8 state keeps what it can of the float one; the forecasts that follow stay as close as int8's always are.
@@ -140,7 +141,7 @@ public sealed class EngineContractTests : IDisposable
     private static StreamConfig Stream(string kind, string name = Name)
     {
         string model = kind == "onnx" ? SharedData.Model(name, "step.onnx") : QuantizedModels.Of(name);
-        return new StreamConfig { Name = "s", Model = model, Engine = EngineFactory.KindOf(model), Source = new SimulatedConfig() };
+        return new StreamConfig { Name = "s", Model = model, Engine = StreamConfig.EngineOf(model), Source = new SimulatedOptions() };
     }
 
     private static void Run(IInferenceEngine engine, Random random, int steps)

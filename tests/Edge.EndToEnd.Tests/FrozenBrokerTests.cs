@@ -1,8 +1,8 @@
 using System.Globalization;
 using System.Text;
-using Edge.Runtime.Configuration;
+using Edge.Runtime.Delivery;
 using Edge.Runtime.Mqtt;
-using Edge.Runtime.Publishing;
+using Edge.Streams.Forecasting;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Edge.EndToEnd.Tests;

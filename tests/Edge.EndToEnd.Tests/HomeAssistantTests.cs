@@ -1,6 +1,5 @@
 using System.Text;
 using System.Text.Json;
-using Edge.Runtime.Configuration;
 using Edge.Runtime.Mqtt;
 using Edge.Testing;
 

@@ -1,9 +1,11 @@
 using Edge.Inference.Models;
-using Edge.Runtime.Configuration;
-using Edge.Runtime.Engines;
-using Edge.Runtime.Sensors;
-using Edge.Runtime.Sensors.Replay;
-using Edge.Runtime.Streams;
+using Edge.Runtime.Hosting;
+using Edge.Sensors.Replay;
+using Edge.Sensors.Timing;
+using Edge.Streams;
+using Edge.Streams.Engines;
+using Edge.Streams.Forecasting;
+using Edge.Streams.Imputation;
 using Edge.Testing;
 using Xunit.Abstractions;
 
@@ -42,9 +44,9 @@ public sealed class IntervalTests(ITestOutputHelper output)
         using IInferenceEngine engine = EngineFactory.LoadInt8(QuantizedModels.Of(name));
         ModelManifest manifest = engine.Manifest;
         using var sensor = new ReplaySensor(
-            new ReplayConfig { File = SharedData.ReadingsOf(name), Speed = PlaybackSpeed.Max }, manifest.Columns, TimeSpan.FromSeconds(manifest.PeriodSeconds), TimeProvider.System);
+            new ReplayOptions { File = SharedData.ReadingsOf(name), Speed = PlaybackSpeed.Max }, manifest.Columns, TimeSpan.FromSeconds(manifest.PeriodSeconds), TimeProvider.System);
         var forecaster = new Forecaster(engine, 0.9);
-        var hold = new ValueHold(manifest, 5);
+        var hold = new LastValueImputer(manifest, 5);
         var reading = new Reading(manifest.Columns.Count);
         (int begin, int end) = manifest.TestRows!.Value;
         int shiftRow = shiftAt is { } at ? begin + (int)((end - begin) * at) : int.MaxValue;

@@ -1,7 +1,7 @@
 using System.Text;
 using System.Text.Json;
-using Edge.Runtime.Configuration;
 using Edge.Runtime.Mqtt;
+using Edge.Streams;
 using Edge.Testing;
 
 namespace Edge.EndToEnd.Tests;

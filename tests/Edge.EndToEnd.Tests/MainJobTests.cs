@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Edge.Runtime.Configuration;
 using Edge.Runtime.Mqtt;
 using Edge.Testing;
 

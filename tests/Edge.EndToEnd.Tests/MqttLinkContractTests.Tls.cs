@@ -1,6 +1,5 @@
 using System.Net;
 using System.Net.Sockets;
-using Edge.Runtime.Configuration;
 using Edge.Runtime.Mqtt;
 using Edge.Testing;
 
@@ -17,14 +16,14 @@ public sealed partial class MqttLinkContractTests
         TestCertificates.Write(folder, "127.0.0.1");
         string listener = $"certfile {folder.File("server.pem")}\nkeyfile {folder.File("server.key")}\n";
         await using TestBroker broker = await TestBroker.StartAsync(listener + "allow_anonymous true");
-        await using (IMqttLink link = await ConnectAsync(library, broker.Port, options: options => options with { Tls = new TlsConfig(folder.File("ca.pem"), null, null) }))
+        await using (IMqttLink link = await ConnectAsync(library, broker.Port, options: options => options with { Tls = new TlsOptions(folder.File("ca.pem"), null, null) }))
         {
             await link.PublishAsync(Message("t", "x"));
         }
 
-        await using IMqttLink wrongCa = Create(library, broker.Port, options => options with { Tls = new TlsConfig(folder.File("other-ca.pem"), null, null) });
+        await using IMqttLink wrongCa = Create(library, broker.Port, options => options with { Tls = new TlsOptions(folder.File("other-ca.pem"), null, null) });
         Assert.Contains("a certificate of 'edge test CA' that ", (await Assert.ThrowsAsync<MqttLinkException>(() => wrongCa.ConnectAsync(default))).Message, StringComparison.Ordinal);
-        await using IMqttLink wrongHost = Create(library, broker.Port, options => options with { Host = "localhost", Tls = new TlsConfig(folder.File("ca.pem"), null, null) });
+        await using IMqttLink wrongHost = Create(library, broker.Port, options => options with { Host = "localhost", Tls = new TlsOptions(folder.File("ca.pem"), null, null) });
         Assert.Contains("not of 'localhost'", (await Assert.ThrowsAsync<MqttLinkException>(() => wrongHost.ConnectAsync(default))).Message, StringComparison.Ordinal);
         await using IMqttLink inClear = Create(library, broker.Port, options => options with { AnswerTimeoutMs = 2000 });
         await Assert.ThrowsAsync<MqttLinkException>(() => inClear.ConnectAsync(default));
@@ -38,7 +37,7 @@ public sealed partial class MqttLinkContractTests
         using var folder = new TemporaryFolder();
         TestCertificates.Write(folder, "127.0.0.1", fromDays, toDays);
         await using TestBroker broker = await TestBroker.StartAsync($"certfile {folder.File(certificate)}\nkeyfile {folder.File("server.key")}\nallow_anonymous true");
-        await using IMqttLink link = Create(library, broker.Port, options => options with { Tls = new TlsConfig(folder.File("ca.pem"), null, null) });
+        await using IMqttLink link = Create(library, broker.Port, options => options with { Tls = new TlsOptions(folder.File("ca.pem"), null, null) });
         MqttLinkException refused = await Assert.ThrowsAsync<MqttLinkException>(() => link.ConnectAsync(default));
         Assert.Contains($"127.0.0.1:{broker.Port}", refused.Message, StringComparison.Ordinal);
         Assert.Contains(why, refused.Message, StringComparison.Ordinal);
@@ -69,12 +68,12 @@ public sealed partial class MqttLinkContractTests
         TestCertificates.Write(folder, "127.0.0.1");
         await using TestBroker broker = await TestBroker.StartAsync(
             $"certfile {folder.File("server.pem")}\nkeyfile {folder.File("server.key")}\ncafile {folder.File("ca.pem")}\nrequire_certificate true\nallow_anonymous true");
-        await using (IMqttLink link = await ConnectAsync(library, broker.Port, options: options => options with { Tls = new TlsConfig(folder.File("ca.pem"), folder.File("client.pem"), folder.File("client.key")) }))
+        await using (IMqttLink link = await ConnectAsync(library, broker.Port, options: options => options with { Tls = new TlsOptions(folder.File("ca.pem"), folder.File("client.pem"), folder.File("client.key")) }))
         {
             await link.PublishAsync(Message("t", "x"));
         }
 
-        await using IMqttLink without = Create(library, broker.Port, options => options with { Tls = new TlsConfig(folder.File("ca.pem"), null, null), AnswerTimeoutMs = 3000 });
+        await using IMqttLink without = Create(library, broker.Port, options => options with { Tls = new TlsOptions(folder.File("ca.pem"), null, null), AnswerTimeoutMs = 3000 });
         await Assert.ThrowsAsync<MqttLinkException>(() => without.ConnectAsync(default));
     }
 
@@ -100,7 +99,7 @@ public sealed partial class MqttLinkContractTests
             got.Write(buffer, 0, read);
         });
         int port = ((IPEndPoint)listener.LocalEndpoint).Port;
-        await using IMqttLink link = Create(library, port, options => options with { Tls = new TlsConfig(folder.File("ca.pem"), null, null), Username = "anna", Password = "swordfish", AnswerTimeoutMs = 3000 });
+        await using IMqttLink link = Create(library, port, options => options with { Tls = new TlsOptions(folder.File("ca.pem"), null, null), Username = "anna", Password = "swordfish", AnswerTimeoutMs = 3000 });
         Assert.Contains("127.0.0.1", (await Assert.ThrowsAsync<MqttLinkException>(() => link.ConnectAsync(default))).Message, StringComparison.Ordinal);
         await Task.WhenAny(serving, Task.Delay(2000));
         byte[] seen = got.ToArray();
@@ -132,7 +131,7 @@ public sealed partial class MqttLinkContractTests
                 }
             }
 
-            await using IMqttLink link = Create(library, port, options => options with { Tls = new TlsConfig(folder.File("ca.pem"), null, null), Username = "anna", Password = "swordfish", AnswerTimeoutMs = 3000 });
+            await using IMqttLink link = Create(library, port, options => options with { Tls = new TlsOptions(folder.File("ca.pem"), null, null), Username = "anna", Password = "swordfish", AnswerTimeoutMs = 3000 });
             MqttLinkException refused = await Assert.ThrowsAsync<MqttLinkException>(() => link.ConnectAsync(default));
             Assert.Contains($"127.0.0.1:{port} does not speak TLS 1.2 or later", refused.Message, StringComparison.Ordinal);
         }

@@ -1,9 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
-using Edge.Runtime.Configuration;
 using Edge.Runtime.Mqtt;
-using Edge.Testing;
 
 namespace Edge.EndToEnd.Tests;
 

@@ -61,7 +61,7 @@ public sealed class OnnxServiceTests : IDisposable
         await using TestBroker broker = await TestBroker.StartAsync();
         foreach ((string model, string from, int rows, string said) in new[]
         {
-            (Model, int8, 300, ""), (int8, Model, 500, "its state converted from"), (Model, int8, 600, "its state converted from"), (Model, int8, 699, "goes on after tick 600"),
+            (Model, int8, 300, ""), (int8, Model, 500, "its state converted from"), (Model, int8, 600, "its state converted from"), (Model, int8, 699, "continues after tick 600"),
         })
         {
             _folder.Write("x.csv", string.Join('\n', lines.Take(rows + 1)));

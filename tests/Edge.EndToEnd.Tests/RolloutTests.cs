@@ -1,7 +1,7 @@
 using Edge.Inference;
 using Edge.Inference.Models;
-using Edge.Runtime;
-using Edge.Runtime.Engines;
+using Edge.Runtime.Hosting;
+using Edge.Streams.Engines;
 using Edge.Testing;
 
 namespace Edge.EndToEnd.Tests;

@@ -1,9 +1,9 @@
 using Edge.Inference;
 using Edge.Inference.Models;
-using Edge.Inference.Reference;
 using Edge.Quantize.Calibration;
 using Edge.Quantize.Import;
 using Edge.Testing;
+using Edge.Training.Reference;
 
 namespace Edge.Quantize.Tests;
 

@@ -1,11 +1,13 @@
+using Edge.Inference;
+using Edge.Inference.Cells;
 using Edge.Inference.Models;
-using Edge.Inference.Reference;
 using Edge.Onnx;
 using Edge.Onnx.Graphs;
 using Edge.Onnx.OnnxRuntime;
 using Edge.Onnx.Proto;
 using Edge.Quantize.Import;
 using Edge.Testing;
+using Edge.Training.Reference;
 using Google.Protobuf;
 
 namespace Edge.Quantize.Tests;

@@ -1,9 +1,9 @@
 using System.Runtime.InteropServices;
 using System.Text.Json;
 using Edge.Inference;
-using Edge.Inference.Reference;
 using Edge.Quantize.Import;
 using Edge.Testing;
+using Edge.Training.Reference;
 
 namespace Edge.Quantize.Tests;
 

@@ -1,3 +1,4 @@
+using Edge.Inference;
 using Edge.Quantize.Onnx;
 using Edge.Testing;
 

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Xml;
+using Edge.Inference;
 using Edge.Testing;
 
 namespace Edge.Quantize.Tests;

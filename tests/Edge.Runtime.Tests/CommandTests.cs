@@ -1,7 +1,8 @@
 using System.Diagnostics;
 using System.Text;
+using Edge.Inference;
+using Edge.Runtime.Control;
 using Edge.Runtime.Mqtt;
-using Edge.Runtime.Remote;
 using Edge.Testing;
 using Microsoft.Extensions.Logging.Abstractions;
 

@@ -1,4 +1,17 @@
+using Edge.Inference;
 using Edge.Runtime.Configuration;
+using Edge.Runtime.Delivery;
+using Edge.Runtime.Mqtt;
+using Edge.Sensors.Gpio;
+using Edge.Sensors.Hwmon;
+using Edge.Sensors.I2c;
+using Edge.Sensors.Iio;
+using Edge.Sensors.Polling;
+using Edge.Sensors.Replay;
+using Edge.Sensors.Simulated;
+using Edge.Sensors.Timing;
+using Edge.Streams.Detection;
+using Edge.Streams.Forecasting;
 using Edge.Testing;
 
 namespace Edge.Runtime.Tests;
@@ -52,23 +65,23 @@ public sealed class ConfigFileTests
         Assert.Equal(8883, config.Mqtt.Port);
         Assert.Equal(MqttClientLibrary.Mosquitto, config.Mqtt.Client);
         Assert.Equal(MqttVersion.ThreeOneOne, config.Mqtt.Version);
-        Assert.Equal(new TlsConfig("ca.pem", "c.pem", "k.pem"), config.Mqtt.Tls);
+        Assert.Equal(new TlsOptions("ca.pem", "c.pem", "k.pem"), config.Mqtt.Tls);
         Assert.Equal("s3cret", config.Mqtt.Password);
-        Assert.Equal(16L << 20, config.Mqtt.Outbox.SizeMaxBytes);
-        Assert.Equal(TimeSpan.FromHours(2), config.Mqtt.Outbox.AgeMax);
+        Assert.Equal(16L << 20, config.Outbox.SizeMaxBytes);
+        Assert.Equal(TimeSpan.FromHours(2), config.Outbox.AgeMax);
         StreamConfig recorded = config.Streams[0];
         Assert.Equal(folder.File("etth1.safetensors"), recorded.Model);
         Assert.Equal(TimeSpan.FromMilliseconds(500), recorded.Period);
         Assert.Equal(7, recorded.HoldTicks);
-        Assert.Equal(new ReplayConfig { File = folder.File("ETTh1.csv"), TimeColumn = "date", Speed = new PlaybackSpeed(60), Loop = true }, recorded.Source);
+        Assert.Equal(new ReplayOptions { File = folder.File("ETTh1.csv"), TimeColumn = "date", Speed = new PlaybackSpeed(60), Loop = true }, recorded.Source);
         Assert.Equal(0.8, recorded.Forecast.Interval);
-        Assert.Equal(new AnomalyConfig { FalseAlarmsAWeek = 1, MinDurationTicks = 5 }, recorded.Anomaly);
-        var rows = Assert.IsType<MqttSourceConfig>(config.Streams[2].Source);
+        Assert.Equal(new AnomalyOptions { FalseAlarmsAWeek = 1, MinDurationTicks = 5 }, recorded.Anomaly);
+        var rows = Assert.IsType<MqttRowOptions>(config.Streams[2].Source);
         Assert.Equal(("plant/press", "press", "$.ts", TimeSpan.FromHours(12)), (rows.Topic, rows.Stream, rows.TimePath, rows.Session));
         Assert.Equal([new("temperature", "$.oil.degC")], rows.Values);
-        var simulated = Assert.IsType<SimulatedConfig>(config.Streams[1].Source);
+        var simulated = Assert.IsType<SimulatedOptions>(config.Streams[1].Source);
         Assert.True(simulated.Speed.IsMax);
-        Assert.Equal(new FaultConfig(TimeSpan.FromSeconds(40), TimeSpan.FromSeconds(10), FaultKind.Spike, "temperature", 5), Assert.Single(simulated.Faults));
+        Assert.Equal(new FaultOptions(TimeSpan.FromSeconds(40), TimeSpan.FromSeconds(10), FaultKind.Spike, "temperature", 5), Assert.Single(simulated.Faults));
     }
 
     [Fact]
@@ -99,16 +112,16 @@ public sealed class ConfigFileTests
                 anomaly: { alarm_pin: 27 }
             """,
             "edge.yaml");
-        var channels = Assert.IsType<ChannelsConfig>(config.Streams[0].Source);
-        Assert.Equal(new GpioTickConfig(0, 4, Configuration.Edge.Falling), channels.Tick);
-        Assert.Equal(27, config.Streams[0].Anomaly.AlarmPin);
+        var channels = Assert.IsType<ChannelsOptions>(config.Streams[0].Source);
+        Assert.Equal(new DataReadyOptions(0, 4, LineEdge.Falling), channels.Tick);
+        Assert.Equal(27, config.Streams[0].AlarmPin);
         Assert.Equal(
             [
-                new ChannelConfig { Column = "a", Device = new I2cDeviceConfig(1, 0x48, "ads1115", 0x70, 3, DriverOptions.None with { Gain = 2.048 }), Read = "a0", Scale = 10, Offset = -1, Aggregate = Aggregate.Mean, Every = TimeSpan.FromMilliseconds(100) },
-                new ChannelConfig { Column = "b", Device = new IioDeviceConfig("bme280", "1-0076"), Read = "pressure", Min = 300, Max = 1100, StuckTicks = 600 },
-                new ChannelConfig { Column = "c", Device = new HwmonDeviceConfig("cpu_thermal", null), Read = "temp1" },
-                new ChannelConfig { Column = "d", Device = new MqttDeviceConfig("plant/load", "$.ts"), Read = "$.kw", AgeMax = TimeSpan.FromSeconds(30) },
-                new ChannelConfig { Column = "e", Device = new GpioDeviceConfig(null, 17, Pull.Up), Read = "value" },
+                new ChannelOptions { Column = "a", Device = new I2cDeviceOptions(1, 0x48, "ads1115", 0x70, 3, DriverOptions.None with { Gain = 2.048 }), Read = "a0", Scale = 10, Offset = -1, Aggregate = Aggregate.Mean, Every = TimeSpan.FromMilliseconds(100) },
+                new ChannelOptions { Column = "b", Device = new IioDeviceOptions("bme280", "1-0076"), Read = "pressure", Min = 300, Max = 1100, StuckTicks = 600 },
+                new ChannelOptions { Column = "c", Device = new HwmonDeviceOptions("cpu_thermal", null), Read = "temp1" },
+                new ChannelOptions { Column = "d", Device = new MqttTopicOptions("plant/load", "$.ts"), Read = "$.kw", AgeMax = TimeSpan.FromSeconds(30) },
+                new ChannelOptions { Column = "e", Device = new GpioInputOptions(null, 17, Pull.Up), Read = "value" },
             ],
             channels.Channels);
     }

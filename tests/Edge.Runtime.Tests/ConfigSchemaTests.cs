@@ -1,5 +1,7 @@
 using System.Text.Json;
+using Edge.Inference;
 using Edge.Runtime.Configuration;
+using Edge.Sensors.Polling;
 using Edge.Testing;
 
 namespace Edge.Runtime.Tests;
@@ -21,7 +23,7 @@ public sealed class ConfigSchemaTests
         Assert.StartsWith("# yaml-language-server: $schema=edge.schema.json", File.ReadAllText(path), StringComparison.Ordinal);
         EdgeConfig config = ConfigFile.Load(path);
         Assert.Equal("/var/lib/edge-runtime", config.StateFolder);
-        Assert.All(config.Streams, stream => Assert.IsType<ChannelsConfig>(stream.Source));
+        Assert.All(config.Streams, stream => Assert.IsType<ChannelsOptions>(stream.Source));
     }
 
     // Where in a configuration, and where in the schema: an unknown key has the parser name those it knows.

@@ -1,4 +1,4 @@
-using Edge.Runtime.Detection;
+using Edge.Runtime.Commands;
 
 namespace Edge.Runtime.Tests;
 

@@ -1,9 +1,11 @@
-using Edge.Runtime.Configuration;
-using Edge.Runtime.Detection;
-using Edge.Runtime.Engines;
-using Edge.Runtime.Sensors;
-using Edge.Runtime.Sensors.Simulated;
-using Edge.Runtime.Streams;
+using Edge.Runtime.Hosting;
+using Edge.Sensors.Simulated;
+using Edge.Sensors.Timing;
+using Edge.Streams;
+using Edge.Streams.Detection;
+using Edge.Streams.Engines;
+using Edge.Streams.Forecasting;
+using Edge.Streams.Imputation;
 using Edge.Testing;
 using Xunit.Abstractions;
 
@@ -39,7 +41,7 @@ public sealed class DetectionTests(ITestOutputHelper output)
         int early = 0;
         for (int seed = 30; seed < 30 + Cases; seed++)
         {
-            var fault = new FaultConfig(Before * Period, Within * Period, Enum.Parse<FaultKind>(kind), Greenhouse.ChannelNames[seed % 4], magnitude);
+            var fault = new FaultOptions(Before * Period, Within * Period, Enum.Parse<FaultKind>(kind), Greenhouse.ChannelNames[seed % 4], magnitude);
             List<int> opened = (await RunAsync(seed, [fault], ticks: Before + Within + 10)).Opened;
             found += opened.Exists(tick => tick > Before) ? 1 : 0;
             early += opened.Exists(tick => tick <= Before) ? 1 : 0;
@@ -56,7 +58,7 @@ public sealed class DetectionTests(ITestOutputHelper output)
         double worst = 0;
         for (int seed = 60; seed < 70; seed++)
         {
-            var fault = new FaultConfig(Before * Period, (Until - Before) * Period, FaultKind.Bias, Greenhouse.ChannelNames[seed % 4], 4);
+            var fault = new FaultOptions(Before * Period, (Until - Before) * Period, FaultKind.Bias, Greenhouse.ChannelNames[seed % 4], 4);
             (Forecaster healthy, List<int> _) = await RunAsync(seed, [], ticks: Until + 100);
             (Forecaster recovered, List<int> opened) = await RunAsync(seed, [fault], ticks: Until + 100);
             Assert.Single(opened);
@@ -87,19 +89,19 @@ public sealed class DetectionTests(ITestOutputHelper output)
             alarms += (await RunAsync(500 + seed, [], Ticks)).Opened.Count;
         }
 
-        double allowed = streams * Ticks * Period.TotalDays / 7 * new AnomalyConfig().FalseAlarmsAWeek;
+        double allowed = streams * Ticks * Period.TotalDays / 7 * new AnomalyOptions().FalseAlarmsAWeek;
         output.WriteLine($"{alarms} alarms in {streams * (long)Ticks} ticks, {allowed:0.00} allowed");
         Assert.InRange(alarms, 0, allowed);
     }
 
-    private static async Task<(Forecaster Forecaster, List<int> Opened)> RunAsync(int seed, FaultConfig[] faults, int ticks)
+    private static async Task<(Forecaster Forecaster, List<int> Opened)> RunAsync(int seed, FaultOptions[] faults, int ticks)
     {
         using IInferenceEngine engine = EngineFactory.LoadInt8("demo");
         using var sensor = new SimulatedSensor(
-            new SimulatedConfig { Seed = seed, Speed = PlaybackSpeed.Max, Faults = faults }, new Greenhouse(seed), engine.Manifest.Columns, Period, new ManualClock());
+            new SimulatedOptions { Seed = seed, Speed = PlaybackSpeed.Max, Faults = faults }, new Greenhouse(seed), engine.Manifest.Columns, Period, new ManualClock());
         var forecaster = new Forecaster(engine, 0.9);
-        var detector = new AnomalyDetector(engine.Manifest, new AnomalyConfig(), Period);
-        var hold = new ValueHold(engine.Manifest, 5);
+        var detector = new AnomalyDetector(engine.Manifest, new AnomalyOptions(), Period);
+        var hold = new LastValueImputer(engine.Manifest, 5);
         var reading = new Reading(4);
         var opened = new List<int>();
         for (int tick = 1; tick <= ticks; tick++)

@@ -1,8 +1,8 @@
+using Edge.Inference;
 using Edge.Inference.Models;
-using Edge.Runtime.Configuration;
-using Edge.Runtime.Engines;
-using Edge.Runtime.Sensors;
-using Edge.Runtime.Streams;
+using Edge.Streams;
+using Edge.Streams.Engines;
+using Edge.Streams.Forecasting;
 
 namespace Edge.Runtime.Tests;
 
@@ -32,12 +32,12 @@ public sealed class ForecasterTests
     {
         Assert.Equal(double.NaN, Run(Rows(400), 0).SeasonalSkill);
         Assert.Equal(double.NaN, Run(Rows(Season), Season).SeasonalSkill);
-        Assert.Equal(24, new ForecastConfig().SeasonTicks(TimeSpan.FromHours(1)));
-        Assert.Equal(1440, new ForecastConfig().SeasonTicks(TimeSpan.FromMinutes(1)));
-        Assert.Equal(0, new ForecastConfig().SeasonTicks(TimeSpan.FromSeconds(1)));
-        Assert.Equal(168, new ForecastConfig { Season = TimeSpan.FromDays(7) }.SeasonTicks(TimeSpan.FromHours(1)));
-        Assert.Equal(0, new ForecastConfig { Season = TimeSpan.Zero }.SeasonTicks(TimeSpan.FromHours(1)));
-        Assert.Contains("'forecast.season' is 86400 ticks", Assert.Throws<InputException>(() => new ForecastConfig { Season = TimeSpan.FromDays(1) }.SeasonTicks(TimeSpan.FromSeconds(1))).Message, StringComparison.Ordinal);
+        Assert.Equal(24, new ForecastOptions().SeasonTicks(TimeSpan.FromHours(1)));
+        Assert.Equal(1440, new ForecastOptions().SeasonTicks(TimeSpan.FromMinutes(1)));
+        Assert.Equal(0, new ForecastOptions().SeasonTicks(TimeSpan.FromSeconds(1)));
+        Assert.Equal(168, new ForecastOptions { Season = TimeSpan.FromDays(7) }.SeasonTicks(TimeSpan.FromHours(1)));
+        Assert.Equal(0, new ForecastOptions { Season = TimeSpan.Zero }.SeasonTicks(TimeSpan.FromHours(1)));
+        Assert.Contains("'forecast.season' is 86400 ticks", Assert.Throws<InputException>(() => new ForecastOptions { Season = TimeSpan.FromDays(1) }.SeasonTicks(TimeSpan.FromSeconds(1))).Message, StringComparison.Ordinal);
     }
 
     // Nearly the same every day.

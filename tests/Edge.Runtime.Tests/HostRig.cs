@@ -1,9 +1,8 @@
 using Edge.Runtime.Configuration;
-using Edge.Runtime.Engines;
 using Edge.Runtime.Hosting;
 using Edge.Runtime.Mqtt;
-using Edge.Runtime.Sensors;
-using Edge.Runtime.Streams;
+using Edge.Sensors.Simulated;
+using Edge.Streams;
 using Edge.Testing;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -62,13 +61,14 @@ internal sealed class HostRig : IDisposable
         Assert.True(until());
     }
 
-    private SensorStream Open(TimeProvider clock, bool anew)
+    private StreamLoop Open(TimeProvider clock, bool anew)
     {
         Anew += anew ? 1 : 0;
-        var config = new StreamConfig { Name = "climate", Model = "demo", Source = new SimulatedConfig() };
-        var stream = new SensorStream("house", config, new FaultySensor(_isLive, () => _seq, _failAt), EngineFactory.LoadInt8("demo"), TimeSpan.FromDays(1), Commit, clock, NullLogger.Instance);
+        var config = new StreamConfig { Name = "climate", Model = "demo", Source = new SimulatedOptions() };
+        var stream = new SensorStream(EngineFactory.LoadInt8("demo"), config);
         Assert.Equal(!anew && _snapshot.Length > 0, stream.Resume(_seq, anew ? [] : _snapshot));
-        return stream;
+        var sensor = new FaultySensor(_isLive, () => _seq, _failAt);
+        return new StreamLoop("house", stream, sensor, config.Publish, TimeSpan.FromDays(1), Commit, clock, NullLogger.Instance);
     }
 
     private ValueTask Commit(SensorStream stream, IReadOnlyList<MqttMessage> messages, bool canWait, CancellationToken cancel)
@@ -85,7 +85,7 @@ internal sealed class HostRig : IDisposable
 
     private sealed class FaultySensor(bool isLive, Func<long> seq, Queue<int> failAt) : ISensor
     {
-        public bool CanWait => !isLive;
+        public SourceKind Kind => isLive ? SourceKind.Live : SourceKind.Recorded;
 
         public void Resume(long rows, DateTime lastTime)
         {

@@ -1,4 +1,4 @@
-using Edge.Runtime.Sensors;
+using Edge.Streams;
 
 namespace Edge.Runtime.Tests;
 
@@ -8,7 +8,7 @@ internal sealed class ListSensor(IEnumerable<double?[]> rows) : ISensor
     private readonly Queue<double?[]> _rows = new(rows);
     private DateTime _time = new(2026, 1, 1, 0, 0, 0, DateTimeKind.Utc);
 
-    public bool CanWait => true;
+    public SourceKind Kind => SourceKind.Recorded;
 
     public void Resume(long rows, DateTime lastTime)
     {

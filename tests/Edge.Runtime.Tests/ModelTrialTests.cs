@@ -1,8 +1,7 @@
 using System.Text;
 using System.Text.Json;
-using Edge.Runtime.Configuration;
+using Edge.Runtime.Control;
 using Edge.Runtime.Mqtt;
-using Edge.Runtime.Updates;
 using Edge.Testing;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -26,9 +25,9 @@ public sealed class ModelTrialTests : IDisposable
         File.WriteAllBytes(path, original);
         byte[] next = ModelVariant.Of(original, 1);
         var updates = new ModelUpdates(
-            new ModelsConfig { CanaryTicks = 60 },
-            new Dictionary<string, StreamConfig> { ["climate"] = new() { Name = "climate", Model = path, Source = new SimulatedConfig() } },
-            _ => rig.Host,
+            new ModelUpdateOptions { CanaryTicks = 60 },
+            new Dictionary<string, string?> { ["climate"] = path },
+            _ => rig.Host.Control,
             store: null,
             new ModelEvents("house", Take, () => new MqttMessage { Topic = "edge/house/info", Payload = "{}"u8.ToArray(), Class = MessageClass.Event }, clock, NullLogger.Instance));
         int over = 0;

@@ -1,6 +1,7 @@
+using Edge.Runtime.Delivery;
 using Edge.Runtime.Mqtt;
-using Edge.Runtime.Publishing;
-using Edge.Runtime.Storage;
+using Edge.Streams;
+using Edge.Streams.Forecasting;
 using Edge.Testing;
 using Microsoft.Extensions.Logging.Abstractions;
 

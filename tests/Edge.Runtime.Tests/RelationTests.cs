@@ -1,7 +1,6 @@
 using Edge.Inference.Models;
-using Edge.Runtime.Configuration;
-using Edge.Runtime.Detection;
-using Edge.Runtime.Sensors;
+using Edge.Streams;
+using Edge.Streams.Detection;
 
 namespace Edge.Runtime.Tests;
 
@@ -55,7 +54,7 @@ public sealed class RelationTests
     {
         var random = new Random(seed);
         ModelManifest manifest = Manifest(3);
-        var detector = new AnomalyDetector(manifest, new AnomalyConfig(), TimeSpan.FromSeconds(1));
+        var detector = new AnomalyDetector(manifest, new AnomalyOptions(), TimeSpan.FromSeconds(1));
         var reading = new Reading(3);
         double slow = 0;
         for (int tick = 0; tick < Before + 400; tick++)

@@ -1,9 +1,11 @@
 using System.Text.Json;
-using Edge.Runtime.Configuration;
-using Edge.Runtime.Engines;
+using Edge.Inference;
+using Edge.Runtime.Hosting;
 using Edge.Runtime.Mqtt;
-using Edge.Runtime.Sensors.Simulated;
-using Edge.Runtime.Streams;
+using Edge.Runtime.Payloads;
+using Edge.Sensors.Simulated;
+using Edge.Streams;
+using Edge.Streams.Engines;
 using Edge.Testing;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -149,7 +151,7 @@ public sealed class SensorStreamTests
             var messages = new List<MqttMessage>();
             byte[] snapshot = [];
             long seq = 0;
-            using (SensorStream first = Stream(rows, (stream, tick, _, _) =>
+            using (StreamLoop first = Stream(rows, (stream, tick, _, _) =>
             {
                 if (stream.Seq <= at)
                 {
@@ -160,16 +162,19 @@ public sealed class SensorStreamTests
                 return ValueTask.CompletedTask;
             }))
             {
-                await first.RunAsync(default);
+                await first.RunAsync(default, default);
             }
 
-            using SensorStream second = Stream(rows, (_, tick, _, _) =>
-            {
-                messages.AddRange(tick);
-                return ValueTask.CompletedTask;
-            });
-            Assert.True(second.Resume(seq, snapshot));
-            await second.RunAsync(default);
+            using StreamLoop second = Stream(
+                rows,
+                (_, tick, _, _) =>
+                {
+                    messages.AddRange(tick);
+                    return ValueTask.CompletedTask;
+                },
+                (seq, snapshot));
+            Assert.Equal(at, second.Stream.Rows);
+            await second.RunAsync(default, default);
             Assert.Equal(expected, Bodies(messages));
         }
     }
@@ -177,12 +182,12 @@ public sealed class SensorStreamTests
     [Fact]
     public void A_snapshot_of_another_model_or_length_is_not_used_but_numbers_go_on()
     {
-        using SensorStream stream = Stream(Rows(1), (_, _, _, _) => ValueTask.CompletedTask);
+        using var stream = new SensorStream(EngineFactory.LoadInt8("demo"), new StreamOptions { Name = "climate" });
         byte[] snapshot = stream.Save();
         Assert.True(stream.Resume(7, snapshot));
         snapshot[5] ^= 1;
         Assert.False(stream.Resume(9, snapshot));
-        Assert.False(stream.Resume(9, snapshot[..^1]));
+        Assert.False(stream.Resume(9, snapshot.AsSpan(0, snapshot.Length - 1)));
         Assert.False(stream.Resume(9, []));
         Assert.Equal(9, stream.Seq);
     }
@@ -228,14 +233,14 @@ public sealed class SensorStreamTests
         var clock = new ManualClock();
         var stuck = new TaskCompletionSource();
         int ticks = 0;
-        var source = new SimulatedConfig { Seed = 3 };
+        var source = new SimulatedOptions { Seed = 3 };
         IInferenceEngine engine = EngineFactory.LoadInt8("demo");
-        using var stream = new SensorStream(
-            "greenhouse", new StreamConfig { Name = "climate", Model = "demo", Source = source },
-            new SimulatedSensor(source, new Greenhouse(3), engine.Manifest.Columns, TimeSpan.FromSeconds(0.2), clock), engine,
+        using var stream = new StreamLoop(
+            "greenhouse", new SensorStream(engine, new StreamOptions { Name = "climate" }),
+            new SimulatedSensor(source, new Greenhouse(3), engine.Manifest.Columns, TimeSpan.FromSeconds(0.2), clock), new PublishOptions(),
             TimeSpan.FromDays(7), (_, _, _, _) => ++ticks > 5 ? new ValueTask(stuck.Task) : ValueTask.CompletedTask, clock, NullLogger.Instance);
         Assert.True(stream.IsAlive);
-        Task running = Task.Run(() => stream.RunAsync(default));
+        Task running = Task.Run(() => stream.RunAsync(default, default));
         for (int i = 0; ticks <= 5; i++)
         {
             Assert.True(i < 1000);
@@ -256,9 +261,17 @@ public sealed class SensorStreamTests
         .Where(message => message.ContentType is not null && !message.Topic.EndsWith("/health", StringComparison.Ordinal))
         .Select(message => message.Topic + System.Text.Encoding.UTF8.GetString(message.Payload.Span)).ToArray();
 
-    private static SensorStream Stream(double?[][] rows, CommitAction commit) => new(
-        "greenhouse", new StreamConfig { Name = "climate", Model = "demo", Source = new SimulatedConfig() }, new ListSensor(rows), EngineFactory.LoadInt8("demo"),
-        TimeSpan.FromDays(7), commit, new ManualClock(), NullLogger.Instance);
+    private static StreamLoop Stream(double?[][] rows, CommitAction commit, (long Seq, byte[] Snapshot)? resume = null, StreamOptions? options = null)
+    {
+        var stream = new SensorStream(EngineFactory.LoadInt8("demo"), options ?? new StreamOptions { Name = "climate" });
+        var sensor = new ListSensor(rows);
+        if (resume is { } from && stream.Resume(from.Seq, from.Snapshot))
+        {
+            sensor.Resume(stream.Rows, stream.LastTime);
+        }
+
+        return new StreamLoop("greenhouse", stream, sensor, new PublishOptions(), TimeSpan.FromDays(7), commit, new ManualClock(), NullLogger.Instance);
+    }
 
     private static double?[][] Rows(int count)
     {
@@ -274,10 +287,8 @@ public sealed class SensorStreamTests
     private static async Task<List<MqttMessage>> RunAsync(double?[][] rows, int holdTicks = 5)
     {
         var messages = new List<MqttMessage>();
-        var config = new StreamConfig { Name = "climate", Model = "demo", HoldTicks = holdTicks, Source = new SimulatedConfig() };
-        using var stream = new SensorStream(
-            "greenhouse", config, new ListSensor(rows), EngineFactory.LoadInt8("demo"), TimeSpan.FromDays(7), Collect, new ManualClock(), NullLogger.Instance);
-        await stream.RunAsync(default);
+        using StreamLoop stream = Stream(rows, Collect, options: new StreamOptions { Name = "climate", HoldTicks = holdTicks });
+        await stream.RunAsync(default, default);
         return messages;
 
         ValueTask Collect(SensorStream stream, IReadOnlyList<MqttMessage> tick, bool canWait, CancellationToken cancel)

@@ -1,8 +1,8 @@
-using Edge.Runtime.Configuration;
-using Edge.Runtime.Engines;
-using Edge.Runtime.Sensors;
-using Edge.Runtime.Sensors.Simulated;
-using Edge.Runtime.Streams;
+using Edge.Runtime.Hosting;
+using Edge.Sensors.Simulated;
+using Edge.Streams;
+using Edge.Streams.Engines;
+using Edge.Streams.Forecasting;
 
 namespace Edge.Runtime.Tests;
 
@@ -15,22 +15,22 @@ public sealed class ShadowTests
     [Fact]
     public void The_very_same_model_is_no_worse_wherever_its_trial_begins()
     {
-        var verdicts = new List<ShadowVerdict>();
+        var verdicts = new List<CanaryVerdict>();
         var plant = new Greenhouse(3);
         IInferenceEngine inUse = EngineFactory.LoadInt8("demo");
         var forecaster = new Forecaster(inUse, 0.9, 0);
         var reading = new Reading(inUse.Manifest.Columns.Count);
-        var running = new List<Shadow>();
+        var running = new List<CanaryModel>();
         for (int seq = 1; seq <= 20_000; seq++)
         {
             plant.Step(reading.Values);
             forecaster.Observe(seq, reading);
             if (seq % 31 == 0)
             {
-                running.Add(new Shadow(EngineFactory.LoadInt8("demo"), inUse.Manifest, new ForecastConfig(), Period, Ticks));
+                running.Add(new CanaryModel(EngineFactory.LoadInt8("demo"), inUse.Manifest, new ForecastOptions(), Period, Ticks));
             }
 
-            foreach (Shadow shadow in running)
+            foreach (CanaryModel shadow in running)
             {
                 shadow.Observe(seq, reading, forecaster.Errors);
                 shadow.Step(seq, reading);

@@ -1,7 +1,10 @@
 using System.Security.Cryptography;
-using Edge.Runtime.Configuration;
-using Edge.Runtime.Sensors;
-using Edge.Runtime.Sensors.Simulated;
+using Edge.Inference;
+using Edge.Inference.Models;
+using Edge.Runtime.Hosting;
+using Edge.Sensors.Simulated;
+using Edge.Sensors.Timing;
+using Edge.Streams;
 using Edge.Testing;
 
 namespace Edge.Runtime.Tests;
@@ -38,7 +41,7 @@ public sealed class SimulatedSensorTests
     public async Task A_fault_changes_its_channel_for_its_time_and_nothing_else(string name, int ticks)
     {
         FaultKind kind = Enum.Parse<FaultKind>(name);
-        var fault = new FaultConfig(TimeSpan.FromSeconds(4), TimeSpan.FromSeconds(2), kind, "humidity", null);
+        var fault = new FaultOptions(TimeSpan.FromSeconds(4), TimeSpan.FromSeconds(2), kind, "humidity", null);
         List<(double[] Values, Quality[] Quality)> well = await ReadAsync([], 50);
         List<(double[] Values, Quality[] Quality)> ill = await ReadAsync([fault], 50);
         int[] changed = Enumerable.Range(0, 50).Where(i => !well[i].Values.SequenceEqual(ill[i].Values)).ToArray();
@@ -54,13 +57,13 @@ public sealed class SimulatedSensorTests
     public void A_channel_the_greenhouse_does_not_have_is_named() =>
         Assert.Contains(
             "'pressure', but the simulated greenhouse has temperature",
-            Assert.Throws<InputException>(() => new SimulatedSensor(new SimulatedConfig(), new Greenhouse(1), ["pressure"], Period, TimeProvider.System)).Message,
+            Assert.Throws<InputException>(() => new SimulatedSensor(new SimulatedOptions(), new Greenhouse(1), ["pressure"], Period, TimeProvider.System)).Message,
             StringComparison.Ordinal);
 
     [Fact]
     public async Task Swapped_channels_have_each_others_values()
     {
-        var fault = new FaultConfig(TimeSpan.FromSeconds(4), TimeSpan.FromSeconds(2), FaultKind.Swap, "humidity", null);
+        var fault = new FaultOptions(TimeSpan.FromSeconds(4), TimeSpan.FromSeconds(2), FaultKind.Swap, "humidity", null);
         List<(double[] Values, Quality[] Quality)> well = await ReadAsync([], 50);
         List<(double[] Values, Quality[] Quality)> ill = await ReadAsync([fault], 50);
         Assert.Equal((well[25].Values[2], well[25].Values[1]), (ill[25].Values[1], ill[25].Values[2]));
@@ -71,11 +74,11 @@ public sealed class SimulatedSensorTests
     public async Task The_truth_says_of_each_tick_what_was_injected()
     {
         using var folder = new TemporaryFolder();
-        var config = new SimulatedConfig
+        var config = new SimulatedOptions
         {
             Speed = PlaybackSpeed.Max,
             TruthFile = folder.File("truth.csv"),
-            Faults = [new FaultConfig(TimeSpan.FromSeconds(0.4), TimeSpan.FromSeconds(0.4), FaultKind.Bias, "co2", null)],
+            Faults = [new FaultOptions(TimeSpan.FromSeconds(0.4), TimeSpan.FromSeconds(0.4), FaultKind.Bias, "co2", null)],
         };
         using (var sensor = new SimulatedSensor(config, new Greenhouse(1), Greenhouse.ChannelNames, Period, new ManualClock()))
         {
@@ -94,8 +97,8 @@ public sealed class SimulatedSensorTests
     [InlineData("Cycle")]
     public void A_shape_gives_any_models_columns_around_their_means(string shape)
     {
-        Edge.Inference.Models.ModelManifest manifest = Edge.Runtime.Engines.EngineFactory.LoadInt8("demo").Manifest;
-        var config = new SimulatedConfig { Shape = Enum.Parse<SimulatedShape>(shape), Seed = 3, Turn = TimeSpan.FromSeconds(20) };
+        Edge.Inference.Models.ModelManifest manifest = EngineFactory.LoadInt8("demo").Manifest;
+        var config = new SimulatedOptions { Shape = Enum.Parse<SimulatedShape>(shape), Seed = 3, Turn = TimeSpan.FromSeconds(20) };
         SimulatedPlant plant = SimulatedPlant.Create(config, manifest, Period);
         SimulatedPlant again = SimulatedPlant.Create(config, manifest, Period);
         Assert.Equal(manifest.Columns, plant.Channels);
@@ -119,7 +122,7 @@ public sealed class SimulatedSensorTests
     public async Task In_real_time_a_tick_comes_when_it_is_due()
     {
         var clock = new ManualClock();
-        using var sensor = new SimulatedSensor(new SimulatedConfig(), new Greenhouse(1), Greenhouse.ChannelNames, Period, clock);
+        using var sensor = new SimulatedSensor(new SimulatedOptions(), new Greenhouse(1), Greenhouse.ChannelNames, Period, clock);
         var reading = new Reading(4);
         Assert.True(await sensor.ReadAsync(reading, default));
         Assert.Equal(clock.Start.UtcDateTime, reading.Time);
@@ -131,9 +134,9 @@ public sealed class SimulatedSensorTests
         Assert.Equal(clock.Start.UtcDateTime + Period, reading.Time);
     }
 
-    private static async Task<List<(double[] Values, Quality[] Quality)>> ReadAsync(FaultConfig[] faults, int ticks)
+    private static async Task<List<(double[] Values, Quality[] Quality)>> ReadAsync(FaultOptions[] faults, int ticks)
     {
-        using var sensor = new SimulatedSensor(new SimulatedConfig { Speed = PlaybackSpeed.Max, Faults = faults }, new Greenhouse(1), Greenhouse.ChannelNames, Period, new ManualClock());
+        using var sensor = new SimulatedSensor(new SimulatedOptions { Speed = PlaybackSpeed.Max, Faults = faults }, new Greenhouse(1), Greenhouse.ChannelNames, Period, new ManualClock());
         var reading = new Reading(4);
         var rows = new List<(double[], Quality[])>();
         for (int i = 0; i < ticks; i++)

@@ -1,5 +1,5 @@
+using Edge.Runtime.Delivery;
 using Edge.Runtime.Mqtt;
-using Edge.Runtime.Storage;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Edge.Runtime.Tests;

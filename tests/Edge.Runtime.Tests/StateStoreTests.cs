@@ -1,7 +1,10 @@
 using System.Text;
+using Edge.Inference;
+using Edge.Runtime.Delivery;
 using Edge.Runtime.Mqtt;
-using Edge.Runtime.Publishing;
-using Edge.Runtime.Storage;
+using Edge.Runtime.Payloads;
+using Edge.Streams;
+using Edge.Streams.Forecasting;
 using Edge.Testing;
 using Microsoft.Extensions.Logging.Abstractions;
 

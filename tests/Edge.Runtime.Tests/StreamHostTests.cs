@@ -1,4 +1,4 @@
-using Edge.Runtime.Streams;
+using Edge.Inference;
 using Edge.Testing;
 
 namespace Edge.Runtime.Tests;
@@ -46,15 +46,15 @@ public sealed class StreamHostTests
         Task<bool> running = Task.Run(() => rig.Host.RunAsync(rig.Stop.Token));
         for (int i = 0; i < 50; i++)
         {
-            long seq = await rig.Host.BetweenTicksAsync(stream => stream.Seq).WaitAsync(TimeSpan.FromSeconds(10));
+            long seq = await rig.Host.Control.BetweenTicksAsync(stream => stream.Seq).WaitAsync(TimeSpan.FromSeconds(10));
             Assert.InRange(seq, 0, long.MaxValue);
         }
 
-        long before = await rig.Host.BeginAnewAsync().WaitAsync(TimeSpan.FromSeconds(10));
+        long before = await rig.Host.Control.ResetAsync().WaitAsync(TimeSpan.FromSeconds(10));
         await HostRig.UntilAsync(() => rig.Host.Stream.Seq > before + 20);
         await rig.Stop.CancelAsync();
         Assert.True(await running);
         Assert.Equal(Enumerable.Range(1, rig.Seqs.Count).Select(seq => (long)seq), rig.Seqs);
-        Assert.Throws<InputException>(() => { _ = rig.Host.BetweenTicksAsync(stream => stream.Seq); });
+        Assert.Throws<InputException>(() => { _ = rig.Host.Control.BetweenTicksAsync(stream => stream.Seq); });
     }
 }

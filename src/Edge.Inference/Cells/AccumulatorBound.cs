@@ -1,5 +1,3 @@
-using Edge.Inference.Models;
-
 namespace Edge.Inference.Cells;
 
 /// <summary>The checks at load time that make overflow impossible at run time.</summary>

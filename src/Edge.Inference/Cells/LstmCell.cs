@@ -1,5 +1,3 @@
-using Edge.Inference.Models;
-
 namespace Edge.Inference.Cells;
 
 /// <summary>

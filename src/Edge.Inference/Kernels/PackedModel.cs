@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+using System.Runtime.CompilerServices;
 using Edge.Inference.Models;
 
 namespace Edge.Inference.Kernels;
@@ -5,7 +7,10 @@ namespace Edge.Inference.Kernels;
 /// <summary>A model's weights in the order of the vector kernels, made once for all sessions.</summary>
 internal sealed class PackedModel
 {
-    internal PackedModel(EdgeModel model, int activationOffset)
+    // Packed once for each model and activation offset, and let go with the model.
+    private static readonly ConditionalWeakTable<EdgeModel, ConcurrentDictionary<int, PackedModel>> Packed = [];
+
+    private PackedModel(EdgeModel model, int activationOffset)
     {
         Layers = model.Layers
             .Select((layer, l) => new PackedLayer(layer, isInputWide: l == 0 || !layer.IsRecurrent || !model.Layers[l - 1].IsNarrow, activationOffset))
@@ -16,4 +21,10 @@ internal sealed class PackedModel
     internal PackedLayer[] Layers { get; }
 
     internal PackedHead? Head { get; }
+
+    /// <summary>A model's weights, packed at the first call.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="activationOffset">Of the vector kernels that read them.</param>
+    internal static PackedModel Of(EdgeModel model, int activationOffset) =>
+        Packed.GetOrCreateValue(model).GetOrAdd(activationOffset, static (offset, model) => new PackedModel(model, offset), model);
 }

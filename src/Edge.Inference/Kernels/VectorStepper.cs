@@ -32,7 +32,7 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
     internal VectorStepper(EdgeModel model)
         : base(model)
     {
-        _packed = model.Packed(TKernel.ActivationOffset);
+        _packed = PackedModel.Of(model, TKernel.ActivationOffset);
         _layers = _packed.Layers;
         (_wide, _narrow, _stateBytes) = (model.States.Wide, model.States.Narrow, model.StateBytes);
         (_features, _outputs) = (model.FeatureCount, model.OutputCount);

@@ -1,6 +1,4 @@
-using System.Collections.Concurrent;
 using Edge.Inference.Cells;
-using Edge.Inference.Kernels;
 
 namespace Edge.Inference.Models;
 
@@ -11,8 +9,6 @@ public sealed class EdgeModel
 {
     /// <summary>Largest model file that is read, in bytes.</summary>
     public const long FileMaxBytes = 256L << 20;
-
-    private readonly ConcurrentDictionary<int, PackedModel> _packed = new();
 
     internal EdgeModel(
         ModelManifest manifest, float[] inputOffset, float[] inputScale, Embedding? embedding, Layer[] layers, DenseHead? head, string provenance, string sha256)
@@ -119,9 +115,6 @@ public sealed class EdgeModel
     /// <exception cref="ModelFormatException">The bytes are damaged or not such a model.</exception>
     public static EdgeModel Parse(ReadOnlyMemory<byte> file) =>
         ModelFile.Read(TensorFile.Parse(file), Models.Sha256.Hex(file.Span));
-
-    /// <summary>The weights in the order of the vector kernels whose activations have this offset; packed once, at the first call.</summary>
-    internal PackedModel Packed(int activationOffset) => _packed.GetOrAdd(activationOffset, offset => new PackedModel(this, offset));
 
     /// <summary>The same weights under another manifest.</summary>
     internal EdgeModel With(ModelManifest manifest) => new(manifest, InputOffset, InputScale, Embedding, Layers, Head, Provenance, Sha256);

@@ -1,4 +1,4 @@
-using Edge.Inference.Models;
+using Edge.Inference;
 using Edge.Onnx.Proto;
 using Google.Protobuf;
 using Google.Protobuf.Collections;

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Edge.Inference;
 using Edge.Inference.Models;
 using Edge.Onnx.Proto;
 

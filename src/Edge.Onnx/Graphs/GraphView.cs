@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Edge.Inference;
 using Edge.Inference.Models;
 using Edge.Onnx.Proto;
 using Google.Protobuf;

@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Reflection;
 using System.Runtime.InteropServices;
-using Edge.Inference.Models;
+using Edge.Inference;
 using Microsoft.ML.OnnxRuntime;
 
 namespace Edge.Onnx.OnnxRuntime;

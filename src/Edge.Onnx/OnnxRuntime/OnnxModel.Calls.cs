@@ -1,5 +1,5 @@
 using System.Numerics;
-using Edge.Inference.Models;
+using Edge.Inference;
 using Microsoft.ML.OnnxRuntime;
 
 namespace Edge.Onnx.OnnxRuntime;

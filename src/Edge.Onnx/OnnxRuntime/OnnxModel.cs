@@ -1,7 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using Edge.Inference;
-using Edge.Inference.Models;
 using Edge.Onnx.Graphs;
 using Microsoft.ML.OnnxRuntime;
 using OrtSession = Microsoft.ML.OnnxRuntime.InferenceSession;

@@ -1,6 +1,6 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
-using Edge.Inference.Models;
+using Edge.Inference;
 using Microsoft.ML.OnnxRuntime;
 
 namespace Edge.Onnx.OnnxRuntime;

@@ -1,4 +1,4 @@
-using Edge.Inference.Reference;
+using Edge.Training.Reference;
 
 namespace Edge.Quantize.Calibration;
 

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Edge.Inference;
 
 namespace Edge.Quantize.Calibration;
 

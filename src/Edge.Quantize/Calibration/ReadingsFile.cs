@@ -1,6 +1,7 @@
 using System.Globalization;
 using CsvHelper;
 using CsvHelper.Configuration;
+using Edge.Inference;
 using Edge.Inference.Models;
 
 namespace Edge.Quantize.Calibration;

@@ -2,11 +2,11 @@ using System.CommandLine;
 using System.Runtime.InteropServices;
 using Edge.Inference;
 using Edge.Inference.Models;
-using Edge.Inference.Reference;
 using Edge.Onnx;
 using Edge.Onnx.OnnxRuntime;
 using Edge.Quantize.Calibration;
 using Edge.Quantize.Import;
+using Edge.Training.Reference;
 
 namespace Edge.Quantize.Commands;
 

@@ -1,9 +1,11 @@
 using System.CommandLine;
 using System.Text.Json;
+using Edge.Inference.Cells;
 using Edge.Inference.Models;
-using Edge.Inference.Reference;
+using Edge.Quantize.Evaluation;
 using Edge.Quantize.Import;
 using Edge.Quantize.Quantization;
+using Edge.Training.Reference;
 
 namespace Edge.Quantize.Commands;
 

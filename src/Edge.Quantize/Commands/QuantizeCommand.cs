@@ -2,13 +2,14 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using Edge.Inference;
 using Edge.Inference.Models;
-using Edge.Inference.Reference;
 using Edge.Quantize.Calibration;
 using Edge.Quantize.Evaluation;
 using Edge.Quantize.Import;
 using Edge.Quantize.Quantization;
 using Edge.Quantize.Reports;
+using Edge.Training.Reference;
 
 namespace Edge.Quantize.Commands;
 

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Security.Cryptography;
 using System.Text;
+using Edge.Inference;
 using Edge.Inference.Models;
 
 namespace Edge.Quantize.Commands;

@@ -1,9 +1,10 @@
 using System.CommandLine;
+using Edge.Inference;
 using Edge.Inference.Models;
-using Edge.Inference.Reference;
 using Edge.Quantize.Calibration;
 using Edge.Quantize.Import;
 using Edge.Quantize.Reports;
+using Edge.Training.Reference;
 
 namespace Edge.Quantize.Commands;
 

@@ -1,6 +1,6 @@
 using Edge.Inference;
 using Edge.Inference.Models;
-using Edge.Inference.Reference;
+using Edge.Training.Reference;
 
 namespace Edge.Quantize.Evaluation;
 

@@ -1,7 +1,8 @@
 using System.Diagnostics;
+using Edge.Inference;
 using Edge.Inference.Models;
-using Edge.Inference.Reference;
 using Edge.Quantize.Calibration;
+using Edge.Training.Reference;
 
 namespace Edge.Quantize.Evaluation;
 

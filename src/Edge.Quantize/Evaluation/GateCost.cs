@@ -1,6 +1,7 @@
+using Edge.Inference.Cells;
 using Edge.Inference.Models;
-using Edge.Inference.Reference;
 using Edge.Quantize.Quantization;
+using Edge.Training.Reference;
 
 namespace Edge.Quantize.Evaluation;
 

@@ -1,6 +1,7 @@
+using Edge.Inference;
 using Edge.Inference.Models;
-using Edge.Inference.Reference;
 using Edge.Quantize.Onnx;
+using Edge.Training.Reference;
 
 namespace Edge.Quantize.Import;
 

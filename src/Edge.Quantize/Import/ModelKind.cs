@@ -1,3 +1,4 @@
+using Edge.Inference;
 using Edge.Inference.Models;
 
 namespace Edge.Quantize.Import;

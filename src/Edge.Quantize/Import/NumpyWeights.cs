@@ -1,6 +1,7 @@
 using System.IO.Compression;
 using System.Security.Cryptography;
-using Edge.Inference.Reference;
+using Edge.Inference;
+using Edge.Training.Reference;
 
 namespace Edge.Quantize.Import;
 

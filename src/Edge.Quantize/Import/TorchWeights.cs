@@ -1,8 +1,9 @@
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text.RegularExpressions;
+using Edge.Inference;
 using Edge.Inference.Models;
-using Edge.Inference.Reference;
+using Edge.Training.Reference;
 
 namespace Edge.Quantize.Import;
 

@@ -1,3 +1,5 @@
+using Edge.Inference;
+
 namespace Edge.Quantize.Onnx;
 
 /// <summary>What one dimension of the streamed values stands for.</summary>

@@ -1,3 +1,5 @@
+using Edge.Inference;
+
 namespace Edge.Quantize.Onnx;
 
 /// <summary>Operators whose inputs are all constants: exporters leave casts, transposes and slices of weights to the runtime.</summary>

@@ -1,4 +1,6 @@
-using Edge.Inference.Reference;
+using Edge.Inference;
+using Edge.Inference.Cells;
+using Edge.Training.Reference;
 
 namespace Edge.Quantize.Onnx;
 

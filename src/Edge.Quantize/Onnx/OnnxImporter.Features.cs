@@ -1,3 +1,5 @@
+using Edge.Inference;
+using Edge.Inference.Models;
 using Edge.Onnx.Proto;
 
 namespace Edge.Quantize.Onnx;

@@ -1,3 +1,5 @@
+using Edge.Inference.Models;
+
 namespace Edge.Quantize.Onnx;
 
 /// <summary>What a name in the graph stands for while the graph is walked, and the nodes that only make shapes and states of others.</summary>

@@ -1,8 +1,9 @@
 using System.Security.Cryptography;
+using Edge.Inference;
 using Edge.Inference.Models;
-using Edge.Inference.Reference;
 using Edge.Onnx.Graphs;
 using Edge.Onnx.Proto;
+using Edge.Training.Reference;
 using Google.Protobuf;
 
 namespace Edge.Quantize.Onnx;

@@ -1,3 +1,4 @@
+using Edge.Inference.Models;
 using Edge.Onnx.Proto;
 
 namespace Edge.Quantize.Onnx;

@@ -1,4 +1,6 @@
 using System.Runtime.InteropServices;
+using Edge.Inference;
+using Edge.Inference.Models;
 using Edge.Onnx.Graphs;
 using Edge.Onnx.Proto;
 

@@ -1,4 +1,5 @@
-using Edge.Inference.Reference;
+using Edge.Inference;
+using Edge.Training.Reference;
 
 namespace Edge.Quantize.Onnx;
 

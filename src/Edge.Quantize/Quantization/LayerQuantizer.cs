@@ -1,6 +1,7 @@
+using Edge.Inference;
 using Edge.Inference.Cells;
-using Edge.Inference.Reference;
 using Edge.Quantize.Calibration;
+using Edge.Training.Reference;
 
 namespace Edge.Quantize.Quantization;
 

@@ -1,6 +1,6 @@
+using Edge.Inference.Cells;
 using Edge.Inference.Models;
 using Edge.Quantize.Calibration;
-using Edge.Quantize.Commands;
 using Edge.Quantize.Evaluation;
 
 namespace Edge.Quantize.Reports;

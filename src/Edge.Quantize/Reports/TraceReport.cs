@@ -1,7 +1,7 @@
 using Edge.Inference.Cells;
 using Edge.Inference.Models;
-using Edge.Inference.Reference;
 using Edge.Quantize.Calibration;
+using Edge.Training.Reference;
 
 namespace Edge.Quantize.Reports;
 

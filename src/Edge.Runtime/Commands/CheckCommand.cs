@@ -1,9 +1,11 @@
 using System.CommandLine;
+using Edge.Inference;
 using Edge.Runtime.Configuration;
-using Edge.Runtime.Engines;
 using Edge.Runtime.Hosting;
 using Edge.Runtime.Mqtt;
-using Edge.Runtime.Sensors;
+using Edge.Sensors;
+using Edge.Streams;
+using Edge.Streams.Engines;
 using Microsoft.Extensions.Logging;
 
 namespace Edge.Runtime.Commands;
@@ -23,16 +25,17 @@ internal static class CheckCommand
         {
             EdgeConfig edge = ConfigFile.Load(parsed.GetRequiredValue(config));
             using ILoggerFactory logs = ServiceLog.Create();
-            using var sensors = new SensorContext(edge, TimeProvider.System, logs.CreateLogger("edge"));
+            var devices = new Devices(edge.Sysfs);
+            using var sources = new Sources(edge, devices, TimeProvider.System, logs.CreateLogger("edge"));
             using var engines = new EngineFactory(edge.OnnxRuntime);
             bool well = true;
             Say("configuration", null);
             foreach (StreamConfig stream in edge.Streams)
             {
-                Say($"stream {stream.Name}", Try(() => CheckStream(stream, engines, sensors)));
+                Say($"stream {stream.Name}", Try(() => CheckStream(stream, engines, sources)));
             }
 
-            well &= parsed.GetValue(noSensors) || SensorsCommand.ShowConfigured(edge, sensors, output);
+            well &= parsed.GetValue(noSensors) || SensorsCommand.ShowConfigured(edge, devices, output);
 
             Say($"broker {edge.Mqtt.Host}:{edge.Mqtt.Port}", await CheckBrokerAsync(edge, cancel).ConfigureAwait(false));
             Say("clock", TimeProvider.System.GetUtcNow() < ClockMin ? $"The clock says {TimeProvider.System.GetUtcNow():yyyy-MM-dd}, which is past; set it, or wait for time synchronisation." : null);
@@ -47,11 +50,11 @@ internal static class CheckCommand
         return command;
     }
 
-    private static void CheckStream(StreamConfig stream, EngineFactory engines, SensorContext sensors)
+    private static void CheckStream(StreamConfig stream, EngineFactory engines, Sources sources)
     {
         using IInferenceEngine engine = engines.Load(stream);
         TimeSpan period = stream.Period ?? TimeSpan.FromSeconds(engine.Manifest.PeriodSeconds);
-        using ISensor sensor = SensorFactory.Open(stream.Source, engine.Manifest, period, sensors);
+        using ISensor sensor = sources.Open(stream.Source, engine.Manifest, period);
     }
 
     private static async Task<string?> CheckBrokerAsync(EdgeConfig edge, CancellationToken cancel)
@@ -59,8 +62,7 @@ internal static class CheckCommand
         try
         {
             // A client id of its own and no last will: a running service is not disturbed.
-            MqttLinkOptions options = EdgeService.LinkOptions(edge) with { ClientId = $"edge-{edge.Device}-check-{Environment.ProcessId}", Will = null };
-            await using IMqttLink link = MqttLinkFactory.Create(edge.Mqtt.Client, options)();
+            await using IMqttLink link = BrokerLinks.Create(edge, $"check-{Environment.ProcessId}", TimeSpan.Zero)();
             await link.ConnectAsync(cancel).ConfigureAwait(false);
             await link.DisconnectAsync().ConfigureAwait(false);
             return null;

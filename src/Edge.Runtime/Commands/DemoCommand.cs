@@ -1,8 +1,7 @@
 using System.CommandLine;
 using System.Net;
 using System.Net.Sockets;
-using Edge.Runtime.Configuration;
-using Edge.Runtime.Demo;
+using Edge.Inference;
 using Edge.Runtime.Hosting;
 using Edge.Runtime.Mqtt.MqttNet;
 using Microsoft.Extensions.Logging.Abstractions;

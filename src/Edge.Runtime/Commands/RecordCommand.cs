@@ -1,8 +1,11 @@
 using System.CommandLine;
+using Edge.Inference;
 using Edge.Runtime.Configuration;
-using Edge.Runtime.Engines;
 using Edge.Runtime.Hosting;
-using Edge.Runtime.Sensors;
+using Edge.Sensors;
+using Edge.Sensors.Polling;
+using Edge.Streams;
+using Edge.Streams.Engines;
 using Microsoft.Extensions.Logging;
 
 namespace Edge.Runtime.Commands;
@@ -31,9 +34,9 @@ internal static class RecordCommand
             }
 
             using ILoggerFactory logs = ServiceLog.Create();
-            using var context = new SensorContext(edge, TimeProvider.System, logs.CreateLogger("edge"));
+            using var sources = new Sources(edge, new Devices(edge.Sysfs), TimeProvider.System, logs.CreateLogger("edge"));
             using var engines = new EngineFactory(edge.OnnxRuntime);
-            (ISensor sensor, IReadOnlyList<string> columns) = Open(chosen, engines, context);
+            (ISensor sensor, IReadOnlyList<string> columns) = Open(chosen, engines, sources);
             using ISensor opened = sensor;
             using var stop = new StopSignal();
             string path = parsed.GetRequiredValue(target);
@@ -47,17 +50,17 @@ internal static class RecordCommand
     }
 
     // Live channels need no model to be recorded: the recording is what one is trained from.
-    private static (ISensor Sensor, IReadOnlyList<string> Columns) Open(StreamConfig stream, EngineFactory engines, SensorContext context)
+    private static (ISensor Sensor, IReadOnlyList<string> Columns) Open(StreamConfig stream, EngineFactory engines, Sources sources)
     {
-        if (stream is { Model.Length: 0, Source: ChannelsConfig channels })
+        if (stream is { Model.Length: 0, Source: ChannelsOptions channels })
         {
             string[] columns = [.. channels.Channels.Select(channel => channel.Column)];
-            return (SensorFactory.OpenChannels(channels, columns, stream.Period ?? DefaultPeriod, context), columns);
+            return (sources.OpenChannels(channels, columns, stream.Period ?? DefaultPeriod), columns);
         }
 
         using IInferenceEngine engine = engines.Load(stream);
         TimeSpan period = stream.Period ?? TimeSpan.FromSeconds(engine.Manifest.PeriodSeconds);
-        return (SensorFactory.Open(stream.Source, engine.Manifest, period, context), engine.Manifest.Columns);
+        return (sources.Open(stream.Source, engine.Manifest, period), engine.Manifest.Columns);
     }
 
     private static StreamConfig Choose(EdgeConfig edge, string? name) => name is null

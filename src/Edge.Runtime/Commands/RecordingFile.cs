@@ -2,7 +2,9 @@ using System.Diagnostics;
 using System.Globalization;
 using CsvHelper;
 using CsvHelper.Configuration;
-using Edge.Runtime.Sensors;
+using Edge.Inference;
+using Edge.Sensors;
+using Edge.Streams;
 
 namespace Edge.Runtime.Commands;
 

@@ -1,12 +1,16 @@
 using System.CommandLine;
+using Edge.Inference;
 using Edge.Inference.Models;
 using Edge.Onnx;
 using Edge.Runtime.Configuration;
-using Edge.Runtime.Engines;
+using Edge.Runtime.Delivery;
 using Edge.Runtime.Hosting;
 using Edge.Runtime.Mqtt;
-using Edge.Runtime.Sensors.Replay;
-using Edge.Runtime.Streams;
+using Edge.Sensors.Replay;
+using Edge.Sensors.Timing;
+using Edge.Streams;
+using Edge.Streams.Engines;
+using Edge.Streams.Forecasting;
 using Microsoft.Extensions.Logging;
 
 namespace Edge.Runtime.Commands;
@@ -31,26 +35,27 @@ internal static class ReplayCommand
         {
             using ILoggerFactory logs = ServiceLog.Create();
             string path = parsed.GetRequiredValue(model);
-            var replay = new ReplayConfig { File = parsed.GetRequiredValue(data), TimeColumn = parsed.GetValue(timeColumn), Speed = PlaybackSpeed.Max };
+            var replay = new ReplayOptions { File = parsed.GetRequiredValue(data), TimeColumn = parsed.GetValue(timeColumn), Speed = PlaybackSpeed.Max };
             var config = new StreamConfig
             {
                 Name = "",
                 Model = path,
-                Engine = EngineFactory.KindOf(path),
+                Engine = StreamConfig.EngineOf(path),
                 Source = replay,
-                Forecast = new ForecastConfig { Horizon = RequireHorizon(parsed.GetValue(horizon)) },
+                Forecast = new ForecastOptions { Horizon = RequireHorizon(parsed.GetValue(horizon)) },
             };
             using var engines = new EngineFactory(new OnnxOptions());
-            using IInferenceEngine engine = engines.Load(config);
+            IInferenceEngine engine = engines.Load(config);
             config = config with { Name = RequireName("--stream", parsed.GetValue(stream) ?? StreamName(engine.Manifest)) };
             string deviceName = RequireName("--device", parsed.GetRequiredValue(device));
-            TimeSpan period = TimeSpan.FromSeconds(engine.Manifest.PeriodSeconds);
-            var sensor = new ReplaySensor(replay, engine.Manifest.Columns, period, TimeProvider.System);
+            ILogger log = logs.CreateLogger("edge");
+            var pipeline = new SensorStream(engine, config, log);
+            var sensor = new ReplaySensor(replay, engine.Manifest.Columns, pipeline.Period, TimeProvider.System);
             await using Stream lines = Open(parsed.GetRequiredValue(target));
-            using var pipeline = new SensorStream(
-                deviceName, config, sensor, engine, new OutboxConfig().AgeMax, (_, messages, _, _) => Write(lines, messages), new StoppedClock(), logs.CreateLogger("edge"));
+            using var loop = new StreamLoop(
+                deviceName, pipeline, sensor, config.Publish, new OutboxOptions().AgeMax, (_, messages, _, _) => Write(lines, messages), new StoppedClock(), log);
             using var stop = new StopSignal();
-            await pipeline.RunAsync(stop.Token).ConfigureAwait(false);
+            await loop.RunAsync(stop.Token, stop.Token).ConfigureAwait(false);
             await lines.FlushAsync(CancellationToken.None).ConfigureAwait(false);
             StreamHealth health = pipeline.Health;
             await output.WriteLineAsync($"{health.Ticks} rows, {health.Forecasts} forecasts, {health.Anomalies} anomalies, {health.MissedTicks} rows without usable values -> {parsed.GetRequiredValue(target)}").ConfigureAwait(false);
@@ -84,7 +89,7 @@ internal static class ReplayCommand
     }
 
     private static int RequireHorizon(int horizon) =>
-        horizon is >= 1 and <= ForecastConfig.HorizonMax ? horizon : throw new InputException($"--horizon is {horizon}; use 1 to {ForecastConfig.HorizonMax}.");
+        horizon is >= 1 and <= ForecastOptions.HorizonMax ? horizon : throw new InputException($"--horizon is {horizon}; use 1 to {ForecastOptions.HorizonMax}.");
 
     private static string RequireName(string option, string name) =>
         ConfigFile.IsName(name) ? name : throw new InputException($"{option} is '{name}'; use 1 to 64 of the letters a-z, digits, _ and -.");

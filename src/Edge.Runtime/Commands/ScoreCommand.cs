@@ -3,8 +3,8 @@ using System.Globalization;
 using System.Text.Json;
 using CsvHelper;
 using CsvHelper.Configuration;
-using Edge.Runtime.Detection;
-using Edge.Runtime.Sensors.Replay;
+using Edge.Inference;
+using Edge.Sensors.Replay;
 
 namespace Edge.Runtime.Commands;
 

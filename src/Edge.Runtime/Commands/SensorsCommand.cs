@@ -1,10 +1,12 @@
 using System.CommandLine;
 using System.Globalization;
+using Edge.Inference;
 using Edge.Runtime.Configuration;
-using Edge.Runtime.Hosting;
-using Edge.Runtime.Sensors;
-using Edge.Runtime.Sensors.Hwmon;
-using Edge.Runtime.Sensors.Iio;
+using Edge.Sensors;
+using Edge.Sensors.Hwmon;
+using Edge.Sensors.I2c;
+using Edge.Sensors.Iio;
+using Edge.Sensors.Polling;
 using Microsoft.Extensions.Logging;
 
 namespace Edge.Runtime.Commands;
@@ -25,38 +27,35 @@ internal static class SensorsCommand
                 throw new InputException(problem);
             }
 
-            using ILoggerFactory logs = ServiceLog.Create();
-            using var context = new SensorContext(edge ?? Nobody, TimeProvider.System, logs.CreateLogger("edge"));
-            ShowBuses(parsed.GetValue(bus) is { } number ? [number] : I2cAccess.Buses(), context, output);
+            var devices = edge is null ? new Devices() : new Devices(edge.Sysfs);
+            ShowBuses(parsed.GetValue(bus) is { } number ? [number] : I2cAccess.Buses(), devices, output);
             if (parsed.GetValue(bus) is null)
             {
-                ShowKernel("IIO", KernelFiles.All(context.IioRoot), IioDevice.Channels, name => new IioDeviceConfig(name, null), (name, channel) => $"iio: {{ device: {name}, channel: {channel} }}", context, output);
-                ShowKernel("hwmon", KernelFiles.All(context.HwmonRoot), HwmonChip.Inputs, name => new HwmonDeviceConfig(name, null), (name, input) => $"hwmon: {{ chip: {name}, input: {input} }}", context, output);
+                ShowKernel("IIO", KernelFiles.All(devices.IioRoot), IioDevice.Channels, name => new IioDeviceOptions(name, null), (name, channel) => $"iio: {{ device: {name}, channel: {channel} }}", devices, output);
+                ShowKernel("hwmon", KernelFiles.All(devices.HwmonRoot), HwmonChip.Inputs, name => new HwmonDeviceOptions(name, null), (name, input) => $"hwmon: {{ chip: {name}, input: {input} }}", devices, output);
             }
 
-            return edge is null || ShowConfigured(edge, context, output) ? ExitCodes.Done : ExitCodes.InputWrong;
+            return edge is null || ShowConfigured(edge, devices, output) ? ExitCodes.Done : ExitCodes.InputWrong;
         });
         return command;
     }
 
-    private static EdgeConfig Nobody { get; } = new() { Device = "sensors", Mqtt = new MqttConfig(), Streams = [] };
-
     /// <summary>One reading of each configured channel, a line each.</summary>
     /// <returns>Whether all could be read.</returns>
-    internal static bool ShowConfigured(EdgeConfig edge, SensorContext context, TextWriter output)
+    internal static bool ShowConfigured(EdgeConfig edge, Devices devices, TextWriter output)
     {
         bool well = true;
         foreach (StreamConfig stream in edge.Streams)
         {
-            if (stream.Source is not ChannelsConfig live)
+            if (stream.Source is not ChannelsOptions live)
             {
                 continue;
             }
 
-            foreach (IGrouping<DeviceConfig, ChannelConfig> device in live.Channels.Where(channel => channel.Device is not MqttDeviceConfig).GroupBy(channel => channel.Device))
+            foreach (IGrouping<DeviceOptions, ChannelOptions> device in live.Channels.Where(channel => !channel.Device.IsPushed).GroupBy(channel => channel.Device))
             {
-                ChannelConfig[] channels = [.. device];
-                SensorTrial trial = SensorTrial.Read(device.Key, channels, context);
+                ChannelOptions[] channels = [.. device];
+                SensorTrial trial = SensorTrial.Read(device.Key, channels, devices);
                 well &= trial.Fault is null && !trial.Values.Any(double.IsNaN);
                 if (trial.Fault is not null)
                 {
@@ -75,22 +74,22 @@ internal static class SensorsCommand
         return well;
     }
 
-    private static void ShowBuses(IReadOnlyList<int> buses, SensorContext context, TextWriter output)
+    private static void ShowBuses(IReadOnlyList<int> buses, Devices devices, TextWriter output)
     {
         if (buses.Count == 0)
         {
-            output.WriteLine($"I2C: {context.I2cProblem(1)}");
+            output.WriteLine($"I2C: {devices.I2cProblem(1)}");
         }
 
         foreach (int bus in buses)
         {
-            if (context.I2cProblem(bus) is { } problem)
+            if (devices.I2cProblem(bus) is { } problem)
             {
                 output.WriteLine($"I2C bus {bus}: {problem}");
             }
             else
             {
-                ShowBus(bus, context.ScanI2c(bus), output);
+                ShowBus(bus, devices.ScanI2c(bus), output);
             }
         }
     }
@@ -126,20 +125,20 @@ internal static class SensorsCommand
 
     private static void ShowKernel(
         string kind,
-        IReadOnlyList<(string Name, string Folder)> devices,
+        IReadOnlyList<(string Name, string Folder)> found,
         Func<string, IEnumerable<string>> channelsOf,
-        Func<string, DeviceConfig> device,
+        Func<string, DeviceOptions> device,
         Func<string, string, string> line,
-        SensorContext context,
+        Devices devices,
         TextWriter output)
     {
-        output.WriteLine($"{kind}: {(devices.Count == 0 ? "no devices" : $"{devices.Count} devices")}");
-        foreach ((string name, string folder) in devices)
+        output.WriteLine($"{kind}: {(found.Count == 0 ? "no devices" : $"{found.Count} devices")}");
+        foreach ((string name, string folder) in found)
         {
             output.WriteLine($"  {name} at {KernelFiles.Node(folder)}");
             foreach (string channel in channelsOf(folder))
             {
-                SensorTrial trial = SensorTrial.Read(device(name), [new ChannelConfig { Column = channel, Device = device(name), Read = channel }], context);
+                SensorTrial trial = SensorTrial.Read(device(name), [new ChannelOptions { Column = channel, Device = device(name), Read = channel }], devices);
                 output.WriteLine($"          {channel}: {{ {line(name, channel)} }}   # {(trial.Fault ?? Number(trial.Values[0]))}");
             }
         }

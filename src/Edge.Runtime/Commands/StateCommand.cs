@@ -1,8 +1,9 @@
 using System.CommandLine;
+using Edge.Inference;
 using Edge.Runtime.Configuration;
+using Edge.Runtime.Delivery;
 using Edge.Runtime.Hosting;
-using Edge.Runtime.Publishing;
-using Edge.Runtime.Storage;
+using Edge.Runtime.Payloads;
 using Microsoft.Extensions.Logging;
 
 namespace Edge.Runtime.Commands;
@@ -65,6 +66,6 @@ internal static class StateCommand
         }
 
         using ILoggerFactory logs = ServiceLog.Create();
-        return StateStore.Open(edge.StateFolder, edge.Durability, edge.Mqtt.Outbox.AgeMax, TimeProvider.System, InfoMessage.BootId(), logs.CreateLogger("edge"));
+        return StateStore.Open(edge.StateFolder, edge.Durability, edge.Outbox.AgeMax, TimeProvider.System, InfoMessage.BootId(), logs.CreateLogger("edge"));
     }
 }

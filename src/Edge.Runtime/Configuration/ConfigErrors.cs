@@ -1,3 +1,4 @@
+using Edge.Inference;
 using YamlDotNet.RepresentationModel;
 
 namespace Edge.Runtime.Configuration;

@@ -1,6 +1,11 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
-using Edge.Runtime.Sensors.Mqtt;
+using Edge.Runtime.Mqtt;
+using Edge.Sensors.Gpio;
+using Edge.Sensors.Hwmon;
+using Edge.Sensors.I2c;
+using Edge.Sensors.Iio;
+using Edge.Sensors.Polling;
 
 namespace Edge.Runtime.Configuration;
 
@@ -9,13 +14,13 @@ internal static partial class ConfigFile
 {
     private static readonly string[] DeviceKinds = ["i2c", "iio", "hwmon", "mqtt", "gpio"];
 
-    private static ChannelsConfig ReadChannels(YamlMap map, GpioTickConfig? tick)
+    private static ChannelsOptions ReadChannels(YamlMap map, DataReadyOptions? tick)
     {
-        ChannelConfig[] channels = [.. map.Keys.Select(column => map.Map(column) is { } channel ? ReadChannel(channel, column) : null).OfType<ChannelConfig>()];
-        return new ChannelsConfig { Channels = channels, Tick = tick };
+        ChannelOptions[] channels = [.. map.Keys.Select(column => map.Map(column) is { } channel ? ReadChannel(channel, column) : null).OfType<ChannelOptions>()];
+        return new ChannelsOptions { Channels = channels, Tick = tick };
     }
 
-    private static ChannelConfig ReadChannel(YamlMap map, string column)
+    private static ChannelOptions ReadChannel(YamlMap map, string column)
     {
         string[] kinds = [.. DeviceKinds.Where(map.Has)];
         if (kinds.Length != 1)
@@ -23,27 +28,27 @@ internal static partial class ConfigFile
             map.Fail(kinds.Length > 1 ? kinds[1] : "i2c", $"channel '{column}' must have one source, one of {string.Join(", ", DeviceKinds)}");
         }
 
-        (DeviceConfig device, string read) = ReadDevice(map);
-        var config = new ChannelConfig
+        (DeviceOptions device, string read) = ReadDevice(map);
+        var config = new ChannelOptions
         {
             Column = column,
             Device = device,
             Read = read,
-            Scale = map.Number("scale", 1, -1e12, 1e12),
-            Offset = map.Number("offset", 0, -1e12, 1e12),
-            Min = map.Number("min", double.NaN, -1e12, 1e12),
-            Max = map.Number("max", double.NaN, -1e12, 1e12),
+            Scale = map.Number("scale", 1, -ChannelOptions.NumberMax, ChannelOptions.NumberMax),
+            Offset = map.Number("offset", 0, -ChannelOptions.NumberMax, ChannelOptions.NumberMax),
+            Min = map.Number("min", double.NaN, -ChannelOptions.NumberMax, ChannelOptions.NumberMax),
+            Max = map.Number("max", double.NaN, -ChannelOptions.NumberMax, ChannelOptions.NumberMax),
             Aggregate = map.Choice("aggregate", Aggregate.Last),
             Every = map.Duration("every"),
             AgeMax = map.Duration("max_age"),
-            StuckTicks = map.Whole("stuck", 0, 0, 1_000_000),
+            StuckTicks = map.Whole("stuck", 0, 0, ChannelOptions.StuckTicksMax),
         };
         if (config.Min >= config.Max)
         {
             map.Fail("max", "'max' must lie above 'min'");
         }
 
-        bool arrives = device is MqttDeviceConfig;
+        bool arrives = device is MqttTopicOptions;
         if (arrives && config.Every is not null)
         {
             map.Fail("every", "'every' is for sources that are asked; messages come when they come");
@@ -58,9 +63,9 @@ internal static partial class ConfigFile
         return config;
     }
 
-    private static (DeviceConfig Device, string Read) ReadDevice(YamlMap channel)
+    private static (DeviceOptions Device, string Read) ReadDevice(YamlMap channel)
     {
-        (DeviceConfig, string) device = (new MqttDeviceConfig("", null), "$");
+        (DeviceOptions, string) device = (new MqttTopicOptions("", null), "$");
         foreach (string kind in DeviceKinds)
         {
             if (channel.Map(kind) is { } map)
@@ -68,10 +73,10 @@ internal static partial class ConfigFile
                 device = kind switch
                 {
                     "i2c" => ReadI2c(map),
-                    "iio" => (new IioDeviceConfig(map.RequiredText("device", "what its name file says"), map.Text("at")), FileName(map, "channel", "temp, pressure, voltage0, ...")),
-                    "hwmon" => (new HwmonDeviceConfig(map.RequiredText("chip", "what its name file says"), map.Text("at")), FileName(map, "input", "temp1, in0, ...")),
+                    "iio" => (new IioDeviceOptions(map.RequiredText("device", "what its name file says"), map.Text("at")), FileName(map, "channel", "temp, pressure, voltage0, ...")),
+                    "hwmon" => (new HwmonDeviceOptions(map.RequiredText("chip", "what its name file says"), map.Text("at")), FileName(map, "input", "temp1, in0, ...")),
                     "mqtt" => ReadTopic(map),
-                    _ => (new GpioDeviceConfig(Chip(map), map.RequiredWhole("pin", "the line's number", 0, 1023), map.Choice("pull", Pull.None)), "value"),
+                    _ => (new GpioInputOptions(Chip(map), map.RequiredWhole("pin", "the line's number", 0, PinMax), map.Choice("pull", Pull.None)), "value"),
                 };
                 map.RejectUnknown();
             }
@@ -80,7 +85,7 @@ internal static partial class ConfigFile
         return device;
     }
 
-    private static (DeviceConfig Device, string Read) ReadI2c(YamlMap map)
+    private static (DeviceOptions Device, string Read) ReadI2c(YamlMap map)
     {
         int? multiplexer = null;
         int channel = 0;
@@ -93,7 +98,7 @@ internal static partial class ConfigFile
 
         var options = new DriverOptions(map.Number("gain", double.NaN, 0, 100), map.Number("shunt", double.NaN, 1e-6, 1e3));
         return (
-            new I2cDeviceConfig(map.RequiredWhole("bus", "1 is /dev/i2c-1", 0, 255), Address(map), map.RequiredText("driver", "such as bme280"), multiplexer, channel, options),
+            new I2cDeviceOptions(map.RequiredWhole("bus", "1 is /dev/i2c-1", 0, 255), Address(map), map.RequiredText("driver", "such as bme280"), multiplexer, channel, options),
             map.RequiredText("read", "which of the driver's channels"));
     }
 
@@ -104,7 +109,7 @@ internal static partial class ConfigFile
         bool isNumber = text.StartsWith("0x", StringComparison.Ordinal)
             ? int.TryParse(text.AsSpan(2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out int address)
             : int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out address);
-        if (text.Length > 0 && (!isNumber || address is < 0x03 or > 0x77))
+        if (text.Length > 0 && (!isNumber || address is < I2cDeviceOptions.AddressMin or > I2cDeviceOptions.AddressMax))
         {
             map.Fail("address", $"'address' must be from 0x03 to 0x77, not '{text}'");
         }
@@ -112,10 +117,10 @@ internal static partial class ConfigFile
         return address;
     }
 
-    private static (DeviceConfig Device, string Read) ReadTopic(YamlMap map)
+    private static (DeviceOptions Device, string Read) ReadTopic(YamlMap map)
     {
         string topic = OneTopic(map, "the topic that carries the value");
-        return (new MqttDeviceConfig(topic, JsonPathText(map, "time")), JsonPathText(map, "path") ?? "$");
+        return (new MqttTopicOptions(topic, JsonPathText(map, "time")), JsonPathText(map, "path") ?? "$");
     }
 
     private static string OneTopic(YamlMap map, string meaning)
@@ -152,17 +157,17 @@ internal static partial class ConfigFile
         return text;
     }
 
-    private static GpioTickConfig? ReadTick(YamlMap stream)
+    private static DataReadyOptions? ReadTick(YamlMap stream)
     {
         if (stream.Map("tick") is not { } map)
         {
             return null;
         }
 
-        GpioTickConfig? tick = null;
+        DataReadyOptions? tick = null;
         if (map.Map("gpio") is { } gpio)
         {
-            tick = new GpioTickConfig(Chip(gpio), gpio.RequiredWhole("pin", "the data-ready line's number", 0, 1023), gpio.Choice("edge", Edge.Rising));
+            tick = new DataReadyOptions(Chip(gpio), gpio.RequiredWhole("pin", "the data-ready line's number", 0, PinMax), gpio.Choice("edge", LineEdge.Rising));
             gpio.RejectUnknown();
         }
         else

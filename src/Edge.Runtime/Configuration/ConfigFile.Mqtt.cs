@@ -1,16 +1,19 @@
 using System.Net;
+using Edge.Runtime.Delivery;
+using Edge.Runtime.Mqtt;
+using Edge.Runtime.Payloads;
 
 namespace Edge.Runtime.Configuration;
 
 /// <summary>The part of edge.yaml that says who carries the messages.</summary>
 internal static partial class ConfigFile
 {
-    private static MqttConfig ReadMqtt(YamlMap map)
+    private static (MqttOptions Mqtt, OutboxOptions Outbox, Discovery Discovery) ReadMqtt(YamlMap map)
     {
-        TlsConfig? tls = null;
+        TlsOptions? tls = null;
         if (map.Map("tls") is { } tlsMap)
         {
-            tls = new TlsConfig(tlsMap.Text("ca"), tlsMap.Text("certificate"), tlsMap.Text("key"));
+            tls = new TlsOptions(tlsMap.Text("ca"), tlsMap.Text("certificate"), tlsMap.Text("key"));
             if (tls.CertificateFile is null != tls.KeyFile is null)
             {
                 tlsMap.Fail("certificate", "'certificate' and 'key' go together");
@@ -19,10 +22,10 @@ internal static partial class ConfigFile
             tlsMap.RejectUnknown();
         }
 
-        OutboxConfig outbox = new();
+        OutboxOptions outbox = new();
         if (map.Map("outbox") is { } outboxMap)
         {
-            outbox = new OutboxConfig
+            outbox = new OutboxOptions
             {
                 SizeMaxBytes = outboxMap.Bytes("max_size", outbox.SizeMaxBytes),
                 AgeMax = outboxMap.Duration("max_age") ?? outbox.AgeMax,
@@ -48,20 +51,19 @@ internal static partial class ConfigFile
             map.Fail("password", $"the password would go to {host} in clear: give 'tls', or say 'plaintext_password: allowed'");
         }
 
-        var mqtt = new MqttConfig
+        var mqtt = new MqttOptions
         {
             Host = host,
-            Port = map.Whole("port", tls is null ? 1883 : 8883, 1, 65535),
+            Port = map.Whole("port", tls is null ? MqttOptions.PlainPort : MqttOptions.TlsPort, 1, 65535),
             Client = map.Choice("client", MqttClientLibrary.Auto),
             Version = ReadVersion(map),
             Tls = tls,
             Username = username,
             Password = password,
-            Outbox = outbox,
-            Discovery = map.Choice("discovery", Discovery.None),
         };
+        Discovery discovery = map.Choice("discovery", Discovery.None);
         map.RejectUnknown();
-        return mqtt;
+        return (mqtt, outbox, discovery);
     }
 
     private static bool IsLoopback(string host) => host == "localhost" || (IPAddress.TryParse(host, out IPAddress? address) && IPAddress.IsLoopback(address));

@@ -1,11 +1,13 @@
 using Edge.Onnx;
+using Edge.Runtime.Control;
+using Edge.Runtime.Telemetry;
 
 namespace Edge.Runtime.Configuration;
 
 /// <summary>The parts of edge.yaml that are the whole process's: telemetry and ONNX Runtime.</summary>
 internal static partial class ConfigFile
 {
-    private static TelemetryConfig? ReadTelemetry(YamlMap root)
+    private static TelemetryOptions? ReadTelemetry(YamlMap root)
     {
         if (root.Map("telemetry") is not { } map)
         {
@@ -18,18 +20,18 @@ internal static partial class ConfigFile
             map.Fail("otlp", $"'otlp' must be the address of a collector, such as http://127.0.0.1:4318, not '{text}'");
         }
 
-        TimeSpan every = map.Duration("every") ?? TimeSpan.FromMinutes(1);
-        if (every < TimeSpan.FromSeconds(1) || every > TimeSpan.FromHours(1))
+        TimeSpan every = map.Duration("every") ?? new TelemetryOptions().Every;
+        if (every < TelemetryOptions.EveryMin || every > TelemetryOptions.EveryMax)
         {
             map.Fail("every", "'every' must be from 1s to 1h");
         }
 
-        var telemetry = new TelemetryConfig { Port = map.WholeOrNull("port", 1, 65535), Otlp = otlp, Every = every };
+        var telemetry = new TelemetryOptions { Port = map.WholeOrNull("port", 1, 65535), Otlp = otlp, Every = every };
         map.RejectUnknown();
         return telemetry;
     }
 
-    private static ModelsConfig? ReadModels(YamlMap root, string folder)
+    private static ModelUpdateOptions? ReadModels(YamlMap root, string folder)
     {
         if (root.Map("models") is not { } map)
         {
@@ -47,11 +49,11 @@ internal static partial class ConfigFile
             map.Fail("trusted_key", "give 'trusted_key', the public key that new models must be signed with, or say 'unsigned: allowed'");
         }
 
-        var models = new ModelsConfig
+        var models = new ModelUpdateOptions
         {
             IncomingFolder = map.Text("incoming") is { } incoming ? Path.Combine(folder, incoming) : null,
             TrustedKeyFile = key is null ? null : Path.Combine(folder, key),
-            CanaryTicks = map.Whole("canary", 1000, 10, 10_000_000),
+            CanaryTicks = map.Whole("canary", new ModelUpdateOptions().CanaryTicks, ModelUpdateOptions.CanaryTicksMin, ModelUpdateOptions.CanaryTicksMax),
         };
         map.RejectUnknown();
         return models;

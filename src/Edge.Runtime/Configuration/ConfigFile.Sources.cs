@@ -1,4 +1,10 @@
 using System.Globalization;
+using Edge.Runtime.Mqtt;
+using Edge.Sensors;
+using Edge.Sensors.Polling;
+using Edge.Sensors.Replay;
+using Edge.Sensors.Simulated;
+using Edge.Sensors.Timing;
 
 namespace Edge.Runtime.Configuration;
 
@@ -7,10 +13,10 @@ internal static partial class ConfigFile
 {
     private static readonly string[] SourceKinds = ["mqtt", "replay", "simulated"];
 
-    private static SourceConfig ReadSource(YamlMap stream, string name, string folder)
+    private static SourceOptions ReadSource(YamlMap stream, string name, string folder)
     {
-        var nothing = new SimulatedConfig();
-        GpioTickConfig? tick = ReadTick(stream);
+        var nothing = new SimulatedOptions();
+        DataReadyOptions? tick = ReadTick(stream);
         if (stream.Map("channels") is { } channels)
         {
             if (stream.Has("source"))
@@ -42,7 +48,7 @@ internal static partial class ConfigFile
             stream.Fail("source", $"'source' must be one of {string.Join(", ", SourceKinds)}");
         }
 
-        SourceConfig source = map.Map("mqtt") is { } mqtt ? ReadRows(mqtt, name)
+        SourceOptions source = map.Map("mqtt") is { } mqtt ? ReadRows(mqtt, name)
             : map.Map("replay") is { } replay ? ReadReplay(replay, folder)
             : map.Map("simulated") is { } simulated ? ReadSimulated(simulated, folder)
             : nothing;
@@ -50,17 +56,17 @@ internal static partial class ConfigFile
         return source;
     }
 
-    private static MqttSourceConfig ReadRows(YamlMap map, string stream)
+    private static MqttRowOptions ReadRows(YamlMap map, string stream)
     {
-        var source = new MqttSourceConfig
+        var source = new MqttRowOptions
         {
             Stream = stream,
             Topic = OneTopic(map, "the topic whose messages are the rows"),
             TimePath = JsonPathText(map, "time"),
             Values = ReadPaths(map),
-            Session = map.Duration("session") ?? TimeSpan.FromDays(7),
         };
-        if (source.Session < TimeSpan.FromSeconds(1))
+        source = source with { Session = map.Duration("session") ?? source.Session };
+        if (source.Session < MqttRowOptions.SessionMin)
         {
             map.Fail("session", "'session' must be at least 1s");
         }
@@ -83,9 +89,9 @@ internal static partial class ConfigFile
         return paths;
     }
 
-    private static ReplayConfig ReadReplay(YamlMap map, string folder)
+    private static ReplayOptions ReadReplay(YamlMap map, string folder)
     {
-        var replay = new ReplayConfig
+        var replay = new ReplayOptions
         {
             File = Path.Combine(folder, map.RequiredText("file", "a CSV file with the model's columns")),
             TimeColumn = map.Text("time_column"),
@@ -96,9 +102,9 @@ internal static partial class ConfigFile
         return replay;
     }
 
-    private static SimulatedConfig ReadSimulated(YamlMap map, string folder)
+    private static SimulatedOptions ReadSimulated(YamlMap map, string folder)
     {
-        var simulated = new SimulatedConfig
+        var simulated = new SimulatedOptions
         {
             Seed = map.Whole("seed", 1, 0, int.MaxValue),
             Shape = map.Choice("shape", SimulatedShape.Greenhouse),
@@ -111,7 +117,7 @@ internal static partial class ConfigFile
         return simulated;
     }
 
-    private static FaultConfig ReadFault(YamlMap map)
+    private static FaultOptions ReadFault(YamlMap map)
     {
         TimeSpan? at = map.Duration("at");
         if (at is null && !map.Has("at"))
@@ -124,12 +130,12 @@ internal static partial class ConfigFile
             map.Fail("kind", $"'kind' is missing ({string.Join(", ", Enum.GetNames<FaultKind>()).ToLowerInvariant()})");
         }
 
-        var fault = new FaultConfig(
+        var fault = new FaultOptions(
             at ?? TimeSpan.Zero,
-            map.Duration("duration") ?? TimeSpan.FromSeconds(10),
+            map.Duration("duration") ?? FaultOptions.DefaultDuration,
             map.Choice("kind", FaultKind.Spike),
             map.RequiredText("channel", "the channel that fails"),
-            map.NumberOrNull("magnitude", -1e6, 1e6));
+            map.NumberOrNull("magnitude", -FaultOptions.MagnitudeMax, FaultOptions.MagnitudeMax));
         map.RejectUnknown();
         return fault;
     }
@@ -143,7 +149,7 @@ internal static partial class ConfigFile
         }
 
         if (text.EndsWith('x') && double.TryParse(text.AsSpan(0, text.Length - 1), NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double factor)
-            && factor is > 0 and <= 1e6)
+            && factor is > 0 and <= PlaybackSpeed.FactorMax)
         {
             return new PlaybackSpeed(factor);
         }

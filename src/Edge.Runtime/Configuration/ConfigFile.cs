@@ -1,7 +1,15 @@
 using System.Text.RegularExpressions;
+using Edge.Inference;
 using Edge.Onnx;
-using Edge.Runtime.Engines;
-using Edge.Runtime.Remote;
+using Edge.Runtime.Control;
+using Edge.Runtime.Delivery;
+using Edge.Runtime.Mqtt;
+using Edge.Runtime.Payloads;
+using Edge.Runtime.Telemetry;
+using Edge.Sensors.Gpio;
+using Edge.Streams;
+using Edge.Streams.Detection;
+using Edge.Streams.Forecasting;
 using YamlDotNet.Core;
 using YamlDotNet.RepresentationModel;
 
@@ -13,6 +21,9 @@ internal static partial class ConfigFile
     private const long FileMaxBytes = 1 << 20;
 
     private const int DepthMax = 32;
+
+    // Largest number of a GPIO line.
+    private const int PinMax = 1023;
 
     private static readonly string[] Published = ["reading", "forecast"];
 
@@ -96,9 +107,11 @@ internal static partial class ConfigFile
         string? state = map.Text("state") is { } written ? Path.Combine(folder, written) : null;
         TimeSpan durability = map.Text("durability") is "tick" ? TimeSpan.Zero : map.Duration("durability") ?? TimeSpan.FromSeconds(5);
         string sysfs = map.Text("sysfs") is { } root ? Path.Combine(folder, root) : "/sys";
-        MqttConfig mqtt = map.Map("mqtt") is { } mqttMap ? ReadMqtt(mqttMap) : new MqttConfig();
-        TelemetryConfig? telemetry = ReadTelemetry(map);
-        ModelsConfig? models = ReadModels(map, folder);
+        (MqttOptions mqtt, OutboxOptions outbox, Discovery discovery) = map.Map("mqtt") is { } mqttMap
+            ? ReadMqtt(mqttMap)
+            : (new MqttOptions(), new OutboxOptions(), Discovery.None);
+        TelemetryOptions? telemetry = ReadTelemetry(map);
+        ModelUpdateOptions? models = ReadModels(map, folder);
         string[] commands = [.. map.Texts("commands", [], CommandNames)];
         OnnxOptions onnx = ReadOnnxRuntime(map, folder, state);
         StreamConfig[] streams = map.Maps("streams").Select(stream => ReadStream(stream, folder)).ToArray();
@@ -113,7 +126,21 @@ internal static partial class ConfigFile
         }
 
         map.RejectUnknown();
-        return new EdgeConfig { Device = device, StateFolder = state, Durability = durability, Mqtt = mqtt, Sysfs = sysfs, Telemetry = telemetry, Models = models, Commands = [.. commands.Select(name => Enum.Parse<CommandName>(name, ignoreCase: true))], OnnxRuntime = onnx, Streams = streams };
+        return new EdgeConfig
+        {
+            Device = device,
+            StateFolder = state,
+            Durability = durability,
+            Mqtt = mqtt,
+            Outbox = outbox,
+            Discovery = discovery,
+            Sysfs = sysfs,
+            Telemetry = telemetry,
+            Models = models,
+            Commands = [.. commands.Select(name => Enum.Parse<CommandName>(name, ignoreCase: true))],
+            OnnxRuntime = onnx,
+            Streams = streams,
+        };
     }
 
     private static StreamConfig ReadStream(YamlMap map, string folder)
@@ -124,50 +151,58 @@ internal static partial class ConfigFile
         string name = Name(map, "name", "the stream's name in topics");
         var stream = new StreamConfig
         {
-            PublishesReadings = published.Contains("reading"),
-            PublishesForecasts = published.Contains("forecast"),
+            Publish = new PublishOptions { Readings = published.Contains("reading"), Forecasts = published.Contains("forecast") },
             Name = name,
             Model = model == "demo" || model.Length == 0 ? model : Path.Combine(folder, model),
-            Engine = map.Choice("engine", EngineFactory.KindOf(model)),
+            Engine = map.Choice("engine", StreamConfig.EngineOf(model)),
             Manifest = map.Text("manifest") is { } manifest ? Path.Combine(folder, manifest) : null,
             StateFrom = map.Text("state_from") is { } stateFrom ? Path.Combine(folder, stateFrom) : null,
             Period = map.Duration("period"),
-            HoldTicks = map.Whole("hold", 5, 0, 100_000),
+            HoldTicks = map.Whole("hold", 5, 0, StreamOptions.HoldTicksMax),
             Source = ReadSource(map, name, folder),
             Forecast = ReadForecast(map),
-            Anomaly = ReadAnomaly(map),
+            Anomaly = ReadAnomaly(map, out int? alarmPin),
+            AlarmPin = alarmPin,
         };
         map.RejectUnknown();
         return stream;
     }
 
-    private static ForecastConfig ReadForecast(YamlMap stream)
+    private static ForecastOptions ReadForecast(YamlMap stream)
     {
+        var defaults = new ForecastOptions();
         if (stream.Map("forecast") is not { } map)
         {
-            return new ForecastConfig();
+            return defaults;
         }
 
-        var forecast = new ForecastConfig { Interval = map.Number("interval", 0.9, 0.5, 0.999), Horizon = map.Whole("horizon", 1, 1, ForecastConfig.HorizonMax), Season = map.Text("season") is "none" ? TimeSpan.Zero : map.Duration("season") };
+        var forecast = new ForecastOptions
+        {
+            Interval = map.Number("interval", defaults.Interval, ForecastOptions.IntervalMin, ForecastOptions.IntervalMax),
+            Horizon = map.Whole("horizon", defaults.Horizon, 1, ForecastOptions.HorizonMax),
+            Season = map.Text("season") is "none" ? TimeSpan.Zero : map.Duration("season"),
+        };
         map.RejectUnknown();
         return forecast;
     }
 
-    private static AnomalyConfig ReadAnomaly(YamlMap stream)
+    private static AnomalyOptions ReadAnomaly(YamlMap stream, out int? alarmPin)
     {
+        var defaults = new AnomalyOptions();
+        alarmPin = null;
         if (stream.Map("anomaly") is not { } map)
         {
-            return new AnomalyConfig();
+            return defaults;
         }
 
-        var anomaly = new AnomalyConfig
+        var anomaly = new AnomalyOptions
         {
             FalseAlarmsAWeek = ReadSensitivity(map),
-            MinDurationTicks = map.Whole("min_duration", 3, 1, 1000),
+            MinDurationTicks = map.Whole("min_duration", defaults.MinDurationTicks, 1, AnomalyOptions.MinDurationTicksMax),
             Adapt = map.Duration("adapt"),
-            CoolDown = map.Duration("cool_down") ?? TimeSpan.Zero,
-            AlarmPin = map.WholeOrNull("alarm_pin", 0, 1023),
+            CoolDown = map.Duration("cool_down") ?? defaults.CoolDown,
         };
+        alarmPin = map.WholeOrNull("alarm_pin", 0, PinMax);
         map.RejectUnknown();
         return anomaly;
     }
@@ -175,7 +210,7 @@ internal static partial class ConfigFile
     private static double ReadSensitivity(YamlMap map)
     {
         string text = map.Text("sensitivity") ?? "normal";
-        if (Sensitivity.TryParse(text, out double rate))
+        if (AnomalyOptions.TryParseSensitivity(text, out double rate))
         {
             return rate;
         }

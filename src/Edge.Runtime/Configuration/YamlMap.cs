@@ -173,7 +173,7 @@ internal sealed partial class YamlMap
             return null;
         }
 
-        if (Configuration.Duration.TryParse(text, out TimeSpan duration))
+        if (Edge.Runtime.Duration.TryParse(text, out TimeSpan duration))
         {
             return duration;
         }

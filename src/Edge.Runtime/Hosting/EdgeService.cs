@@ -1,11 +1,11 @@
+using Edge.Inference;
 using Edge.Runtime.Configuration;
+using Edge.Runtime.Control;
+using Edge.Runtime.Delivery;
 using Edge.Runtime.Mqtt;
-using Edge.Runtime.Publishing;
-using Edge.Runtime.Remote;
-using Edge.Runtime.Storage;
-using Edge.Runtime.Streams;
+using Edge.Runtime.Payloads;
 using Edge.Runtime.Telemetry;
-using Edge.Runtime.Updates;
+using Edge.Streams;
 using Microsoft.Extensions.Logging;
 
 namespace Edge.Runtime.Hosting;
@@ -21,8 +21,8 @@ internal sealed class EdgeService : IDisposable
     private readonly ILogger _log;
     private readonly StateStore? _store;
     private readonly Outbox _outbox;
-    private readonly TickWriter _writer;
-    private readonly StreamOpener _opener;
+    private readonly TickCommitter _committer;
+    private readonly StreamFactory _streams;
     private readonly List<StreamHost> _hosts = [];
     private readonly List<IDisposable> _telemetry = [];
     private readonly Dictionary<string, string> _sources;
@@ -45,17 +45,17 @@ internal sealed class EdgeService : IDisposable
         _clock = clock;
         _log = log;
         _started = clock.GetTimestamp();
-        _store = config.StateFolder is null ? null : StateStore.Open(config.StateFolder, config.Durability, config.Mqtt.Outbox.AgeMax, clock, InfoMessage.BootId(), log);
-        _outbox = new Outbox(config.Mqtt.Outbox.SizeMaxBytes, _store);
-        _sources = config.Streams.ToDictionary(stream => stream.Name, StreamOpener.Source);
-        _writer = new TickWriter(_store, _outbox, _sources, log);
-        _opener = new StreamOpener(config, _store, before ?? new Dictionary<string, SavedStream>(), _writer.CommitAsync, clock, log);
+        _store = config.StateFolder is null ? null : StateStore.Open(config.StateFolder, config.Durability, config.Outbox.AgeMax, clock, InfoMessage.BootId(), log);
+        _outbox = new Outbox(config.Outbox.SizeMaxBytes, _store);
+        _sources = config.Streams.ToDictionary(stream => stream.Name, stream => stream.Source.Identity);
+        _committer = new TickCommitter(_store, _outbox, _sources, log);
+        _streams = new StreamFactory(config, _store, before ?? new Dictionary<string, SavedStream>(), _committer.CommitAsync, clock, log);
         var problems = new List<string>();
         foreach (StreamConfig stream in config.Streams)
         {
             try
             {
-                _hosts.Add(new StreamHost((lastSeq, anew) => _opener.Open(stream, lastSeq, anew), _writer.Flush, clock, log));
+                _hosts.Add(new StreamHost((lastSeq, reset) => _streams.Open(stream, lastSeq, reset), _committer.Flush, clock, log));
             }
             catch (InputException e)
             {
@@ -63,7 +63,7 @@ internal sealed class EdgeService : IDisposable
             }
         }
 
-        Publisher = new Publisher(config.Device, _outbox, MqttLinkFactory.Create(config.Mqtt.Client, LinkOptions(config)), Info, clock, log, Describer());
+        Publisher = new Publisher(config.Device, _outbox, BrokerLinks.Create(config), Info, clock, log, Describer());
         try
         {
             StartTelemetry();
@@ -77,7 +77,12 @@ internal sealed class EdgeService : IDisposable
         {
             try
             {
-                _updates = new ModelUpdates(models, config.Streams.ToDictionary(stream => stream.Name), Host, _store, new ModelEvents(config.Device, Publish, Info, clock, log));
+                _updates = new ModelUpdates(
+                    models,
+                    config.Streams.ToDictionary(stream => stream.Name, stream => stream.HasReplaceableModel ? stream.Model : null),
+                    Control,
+                    _store,
+                    new ModelEvents(config.Device, Publish, Info, clock, log));
                 _inbox = models.IncomingFolder is { } folder ? new ModelInbox(folder, _updates, log) : null;
             }
             catch (InputException e)
@@ -88,9 +93,9 @@ internal sealed class EdgeService : IDisposable
 
         if (problems.Count == 0 && config.Commands.Count > 0)
         {
-            var commands = new ServiceCommands(_hosts, _store, _updates, reload, clock);
+            var commands = new ServiceCommands([.. _hosts.Select(host => host.Control)], _store, _updates, reload, clock);
             _commands = new CommandChannel(config.Device, config.Commands, [.. config.Streams.Select(stream => stream.Name)], commands.ExecuteAsync, Publish, clock, log);
-            _commands.Subscribe(_opener.Sensors.Mqtt);
+            _commands.Subscribe(_streams.Topics.Shared);
         }
 
         if (problems.Count > 0)
@@ -99,6 +104,8 @@ internal sealed class EdgeService : IDisposable
             throw new InputException(string.Join('\n', problems));
         }
     }
+
+    internal IReadOnlyList<StreamHost> Hosts => _hosts;
 
     internal IReadOnlyList<SensorStream> Streams => [.. _hosts.Select(host => host.Stream)];
 
@@ -111,7 +118,7 @@ internal sealed class EdgeService : IDisposable
     internal IReadOnlyDictionary<string, SavedStream> Saved => Streams.Where(stream => stream.Seq > 0).ToDictionary(stream => stream.Name, stream => new SavedStream(stream.Seq, stream.Save(), _sources[stream.Name]));
 
     /// <summary>What keeps it from being alive: streams that should tick and do not.</summary>
-    internal IReadOnlyList<string> NotAlive => [.. Streams.Where(stream => !stream.IsAlive).Select(stream => $"stream {stream.Name} does not tick")];
+    internal IReadOnlyList<string> NotAlive => [.. _hosts.Where(host => !host.IsAlive).Select(host => $"stream {host.Stream.Name} does not tick")];
 
     /// <summary>What keeps it from being of use.</summary>
     internal IReadOnlyList<string> NotReady =>
@@ -120,18 +127,6 @@ internal sealed class EdgeService : IDisposable
         .. Streams.Where(stream => stream.Seq == 0).Select(stream => $"stream {stream.Name} has not ticked yet"),
         .. Publisher.IsConnected ? Array.Empty<string>() : ["the broker is not connected"],
     ];
-
-    internal static MqttLinkOptions LinkOptions(EdgeConfig config) => new()
-    {
-        Host = config.Mqtt.Host,
-        Port = config.Mqtt.Port,
-        Version = config.Mqtt.Version,
-        ClientId = $"edge-{config.Device}",
-        Username = config.Mqtt.Username,
-        Password = config.Mqtt.Password,
-        Tls = config.Mqtt.Tls,
-        Will = Publisher.Status(config.Device, online: false),
-    };
 
     /// <summary>Runs until every source has ended and all is delivered, or <paramref name="stop"/> says stop.</summary>
     /// <returns>Whether every stream ended well.</returns>
@@ -153,7 +148,7 @@ internal sealed class EdgeService : IDisposable
         }
 
         bool[] ended = await streams.ConfigureAwait(false);
-        await _writer.CompleteAsync().ConfigureAwait(false);
+        await _committer.CompleteAsync().ConfigureAwait(false);
         _outbox.Complete();
 
         // From a stop on, what is still on its way has only so long; without one it has all the time it needs.
@@ -176,8 +171,8 @@ internal sealed class EdgeService : IDisposable
         _commands?.Dispose();
         _telemetry.ForEach(each => each.Dispose());
         _hosts.ForEach(host => host.Dispose());
-        _opener.Dispose();
-        _writer.Dispose();
+        _streams.Dispose();
+        _committer.Dispose();
         _store?.Dispose();
     }
 
@@ -188,12 +183,12 @@ internal sealed class EdgeService : IDisposable
             return;
         }
 
-        var metrics = new ServiceMetrics(_config.Device, () => Streams, _outbox, _store, Publisher);
+        var metrics = new ServiceMetrics(_config.Device, () => [.. _hosts.Select(host => (host.Stream, host.IsAlive))], _outbox, _store, Publisher);
         _telemetry.Add(metrics);
-        _opener.Metrics = metrics;
-        foreach (SensorStream stream in Streams)
+        _streams.Metrics = metrics;
+        foreach (StreamHost host in _hosts)
         {
-            stream.Metrics = metrics.For(stream.Name);
+            host.Record(metrics.For(host.Stream.Name));
         }
 
         if (config.Port is { } port)
@@ -209,7 +204,7 @@ internal sealed class EdgeService : IDisposable
         }
     }
 
-    private StreamHost Host(string stream) => _hosts.First(host => host.Stream.Name == stream);
+    private StreamControl Control(string stream) => _hosts.First(host => host.Stream.Name == stream).Control;
 
     // What is no tick's: an answer, an event of the service itself.
     private void Publish(MqttMessage message) => _outbox.Enqueue(message);
@@ -228,7 +223,7 @@ internal sealed class EdgeService : IDisposable
         }
     }
 
-    private HomeAssistant? Describer() => _config.Mqtt.Discovery == Discovery.HomeAssistant
+    private HomeAssistant? Describer() => _config.Discovery == Discovery.HomeAssistant
         ? new HomeAssistant(_config.Device, [.. Streams.Select(stream => (stream.Name, stream.Engine.Manifest))])
         : null;
 

@@ -1,4 +1,4 @@
-using Edge.Runtime.Sensors;
+using Edge.Sensors;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Console;

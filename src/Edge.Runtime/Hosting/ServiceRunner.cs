@@ -1,6 +1,7 @@
+using Edge.Inference;
 using Edge.Runtime.Configuration;
-using Edge.Runtime.Storage;
-using Edge.Runtime.Streams;
+using Edge.Runtime.Delivery;
+using Edge.Streams;
 using Microsoft.Extensions.Logging;
 
 namespace Edge.Runtime.Hosting;
@@ -109,7 +110,7 @@ internal sealed class ServiceRunner(string configPath, ServiceNotifier notifier,
         {
             while (true)
             {
-                SensorStream? late = service.Streams.FirstOrDefault(stream => !stream.IsAlive);
+                SensorStream? late = service.Hosts.FirstOrDefault(host => !host.IsAlive)?.Stream;
                 if (late is null)
                 {
                     notifier.Alive();
@@ -126,5 +127,5 @@ internal sealed class ServiceRunner(string configPath, ServiceNotifier notifier,
     }
 
     private static string Status(EdgeService service) =>
-        $"{service.Streams.Count} stream{(service.Streams.Count == 1 ? "" : "s")}, {service.Streams.Sum(stream => stream.Health.Ticks)} ticks, {service.Streams.Count(stream => stream.Detector.IsOpen)} anomalies open, {service.Publisher.Delivered} messages delivered, {service.Waiting} waiting";
+        $"{service.Streams.Count} stream{(service.Streams.Count == 1 ? "" : "s")}, {service.Streams.Sum(stream => stream.Health.Ticks)} ticks, {service.Streams.Count(stream => stream.IsAnomalyOpen)} anomalies open, {service.Publisher.Delivered} messages delivered, {service.Waiting} waiting";
 }

@@ -1,47 +1,60 @@
-using Edge.Runtime.Streams;
+using Edge.Inference;
+using Edge.Runtime.Control;
+using Edge.Runtime.Mqtt;
+using Edge.Runtime.Telemetry;
+using Edge.Streams;
 using Microsoft.Extensions.Logging;
 
 namespace Edge.Runtime.Hosting;
 
 /// <summary>
-/// Runs one stream and keeps it running: a live stream that faults is opened again from its last committed tick, with backoff, and the others
-/// never notice. Who has something to do to the stream does it here, between two ticks.
+/// Keeps one stream running: a live stream that faults is opened again from its last committed tick, with backoff, and the other streams are
+/// not disturbed.
 /// </summary>
 internal sealed class StreamHost : IDisposable
 {
     // Faults in a row, without a tick in between, after which the state itself is suspected.
-    private const int FaultsBeforeAnew = 3;
+    private const int FaultsBeforeReset = 3;
 
-    private readonly Func<long, bool, SensorStream> _open;
+    private readonly Func<long, bool, StreamLoop> _open;
     private readonly Action _settle;
     private readonly ILogger _log;
     private readonly Backoff _backoff;
-    private readonly Lock _gate = new();
-    private readonly Queue<Action> _work = new();
-    private CancellationTokenSource? _reading;
-    private bool _isOver;
+    private StreamLoop _loop;
 
-    /// <param name="open">Opens the stream where it stood, or, if asked to, anew; it is given the last number that went out, 0 at first.</param>
-    /// <param name="settle">Sees to it that what the stream was is there to be opened; an <see cref="InputException"/> says why that cannot be now.</param>
+    /// <param name="open">
+    /// Opens the stream where it stood, or, if asked to, without its state; it is given the last number that went out, 0 at first.
+    /// </param>
+    /// <param name="settle">Waits until the last tick is stored; an <see cref="InputException"/> says why that cannot be now.</param>
     /// <param name="clock">Time.</param>
     /// <param name="log">Faults.</param>
-    internal StreamHost(Func<long, bool, SensorStream> open, Action settle, TimeProvider clock, ILogger log)
+    internal StreamHost(Func<long, bool, StreamLoop> open, Action settle, TimeProvider clock, ILogger log)
     {
         _open = open;
         _settle = settle;
         _log = log;
         _backoff = new Backoff(TimeSpan.FromSeconds(1), TimeSpan.FromMinutes(5), clock);
-        Stream = open(0, false);
+        _loop = open(0, false);
+        Control = new StreamControl(_loop.Stream) { OpenWithoutState = () => Replace(withState: false) };
     }
 
-    /// <summary>The stream as it is now; another object after a fault or a reset.</summary>
-    internal SensorStream Stream { get; private set; }
+    /// <summary>The stream for those who command it.</summary>
+    internal StreamControl Control { get; }
 
-    /// <summary>Called, between two ticks, with the stream that was opened in the place of another: true after a fault, false after a reset.</summary>
-    internal Action<SensorStream, bool>? Reopened { get; set; }
+    /// <summary>The stream as it is now.</summary>
+    internal SensorStream Stream => Control.Stream;
+
+    /// <summary>Whether it ticks as it should.</summary>
+    internal bool IsAlive => _loop.IsAlive;
+
+    /// <summary>Called after each tick.</summary>
+    internal Action<StreamTick>? Ticked { get; set; }
 
     /// <summary>How often it was opened again after a fault.</summary>
     internal long Restarts { get; private set; }
+
+    /// <summary>Records durations from now on.</summary>
+    internal void Record(StreamMetrics metrics) => _loop.Metrics = metrics;
 
     /// <summary>Runs until the source ends or <paramref name="stop"/> says stop.</summary>
     /// <returns>Whether it ended well.</returns>
@@ -67,13 +80,13 @@ internal sealed class StreamHost : IDisposable
                 {
                     return true;
                 }
-                catch (InputException e) when (Stream.IsRecorded)
+                catch (InputException e) when (_loop.Kind.IsRecorded())
                 {
                     // The row will be as wrong the next time.
-                    _log.LogError("{Stream}: {Message} The other streams go on", Stream.Name, e.Message);
+                    _log.LogError("{Stream}: {Message} The other streams continue", Stream.Name, e.Message);
                     return false;
                 }
-                catch (Exception e) when (!Stream.IsRecorded)
+                catch (Exception e) when (!_loop.Kind.IsRecorded())
                 {
                     fault = e;
                 }
@@ -85,7 +98,7 @@ internal sealed class StreamHost : IDisposable
                 }
 
                 faults++;
-                await OpenAgainAsync(fault, anew: faults > FaultsBeforeAnew, stop).ConfigureAwait(false);
+                await OpenAgainAsync(fault, withState: faults <= FaultsBeforeReset, stop).ConfigureAwait(false);
             }
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
@@ -94,80 +107,26 @@ internal sealed class StreamHost : IDisposable
         }
         finally
         {
-            EndWork();
+            Control.End();
         }
     }
 
-    /// <summary>Does something to the stream between two ticks.</summary>
-    /// <exception cref="InputException">The stream has ended.</exception>
-    internal Task<T> BetweenTicksAsync<T>(Func<SensorStream, T> action)
-    {
-        var done = new TaskCompletionSource<T>(TaskCreationOptions.RunContinuationsAsynchronously);
-        lock (_gate)
-        {
-            if (_isOver)
-            {
-                throw new InputException($"Stream '{Stream.Name}' has ended.");
-            }
+    public void Dispose() => _loop.Dispose();
 
-            _work.Enqueue(() =>
-            {
-                try
-                {
-                    done.SetResult(action(Stream));
-                }
-                catch (Exception e)
-                {
-                    done.SetException(e);
-                }
-            });
-            // Not on this thread: whoever waits for the next tick would go on from here.
-            _ = _reading?.CancelAsync();
-        }
-
-        return done.Task;
-    }
-
-    /// <summary>Closes the stream and opens it anew, without what it was; its numbers go on.</summary>
-    internal Task<long> BeginAnewAsync() => BetweenTicksAsync(stream =>
-    {
-        long seq = stream.Seq;
-        Replace(anew: true);
-        Reopened?.Invoke(Stream, false);
-        return seq;
-    });
-
-    /// <summary>Has the stream go on as what <paramref name="replace"/> makes of it, between two ticks.</summary>
-    internal Task ReplaceAsync(Func<SensorStream, SensorStream> replace) => BetweenTicksAsync(stream =>
-    {
-        Stream = replace(stream);
-        return true;
-    });
-
-    public void Dispose() => Stream.Dispose();
-
-    // False if somebody had something to do in between.
+    // False if a control action is to be run in between.
     private async Task<bool> RunOnceAsync(CancellationToken stop)
     {
         using var reading = CancellationTokenSource.CreateLinkedTokenSource(stop);
-        while (true)
+        Control.RunActions(reading);
+        FollowControl();
+        _loop.Ticked = tick =>
         {
-            Action? work;
-            lock (_gate)
-            {
-                if (!_work.TryDequeue(out work))
-                {
-                    _reading = reading;
-                    break;
-                }
-            }
-
-            work();
-        }
-
+            Ticked?.Invoke(tick);
+            Control.AfterTick();
+        };
         try
         {
-            await Stream.RunAsync(reading.Token, stop).ConfigureAwait(false);
+            await _loop.RunAsync(reading.Token, stop).ConfigureAwait(false);
             return true;
         }
         catch (OperationCanceledException) when (!stop.IsCancellationRequested)
@@ -176,24 +135,26 @@ internal sealed class StreamHost : IDisposable
         }
         finally
         {
-            lock (_gate)
-            {
-                _reading = null;
-            }
+            Control.ReadEnded();
         }
     }
 
-    private async Task OpenAgainAsync(Exception fault, bool anew, CancellationToken stop)
+    private async Task OpenAgainAsync(Exception fault, bool withState, CancellationToken stop)
     {
-        _log.LogError("{Stream}: {Kind}: {Message} It is opened again{Anew}; the other streams go on", Stream.Name, fault is InputException ? "fault" : $"a bug of ours ({fault.GetType().Name})", fault.Message, anew ? " anew, without its state" : "");
+        _log.LogError(
+            "{Stream}: {Kind}: {Message} The stream is opened again{Reset}; the other streams continue",
+            Stream.Name,
+            fault is InputException ? "fault" : $"a bug of ours ({fault.GetType().Name})",
+            fault.Message,
+            withState ? "" : " without its state");
         while (true)
         {
             await _backoff.WaitAsync(stop).ConfigureAwait(false);
             try
             {
-                Replace(anew);
+                SensorStream stream = Replace(withState);
                 Restarts++;
-                Reopened?.Invoke(Stream, true);
+                Control.Reopen(stream, isAfterFault: true);
                 return;
             }
             catch (InputException e)
@@ -203,23 +164,22 @@ internal sealed class StreamHost : IDisposable
         }
     }
 
-    private void Replace(bool anew)
+    // A control action may have put a stream with another model in the place of this one.
+    private void FollowControl()
     {
-        _settle();
-        Stream.Dispose();
-        Stream = _open(Stream.Seq, anew);
+        if (!ReferenceEquals(_loop.Stream, Control.Stream))
+        {
+            _loop.SwitchTo(Control.Stream);
+        }
     }
 
-    private void EndWork()
+    private SensorStream Replace(bool withState)
     {
-        Action[] left;
-        lock (_gate)
-        {
-            _isOver = true;
-            left = [.. _work];
-            _work.Clear();
-        }
-
-        Array.ForEach(left, each => each());
+        _settle();
+        FollowControl();
+        long seq = Stream.Seq;
+        _loop.Dispose();
+        _loop = _open(seq, !withState);
+        return _loop.Stream;
     }
 }

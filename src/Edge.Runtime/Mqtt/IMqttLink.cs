@@ -1,5 +1,3 @@
-using Edge.Runtime.Configuration;
-
 namespace Edge.Runtime.Mqtt;
 
 /// <summary>Whom to connect to and as whom.</summary>
@@ -17,7 +15,7 @@ internal sealed record MqttLinkOptions
 
     public string? Password { get; init; }
 
-    public TlsConfig? Tls { get; init; }
+    public TlsOptions? Tls { get; init; }
 
     /// <summary>What the broker says for us when we vanish.</summary>
     public MqttMessage? Will { get; init; }

@@ -1,4 +1,4 @@
-using Edge.Runtime.Configuration;
+using Edge.Inference;
 using Edge.Runtime.Mqtt.Mosquitto;
 using Edge.Runtime.Mqtt.MqttNet;
 

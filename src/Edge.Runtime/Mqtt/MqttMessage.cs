@@ -1,3 +1,6 @@
+using Edge.Streams;
+using Edge.Streams.Forecasting;
+
 namespace Edge.Runtime.Mqtt;
 
 /// <summary>What a message is for, in the order in which a full outbox gives them up.</summary>

@@ -4,7 +4,6 @@ using System.Net.Sockets;
 using System.Security.Authentication;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
-using Edge.Runtime.Configuration;
 
 namespace Edge.Runtime.Mqtt;
 
@@ -17,7 +16,7 @@ internal static class TlsDiagnosis
     private static readonly TimeSpan TimeMax = TimeSpan.FromSeconds(3);
 
     /// <summary>A sentence, or null where the certificate is not what is wrong.</summary>
-    internal static async Task<string?> ExplainAsync(MqttLinkOptions options, TlsConfig tls, DateTimeOffset now, CancellationToken cancel)
+    internal static async Task<string?> ExplainAsync(MqttLinkOptions options, TlsOptions tls, DateTimeOffset now, CancellationToken cancel)
     {
         string? found = null;
         try
@@ -50,7 +49,7 @@ internal static class TlsDiagnosis
         return found is null ? null : $"Broker {options.Host}:{options.Port} {found}. Nothing was sent to it.";
     }
 
-    private static string? Problem(MqttLinkOptions options, TlsConfig tls, X509Certificate2 certificate, SslPolicyErrors errors, DateTimeOffset now)
+    private static string? Problem(MqttLinkOptions options, TlsOptions tls, X509Certificate2 certificate, SslPolicyErrors errors, DateTimeOffset now)
     {
         using (certificate)
         {
@@ -74,7 +73,7 @@ internal static class TlsDiagnosis
         }
     }
 
-    private static bool IsSignedBy(TlsConfig tls, X509Certificate2 certificate)
+    private static bool IsSignedBy(TlsOptions tls, X509Certificate2 certificate)
     {
         using var chain = new X509Chain();
         chain.ChainPolicy.RevocationMode = X509RevocationMode.NoCheck;

@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
+using Edge.Inference;
 using Microsoft.Extensions.Logging;
 
 namespace Edge.Runtime.Telemetry;

@@ -1,4 +1,3 @@
-using Edge.Runtime.Configuration;
 using OpenTelemetry;
 using OpenTelemetry.Exporter;
 using OpenTelemetry.Metrics;
@@ -9,7 +8,7 @@ namespace Edge.Runtime.Telemetry;
 /// <summary>The metrics to a collector, by OTLP over HTTP. Headers, such as a token, come from the environment's OTEL_EXPORTER_OTLP_HEADERS.</summary>
 internal static class OtlpExport
 {
-    internal static IDisposable Start(TelemetryConfig config, string device, string version) => Sdk.CreateMeterProviderBuilder()
+    internal static IDisposable Start(TelemetryOptions config, string device, string version) => Sdk.CreateMeterProviderBuilder()
         .ConfigureResource(resource => resource.AddService("edge-runtime", serviceVersion: version, serviceInstanceId: device))
         .AddMeter(ServiceMetrics.MeterName)
         .AddMeter("System.Runtime")

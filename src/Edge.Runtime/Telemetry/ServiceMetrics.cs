@@ -1,8 +1,7 @@
 using System.Diagnostics.Metrics;
+using Edge.Runtime.Delivery;
 using Edge.Runtime.Mqtt;
-using Edge.Runtime.Publishing;
-using Edge.Runtime.Storage;
-using Edge.Runtime.Streams;
+using Edge.Streams;
 
 namespace Edge.Runtime.Telemetry;
 
@@ -23,21 +22,27 @@ internal sealed class ServiceMetrics : IDisposable
     private readonly Histogram<double> _step;
     private readonly Histogram<double> _jitter;
 
-    internal ServiceMetrics(string device, Func<IReadOnlyList<SensorStream>> streams, Outbox outbox, StateStore? store, Publisher publisher)
+    /// <param name="device">The device's name.</param>
+    /// <param name="streams">The streams as they are now, each with whether it ticks as it should.</param>
+    /// <param name="outbox">What waits for the broker.</param>
+    /// <param name="store">What is stored, or null.</param>
+    /// <param name="publisher">What was delivered.</param>
+    internal ServiceMetrics(
+        string device, Func<IReadOnlyList<(SensorStream Stream, bool IsAlive)>> streams, Outbox outbox, StateStore? store, Publisher publisher)
     {
         _device = device;
         Meter = new Meter(MeterName, typeof(ServiceMetrics).Assembly.GetName().Version!.ToString(3), [new("device", device)]);
-        _step = Meter.CreateHistogram("edge.stream.step.duration", "s", "Time of one step of the model.", [], Durations);
+        _step = Meter.CreateHistogram("edge.stream.step.duration", "s", "Time of one step of the stream: model, intervals and detector.", [], Durations);
         _jitter = Meter.CreateHistogram("edge.stream.tick.jitter", "s", "How far a live tick came from its place.", [], Durations);
         Counter("edge.stream.ticks", "{tick}", "Rows that came.", stream => stream.Health.Ticks);
         Counter("edge.stream.forecasts", "{forecast}", "Forecasts made.", stream => stream.Health.Forecasts);
         Counter("edge.stream.missed_ticks", "{tick}", "Ticks lost, or without usable values.", stream => stream.Health.MissedTicks);
         Counter("edge.stream.anomalies", "{anomaly}", "Anomalies opened.", stream => stream.Health.Anomalies);
         Counter("edge.stream.saturations", "{value}", "Inputs and states clipped to their range.", stream => stream.Health.SaturatedTicks.Sum() + stream.Health.StateSaturations);
-        Gauge("edge.stream.anomaly.open", "", "1 while an anomaly is open.", stream => stream.Detector.IsOpen ? 1 : 0);
-        Gauge("edge.stream.alive", "", "1 while the stream ticks as it should.", stream => stream.IsAlive ? 1 : 0);
-        Gauge("edge.stream.skill", "", "1 less the ratio of squared errors of forecast and persistence: above 0 the model earns its place.", stream => stream.Health.Skill);
-        Gauge("edge.stream.coverage", "", "Share of actual values that lay inside their interval.", stream => stream.Health.Coverage);
+        Gauge("edge.stream.anomaly.open", "", "1 while an anomaly is open.", each => each.Stream.IsAnomalyOpen ? 1 : 0);
+        Gauge("edge.stream.alive", "", "1 while the stream ticks as it should.", each => each.IsAlive ? 1 : 0);
+        Gauge("edge.stream.skill", "", "1 less the ratio of squared errors of forecast and persistence: above 0 the model earns its place.", each => each.Stream.Health.Skill);
+        Gauge("edge.stream.coverage", "", "Share of actual values that lay inside their interval.", each => each.Stream.Health.Coverage);
         Meter.CreateObservableGauge("edge.outbox.messages", () => Of(outbox.Count), "{message}", "Messages that wait for the broker.");
         Meter.CreateObservableCounter("edge.outbox.dropped", () => Dropped(outbox), "{message}", "Messages given up for want of room, by class.");
         Meter.CreateObservableGauge("edge.mqtt.connected", () => Of(publisher.IsConnected ? 1 : 0), "", "1 while connected to the broker.");
@@ -52,11 +57,16 @@ internal sealed class ServiceMetrics : IDisposable
         }
 
         void Counter(string name, string unit, string description, Func<SensorStream, long> value) =>
-            Meter.CreateObservableCounter(name, () => streams().Select(stream => new Measurement<long>(value(stream), Tag("device", device), Tag("stream", stream.Name))), unit, description);
+            Meter.CreateObservableCounter(name, () => streams().Select(each => new Measurement<long>(value(each.Stream), Tag("device", device), Tag("stream", each.Stream.Name))), unit, description);
 
-        void Gauge(string name, string unit, string description, Func<SensorStream, double> value) =>
+        void Gauge(string name, string unit, string description, Func<(SensorStream Stream, bool IsAlive), double> value) =>
             Meter.CreateObservableGauge(
-                name, () => streams().Where(stream => double.IsFinite(value(stream))).Select(stream => new Measurement<double>(value(stream), Tag("device", device), Tag("stream", stream.Name))), unit, description);
+                name,
+                () => streams()
+                    .Where(each => double.IsFinite(value(each)))
+                    .Select(each => new Measurement<double>(value(each), Tag("device", device), Tag("stream", each.Stream.Name))),
+                unit,
+                description);
     }
 
     internal Meter Meter { get; }

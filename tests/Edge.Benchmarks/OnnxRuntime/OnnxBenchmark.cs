@@ -4,6 +4,7 @@ using Edge.Inference.Models;
 using Edge.Onnx;
 using Edge.Onnx.OnnxRuntime;
 using Edge.Testing;
+using Edge.Training.Reference;
 
 namespace Edge.Benchmarks;
 

@@ -1,6 +1,7 @@
 using System.Device.Gpio;
-using Edge.Runtime.Configuration;
-using Edge.Runtime.Gpio;
+using Edge.Inference;
+using Edge.Sensors.Gpio;
+using Edge.Sensors.Polling;
 
 namespace Edge.Runtime.Tests.Gpio;
 
@@ -11,7 +12,7 @@ public sealed class GpioTests
     public void A_digital_input_is_0_or_1()
     {
         var lines = new SimulatedLines();
-        var input = new GpioInput(new GpioDeviceConfig(null, 17, Pull.Up), lines.Open);
+        var input = new GpioInput(new GpioInputOptions(null, 17, Pull.Up), lines.Open);
         input.Open();
         var value = new double[1];
         Assert.True(input.Read(value));
@@ -32,7 +33,7 @@ public sealed class GpioTests
     {
         var lines = new SimulatedLines();
         int ticks = 0;
-        using var tick = new GpioTick(new GpioTickConfig(null, 4, Enum.Parse<Configuration.Edge>(edge)), () => ticks++, lines.Open);
+        using var tick = new DataReadyLine(new DataReadyOptions(null, 4, Enum.Parse<LineEdge>(edge)), () => ticks++, lines.Open);
         foreach (int level in (int[])[1, 0, 1, 1, 0, 1])
         {
             lines.Set(4, level);
@@ -63,7 +64,7 @@ public sealed class GpioTests
         Assert.Equal(
             "The alarm pin, GPIO 27, cannot be used: No unix driver appears to be runnable. Check 'anomaly.alarm_pin', and that the user is in group gpio.",
             Assert.Throws<InputException>(() => new AlarmPin(27, open)).Message);
-        Assert.Contains("Check 'tick'", Assert.Throws<InputException>(() => new GpioTick(new GpioTickConfig(0, 4, Configuration.Edge.Rising), () => { }, open)).Message, StringComparison.Ordinal);
+        Assert.Contains("Check 'tick'", Assert.Throws<InputException>(() => new DataReadyLine(new DataReadyOptions(0, 4, LineEdge.Rising), () => { }, open)).Message, StringComparison.Ordinal);
     }
 
     /// <summary>A controller whose lines are variables; it outlives its disposal, as lines do.</summary>

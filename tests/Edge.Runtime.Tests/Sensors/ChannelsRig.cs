@@ -1,6 +1,7 @@
-using Edge.Runtime.Configuration;
-using Edge.Runtime.Sensors;
-using Edge.Runtime.Sensors.Channels;
+using Edge.Sensors.Iio;
+using Edge.Sensors.Polling;
+using Edge.Sensors.Timing;
+using Edge.Streams;
 using Edge.Testing;
 
 namespace Edge.Runtime.Tests.Sensors;
@@ -15,13 +16,13 @@ internal sealed class ChannelsRig : IDisposable
     private readonly Ticker _ticker;
     private bool _isStarted;
 
-    internal ChannelsRig(IReadOnlyList<ScriptedDevice> devices, Func<ChannelConfig, ChannelConfig>? configure = null, TimeSpan? period = null, bool edges = false)
+    internal ChannelsRig(IReadOnlyList<ScriptedDevice> devices, Func<ChannelOptions, ChannelOptions>? configure = null, TimeSpan? period = null, bool edges = false)
     {
         _devices = devices;
         _period = period ?? TimeSpan.FromSeconds(1);
-        ChannelConfig[] configs = [.. devices.Select(device =>
+        ChannelOptions[] configs = [.. devices.Select(device =>
         {
-            var config = new ChannelConfig { Column = device.Name, Device = new IioDeviceConfig(device.Name, null), Read = "temp" };
+            var config = new ChannelOptions { Column = device.Name, Device = new IioDeviceOptions(device.Name, null), Read = "temp" };
             return configure?.Invoke(config) ?? config;
         })];
         Channels = [.. configs.Select((config, i) => new Channel(config, devices[i].Range(0), config.Every * 2, Clock))];

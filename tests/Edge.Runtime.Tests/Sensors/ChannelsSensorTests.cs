@@ -1,5 +1,5 @@
-using Edge.Runtime.Configuration;
-using Edge.Runtime.Sensors;
+using Edge.Sensors.Polling;
+using Edge.Streams;
 using Edge.Testing;
 
 namespace Edge.Runtime.Tests.Sensors;

@@ -1,10 +1,12 @@
 using System.Diagnostics;
 using System.Text;
 using System.Text.Json;
-using Edge.Runtime.Configuration;
-using Edge.Runtime.Sensors;
-using Edge.Runtime.Sensors.Channels;
-using Edge.Runtime.Sensors.Mqtt;
+using Edge.Runtime.Hosting;
+using Edge.Runtime.Mqtt;
+using Edge.Runtime.Payloads;
+using Edge.Sensors;
+using Edge.Sensors.Timing;
+using Edge.Streams;
 using Edge.Testing;
 
 namespace Edge.Runtime.Tests.Sensors;
@@ -101,7 +103,7 @@ public sealed class FaultMatrixTests : IDisposable
         WriteIio("voltage1", "5000");
         using var rig = new StreamRig(
             $"channels: {{ temperature: {Device}temp }} }}, humidity: {Device}humidityrelative }} }}, light: {Device}voltage0 }} }}, co2: {Device}voltage1 }} }} }}",
-            (edge, clock, log) => new SensorContext(edge with { Sysfs = _folder.Path }, clock, log) { System = Calm });
+            (edge, clock, log) => new Sources(edge, new Devices(_folder.Path), clock, log, system: Calm));
         await rig.TicksAsync(3);
         Directory.Delete(IioRoot, recursive: true);
         await rig.TicksAsync(10);
@@ -121,7 +123,7 @@ public sealed class FaultMatrixTests : IDisposable
 
         using var rig = new StreamRig(
             $"channels: {{ {string.Join(", ", _scripted.Keys.Select(channel => $"{channel}: {{ i2c: {{ bus: 1, address: 0x10, driver: {channel}, read: x }} }}"))} }}",
-            (edge, clock, log) => new SensorContext(edge, clock, log) { I2c = (device, _) => _scripted[device.Driver], System = new SystemClock(() => slept, () => isSet) });
+            (edge, clock, log) => new Sources(edge, Scripted, clock, log, system: new SystemClock(() => slept, () => isSet)));
         await rig.TicksAsync(3);
         Assert.False(rig.Last("reading").TryGetProperty("clock", out _));
 
@@ -146,8 +148,8 @@ public sealed class FaultMatrixTests : IDisposable
         string[] lines = [.. rig.Log.Where(entry => entry.Contains("clock", StringComparison.Ordinal))];
         Assert.Equal(3, lines.Length);
         Assert.Contains("the clock was set by 3600 s", lines[0], StringComparison.Ordinal);
-        Assert.Contains("is not synchronised", lines[1], StringComparison.Ordinal);
-        Assert.Contains("is synchronised now", lines[2], StringComparison.Ordinal);
+        Assert.Contains("is not synchronized", lines[1], StringComparison.Ordinal);
+        Assert.Contains("is synchronized now", lines[2], StringComparison.Ordinal);
     }
 
     public void Dispose()
@@ -165,6 +167,8 @@ public sealed class FaultMatrixTests : IDisposable
     private string HwmonRoot => _folder.File("class/hwmon");
 
     private static SystemClock Calm { get; } = new(() => TimeSpan.Zero, () => true);
+
+    private Devices Scripted => new() { I2c = (device, _) => _scripted[device.Driver] };
 
     private static async Task TicksAsync(StreamRig rig, int count, Action beforeTick)
     {
@@ -200,7 +204,7 @@ public sealed class FaultMatrixTests : IDisposable
 
         var rig = new StreamRig(
             $"channels: {{ {string.Join(", ", _scripted.Keys.Select(channel => $"{channel}: {{ i2c: {{ bus: 1, address: 0x10, driver: {channel}, read: x }}, stuck: 4 }}"))} }}",
-            (edge, clock, log) => new SensorContext(edge, clock, log) { I2c = (device, _) => _scripted[device.Driver], System = Calm });
+            (edge, clock, log) => new Sources(edge, Scripted, clock, log, system: Calm));
         ScriptedDevice broken = _scripted["temperature"];
         Func<double> walk = broken.Value;
         return (rig, Apply, () => { });
@@ -243,7 +247,7 @@ public sealed class FaultMatrixTests : IDisposable
             $"{column}: {{ {(kind == "iio" ? $"iio: {{ device: chip{i}, channel" : $"hwmon: {{ chip: chip{i}, input")}: {channels[i]} }}, max: 500, stuck: 4 }}"));
         var rig = new StreamRig(
             $"channels: {{ {source} }}",
-            (edge, clock, log) => new SensorContext(edge with { Sysfs = _folder.Path }, clock, log) { System = Calm });
+            (edge, clock, log) => new Sources(edge, new Devices(_folder.Path), clock, log, system: Calm));
         return (rig, Apply, Write);
 
         void Write()
@@ -310,7 +314,7 @@ public sealed class FaultMatrixTests : IDisposable
         Func<double> walk = Walk();
         var rig = new StreamRig(
             $"channels: {{ {string.Join(", ", columns.Select(column => $"{column}: {{ mqtt: {{ topic: plant/{column[..1]} }}, max_age: 1s, max: 500, stuck: 4 }}"))} }}",
-            (edge, clock, log) => new SensorContext(edge, clock, log, new MqttInput(() => throw new Edge.Runtime.Mqtt.MqttLinkException("no broker here."), clock, log)) { System = Calm });
+            (edge, clock, log) => new Sources(edge, new Devices(), clock, log, topics: new MqttTopics((_, _) => () => throw new MqttLinkException("no broker here."), false, clock, log), system: Calm));
         return (rig, on => isOn = on, Send);
 
         void Send()
@@ -323,7 +327,7 @@ public sealed class FaultMatrixTests : IDisposable
                     : fault switch { "silence" => null, "no number" => "twenty", "not valid" => "NaN", "outside" => "900", _ => "20" };
                 if (text is not null)
                 {
-                    _ = rig.Context.Mqtt.DispatchAsync(new Edge.Runtime.Mqtt.MqttReceived($"plant/{column[..1]}", Encoding.UTF8.GetBytes(text), false)).AsTask();
+                    _ = rig.Sources.Topics.Shared.DispatchAsync(new Edge.Runtime.Mqtt.MqttReceived($"plant/{column[..1]}", Encoding.UTF8.GetBytes(text), false)).AsTask();
                 }
             }
         }

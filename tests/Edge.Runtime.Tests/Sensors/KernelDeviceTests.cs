@@ -1,8 +1,7 @@
-using Edge.Runtime.Configuration;
-using Edge.Runtime.Sensors;
-using Edge.Runtime.Sensors.Channels;
-using Edge.Runtime.Sensors.Hwmon;
-using Edge.Runtime.Sensors.Iio;
+using Edge.Sensors.Hwmon;
+using Edge.Sensors.Iio;
+using Edge.Sensors.Polling;
+using Edge.Streams;
 using Edge.Testing;
 
 namespace Edge.Runtime.Tests.Sensors;
@@ -55,8 +54,8 @@ public sealed class KernelDeviceTests : IDisposable
         Iio("iio:device0", "1-0076", ("name", "bme280"), ("in_temp_input", "1000"));
         Iio("iio:device1", "1-0077", ("name", "bme280"), ("in_temp_input", "2000"));
         Assert.Contains("2 of that name; say which with 'at', one of 1-0076, 1-0077", Assert.Throws<IOException>(() => ReadIio("bme280", "temp")).Message, StringComparison.Ordinal);
-        Assert.Equal([2], ReadIio(new IioDeviceConfig("bme280", "1-0077"), "temp"));
-        Assert.Contains("not at 2-0076", Assert.Throws<IOException>(() => ReadIio(new IioDeviceConfig("bme280", "2-0076"), "temp")).Message, StringComparison.Ordinal);
+        Assert.Equal([2], ReadIio(new IioDeviceOptions("bme280", "1-0077"), "temp"));
+        Assert.Contains("not at 2-0076", Assert.Throws<IOException>(() => ReadIio(new IioDeviceOptions("bme280", "2-0076"), "temp")).Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -95,10 +94,10 @@ public sealed class KernelDeviceTests : IDisposable
     public async Task Unplugged_and_plugged_in_again_under_another_number_is_read_again()
     {
         Iio("iio:device0", "1-0076", ("name", "bme280"), ("in_temp_input", "21000"));
-        var config = new IioDeviceConfig("bme280", null);
+        var config = new IioDeviceOptions("bme280", null);
         using var buses = new Buses();
         var clock = new ManualClock();
-        var channel = new Channel(new ChannelConfig { Column = "t", Device = config, Read = "temp" }, (-40, 85), null, clock);
+        var channel = new Channel(new ChannelOptions { Column = "t", Device = config, Read = "temp" }, (-40, 85), null, clock);
         long answered = 0;
         using var poller = new DevicePoller(new IioDevice(config, ["temp"], Path.Combine(_root.Path, "iio")), [channel], buses["iio"], clock, tick => Interlocked.Exchange(ref answered, tick));
         var row = new Reading(1);
@@ -122,11 +121,11 @@ public sealed class KernelDeviceTests : IDisposable
 
     public void Dispose() => _root.Dispose();
 
-    private double[] ReadIio(string name, params string[] channels) => ReadIio(new IioDeviceConfig(name, null), channels);
+    private double[] ReadIio(string name, params string[] channels) => ReadIio(new IioDeviceOptions(name, null), channels);
 
-    private double[] ReadIio(IioDeviceConfig config, params string[] channels) => Read(new IioDevice(config, channels, Path.Combine(_root.Path, "iio")), channels.Length);
+    private double[] ReadIio(IioDeviceOptions config, params string[] channels) => Read(new IioDevice(config, channels, Path.Combine(_root.Path, "iio")), channels.Length);
 
-    private double[] ReadHwmon(string name, params string[] inputs) => Read(new HwmonChip(new HwmonDeviceConfig(name, null), inputs, Path.Combine(_root.Path, "hwmon")), inputs.Length);
+    private double[] ReadHwmon(string name, params string[] inputs) => Read(new HwmonChip(new HwmonDeviceOptions(name, null), inputs, Path.Combine(_root.Path, "hwmon")), inputs.Length);
 
     private static double[] Read(PolledDevice device, int count)
     {

@@ -1,9 +1,8 @@
 using System.Text;
-using Edge.Runtime.Configuration;
+using Edge.Inference;
 using Edge.Runtime.Mqtt;
-using Edge.Runtime.Sensors;
-using Edge.Runtime.Sensors.Channels;
-using Edge.Runtime.Sensors.Mqtt;
+using Edge.Sensors.Timing;
+using Edge.Streams;
 using Edge.Testing;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -17,11 +16,11 @@ public sealed class MqttRowSensorTests : IDisposable
     private static readonly string[] Columns = ["a", "b"];
 
     private readonly ManualClock _clock = new();
-    private readonly MqttInput _input;
+    private readonly MqttSubscriber _input;
     private readonly Reading _row = new(2);
     private bool _clockIsSet = true;
 
-    public MqttRowSensorTests() => _input = new MqttInput(() => throw new MqttLinkException("no broker here."), _clock, NullLogger.Instance);
+    public MqttRowSensorTests() => _input = new MqttSubscriber(() => throw new MqttLinkException("no broker here."), _clock, NullLogger.Instance);
 
     public void Dispose() => _input.Dispose();
 
@@ -187,7 +186,7 @@ public sealed class MqttRowSensorTests : IDisposable
     private static string Row(int second) => $$"""{"t":"2026-01-01T00:00:{{second:00}}Z","a":{{second}},"b":0}""";
 
     private MqttRowSensor Open(Dictionary<string, string>? values = null) => new(
-        new MqttSourceConfig { Topic = Topic, Stream = "s", TimePath = "$.t", Values = values ?? [] },
+        new MqttRowOptions { Topic = Topic, Stream = "s", TimePath = "$.t", Values = values ?? [] },
         Columns,
         TimeSpan.FromSeconds(1),
         _clock,

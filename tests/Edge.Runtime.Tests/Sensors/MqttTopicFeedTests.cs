@@ -1,8 +1,7 @@
 using System.Text;
-using Edge.Runtime.Configuration;
-using Edge.Runtime.Sensors;
-using Edge.Runtime.Sensors.Channels;
-using Edge.Runtime.Sensors.Mqtt;
+using Edge.Runtime.Mqtt;
+using Edge.Sensors.Polling;
+using Edge.Streams;
 using Edge.Testing;
 
 namespace Edge.Runtime.Tests.Sensors;
@@ -118,9 +117,9 @@ public sealed class MqttTopicFeedTests
 
     private (Channel Channel, MqttTopicFeed Feed) Feed(string path, string? timePath)
     {
-        var device = new MqttDeviceConfig("plant/load", timePath);
+        var device = new MqttTopicOptions("plant/load", timePath);
         var age = TimeSpan.FromSeconds(10);
-        var channel = new Channel(new ChannelConfig { Column = "load", Device = device, Read = path }, (double.NegativeInfinity, double.PositiveInfinity), age, _clock);
+        var channel = new Channel(new ChannelOptions { Column = "load", Device = device, Read = path }, (double.NegativeInfinity, double.PositiveInfinity), age, _clock);
         return (channel, new MqttTopicFeed(device, [(channel, path, age)], _clock));
     }
 }

@@ -1,5 +1,6 @@
+using Edge.Inference;
 using Edge.Runtime.Commands;
-using Edge.Runtime.Sensors;
+using Edge.Streams;
 using Edge.Testing;
 
 namespace Edge.Runtime.Tests.Sensors;

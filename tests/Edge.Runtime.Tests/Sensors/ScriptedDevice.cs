@@ -1,10 +1,10 @@
-using Edge.Runtime.Configuration;
-using Edge.Runtime.Sensors.Channels;
+using Edge.Sensors.Iio;
+using Edge.Sensors.Polling;
 
 namespace Edge.Runtime.Tests.Sensors;
 
 /// <summary>A device that does what the test says: gives values, fails, has none yet, or hangs.</summary>
-internal sealed class ScriptedDevice(string name, string bus = "bus") : PolledDevice(new IioDeviceConfig(name, null), bus)
+internal sealed class ScriptedDevice(string name, string bus = "bus") : PolledDevice(new IioDeviceOptions(name, null), bus)
 {
     private readonly object _gate = new();
     private bool _hangs;

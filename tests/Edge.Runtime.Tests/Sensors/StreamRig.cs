@@ -1,10 +1,10 @@
 using System.Text.Json;
 using Edge.Runtime.Configuration;
-using Edge.Runtime.Engines;
+using Edge.Runtime.Hosting;
 using Edge.Runtime.Mqtt;
-using Edge.Runtime.Sensors;
-using Edge.Runtime.Sensors.Channels;
-using Edge.Runtime.Streams;
+using Edge.Sensors;
+using Edge.Streams;
+using Edge.Streams.Engines;
 using Edge.Testing;
 using Microsoft.Extensions.Logging;
 
@@ -13,8 +13,8 @@ namespace Edge.Runtime.Tests.Sensors;
 /// <summary>A whole stream of the bundled model from an edge.yaml's source, under a clock that the test moves; its messages and log lines are kept.</summary>
 internal sealed class StreamRig : IDisposable
 {
-    private readonly SensorContext _context;
-    private readonly SensorStream _stream;
+    private readonly Sources _sources;
+    private readonly StreamLoop _loop;
     private readonly CancellationTokenSource _stop = new();
     private Task? _running;
     private int _target;
@@ -24,26 +24,30 @@ internal sealed class StreamRig : IDisposable
     private int _ticks;
 
     /// <param name="source">The stream's <c>channels</c> or <c>source</c>, in YAML's flow style.</param>
-    /// <param name="context">Where sensors are, given the clock and the log.</param>
-    internal StreamRig(string source, Func<EdgeConfig, TimeProvider, ILogger, SensorContext>? context = null)
+    /// <param name="open">Where sensors are, given the clock and the log.</param>
+    internal StreamRig(string source, Func<EdgeConfig, TimeProvider, ILogger, Sources>? open = null)
     {
         EdgeConfig config = ConfigFile.Parse($"device: greenhouse\nstreams:\n  - {{ name: climate, model: demo, hold: 0, {source} }}", "edge.yaml");
-        _context = (context ?? ((edge, clock, log) => new SensorContext(edge, clock, log)))(config, Clock, _log);
+        _sources = (open ?? ((edge, clock, log) => new Sources(edge, new Devices(), clock, log)))(config, Clock, _log);
         IInferenceEngine engine = EngineFactory.LoadInt8("demo");
-        ISensor sensor = SensorFactory.Open(config.Streams[0].Source, engine.Manifest, _period, _context);
-        _stream = new SensorStream("greenhouse", config.Streams[0], sensor, engine, TimeSpan.FromDays(7), Keep, Clock, _log) { Ticked = _ => Interlocked.Increment(ref _ticks) };
+        StreamConfig stream = config.Streams[0];
+        ISensor sensor = _sources.Open(stream.Source, engine.Manifest, _period);
+        _loop = new StreamLoop("greenhouse", new SensorStream(engine, stream, _log), sensor, stream.Publish, TimeSpan.FromDays(7), Keep, Clock, _log)
+        {
+            Ticked = _ => Interlocked.Increment(ref _ticks),
+        };
     }
 
     internal ManualClock Clock { get; } = new();
 
-    internal SensorContext Context => _context;
+    internal Sources Sources => _sources;
 
     internal IReadOnlyList<string> Log => _log.Lines;
 
     /// <summary>Lets that many ticks pass; on a busy machine one more may have.</summary>
     internal async Task TicksAsync(int count)
     {
-        _running ??= Task.Run(() => _stream.RunAsync(_stop.Token));
+        _running ??= Task.Run(() => _loop.RunAsync(_stop.Token, _stop.Token));
         _target += count;
         for (int step = 0; Volatile.Read(ref _ticks) < _target; step++)
         {
@@ -74,8 +78,8 @@ internal sealed class StreamRig : IDisposable
     public void Dispose()
     {
         _stop.Cancel();
-        _stream.Dispose();
-        _context.Dispose();
+        _loop.Dispose();
+        _sources.Dispose();
         _stop.Dispose();
     }
 

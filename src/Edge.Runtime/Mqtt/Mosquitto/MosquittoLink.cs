@@ -1,6 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
-using Edge.Runtime.Configuration;
+using Edge.Inference;
 
 namespace Edge.Runtime.Mqtt.Mosquitto;
 

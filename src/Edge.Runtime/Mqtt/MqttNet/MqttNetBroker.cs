@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Edge.Inference;
 using MQTTnet.Server;
 
 namespace Edge.Runtime.Mqtt.MqttNet;

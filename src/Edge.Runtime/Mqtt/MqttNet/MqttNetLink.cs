@@ -4,7 +4,6 @@ using System.Security.Authentication;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
-using Edge.Runtime.Configuration;
 using MQTTnet;
 using MQTTnet.Exceptions;
 using MQTTnet.Formatter;
@@ -232,7 +231,7 @@ internal sealed class MqttNetLink : IMqttLink
         return builder.Build();
     }
 
-    private MqttClientTlsOptions BuildTls(TlsConfig tls)
+    private MqttClientTlsOptions BuildTls(TlsOptions tls)
     {
         MqttClientTlsOptionsBuilder builder = new MqttClientTlsOptionsBuilder()
             .UseTls()

@@ -1,7 +1,7 @@
-using Edge.Runtime.Configuration;
-using Edge.Runtime.Sensors;
-using Edge.Runtime.Sensors.Channels;
-using Edge.Runtime.Sensors.I2c;
+using Edge.Sensors.I2c;
+using Edge.Sensors.Polling;
+using Edge.Sensors.Timing;
+using Edge.Streams;
 
 namespace Edge.Runtime.Tests.Sensors.I2c;
 
@@ -26,9 +26,9 @@ public sealed class BadBusTests : IDisposable
         _sensor = new ChannelsSensor(channels, new Ticker(Period, TimeProvider.System, false), Period, TimeProvider.System, new SystemClock(() => TimeSpan.Zero, () => true));
         for (int i = 0; i < sensors.Length; i++)
         {
-            var config = new I2cDeviceConfig(sensors[i].Bus, I2cDrivers.Find(sensors[i].Driver).Addresses[0], sensors[i].Driver, null, 0, DriverOptions.None);
+            var config = new I2cDeviceOptions(sensors[i].Bus, I2cDrivers.Find(sensors[i].Driver).Addresses[0], sensors[i].Driver, null, 0, DriverOptions.None);
             var device = new I2cPolledDevice(config, ["temperature"], bus => bus == 1 ? one : two);
-            channels[i] = new Channel(new ChannelConfig { Column = sensors[i].Driver, Device = config, Read = "temperature" }, device.Range(0), null, TimeProvider.System);
+            channels[i] = new Channel(new ChannelOptions { Column = sensors[i].Driver, Device = config, Read = "temperature" }, device.Range(0), null, TimeProvider.System);
             _sensor.Add(device, [channels[i]], null, _buses[device.Bus]);
         }
     }

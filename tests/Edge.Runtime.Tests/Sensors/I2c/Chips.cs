@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
-using Edge.Runtime.Sensors.I2c;
+using Edge.Runtime.Delivery;
+using Edge.Sensors.I2c;
 
 namespace Edge.Runtime.Tests.Sensors.I2c;
 

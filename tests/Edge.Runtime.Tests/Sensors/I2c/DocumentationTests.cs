@@ -1,4 +1,4 @@
-using Edge.Runtime.Sensors.I2c;
+using Edge.Sensors.I2c;
 using Edge.Testing;
 
 namespace Edge.Runtime.Tests.Sensors.I2c;

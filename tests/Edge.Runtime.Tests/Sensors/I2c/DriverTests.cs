@@ -1,6 +1,6 @@
 using System.Device.I2c;
-using Edge.Runtime.Configuration;
-using Edge.Runtime.Sensors.I2c;
+using Edge.Inference;
+using Edge.Sensors.I2c;
 
 namespace Edge.Runtime.Tests.Sensors.I2c;
 
@@ -60,7 +60,7 @@ public sealed class DriverTests
     [Fact]
     public void Nothing_at_the_address_is_said_in_words()
     {
-        var device = new I2cPolledDevice(new I2cDeviceConfig(1, 0x76, "bme280", null, 0, DriverOptions.None), ["temperature"], _ => new SimulatedBus());
+        var device = new I2cPolledDevice(new I2cDeviceOptions(1, 0x76, "bme280", null, 0, DriverOptions.None), ["temperature"], _ => new SimulatedBus());
         Assert.Equal("nothing acknowledges the address", Assert.Throws<IOException>(device.Open).Message);
         device.Close();
     }
@@ -77,7 +77,7 @@ public sealed class DriverTests
     [InlineData("bme280", "humidty", "Driver bme280 has no channel 'humidty'; 'read' can be temperature, humidity, pressure.")]
     public void A_misspelt_driver_or_channel_is_one_sentence(string driver, string read, string expected)
     {
-        var e = Assert.Throws<InputException>(() => new I2cPolledDevice(new I2cDeviceConfig(1, 0x76, driver, null, 0, DriverOptions.None), [read], _ => new SimulatedBus()));
+        var e = Assert.Throws<InputException>(() => new I2cPolledDevice(new I2cDeviceOptions(1, 0x76, driver, null, 0, DriverOptions.None), [read], _ => new SimulatedBus()));
         Assert.StartsWith(expected, e.Message, StringComparison.Ordinal);
     }
 
@@ -87,7 +87,7 @@ public sealed class DriverTests
         var multiplexer = new MultiplexerChip();
         var bus = new SimulatedBus().Add(0x70, multiplexer).Add(0x48, new SelectedChip(multiplexer, [Chips.Lm75(10), Chips.Lm75(30)]));
         I2cPolledDevice[] devices = [.. Enumerable.Range(0, 2).Select(channel =>
-            new I2cPolledDevice(new I2cDeviceConfig(1, 0x48, "lm75", 0x70, channel, DriverOptions.None), ["temperature"], _ => bus))];
+            new I2cPolledDevice(new I2cDeviceOptions(1, 0x48, "lm75", 0x70, channel, DriverOptions.None), ["temperature"], _ => bus))];
         foreach (I2cPolledDevice device in devices)
         {
             device.Open();
@@ -108,7 +108,7 @@ public sealed class DriverTests
     public void A_scan_finds_what_answers_and_which_drivers_read_it()
     {
         SimulatedBus bus = new SimulatedBus().Add(0x76, new Bme280Chip(0x60, 21.5, 45, 1013.25)).Add(0x18, Chips.Mcp9808(22)).Add(0x0b, new WordChip());
-        IReadOnlyList<Edge.Runtime.Sensors.I2cFinding> findings = I2cScan.Run(1, _ => bus);
+        IReadOnlyList<I2cFinding> findings = I2cScan.Run(1, _ => bus);
         Assert.Equal([0x0b, 0x18, 0x76], findings.Select(finding => finding.Address));
         Assert.Empty(findings[0].Candidates);
         Assert.Contains(findings[1].Candidates, candidate => candidate.Driver == "mcp9808" && candidate.Values![0] == 22);
@@ -137,7 +137,7 @@ public sealed class DriverTests
     {
         int address = I2cDrivers.Find(driver).Addresses[0];
         I2cBus bus = new SimulatedBus().Add(address, chip);
-        return new I2cPolledDevice(new I2cDeviceConfig(1, address, driver, null, 0, options), channels, _ => bus);
+        return new I2cPolledDevice(new I2cDeviceOptions(1, address, driver, null, 0, options), channels, _ => bus);
     }
 
     private static Case[] Known { get; } = KnownValues.All();

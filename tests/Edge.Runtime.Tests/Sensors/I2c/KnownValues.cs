@@ -1,4 +1,4 @@
-using Edge.Runtime.Configuration;
+using Edge.Sensors.I2c;
 using static Edge.Runtime.Tests.Sensors.I2c.DriverTests;
 
 namespace Edge.Runtime.Tests.Sensors.I2c;

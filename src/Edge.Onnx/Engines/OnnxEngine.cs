@@ -1,0 +1,65 @@
+using Edge.Inference;
+using Edge.Inference.Models;
+using Edge.Onnx.OnnxRuntime;
+using Edge.Streams.Engines;
+
+namespace Edge.Onnx.Engines;
+
+/// <summary>One stream's place in a float model on ONNX Runtime. Streams of the same model share it and are stepped together.</summary>
+internal sealed class OnnxEngine : IInferenceEngine
+{
+    private readonly OnnxModel _model;
+    private readonly int _row;
+    private readonly long[] _saturations;
+
+    internal OnnxEngine(OnnxModel model, ModelManifest manifest)
+    {
+        _model = model;
+        _row = model.Open();
+        _saturations = new long[model.InputCount];
+        Manifest = manifest;
+    }
+
+    public ModelManifest Manifest { get; }
+
+    public string ModelSha256 => _model.Sha256;
+
+    public string Description => _model.Refused.Count == 0
+        ? $"onnx {OnnxLibrary.Version}, {_model.Provider}"
+        : $"onnx {OnnxLibrary.Version}, {_model.Provider} ({string.Join(" ", _model.Refused)})";
+
+    /// <summary>None: floats are not clipped.</summary>
+    public ReadOnlySpan<long> InputSaturations => _saturations;
+
+    /// <summary>None: floats are not clipped.</summary>
+    public long StateSaturations => 0;
+
+    public void Step(ReadOnlySpan<float> inputs, Span<float> outputs) => _model.Step(_row, inputs, outputs);
+
+    public IInferenceEngine Fork() => new OnnxEngine(_model, Manifest);
+
+    public void CopyStateTo(IInferenceEngine fork) => ((OnnxEngine)fork).ImportState(ExportState());
+
+    public float[] ExportState()
+    {
+        float[] values = new float[_model.StateCount];
+        _model.Read(_row, values);
+        return values;
+    }
+
+    public void ImportState(ReadOnlySpan<float> values)
+    {
+        if (values.Length != _model.StateCount)
+        {
+            throw new ModelFormatException($"The state has {values.Length} values where this model carries {_model.StateCount}. It belongs to another model; start without it.");
+        }
+
+        _model.Write(_row, values);
+    }
+
+    public byte[] SaveState() => _model.Save(_row);
+
+    public void RestoreState(ReadOnlySpan<byte> saved) => _model.Restore(_row, saved);
+
+    public void Dispose() => _model.Close(_row);
+}

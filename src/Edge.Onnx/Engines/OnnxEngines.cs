@@ -1,0 +1,65 @@
+using Edge.Inference;
+using Edge.Inference.Models;
+using Edge.Onnx.OnnxRuntime;
+using Edge.Streams.Engines;
+
+namespace Edge.Onnx.Engines;
+
+/// <summary>The ONNX models of a process, each loaded once however many streams step it.</summary>
+internal sealed class OnnxEngines(OnnxOptions options) : IDisposable
+{
+    private readonly Dictionary<string, OnnxModel> _models = new(StringComparer.Ordinal);
+
+    /// <exception cref="ModelFormatException">The model, its manifest or the library cannot be used.</exception>
+    internal IInferenceEngine Load(string path, string? manifestPath)
+    {
+        string file = Path.GetFullPath(path);
+        ModelManifest manifest = ReadManifest(file, manifestPath);
+        if (!_models.TryGetValue(file, out OnnxModel? model))
+        {
+            model = OnnxModel.Load(path, options);
+            _models[file] = model;
+        }
+
+        if (model.InputCount != manifest.Columns.Count || model.OutputCount != manifest.Outputs.Count)
+        {
+            throw new ModelFormatException(
+                $"Model '{path}' takes {model.InputCount} values and gives {model.OutputCount}, its manifest names {manifest.Columns.Count} columns and {manifest.Outputs.Count} outputs. Give the manifest that was written with it.");
+        }
+
+        return new OnnxEngine(model, manifest);
+    }
+
+    public void Dispose()
+    {
+        foreach (OnnxModel model in _models.Values)
+        {
+            model.Dispose();
+        }
+    }
+
+    // What a training script wrote beside its file: model.onnx's model.json, or the folder's model.json.
+    private static ModelManifest ReadManifest(string file, string? manifestPath)
+    {
+        string own = Path.ChangeExtension(file, ".json");
+        string folders = Path.Combine(Path.GetDirectoryName(file)!, "model.json");
+        string path = manifestPath ?? (File.Exists(own) ? own : folders);
+        if (!File.Exists(path))
+        {
+            throw new ModelFormatException($"Model '{file}' has no manifest: neither '{own}' nor '{folders}' is there. Write one (docs/train.md), or name it: manifest: PATH.");
+        }
+
+        try
+        {
+            return ModelManifest.Parse(File.ReadAllBytes(path));
+        }
+        catch (ModelFormatException e)
+        {
+            throw new ModelFormatException($"Manifest '{path}': {e.Message}", e);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new ModelFormatException($"Manifest '{path}' cannot be read: {e.Message}", e);
+        }
+    }
+}

@@ -1,0 +1,42 @@
+using Edge.Runtime.Configuration;
+using Edge.Runtime.Mqtt;
+using Edge.Sensors.Simulated;
+
+namespace Edge.Runtime.Commands;
+
+/// <summary>What the demo plays: one stream of the simulated greenhouse whose sensors fail one after another.</summary>
+internal static class DemoScenario
+{
+    internal const string Device = "greenhouse";
+    internal const string Stream = "climate";
+
+    private static readonly TimeSpan FirstFault = TimeSpan.FromSeconds(20);
+
+    /// <summary>Time by which the first fault must have been found.</summary>
+    internal static TimeSpan FaultKnownBy => FirstFault + TimeSpan.FromSeconds(5);
+
+    internal static EdgeConfig Configure(int port, int seed) => new()
+    {
+        Device = Device,
+        Mqtt = new MqttOptions { Host = "127.0.0.1", Port = port },
+        Streams =
+        [
+            new StreamConfig
+            {
+                Name = Stream,
+                Model = "demo",
+                Source = new SimulatedOptions
+                {
+                    Seed = seed,
+                    Faults =
+                    [
+                        new FaultOptions(FirstFault, TimeSpan.FromSeconds(4), FaultKind.Bias, "temperature", 3),
+                        new FaultOptions(TimeSpan.FromSeconds(45), TimeSpan.FromSeconds(5), FaultKind.Noise, "co2", 0.2),
+                        new FaultOptions(TimeSpan.FromSeconds(75), TimeSpan.FromSeconds(1), FaultKind.Spike, "light", 3),
+                        new FaultOptions(TimeSpan.FromSeconds(100), TimeSpan.FromSeconds(4), FaultKind.Dropout, "humidity", null),
+                    ],
+                },
+            },
+        ],
+    };
+}

@@ -1,0 +1,48 @@
+using Edge.Runtime.Payloads;
+using Edge.Sensors;
+using Edge.Sensors.Gpio;
+using Edge.Streams;
+using Edge.Streams.Forecasting;
+
+namespace Edge.Runtime.Configuration;
+
+/// <summary>What computes a model.</summary>
+internal enum EngineKind
+{
+    /// <summary>The int8 cell.</summary>
+    Int8,
+
+    /// <summary>The float model itself, on ONNX Runtime.</summary>
+    Onnx,
+}
+
+/// <summary>One stream of edge.yaml: its model, its source, what is published of it, and how its readings are treated.</summary>
+internal sealed record StreamConfig : StreamOptions
+{
+    /// <summary>Path of a model file, <c>demo</c> for the bundled one, or empty for a stream that can only be recorded yet.</summary>
+    public required string Model { get; init; }
+
+    /// <summary>What computes it.</summary>
+    public EngineKind Engine { get; init; }
+
+    /// <summary>Path of an ONNX model's manifest; null for the one beside it.</summary>
+    public string? Manifest { get; init; }
+
+    /// <summary>Path of the model that the saved state may still be of: the same weights in another engine. Null for none.</summary>
+    public string? StateFrom { get; init; }
+
+    public required SourceOptions Source { get; init; }
+
+    /// <summary>Which of its messages are published.</summary>
+    public PublishOptions Publish { get; init; } = new();
+
+    /// <summary>An output of the board that is high while an anomaly is open, or null.</summary>
+    public int? AlarmPin { get; init; }
+
+    /// <summary>Whether a new model can take the place of this one: it must be a file of edge-quantize, without a roll-out.</summary>
+    internal bool HasReplaceableModel => Engine == EngineKind.Int8 && Forecast.Horizon == 1 && Model is not "demo";
+
+    /// <summary>What a model's file name says of its engine.</summary>
+    internal static EngineKind EngineOf(string model) =>
+        model.EndsWith(".onnx", StringComparison.OrdinalIgnoreCase) ? EngineKind.Onnx : EngineKind.Int8;
+}

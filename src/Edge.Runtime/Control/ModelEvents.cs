@@ -1,0 +1,50 @@
+using System.Globalization;
+using System.Text.Json;
+using Edge.Runtime.Mqtt;
+using Edge.Runtime.Payloads;
+using Edge.Sensors;
+using Microsoft.Extensions.Logging;
+
+namespace Edge.Runtime.Control;
+
+/// <summary>Says what happens to new models, in the log and on the stream's topic <c>model</c>; docs/mqtt.md.</summary>
+/// <param name="device">The device's name.</param>
+/// <param name="publish">Publishes an event.</param>
+/// <param name="info">Writes what runs here, which is said again whenever another model does.</param>
+/// <param name="clock">Time.</param>
+/// <param name="log">The log.</param>
+internal sealed class ModelEvents(string device, Action<MqttMessage> publish, Func<MqttMessage> info, TimeProvider clock, ILogger log)
+{
+    /// <param name="stream">Whose model.</param>
+    /// <param name="change"><c>trial</c>, <c>taken</c>, <c>refused</c> or <c>rolled_back</c>.</param>
+    /// <param name="sha256">The new model.</param>
+    /// <param name="ratio">Its error over that of the old one, or null.</param>
+    /// <param name="message">A sentence.</param>
+    internal void Say(string stream, string change, string sha256, double? ratio, string message)
+    {
+        log.Log(change == "refused" ? LogLevel.Warning : LogLevel.Information, "{Stream}: model {Model} {Change}: {Message}", stream, sha256[..6], change, message);
+        using var payload = new MemoryStream();
+        using (var json = new Utf8JsonWriter(payload))
+        {
+            json.WriteStartObject();
+            json.WriteString("device", device);
+            json.WriteString("stream", stream);
+            json.WriteString("time", clock.GetUtcNow().UtcDateTime.ToString(Timestamp.Format, CultureInfo.InvariantCulture));
+            json.WriteString("event", change);
+            json.WriteString("model_sha256", sha256);
+            if (ratio is { } value && double.IsFinite(value))
+            {
+                json.WriteNumber("error_ratio", Math.Round(value, 6));
+            }
+
+            json.WriteString("message", message);
+            json.WriteEndObject();
+        }
+
+        publish(new MqttMessage { Topic = Topics.Model(device, stream), Payload = payload.ToArray(), Class = MessageClass.Event, ContentType = "application/json" });
+        if (change is "taken" or "rolled_back")
+        {
+            publish(info());
+        }
+    }
+}

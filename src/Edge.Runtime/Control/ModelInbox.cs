@@ -1,0 +1,217 @@
+using System.Text;
+using Edge.Inference;
+using Edge.Runtime.Delivery;
+using Microsoft.Extensions.Logging;
+
+namespace Edge.Runtime.Control;
+
+/// <summary>
+/// A folder in which new models are laid: <c>STREAM.safetensors</c>, with <c>STREAM.safetensors.sig</c> where a signature is asked for. What is looked at is
+/// called <c>.offered</c>, what was refused <c>.refused</c>; what is on trial, also what came over MQTT, is kept as <c>.trial</c> until that is over, and tried
+/// again if the process ends before.
+/// </summary>
+internal sealed class ModelInbox : IDisposable
+{
+    private const string Offered = ".offered";
+    private const string Trial = ".trial";
+
+    private static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(30);
+
+    // A file that does not change for so long is whole.
+    private static readonly TimeSpan Settle = TimeSpan.FromMilliseconds(500);
+
+    // How long a model waits for its signature.
+    private static readonly TimeSpan SignatureWait = TimeSpan.FromSeconds(10);
+
+    private readonly string _folder;
+    private readonly ModelUpdates _updates;
+    private readonly ILogger _log;
+    private readonly FileSystemWatcher _watcher;
+    private readonly SemaphoreSlim _changed = new(1);
+    private readonly CancellationTokenSource _stop = new();
+    private readonly Task _watching;
+
+    /// <exception cref="InputException">The folder cannot be made or watched.</exception>
+    internal ModelInbox(string folder, ModelUpdates updates, ILogger log)
+    {
+        _folder = folder;
+        _updates = updates;
+        _log = log;
+        try
+        {
+            Directory.CreateDirectory(folder);
+            foreach (string stream in updates.Names.Where(stream => !File.Exists(PathOf(stream))))
+            {
+                string left = File.Exists(PathOf(stream) + Trial) ? Trial : Offered;
+                Rename(SignatureOf(stream) + left, SignatureOf(stream));
+                Rename(PathOf(stream) + left, PathOf(stream));
+            }
+
+            updates.Began = Keep;
+            updates.Decided = Forget;
+            _watcher = new FileSystemWatcher(folder) { NotifyFilter = NotifyFilters.FileName | NotifyFilters.LastWrite | NotifyFilters.Size };
+            _watcher.Created += (_, _) => Wake();
+            _watcher.Changed += (_, _) => Wake();
+            _watcher.Renamed += (_, _) => Wake();
+            _watcher.EnableRaisingEvents = true;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            throw new InputException($"models.incoming '{folder}' cannot be used: {e.Message}", e);
+        }
+
+        _watching = Task.Run(WatchAsync);
+    }
+
+    public void Dispose()
+    {
+        _stop.Cancel();
+        _watcher.Dispose();
+        _watching.Wait(TimeSpan.FromSeconds(2));
+        _stop.Dispose();
+        _changed.Dispose();
+    }
+
+    private void Wake()
+    {
+        try
+        {
+            if (_changed.CurrentCount == 0)
+            {
+                _changed.Release();
+            }
+        }
+        catch (ObjectDisposedException)
+        {
+            // The service has ended meanwhile.
+        }
+    }
+
+    private async Task WatchAsync()
+    {
+        try
+        {
+            while (true)
+            {
+                await _changed.WaitAsync(LookEvery, _stop.Token).ConfigureAwait(false);
+                bool isUnsettled = true;
+                while (isUnsettled)
+                {
+                    await Task.Delay(Settle, _stop.Token).ConfigureAwait(false);
+                    isUnsettled = false;
+                    foreach (string stream in _updates.Names)
+                    {
+                        isUnsettled |= !await LookAsync(stream).ConfigureAwait(false);
+                    }
+                }
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // The service has ended.
+        }
+    }
+
+    // False if there is something that is not whole yet.
+    private async Task<bool> LookAsync(string stream)
+    {
+        string path = PathOf(stream);
+        string signaturePath = SignatureOf(stream);
+        try
+        {
+            var file = new FileInfo(path);
+            if (!file.Exists)
+            {
+                return true;
+            }
+
+            TimeSpan age = DateTime.UtcNow - file.LastWriteTimeUtc;
+            if ((age >= TimeSpan.Zero && age < Settle) || (_updates.NeedsSignature && !File.Exists(signaturePath) && age < SignatureWait))
+            {
+                return false;
+            }
+
+            if (file.Length > ModelAssembly.ModelMaxBytes || file.LinkTarget is not null)
+            {
+                throw new InputException($"'{path}' is a link, or larger than {ModelAssembly.ModelMaxBytes} bytes.");
+            }
+
+            byte[] model = await File.ReadAllBytesAsync(path).ConfigureAwait(false);
+            string? signature = File.Exists(signaturePath) && new FileInfo(signaturePath).Length <= 4096 ? await File.ReadAllTextAsync(signaturePath).ConfigureAwait(false) : null;
+
+            // Out of the way first: whoever hears of the verdict may lay the next one here at once.
+            Rename(signaturePath, signaturePath + Offered);
+            Rename(path, path + Offered);
+            await _updates.OfferAsync(stream, model, signature).ConfigureAwait(false);
+            File.Delete(signaturePath + Offered);
+            File.Delete(path + Offered);
+        }
+        catch (InputException e)
+        {
+            _log.LogWarning("{Path} is refused and renamed to .refused: {Message}", path, e.Message);
+            string refused = File.Exists(path + Offered) ? Offered : "";
+            Rename(path + refused, path + ".refused");
+            Rename(signaturePath + refused, signaturePath + ".refused");
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            _log.LogError("{Path} cannot be read: {Message}", path, e.Message);
+        }
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            // Whoever watches must not end with it.
+            _log.LogError(e, "{Path} could not be tried: a bug of ours", path);
+        }
+
+        return true;
+    }
+
+    private string PathOf(string stream) => Path.Combine(_folder, $"{stream}.safetensors");
+
+    private string SignatureOf(string stream) => PathOf(stream) + ".sig";
+
+    private void Keep(string stream, byte[] model, string? signature)
+    {
+        try
+        {
+            if (signature is not null)
+            {
+                DurableFile.Write(SignatureOf(stream) + Trial, Encoding.UTF8.GetBytes(signature));
+            }
+
+            DurableFile.Write(PathOf(stream) + Trial, model);
+        }
+        catch (InputException e)
+        {
+            _log.LogWarning("A restart will not begin the trial on stream '{Stream}' again: {Message}", stream, e.Message);
+        }
+    }
+
+    private void Forget(string stream)
+    {
+        try
+        {
+            File.Delete(PathOf(stream) + Trial);
+            File.Delete(SignatureOf(stream) + Trial);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            _log.LogError("{Path} cannot be removed: {Message}", PathOf(stream) + Trial, e.Message);
+        }
+    }
+
+    private void Rename(string path, string to)
+    {
+        try
+        {
+            if (File.Exists(path))
+            {
+                File.Move(path, to, overwrite: true);
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            _log.LogError("{Path} cannot be renamed: {Message}", path, e.Message);
+        }
+    }
+}

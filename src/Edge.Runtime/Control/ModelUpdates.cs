@@ -1,0 +1,294 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using Edge.Inference;
+using Edge.Inference.Models;
+using Edge.Runtime.Delivery;
+using Edge.Streams;
+using Edge.Streams.Engines;
+using Edge.Streams.Forecasting;
+
+namespace Edge.Runtime.Control;
+
+/// <summary>
+/// New models without regret: one that is offered must carry the trusted key's signature and fit its stream; it then steps along beside the model
+/// in use and takes over only if it is no worse. The old one is kept for a rollback. docs/operations.md.
+/// </summary>
+internal sealed class ModelUpdates
+{
+    private readonly ModelUpdateOptions _config;
+    private readonly IReadOnlyDictionary<string, string?> _models;
+    private readonly Func<string, StreamControl> _control;
+    private readonly ModelHistory _history;
+    private readonly ModelEvents _events;
+    private readonly ModelSignature? _trusted;
+    private readonly Lock _gate = new();
+    private readonly Dictionary<string, byte[]> _offered = [];
+
+    /// <param name="config">Where models come from and whom to trust.</param>
+    /// <param name="models">The file of each stream's model, by the stream's name; null where it cannot be replaced.</param>
+    /// <param name="control">Finds a stream.</param>
+    /// <param name="store">Remembers which models there were, or null.</param>
+    /// <param name="events">Says what happens.</param>
+    /// <exception cref="InputException">The key cannot be read.</exception>
+    internal ModelUpdates(
+        ModelUpdateOptions config, IReadOnlyDictionary<string, string?> models, Func<string, StreamControl> control, StateStore? store, ModelEvents events)
+    {
+        _config = config;
+        _models = models;
+        _control = control;
+        _history = new ModelHistory(store);
+        _events = events;
+        _trusted = config.TrustedKeyFile is { } file ? ReadKey(file) : null;
+        foreach (string stream in models.Keys)
+        {
+            control(stream).Reopened = GoOn;
+        }
+    }
+
+    /// <summary>File names of the streams whose models can be replaced.</summary>
+    internal IEnumerable<string> Names => _models.Keys;
+
+    /// <summary>Called with the stream, the model and its signature before its trial begins.</summary>
+    internal Action<string, byte[], string?>? Began { get; set; }
+
+    /// <summary>Called with the stream whenever a trial is over.</summary>
+    internal Action<string>? Decided { get; set; }
+
+    /// <summary>Whether a signature is asked for.</summary>
+    internal bool NeedsSignature => _trusted is not null;
+
+    /// <summary>Takes a new model on trial.</summary>
+    /// <returns>A sentence that says what happens next.</returns>
+    /// <exception cref="InputException">It is refused.</exception>
+    internal async Task<string> OfferAsync(string stream, byte[] file, string? signature)
+    {
+        try
+        {
+            EdgeModel model = Check(stream, file, signature);
+            lock (_gate)
+            {
+                if (!_offered.TryAdd(stream, file))
+                {
+                    throw new InputException("Another new model is on trial on this stream. Wait until that is over.");
+                }
+            }
+
+            Began?.Invoke(stream, file, signature);
+            try
+            {
+                await _control(stream).BetweenTicksAsync(running =>
+                {
+                    Begin(running, model);
+                    return true;
+                }).ConfigureAwait(false);
+            }
+            catch (Exception)
+            {
+                Withdraw(stream);
+                throw;
+            }
+
+            string said = $"Model {model.Sha256[..6]} runs beside {_control(stream).Stream.Engine.ModelSha256[..6]} for {_config.CanaryTicks} ticks and takes over if its error is no larger than chance allows.";
+            _events.Say(stream, "trial", model.Sha256, null, said);
+            return said;
+        }
+        catch (InputException e)
+        {
+            _events.Say(stream, "refused", Convert.ToHexStringLower(SHA256.HashData(file)), null, e.Message);
+            throw;
+        }
+    }
+
+    /// <summary>Puts the model before this one back.</summary>
+    /// <returns>A sentence that says what was done.</returns>
+    /// <exception cref="InputException">There is none.</exception>
+    internal async Task<string> RollBackAsync(string stream)
+    {
+        string path = ModelPath(stream);
+        string previous = Previous(path);
+        if (!File.Exists(previous))
+        {
+            throw new InputException($"Stream '{stream}' has had no model before this one.");
+        }
+
+        byte[] file = await File.ReadAllBytesAsync(previous).ConfigureAwait(false);
+        EdgeModel model = Parse(file);
+        await _control(stream).ReplaceAsync(running =>
+        {
+            byte[] current = File.ReadAllBytes(path);
+            DurableFile.Write(path, file);
+            DurableFile.Write(previous, current);
+            return running.WithEngine(new Int8Engine(model));
+        }).ConfigureAwait(false);
+        Withdraw(stream);
+        Decided?.Invoke(stream);
+        string said = $"Model {model.Sha256[..6]} is back; its state begins anew.";
+        _events.Say(stream, "rolled_back", model.Sha256, null, said);
+        return said;
+    }
+
+    private void Begin(SensorStream running, EdgeModel model) =>
+        _control(running.Name).BeginCanary(
+            running, new Int8Engine(model), _config.CanaryTicks, verdict => _ = Task.Run(() => FinishAsync(running.Name, verdict)));
+
+    // A stream that was opened again knows nothing of a trial: after a reset it begins again, and one in which the stream faulted is over.
+    private void GoOn(SensorStream running, bool isAfterFault)
+    {
+        byte[]? file;
+        lock (_gate)
+        {
+            file = _offered.GetValueOrDefault(running.Name);
+        }
+
+        if (file is null)
+        {
+            return;
+        }
+
+        if (!isAfterFault)
+        {
+            Begin(running, EdgeModel.Parse(file));
+            return;
+        }
+
+        Withdraw(running.Name);
+        Decided?.Invoke(running.Name);
+        _events.Say(running.Name, "refused", Convert.ToHexStringLower(SHA256.HashData(file)), null, "The stream faulted during the trial. Offer the model again once the stream runs well.");
+    }
+
+    // The trial is over: the file first, then the stream, both between two ticks.
+    private async Task FinishAsync(string stream, CanaryVerdict verdict)
+    {
+        byte[]? file = Withdraw(stream);
+        if (file is null)
+        {
+            return;
+        }
+
+        string sha256 = Convert.ToHexStringLower(SHA256.HashData(file));
+        string figures = string.Create(CultureInfo.InvariantCulture, $"over {verdict.Ticks} ticks its error was {verdict.ErrorRatio:G4} times the old one's (give or take {verdict.Noise:G2})");
+        (string change, string said) = verdict.IsNoWorse ? ("taken", $"It takes over: {figures}.") : ("refused", $"It is dropped: {figures}.");
+        try
+        {
+            await _control(stream).ReplaceAsync(running => verdict.IsNoWorse ? TakeOver(running, file) : Drop(running, sha256)).ConfigureAwait(false);
+        }
+        catch (Exception e)
+        {
+            (change, said) = ("refused", e is InputException ? e.Message : $"It could not take over: {e.Message}");
+        }
+
+        // Whoever hears of the verdict may offer the next one at once.
+        Decided?.Invoke(stream);
+        _events.Say(stream, change, sha256, verdict.ErrorRatio, said);
+    }
+
+    private SensorStream TakeOver(SensorStream running, byte[] file)
+    {
+        CanaryModel? canary = running.EndCanary();
+        try
+        {
+            string path = ModelPath(running.Name);
+            EdgeModel model = Parse(file);
+            DurableFile.Write(Previous(path), File.ReadAllBytes(path));
+            DurableFile.Write(path, file);
+            _history.Add(running.Name, running.Engine.ModelSha256);
+            _history.Add(running.Name, model.Sha256);
+
+            // Without the canary, which a reset has taken since, the state begins anew.
+            return running.WithEngine(canary?.Engine ?? new Int8Engine(model), canary);
+        }
+        catch (Exception)
+        {
+            canary?.Dispose();
+            throw;
+        }
+    }
+
+    private SensorStream Drop(SensorStream running, string sha256)
+    {
+        running.EndCanary()?.Dispose();
+        _history.Add(running.Name, sha256);
+        return running;
+    }
+
+    private EdgeModel Check(string stream, byte[] file, string? signature)
+    {
+        string path = ModelPath(stream);
+        if (file.Length > ModelAssembly.ModelMaxBytes)
+        {
+            throw new InputException($"The model has {file.Length} bytes; {ModelAssembly.ModelMaxBytes} is the limit.");
+        }
+
+        if (_trusted is not null && (signature is null || !_trusted.Verifies(file, signature)))
+        {
+            throw new InputException(signature is null
+                ? "The model carries no signature, and edge.yaml names a trusted key. Sign it: edge-quantize sign."
+                : "The signature is not the trusted key's over this file: it was changed after signing, or another key signed it.");
+        }
+
+        EdgeModel model = Parse(file);
+        ModelManifest current = _control(stream).Stream.Engine.Manifest;
+        if (!CanaryModel.Fits(current, model.Manifest))
+        {
+            throw new InputException($"The model '{model.Manifest.Name}' does not fit stream '{stream}': name, columns, units, outputs and period must be those of the model in use.");
+        }
+
+        if (model.Sha256 == _control(stream).Stream.Engine.ModelSha256 || _history.Has(stream, model.Sha256))
+        {
+            throw new InputException($"Model {model.Sha256[..6]} is in use or was once. An old model comes back by rollback only.");
+        }
+
+        using FileStream writable = OpenForWrite(path);
+        return model;
+    }
+
+    private static EdgeModel Parse(byte[] file)
+    {
+        try
+        {
+            return EdgeModel.Parse(file);
+        }
+        catch (ModelFormatException e)
+        {
+            throw new InputException(e.Message, e);
+        }
+    }
+
+    private static FileStream OpenForWrite(string path)
+    {
+        try
+        {
+            return new FileStream(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new InputException($"The stream's model file cannot be replaced: {e.Message}", e);
+        }
+    }
+
+    // The file that edge.yaml names is the one in use; a new model takes its place.
+    private string ModelPath(string stream) => _models[stream]
+        ?? throw new InputException($"The model of stream '{stream}' cannot be replaced: it must be a file of edge-quantize, without forecast.horizon.");
+
+    private static string Previous(string path) => path + ".previous";
+
+    private byte[]? Withdraw(string stream)
+    {
+        lock (_gate)
+        {
+            return _offered.Remove(stream, out byte[]? file) ? file : null;
+        }
+    }
+
+    private static ModelSignature ReadKey(string file)
+    {
+        try
+        {
+            return ModelSignature.FromPublicKey(File.ReadAllText(file));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ModelFormatException)
+        {
+            throw new InputException($"models.trusted_key '{file}': {e.Message}", e);
+        }
+    }
+}

@@ -1,0 +1,215 @@
+using Edge.Inference;
+using Microsoft.Data.Sqlite;
+using SQLitePCL;
+
+namespace Edge.Runtime.Delivery;
+
+/// <summary>One connection to the SQLite file of the state, with its schema; not for several threads at a time.</summary>
+internal sealed class Database : IDisposable
+{
+    private const int SchemaVersion = 2;
+
+    // What an outage has made of the write-ahead log, it gives back down to this.
+    private const int WalKept = 4 << 20;
+
+    private readonly SqliteConnection _connection;
+    private readonly bool _everyTick;
+    private readonly Statement _begin;
+    private readonly Statement _commit;
+    private readonly Statement _rollback;
+
+    /// <summary>Opens the file, makes what is missing in it, and looks it over.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="everyTick">Whether every commit is forced to the card.</param>
+    /// <exception cref="SqliteException">The file cannot be used, or is damaged (<see cref="IsDamage"/>).</exception>
+    /// <exception cref="InputException">A later version wrote it.</exception>
+    internal Database(string path, bool everyTick)
+    {
+        _everyTick = everyTick;
+        _connection = Connect(path, SqliteOpenMode.ReadWriteCreate);
+        _begin = PrepareHot("BEGIN IMMEDIATE");
+        _commit = PrepareHot("COMMIT");
+        _rollback = PrepareHot("ROLLBACK");
+        try
+        {
+            if ((long)Scalar("PRAGMA user_version")! > SchemaVersion)
+            {
+                throw new InputException($"State '{path}' was written by a later version. Update edge-runtime, or move the file away to begin anew.");
+            }
+
+            // Only a new file takes the first of these.
+            Execute("PRAGMA auto_vacuum=INCREMENTAL");
+            Execute("PRAGMA journal_mode=WAL");
+            Execute($"PRAGMA journal_size_limit={WalKept}");
+            Force(onlyNow: false);
+            PrepareFile();
+        }
+        catch (Exception)
+        {
+            Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Whether the file itself is at fault: SQLITE_CORRUPT or SQLITE_NOTADB.</summary>
+    internal static bool IsDamage(SqliteException e) => e.SqliteErrorCode is 11 or 26;
+
+    /// <summary>Reads the whole file, beside who writes.</summary>
+    /// <returns>What is wrong with it, or null.</returns>
+    internal static string? FindDamage(string path)
+    {
+        try
+        {
+            using SqliteConnection connection = Connect(path, SqliteOpenMode.ReadWrite);
+            using SqliteCommand command = connection.CreateCommand();
+            command.CommandText = "PRAGMA integrity_check(1)";
+            return (string)command.ExecuteScalar()! is var found && found != "ok" ? found : null;
+        }
+        catch (SqliteException e) when (IsDamage(e))
+        {
+            return e.Message;
+        }
+    }
+
+    /// <summary>To the card, beside who writes: a checkpoint by a connection of its own syncs the WAL and holds nobody up.</summary>
+    internal static void Checkpoint(string path)
+    {
+        using SqliteConnection connection = Connect(path, SqliteOpenMode.ReadWrite);
+        using SqliteCommand command = connection.CreateCommand();
+        command.CommandText = "PRAGMA wal_checkpoint(PASSIVE)";
+        command.ExecuteNonQuery();
+    }
+
+    /// <summary>Id of the row that was inserted last.</summary>
+    internal long LastId => raw.sqlite3_last_insert_rowid(_connection.Handle);
+
+    /// <summary>Does all of it or, where it throws, nothing.</summary>
+    internal void Atomically(Action work)
+    {
+        _begin.Run();
+        try
+        {
+            work();
+            _commit.Run();
+        }
+        catch (Exception)
+        {
+            // A full disk may have rolled it back already.
+            if (raw.sqlite3_get_autocommit(_connection.Handle) == 0)
+            {
+                _rollback.Run();
+            }
+
+            throw;
+        }
+    }
+
+    /// <summary>Prepares what every tick runs.</summary>
+    internal Statement PrepareHot(string text) => new(_connection, text);
+
+    internal SqliteCommand Prepare(string text, params ReadOnlySpan<string> parameters)
+    {
+        SqliteCommand command = _connection.CreateCommand();
+        command.CommandText = text;
+        foreach (string parameter in parameters)
+        {
+            command.Parameters.Add(new SqliteParameter(parameter, null));
+        }
+
+        return command;
+    }
+
+    /// <summary>Runs a prepared command with these values, null for NULL.</summary>
+    internal static int Run(SqliteCommand command, params ReadOnlySpan<object?> values)
+    {
+        for (int i = 0; i < values.Length; i++)
+        {
+            command.Parameters[i].Value = values[i] ?? DBNull.Value;
+        }
+
+        return command.ExecuteNonQuery();
+    }
+
+    internal void Execute(string text)
+    {
+        using SqliteCommand command = Prepare(text);
+        command.ExecuteNonQuery();
+    }
+
+    /// <summary>Runs a change and has it on the card before it returns.</summary>
+    internal void RunForced(SqliteCommand command, params ReadOnlySpan<object?> values)
+    {
+        Force(onlyNow: true);
+        try
+        {
+            Run(command, values);
+        }
+        finally
+        {
+            Force(onlyNow: false);
+        }
+    }
+
+    /// <summary>Gives back up to <paramref name="pages"/> of the pages that nothing uses any more, where there are more than <paramref name="kept"/>.</summary>
+    internal void Reclaim(int pages, int kept)
+    {
+        if ((long)Scalar("PRAGMA freelist_count")! <= kept)
+        {
+            return;
+        }
+
+        // One row for each page.
+        using SqliteCommand command = Prepare($"PRAGMA incremental_vacuum({pages})");
+        using SqliteDataReader row = command.ExecuteReader();
+        while (row.Read())
+        {
+        }
+    }
+
+    internal object? Scalar(string text)
+    {
+        using SqliteCommand command = Prepare(text);
+        return command.ExecuteScalar();
+    }
+
+    public void Dispose()
+    {
+        _begin.Dispose();
+        _commit.Dispose();
+        _rollback.Dispose();
+        _connection.Dispose();
+    }
+
+    private void PrepareFile()
+    {
+        Execute(
+            """
+            CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+            CREATE TABLE IF NOT EXISTS stream(name TEXT PRIMARY KEY, seq INTEGER NOT NULL, snapshot BLOB NOT NULL, source TEXT NOT NULL, sum INTEGER NOT NULL DEFAULT 0,
+                reserved INTEGER NOT NULL DEFAULT 0);
+            CREATE TABLE IF NOT EXISTS outbox(id INTEGER PRIMARY KEY AUTOINCREMENT, class INTEGER NOT NULL, topic TEXT NOT NULL, payload BLOB NOT NULL, qos INTEGER NOT NULL,
+                retain INTEGER NOT NULL, content_type TEXT, expiry INTEGER, seq TEXT, model TEXT, created INTEGER NOT NULL, sum INTEGER NOT NULL);
+            """);
+        Execute($"PRAGMA user_version={SchemaVersion}");
+
+        // A damaged page is found now rather than in the middle of a night.
+        string found = (string)Scalar("PRAGMA quick_check(1)")!;
+        if (found != "ok")
+        {
+            throw new SqliteException(found, 11);
+        }
+    }
+
+    private void Force(bool onlyNow) => Execute($"PRAGMA synchronous={(onlyNow || _everyTick ? "FULL" : "NORMAL")}");
+
+    private static SqliteConnection Connect(string path, SqliteOpenMode mode)
+    {
+        Batteries_V2.Init();
+        var connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = path, Mode = mode, Pooling = false, DefaultTimeout = 1 }.ToString());
+        connection.Open();
+        using SqliteCommand command = connection.CreateCommand();
+        command.CommandText = "PRAGMA busy_timeout=500";
+        command.ExecuteNonQuery();
+        return connection;
+    }
+}

@@ -1,0 +1,299 @@
+using Edge.Inference;
+using Edge.Runtime.Mqtt;
+using Edge.Runtime.Payloads;
+using Microsoft.Extensions.Logging;
+
+namespace Edge.Runtime.Delivery;
+
+/// <summary>
+/// Carries the outbox to the broker: connects, says <c>online</c>, keeps a window of unacknowledged messages in flight, sends
+/// what was not acknowledged again after a lost connection, and says <c>offline</c> when all is done.
+/// </summary>
+internal sealed class Publisher
+{
+    private const int WindowMax = 256;
+
+    // Messages of QoS 0 that are sent again after a lost connection, if nothing after them was acknowledged.
+    private const int UnconfirmedMax = 1024;
+
+    // A broker that acknowledges nothing for so long is gone, whatever its connection says: a frozen one keeps it open for ever.
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+
+    // How long a retained description of before may take to arrive.
+    private static readonly TimeSpan PreviousWait = TimeSpan.FromMilliseconds(500);
+
+    private readonly Outbox _outbox;
+    private readonly Func<IMqttLink> _newLink;
+    private readonly string _device;
+    private readonly Func<MqttMessage> _info;
+    private readonly HomeAssistant? _discovery;
+    private readonly TimeProvider _clock;
+    private readonly ILogger _log;
+    private readonly TimeSpan _patience;
+    private readonly Queue<(MqttMessage Message, Task Acknowledged)> _inFlight = new();
+    private readonly List<MqttMessage> _unconfirmed = [];
+    private readonly HashSet<string> _refusedTopics = [];
+    private readonly Dictionary<string, MqttMessage> _retained = [];
+    private Queue<MqttMessage> _again = new();
+
+    internal Publisher(
+        string device, Outbox outbox, Func<IMqttLink> newLink, Func<MqttMessage> info, TimeProvider clock, ILogger log, HomeAssistant? discovery = null, TimeSpan? patience = null)
+    {
+        _patience = patience ?? Patience;
+        _discovery = discovery;
+        _device = device;
+        _outbox = outbox;
+        _newLink = newLink;
+        _info = info;
+        _clock = clock;
+        _log = log;
+    }
+
+    /// <summary>Messages the broker has acknowledged (QoS 1) or the client has taken (QoS 0).</summary>
+    internal long Delivered { get; private set; }
+
+    /// <summary>Whether the broker is there.</summary>
+    internal bool IsConnected { get; private set; }
+
+    /// <summary>What the status topic says, and what the broker says for us when we vanish.</summary>
+    internal static MqttMessage Status(string device, bool online) => new()
+    {
+        Topic = Topics.Status(device),
+        Payload = online ? "online"u8.ToArray() : "offline"u8.ToArray(),
+        Class = MessageClass.Event,
+        Retain = true,
+    };
+
+    /// <summary>Runs until the outbox is complete and delivered.</summary>
+    /// <exception cref="InputException">The broker refuses the very first connection: a mistake in the configuration.</exception>
+    internal async Task RunAsync(CancellationToken cancel)
+    {
+        bool wasConnected = false;
+        bool saidUnreachable = false;
+        var backoff = new Backoff(Backoff.LinkMin, Backoff.LinkMax, _clock);
+        while (true)
+        {
+            await using IMqttLink link = _newLink();
+            try
+            {
+                await link.ConnectAsync(cancel).ConfigureAwait(false);
+                _log.LogInformation("Connected to the broker");
+                wasConnected = true;
+                IsConnected = true;
+                saidUnreachable = false;
+                backoff.Reset();
+                await link.PublishAsync(Status(_device, online: true)).WaitAsync(_patience, cancel).ConfigureAwait(false);
+                await link.PublishAsync(_info()).WaitAsync(_patience, cancel).ConfigureAwait(false);
+                await RestoreRetainedAsync(link, cancel).ConfigureAwait(false);
+                if (_discovery is not null)
+                {
+                    await DiscoverAsync(link, _discovery, cancel).ConfigureAwait(false);
+                }
+
+                await PumpAsync(link, cancel).ConfigureAwait(false);
+                await link.PublishAsync(Status(_device, online: false)).WaitAsync(_patience, cancel).ConfigureAwait(false);
+                await link.DisconnectAsync().WaitAsync(_patience, cancel).ConfigureAwait(false);
+                return;
+            }
+            catch (MqttRefusedException e) when (!wasConnected)
+            {
+                throw new InputException(e.Message, e);
+            }
+            catch (Exception e) when (e is MqttLinkException or TimeoutException)
+            {
+                if (!saidUnreachable)
+                {
+                    string why = e is TimeoutException ? $"The broker has answered nothing for {_patience.TotalSeconds:0.#} s." : e.Message;
+                    _log.LogWarning("{Reason} Trying again until it works; {Count} messages wait", why, _outbox.Count + _again.Count + _inFlight.Count);
+                    saidUnreachable = true;
+                }
+            }
+            finally
+            {
+                IsConnected = false;
+                KeepUnacknowledged();
+            }
+
+            await backoff.WaitAsync(cancel).ConfigureAwait(false);
+        }
+    }
+
+    // A broker that lost its memory is told again how things stand.
+    private async ValueTask RestoreRetainedAsync(IMqttLink link, CancellationToken cancel)
+    {
+        foreach (MqttMessage message in _retained.Values)
+        {
+            await link.PublishAsync(message).WaitAsync(_patience, cancel).ConfigureAwait(false);
+        }
+    }
+
+    // What stands there from before is read first, so that what is no longer configured can be taken back; and whenever Home
+    // Assistant starts, it is told again.
+    private async ValueTask DiscoverAsync(IMqttLink link, HomeAssistant discovery, CancellationToken cancel)
+    {
+        var previous = new TaskCompletionSource<ReadOnlyMemory<byte>>(TaskCreationOptions.RunContinuationsAsynchronously);
+        MqttMessage? description = null;
+        link.Received = message =>
+        {
+            if (message.Topic == discovery.ConfigTopic)
+            {
+                previous.TrySetResult(message.Payload);
+            }
+            else if (message.Topic == HomeAssistant.BirthTopic && message.Payload.Span.SequenceEqual("online"u8) && Volatile.Read(ref description) is { } again)
+            {
+                // Through the outbox: this is the link's own thread, and only one may publish.
+                _outbox.Enqueue(again);
+            }
+
+            return new ValueTask<bool>(true);
+        };
+        try
+        {
+            await link.SubscribeAsync(discovery.ConfigTopic, cancel).WaitAsync(_patience, cancel).ConfigureAwait(false);
+            await link.SubscribeAsync(HomeAssistant.BirthTopic, cancel).WaitAsync(_patience, cancel).ConfigureAwait(false);
+        }
+        catch (MqttRefusedException)
+        {
+            // A broker that lets us only publish: then described without knowing what was there.
+            previous.TrySetResult(default);
+        }
+
+        await Task.WhenAny(previous.Task, Task.Delay(PreviousWait, cancel)).ConfigureAwait(false);
+        Volatile.Write(ref description, discovery.Describe(previous.Task.IsCompletedSuccessfully ? previous.Task.Result : default));
+        await link.PublishAsync(description!).WaitAsync(_patience, cancel).ConfigureAwait(false);
+    }
+
+    private async Task PumpAsync(IMqttLink link, CancellationToken cancel)
+    {
+        int window = Math.Clamp(link.ReceiveMaximum, 1, WindowMax);
+        while (true)
+        {
+            while (_again.TryPeek(out MqttMessage? message))
+            {
+                await SendAsync(link, message, window, cancel).ConfigureAwait(false);
+                _again.Dequeue();
+            }
+
+            while (_outbox.TryDequeue(out MqttMessage? message))
+            {
+                await SendAsync(link, message!, window, cancel).ConfigureAwait(false);
+            }
+
+            Task<bool> more = _outbox.WaitAsync(cancel).AsTask();
+            if (!more.IsCompleted)
+            {
+                await SettleAsync(0, cancel).ConfigureAwait(false);
+            }
+
+            if (await Task.WhenAny(more, link.Closed).ConfigureAwait(false) != more)
+            {
+                throw new MqttLinkException(await link.Closed.ConfigureAwait(false));
+            }
+
+            if (!await more.ConfigureAwait(false))
+            {
+                await SettleAsync(0, cancel).ConfigureAwait(false);
+                return;
+            }
+        }
+    }
+
+    // Hands a message over; it stays in flight until acknowledged, so that a lost connection loses nothing.
+    private async ValueTask SendAsync(IMqttLink link, MqttMessage message, int window, CancellationToken cancel)
+    {
+        Task acknowledged;
+        try
+        {
+            acknowledged = link.PublishAsync(message);
+        }
+        catch (MqttLinkException e)
+        {
+            acknowledged = Task.FromException(e);
+        }
+
+        _inFlight.Enqueue((message, acknowledged));
+        await SettleAsync(window - 1, cancel).ConfigureAwait(false);
+    }
+
+    // Waits for acknowledgements, oldest first, until at most so many messages are in flight. They come in order: a full window is waited for until
+    // half of it is free, an empty one until its last, so that one wake-up serves many.
+    private async ValueTask SettleAsync(int most, CancellationToken cancel)
+    {
+        if (_inFlight.Count > most)
+        {
+            Task far = _inFlight.ElementAt(_inFlight.Count - 1 - (most / 2)).Acknowledged;
+            await far.WaitAsync(_patience, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            cancel.ThrowIfCancellationRequested();
+        }
+
+        while (_inFlight.Count > most || (_inFlight.TryPeek(out (MqttMessage, Task Acknowledged) oldest) && oldest.Acknowledged.IsCompleted))
+        {
+            (MqttMessage message, Task acknowledged) = _inFlight.Peek();
+            try
+            {
+                if (!acknowledged.IsCompletedSuccessfully)
+                {
+                    await acknowledged.WaitAsync(_patience, cancel).ConfigureAwait(false);
+                }
+
+                Delivered++;
+            }
+            catch (MqttRefusedException e)
+            {
+                if (_refusedTopics.Add(message.Topic))
+                {
+                    _log.LogError("The broker refuses messages on '{Topic}': {Reason} They are dropped", message.Topic, e.Message);
+                }
+            }
+
+            _inFlight.Dequeue();
+            Confirm(message);
+        }
+    }
+
+    // Nobody acknowledges QoS 0. But on one connection what was sent before is there before: an acknowledgement stands for all of it.
+    private void Confirm(MqttMessage message)
+    {
+        if (message.Retain)
+        {
+            _retained[message.Topic] = message;
+        }
+
+        if (message.QualityOfService > 0)
+        {
+            _unconfirmed.Clear();
+            _outbox.Delivered(message);
+        }
+        else if (_unconfirmed.Count < UnconfirmedMax)
+        {
+            _unconfirmed.Add(message);
+        }
+    }
+
+    private void KeepUnacknowledged()
+    {
+        var again = new Queue<MqttMessage>(_unconfirmed);
+        foreach ((MqttMessage message, Task acknowledged) in _inFlight)
+        {
+            // A fault that nobody awaits any more is still looked at.
+            _ = acknowledged.ContinueWith(task => task.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
+            if (message.QualityOfService == 0 || !acknowledged.IsCompletedSuccessfully)
+            {
+                again.Enqueue(message);
+            }
+        }
+
+        _unconfirmed.Clear();
+
+        foreach (MqttMessage message in _again)
+        {
+            if (again.Count == 0 || !again.Contains(message))
+            {
+                again.Enqueue(message);
+            }
+        }
+
+        _again = again;
+        _inFlight.Clear();
+    }
+}

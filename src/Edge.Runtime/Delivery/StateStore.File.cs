@@ -1,0 +1,139 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
+using Microsoft.Data.Sqlite;
+using Microsoft.Extensions.Logging;
+
+namespace Edge.Runtime.Delivery;
+
+/// <summary>The file under the store: opened, used, replaced when it is damaged, closed.</summary>
+internal sealed partial class StateStore
+{
+    /// <summary>Forces all to the card and closes.</summary>
+    public void Dispose()
+    {
+        _stop.Cancel();
+        _upkeep.Wait();
+        Guarded(
+            () =>
+            {
+                _outbox.Write([])();
+
+                // All is on the card before the file says so: from then on no number need be skipped.
+                _database.Execute("PRAGMA wal_checkpoint(TRUNCATE)");
+                using SqliteCommand clean = _database.Prepare("UPDATE meta SET value = 'clean' WHERE key = 'boot'");
+                _database.RunForced(clean);
+                return true;
+            },
+            false);
+        CloseFile();
+        _lock.Dispose();
+        _stop.Dispose();
+    }
+
+    // Every use of the file while the service runs: a damaged one is replaced, and what was to be done is done to the fresh one; what the disk refuses is said.
+    private T Guarded<T>(Func<T> use, T otherwise)
+    {
+        lock (_gate)
+        {
+            for (int attempt = 0; ; attempt++)
+            {
+                try
+                {
+                    if (_isClosed)
+                    {
+                        OpenFile(_outbox.LastId);
+                    }
+
+                    return use();
+                }
+                catch (SqliteException e) when (Database.IsDamage(e) && attempt == 0)
+                {
+                    BeginAnew(e.Message);
+                }
+                catch (SqliteException e) when (e.SqliteErrorCode == PrimaryFull && attempt == 0 && TryMakeRoom())
+                {
+                    // Once more.
+                }
+                catch (SqliteException e)
+                {
+                    SayBroken(e);
+                    return otherwise;
+                }
+            }
+        }
+    }
+
+    // Called with the gate held. What is in memory goes on; what waited in the file for the broker stays in the file.
+    private void BeginAnew(string damage)
+    {
+        long waiting = _outbox.Count;
+        CloseFile();
+        try
+        {
+            _log.LogError("State '{Path}' is damaged ({Reason}); it is kept as '{Aside}' with {Count} messages that waited, and what follows goes into a fresh one", Path, damage, MoveAside(Path, _clock), waiting);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            if (_saidBroken)
+            {
+                return;
+            }
+
+            _saidBroken = true;
+            _log.LogError("State '{Path}' is damaged ({Reason}) and cannot be moved aside: {Why}", Path, damage, e.Message);
+        }
+    }
+
+    [MemberNotNull(nameof(_database), nameof(_outbox), nameof(_saveStream))]
+    private void OpenFile(long afterId)
+    {
+        _database = new Database(Path, everyTick: _durability == TimeSpan.Zero);
+        try
+        {
+            OpenTables(afterId);
+        }
+        catch (Exception)
+        {
+            // Left open, it would take a fresh file's log away when it is collected.
+            _database.Dispose();
+            throw;
+        }
+
+        _isClosed = false;
+    }
+
+    [MemberNotNull(nameof(_outbox), nameof(_saveStream))]
+    private void OpenTables(long afterId)
+    {
+        _outbox = new StoredOutbox(_database, afterId, _clock, _log);
+        _saveStream = _database.PrepareHot(
+            "INSERT INTO stream(name, seq, snapshot, source, sum) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT(name) DO UPDATE SET seq = ?2, snapshot = ?3, source = ?4, sum = ?5");
+        _reserved.Clear();
+        SettleNumbers(_bootId);
+    }
+
+    private void CloseFile()
+    {
+        if (!_isClosed)
+        {
+            _isClosed = true;
+            _saveStream.Dispose();
+            _outbox.Dispose();
+            _database.Dispose();
+        }
+    }
+
+    private static string MoveAside(string path, TimeProvider clock)
+    {
+        string aside = $"{path}.damaged-{clock.GetUtcNow().ToString("yyyyMMdd'T'HHmmss", CultureInfo.InvariantCulture)}";
+        foreach (string suffix in new[] { "", "-wal", "-shm" })
+        {
+            if (File.Exists(path + suffix))
+            {
+                File.Move(path + suffix, aside + suffix, overwrite: true);
+            }
+        }
+
+        return aside;
+    }
+}

@@ -1,0 +1,275 @@
+using Edge.Runtime.Mqtt;
+using Microsoft.Data.Sqlite;
+using Microsoft.Extensions.Logging;
+
+namespace Edge.Runtime.Delivery;
+
+/// <summary>The messages that wait, in the state's file; its owner sees to one thread at a time.</summary>
+internal sealed class StoredOutbox : IDisposable
+{
+    private const int GivenUpTogether = 500;
+
+    private readonly Database _database;
+    private readonly TimeProvider _clock;
+    private readonly ILogger _log;
+    private readonly Statement _add;
+    private readonly SqliteCommand _forget;
+    // By class, the id up to which none waits any more: who looks for the oldest need not read past all others.
+    private readonly long[] _noneUpTo = new long[3];
+    private long _committedUpTo;
+    private long _deliveredUpTo;
+    private long _deletedUpTo;
+
+    /// <param name="database">The file.</param>
+    /// <param name="afterId">Ids go on behind this one.</param>
+    /// <param name="clock">Time.</param>
+    /// <param name="log">What is damaged.</param>
+    internal StoredOutbox(Database database, long afterId, TimeProvider clock, ILogger log)
+    {
+        _database = database;
+        _clock = clock;
+        _log = log;
+        _add = database.PrepareHot(
+            "INSERT INTO outbox(class, topic, payload, qos, retain, content_type, expiry, seq, model, created, sum) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)");
+        _forget = database.Prepare("DELETE FROM outbox WHERE id <= $id RETURNING length(payload)", "$id");
+        using SqliteCommand count = database.Prepare("SELECT COUNT(*), COALESCE(SUM(length(payload)), 0), (SELECT COALESCE(MAX(seq), 0) FROM sqlite_sequence WHERE name = 'outbox') FROM outbox");
+        using SqliteDataReader row = count.ExecuteReader();
+        row.Read();
+        (Count, Bytes, LastId) = (row.GetInt64(0), row.GetInt64(1), Math.Max(afterId, row.GetInt64(2)));
+        _committedUpTo = LastId;
+        if (LastId > row.GetInt64(2))
+        {
+            database.Execute("DELETE FROM sqlite_sequence WHERE name = 'outbox'");
+            using SqliteCommand ids = database.Prepare("INSERT INTO sqlite_sequence(name, seq) VALUES ('outbox', $id)", "$id");
+            Database.Run(ids, LastId);
+        }
+    }
+
+    /// <summary>Messages that wait.</summary>
+    internal long Count { get; private set; }
+
+    /// <summary>Bytes of their payloads.</summary>
+    internal long Bytes { get; private set; }
+
+    /// <summary>The id that was handed out last, by this process or one before.</summary>
+    internal long LastId { get; private set; }
+
+    /// <summary>Adds a tick's messages, which get their ids, and forgets those delivered.</summary>
+    /// <returns>What to do once the transaction is committed: the counts change no sooner.</returns>
+    internal Action Write(IReadOnlyList<MqttMessage> messages)
+    {
+        long bytes = 0;
+        long now = _clock.GetUtcNow().ToUnixTimeSeconds();
+        for (int i = 0; i < messages.Count; i++)
+        {
+            Add(messages[i], now);
+            bytes += messages[i].Payload.Length;
+        }
+
+        long upTo = _deliveredUpTo;
+        (long count, long deleted) = upTo == _deletedUpTo ? (0, 0) : Delete(_forget, upTo);
+        return () =>
+        {
+            Count += messages.Count - count;
+            Bytes += bytes - deleted;
+            _deletedUpTo = upTo;
+            _committedUpTo = LastId;
+        };
+    }
+
+    /// <summary>Messages after an id that have not been delivered, oldest first.</summary>
+    /// <returns>The messages, and the last id that was looked at: 0 if there is none.</returns>
+    internal (List<MqttMessage> Messages, long LastId) Read(long afterId, int most)
+    {
+        using SqliteCommand command = _database.Prepare(
+            "SELECT id, class, topic, payload, qos, retain, content_type, expiry, seq, model, sum FROM outbox WHERE id > $after ORDER BY id LIMIT $most", "$after", "$most");
+        command.Parameters[0].Value = Math.Max(afterId, _deliveredUpTo);
+        command.Parameters[1].Value = most;
+        using SqliteDataReader row = command.ExecuteReader();
+        var messages = new List<MqttMessage>();
+        long last = 0;
+        while (row.Read())
+        {
+            last = row.GetInt64(0);
+            MqttMessage message = ReadMessage(row);
+            if (Checksum.Fits(message.Payload.Span, row.GetInt64(10)))
+            {
+                messages.Add(message);
+            }
+            else
+            {
+                _log.LogError("State: message {Id} on '{Topic}' is damaged and is dropped", message.Id, message.Topic);
+            }
+        }
+
+        return (messages, last);
+    }
+
+    /// <summary>When the oldest message that waits was committed, or null.</summary>
+    internal DateTimeOffset? Oldest()
+    {
+        using SqliteCommand command = _database.Prepare("SELECT created FROM outbox WHERE id > $after ORDER BY id LIMIT 1", "$after");
+        command.Parameters[0].Value = _deliveredUpTo;
+        return command.ExecuteScalar() is long seconds ? DateTimeOffset.FromUnixTimeSeconds(seconds) : null;
+    }
+
+    /// <summary>Says that every message up to this id needs no keeping any more.</summary>
+    internal void Delivered(long id) => _deliveredUpTo = Math.Max(_deliveredUpTo, id);
+
+    /// <summary>Gives up some of the oldest messages of the first class that has any, as long as more than so many bytes wait: a few at a time, so that the change itself needs little room.</summary>
+    /// <param name="sizeMaxBytes">How much may wait.</param>
+    /// <param name="dropped">Counts on what was given up, by class.</param>
+    /// <returns>Whether anything was.</returns>
+    internal bool EvictSome(long sizeMaxBytes, Span<long> dropped)
+    {
+        for (int messageClass = 0; messageClass < dropped.Length && Bytes > sizeMaxBytes; messageClass++)
+        {
+            long count = GiveUpOldest(messageClass, Bytes - sizeMaxBytes, DateTimeOffset.MaxValue);
+            if (count > 0)
+            {
+                dropped[messageClass] += count;
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    /// <summary>Gives up readings and forecasts that were committed before <paramref name="time"/>: nobody wants them any more.</summary>
+    /// <returns>How many.</returns>
+    internal long Expire(DateTimeOffset time)
+    {
+        long all = 0;
+        for (int messageClass = 0; messageClass < (int)MessageClass.Event; messageClass++)
+        {
+            long some;
+            do
+            {
+                some = GiveUpOldest(messageClass, long.MaxValue, time);
+                all += some;
+            }
+            while (some == GivenUpTogether);
+        }
+
+        return all;
+    }
+
+    public void Dispose()
+    {
+        _add.Dispose();
+        _forget.Dispose();
+    }
+
+    // Gives up the oldest messages of a class that together have so many bytes and were committed before a time, or the first few of them.
+    private long GiveUpOldest(int messageClass, long excess, DateTimeOffset before)
+    {
+        (long upTo, long count, long bytes) = (0, 0, 0);
+        using (SqliteCommand oldest = _database.Prepare("SELECT id, length(payload), created FROM outbox WHERE id > $after AND class = $class ORDER BY id LIMIT $most", "$after", "$class", "$most"))
+        {
+            oldest.Parameters[0].Value = _noneUpTo[messageClass];
+            oldest.Parameters[1].Value = messageClass;
+            oldest.Parameters[2].Value = GivenUpTogether;
+            using SqliteDataReader row = oldest.ExecuteReader();
+            bool isThere = row.Read();
+            if (!isThere)
+            {
+                _noneUpTo[messageClass] = _committedUpTo;
+            }
+
+            while (isThere && bytes < excess && row.GetInt64(2) < before.ToUnixTimeSeconds())
+            {
+                upTo = row.GetInt64(0);
+                count++;
+                bytes += row.GetInt64(1);
+                isThere = row.Read();
+            }
+        }
+
+        if (count > 0)
+        {
+            using SqliteCommand delete = _database.Prepare("DELETE FROM outbox WHERE id > $after AND id <= $id AND class = $class", "$after", "$id", "$class");
+            Database.Run(delete, _noneUpTo[messageClass], upTo, messageClass);
+            _noneUpTo[messageClass] = upTo;
+            Count -= count;
+            Bytes -= bytes;
+        }
+
+        return count;
+    }
+
+    private void Add(MqttMessage message, long created)
+    {
+        _add.Bind(1, (int)message.Class);
+        _add.Bind(2, message.Topic);
+        _add.Bind(3, message.Payload.Span);
+        _add.Bind(4, message.QualityOfService);
+        _add.Bind(5, message.Retain ? 1 : 0);
+        _add.Bind(6, message.ContentType);
+        _add.Bind(7, message.ExpirySeconds);
+        _add.Bind(8, Property(message, "seq"));
+        _add.Bind(9, Property(message, "model"));
+        _add.Bind(10, created);
+        _add.Bind(11, Checksum.Of(message.Payload.Span));
+        _add.Run();
+        message.Id = LastId = _database.LastId;
+    }
+
+    private static (long Count, long Bytes) Delete(SqliteCommand command, params ReadOnlySpan<long> values)
+    {
+        for (int i = 0; i < values.Length; i++)
+        {
+            command.Parameters[i].Value = values[i];
+        }
+
+        using SqliteDataReader row = command.ExecuteReader();
+        long count = 0;
+        long bytes = 0;
+        while (row.Read())
+        {
+            count++;
+            bytes += row.GetInt64(0);
+        }
+
+        return (count, bytes);
+    }
+
+    private static MqttMessage ReadMessage(SqliteDataReader row)
+    {
+        var properties = new List<KeyValuePair<string, string>>();
+        if (!row.IsDBNull(8))
+        {
+            properties.Add(new("seq", row.GetString(8)));
+        }
+
+        if (!row.IsDBNull(9))
+        {
+            properties.Add(new("model", row.GetString(9)));
+        }
+
+        return new MqttMessage
+        {
+            Id = row.GetInt64(0),
+            Class = (MessageClass)row.GetInt32(1),
+            Topic = row.GetString(2),
+            Payload = (byte[])row.GetValue(3),
+            QualityOfService = row.GetInt32(4),
+            Retain = row.GetInt32(5) != 0,
+            ContentType = row.IsDBNull(6) ? null : row.GetString(6),
+            ExpirySeconds = row.IsDBNull(7) ? null : (uint)row.GetInt64(7),
+            UserProperties = properties,
+        };
+    }
+
+    private static string? Property(MqttMessage message, string key)
+    {
+        for (int i = 0; i < message.UserProperties.Count; i++)
+        {
+            if (message.UserProperties[i].Key == key)
+            {
+                return message.UserProperties[i].Value;
+            }
+        }
+
+        return null;
+    }
+}

@@ -1,0 +1,32 @@
+using Edge.Runtime.Configuration;
+using Edge.Runtime.Delivery;
+using Edge.Runtime.Mqtt;
+
+namespace Edge.Runtime.Hosting;
+
+/// <summary>Connections to the configured broker.</summary>
+internal static class BrokerLinks
+{
+    /// <summary>Makes links of this device, with its last will.</summary>
+    internal static Func<IMqttLink> Create(EdgeConfig config) => MqttLinkFactory.Create(config.Mqtt.Client, Options(config));
+
+    /// <summary>Makes links beside the device's own: without a will, under a client id that ends in a name of their own.</summary>
+    /// <param name="config">Device and broker.</param>
+    /// <param name="name">The end of the client id.</param>
+    /// <param name="session">How long the broker keeps the session of a link that is gone; zero for none.</param>
+    internal static Func<IMqttLink> Create(EdgeConfig config, string name, TimeSpan session) => MqttLinkFactory.Create(
+        config.Mqtt.Client,
+        Options(config) with { ClientId = $"edge-{config.Device}-{name}", Will = null, SessionSeconds = (uint)session.TotalSeconds });
+
+    private static MqttLinkOptions Options(EdgeConfig config) => new()
+    {
+        Host = config.Mqtt.Host,
+        Port = config.Mqtt.Port,
+        Version = config.Mqtt.Version,
+        ClientId = $"edge-{config.Device}",
+        Username = config.Mqtt.Username,
+        Password = config.Mqtt.Password,
+        Tls = config.Mqtt.Tls,
+        Will = Publisher.Status(config.Device, online: false),
+    };
+}

@@ -1,0 +1,144 @@
+using Edge.Inference;
+using Edge.Runtime.Configuration;
+using Edge.Runtime.Delivery;
+using Edge.Runtime.Mqtt;
+using Edge.Runtime.Payloads;
+using Edge.Runtime.Telemetry;
+using Edge.Sensors;
+using Edge.Sensors.Gpio;
+using Edge.Streams;
+using Edge.Streams.Engines;
+using Microsoft.Extensions.Logging;
+
+namespace Edge.Runtime.Hosting;
+
+/// <summary>Opens streams as edge.yaml describes them, where they stood when they were last committed.</summary>
+internal sealed class StreamFactory : IDisposable
+{
+    private readonly EdgeConfig _config;
+    private readonly StateStore? _store;
+    private readonly IReadOnlyDictionary<string, SavedStream> _before;
+    private readonly CommitAction _commit;
+    private readonly TimeProvider _clock;
+    private readonly ILogger _log;
+    private readonly EngineFactory _engines;
+    private readonly Sources _sources;
+    private readonly Dictionary<string, AlarmPin> _alarms = [];
+
+    /// <param name="config">The whole configuration.</param>
+    /// <param name="store">What is stored, or null.</param>
+    /// <param name="before">What streams of the configuration before were when they ended.</param>
+    /// <param name="commit">Takes the streams' ticks.</param>
+    /// <param name="clock">Time.</param>
+    /// <param name="log">What happens.</param>
+    internal StreamFactory(
+        EdgeConfig config, StateStore? store, IReadOnlyDictionary<string, SavedStream> before, CommitAction commit, TimeProvider clock, ILogger log)
+    {
+        _config = config;
+        _store = store;
+        _before = before;
+        _commit = commit;
+        _clock = clock;
+        _log = log;
+        _engines = new EngineFactory(config.OnnxRuntime);
+        _sources = new Sources(config, new Devices(config.Sysfs), clock, log, keepsSessions: true);
+    }
+
+    /// <summary>The connections over which topics come in.</summary>
+    internal MqttTopics Topics => _sources.Topics;
+
+    /// <summary>Where streams record how long they take, or null.</summary>
+    internal ServiceMetrics? Metrics { get; set; }
+
+    /// <summary>Opens a stream.</summary>
+    /// <param name="config">Which.</param>
+    /// <param name="lastSeq">The last number this process has given out for it; 0 at first.</param>
+    /// <param name="reset">Without the state it had; its numbers continue.</param>
+    /// <exception cref="InputException">Its model or source cannot be opened.</exception>
+    internal StreamLoop Open(StreamConfig config, long lastSeq, bool reset)
+    {
+        IInferenceEngine engine = _engines.Load(config);
+        if (config.Engine == EngineKind.Onnx)
+        {
+            // Another provider than the first that was asked for is a warning.
+            bool isFirst = engine.Description.EndsWith(_config.OnnxRuntime.Providers[0], StringComparison.Ordinal);
+            _log.Log(isFirst ? LogLevel.Information : LogLevel.Warning, "{Stream}: {Engine}", config.Name, engine.Description);
+        }
+
+        var stream = new SensorStream(engine, config, _log);
+        ISensor sensor = _sources.Open(config.Source, stream.Manifest, stream.Period);
+        var loop = new StreamLoop(_config.Device, stream, sensor, config.Publish, _config.Outbox.AgeMax, _commit, _clock, _log)
+        {
+            Alarm = OpenAlarm(config),
+            Metrics = Metrics?.For(config.Name),
+        };
+
+        SavedStream? saved = (lastSeq == 0 ? _before.GetValueOrDefault(config.Name) : null) ?? _store?.Load(config.Name);
+        if (lastSeq > (saved?.Seq ?? 0) && _store is not { IsBroken: false })
+        {
+            // The disk has not taken all, and no number may go out twice.
+            saved = (saved ?? new SavedStream(0, [], "")) with { Seq = lastSeq };
+        }
+
+        if (saved is not null && Resume(stream, config, reset ? saved with { Snapshot = [] } : saved))
+        {
+            sensor.Resume(stream.Rows, stream.LastTime);
+        }
+
+        return loop;
+    }
+
+    public void Dispose()
+    {
+        foreach (AlarmPin alarm in _alarms.Values)
+        {
+            alarm.Dispose();
+        }
+
+        _engines.Dispose();
+        _sources.Dispose();
+    }
+
+    // A pin is opened once, however often its stream is.
+    private Action<bool>? OpenAlarm(StreamConfig config)
+    {
+        if (config.AlarmPin is not { } pin)
+        {
+            return null;
+        }
+
+        if (!_alarms.TryGetValue(config.Name, out AlarmPin? alarm))
+        {
+            alarm = new AlarmPin(pin, GpioChips.Open);
+            _alarms[config.Name] = alarm;
+        }
+
+        return alarm.Set;
+    }
+
+    // Where the stream stood, if it still reads the same source with the same model, or with the same weights in another engine.
+    private bool Resume(SensorStream stream, StreamConfig config, SavedStream saved)
+    {
+        byte[] snapshot = saved.Source == config.Source.Identity ? saved.Snapshot : [];
+        if (stream.Resume(saved.Seq, snapshot))
+        {
+            _log.LogInformation("{Stream}: continues after tick {Seq}", stream.Name, saved.Seq);
+            return true;
+        }
+
+        using IInferenceEngine? writtenBy = snapshot.Length > 0 ? _engines.LoadStateFrom(config) : null;
+        if (writtenBy is not null && stream.Resume(saved.Seq, snapshot, writtenBy))
+        {
+            _log.LogInformation("{Stream}: continues after tick {Seq}, its state converted from '{Model}'", stream.Name, saved.Seq, config.StateFrom);
+            return true;
+        }
+
+        if (saved.Snapshot.Length > 0)
+        {
+            _log.LogWarning(
+                "{Stream}: model, source or configuration changed: its state is reset, its numbers continue after {Seq}", stream.Name, saved.Seq);
+        }
+
+        return false;
+    }
+}

@@ -1,0 +1,47 @@
+namespace Edge.Runtime.Mqtt;
+
+/// <summary>Which MQTT client library carries the messages.</summary>
+internal enum MqttClientLibrary
+{
+    /// <summary>MQTTnet.</summary>
+    Auto,
+    MqttNet,
+    Mosquitto,
+}
+
+internal enum MqttVersion
+{
+    /// <summary>MQTT 5.</summary>
+    Five,
+
+    /// <summary>MQTT 3.1.1, for a broker that knows no better: no content type, expiry, user properties or response topic.</summary>
+    ThreeOneOne,
+}
+
+/// <summary>The broker, and who we are to it.</summary>
+internal sealed record MqttOptions
+{
+    /// <summary>The port without TLS.</summary>
+    internal const int PlainPort = 1883;
+
+    /// <summary>The port with TLS.</summary>
+    internal const int TlsPort = 8883;
+
+    public string Host { get; init; } = "127.0.0.1";
+
+    /// <summary>TCP port, 1..65535.</summary>
+    public int Port { get; init; } = PlainPort;
+
+    public MqttClientLibrary Client { get; init; } = MqttClientLibrary.Auto;
+
+    public MqttVersion Version { get; init; }
+
+    public TlsOptions? Tls { get; init; }
+
+    public string? Username { get; init; }
+
+    public string? Password { get; init; }
+}
+
+/// <summary>Files in PEM. Without a CA the system's trust store decides.</summary>
+internal sealed record TlsOptions(string? CaFile, string? CertificateFile, string? KeyFile);

@@ -1,0 +1,26 @@
+using Edge.Sensors;
+
+namespace Edge.Runtime.Mqtt;
+
+/// <summary>Rows that arrive as messages of one topic.</summary>
+internal sealed record MqttRowOptions : SourceOptions
+{
+    /// <summary>Shortest <see cref="Session"/>.</summary>
+    internal static TimeSpan SessionMin { get; } = TimeSpan.FromSeconds(1);
+
+    public required string Topic { get; init; }
+
+    /// <summary>The stream's name: the broker keeps what it has missed under it.</summary>
+    public required string Stream { get; init; }
+
+    /// <summary>JSON path of a message's time; null if it carries none.</summary>
+    public string? TimePath { get; init; }
+
+    /// <summary>JSON paths of columns; one that is not here is a member of its own name.</summary>
+    public IReadOnlyDictionary<string, string> Values { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>How long the broker keeps messages while no one takes them, <see cref="SessionMin"/> or more.</summary>
+    public TimeSpan Session { get; init; } = TimeSpan.FromDays(7);
+
+    internal override string Identity => $"mqtt {Topic}";
+}

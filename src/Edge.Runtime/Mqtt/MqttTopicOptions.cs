@@ -1,0 +1,13 @@
+using Edge.Sensors.Polling;
+
+namespace Edge.Runtime.Mqtt;
+
+/// <summary>A topic whose messages carry numbers.</summary>
+/// <param name="Topic">A topic, without wildcards.</param>
+/// <param name="TimePath">Where a message carries its own time, or null.</param>
+internal sealed record MqttTopicOptions(string Topic, string? TimePath) : DeviceOptions
+{
+    internal override bool IsPushed => true;
+
+    public override string ToString() => $"MQTT topic '{Topic}'";
+}

@@ -1,0 +1,85 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text.Json;
+using Edge.Runtime.Mqtt;
+using Edge.Sensors;
+using Edge.Streams;
+
+namespace Edge.Runtime.Payloads;
+
+/// <summary>Writes the <c>info</c> topic: what runs here.</summary>
+internal static class InfoMessage
+{
+    internal static string Version => typeof(InfoMessage).Assembly.GetName().Version!.ToString(3);
+
+    /// <summary>Tells one boot of the machine from the next: Linux's own id, or, in a sandbox that hides it, one that lies in a folder which systemd empties at every boot.</summary>
+    internal static string BootId() => BootId("/proc/sys/kernel/random/boot_id", Environment.GetEnvironmentVariable("RUNTIME_DIRECTORY"));
+
+    /// <param name="kernelFile">Where Linux has it.</param>
+    /// <param name="runtimeFolder">The folder of systemd's <c>RuntimeDirectory</c>, or null. Without either a process must do.</param>
+    internal static string BootId(string kernelFile, string? runtimeFolder)
+    {
+        try
+        {
+            if (File.Exists(kernelFile))
+            {
+                return File.ReadAllText(kernelFile).Trim();
+            }
+
+            if (!string.IsNullOrEmpty(runtimeFolder))
+            {
+                string own = Path.Combine(runtimeFolder, "boot_id");
+                if (!File.Exists(own))
+                {
+                    File.WriteAllText(own + ".new", Guid.NewGuid().ToString());
+                    File.Move(own + ".new", own);
+                }
+
+                return File.ReadAllText(own);
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // Then a process must do.
+        }
+
+        return $"process-{Environment.ProcessId}-{Process.GetCurrentProcess().StartTime.Ticks}";
+    }
+
+    internal static MqttMessage Write(string device, DateTimeOffset now, TimeSpan uptime, IReadOnlyList<SensorStream> streams)
+    {
+        using var payload = new MemoryStream();
+        using (var json = new Utf8JsonWriter(payload))
+        {
+            json.WriteStartObject();
+            json.WriteString("device", device);
+            json.WriteString("time", now.UtcDateTime.ToString(Timestamp.Format, CultureInfo.InvariantCulture));
+            json.WriteString("version", Version);
+            json.WriteString("boot_id", BootId());
+            json.WriteNumber("uptime_seconds", Math.Round(uptime.TotalSeconds, 1));
+            json.WriteStartObject("streams");
+            foreach (SensorStream stream in streams)
+            {
+                json.WriteStartObject(stream.Name);
+                json.WriteString("model", stream.Engine.ModelSha256[..6]);
+                json.WriteString("model_name", stream.Engine.Manifest.Name);
+                json.WriteString("model_sha256", stream.Engine.ModelSha256);
+                json.WriteString("engine", stream.Engine.Description);
+                json.WriteNumber("period_seconds", stream.Engine.Manifest.PeriodSeconds);
+                json.WriteEndObject();
+            }
+
+            json.WriteEndObject();
+            json.WriteEndObject();
+        }
+
+        return new MqttMessage
+        {
+            Topic = Topics.Info(device),
+            Payload = payload.ToArray(),
+            Class = MessageClass.Event,
+            Retain = true,
+            ContentType = "application/json",
+        };
+    }
+}

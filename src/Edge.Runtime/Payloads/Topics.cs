@@ -1,0 +1,28 @@
+using Edge.Streams;
+using Edge.Streams.Forecasting;
+
+namespace Edge.Runtime.Payloads;
+
+/// <summary>The topics of docs/mqtt.md.</summary>
+internal static class Topics
+{
+    internal static string Status(string device) => $"edge/{device}/status";
+
+    internal static string Info(string device) => $"edge/{device}/info";
+
+    internal static string Reading(string device, string stream) => $"edge/{device}/{stream}/reading";
+
+    internal static string Forecast(string device, string stream) => $"edge/{device}/{stream}/forecast";
+
+    internal static string Anomaly(string device, string stream) => $"edge/{device}/{stream}/anomaly";
+
+    internal static string AnomalyState(string device, string stream) => $"edge/{device}/{stream}/anomaly/state";
+
+    internal static string Model(string device, string stream) => $"edge/{device}/{stream}/model";
+
+    internal static string Command(string device, string name) => $"edge/{device}/command/{name}";
+
+    internal static string CommandResponse(string device, string name) => $"edge/{device}/command/{name}/response";
+
+    internal static string Health(string device, string stream) => $"edge/{device}/{stream}/health";
+}

@@ -1,0 +1,87 @@
+using System.Globalization;
+
+namespace Edge.Sensors;
+
+/// <summary>Devices that the kernel shows as folders of small text files, found by what they call themselves: the numbers in their folders' names change from boot to boot.</summary>
+internal static class KernelFiles
+{
+    private const int TextMax = 256;
+
+    /// <summary>The folder of a device.</summary>
+    /// <param name="root">Folder of all devices of its class.</param>
+    /// <param name="name">What its <c>name</c> file says.</param>
+    /// <param name="at">Name of the node it sits on, or null.</param>
+    /// <exception cref="IOException">There is none, or more than one.</exception>
+    internal static string Find(string root, string name, string? at)
+    {
+        List<string> found = All(root).Where(device => device.Name == name).Select(device => device.Folder).ToList();
+        List<string> here = at is null ? found : found.Where(folder => Node(folder) == at).ToList();
+        return here.Count switch
+        {
+            1 => here[0],
+            0 when found.Count > 0 => throw new IOException($"'{name}' is at {Nodes(found)}, not at {at}"),
+            0 => throw new IOException($"{root} has no '{name}', only {Names(root)}"),
+            _ => throw new IOException($"{root} has {here.Count} of that name; say which with 'at', one of {Nodes(here)}"),
+        };
+    }
+
+    /// <summary>Every device of a class, by name.</summary>
+    internal static IReadOnlyList<(string Name, string Folder)> All(string root)
+    {
+        if (!Directory.Exists(root))
+        {
+            return [];
+        }
+
+        return Directory.EnumerateFileSystemEntries(root)
+            .Order(StringComparer.Ordinal)
+            .Select(folder => (Name: TryText(Path.Combine(folder, "name")) ?? "", Folder: folder))
+            .Where(device => device.Name.Length > 0)
+            .ToList();
+    }
+
+    /// <summary>Name of what a device sits on: 1-0076 for address 0x76 of I2C bus 1.</summary>
+    internal static string Node(string folder)
+    {
+        // Both /sys/bus/iio/devices and /sys/class/hwmon are links into the tree of real devices.
+        string real = new DirectoryInfo(folder).ResolveLinkTarget(returnFinalTarget: true)?.FullName ?? folder;
+        DirectoryInfo? parent = Directory.GetParent(real);
+        return (parent?.Name == "hwmon" ? parent.Parent?.Name : parent?.Name) ?? "";
+    }
+
+    /// <exception cref="IOException">The file cannot be read, or is no number.</exception>
+    internal static double Number(string path)
+    {
+        string text = Text(path);
+        return double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double value)
+            ? value
+            : throw new IOException($"{path} says '{text}', which is no number");
+    }
+
+    internal static string? TryText(string path)
+    {
+        try
+        {
+            return Text(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+    }
+
+    private static string Text(string path)
+    {
+        using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite, bufferSize: 0);
+        Span<byte> text = stackalloc byte[TextMax];
+        return System.Text.Encoding.UTF8.GetString(text[..file.Read(text)]).Trim();
+    }
+
+    private static string Names(string root)
+    {
+        string names = string.Join(", ", All(root).Select(device => $"'{device.Name}'"));
+        return names.Length > 0 ? names : "nothing";
+    }
+
+    private static string Nodes(IEnumerable<string> folders) => string.Join(", ", folders.Select(Node));
+}

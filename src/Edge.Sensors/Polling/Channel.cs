@@ -1,0 +1,122 @@
+using Edge.Streams;
+
+namespace Edge.Sensors.Polling;
+
+/// <summary>
+/// One channel between its source and the rows: takes samples as they come, from any thread, and gives one value a tick with
+/// what it is worth.
+/// </summary>
+internal sealed class Channel
+{
+    private readonly ChannelOptions _config;
+    private readonly TimeSpan? _ageMax;
+    private readonly string _silence;
+    private readonly TimeProvider _clock;
+    private readonly (double Min, double Max) _range;
+    private readonly Lock _gate = new();
+    private double _value;
+    private int _samples;
+    private Quality _worst;
+    private string? _fault;
+    private double _current = double.NaN;
+    private long _currentAt;
+    private int _same;
+
+    /// <param name="config">Scale, offset, limits, aggregate.</param>
+    /// <param name="range">What the source can measure, before scale and offset.</param>
+    /// <param name="ageMax">How long a value that arrived by itself counts as current; null where the source is asked on every tick.</param>
+    /// <param name="clock">Monotonic time.</param>
+    internal Channel(ChannelOptions config, (double Min, double Max) range, TimeSpan? ageMax, TimeProvider clock)
+    {
+        _config = config;
+        _range = range;
+        _ageMax = ageMax;
+        _clock = clock;
+        _silence = $"nothing came from {config.Device}";
+    }
+
+    /// <summary>Takes a sample.</summary>
+    /// <param name="raw">As the source gave it; NaN if it is not valid.</param>
+    /// <param name="at">When, as a timestamp of the clock.</param>
+    internal void Add(double raw, long at)
+    {
+        double value = (raw * _config.Scale) + _config.Offset;
+        lock (_gate)
+        {
+            if (!double.IsFinite(value))
+            {
+                Reject(Quality.Invalid, "not a valid number came");
+                return;
+            }
+
+            if (raw < _range.Min || raw > _range.Max || value < _config.Min || value > _config.Max)
+            {
+                Reject(Quality.OutOfRange, "a value outside the possible range came");
+                return;
+            }
+
+            _value = (_samples, _config.Aggregate) switch
+            {
+                (0, _) or (_, Aggregate.Last) => value,
+                (_, Aggregate.Min) => Math.Min(_value, value),
+                (_, Aggregate.Max) => Math.Max(_value, value),
+                _ => _value + value,
+            };
+            _samples++;
+            _currentAt = at;
+        }
+    }
+
+    /// <summary>Notes that the source has nothing to give, and why.</summary>
+    internal void Fail(string fault)
+    {
+        lock (_gate)
+        {
+            Reject(Quality.Missing, fault);
+        }
+    }
+
+    /// <summary>Gives the value for a tick and begins the next.</summary>
+    internal void Take(Reading into, int column)
+    {
+        lock (_gate)
+        {
+            bool isFresh = _samples > 0;
+            if (isFresh)
+            {
+                double value = _config.Aggregate == Aggregate.Mean ? _value / _samples : _value;
+                _same = value.Equals(_current) ? _same + 1 : 0;
+                _current = value;
+            }
+
+            if (isFresh || (_ageMax is { } ageMax && _clock.GetElapsedTime(_currentAt) <= ageMax && !double.IsNaN(_current)))
+            {
+                bool isStuck = _config.StuckTicks > 0 && _same >= _config.StuckTicks;
+                into.Values[column] = _current;
+                into.Quality[column] = isStuck ? Quality.Stuck : Quality.Good;
+                into.Faults[column] = isStuck ? "it gives the very same value again and again" : null;
+            }
+            else
+            {
+                into.Values[column] = 0;
+                into.Quality[column] = _worst is Quality.Good ? Quality.Missing : _worst;
+                into.Faults[column] = _fault ?? _silence;
+            }
+
+            if (isFresh || _worst is not Quality.Missing)
+            {
+                // A device that failed and is not tried again yet is still the reason.
+                _worst = Quality.Good;
+                _fault = null;
+            }
+
+            _samples = 0;
+        }
+    }
+
+    private void Reject(Quality quality, string fault)
+    {
+        _worst = quality;
+        _fault = fault;
+    }
+}

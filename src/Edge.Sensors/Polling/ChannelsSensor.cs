@@ -1,0 +1,195 @@
+using Edge.Sensors.Timing;
+using Edge.Streams;
+
+namespace Edge.Sensors.Polling;
+
+/// <summary>
+/// Live channels as rows: at every tick the devices are asked, each bus on its own thread, and the row closes when those that
+/// usually answer have answered, or after half a period. What came by itself since the last tick is taken along. A device that fails or hangs costs its own channels only.
+/// </summary>
+internal sealed class ChannelsSensor : ISensor
+{
+    private static readonly TimeSpan AnswerWaitMax = TimeSpan.FromSeconds(2);
+
+    // Ticks count from one.
+    private const long NoTick = 0;
+
+    // Less than this is a clock being slewed or a busy machine, not one being set.
+    private static readonly TimeSpan JumpMin = TimeSpan.FromSeconds(1);
+    private const double JumpMinShare = 0.001;
+
+    // Suspended time is the difference of two clocks that are read one after the other.
+    private static readonly TimeSpan SleepMin = TimeSpan.FromMilliseconds(100);
+
+    private readonly Channel[] _channels;
+    private readonly Ticker _ticker;
+    private readonly TimeSpan _period;
+    private readonly TimeProvider _clock;
+    private readonly SystemClock _system;
+    private readonly List<DevicePoller> _onTick = [];
+    private readonly List<(DevicePoller Device, ITimer Timer)> _onTimer = [];
+    private readonly List<IDisposable> _feeds = [];
+    private readonly Lock _gate = new();
+    private TaskCompletionSource _allAnswered = new();
+    private int _unanswered;
+    private long _tick;
+    private long _lastTimestamp;
+    private DateTime _lastTime;
+    private TimeSpan _suspended;
+    private RestartGap _gap;
+
+    internal ChannelsSensor(Channel[] channels, Ticker ticker, TimeSpan period, TimeProvider clock, SystemClock system)
+    {
+        _channels = channels;
+        _ticker = ticker;
+        _period = period;
+        _clock = clock;
+        _system = system;
+        _suspended = system.Suspended();
+    }
+
+    public SourceKind Kind => _ticker.HasPeriod ? SourceKind.Live : SourceKind.Triggered;
+
+    /// <summary>Adds a device that is read on every tick, or by itself every so often.</summary>
+    internal void Add(PolledDevice device, Channel[] channels, TimeSpan? every, BusThread bus)
+    {
+        var poller = new DevicePoller(device, channels, bus, _clock, Answered);
+        if (every is not { } interval)
+        {
+            _onTick.Add(poller);
+            return;
+        }
+
+        ITimer timer = _clock.CreateTimer(_ => PollAlone(poller), null, interval, interval);
+        _onTimer.Add((poller, timer));
+    }
+
+    /// <summary>Adds something that fills channels by itself and is to be let go with this.</summary>
+    internal void Add(IDisposable feed) => _feeds.Add(feed);
+
+    /// <summary>The world does not give its readings twice: what it lost is noted.</summary>
+    public void Resume(long rows, DateTime lastTime) => _gap.Note(lastTime);
+
+    public async ValueTask<bool> ReadAsync(Reading into, CancellationToken cancel)
+    {
+        long lost = await _ticker.NextAsync(cancel).ConfigureAwait(false);
+        Stamp(into, lost);
+
+        // From here on the tick is taken: its devices answer, or are late, within two seconds.
+        await AskAsync().ConfigureAwait(false);
+        for (int i = 0; i < _channels.Length; i++)
+        {
+            _channels[i].Take(into, i);
+        }
+
+        return true;
+    }
+
+    public void Dispose()
+    {
+        _feeds.ForEach(feed => feed.Dispose());
+        _onTimer.ForEach(timed =>
+        {
+            timed.Timer.Dispose();
+            timed.Device.Dispose();
+        });
+        _onTick.ForEach(device => device.Dispose());
+        _ticker.Dispose();
+    }
+
+    // Wall time only stamps rows. Where it went otherwise than monotonic time, it was set, or the machine slept.
+    private void Stamp(Reading into, long lost)
+    {
+        long timestamp = _clock.GetTimestamp();
+        DateTime time = _clock.GetUtcNow().UtcDateTime;
+        into.Time = time;
+        into.ClockIsUnset = !_system.IsSet();
+        into.ClockJump = TimeSpan.Zero;
+        into.SkippedTicks = lost;
+        if (_lastTime != default)
+        {
+            TimeSpan slept = _system.Suspended() - _suspended;
+            slept = slept < SleepMin ? TimeSpan.Zero : slept;
+            _suspended += slept;
+            into.SkippedTicks += (long)Math.Round(slept / _period);
+            TimeSpan elapsed = _clock.GetElapsedTime(_lastTimestamp, timestamp) + slept;
+            TimeSpan jump = time - _lastTime - elapsed;
+            TimeSpan jumpMin = JumpMin > elapsed * JumpMinShare ? JumpMin : elapsed * JumpMinShare;
+            into.ClockJump = jump.Duration() >= jumpMin ? jump : TimeSpan.Zero;
+        }
+
+        into.SkippedTicks = _gap.Take(time, _period) ?? into.SkippedTicks;
+        _lastTimestamp = timestamp;
+        _lastTime = time;
+    }
+
+    private async ValueTask AskAsync()
+    {
+        Task answered = BeginTick();
+        _onTick.ForEach(Ask);
+        if (_tick == 1)
+        {
+            // The first row has something to show of what is read at a pace of its own, too.
+            _onTimer.ForEach(timed => Ask(timed.Device));
+        }
+
+        if (!answered.IsCompleted)
+        {
+            try
+            {
+                TimeSpan wait = _period / 2 < AnswerWaitMax ? _period / 2 : AnswerWaitMax;
+                await answered.WaitAsync(wait, _clock).ConfigureAwait(false);
+            }
+            catch (TimeoutException)
+            {
+                // Who has not answered by now is late: its value goes into the next row.
+            }
+        }
+
+        foreach (DevicePoller device in _onTick)
+        {
+            device.CheckHang();
+        }
+    }
+
+    private void Ask(DevicePoller device)
+    {
+        if (!device.TryStart(_tick))
+        {
+            Answered(_tick);
+        }
+    }
+
+    private Task BeginTick()
+    {
+        lock (_gate)
+        {
+            _tick++;
+            _unanswered = _onTick.Count + (_tick == 1 ? _onTimer.Count : 0);
+            _allAnswered = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            if (_unanswered == 0)
+            {
+                _allAnswered.SetResult();
+            }
+
+            return _allAnswered.Task;
+        }
+    }
+
+    private void Answered(long tick)
+    {
+        lock (_gate)
+        {
+            if (tick == _tick && --_unanswered == 0)
+            {
+                _allAnswered.TrySetResult();
+            }
+        }
+    }
+
+    private static void PollAlone(DevicePoller poller)
+    {
+        poller.CheckHang();
+        poller.TryStart(NoTick);
+    }
+}

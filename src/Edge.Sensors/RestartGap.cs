@@ -1,0 +1,23 @@
+namespace Edge.Sensors;
+
+/// <summary>The ticks of a live source that passed while the process was not there.</summary>
+internal struct RestartGap
+{
+    private DateTime _lastTime;
+
+    /// <summary>Notes the time of the last row before the restart.</summary>
+    internal void Note(DateTime lastTime) => _lastTime = lastTime;
+
+    /// <summary>Ticks between that row and the first one after it, once; null where there is none to tell.</summary>
+    internal long? Take(DateTime firstTime, TimeSpan period)
+    {
+        if (_lastTime == default)
+        {
+            return null;
+        }
+
+        long ticks = Math.Max(0, (long)Math.Round((firstTime - _lastTime) / period) - 1);
+        _lastTime = default;
+        return ticks;
+    }
+}

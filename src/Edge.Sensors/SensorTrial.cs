@@ -1,0 +1,62 @@
+using Edge.Inference;
+using Edge.Sensors.I2c;
+using Edge.Sensors.Polling;
+
+namespace Edge.Sensors;
+
+/// <summary>One reading of a device, here and now, for whoever wants to know whether it works.</summary>
+/// <param name="Values">One for each read, scaled as configured; NaN for one that is not valid; empty if there is a fault.</param>
+/// <param name="Fault">Why there are none, as a sentence, or null.</param>
+internal sealed record SensorTrial(double[] Values, string? Fault)
+{
+    /// <summary>Reads the device of some channels once, within its time limit.</summary>
+    internal static SensorTrial Read(DeviceOptions config, IReadOnlyList<ChannelOptions> channels, Devices devices)
+    {
+        if (config is I2cDeviceOptions i2c && devices.I2cProblem(i2c.Bus) is { } problem)
+        {
+            return new SensorTrial([], problem);
+        }
+
+        try
+        {
+            PolledDevice device = devices.Open(config, [.. channels.Select(channel => channel.Read)]);
+            var reading = Task.Factory.StartNew(() => ReadOnce(device, channels.Count), TaskCreationOptions.LongRunning);
+            if (!reading.Wait(device.Timeout * 2))
+            {
+                return new SensorTrial([], $"{device.Name} does not answer.");
+            }
+
+            double[] values = reading.Result;
+            return new SensorTrial([.. values.Select((value, i) => (value * channels[i].Scale) + channels[i].Offset)], values.Length == 0 ? $"{device.Name} has no measurement yet." : null);
+        }
+        catch (InputException e)
+        {
+            return new SensorTrial([], e.Message);
+        }
+        catch (AggregateException e)
+        {
+            return new SensorTrial([], $"{config} does not answer: {e.InnerException!.Message.TrimEnd('.')}.");
+        }
+    }
+
+    private static double[] ReadOnce(PolledDevice device, int count)
+    {
+        var values = new double[count];
+        try
+        {
+            device.Open();
+            return device.Read(values) ? values : [];
+        }
+        finally
+        {
+            try
+            {
+                device.Close();
+            }
+            catch (Exception)
+            {
+                // A device that is gone cannot say goodbye; what went wrong before matters more.
+            }
+        }
+    }
+}

@@ -1,0 +1,290 @@
+using Edge.Inference.Models;
+
+namespace Edge.Streams.Detection;
+
+/// <summary>
+/// Joins what the model is surprised by, fast and slow, with what the levels and the sensors themselves say. Each is held against a
+/// threshold of its own, extrapolated to the asked rate of false alarms; the largest ratio is the score, and 1 is where it
+/// becomes abnormal. Long enough above opens an anomaly, long enough well below closes it. docs/detection.md.
+/// </summary>
+internal sealed partial class AnomalyDetector
+{
+    // An anomaly closes below this score: hysteresis.
+    private const double CloseScore = 0.7;
+    private const int UpdateTicks = 60;
+
+    // Before this nothing is abnormal: the model's state and the sizes of its residuals have yet to settle.
+    private const int FirstTicks = 60;
+    private const long AdaptTicksMin = 1000;
+    private const int Statistics = 4;
+    private const double SecondsAWeek = 7 * 86400.0;
+
+    // In deviations of a normal distribution: whatever a short warm-up has seen, no threshold is lower. Levels and means are close to
+    // normal (once in 10,000, once in 300,000); single residuals of real plants are far from it.
+    private const double LevelQuantile = 3.719;
+    private const double SlowQuantile = 4.5;
+    private const double FastQuantile = 9;
+
+    // Independent values behind the fast value, per channel.
+    private const int FastDegrees = 3;
+
+    // Levels and means are nearly the same from tick to tick: their tail is that of one tick in so many.
+    private const int SlowEveryTicks = 10;
+    private const int SlowWarmUp = 60;
+    private const double SlowAllowance = 5;
+
+    private readonly ModelManifest _manifest;
+    private readonly int[] _outputs;
+    private readonly int[] _watchedAt;
+    private readonly ResidualStatistic _residual;
+    private readonly RelationStatistic _relation;
+    private readonly LevelStatistic _level;
+    private readonly SensorWatch _sensors;
+    private readonly TailThreshold _fastThreshold;
+    private readonly TailThreshold _slowThreshold;
+    private readonly TailThreshold _relationThreshold;
+    private readonly TailThreshold _levelThreshold;
+    private readonly double _fastMin;
+    private readonly double _slowMin;
+    private readonly double _levelMin;
+    private readonly int _minDurationTicks;
+    private readonly long _adaptTicks;
+    private readonly long _coolDownTicks;
+    private readonly TimeSpan _period;
+    private int _above;
+    private int _below;
+    private long _silence;
+    private long _observed;
+    private long _openTicks;
+    private long _coolDown;
+    private long _ticks;
+
+    internal AnomalyDetector(ModelManifest manifest, AnomalyOptions config, TimeSpan period)
+    {
+        _manifest = manifest;
+
+        // Of each column, the output with the nearest horizon.
+        _outputs = Enumerable.Range(0, manifest.Outputs.Count)
+            .GroupBy(k => manifest.Outputs[k].Column)
+            .Select(group => group.MinBy(k => manifest.Outputs[k].TicksAhead))
+            .ToArray();
+        _watchedAt = [.. Enumerable.Range(0, manifest.Columns.Count).Select(column => Array.FindIndex(_outputs, k => manifest.Outputs[k].Column == column))];
+        _minDurationTicks = config.MinDurationTicks;
+        _adaptTicks = config.Adapt is { } adapt ? Math.Max(1, (long)(adapt / period)) : Math.Max(AdaptTicksMin, (long)(TimeSpan.FromDays(1) / period));
+        _coolDownTicks = (long)(config.CoolDown / period);
+        _residual = new ResidualStatistic(manifest, _outputs);
+        _relation = new RelationStatistic(_outputs.Length);
+        _level = new LevelStatistic(manifest, _adaptTicks);
+        _sensors = new SensorWatch(manifest.Columns.Count);
+
+        // Four statistics share the false alarms asked for.
+        _period = period;
+        double probability = Probability(config.FalseAlarmsAWeek);
+        _fastThreshold = new TailThreshold(probability, LevelStatistic.WarmUpTicks, 1.5);
+        _slowThreshold = new TailThreshold(probability * SlowEveryTicks, SlowWarmUp, 2, SlowAllowance);
+        _relationThreshold = new TailThreshold(probability * SlowEveryTicks, SlowWarmUp, 2, SlowAllowance);
+        _levelThreshold = new TailThreshold(probability * SlowEveryTicks, SlowWarmUp, 1.5);
+        _fastMin = RootMeanSquareBound(FastDegrees * _outputs.Length, FastQuantile);
+        _slowMin = RootMeanSquareBound(_outputs.Length, SlowQuantile);
+        _levelMin = RootMeanSquareBound(manifest.Columns.Count, LevelQuantile);
+    }
+
+    /// <summary>Outputs whose residuals are watched, one a column.</summary>
+    internal ReadOnlySpan<int> Outputs => _outputs;
+
+    /// <summary>How abnormal this tick is: from 1 on it is.</summary>
+    internal double Score { get; private set; }
+
+    internal bool IsOpen { get; private set; }
+
+    /// <summary>Largest score since the anomaly opened.</summary>
+    internal double PeakScore { get; private set; }
+
+    /// <summary>What the score is from.</summary>
+    internal AnomalyCause Cause { get; private set; }
+
+    internal SensorWatch Sensors => _sensors;
+
+    /// <summary>The usual level of a column, in its unit.</summary>
+    internal double Usual(int column) => _level.Usual(column);
+
+    /// <summary>Puts up with so many false alarms a week from now on.</summary>
+    internal void SetSensitivity(double falseAlarmsAWeek)
+    {
+        double probability = Probability(falseAlarmsAWeek);
+        _fastThreshold.SetProbability(probability);
+        _slowThreshold.SetProbability(probability * SlowEveryTicks);
+        _relationThreshold.SetProbability(probability * SlowEveryTicks);
+        _levelThreshold.SetProbability(probability * SlowEveryTicks);
+    }
+
+    /// <summary>Closes what is open at the next tick, and opens nothing for so long.</summary>
+    internal void Silence(TimeSpan time) => _silence = Math.Max(1, (long)(time / _period));
+
+    /// <summary>Share of a column in the score, 0..1.</summary>
+    internal double Share(int column)
+    {
+        double sum = 0;
+        for (int i = 0; i < _manifest.Columns.Count; i++)
+        {
+            sum += Part(i);
+        }
+
+        return sum > 0 ? Part(column) / sum : 0;
+    }
+
+    /// <summary>Takes one tick.</summary>
+    /// <param name="errors">Residuals by output, in standard deviations of their columns, NaN where there is none.</param>
+    /// <param name="reading">The row, held values filled in.</param>
+    /// <param name="isUsable">Whether every channel has a value, measured or held.</param>
+    internal AnomalyChange Observe(ReadOnlySpan<float> errors, Reading reading, bool isUsable)
+    {
+        bool isCalm = !IsOpen;
+        _sensors.Observe(reading);
+        bool isMeasured = _residual.Observe(errors, isCalm);
+        if (_observed++ % SlowEveryTicks == 0 && _relation.IsWatching)
+        {
+            _relation.Observe(_residual, isCalm && _above == 0 && _ticks > LevelStatistic.WarmUpTicks);
+        }
+
+        bool wasWarm = _level.IsWarm;
+        if (isUsable)
+        {
+            _level.Observe(reading.Values, isCalm);
+        }
+
+        Judge();
+        AnomalyChange change = Decide();
+        if (!IsOpen && _above == 0)
+        {
+            Learn(isMeasured, wasWarm && isUsable);
+        }
+
+        return change;
+    }
+
+    // A tick's, of one of the four statistics.
+    private double Probability(double falseAlarmsAWeek) => Math.Min(falseAlarmsAWeek * _period.TotalSeconds / SecondsAWeek / Statistics, 0.005);
+
+    private void Judge()
+    {
+        Score = 0;
+        Weigh(AnomalyCause.Level, _level.Value / _levelThreshold.AtLeast(_levelMin));
+        if (_ticks >= FirstTicks)
+        {
+            Weigh(AnomalyCause.Surprise, _residual.Fast / _fastThreshold.AtLeast(_fastMin));
+        }
+
+        // Where a residual usually lies, and how far its mean wanders from there, takes longer to learn.
+        if (_slowThreshold.IsWarm)
+        {
+            Weigh(AnomalyCause.Pull, _residual.Slow / _slowThreshold.AtLeast(_slowMin));
+        }
+
+        if (_relationThreshold.IsWarm)
+        {
+            Weigh(AnomalyCause.Relation, _relation.Value / _relationThreshold.AtLeast(_slowMin));
+        }
+
+        Weigh(AnomalyCause.Sensor, _sensors.Value);
+    }
+
+    // Of the root mean square of so many standard normal values, by Wilson and Hilferty's cube root (1931).
+    private static double RootMeanSquareBound(int degrees, double quantile)
+    {
+        double spread = 2.0 / (9 * degrees);
+        double root = 1 - spread + (quantile * Math.Sqrt(spread));
+        return Math.Sqrt(root * root * root);
+    }
+
+    private void Weigh(AnomalyCause cause, double score)
+    {
+        if (score > Score)
+        {
+            Score = score;
+            Cause = cause;
+        }
+    }
+
+    private AnomalyChange Decide()
+    {
+        // A score of three is as good as three ticks of one.
+        if (_silence > 0)
+        {
+            bool wasOpen = IsOpen;
+            (IsOpen, _above, _below, _coolDown, _silence) = (false, 0, 0, _silence, 0);
+            return wasOpen ? AnomalyChange.Silenced : AnomalyChange.None;
+        }
+
+        _above = Score >= 1 ? _above + (int)Math.Min(Score, _minDurationTicks) : 0;
+        _below = Score < CloseScore ? _below + 1 : 0;
+        if (!IsOpen)
+        {
+            _coolDown = Math.Max(0, _coolDown - 1);
+            if (_above < _minDurationTicks || _coolDown > 0)
+            {
+                return AnomalyChange.None;
+            }
+
+            IsOpen = true;
+            PeakScore = Score;
+            _openTicks = 0;
+            _below = 0;
+            return AnomalyChange.Opened;
+        }
+
+        _openTicks++;
+        PeakScore = Math.Max(PeakScore, Score);
+        bool isAccepted = _openTicks >= _adaptTicks;
+        if (_below >= _minDurationTicks || isAccepted)
+        {
+            IsOpen = false;
+            _above = 0;
+            _coolDown = _coolDownTicks;
+            if (isAccepted)
+            {
+                _level.Accept();
+            }
+
+            return isAccepted ? AnomalyChange.Accepted : AnomalyChange.Closed;
+        }
+
+        return _openTicks % UpdateTicks == 0 ? AnomalyChange.Updated : AnomalyChange.None;
+    }
+
+    // Only from calm ticks, and not from those on their way to an alarm.
+    private void Learn(bool isMeasured, bool isWarm)
+    {
+        _ticks++;
+        if (isMeasured && _ticks > FirstTicks)
+        {
+            _fastThreshold.Learn(_residual.Fast);
+        }
+
+        if (_ticks % SlowEveryTicks == 0)
+        {
+            if (isMeasured && _ticks > LevelStatistic.WarmUpTicks)
+            {
+                _slowThreshold.Learn(_residual.Slow);
+                if (_relation.IsWatching)
+                {
+                    _relationThreshold.Learn(_relation.Value);
+                }
+            }
+
+            if (isWarm)
+            {
+                _levelThreshold.Learn(_level.Value);
+            }
+        }
+    }
+
+    private double Part(int column) => Cause switch
+    {
+        AnomalyCause.Level => _level.Part(column),
+        AnomalyCause.Sensor => _sensors.Part(column) >= 1 ? _sensors.Part(column) : 0,
+        AnomalyCause.Relation => _watchedAt[column] < 0 ? 0 : _relation.Part(_watchedAt[column]),
+        AnomalyCause.Pull => _watchedAt[column] < 0 ? 0 : _residual.SlowPart(_watchedAt[column]),
+        _ => _watchedAt[column] < 0 ? 0 : _residual.FastPart(_watchedAt[column]),
+    };
+}

@@ -1,0 +1,117 @@
+using System.Globalization;
+using Edge.Inference.Models;
+using Edge.Streams.Forecasting;
+
+namespace Edge.Streams.Detection;
+
+/// <summary>Turns what the detector decides into events with an id, a start, a reason and one sentence.</summary>
+internal sealed class AnomalyReporter(string stream, ModelManifest manifest, AnomalyDetector detector)
+{
+    private const double CriticalScore = 3;
+
+    // An anomaly began when the score last rose past this.
+    private const double OnsetScore = 0.7;
+
+    // Shares below this do not help anyone find the cause.
+    private const double ShareMin = 0.05;
+
+    private readonly double[] _expected = new double[manifest.Columns.Count];
+    private long _openedAt;
+    private DateTime _onset;
+    private DateTime _started;
+    private AnomalyCause _cause;
+
+    internal long Opened { get; private set; }
+
+    internal void Archive(StreamSnapshot snapshot)
+    {
+        Opened = snapshot.Field(Opened);
+        _openedAt = snapshot.Field(_openedAt);
+        _onset = snapshot.Field(_onset);
+        _started = snapshot.Field(_started);
+        _cause = (AnomalyCause)snapshot.Field((byte)_cause);
+        snapshot.Fields<double>(_expected);
+    }
+
+    /// <summary>Notes what is expected next, before the model steps on.</summary>
+    internal void Expect(Forecaster forecaster)
+    {
+        foreach (int output in detector.Outputs)
+        {
+            _expected[manifest.Outputs[output].Column] = forecaster.Value(output);
+        }
+    }
+
+    /// <summary>The event of this tick, or null.</summary>
+    internal AnomalyEvent? Report(long seq, Reading reading, AnomalyChange change)
+    {
+        bool isRaised = detector.Score >= OnsetScore;
+        _onset = !isRaised ? default : _onset == default ? reading.Time : _onset;
+        if (change == AnomalyChange.None)
+        {
+            return null;
+        }
+
+        if (change == AnomalyChange.Opened)
+        {
+            Opened++;
+            _openedAt = seq;
+            _started = _onset;
+            _cause = detector.Cause;
+        }
+
+        bool isOver = change is AnomalyChange.Closed or AnomalyChange.Accepted or AnomalyChange.Silenced;
+        AnomalyChannel[] channels = Channels(reading);
+        double score = isOver ? detector.PeakScore : detector.Score;
+        return new AnomalyEvent(
+            $"{stream}-{_openedAt}", change, isOver ? _cause : detector.Cause, _started, score, score >= CriticalScore ? "critical" : "warning", Sentence(reading, change, channels), channels);
+    }
+
+    private AnomalyChannel[] Channels(Reading reading)
+    {
+        var channels = new List<AnomalyChannel>();
+        for (int column = 0; column < manifest.Columns.Count; column++)
+        {
+            double actual = reading.Quality[column].IsMeasured() ? reading.Values[column] : double.NaN;
+            double expected = detector.Cause == AnomalyCause.Level ? detector.Usual(column) : _expected[column];
+            channels.Add(new AnomalyChannel(column, actual, expected, detector.Share(column)));
+        }
+
+        channels.Sort((a, b) => b.Share.CompareTo(a.Share));
+        return [.. channels.Where((channel, at) => at == 0 || channel.Share >= ShareMin)];
+    }
+
+    private string Sentence(Reading reading, AnomalyChange change, AnomalyChannel[] channels)
+    {
+        double seconds = (reading.Time - _started).TotalSeconds;
+        if (change == AnomalyChange.Closed)
+        {
+            return string.Create(CultureInfo.InvariantCulture, $"Back to normal after {seconds:0.#} s.");
+        }
+
+        if (change == AnomalyChange.Silenced)
+        {
+            return string.Create(CultureInfo.InvariantCulture, $"Silenced on request after {seconds:0.#} s.");
+        }
+
+        if (change == AnomalyChange.Accepted)
+        {
+            return string.Create(CultureInfo.InvariantCulture, $"What began {seconds:0.#} s ago is taken for normal from now on.");
+        }
+
+        AnomalyChannel first = channels[0];
+        string name = manifest.Columns[first.Column];
+        string unit = manifest.Units[first.Column].Length > 0 ? " " + manifest.Units[first.Column] : "";
+        return detector.Cause switch
+        {
+            AnomalyCause.Sensor when detector.Sensors.IsStuck(first.Column) =>
+                string.Create(CultureInfo.InvariantCulture, $"{name} has been {first.Actual:G4}{unit} for {detector.Sensors.Ticks(first.Column)} readings: the sensor may be stuck."),
+            AnomalyCause.Sensor => string.Create(CultureInfo.InvariantCulture, $"{name} has given no value for {detector.Sensors.Ticks(first.Column)} ticks."),
+            AnomalyCause.Level => string.Create(CultureInfo.InvariantCulture, $"{name} is {first.Actual:G4}{unit}, it is usually about {first.Expected:G4}{unit}."),
+            AnomalyCause.Relation when channels.Length > 1 => string.Create(
+                CultureInfo.InvariantCulture, $"{name} and {manifest.Columns[channels[1].Column]} no longer go together: {name} is {first.Actual:G4}{unit}, {first.Expected:G4}{unit} was expected."),
+            AnomalyCause.Pull or AnomalyCause.Relation => string.Create(CultureInfo.InvariantCulture, $"{name} is {first.Actual:G4}{unit} and keeps pulling away from what is expected, now {first.Expected:G4}{unit}."),
+            _ => string.Create(CultureInfo.InvariantCulture, $"{name} is {first.Actual:G4}{unit}, {first.Expected:G4}{unit} was expected."),
+        };
+    }
+}

@@ -1,0 +1,112 @@
+using Edge.Inference.Models;
+using Edge.Streams.Engines;
+
+namespace Edge.Streams.Forecasting;
+
+/// <summary>How a new model did beside the one in use.</summary>
+/// <param name="Ticks">Ticks on which both were compared.</param>
+/// <param name="ErrorRatio">Root mean square error of the new one over that of the old one.</param>
+/// <param name="Noise">Two standard errors of that ratio, from how the squared errors differ from tick to tick.</param>
+public readonly record struct CanaryVerdict(long Ticks, double ErrorRatio, double Noise)
+{
+    // A state that began at zero is still a little off after the trial's first ticks: so much is nothing. And however noisy the trial was, a model that looks
+    // worse by more is not taken.
+    private const double MarginMin = 0.001;
+    private const double MarginMax = 0.05;
+
+    /// <summary>Whether the new model is no worse, as far as so many ticks can tell.</summary>
+    public bool IsNoWorse => ErrorRatio <= 1 + Math.Clamp(Noise, MarginMin, MarginMax);
+}
+
+/// <summary>A new model that steps along on the same readings, says nothing, and is compared with the one in use.</summary>
+public sealed class CanaryModel : IDisposable
+{
+    // The new model's state begins at zero: its first forecasts count for nothing.
+    private const int SettleTicksMax = 500;
+
+    private readonly ModelManifest _old;
+    private readonly long _ticksWanted;
+    private readonly double[] _scale;
+    private readonly long _settleTicks;
+    private long _seen;
+    private long _compared;
+    private double _newSquare;
+    private double _differenceSquare;
+    private double _oldSquare;
+
+    /// <param name="engine">The new model; this takes it over.</param>
+    /// <param name="old">The manifest of the one in use, of the same columns and outputs.</param>
+    /// <param name="config">Of the intervals and the season.</param>
+    /// <param name="period">Time from tick to tick.</param>
+    /// <param name="ticks">Ticks to compare, at least 1.</param>
+    internal CanaryModel(IInferenceEngine engine, ModelManifest old, ForecastOptions config, TimeSpan period, long ticks)
+    {
+        Engine = engine;
+        Forecaster = new Forecaster(engine, config.Interval, config.SeasonTicks(period));
+        _old = old;
+        _ticksWanted = ticks;
+        _settleTicks = Math.Min(SettleTicksMax, ticks);
+
+        // Errors are in deviations of each model's own columns.
+        _scale = [.. engine.Manifest.Outputs.Select(output => engine.Manifest.Std[output.Column] / old.Std[output.Column])];
+    }
+
+    /// <summary>The new model.</summary>
+    public IInferenceEngine Engine { get; }
+
+    internal Forecaster Forecaster { get; }
+
+    /// <summary>Null until enough was compared.</summary>
+    internal CanaryVerdict? Verdict { get; private set; }
+
+    /// <summary>Takes a tick's row, after the model in use has been held against it.</summary>
+    internal void Observe(long seq, Reading reading, ReadOnlySpan<float> oldErrors)
+    {
+        Forecaster.Observe(seq, reading);
+        if (++_seen <= _settleTicks || Verdict is not null)
+        {
+            return;
+        }
+
+        bool isCompared = false;
+        double difference = 0;
+        for (int k = 0; k < oldErrors.Length; k++)
+        {
+            double error = Forecaster.Errors[k] * _scale[k];
+            if (double.IsFinite(error) && float.IsFinite(oldErrors[k]))
+            {
+                double old = (double)oldErrors[k] * oldErrors[k];
+                _newSquare += error * error;
+                _oldSquare += old;
+                difference += (error * error) - old;
+                isCompared = true;
+            }
+        }
+
+        _differenceSquare += difference * difference;
+
+        if (isCompared && ++_compared >= _ticksWanted)
+        {
+            Verdict = Judge();
+        }
+    }
+
+    // The sum of n differences of variance v is off by about sqrt(n v); a ratio of roots by half of that over the old sum.
+    private CanaryVerdict Judge()
+    {
+        double mean = (_newSquare - _oldSquare) / _compared;
+        double variance = Math.Max(0, (_differenceSquare / _compared) - (mean * mean));
+        return _newSquare == _oldSquare ? new CanaryVerdict(_compared, 1, 0)
+            : _oldSquare > 0 ? new CanaryVerdict(_compared, Math.Sqrt(_newSquare / _oldSquare), Math.Sqrt(_compared * variance) / _oldSquare)
+            : new CanaryVerdict(_compared, double.PositiveInfinity, 0);
+    }
+
+    internal void Step(long seq, Reading reading) => Forecaster.Step(seq, reading);
+
+    /// <inheritdoc/>
+    public void Dispose() => Engine.Dispose();
+
+    /// <summary>Whether a model can stand in for another: the same columns in the same order and units, and the same outputs.</summary>
+    public static bool Fits(ModelManifest old, ModelManifest next) =>
+        next.Columns.SequenceEqual(old.Columns) && next.Units.SequenceEqual(old.Units) && next.Outputs.SequenceEqual(old.Outputs) && next.PeriodSeconds == old.PeriodSeconds && next.Name == old.Name;
+}

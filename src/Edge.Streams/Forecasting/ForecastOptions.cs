@@ -1,0 +1,42 @@
+using Edge.Inference;
+
+namespace Edge.Streams.Forecasting;
+
+/// <summary>Forecasts and their intervals.</summary>
+public sealed record ForecastOptions
+{
+    /// <summary>Least share of actual values that an interval can be asked to hold.</summary>
+    public const double IntervalMin = 0.5;
+
+    /// <summary>Largest share of actual values that an interval can be asked to hold.</summary>
+    public const double IntervalMax = 0.999;
+
+    /// <summary>Most ticks of a roll-out.</summary>
+    public const int HorizonMax = 1000;
+
+    /// <summary>Share of actual values that the interval is to hold, <see cref="IntervalMin"/>..<see cref="IntervalMax"/>.</summary>
+    public double Interval { get; init; } = 0.9;
+
+    /// <summary>Ticks for which a one-step model's forecasts are fed back, 1..<see cref="HorizonMax"/>; 1 for the model's own outputs.</summary>
+    public int Horizon { get; init; } = 1;
+
+    /// <summary>After how long things repeat; null for a day, where that is a sensible number of ticks, and zero for never.</summary>
+    public TimeSpan? Season { get; init; }
+
+    /// <summary>Ticks of a season; 0 for none.</summary>
+    /// <param name="period">Time from tick to tick.</param>
+    /// <exception cref="InputException">The season is too long or too short for this period.</exception>
+    public int SeasonTicks(TimeSpan period)
+    {
+        if (Season is not { } season)
+        {
+            return SeasonalBaseline.DefaultTicks(period);
+        }
+
+        double ticks = Math.Round(season / period);
+        return ticks is 0 or (>= 2 and <= SeasonalBaseline.TicksMax)
+            ? (int)ticks
+            : throw new InputException(
+                $"'forecast.season' is {ticks} ticks of {period.TotalSeconds} s; 2 to {SeasonalBaseline.TicksMax} can be kept. Choose a shorter one, or none.");
+    }
+}

@@ -1,0 +1,197 @@
+using Edge.Inference;
+using Edge.Inference.Models;
+using Edge.Streams.Engines;
+
+namespace Edge.Streams.Forecasting;
+
+/// <summary>
+/// Steps the model and keeps its promises: every output's forecast waits until its tick comes, is compared with what came,
+/// and its error sets the width of the interval from then on.
+/// </summary>
+internal sealed class Forecaster
+{
+    private const double SkillRate = 1.0 / 1000;
+
+    private readonly IInferenceEngine _engine;
+    private readonly ModelManifest _manifest;
+    private readonly float[] _x;
+    private readonly float[] _y;
+    private readonly float[][] _pending;
+    private readonly float[][] _unchanged;
+    private readonly long[][] _madeAt;
+    private readonly float[] _errors;
+    private readonly AdaptiveInterval[] _intervals;
+    private readonly SeasonalBaseline _season;
+    private readonly float[] _now;
+    private double _errorSquare;
+    private double _persistenceSquare;
+    private double _seasonErrorSquare;
+    private double _seasonSquare;
+    private long _seasonSeen;
+
+    /// <param name="engine">The model.</param>
+    /// <param name="coverage">Share of actual values that an interval is to hold.</param>
+    /// <param name="seasonTicks">Ticks of a season for the seasonal baseline; 0 for none.</param>
+    internal Forecaster(IInferenceEngine engine, double coverage, int seasonTicks = 0)
+    {
+        _engine = engine;
+        _manifest = engine.Manifest;
+        _x = new float[_manifest.Columns.Count];
+        _y = new float[_manifest.Outputs.Count];
+        _pending = _manifest.Outputs.Select(output => new float[output.TicksAhead]).ToArray();
+        _unchanged = _manifest.Outputs.Select(output => new float[output.TicksAhead]).ToArray();
+        _madeAt = _manifest.Outputs.Select(output => Enumerable.Repeat(long.MinValue, output.TicksAhead).ToArray()).ToArray();
+        _errors = new float[_y.Length];
+        _season = new SeasonalBaseline(_x.Length, seasonTicks);
+        _now = new float[_x.Length];
+        _intervals = Enumerable.Range(0, _y.Length).Select(k => new AdaptiveInterval(coverage, _manifest.OutputRmse?[k] ?? 1)).ToArray();
+    }
+
+    internal ModelManifest Manifest => _manifest;
+
+    /// <summary>Actual less forecast of each output for this tick, in standard deviations of its column; NaN where there is none to compare.</summary>
+    internal ReadOnlySpan<float> Errors => _errors;
+
+    /// <summary>
+    /// How much better than "nothing changes" the forecasts are: 1 less the ratio of the mean squares of both errors, over about the last
+    /// thousand ticks and all outputs. 1 is perfect, 0 no better; NaN before the first.
+    /// </summary>
+    internal double Skill => _persistenceSquare > 0 ? 1 - (_errorSquare / _persistenceSquare) : double.NaN;
+
+    /// <summary>The same against "as it was a season ago"; NaN without a season, or before the first has passed.</summary>
+    internal double SeasonalSkill => _seasonSquare > 0 ? 1 - (_seasonErrorSquare / _seasonSquare) : double.NaN;
+
+    /// <summary>Share of actual values that lay inside their interval, over all outputs; NaN before the first.</summary>
+    internal double Coverage
+    {
+        get
+        {
+            long seen = 0;
+            long inside = 0;
+            foreach (AdaptiveInterval interval in _intervals)
+            {
+                seen += interval.Seen;
+                inside += interval.Inside;
+            }
+
+            return seen == 0 ? double.NaN : (double)inside / seen;
+        }
+    }
+
+    /// <summary>Everything the next tick depends on, the model's state included.</summary>
+    /// <param name="snapshot">Where it is written to or read from.</param>
+    /// <param name="writtenBy">When reading, the engine whose state it holds, if that is another one of the same weights.</param>
+    /// <exception cref="ModelFormatException">When reading: the state is damaged or another model's.</exception>
+    internal void Archive(StreamSnapshot snapshot, IInferenceEngine? writtenBy = null)
+    {
+        _errorSquare = snapshot.Field(_errorSquare);
+        _persistenceSquare = snapshot.Field(_persistenceSquare);
+        _seasonErrorSquare = snapshot.Field(_seasonErrorSquare);
+        _seasonSquare = snapshot.Field(_seasonSquare);
+        _seasonSeen = snapshot.Field(_seasonSeen);
+        _season.Archive(snapshot);
+        byte[] state = snapshot.Bytes(_engine.SaveState);
+        if (snapshot.IsReading)
+        {
+            Restore(state, writtenBy);
+        }
+
+        snapshot.Fields<float>(_y);
+        for (int k = 0; k < _pending.Length; k++)
+        {
+            for (int slot = 0; slot < _pending[k].Length; slot++)
+            {
+                snapshot.Fields(_pending[k].AsSpan(slot, 1));
+                snapshot.Fields(_unchanged[k].AsSpan(slot, 1));
+                _madeAt[k][slot] = snapshot.Field(_madeAt[k][slot]);
+            }
+
+            _intervals[k].Archive(snapshot);
+        }
+    }
+
+    /// <summary>Compares what came on tick <paramref name="seq"/> with what was forecast for it.</summary>
+    internal void Observe(long seq, Reading reading)
+    {
+        for (int i = 0; i < _now.Length; i++)
+        {
+            _now[i] = reading.Quality[i].IsMeasured() ? _manifest.Normalise(i, reading.Values[i]) : float.NaN;
+        }
+
+        for (int k = 0; k < _errors.Length; k++)
+        {
+            (int column, int ahead, _) = _manifest.Outputs[k];
+            int slot = (int)(seq % ahead);
+            _errors[k] = float.NaN;
+            if (_madeAt[k][slot] == seq - ahead && !float.IsNaN(_now[column]))
+            {
+                _errors[k] = _now[column] - _pending[k][slot];
+                _intervals[k].Observe(Math.Abs(_errors[k]));
+                Compare(k, _now[column] - _unchanged[k][slot]);
+                CompareSeason(_errors[k], _now[column] - _season.Before(seq, column));
+            }
+        }
+
+        for (int i = 0; i < _now.Length; i++)
+        {
+            _season.Keep(seq, i, _now[i]);
+        }
+    }
+
+    /// <summary>Takes a usable row through the model.</summary>
+    internal void Step(long seq, Reading reading)
+    {
+        for (int i = 0; i < _x.Length; i++)
+        {
+            _x[i] = _manifest.Normalise(i, reading.Values[i]);
+        }
+
+        _engine.Step(_x, _y);
+        for (int k = 0; k < _y.Length; k++)
+        {
+            int slot = (int)(seq % _manifest.Outputs[k].TicksAhead);
+            _pending[k][slot] = _y[k];
+            _unchanged[k][slot] = _x[_manifest.Outputs[k].Column];
+            _madeAt[k][slot] = seq;
+        }
+    }
+
+    private void Restore(byte[] state, IInferenceEngine? writtenBy)
+    {
+        if (writtenBy is null)
+        {
+            _engine.RestoreState(state);
+            return;
+        }
+
+        writtenBy.RestoreState(state);
+        _engine.ImportState(writtenBy.ExportState());
+    }
+
+    // Both errors of an output, each tick counting as much as the others until there are a thousand.
+    private void Compare(int output, double persistence)
+    {
+        double rate = Math.Max(SkillRate, 1.0 / _intervals[output].Seen) / _errors.Length;
+        _errorSquare += rate * ((_errors[output] * _errors[output]) - _errorSquare);
+        _persistenceSquare += rate * ((persistence * persistence) - _persistenceSquare);
+    }
+
+    private void CompareSeason(double error, float seasonal)
+    {
+        if (!float.IsNaN(seasonal))
+        {
+            double rate = Math.Max(SkillRate / _errors.Length, 1.0 / ++_seasonSeen);
+            _seasonErrorSquare += rate * ((error * error) - _seasonErrorSquare);
+            _seasonSquare += rate * (((double)seasonal * seasonal) - _seasonSquare);
+        }
+    }
+
+    /// <summary>The newest forecast of an output, in its column's unit.</summary>
+    internal double Value(int output) => _manifest.Denormalise(_manifest.Outputs[output].Column, _y[output]);
+
+    /// <summary>Standard deviation of an output's column, in its unit.</summary>
+    internal double Deviation(int output) => _manifest.Std[_manifest.Outputs[output].Column];
+
+    /// <summary>Half the width of its interval, in its column's unit.</summary>
+    internal double HalfWidth(int output) => _intervals[output].HalfWidth * Deviation(output);
+}

@@ -1,0 +1,70 @@
+using Edge.Inference.Models;
+
+namespace Edge.Streams.Imputation;
+
+/// <summary>
+/// Decides what each channel is worth this tick. A channel without a usable value keeps its last good one for up to
+/// <paramref name="holdTicks"/> ticks; beyond that, or before its first value, the row cannot be used.
+/// </summary>
+internal sealed class LastValueImputer(ModelManifest manifest, int holdTicks)
+{
+    private readonly double[] _last = new double[manifest.Columns.Count];
+    private readonly int[] _age = [.. Enumerable.Repeat(int.MaxValue, manifest.Columns.Count)];
+    private readonly long[] _bad = new long[manifest.Columns.Count];
+
+    /// <summary>Ticks on which each channel had no usable value.</summary>
+    internal ReadOnlySpan<long> BadTicks => _bad;
+
+    internal void Archive(StreamSnapshot snapshot)
+    {
+        for (int i = 0; i < _last.Length; i++)
+        {
+            _last[i] = snapshot.Field(_last[i]);
+            _age[i] = snapshot.Field(_age[i]);
+            _bad[i] = snapshot.Field(_bad[i]);
+        }
+    }
+
+    /// <summary>Marks as invalid what is no finite number to the model.</summary>
+    internal void Reject(Reading reading)
+    {
+        for (int i = 0; i < _last.Length; i++)
+        {
+            if (reading.Quality[i].IsMeasured() && !float.IsFinite(manifest.Normalise(i, reading.Values[i])))
+            {
+                reading.Quality[i] = Quality.Invalid;
+            }
+        }
+    }
+
+    /// <summary>Fills in held values.</summary>
+    /// <returns>Whether every channel has a value, so that the model may step.</returns>
+    internal bool Fill(Reading reading)
+    {
+        bool usable = true;
+        for (int i = 0; i < _last.Length; i++)
+        {
+            if (reading.Quality[i].IsMeasured())
+            {
+                _last[i] = reading.Values[i];
+                _age[i] = 0;
+                continue;
+            }
+
+            _bad[i]++;
+            if (_age[i] < holdTicks)
+            {
+                _age[i]++;
+                reading.Values[i] = _last[i];
+                reading.Quality[i] = Quality.Held;
+            }
+            else
+            {
+                reading.Values[i] = 0;
+                usable = false;
+            }
+        }
+
+        return usable;
+    }
+}

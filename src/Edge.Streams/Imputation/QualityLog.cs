@@ -1,0 +1,85 @@
+using Edge.Inference.Models;
+using Microsoft.Extensions.Logging;
+
+namespace Edge.Streams.Imputation;
+
+/// <summary>
+/// Says in the log when a channel goes bad and when it is well again: once each, not every tick, and one line for all channels
+/// of one device. A channel that comes and goes must stay well for longer each time before anyone is told again.
+/// </summary>
+internal sealed class QualityLog(ModelManifest manifest, ILogger log)
+{
+    private const int CalmTicksMin = 3;
+    private const int CalmTicksMax = 384;
+
+    private readonly bool[] _isBad = new bool[manifest.Columns.Count];
+    private readonly int[] _calm = new int[manifest.Columns.Count];
+    private readonly int[] _calmNeeded = [.. Enumerable.Repeat(CalmTicksMin, manifest.Columns.Count)];
+    private readonly List<int> _news = [];
+
+    internal void Archive(StreamSnapshot snapshot)
+    {
+        for (int i = 0; i < _isBad.Length; i++)
+        {
+            _isBad[i] = snapshot.Field(_isBad[i]);
+            _calm[i] = snapshot.Field(_calm[i]);
+            _calmNeeded[i] = snapshot.Field(_calmNeeded[i]);
+        }
+    }
+
+    /// <summary>Looks at a tick, before held values are filled in.</summary>
+    /// <returns>Whether some channel went bad or got well.</returns>
+    internal bool Observe(string stream, long seq, Reading reading)
+    {
+        bool changed = false;
+        for (int i = 0; i < _isBad.Length; i++)
+        {
+            bool isGood = reading.Quality[i] == Quality.Good;
+            _calm[i] = isGood ? Math.Min(_calm[i] + 1, CalmTicksMax) : 0;
+            if (isGood)
+            {
+                changed |= CallWell(stream, seq, i);
+            }
+            else if (!_isBad[i])
+            {
+                _isBad[i] = true;
+                _news.Add(i);
+            }
+        }
+
+        if (_news.Count == 0)
+        {
+            return changed;
+        }
+
+        foreach (IGrouping<string, int> cause in _news.GroupBy(i => reading.Faults[i] ?? What(reading.Quality[i])))
+        {
+            string channels = string.Join(", ", cause.Select(i => $"'{manifest.Columns[i]}'"));
+            string then = reading.Quality[cause.First()] == Quality.Stuck ? "it is used" : "its last good value is held for a while, then the stream waits";
+            log.LogWarning("{Stream}: tick {Seq}: {Channels}: {Cause}; {Then}", stream, seq, channels, cause.Key, then);
+        }
+
+        _news.Clear();
+        return true;
+    }
+
+    private bool CallWell(string stream, long seq, int channel)
+    {
+        if (_calm[channel] == CalmTicksMax)
+        {
+            _calmNeeded[channel] = CalmTicksMin;
+        }
+
+        if (!_isBad[channel] || _calm[channel] < _calmNeeded[channel])
+        {
+            return false;
+        }
+
+        _isBad[channel] = false;
+        _calmNeeded[channel] = Math.Min(2 * _calmNeeded[channel], CalmTicksMax);
+        log.LogInformation("{Stream}: tick {Seq}: '{Channel}' is back", stream, seq, manifest.Columns[channel]);
+        return true;
+    }
+
+    private static string What(Quality quality) => quality == Quality.Missing ? "has no value" : "has a value that is not a finite number";
+}

@@ -1,0 +1,123 @@
+using Edge.Streams.Engines;
+using Edge.Streams.Forecasting;
+
+namespace Edge.Streams;
+
+/// <summary>What outlives a tick: the stream's state, saved and resumed, and carried over to another model.</summary>
+public sealed partial class SensorStream
+{
+    private const byte SnapshotVersion = 4;
+    private const int ShaBegin = 1;
+    private const int ShaBytes = 32;
+
+    private readonly MemoryStream _snapshot = new();
+
+    /// <summary>Everything the next tick depends on, and how many rows were taken in.</summary>
+    public byte[] Save()
+    {
+        _snapshot.SetLength(0);
+        var to = StreamSnapshot.Write(_snapshot);
+        to.Field(SnapshotVersion);
+        to.Fields<byte>(Convert.FromHexString(_engine.ModelSha256));
+        Archive(to);
+        return _snapshot.ToArray();
+    }
+
+    /// <summary>
+    /// Continues after tick <paramref name="seq"/>, with the state of then where that fits this stream's model and configuration; its numbers
+    /// continue in any case.
+    /// </summary>
+    /// <param name="seq">The last tick's number.</param>
+    /// <param name="saved">What <see cref="Save"/> gave then; empty for none.</param>
+    /// <param name="writtenBy">The engine it was saved with, if that is another one of the same weights: its state is converted.</param>
+    /// <returns>Whether the state was taken over.</returns>
+    public bool Resume(long seq, ReadOnlySpan<byte> saved, IInferenceEngine? writtenBy = null)
+    {
+        _seq = seq;
+        _firstSeq = seq + 1;
+
+        // The same model and configuration write snapshots of the same length.
+        byte[] fresh = Save();
+        int length = fresh.Length + (writtenBy is null ? 0 : writtenBy.SaveState().Length - _engine.SaveState().Length);
+        Convert.FromHexString((writtenBy ?? _engine).ModelSha256, fresh.AsSpan(ShaBegin, ShaBytes), out _, out _);
+        const int Header = ShaBegin + ShaBytes;
+        if (saved.Length != length || !saved[..Header].SequenceEqual(fresh.AsSpan(0, Header)))
+        {
+            return false;
+        }
+
+        Archive(StreamSnapshot.Read(new MemoryStream(saved[Header..].ToArray())), writtenBy);
+        return true;
+    }
+
+    /// <summary>Steps a new model beside the one in use from the next tick on; <see cref="CanaryVerdict"/> says how it does.</summary>
+    /// <param name="engine">The new model, of the same columns and outputs; the stream takes it over.</param>
+    /// <param name="ticks">Ticks to compare, 1 or more.</param>
+    public void BeginCanary(IInferenceEngine engine, long ticks)
+    {
+        _canary?.Dispose();
+        _canary = new CanaryModel(engine, _engine.Manifest, _options.Forecast, _period, ticks);
+    }
+
+    /// <summary>Ends the comparison.</summary>
+    /// <returns>The new model, now the caller's; null if there is none.</returns>
+    public CanaryModel? EndCanary()
+    {
+        CanaryModel? canary = _canary;
+        _canary = null;
+        return canary;
+    }
+
+    /// <summary>
+    /// This stream with another model of the same columns and outputs, which takes its place: numbers and what the sensors were continue.
+    /// This object is done with.
+    /// </summary>
+    /// <param name="engine">The model.</param>
+    /// <param name="canary">The canary that it comes from, whose forecasts so far are taken over; null to start from the model's initial state.</param>
+    public SensorStream WithEngine(IInferenceEngine engine, CanaryModel? canary = null)
+    {
+        var next = new SensorStream(engine, _options, _log, canary?.Forecaster)
+        {
+            _seq = _seq,
+            _firstSeq = _firstSeq,
+            _rows = _rows,
+            _lastTime = _lastTime,
+            _forecasts = _forecasts,
+            _missed = _missed,
+            _clockIsUnset = _clockIsUnset,
+        };
+
+        // What is usual is in the deviations of the manifest.
+        bool keepsDetector = engine.Manifest.Std.SequenceEqual(_engine.Manifest.Std);
+        using var carried = new MemoryStream();
+        ArchiveSensors(StreamSnapshot.Write(carried), keepsDetector);
+        carried.Position = 0;
+        next.ArchiveSensors(StreamSnapshot.Read(carried), keepsDetector);
+        Dispose();
+        return next;
+    }
+
+    private void ArchiveSensors(StreamSnapshot snapshot, bool withDetector)
+    {
+        _imputer.Archive(snapshot);
+        _quality.Archive(snapshot);
+        if (withDetector)
+        {
+            _detector.Archive(snapshot);
+            _anomalies.Archive(snapshot);
+        }
+    }
+
+    private void Archive(StreamSnapshot snapshot, IInferenceEngine? writtenBy = null)
+    {
+        _rows = snapshot.Field(_rows);
+        _lastTime = snapshot.Field(_lastTime);
+        _forecasts = snapshot.Field(_forecasts);
+        _missed = snapshot.Field(_missed);
+        _imputer.Archive(snapshot);
+        _quality.Archive(snapshot);
+        _forecaster.Archive(snapshot, writtenBy);
+        _detector.Archive(snapshot);
+        _anomalies.Archive(snapshot);
+    }
+}

@@ -1,0 +1,181 @@
+using Edge.Inference;
+using Edge.Inference.Models;
+using Edge.Streams.Detection;
+using Edge.Streams.Engines;
+using Edge.Streams.Forecasting;
+using Edge.Streams.Imputation;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Edge.Streams;
+
+/// <summary>
+/// One stream of readings through a model: a reading goes into <see cref="Step"/>, and a forecast with its interval and what is abnormal
+/// come out. The same readings give the same ticks, bit for bit. Not thread-safe; a step allocates nothing while nothing is wrong.
+/// </summary>
+public sealed partial class SensorStream : IDisposable
+{
+    private readonly StreamOptions _options;
+    private readonly IInferenceEngine _engine;
+    private readonly ILogger _log;
+    private readonly LastValueImputer _imputer;
+    private readonly QualityLog _quality;
+    private readonly Forecaster _forecaster;
+    private readonly Forecast _forecast;
+    private readonly AnomalyDetector _detector;
+    private readonly AnomalyReporter _anomalies;
+    private readonly TimeSpan _period;
+    private readonly StreamTick _tick;
+    private CanaryModel? _canary;
+    private long _rows;
+    private long _seq;
+    private long _firstSeq = 1;
+    private DateTime _lastTime;
+    private bool _clockIsUnset;
+    private long _forecasts;
+    private long _missed;
+
+    /// <summary>Begins a stream.</summary>
+    /// <param name="engine">The model, with a state of its own; the stream takes it over.</param>
+    /// <param name="options">How readings are treated.</param>
+    /// <param name="log">Where channels that fail and clocks that are set are reported; null for nowhere.</param>
+    /// <exception cref="InputException">The options do not fit the model's period.</exception>
+    public SensorStream(IInferenceEngine engine, StreamOptions options, ILogger? log = null)
+        : this(engine, options, log ?? NullLogger.Instance, null)
+    {
+    }
+
+    private SensorStream(IInferenceEngine engine, StreamOptions options, ILogger log, Forecaster? forecaster)
+    {
+        ModelManifest manifest = engine.Manifest;
+        _options = options;
+        _engine = engine;
+        _log = log;
+        _period = options.Period ?? TimeSpan.FromSeconds(manifest.PeriodSeconds);
+        _imputer = new LastValueImputer(manifest, options.HoldTicks);
+        _quality = new QualityLog(manifest, log);
+        _forecaster = forecaster ?? new Forecaster(engine, options.Forecast.Interval, options.Forecast.SeasonTicks(_period));
+        _forecast = new Forecast(_forecaster);
+        _detector = new AnomalyDetector(manifest, options.Anomaly, _period);
+        _anomalies = new AnomalyReporter(options.Name, manifest, _detector);
+        _tick = new StreamTick(new Reading(manifest.Columns.Count));
+    }
+
+    /// <summary>Name of the stream.</summary>
+    public string Name => _options.Name;
+
+    /// <summary>How its readings are treated.</summary>
+    public StreamOptions Options => _options;
+
+    /// <summary>What the model reads and forecasts.</summary>
+    public ModelManifest Manifest => _engine.Manifest;
+
+    /// <summary>What computes the model.</summary>
+    public IInferenceEngine Engine => _engine;
+
+    /// <summary>Time from tick to tick.</summary>
+    public TimeSpan Period => _period;
+
+    /// <summary>Number of the last tick; 0 before the first.</summary>
+    public long Seq => _seq;
+
+    /// <summary>Rows that were taken in, also before a restart.</summary>
+    public long Rows => _rows;
+
+    /// <summary>Time of the last row, UTC; the default before the first.</summary>
+    public DateTime LastTime => _lastTime;
+
+    /// <summary>Whether an anomaly is open.</summary>
+    public bool IsAnomalyOpen => _detector.IsOpen;
+
+    /// <summary>How abnormal the last tick was: from 1 on it was.</summary>
+    public double AnomalyScore => _detector.Score;
+
+    /// <summary>How the stream is doing.</summary>
+    public StreamHealth Health => new()
+    {
+        Ticks = _rows,
+        Forecasts = _forecasts,
+        MissedTicks = _missed,
+        Anomalies = _anomalies.Opened,
+        Coverage = _forecaster.Coverage,
+        Skill = _forecaster.Skill,
+        SeasonalSkill = _forecaster.SeasonalSkill,
+        BadTicks = _imputer.BadTicks.ToArray(),
+        SaturatedTicks = _engine.InputSaturations.ToArray(),
+        StateSaturations = _engine.StateSaturations,
+    };
+
+    /// <summary>How a canary does beside the model in use; null without one, and until enough was compared.</summary>
+    public CanaryVerdict? CanaryVerdict => _canary?.Verdict;
+
+    internal Forecaster Forecaster => _forecaster;
+
+    internal AnomalyDetector Detector => _detector;
+
+    /// <summary>Takes one reading through the model and the detector.</summary>
+    /// <param name="reading">The row, channels in the model's order. Values that cannot be used are marked and, where possible, filled in.</param>
+    /// <returns>What came of it; the same object at each tick.</returns>
+    public StreamTick Step(Reading reading)
+    {
+        _seq++;
+        _rows++;
+        NoteTime(reading);
+        _imputer.Reject(reading);
+        _tick.QualityChanged = _quality.Observe(Name, _seq, reading);
+        bool usable = _imputer.Fill(reading);
+        _forecaster.Observe(_seq, reading);
+        _canary?.Observe(_seq, reading, _forecaster.Errors);
+        _tick.Anomaly = _anomalies.Report(_seq, reading, _detector.Observe(_forecaster.Errors, reading, usable));
+        if (usable)
+        {
+            _forecaster.Step(_seq, reading);
+            _canary?.Step(_seq, reading);
+            _anomalies.Expect(_forecaster);
+        }
+        else
+        {
+            _missed++;
+        }
+
+        // The first row only wakes the state: a forecast from one reading is a guess.
+        bool isForecast = usable && _rows > 1;
+        _forecasts += isForecast ? 1 : 0;
+        _tick.Forecast = isForecast ? _forecast : null;
+        _tick.Seq = _seq;
+        _tick.IsFirst = _seq == _firstSeq;
+        _tick.Reading = reading;
+        return _tick;
+    }
+
+    /// <summary>Closes an open anomaly at the next tick, and opens none for this long.</summary>
+    public void Silence(TimeSpan time) => _detector.Silence(time);
+
+    /// <summary>Sets the expected false alarms per week.</summary>
+    public void SetSensitivity(double falseAlarmsAWeek) => _detector.SetSensitivity(falseAlarmsAWeek);
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _canary?.Dispose();
+        _engine.Dispose();
+    }
+
+    private void NoteTime(Reading reading)
+    {
+        _missed += reading.SkippedTicks;
+        _lastTime = reading.Time;
+        if (reading.ClockJump != TimeSpan.Zero)
+        {
+            _log.LogWarning("{Stream}: tick {Seq}: the clock was set by {Seconds:0.#} s", Name, _seq, reading.ClockJump.TotalSeconds);
+        }
+
+        if (reading.ClockIsUnset != _clockIsUnset)
+        {
+            _clockIsUnset = reading.ClockIsUnset;
+            _log.LogWarning("{Stream}: tick {Seq}: {What}", Name, _seq, _clockIsUnset
+                ? "the clock is not synchronized; times are flagged until it is"
+                : "the clock is synchronized now");
+        }
+    }
+}

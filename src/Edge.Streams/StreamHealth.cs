@@ -1,0 +1,35 @@
+namespace Edge.Streams;
+
+/// <summary>How a stream is doing, for the health topic.</summary>
+public sealed record StreamHealth
+{
+    /// <summary>Rows that came.</summary>
+    public required long Ticks { get; init; }
+
+    /// <summary>Forecasts published.</summary>
+    public required long Forecasts { get; init; }
+
+    /// <summary>Rows that could not be used, so that the state stood still.</summary>
+    public required long MissedTicks { get; init; }
+
+    /// <summary>Anomalies opened.</summary>
+    public required long Anomalies { get; init; }
+
+    /// <summary>Share of actual values inside their interval; NaN before the first.</summary>
+    public required double Coverage { get; init; }
+
+    /// <summary>How much better than "nothing changes" the model is: 1 perfect, 0 no better, NaN before the first forecast came due.</summary>
+    public required double Skill { get; init; }
+
+    /// <summary>The same against "as it was a season ago"; NaN without a season, or before the first has passed.</summary>
+    public required double SeasonalSkill { get; init; }
+
+    /// <summary>Ticks without a usable value, per channel.</summary>
+    public required IReadOnlyList<long> BadTicks { get; init; }
+
+    /// <summary>Ticks whose value was clipped to the model's range, per channel.</summary>
+    public required IReadOnlyList<long> SaturatedTicks { get; init; }
+
+    /// <summary>How often a unit's cell or hidden state was clipped to its range, over all units.</summary>
+    public required long StateSaturations { get; init; }
+}

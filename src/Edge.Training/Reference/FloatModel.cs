@@ -1,0 +1,34 @@
+using Edge.Inference.Cells;
+
+namespace Edge.Training.Reference;
+
+/// <summary>
+/// The float32 model as trained: the yardstick of every accuracy figure.
+/// </summary>
+/// <param name="Normalisation">What the graph itself does to a reading before the first layer, or null.</param>
+/// <param name="Embedding">Symbols to vectors before the first layer, or null.</param>
+/// <param name="Layers">Recurrent and dense layers, at least one of them recurrent.</param>
+/// <param name="Head">The last dense layer, or null where the last recurrent layer's output is the model's.</param>
+/// <param name="Sha256">SHA-256 of the file it was read from, lower-case hex.</param>
+internal sealed record FloatModel(
+    FloatNormalisation? Normalisation, FloatEmbedding? Embedding, IReadOnlyList<FloatLayer> Layers, FloatDense? Head, string Sha256)
+{
+    /// <summary>Width of what the first layer reads.</summary>
+    internal int FeatureCount => Layers[0].InputCount;
+
+    /// <summary>Width of a row that comes in: 1, a symbol's number, where there is an embedding.</summary>
+    internal int InputCount => Embedding is null ? FeatureCount : 1;
+
+    internal int OutputCount => Head?.UnitCount ?? Layers[^1].UnitCount;
+}
+
+/// <summary>x' = (x - offset)·gain, per input.</summary>
+/// <param name="Offset">[I].</param>
+/// <param name="Gain">[I].</param>
+internal sealed record FloatNormalisation(float[] Offset, float[] Gain);
+
+/// <summary>A table of vectors, one a symbol.</summary>
+/// <param name="SymbolCount">V.</param>
+/// <param name="Width">D.</param>
+/// <param name="Table">[V, D].</param>
+internal sealed record FloatEmbedding(int SymbolCount, int Width, float[] Table);
