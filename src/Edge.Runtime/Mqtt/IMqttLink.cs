@@ -68,9 +68,27 @@ internal interface IMqttLink : IAsyncDisposable
     /// <exception cref="MqttLinkException">The broker cannot be reached.</exception>
     Task ConnectAsync(CancellationToken cancel);
 
-    /// <summary>Hands a message over, in order. The task ends when the broker has acknowledged it (QoS 1) or the client has taken it (QoS 0).</summary>
+    /// <summary>
+    /// Takes a message, in order, and numbers it. It goes out with the next <see cref="FlushAsync"/>, or sooner if many wait; it settles when the broker
+    /// has acknowledged it (QoS 1) or the link has taken it (QoS 0). This waits only for a connection that takes no more bytes.
+    /// </summary>
+    /// <exception cref="MqttLinkException">The connection is lost.</exception>
+    ValueTask SendAsync(MqttDelivery delivery);
+
+    /// <summary>Sends what was taken: one write for all of it.</summary>
+    /// <exception cref="MqttLinkException">The connection is lost.</exception>
+    ValueTask FlushAsync();
+
+    /// <summary>Sends one message at once. The task ends when it is settled.</summary>
+    /// <exception cref="MqttRefusedException">The broker refuses the message.</exception>
     /// <exception cref="MqttLinkException">The connection was lost first.</exception>
-    Task PublishAsync(MqttMessage message);
+    async Task PublishAsync(MqttMessage message)
+    {
+        var delivery = new MqttDelivery(message);
+        await SendAsync(delivery).ConfigureAwait(false);
+        await FlushAsync().ConfigureAwait(false);
+        await delivery.SettledAsync().ConfigureAwait(false);
+    }
 
     /// <summary>Subscribes at QoS 1.</summary>
     /// <exception cref="MqttLinkException">The connection was lost, or the broker refuses the filter.</exception>

@@ -80,6 +80,15 @@ internal sealed partial class MosquittoLink : IMqttLink
         }
     }
 
+    public ValueTask SendAsync(MqttDelivery delivery)
+    {
+        _ = PublishAsync(delivery.Message).ContinueWith(
+            published => delivery.Settle(published.Exception?.InnerException as MqttLinkException), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+        return ValueTask.CompletedTask;
+    }
+
+    public ValueTask FlushAsync() => ValueTask.CompletedTask;
+
     public unsafe Task PublishAsync(MqttMessage message)
     {
         nint properties = 0;
