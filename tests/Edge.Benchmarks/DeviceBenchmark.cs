@@ -2,8 +2,8 @@ using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
-using Edge.Runtime.Configuration;
 using Edge.Runtime.Mqtt;
+using Edge.Runtime.Mqtt.MqttNet;
 using Edge.Testing;
 
 namespace Edge.Benchmarks;
@@ -111,7 +111,7 @@ internal static class DeviceBenchmark
 
         internal static async Task<Subscriber> ConnectAsync()
         {
-            var subscriber = new Subscriber(MqttLinkFactory.Create(MqttClientLibrary.Auto, new MqttLinkOptions { Host = "127.0.0.1", Port = Port, ClientId = "subscriber" })());
+            var subscriber = new Subscriber(new MqttNetLink(new MqttLinkOptions { Host = "127.0.0.1", Port = Port, ClientId = "subscriber" }));
             subscriber._link.Received = message =>
             {
                 subscriber.Note(message);

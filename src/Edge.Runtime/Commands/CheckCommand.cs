@@ -3,6 +3,7 @@ using Edge.Runtime.Configuration;
 using Edge.Runtime.Engines;
 using Edge.Runtime.Hosting;
 using Edge.Runtime.Mqtt;
+using Edge.Runtime.Mqtt.MqttNet;
 using Edge.Runtime.Sensors;
 using Microsoft.Extensions.Logging;
 
@@ -27,6 +28,11 @@ internal static class CheckCommand
             using var engines = new EngineFactory(edge.OnnxRuntime);
             bool well = true;
             Say("configuration", null);
+            foreach (string warning in edge.Warnings)
+            {
+                output.WriteLine($"note   configuration: {warning}");
+            }
+
             foreach (StreamConfig stream in edge.Streams)
             {
                 Say($"stream {stream.Name}", Try(() => CheckStream(stream, engines, sensors)));
@@ -60,7 +66,7 @@ internal static class CheckCommand
         {
             // A client id of its own and no last will: a running service is not disturbed.
             MqttLinkOptions options = EdgeService.LinkOptions(edge) with { ClientId = $"edge-{edge.Device}-check-{Environment.ProcessId}", Will = null };
-            await using IMqttLink link = MqttLinkFactory.Create(edge.Mqtt.Client, options)();
+            await using var link = new MqttNetLink(options);
             await link.ConnectAsync(cancel).ConfigureAwait(false);
             await link.DisconnectAsync().ConfigureAwait(false);
             return null;

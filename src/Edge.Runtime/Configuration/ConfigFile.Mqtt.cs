@@ -5,7 +5,7 @@ namespace Edge.Runtime.Configuration;
 /// <summary>The part of edge.yaml that says who carries the messages.</summary>
 internal static partial class ConfigFile
 {
-    private static MqttConfig ReadMqtt(YamlMap map)
+    private static MqttConfig ReadMqtt(YamlMap map, List<string> warnings)
     {
         TlsConfig? tls = null;
         if (map.Map("tls") is { } tlsMap)
@@ -48,11 +48,16 @@ internal static partial class ConfigFile
             map.Fail("password", $"the password would go to {host} in clear: give 'tls', or say 'plaintext_password: allowed'");
         }
 
+        // Versions up to 1.x chose between two clients here. Drop this with the next version.
+        if (map.TakeObsolete("client"))
+        {
+            warnings.Add("mqtt.client is no longer needed and is ignored: MQTTnet is the only client. Remove the line.");
+        }
+
         var mqtt = new MqttConfig
         {
             Host = host,
             Port = map.Whole("port", tls is null ? 1883 : 8883, 1, 65535),
-            Client = map.Choice("client", MqttClientLibrary.Auto),
             Version = ReadVersion(map),
             Tls = tls,
             Username = username,

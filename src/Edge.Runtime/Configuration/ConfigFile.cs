@@ -96,7 +96,8 @@ internal static partial class ConfigFile
         string? state = map.Text("state") is { } written ? Path.Combine(folder, written) : null;
         TimeSpan durability = map.Text("durability") is "tick" ? TimeSpan.Zero : map.Duration("durability") ?? TimeSpan.FromSeconds(5);
         string sysfs = map.Text("sysfs") is { } root ? Path.Combine(folder, root) : "/sys";
-        MqttConfig mqtt = map.Map("mqtt") is { } mqttMap ? ReadMqtt(mqttMap) : new MqttConfig();
+        List<string> warnings = [];
+        MqttConfig mqtt = map.Map("mqtt") is { } mqttMap ? ReadMqtt(mqttMap, warnings) : new MqttConfig();
         TelemetryConfig? telemetry = ReadTelemetry(map);
         ModelsConfig? models = ReadModels(map, folder);
         string[] commands = [.. map.Texts("commands", [], CommandNames)];
@@ -113,7 +114,7 @@ internal static partial class ConfigFile
         }
 
         map.RejectUnknown();
-        return new EdgeConfig { Device = device, StateFolder = state, Durability = durability, Mqtt = mqtt, Sysfs = sysfs, Telemetry = telemetry, Models = models, Commands = [.. commands.Select(name => Enum.Parse<CommandName>(name, ignoreCase: true))], OnnxRuntime = onnx, Streams = streams };
+        return new EdgeConfig { Device = device, StateFolder = state, Durability = durability, Mqtt = mqtt, Sysfs = sysfs, Telemetry = telemetry, Models = models, Commands = [.. commands.Select(name => Enum.Parse<CommandName>(name, ignoreCase: true))], OnnxRuntime = onnx, Streams = streams, Warnings = warnings };
     }
 
     private static StreamConfig ReadStream(YamlMap map, string folder)

@@ -34,6 +34,9 @@ internal sealed record EdgeConfig
     public OnnxOptions OnnxRuntime { get; init; } = new();
 
     public required IReadOnlyList<StreamConfig> Streams { get; init; }
+
+    /// <summary>What is no mistake but should be changed, one sentence each.</summary>
+    public IReadOnlyList<string> Warnings { get; init; } = [];
 }
 
 internal sealed record ModelsConfig
@@ -60,15 +63,6 @@ internal sealed record TelemetryConfig
     public TimeSpan Every { get; init; } = TimeSpan.FromMinutes(1);
 }
 
-/// <summary>Which MQTT client library carries the messages.</summary>
-internal enum MqttClientLibrary
-{
-    /// <summary>MQTTnet where it is compiled in, else libmosquitto.</summary>
-    Auto,
-    MqttNet,
-    Mosquitto,
-}
-
 internal enum MqttVersion
 {
     /// <summary>MQTT 5.</summary>
@@ -84,8 +78,6 @@ internal sealed record MqttConfig
 
     /// <summary>TCP port, 1..65535. Default: 8883 with TLS, 1883 without.</summary>
     public int Port { get; init; } = 1883;
-
-    public MqttClientLibrary Client { get; init; } = MqttClientLibrary.Auto;
 
     public MqttVersion Version { get; init; }
 

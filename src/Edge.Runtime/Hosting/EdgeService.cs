@@ -1,5 +1,6 @@
 using Edge.Runtime.Configuration;
 using Edge.Runtime.Mqtt;
+using Edge.Runtime.Mqtt.MqttNet;
 using Edge.Runtime.Publishing;
 using Edge.Runtime.Remote;
 using Edge.Runtime.Storage;
@@ -63,7 +64,7 @@ internal sealed class EdgeService : IDisposable
             }
         }
 
-        Publisher = new Publisher(config.Device, _outbox, MqttLinkFactory.Create(config.Mqtt.Client, LinkOptions(config)), Info, clock, log, Describer());
+        Publisher = new Publisher(config.Device, _outbox, () => new MqttNetLink(LinkOptions(config)), Info, clock, log, Describer());
         try
         {
             StartTelemetry();

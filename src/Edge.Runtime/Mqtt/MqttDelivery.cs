@@ -1,7 +1,8 @@
 namespace Edge.Runtime.Mqtt;
 
 /// <summary>
-/// A message that was handed to a link, and what became of it. It settles once: acknowledged, refused by the broker, or lost with its connection.
+/// A message that was handed to a link, and what became of it. It settles once: acknowledged, refused by the broker, or lost with its
+/// connection.
 /// </summary>
 internal sealed class MqttDelivery(MqttMessage message)
 {

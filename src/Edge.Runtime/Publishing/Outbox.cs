@@ -13,8 +13,8 @@ internal sealed class Outbox
     // What a source that can wait may be ahead of the broker; with a store, what is held of it.
     private const int AheadMax = 1024;
 
-    // A store's batch is let in while so many fit that it is held whole: what is not held must be read back. Whoever waits for room is woken when there is
-    // much of it, not for each message that leaves.
+    // A store's batch is let in while there is so much room that it is held whole: what is not held must be read back. Whoever waits for
+    // room is woken when there is much of it, not for each message that leaves.
     private const int AheadForBatch = AheadMax / 2;
     private const int AheadForWaiting = AheadMax / 4;
 

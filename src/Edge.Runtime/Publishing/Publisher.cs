@@ -204,8 +204,8 @@ internal sealed class Publisher
         }
     }
 
-    // Waits until at most so many messages are in flight. A full window is waited for until half of it is free, an empty one until its last message, so
-    // that one wake-up serves many. A broker that acknowledges in another order costs further waits, and nothing else.
+    // Waits until at most so many messages are in flight. A full window is waited for until half of it is free, so that one wake-up serves
+    // many. A broker that acknowledges in another order costs further waits, and nothing else.
     private async ValueTask SettleAsync(IMqttLink link, int most, CancellationToken cancel)
     {
         Settle();
@@ -222,7 +222,8 @@ internal sealed class Publisher
         }
     }
 
-    // Of the oldest so many messages in flight, the last one that is not settled. The oldest of all is not: the settled ones before it are gone.
+    // Of the oldest so many messages in flight, the last one that is not settled. The oldest of all is not: Settle has let go of those
+    // that were.
     private MqttDelivery LastUnsettled(int count)
     {
         MqttDelivery last = _inFlight.Peek();
@@ -254,7 +255,8 @@ internal sealed class Publisher
             {
                 if (_refusedTopics.Add(oldest.Message.Topic))
                 {
-                    _log.LogError("The broker refuses messages on '{Topic}': {Reason} They are dropped", oldest.Message.Topic, refusal.Message);
+                    string topic = oldest.Message.Topic;
+                    _log.LogError("The broker refuses messages on '{Topic}': {Reason} They are dropped", topic, refusal.Message);
                 }
             }
             else

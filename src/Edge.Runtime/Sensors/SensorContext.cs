@@ -3,6 +3,7 @@ using Edge.Runtime.Configuration;
 using Edge.Runtime.Gpio;
 using Edge.Runtime.Hosting;
 using Edge.Runtime.Mqtt;
+using Edge.Runtime.Mqtt.MqttNet;
 using Edge.Runtime.Sensors.Channels;
 using Edge.Runtime.Sensors.I2c;
 using Edge.Runtime.Sensors.Mqtt;
@@ -83,6 +84,6 @@ internal sealed class SensorContext : IDisposable
     private MqttInput OpenInput(string who, TimeSpan session)
     {
         MqttLinkOptions options = EdgeService.LinkOptions(_config) with { ClientId = $"edge-{_config.Device}-{who}", Will = null, SessionSeconds = (uint)session.TotalSeconds };
-        return new MqttInput(MqttLinkFactory.Create(_config.Mqtt.Client, options), Clock, Log);
+        return new MqttInput(() => new MqttNetLink(options), Clock, Log);
     }
 }

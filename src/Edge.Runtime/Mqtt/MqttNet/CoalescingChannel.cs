@@ -90,7 +90,9 @@ internal sealed class CoalescingChannel(IMqttChannel inner) : IMqttChannel
         }
 
         // The body of a large message goes straight to where it is wanted.
-        return count >= ReadBytesMax ? ReadStraightAsync(buffer, offset, count, cancellationToken) : ReadMoreAsync(buffer, offset, count, cancellationToken);
+        return count >= ReadBytesMax
+            ? ReadStraightAsync(buffer, offset, count, cancellationToken)
+            : ReadMoreAsync(buffer, offset, count, cancellationToken);
     }
 
     public void Dispose() => inner.Dispose();

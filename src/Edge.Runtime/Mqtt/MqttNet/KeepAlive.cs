@@ -4,8 +4,8 @@ using MQTTnet.Packets;
 namespace Edge.Runtime.Mqtt.MqttNet;
 
 /// <summary>
-/// Pings a broker that has heard nothing of us for the keep-alive time, and notices one that does not answer within half of it. One timer, which fires at most
-/// twice in that time: MQTTnet's own wakes four times a second, and does not see what is published past its client.
+/// Pings a broker that has heard nothing of us for the keep-alive time, and notices one that does not answer within half of it. Its timer
+/// fires at most twice in that time: MQTTnet's own wakes four times a second, and does not see what is published past its client.
 /// </summary>
 internal sealed class KeepAlive : IDisposable
 {

@@ -11,8 +11,9 @@ using MQTTnet.Protocol;
 namespace Edge.Runtime.Mqtt.MqttNet;
 
 /// <summary>
-/// Stands between MQTTnet's client and its connection. The client connects, subscribes, receives and disconnects through it. Publishing goes past the client,
-/// which would make a task, a lock and two writes of each message: its packets are gathered here, and their acknowledgements settled here.
+/// Stands between MQTTnet's client and its connection. The client connects, subscribes, receives and disconnects through it. Publishing
+/// goes past the client, which would make a task, a lock and two writes of each message: packets are gathered and acknowledgements settled
+/// here.
 /// </summary>
 internal sealed class LinkAdapter : IMqttChannelAdapter
 {
@@ -26,8 +27,8 @@ internal sealed class LinkAdapter : IMqttChannelAdapter
         _channel = new CoalescingChannel(new MqttTcpChannel(options));
         _unacknowledged = unacknowledged;
         _keepAliveSeconds = keepAliveSeconds;
-        var formatter = new MqttPacketFormatterAdapter(options.ProtocolVersion, new MqttBufferWriter(options.WriterBufferSize, options.WriterBufferSizeMax));
-        _inner = new MqttChannelAdapter(_channel, formatter, logger);
+        var writer = new MqttBufferWriter(options.WriterBufferSize, options.WriterBufferSizeMax);
+        _inner = new MqttChannelAdapter(_channel, new MqttPacketFormatterAdapter(options.ProtocolVersion, writer), logger);
     }
 
     /// <summary>Seconds after which the broker must hear of us: those we asked for, or those it asks for.</summary>
@@ -96,7 +97,9 @@ internal sealed class LinkAdapter : IMqttChannelAdapter
 
     // Of what is no refusal, MQTT 5 knows two: that the message was taken, and that nobody has subscribed to it.
     private static MqttRefusedException? Refusal(MqttPubAckPacket acknowledgement) =>
-        acknowledgement.ReasonCode is MqttPubAckReasonCode.Success or MqttPubAckReasonCode.NoMatchingSubscribers ? null : new MqttRefusedException($"{acknowledgement.ReasonCode}.");
+        acknowledgement.ReasonCode is MqttPubAckReasonCode.Success or MqttPubAckReasonCode.NoMatchingSubscribers
+            ? null
+            : new MqttRefusedException($"{acknowledgement.ReasonCode}.");
 }
 
 /// <summary>Gives the client the adapter of its one connection.</summary>

@@ -69,7 +69,8 @@ internal sealed partial class MqttNetLink
     // Trusts what the configured CA has signed and nothing else; the name must fit in any case.
     private static bool IsTrusted(MqttClientCertificateValidationEventArgs validation, X509Certificate2Collection trusted)
     {
-        if (validation.Certificate is null || (validation.SslPolicyErrors & ~SslPolicyErrors.RemoteCertificateChainErrors) != SslPolicyErrors.None)
+        if (validation.Certificate is null
+            || (validation.SslPolicyErrors & ~SslPolicyErrors.RemoteCertificateChainErrors) != SslPolicyErrors.None)
         {
             return false;
         }

@@ -11,7 +11,8 @@ using MQTTnet.Protocol;
 namespace Edge.Runtime.Mqtt.MqttNet;
 
 /// <summary>
-/// One connection over MQTTnet 5. Its client connects, subscribes and receives; publishing goes straight to the connection (<see cref="LinkAdapter"/>).
+/// One connection over MQTTnet 5. Its client connects, subscribes and receives; publishing goes straight to the connection
+/// (<see cref="LinkAdapter"/>).
 /// </summary>
 internal sealed partial class MqttNetLink : IMqttLink
 {
@@ -95,9 +96,10 @@ internal sealed partial class MqttNetLink : IMqttLink
 
     public async ValueTask FlushAsync()
     {
+        LinkAdapter adapter = RequireOpen();
         try
         {
-            await RequireOpen().Channel.FlushAsync(CancellationToken.None).ConfigureAwait(false);
+            await adapter.Channel.FlushAsync(CancellationToken.None).ConfigureAwait(false);
         }
         catch (Exception e) when (IsLoss(e))
         {
@@ -217,7 +219,8 @@ internal sealed partial class MqttNetLink : IMqttLink
     }
 
     // While MQTTnet takes a lost connection down, calls may fail at whatever is gone first.
-    private bool IsLoss(Exception e) => e is MqttCommunicationException or OperationCanceledException or ObjectDisposedException or IOException or SocketException || !_client.IsConnected;
+    private bool IsLoss(Exception e) => !_client.IsConnected
+        || e is MqttCommunicationException or OperationCanceledException or ObjectDisposedException or IOException or SocketException;
 
     private MqttLinkException NoAnswer(Exception e) => new($"Broker {_options.Host}:{_options.Port} did not answer within {_options.AnswerTimeoutMs / 1000.0:0.#} s.", e);
 
