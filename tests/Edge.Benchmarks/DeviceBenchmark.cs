@@ -110,7 +110,7 @@ internal static class DeviceBenchmark
 
         internal static async Task<Subscriber> ConnectAsync()
         {
-            var subscriber = new Subscriber(MqttLinkFactory.Create(MqttClientLibrary.Auto, new MqttLinkOptions { Host = "127.0.0.1", Port = Port, ClientId = "subscriber" })());
+            var subscriber = new Subscriber(new MqttNetLink(new MqttLinkOptions { Host = "127.0.0.1", Port = Port, ClientId = "subscriber" }));
             subscriber._link.Received = message =>
             {
                 subscriber.Note(message);

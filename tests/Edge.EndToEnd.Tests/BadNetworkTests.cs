@@ -10,13 +10,13 @@ public sealed class BadNetworkTests : IDisposable
 
     private readonly TemporaryFolder _folder = new();
 
-    public static TheoryData<string> Links => MqttLinkContractTests.Libraries;
+    public static TheoryData<string> Versions => MqttLinkContractTests.Versions;
 
     public void Dispose() => _folder.Dispose();
 
     [Theory]
-    [MemberData(nameof(Links))]
-    public async Task Cut_in_the_middle_of_a_packet_nothing_is_missing_and_nothing_differs(string library)
+    [MemberData(nameof(Versions))]
+    public async Task Cut_in_the_middle_of_a_packet_nothing_is_missing_and_nothing_differs(string version)
     {
         string data = await Delivery.RecordAsync(_folder.Path, 60 + (30 * Cuts));
         Dictionary<string, string> expected = await Delivery.ExpectAsync(_folder.Path, data);
@@ -27,7 +27,7 @@ public sealed class BadNetworkTests : IDisposable
         string config = _folder.Write("edge.yaml", $$"""
             device: house
             state: state
-            mqtt: { host: 127.0.0.1, port: {{proxy.Port}}, client: {{library.ToLowerInvariant()}} }
+            mqtt: { host: 127.0.0.1, port: {{proxy.Port}}, version: {{version}} }
             streams:
               - { name: climate, model: demo, source: { replay: { file: {{data}}, speed: max } } }
             """);

@@ -10,13 +10,13 @@ public sealed class BrokerDeathTests : IDisposable
 
     private readonly TemporaryFolder _folder = new();
 
-    public static TheoryData<string> Links => MqttLinkContractTests.Libraries;
+    public static TheoryData<string> Versions => MqttLinkContractTests.Versions;
 
     public void Dispose() => _folder.Dispose();
 
     [Theory]
-    [MemberData(nameof(Links))]
-    public async Task A_broker_killed_with_messages_on_their_way_costs_none_and_their_order_stays(string library)
+    [MemberData(nameof(Versions))]
+    public async Task A_broker_killed_with_messages_on_their_way_costs_none_and_their_order_stays(string version)
     {
         string data = await Delivery.RecordAsync(_folder.Path, 100 + (60 * Kills));
         Dictionary<string, string> expected = await Delivery.ExpectAsync(_folder.Path, data);
@@ -30,7 +30,7 @@ public sealed class BrokerDeathTests : IDisposable
         string config = _folder.Write("edge.yaml", $$"""
             device: house
             state: state
-            mqtt: { host: 127.0.0.1, port: {{proxy.Port}}, client: {{library.ToLowerInvariant()}} }
+            mqtt: { host: 127.0.0.1, port: {{proxy.Port}}, version: {{version}} }
             streams:
               - { name: climate, model: demo, source: { replay: { file: {{data}}, speed: 60x } } }
             """);

@@ -10,17 +10,14 @@ public sealed class CommandServiceTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
 
-    public static TheoryData<string> Links => MqttLinkContractTests.Libraries;
-
     public void Dispose() => _folder.Dispose();
 
-    [Theory]
-    [MemberData(nameof(Links))]
-    public async Task What_is_allowed_is_done_and_answered(string library)
+    [Fact]
+    public async Task What_is_allowed_is_done_and_answered()
     {
         await using TestBroker broker = await TestBroker.StartAsync();
         await using Subscriber subscriber = await Subscriber.StartAsync(broker.Port);
-        string config = WriteConfig(broker.Port, library, "reset, snapshot, silence, sensitivity, reload");
+        string config = WriteConfig(broker.Port, "reset, snapshot, silence, sensitivity, reload");
         using RuntimeProcess run = RuntimeProcess.Start("run", "--config", config);
         await subscriber.UntilAsync(seen => seen.Count(item => item.Topic == "edge/house/climate/forecast") > 20);
 
@@ -56,7 +53,7 @@ public sealed class CommandServiceTests : IDisposable
     {
         await using TestBroker broker = await TestBroker.StartAsync();
         await using Subscriber subscriber = await Subscriber.StartAsync(broker.Port);
-        using RuntimeProcess run = RuntimeProcess.Start("run", "--config", WriteConfig(broker.Port, "auto", "snapshot"));
+        using RuntimeProcess run = RuntimeProcess.Start("run", "--config", WriteConfig(broker.Port, "snapshot"));
         await subscriber.UntilAsync(seen => seen.Any(item => item.Topic == "edge/house/climate/forecast"));
         Assert.Null(TryAsk(broker.Port, "reset", """{"stream":"climate"}""", seconds: 2));
         Assert.True(Ask(broker.Port, "snapshot", "").Ok);
@@ -72,11 +69,11 @@ public sealed class CommandServiceTests : IDisposable
         Assert.Equal(0, await run.ExitAsync());
     }
 
-    private string WriteConfig(int port, string library, string commands) => _folder.Write("edge.yaml", $$"""
+    private string WriteConfig(int port, string commands) => _folder.Write("edge.yaml", $$"""
         device: house
         state: state
         commands: [{{commands}}]
-        mqtt: { host: 127.0.0.1, port: {{port}}, client: {{library.ToLowerInvariant()}} }
+        mqtt: { host: 127.0.0.1, port: {{port}} }
         streams:
           - { name: climate, model: demo, period: 50ms, source: { simulated: { seed: 3 } } }
         """);

@@ -13,18 +13,18 @@ public sealed class FrozenBrokerTests
     private const int Before = 500;
     private const int During = 2000;
 
-    public static TheoryData<string> Links => MqttLinkContractTests.Libraries;
+    public static TheoryData<string> Versions => MqttLinkContractTests.Versions;
 
     [Theory]
-    [MemberData(nameof(Links))]
-    public async Task A_broker_that_freezes_is_left_and_found_again_and_nothing_is_lost(string library)
+    [MemberData(nameof(Versions))]
+    public async Task A_broker_that_freezes_is_left_and_found_again_and_nothing_is_lost(string version)
     {
         await using TestBroker broker = await TestBroker.StartAsync("allow_anonymous true\nmax_queued_messages 0\n");
         await using Subscriber subscriber = await Subscriber.StartAsync(broker.Port, "t");
-        var options = new MqttLinkOptions { Host = "127.0.0.1", Port = broker.Port, ClientId = "house", AnswerTimeoutMs = 500 };
+        var options = new MqttLinkOptions { Host = "127.0.0.1", Port = broker.Port, ClientId = "house", AnswerTimeoutMs = 500, Version = MqttLinkContractTests.VersionOf(version) };
         var outbox = new Outbox(long.MaxValue);
         var publisher = new Publisher(
-            "house", outbox, MqttLinkFactory.Create(Enum.Parse<MqttClientLibrary>(library), options), () => Publisher.Status("info", online: true), TimeProvider.System, NullLogger.Instance, patience: TimeSpan.FromSeconds(1));
+            "house", outbox, () => new MqttNetLink(options), () => Publisher.Status("info", online: true), TimeProvider.System, NullLogger.Instance, patience: TimeSpan.FromSeconds(1));
         Task run = publisher.RunAsync(default);
         Enqueue(outbox, 0, Before);
         await subscriber.UntilAsync(seen => seen.Count == Before);

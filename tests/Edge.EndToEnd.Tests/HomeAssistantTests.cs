@@ -12,17 +12,17 @@ public sealed class HomeAssistantTests : IDisposable
     private const string Config = "homeassistant/device/house/config";
     private readonly TemporaryFolder _folder = new();
 
-    public static TheoryData<string> Links => MqttLinkContractTests.Libraries;
+    public static TheoryData<string> Versions => MqttLinkContractTests.Versions;
 
     public void Dispose() => _folder.Dispose();
 
     [Theory]
-    [MemberData(nameof(Links))]
-    public async Task Every_channel_horizon_and_anomaly_is_described_again_at_birth_and_taken_back_when_gone(string library)
+    [MemberData(nameof(Versions))]
+    public async Task Every_channel_horizon_and_anomaly_is_described_again_at_birth_and_taken_back_when_gone(string version)
     {
         await using TestBroker broker = await TestBroker.StartAsync();
         await using Subscriber subscriber = await Subscriber.StartAsync(broker.Port, "#");
-        using (RuntimeProcess run = RuntimeProcess.Start("run", "--config", Write(broker.Port, library, "climate", "second")))
+        using (RuntimeProcess run = RuntimeProcess.Start("run", "--config", Write(broker.Port, version, "climate", "second")))
         {
             await subscriber.UntilAsync(seen => seen.Any(item => item.Topic == Config) && seen.Any(item => item.Topic == "edge/house/second/forecast"));
             JsonElement described = Payload(subscriber);
@@ -44,7 +44,7 @@ public sealed class HomeAssistantTests : IDisposable
             Assert.Equal(2, forecast.GetProperty("horizon_seconds")[1].GetDouble());
             Assert.Equal(JsonValueKind.Number, forecast.GetProperty("channels").GetProperty("temperature").GetProperty("value")[1].ValueKind);
 
-            await using IMqttLink home = MqttLinkFactory.Create(Enum.Parse<MqttClientLibrary>(library), new MqttLinkOptions { Host = "127.0.0.1", Port = broker.Port, ClientId = "home" })();
+            await using IMqttLink home = new MqttNetLink(new MqttLinkOptions { Host = "127.0.0.1", Port = broker.Port, ClientId = "home", Version = MqttLinkContractTests.VersionOf(version) });
             await home.ConnectAsync(default);
             await home.PublishAsync(new MqttMessage { Topic = "homeassistant/status", Payload = Encoding.UTF8.GetBytes("online"), Class = MessageClass.Event });
             await subscriber.UntilAsync(seen => seen.Count(item => item.Topic == Config) == 2);
@@ -52,7 +52,7 @@ public sealed class HomeAssistantTests : IDisposable
             Assert.Equal(0, await run.ExitAsync(5));
         }
 
-        using RuntimeProcess fewer = RuntimeProcess.Start("run", "--config", Write(broker.Port, library, "climate"));
+        using RuntimeProcess fewer = RuntimeProcess.Start("run", "--config", Write(broker.Port, version, "climate"));
         await subscriber.UntilAsync(seen => seen.Count(item => item.Topic == Config) == 3);
         JsonElement left = Payload(subscriber).GetProperty("cmps");
         Assert.Equal("{\"p\":\"sensor\"}", left.GetProperty("second_co2_5_s").GetRawText());
@@ -64,7 +64,7 @@ public sealed class HomeAssistantTests : IDisposable
     public async Task A_broker_that_lost_its_memory_is_told_again_how_things_stand()
     {
         await using TestBroker broker = await TestBroker.StartAsync();
-        using RuntimeProcess run = RuntimeProcess.Start("run", "--config", Write(broker.Port, "auto", "climate"));
+        using RuntimeProcess run = RuntimeProcess.Start("run", "--config", Write(broker.Port, "5", "climate"));
         await using (Subscriber before = await Subscriber.StartAsync(broker.Port, "#"))
         {
             await before.UntilAsync(seen => seen.Any(item => item.Topic == "edge/house/climate/health") && seen.Count(item => item.Topic == "edge/house/climate/forecast") > 5);
@@ -77,9 +77,9 @@ public sealed class HomeAssistantTests : IDisposable
         await after.UntilAsync(seen => new[] { "edge/house/status", "edge/house/info", "edge/house/climate/health", "edge/house/climate/anomaly/state", Config }.All(topic => seen.Any(item => item.Topic == topic)));
     }
 
-    private string Write(int port, string library, params string[] streams) => _folder.Write(
+    private string Write(int port, string version, params string[] streams) => _folder.Write(
         "edge.yaml",
-        $"device: house\nmqtt: {{ host: 127.0.0.1, port: {port}, client: {library.ToLowerInvariant()}, discovery: homeassistant }}\nstreams:\n"
+        $"device: house\nmqtt: {{ host: 127.0.0.1, port: {port}, version: {version}, discovery: homeassistant }}\nstreams:\n"
         + string.Concat(streams.Select(stream => $"  - {{ name: {stream}, model: demo, source: {{ simulated: {{ seed: 3 }} }} }}\n")));
 
     private static JsonElement Payload(Subscriber subscriber) => JsonDocument.Parse(subscriber.On(Config)[^1].Payload).RootElement;

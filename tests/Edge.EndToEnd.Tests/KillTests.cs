@@ -14,13 +14,13 @@ public sealed class KillTests : IDisposable
 
     private readonly TemporaryFolder _folder = new();
 
-    public static TheoryData<string> Links => MqttLinkContractTests.Libraries;
+    public static TheoryData<string> Versions => MqttLinkContractTests.Versions;
 
     public void Dispose() => _folder.Dispose();
 
     [Theory]
-    [MemberData(nameof(Links))]
-    public async Task Killed_at_any_instant_nothing_is_missing_and_nothing_differs(string library)
+    [MemberData(nameof(Versions))]
+    public async Task Killed_at_any_instant_nothing_is_missing_and_nothing_differs(string version)
     {
         string data = await Delivery.RecordAsync(_folder.Path, 80 * Kills);
         Dictionary<string, string> expected = await Delivery.ExpectAsync(_folder.Path, data);
@@ -30,7 +30,7 @@ public sealed class KillTests : IDisposable
         string config = _folder.Write("edge.yaml", $$"""
             device: house
             state: state
-            mqtt: { host: 127.0.0.1, port: {{broker.Port}}, client: {{library.ToLowerInvariant()}} }
+            mqtt: { host: 127.0.0.1, port: {{broker.Port}}, version: {{version}} }
             streams:
               - { name: climate, model: demo, source: { replay: { file: {{data}}, speed: 150x } } }
             """);
@@ -67,8 +67,8 @@ public sealed class KillTests : IDisposable
     }
 
     [Theory]
-    [MemberData(nameof(Links))]
-    public async Task Rows_that_come_over_MQTT_are_each_taken_in_once_however_often_it_is_killed_stopped_or_reloaded(string library)
+    [MemberData(nameof(Versions))]
+    public async Task Rows_that_come_over_MQTT_are_each_taken_in_once_however_often_it_is_killed_stopped_or_reloaded(string version)
     {
         string data = await Delivery.RecordAsync(_folder.Path, 80 * KillsOverMqtt);
         Dictionary<string, string> expected = await Delivery.ExpectAsync(_folder.Path, data);
@@ -79,7 +79,7 @@ public sealed class KillTests : IDisposable
         string config = _folder.Write("edge.yaml", $$"""
             device: house
             state: state
-            mqtt: { host: 127.0.0.1, port: {{broker.Port}}, client: {{library.ToLowerInvariant()}} }
+            mqtt: { host: 127.0.0.1, port: {{broker.Port}}, version: {{version}} }
             streams:
               - { name: climate, model: demo, source: { mqtt: { topic: plant/rows, time: $.time } } }
             """);

@@ -12,13 +12,13 @@ public sealed class LiveSensorTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
 
-    public static TheoryData<string> Links => MqttLinkContractTests.Libraries;
+    public static TheoryData<string> Versions => MqttLinkContractTests.Versions;
 
     public void Dispose() => _folder.Dispose();
 
     [Theory]
-    [MemberData(nameof(Links))]
-    public async Task Kernel_and_mqtt_channels_make_one_stream(string library)
+    [MemberData(nameof(Versions))]
+    public async Task Kernel_and_mqtt_channels_make_one_stream(string version)
     {
         WriteDevice("bus/iio/devices/iio:device0", ("name", "bme280"), ("in_temp_input", "21530"), ("in_humidityrelative_input", "45120"));
         WriteDevice("class/hwmon/hwmon0", ("name", "cpu_thermal"), ("in0_input", "12000"));
@@ -26,7 +26,7 @@ public sealed class LiveSensorTests : IDisposable
         string config = _folder.Write("edge.yaml", $$"""
             device: house
             sysfs: .
-            mqtt: { host: 127.0.0.1, port: {{broker.Port}}, client: {{library.ToLowerInvariant()}} }
+            mqtt: { host: 127.0.0.1, port: {{broker.Port}}, version: {{version}} }
             streams:
               - name: climate
                 model: demo
@@ -40,7 +40,7 @@ public sealed class LiveSensorTests : IDisposable
             """);
         using RuntimeProcess run = RuntimeProcess.Start("run", "--config", config);
         await using (Subscriber subscriber = await Subscriber.StartAsync(broker.Port))
-        await using (IMqttLink sensor = await ConnectAsync(library, broker.Port))
+        await using (IMqttLink sensor = await ConnectAsync(version, broker.Port))
         {
             // Until something came there is nothing to forecast from; then there is, until it is too old.
             await subscriber.UntilAsync(seen => seen.Any(item => Quality(item, "co2") == "missing"));
@@ -55,7 +55,7 @@ public sealed class LiveSensorTests : IDisposable
         await broker.KillAsync();
         await broker.StartAgainAsync();
         await using Subscriber again = await Subscriber.StartAsync(broker.Port);
-        await using IMqttLink back = await ConnectAsync(library, broker.Port);
+        await using IMqttLink back = await ConnectAsync(version, broker.Port);
         await PublishUntilAsync(back, () => again.All.Any(item => Quality(item, "co2") == "good"));
         Assert.Single(run.Error.Split('\n'), line => line.Contains("Topics over MQTT: ", StringComparison.Ordinal) && line.Contains("Trying again", StringComparison.Ordinal));
         run.Terminate();
@@ -72,9 +72,9 @@ public sealed class LiveSensorTests : IDisposable
         }
     }
 
-    private static async Task<IMqttLink> ConnectAsync(string library, int port)
+    private static async Task<IMqttLink> ConnectAsync(string version, int port)
     {
-        IMqttLink link = MqttLinkFactory.Create(Enum.Parse<MqttClientLibrary>(library), new MqttLinkOptions { Host = "127.0.0.1", Port = port, ClientId = "a-sensor" })();
+        IMqttLink link = new MqttNetLink(new MqttLinkOptions { Host = "127.0.0.1", Port = port, ClientId = "a-sensor", Version = MqttLinkContractTests.VersionOf(version) });
         await link.ConnectAsync(default);
         return link;
     }

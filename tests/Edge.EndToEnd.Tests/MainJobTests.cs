@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Edge.Runtime.Mqtt;
 using Edge.Testing;
 
 namespace Edge.EndToEnd.Tests;
@@ -10,28 +9,13 @@ public sealed class MainJobTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
 
-    public static TheoryData<string> Links => MqttLinkContractTests.Libraries;
-
-    public static TheoryData<string, string> LinksAndVersions
-    {
-        get
-        {
-            var all = new TheoryData<string, string>();
-            foreach (MqttClientLibrary library in MqttLinkFactory.Available)
-            {
-                all.Add(library.ToString(), "5");
-                all.Add(library.ToString(), "3.1.1");
-            }
-
-            return all;
-        }
-    }
+    public static TheoryData<string> Versions => MqttLinkContractTests.Versions;
 
     public void Dispose() => _folder.Dispose();
 
     [SharedDataTheory]
-    [MemberData(nameof(LinksAndVersions))]
-    public async Task Every_row_of_ETTh1_after_the_first_is_a_forecast_equal_to_the_replays(string library, string version)
+    [MemberData(nameof(Versions))]
+    public async Task Every_row_of_ETTh1_after_the_first_is_a_forecast_equal_to_the_replays(string version)
     {
         string model = _folder.File("etth1.safetensors");
         Assert.Equal(0, Edge.Quantize.Program.Run(
@@ -44,7 +28,7 @@ public sealed class MainJobTests : IDisposable
         await using Subscriber subscriber = await Subscriber.StartAsync(broker.Port);
         string config = _folder.Write("edge.yaml", $$"""
             device: plant
-            mqtt: { host: 127.0.0.1, port: {{broker.Port}}, client: {{library.ToLowerInvariant()}}, version: {{version}} }
+            mqtt: { host: 127.0.0.1, port: {{broker.Port}}, version: {{version}} }
             streams:
               - name: transformer
                 model: etth1.safetensors
@@ -71,12 +55,12 @@ public sealed class MainJobTests : IDisposable
     }
 
     [Theory]
-    [MemberData(nameof(Links))]
-    public async Task The_will_says_offline_for_a_killed_process_and_a_stopped_one_says_so_itself(string library)
+    [MemberData(nameof(Versions))]
+    public async Task The_will_says_offline_for_a_killed_process_and_a_stopped_one_says_so_itself(string version)
     {
         await using TestBroker broker = await TestBroker.StartAsync();
         await using Subscriber subscriber = await Subscriber.StartAsync(broker.Port);
-        string config = Simulated(broker.Port, library);
+        string config = Simulated(broker.Port, version);
         using (RuntimeProcess killed = RuntimeProcess.Start("run", "--config", config))
         {
             await subscriber.UntilAsync(seen => seen.Any(item => item.Topic == "edge/house/climate/forecast"));
@@ -92,12 +76,25 @@ public sealed class MainJobTests : IDisposable
         Assert.Equal(["online", "offline", "online", "offline"], subscriber.On("edge/house/status").Select(seen => seen.Payload));
     }
 
+    [Fact]
+    public async Task An_mqtt_client_of_versions_before_is_one_sentence_in_the_log_and_the_service_goes_on()
+    {
+        await using TestBroker broker = await TestBroker.StartAsync();
+        await using Subscriber subscriber = await Subscriber.StartAsync(broker.Port);
+        using RuntimeProcess run = RuntimeProcess.Start("run", "--config", Simulated(broker.Port, "5", "client: mosquitto, "));
+        await subscriber.UntilAsync(seen => seen.Any(item => item.Topic == "edge/house/climate/forecast"));
+        run.Terminate();
+        Assert.Equal(0, await run.ExitAsync());
+        const string Sentence = "mqtt.client is no longer needed and is ignored: MQTTnet is the only client. Remove the line.";
+        Assert.Single(run.Error.Split('\n'), line => line.Contains(Sentence, StringComparison.Ordinal));
+    }
+
     [Theory]
-    [MemberData(nameof(Links))]
-    public async Task A_broker_that_refuses_the_password_ends_the_service_with_1_and_a_sentence(string library)
+    [MemberData(nameof(Versions))]
+    public async Task A_broker_that_refuses_the_password_ends_the_service_with_1_and_a_sentence(string version)
     {
         await using TestBroker broker = await TestBroker.StartAsync("allow_anonymous false");
-        string config = Simulated(broker.Port, library, "username: u, password: s3cret, ");
+        string config = Simulated(broker.Port, version, "username: u, password: s3cret, ");
         using RuntimeProcess run = RuntimeProcess.Start("run", "--config", config);
         Assert.Equal(1, await run.ExitAsync(20));
         string sentence = Assert.Single(run.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries), line => line.Contains("refuses", StringComparison.Ordinal));
@@ -107,11 +104,11 @@ public sealed class MainJobTests : IDisposable
     }
 
     [Theory]
-    [MemberData(nameof(Links))]
-    public async Task Readings_while_the_broker_is_away_arrive_when_it_is_back(string library)
+    [MemberData(nameof(Versions))]
+    public async Task Readings_while_the_broker_is_away_arrive_when_it_is_back(string version)
     {
         await using TestBroker broker = await TestBroker.StartAsync();
-        string config = Simulated(broker.Port, library);
+        string config = Simulated(broker.Port, version);
         using RuntimeProcess run = RuntimeProcess.Start("run", "--config", config);
         await using (Subscriber before = await Subscriber.StartAsync(broker.Port))
         {
@@ -168,9 +165,9 @@ public sealed class MainJobTests : IDisposable
         Assert.InRange(subscriber.On("edge/greenhouse/climate/forecast").Count, 100, 140);
     }
 
-    private string Simulated(int port, string library, string credentials = "") => _folder.Write("edge.yaml", $$"""
+    private string Simulated(int port, string version, string credentials = "") => _folder.Write("edge.yaml", $$"""
         device: house
-        mqtt: { host: 127.0.0.1, {{credentials}}port: {{port}}, client: {{library.ToLowerInvariant()}} }
+        mqtt: { host: 127.0.0.1, {{credentials}}port: {{port}}, version: {{version}} }
         streams:
           - { name: climate, model: demo, period: 50ms, source: { simulated: { seed: 3 } } }
         """);

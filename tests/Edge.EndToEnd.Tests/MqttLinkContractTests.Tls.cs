@@ -9,35 +9,35 @@ namespace Edge.EndToEnd.Tests;
 public sealed partial class MqttLinkContractTests
 {
     [Theory]
-    [MemberData(nameof(Links))]
-    public async Task Tls_connects_to_whom_the_ca_vouches_for_and_to_nobody_else(string library)
+    [MemberData(nameof(Versions))]
+    public async Task Tls_connects_to_whom_the_ca_vouches_for_and_to_nobody_else(string version)
     {
         using var folder = new TemporaryFolder();
         TestCertificates.Write(folder, "127.0.0.1");
         string listener = $"certfile {folder.File("server.pem")}\nkeyfile {folder.File("server.key")}\n";
         await using TestBroker broker = await TestBroker.StartAsync(listener + "allow_anonymous true");
-        await using (IMqttLink link = await ConnectAsync(library, broker.Port, options: options => options with { Tls = new TlsOptions(folder.File("ca.pem"), null, null) }))
+        await using (IMqttLink link = await ConnectAsync(version, broker.Port, options: options => options with { Tls = new TlsOptions(folder.File("ca.pem"), null, null) }))
         {
             await link.PublishAsync(Message("t", "x"));
         }
 
-        await using IMqttLink wrongCa = Create(library, broker.Port, options => options with { Tls = new TlsOptions(folder.File("other-ca.pem"), null, null) });
+        await using IMqttLink wrongCa = Create(version, broker.Port, options => options with { Tls = new TlsOptions(folder.File("other-ca.pem"), null, null) });
         Assert.Contains("a certificate of 'edge test CA' that ", (await Assert.ThrowsAsync<MqttLinkException>(() => wrongCa.ConnectAsync(default))).Message, StringComparison.Ordinal);
-        await using IMqttLink wrongHost = Create(library, broker.Port, options => options with { Host = "localhost", Tls = new TlsOptions(folder.File("ca.pem"), null, null) });
+        await using IMqttLink wrongHost = Create(version, broker.Port, options => options with { Host = "localhost", Tls = new TlsOptions(folder.File("ca.pem"), null, null) });
         Assert.Contains("not of 'localhost'", (await Assert.ThrowsAsync<MqttLinkException>(() => wrongHost.ConnectAsync(default))).Message, StringComparison.Ordinal);
-        await using IMqttLink inClear = Create(library, broker.Port, options => options with { AnswerTimeoutMs = 2000 });
+        await using IMqttLink inClear = Create(version, broker.Port, options => options with { AnswerTimeoutMs = 2000 });
         await Assert.ThrowsAsync<MqttLinkException>(() => inClear.ConnectAsync(default));
     }
 
     // The third is what a board sees whose clock stands at 1970: every certificate is of the future.
     [Theory]
     [MemberData(nameof(BadServers))]
-    public async Task Tls_to_a_server_whose_certificate_is_no_good_sends_nothing_and_says_so(string library, double fromDays, double toDays, string certificate, string why)
+    public async Task Tls_to_a_server_whose_certificate_is_no_good_sends_nothing_and_says_so(string version, double fromDays, double toDays, string certificate, string why)
     {
         using var folder = new TemporaryFolder();
         TestCertificates.Write(folder, "127.0.0.1", fromDays, toDays);
         await using TestBroker broker = await TestBroker.StartAsync($"certfile {folder.File(certificate)}\nkeyfile {folder.File("server.key")}\nallow_anonymous true");
-        await using IMqttLink link = Create(library, broker.Port, options => options with { Tls = new TlsOptions(folder.File("ca.pem"), null, null) });
+        await using IMqttLink link = Create(version, broker.Port, options => options with { Tls = new TlsOptions(folder.File("ca.pem"), null, null) });
         MqttLinkException refused = await Assert.ThrowsAsync<MqttLinkException>(() => link.ConnectAsync(default));
         Assert.Contains($"127.0.0.1:{broker.Port}", refused.Message, StringComparison.Ordinal);
         Assert.Contains(why, refused.Message, StringComparison.Ordinal);
@@ -49,11 +49,11 @@ public sealed partial class MqttLinkContractTests
         get
         {
             var cases = new TheoryData<string, double, double, string, string>();
-            foreach (string link in Links)
+            foreach (string version in Versions)
             {
-                cases.Add(link, -10, -1, "server.pem", "a certificate that expired on ");
-                cases.Add(link, -1, 1, "self-signed.pem", "does not vouch for");
-                cases.Add(link, 1, 10, "server.pem", "set the clock, or wait for time synchronisation");
+                cases.Add(version, -10, -1, "server.pem", "a certificate that expired on ");
+                cases.Add(version, -1, 1, "self-signed.pem", "does not vouch for");
+                cases.Add(version, 1, 10, "server.pem", "set the clock, or wait for time synchronisation");
             }
 
             return cases;
@@ -61,25 +61,25 @@ public sealed partial class MqttLinkContractTests
     }
 
     [Theory]
-    [MemberData(nameof(Links))]
-    public async Task A_broker_that_wants_a_client_certificate_lets_in_who_has_one(string library)
+    [MemberData(nameof(Versions))]
+    public async Task A_broker_that_wants_a_client_certificate_lets_in_who_has_one(string version)
     {
         using var folder = new TemporaryFolder();
         TestCertificates.Write(folder, "127.0.0.1");
         await using TestBroker broker = await TestBroker.StartAsync(
             $"certfile {folder.File("server.pem")}\nkeyfile {folder.File("server.key")}\ncafile {folder.File("ca.pem")}\nrequire_certificate true\nallow_anonymous true");
-        await using (IMqttLink link = await ConnectAsync(library, broker.Port, options: options => options with { Tls = new TlsOptions(folder.File("ca.pem"), folder.File("client.pem"), folder.File("client.key")) }))
+        await using (IMqttLink link = await ConnectAsync(version, broker.Port, options: options => options with { Tls = new TlsOptions(folder.File("ca.pem"), folder.File("client.pem"), folder.File("client.key")) }))
         {
             await link.PublishAsync(Message("t", "x"));
         }
 
-        await using IMqttLink without = Create(library, broker.Port, options => options with { Tls = new TlsOptions(folder.File("ca.pem"), null, null), AnswerTimeoutMs = 3000 });
+        await using IMqttLink without = Create(version, broker.Port, options => options with { Tls = new TlsOptions(folder.File("ca.pem"), null, null), AnswerTimeoutMs = 3000 });
         await Assert.ThrowsAsync<MqttLinkException>(() => without.ConnectAsync(default));
     }
 
     [Theory]
-    [MemberData(nameof(Links))]
-    public async Task A_server_without_tls_gets_a_greeting_and_no_secret(string library)
+    [MemberData(nameof(Versions))]
+    public async Task A_server_without_tls_gets_a_greeting_and_no_secret(string version)
     {
         using var folder = new TemporaryFolder();
         TestCertificates.Write(folder, "127.0.0.1");
@@ -99,7 +99,7 @@ public sealed partial class MqttLinkContractTests
             got.Write(buffer, 0, read);
         });
         int port = ((IPEndPoint)listener.LocalEndpoint).Port;
-        await using IMqttLink link = Create(library, port, options => options with { Tls = new TlsOptions(folder.File("ca.pem"), null, null), Username = "anna", Password = "swordfish", AnswerTimeoutMs = 3000 });
+        await using IMqttLink link = Create(version, port, options => options with { Tls = new TlsOptions(folder.File("ca.pem"), null, null), Username = "anna", Password = "swordfish", AnswerTimeoutMs = 3000 });
         Assert.Contains("127.0.0.1", (await Assert.ThrowsAsync<MqttLinkException>(() => link.ConnectAsync(default))).Message, StringComparison.Ordinal);
         await Task.WhenAny(serving, Task.Delay(2000));
         byte[] seen = got.ToArray();
@@ -110,8 +110,8 @@ public sealed partial class MqttLinkContractTests
 
     // The certificate is good: only the protocol is not.
     [Theory]
-    [MemberData(nameof(Links))]
-    public async Task A_server_that_speaks_tls_1_1_at_most_gets_nothing(string library)
+    [MemberData(nameof(Versions))]
+    public async Task A_server_that_speaks_tls_1_1_at_most_gets_nothing(string version)
     {
         using var folder = new TemporaryFolder();
         TestCertificates.Write(folder, "127.0.0.1");
@@ -131,7 +131,7 @@ public sealed partial class MqttLinkContractTests
                 }
             }
 
-            await using IMqttLink link = Create(library, port, options => options with { Tls = new TlsOptions(folder.File("ca.pem"), null, null), Username = "anna", Password = "swordfish", AnswerTimeoutMs = 3000 });
+            await using IMqttLink link = Create(version, port, options => options with { Tls = new TlsOptions(folder.File("ca.pem"), null, null), Username = "anna", Password = "swordfish", AnswerTimeoutMs = 3000 });
             MqttLinkException refused = await Assert.ThrowsAsync<MqttLinkException>(() => link.ConnectAsync(default));
             Assert.Contains($"127.0.0.1:{port} does not speak TLS 1.2 or later", refused.Message, StringComparison.Ordinal);
         }

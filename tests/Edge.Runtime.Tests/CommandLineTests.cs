@@ -60,9 +60,10 @@ public sealed class CommandLineTests : IDisposable
     public async Task Check_names_every_problem_and_exits_with_1()
     {
         string config = _folder.Write(
-            "edge.yaml", "device: d\nmqtt: { host: 127.0.0.1, port: 1 }\nstreams:\n  - { name: good, model: demo, source: { simulated: { } } }\n  - { name: bad, model: gone, source: { simulated: { } } }\n");
+            "edge.yaml", "device: d\nmqtt: { host: 127.0.0.1, port: 1, client: mosquitto }\nstreams:\n  - { name: good, model: demo, source: { simulated: { } } }\n  - { name: bad, model: gone, source: { simulated: { } } }\n");
         (int code, string output, string _) = await RunAsync("check", "--config", config);
         Assert.Equal(1, code);
+        Assert.Contains("note   configuration: mqtt.client is no longer needed", output, StringComparison.Ordinal);
         Assert.Contains("ok     stream good", output, StringComparison.Ordinal);
         Assert.Contains("WRONG  stream bad: Model", output, StringComparison.Ordinal);
         Assert.Contains("WRONG  broker 127.0.0.1:1: Broker 127.0.0.1:1 cannot be reached", output, StringComparison.Ordinal);

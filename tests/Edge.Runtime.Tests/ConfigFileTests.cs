@@ -22,6 +22,17 @@ public sealed class ConfigFileTests
 
     private const string Stream = "\nstreams:\n  - name: s\n    model: demo\n    source: { simulated: { } }\n";
 
+    // Versions before chose between two clients; any of their values goes on for one version.
+    [Theory]
+    [InlineData("auto")]
+    [InlineData("mosquitto")]
+    [InlineData("paho")]
+    public void An_mqtt_client_of_versions_before_is_ignored_with_one_sentence(string client)
+    {
+        EdgeConfig config = ConfigFile.Parse($"device: d\nmqtt: {{ host: h, client: {client} }}{Stream}", "edge.yaml");
+        Assert.Equal(["mqtt.client is no longer needed and is ignored: MQTTnet is the only client. Remove the line."], config.Warnings);
+    }
+
     [Fact]
     public void Everything_that_can_be_said_is_read()
     {
@@ -33,7 +44,6 @@ public sealed class ConfigFileTests
             state: /var/lib/edge-runtime
             mqtt:
               host: broker.local
-              client: mosquitto
               version: 3.1.1
               tls: { ca: ca.pem, certificate: c.pem, key: k.pem }
               username: greenhouse
@@ -63,7 +73,7 @@ public sealed class ConfigFileTests
 
         Assert.Equal("greenhouse", config.Device);
         Assert.Equal(8883, config.Mqtt.Port);
-        Assert.Equal(MqttClientLibrary.Mosquitto, config.Mqtt.Client);
+        Assert.Empty(config.Warnings);
         Assert.Equal(MqttVersion.ThreeOneOne, config.Mqtt.Version);
         Assert.Equal(new TlsOptions("ca.pem", "c.pem", "k.pem"), config.Mqtt.Tls);
         Assert.Equal("s3cret", config.Mqtt.Password);
@@ -142,7 +152,6 @@ public sealed class ConfigFileTests
     [InlineData("device: d\nmqtt: { port: 1883 }" + Stream, "'host' is missing")]
     [InlineData("device: d\nmqtt: { host: h, port: 70000 }" + Stream, "'port' must be a whole number from 1 to 65535, not '70000'")]
     [InlineData("device: d\nmqtt: { host: h, version: 4 }" + Stream, "'version' must be 5 or 3.1.1, not '4'")]
-    [InlineData("device: d\nmqtt: { host: h, client: paho }" + Stream, "'client' must be one of auto, mqttnet, mosquitto")]
     [InlineData("device: d\nmqtt: { host: h, password: p }" + Stream, "'password' needs a 'username'")]
     [InlineData("device: d\nmqtt: { host: h, username: u, password: { file: /no/such } }" + Stream, "cannot be read from its file")]
     [InlineData("device: d\nmqtt: { host: h, username: u, password: p }" + Stream, "the password would go to h in clear: give 'tls', or say 'plaintext_password: allowed'")]

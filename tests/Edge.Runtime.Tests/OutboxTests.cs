@@ -42,9 +42,9 @@ public sealed class OutboxTests
     public async Task A_source_that_can_wait_is_held_up_until_there_is_room()
     {
         var outbox = new Outbox(20);
-        await outbox.EnqueueAsync(Message(MessageClass.Reading, 0), default);
-        await outbox.EnqueueAsync(Message(MessageClass.Reading, 1), default);
-        Task third = outbox.EnqueueAsync(Message(MessageClass.Reading, 2), default).AsTask();
+        await outbox.EnqueueAsync([Message(MessageClass.Reading, 0)], default);
+        await outbox.EnqueueAsync([Message(MessageClass.Reading, 1)], default);
+        Task third = outbox.EnqueueAsync([Message(MessageClass.Reading, 2)], default).AsTask();
         await Task.Delay(20);
         Assert.False(third.IsCompleted);
         Assert.True(outbox.TryDequeue(out _));
@@ -57,7 +57,7 @@ public sealed class OutboxTests
     public async Task A_message_larger_than_the_outbox_still_passes()
     {
         var outbox = new Outbox(5);
-        await outbox.EnqueueAsync(Message(MessageClass.Event, 0), default).AsTask().WaitAsync(TimeSpan.FromSeconds(5));
+        await outbox.EnqueueAsync([Message(MessageClass.Event, 0)], default).AsTask().WaitAsync(TimeSpan.FromSeconds(5));
         Assert.Equal(["0"], Drain(outbox));
     }
 

@@ -30,6 +30,11 @@ internal static class CheckCommand
             using var engines = new EngineFactory(edge.OnnxRuntime);
             bool well = true;
             Say("configuration", null);
+            foreach (string warning in edge.Warnings)
+            {
+                output.WriteLine($"note   configuration: {warning}");
+            }
+
             foreach (StreamConfig stream in edge.Streams)
             {
                 Say($"stream {stream.Name}", Try(() => CheckStream(stream, engines, sources)));

@@ -3,7 +3,7 @@ using System.Net;
 using System.Net.Sockets;
 using Edge.Inference;
 using Edge.Runtime.Hosting;
-using Edge.Runtime.Mqtt.MqttNet;
+using Edge.Runtime.Mqtt;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Edge.Runtime.Commands;

@@ -8,7 +8,7 @@ namespace Edge.Runtime.Configuration;
 /// <summary>The part of edge.yaml that says who carries the messages.</summary>
 internal static partial class ConfigFile
 {
-    private static (MqttOptions Mqtt, OutboxOptions Outbox, Discovery Discovery) ReadMqtt(YamlMap map)
+    private static (MqttOptions Mqtt, OutboxOptions Outbox, Discovery Discovery) ReadMqtt(YamlMap map, List<string> warnings)
     {
         TlsOptions? tls = null;
         if (map.Map("tls") is { } tlsMap)
@@ -51,11 +51,16 @@ internal static partial class ConfigFile
             map.Fail("password", $"the password would go to {host} in clear: give 'tls', or say 'plaintext_password: allowed'");
         }
 
+        // Versions up to 1.x chose between two clients here. Drop this with the next version.
+        if (map.TakeObsolete("client"))
+        {
+            warnings.Add("mqtt.client is no longer needed and is ignored: MQTTnet is the only client. Remove the line.");
+        }
+
         var mqtt = new MqttOptions
         {
             Host = host,
             Port = map.Whole("port", tls is null ? MqttOptions.PlainPort : MqttOptions.TlsPort, 1, 65535),
-            Client = map.Choice("client", MqttClientLibrary.Auto),
             Version = ReadVersion(map),
             Tls = tls,
             Username = username,

@@ -107,8 +107,9 @@ internal static partial class ConfigFile
         string? state = map.Text("state") is { } written ? Path.Combine(folder, written) : null;
         TimeSpan durability = map.Text("durability") is "tick" ? TimeSpan.Zero : map.Duration("durability") ?? TimeSpan.FromSeconds(5);
         string sysfs = map.Text("sysfs") is { } root ? Path.Combine(folder, root) : "/sys";
+        List<string> warnings = [];
         (MqttOptions mqtt, OutboxOptions outbox, Discovery discovery) = map.Map("mqtt") is { } mqttMap
-            ? ReadMqtt(mqttMap)
+            ? ReadMqtt(mqttMap, warnings)
             : (new MqttOptions(), new OutboxOptions(), Discovery.None);
         TelemetryOptions? telemetry = ReadTelemetry(map);
         ModelUpdateOptions? models = ReadModels(map, folder);
@@ -140,6 +141,7 @@ internal static partial class ConfigFile
             Commands = [.. commands.Select(name => Enum.Parse<CommandName>(name, ignoreCase: true))],
             OnnxRuntime = onnx,
             Streams = streams,
+            Warnings = warnings,
         };
     }
 

@@ -43,4 +43,7 @@ internal sealed record EdgeConfig
     public OnnxOptions OnnxRuntime { get; init; } = new();
 
     public required IReadOnlyList<StreamConfig> Streams { get; init; }
+
+    /// <summary>What is no mistake but should be changed, one sentence each.</summary>
+    public IReadOnlyList<string> Warnings { get; init; } = [];
 }

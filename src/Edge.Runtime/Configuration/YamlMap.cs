@@ -51,6 +51,10 @@ internal sealed partial class YamlMap
         }
     }
 
+    /// <summary>Takes away a key of versions before, whatever its value; it is not named among the known ones.</summary>
+    /// <returns>Whether it was there.</returns>
+    internal bool TakeObsolete(string key) => _entries.Remove(key);
+
     internal string? Text(string key)
     {
         if (!Take(key, out YamlNode node))

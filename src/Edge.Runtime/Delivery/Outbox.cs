@@ -12,6 +12,11 @@ internal sealed class Outbox
     // What a source that can wait may be ahead of the broker; with a store, what is held of it.
     private const int AheadMax = 1024;
 
+    // A store's batch is let in while there is so much room that it is held whole: what is not held must be read back. Whoever waits for
+    // room is woken when there is much of it, not for each message that leaves.
+    private const int AheadForBatch = AheadMax / 2;
+    private const int AheadForWaiting = AheadMax / 4;
+
     private readonly long _sizeMaxBytes;
     private readonly StateStore? _store;
     private long _lastId;
@@ -20,7 +25,8 @@ internal sealed class Outbox
     private readonly Lock _gate = new();
     private readonly Queue<(long Order, MqttMessage Message)>[] _queues = [new(), new(), new()];
     private readonly long[] _dropped = new long[3];
-    private TaskCompletionSource _changed = NewSignal();
+    private TaskCompletionSource? _more;
+    private TaskCompletionSource? _room;
     private long _order;
     private long _bytes;
     private int _count;
@@ -48,24 +54,29 @@ internal sealed class Outbox
     /// <summary>Messages given up for want of room, by class.</summary>
     internal long[] Dropped => _store is null ? _dropped : [.. _dropped.Zip(_store.GivenUp, (memory, stored) => memory + stored)];
 
-    /// <summary>Adds a message of who can wait, once there is room.</summary>
-    internal async ValueTask EnqueueAsync(MqttMessage message, CancellationToken cancel)
+    /// <summary>Adds the messages of a source that can wait, in order, each once there is room for it.</summary>
+    internal async ValueTask EnqueueAsync(IReadOnlyList<MqttMessage> messages, CancellationToken cancel)
     {
-        while (true)
+        for (int next = 0; ;)
         {
-            Task changed;
+            Task room;
             lock (_gate)
             {
-                if ((_count < AheadMax && _bytes + message.Payload.Length <= _sizeMaxBytes) || _count == 0)
+                while (next < messages.Count && HasRoom(messages[next].Payload.Length))
                 {
-                    Enqueue(message);
+                    Add(messages[next++]);
+                }
+
+                Wake(ref _more);
+                if (next == messages.Count)
+                {
                     return;
                 }
 
-                changed = _changed.Task;
+                room = Awaited(ref _room);
             }
 
-            await changed.WaitAsync(cancel).ConfigureAwait(false);
+            await room.WaitAsync(cancel).ConfigureAwait(false);
         }
     }
 
@@ -75,10 +86,8 @@ internal sealed class Outbox
         lock (_gate)
         {
             MakeRoom(message.Payload.Length);
-            _queues[(int)message.Class].Enqueue((_order++, message));
-            _bytes += message.Payload.Length;
-            _count++;
-            Signal();
+            Add(message);
+            Wake(ref _more);
         }
     }
 
@@ -87,18 +96,18 @@ internal sealed class Outbox
     {
         while (true)
         {
-            Task changed;
+            Task room;
             lock (_gate)
             {
-                if (!_isMoreStored && _count < AheadMax)
+                if (!_isMoreStored && _count < AheadForBatch)
                 {
                     return;
                 }
 
-                changed = _changed.Task;
+                room = Awaited(ref _room);
             }
 
-            await changed.WaitAsync(cancel).ConfigureAwait(false);
+            await room.WaitAsync(cancel).ConfigureAwait(false);
         }
     }
 
@@ -122,7 +131,10 @@ internal sealed class Outbox
                 }
             }
 
-            Signal();
+            if (_count > 0 || _isMoreStored)
+            {
+                Wake(ref _more);
+            }
         }
 
         long sizeMax = Math.Min(_sizeMaxBytes, _store!.SizeLimit);
@@ -154,7 +166,6 @@ internal sealed class Outbox
             }
 
             message = Take(Oldest());
-            Signal();
             return true;
         }
     }
@@ -165,7 +176,7 @@ internal sealed class Outbox
     {
         while (true)
         {
-            Task changed;
+            Task more;
             lock (_gate)
             {
                 if (_count > 0 || _isMoreStored || _isComplete)
@@ -173,10 +184,10 @@ internal sealed class Outbox
                     return _count > 0 || _isMoreStored;
                 }
 
-                changed = _changed.Task;
+                more = Awaited(ref _more);
             }
 
-            await changed.WaitAsync(cancel).ConfigureAwait(false);
+            await more.WaitAsync(cancel).ConfigureAwait(false);
         }
     }
 
@@ -186,7 +197,7 @@ internal sealed class Outbox
         lock (_gate)
         {
             _isComplete = true;
-            Signal();
+            Wake(ref _more);
         }
     }
 
@@ -200,9 +211,9 @@ internal sealed class Outbox
             _lastId = Math.Max(_lastId, last);
             if (last == 0)
             {
-                // Who waited for room waited for this.
+                // Wakes the producers that wait for room: while the store has more, there is none.
                 _isMoreStored = false;
-                Signal();
+                Wake(ref _room);
             }
         }
 
@@ -211,11 +222,19 @@ internal sealed class Outbox
 
     private void Hold(MqttMessage message)
     {
+        Add(message);
+        _lastId = message.Id;
+    }
+
+    private void Add(MqttMessage message)
+    {
         _queues[(int)message.Class].Enqueue((_order++, message));
         _bytes += message.Payload.Length;
         _count++;
-        _lastId = message.Id;
     }
+
+    // One message always fits: one larger than the outbox must pass too.
+    private bool HasRoom(int bytes) => (_count < AheadMax && _bytes + bytes <= _sizeMaxBytes) || _count == 0;
 
     // The queue whose head has waited longest; there is one.
     private Queue<(long Order, MqttMessage Message)> Oldest()
@@ -249,15 +268,21 @@ internal sealed class Outbox
         MqttMessage message = queue.Dequeue().Message;
         _bytes -= message.Payload.Length;
         _count--;
+        if (_count <= AheadForWaiting && !_isMoreStored)
+        {
+            Wake(ref _room);
+        }
+
         return message;
     }
 
-    private void Signal()
-    {
-        TaskCompletionSource signal = _changed;
-        _changed = NewSignal();
-        signal.TrySetResult();
-    }
+    // A signal is made by whoever waits for it: where nobody waits, a message that comes or goes costs none. Called with the gate held.
+    private static Task Awaited(ref TaskCompletionSource? signal) =>
+        (signal ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
 
-    private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private static void Wake(ref TaskCompletionSource? signal)
+    {
+        signal?.TrySetResult();
+        signal = null;
+    }
 }

@@ -30,7 +30,7 @@ internal sealed class Publisher
     private readonly TimeProvider _clock;
     private readonly ILogger _log;
     private readonly TimeSpan _patience;
-    private readonly Queue<(MqttMessage Message, Task Acknowledged)> _inFlight = new();
+    private readonly Queue<MqttDelivery> _inFlight = new();
     private readonly List<MqttMessage> _unconfirmed = [];
     private readonly HashSet<string> _refusedTopics = [];
     private readonly Dictionary<string, MqttMessage> _retained = [];
@@ -168,21 +168,16 @@ internal sealed class Publisher
         int window = Math.Clamp(link.ReceiveMaximum, 1, WindowMax);
         while (true)
         {
-            while (_again.TryPeek(out MqttMessage? message))
-            {
-                await SendAsync(link, message, window, cancel).ConfigureAwait(false);
-                _again.Dequeue();
-            }
-
-            while (_outbox.TryDequeue(out MqttMessage? message))
+            while (_again.TryDequeue(out MqttMessage? message) || _outbox.TryDequeue(out message))
             {
                 await SendAsync(link, message!, window, cancel).ConfigureAwait(false);
             }
 
+            await InTimeAsync(link.FlushAsync(), cancel).ConfigureAwait(false);
             Task<bool> more = _outbox.WaitAsync(cancel).AsTask();
             if (!more.IsCompleted)
             {
-                await SettleAsync(0, cancel).ConfigureAwait(false);
+                await SettleAsync(link, 0, cancel).ConfigureAwait(false);
             }
 
             if (await Task.WhenAny(more, link.Closed).ConfigureAwait(false) != more)
@@ -192,7 +187,7 @@ internal sealed class Publisher
 
             if (!await more.ConfigureAwait(false))
             {
-                await SettleAsync(0, cancel).ConfigureAwait(false);
+                await SettleAsync(link, 0, cancel).ConfigureAwait(false);
                 return;
             }
         }
@@ -201,53 +196,94 @@ internal sealed class Publisher
     // Hands a message over; it stays in flight until acknowledged, so that a lost connection loses nothing.
     private async ValueTask SendAsync(IMqttLink link, MqttMessage message, int window, CancellationToken cancel)
     {
-        Task acknowledged;
-        try
+        var delivery = new MqttDelivery(message);
+        _inFlight.Enqueue(delivery);
+        await InTimeAsync(link.SendAsync(delivery), cancel).ConfigureAwait(false);
+        if (_inFlight.Count >= window)
         {
-            acknowledged = link.PublishAsync(message);
+            await SettleAsync(link, window - 1, cancel).ConfigureAwait(false);
         }
-        catch (MqttLinkException e)
-        {
-            acknowledged = Task.FromException(e);
-        }
-
-        _inFlight.Enqueue((message, acknowledged));
-        await SettleAsync(window - 1, cancel).ConfigureAwait(false);
     }
 
-    // Waits for acknowledgements, oldest first, until at most so many messages are in flight. They come in order: a full window is waited for until
-    // half of it is free, an empty one until its last, so that one wake-up serves many.
-    private async ValueTask SettleAsync(int most, CancellationToken cancel)
+    // Waits until at most so many messages are in flight. A full window is waited for until half of it is free, so that one wake-up serves
+    // many. A broker that acknowledges in another order costs further waits, and nothing else.
+    private async ValueTask SettleAsync(IMqttLink link, int most, CancellationToken cancel)
     {
-        if (_inFlight.Count > most)
+        Settle();
+        while (_inFlight.Count > most)
         {
-            Task far = _inFlight.ElementAt(_inFlight.Count - 1 - (most / 2)).Acknowledged;
-            await far.WaitAsync(_patience, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await InTimeAsync(link.FlushAsync(), cancel).ConfigureAwait(false);
+            MqttDelivery far = LastUnsettled(_inFlight.Count - (most / 2));
+            await far.SettledAsync().WaitAsync(_patience, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             cancel.ThrowIfCancellationRequested();
+            if (!Settle() && !far.IsSettled)
+            {
+                throw new TimeoutException();
+            }
+        }
+    }
+
+    // Of the oldest so many messages in flight, the last one that is not settled. The oldest of all is not: Settle has let go of those
+    // that were.
+    private MqttDelivery LastUnsettled(int count)
+    {
+        MqttDelivery last = _inFlight.Peek();
+        foreach (MqttDelivery delivery in _inFlight)
+        {
+            if (count-- == 0)
+            {
+                break;
+            }
+
+            last = delivery.IsSettled ? last : delivery;
         }
 
-        while (_inFlight.Count > most || (_inFlight.TryPeek(out (MqttMessage, Task Acknowledged) oldest) && oldest.Acknowledged.IsCompleted))
-        {
-            (MqttMessage message, Task acknowledged) = _inFlight.Peek();
-            try
-            {
-                if (!acknowledged.IsCompletedSuccessfully)
-                {
-                    await acknowledged.WaitAsync(_patience, cancel).ConfigureAwait(false);
-                }
+        return last;
+    }
 
+    // Lets go of the oldest messages as far as they are settled; all that lies before one of them is settled too.
+    private bool Settle()
+    {
+        MqttMessage? delivered = null;
+        bool isAny = false;
+        while (_inFlight.TryPeek(out MqttDelivery? oldest) && oldest.IsSettled)
+        {
+            if (oldest.IsDelivered)
+            {
                 Delivered++;
             }
-            catch (MqttRefusedException e)
+            else if (oldest.Failure is MqttRefusedException refusal)
             {
-                if (_refusedTopics.Add(message.Topic))
+                if (_refusedTopics.Add(oldest.Message.Topic))
                 {
-                    _log.LogError("The broker refuses messages on '{Topic}': {Reason} They are dropped", message.Topic, e.Message);
+                    string topic = oldest.Message.Topic;
+                    _log.LogError("The broker refuses messages on '{Topic}': {Reason} They are dropped", topic, refusal.Message);
                 }
+            }
+            else
+            {
+                break;
             }
 
             _inFlight.Dequeue();
-            Confirm(message);
+            Confirm(oldest.Message);
+            delivered = oldest.Message.QualityOfService > 0 ? oldest.Message : delivered;
+            isAny = true;
+        }
+
+        if (delivered is not null)
+        {
+            _outbox.Delivered(delivered);
+        }
+
+        return _inFlight.TryPeek(out MqttDelivery? lost) && lost.Failure is { } failure ? throw failure : isAny;
+    }
+
+    private async ValueTask InTimeAsync(ValueTask sent, CancellationToken cancel)
+    {
+        if (!sent.IsCompletedSuccessfully)
+        {
+            await sent.AsTask().WaitAsync(_patience, cancel).ConfigureAwait(false);
         }
     }
 
@@ -262,7 +298,6 @@ internal sealed class Publisher
         if (message.QualityOfService > 0)
         {
             _unconfirmed.Clear();
-            _outbox.Delivered(message);
         }
         else if (_unconfirmed.Count < UnconfirmedMax)
         {
@@ -273,27 +308,21 @@ internal sealed class Publisher
     private void KeepUnacknowledged()
     {
         var again = new Queue<MqttMessage>(_unconfirmed);
-        foreach ((MqttMessage message, Task acknowledged) in _inFlight)
+        foreach (MqttDelivery delivery in _inFlight)
         {
-            // A fault that nobody awaits any more is still looked at.
-            _ = acknowledged.ContinueWith(task => task.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
-            if (message.QualityOfService == 0 || !acknowledged.IsCompletedSuccessfully)
+            if (delivery.Message.QualityOfService == 0 || !delivery.IsDelivered)
             {
-                again.Enqueue(message);
+                again.Enqueue(delivery.Message);
             }
         }
-
-        _unconfirmed.Clear();
 
         foreach (MqttMessage message in _again)
         {
-            if (again.Count == 0 || !again.Contains(message))
-            {
-                again.Enqueue(message);
-            }
+            again.Enqueue(message);
         }
 
         _again = again;
+        _unconfirmed.Clear();
         _inFlight.Clear();
     }
 }

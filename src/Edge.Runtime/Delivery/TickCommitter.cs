@@ -51,16 +51,15 @@ internal sealed class TickCommitter : IDisposable
     {
         if (_store is null)
         {
+            if (canWait)
+            {
+                await _outbox.EnqueueAsync(messages, cancel).ConfigureAwait(false);
+                return;
+            }
+
             foreach (MqttMessage message in messages)
             {
-                if (canWait)
-                {
-                    await _outbox.EnqueueAsync(message, cancel).ConfigureAwait(false);
-                }
-                else
-                {
-                    _outbox.Enqueue(message);
-                }
+                _outbox.Enqueue(message);
             }
 
             return;

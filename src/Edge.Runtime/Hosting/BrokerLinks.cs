@@ -8,15 +8,16 @@ namespace Edge.Runtime.Hosting;
 internal static class BrokerLinks
 {
     /// <summary>Makes links of this device, with its last will.</summary>
-    internal static Func<IMqttLink> Create(EdgeConfig config) => MqttLinkFactory.Create(config.Mqtt.Client, Options(config));
+    internal static Func<IMqttLink> Create(EdgeConfig config) => Create(Options(config));
 
     /// <summary>Makes links beside the device's own: without a will, under a client id that ends in a name of their own.</summary>
     /// <param name="config">Device and broker.</param>
     /// <param name="name">The end of the client id.</param>
     /// <param name="session">How long the broker keeps the session of a link that is gone; zero for none.</param>
-    internal static Func<IMqttLink> Create(EdgeConfig config, string name, TimeSpan session) => MqttLinkFactory.Create(
-        config.Mqtt.Client,
+    internal static Func<IMqttLink> Create(EdgeConfig config, string name, TimeSpan session) => Create(
         Options(config) with { ClientId = $"edge-{config.Device}-{name}", Will = null, SessionSeconds = (uint)session.TotalSeconds });
+
+    private static Func<IMqttLink> Create(MqttLinkOptions options) => () => new MqttNetLink(options);
 
     private static MqttLinkOptions Options(EdgeConfig config) => new()
     {

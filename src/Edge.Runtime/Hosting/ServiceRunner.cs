@@ -22,7 +22,7 @@ internal sealed class ServiceRunner(string configPath, ServiceNotifier notifier,
     /// <exception cref="InputException">The configuration has mistakes.</exception>
     internal async Task<bool> RunAsync()
     {
-        EdgeConfig? config = ConfigFile.Load(configPath);
+        EdgeConfig? config = Load();
         EdgeConfig? opened = null;
         IReadOnlyDictionary<string, SavedStream>? before = null;
         bool endedWell = true;
@@ -81,11 +81,22 @@ internal sealed class ServiceRunner(string configPath, ServiceNotifier notifier,
         }
     }
 
+    private EdgeConfig Load()
+    {
+        EdgeConfig config = ConfigFile.Load(configPath);
+        foreach (string warning in config.Warnings)
+        {
+            log.LogWarning("{File}: {Warning}", configPath, warning);
+        }
+
+        return config;
+    }
+
     // A broken configuration is refused, and what runs goes on. A good one is taken over by stopping and starting: streams that
     // are unchanged go on where their state stands.
     private Action ReadAgain()
     {
-        EdgeConfig config = ConfigFile.Load(configPath);
+        EdgeConfig config = Load();
         return () =>
         {
             notifier.Reloading();

@@ -20,7 +20,9 @@ internal sealed record MqttLinkOptions
     /// <summary>What the broker says for us when we vanish.</summary>
     public MqttMessage? Will { get; init; }
 
-    /// <summary>Seconds for which the broker keeps subscriptions, and what comes on them, for a link that is gone; 0 for a clean session.</summary>
+    /// <summary>
+    /// Seconds for which the broker keeps subscriptions, and what comes on them, for a link that is gone; 0 for a clean session.
+    /// </summary>
     public uint SessionSeconds { get; init; }
 
     /// <summary>Seconds of silence after which either side counts the other as gone, 5..65535.</summary>
@@ -34,11 +36,22 @@ internal sealed record MqttLinkOptions
     private const int UnsupportedVersion = 0x84;
 
     /// <summary>The broker answered a connect with no.</summary>
-    /// <param name="code">Its return code (MQTT 3.1.1, 1..5) or reason code (5, from 0x80): brokers of either version answer in their own way.</param>
+    /// <param name="code">
+    /// Its return code (MQTT 3.1.1, 1..5) or reason code (5, from 0x80): brokers of either version answer in their own way.
+    /// </param>
     /// <param name="reason">The same in words.</param>
-    internal MqttRefusedException Refused(int code, string reason) => new(code is UnacceptableVersion or UnsupportedVersion
-        ? $"Broker {Host}:{Port} does not speak MQTT {(Version == MqttVersion.Five ? "5. Set mqtt.version: 3.1.1" : "3.1.1. Set mqtt.version: 5")}."
-        : $"Broker {Host}:{Port} refuses the connection{(Username is { } user ? $" of user '{user}'" : "")}: {reason}. Check mqtt.username and mqtt.password.");
+    internal MqttRefusedException Refused(int code, string reason)
+    {
+        if (code is UnacceptableVersion or UnsupportedVersion)
+        {
+            string advice = Version == MqttVersion.Five ? "5. Set mqtt.version: 3.1.1." : "3.1.1. Set mqtt.version: 5.";
+            return new MqttRefusedException($"Broker {Host}:{Port} does not speak MQTT {advice}");
+        }
+
+        string user = Username is null ? "" : $" of user '{Username}'";
+        return new MqttRefusedException(
+            $"Broker {Host}:{Port} refuses the connection{user}: {reason}. Check mqtt.username and mqtt.password.");
+    }
 }
 
 /// <summary>A message that arrived.</summary>
@@ -47,7 +60,8 @@ internal sealed record MqttLinkOptions
 /// <param name="Retain">Whether the broker had kept it from before.</param>
 /// <param name="ResponseTopic">Where an answer is wanted, or null.</param>
 /// <param name="CorrelationData">What the answer is to carry; empty for nothing.</param>
-internal readonly record struct MqttReceived(string Topic, ReadOnlyMemory<byte> Payload, bool Retain, string? ResponseTopic = null, ReadOnlyMemory<byte> CorrelationData = default);
+internal readonly record struct MqttReceived(
+    string Topic, ReadOnlyMemory<byte> Payload, bool Retain, string? ResponseTopic = null, ReadOnlyMemory<byte> CorrelationData = default);
 
 /// <summary>The broker cannot be reached or went away; trying again may help.</summary>
 internal class MqttLinkException(string message, Exception? inner = null) : Exception(message, inner);
@@ -66,17 +80,35 @@ internal interface IMqttLink : IAsyncDisposable
     /// <exception cref="MqttLinkException">The broker cannot be reached.</exception>
     Task ConnectAsync(CancellationToken cancel);
 
-    /// <summary>Hands a message over, in order. The task ends when the broker has acknowledged it (QoS 1) or the client has taken it (QoS 0).</summary>
+    /// <summary>
+    /// Takes a message, in order, and numbers it. It goes out with the next <see cref="FlushAsync"/>, or sooner if many wait. It settles
+    /// when the broker has acknowledged it (QoS 1) or the link has taken it (QoS 0). This waits only for a connection that takes no bytes.
+    /// </summary>
+    /// <exception cref="MqttLinkException">The connection is lost.</exception>
+    ValueTask SendAsync(MqttDelivery delivery);
+
+    /// <summary>Sends what was taken: one write for all of it.</summary>
+    /// <exception cref="MqttLinkException">The connection is lost.</exception>
+    ValueTask FlushAsync();
+
+    /// <summary>Sends one message at once. The task ends when it is settled.</summary>
+    /// <exception cref="MqttRefusedException">The broker refuses the message.</exception>
     /// <exception cref="MqttLinkException">The connection was lost first.</exception>
-    Task PublishAsync(MqttMessage message);
+    async Task PublishAsync(MqttMessage message)
+    {
+        var delivery = new MqttDelivery(message);
+        await SendAsync(delivery).ConfigureAwait(false);
+        await FlushAsync().ConfigureAwait(false);
+        await delivery.SettledAsync().ConfigureAwait(false);
+    }
 
     /// <summary>Subscribes at QoS 1.</summary>
     /// <exception cref="MqttLinkException">The connection was lost, or the broker refuses the filter.</exception>
     Task SubscribeAsync(string filter, CancellationToken cancel);
 
     /// <summary>
-    /// Takes the messages that arrive, one at a time. A message is acknowledged when it has been taken; one that is not (false) closes the link, and the
-    /// broker sends it again to the next link of the session.
+    /// Takes the messages that arrive, one at a time. A message is acknowledged when it has been taken; one that is not (false) closes
+    /// the link, and the broker sends it again to the next link of the session.
     /// </summary>
     Func<MqttReceived, ValueTask<bool>>? Received { get; set; }
 

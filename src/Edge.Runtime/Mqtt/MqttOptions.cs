@@ -1,14 +1,6 @@
 namespace Edge.Runtime.Mqtt;
 
-/// <summary>Which MQTT client library carries the messages.</summary>
-internal enum MqttClientLibrary
-{
-    /// <summary>MQTTnet.</summary>
-    Auto,
-    MqttNet,
-    Mosquitto,
-}
-
+/// <summary>The version of the protocol.</summary>
 internal enum MqttVersion
 {
     /// <summary>MQTT 5.</summary>
@@ -31,8 +23,6 @@ internal sealed record MqttOptions
 
     /// <summary>TCP port, 1..65535.</summary>
     public int Port { get; init; } = PlainPort;
-
-    public MqttClientLibrary Client { get; init; } = MqttClientLibrary.Auto;
 
     public MqttVersion Version { get; init; }
 

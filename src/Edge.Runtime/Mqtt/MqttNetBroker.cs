@@ -3,7 +3,7 @@ using System.Net.Sockets;
 using Edge.Inference;
 using MQTTnet.Server;
 
-namespace Edge.Runtime.Mqtt.MqttNet;
+namespace Edge.Runtime.Mqtt;
 
 /// <summary>MQTTnet's broker in this process, on the loopback interface only.</summary>
 internal sealed class MqttNetBroker : IAsyncDisposable

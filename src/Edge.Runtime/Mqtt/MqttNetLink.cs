@@ -1,29 +1,36 @@
 using System.Buffers;
-using System.Net.Security;
-using System.Security.Authentication;
+using System.Net.Sockets;
 using System.Security.Cryptography;
-using System.Security.Cryptography.X509Certificates;
-using System.Text;
 using MQTTnet;
+using MQTTnet.Diagnostics.Logger;
 using MQTTnet.Exceptions;
-using MQTTnet.Formatter;
+using MQTTnet.Packets;
 using MQTTnet.Protocol;
 
-namespace Edge.Runtime.Mqtt.MqttNet;
+namespace Edge.Runtime.Mqtt;
 
-/// <summary>MQTTnet 5.</summary>
-internal sealed class MqttNetLink : IMqttLink
+/// <summary>
+/// One connection over MQTTnet 5. Its client connects, subscribes and receives; publishing goes straight to the connection
+/// (<see cref="LinkAdapter"/>).
+/// </summary>
+internal sealed partial class MqttNetLink : IMqttLink
 {
     private readonly MqttLinkOptions _options;
-    private readonly IMqttClient _client = new MqttClientFactory().CreateMqttClient();
+    private readonly UnacknowledgedMessages _unacknowledged = new();
+    private readonly LinkAdapterFactory _adapters;
+    private readonly IMqttClient _client;
     private readonly TaskCompletionSource<string> _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private LinkAdapter? _adapter;
+    private KeepAlive? _keepAlive;
 
     internal MqttNetLink(MqttLinkOptions options)
     {
         _options = options;
+        _adapters = new LinkAdapterFactory(_unacknowledged, options.KeepAliveSeconds);
+        _client = new MqttClientFactory(new MqttNetNullLogger(), _adapters).CreateMqttClient();
         _client.DisconnectedAsync += disconnected =>
         {
-            _closed.TrySetResult(disconnected.Exception is null
+            Close(disconnected.Exception is null
                 ? $"Broker {options.Host}:{options.Port} closed the connection: {disconnected.ReasonString ?? disconnected.Reason.ToString()}."
                 : $"The connection to broker {options.Host}:{options.Port} was lost: {Sentence(disconnected.Exception)}.");
             return Task.CompletedTask;
@@ -62,33 +69,40 @@ internal sealed class MqttNetLink : IMqttLink
         }
 
         ReceiveMaximum = result.ReceiveMaximum ?? ushort.MaxValue;
+        _adapter = _adapters.Adapter;
+        _keepAlive = new KeepAlive(_adapter!, why => Close($"The connection to broker {_options.Host}:{_options.Port} was lost: {why}."));
     }
 
-    public async Task PublishAsync(MqttMessage message)
+    public ValueTask SendAsync(MqttDelivery delivery)
     {
-        MqttApplicationMessageBuilder builder = new MqttApplicationMessageBuilder()
-            .WithTopic(message.Topic)
-            .WithPayloadSegment(message.Payload)
-            .WithQualityOfServiceLevel((MqttQualityOfServiceLevel)message.QualityOfService)
-            .WithRetainFlag(message.Retain);
-        if (_options.Version == MqttVersion.Five)
+        LinkAdapter adapter = RequireOpen();
+        MqttMessage message = delivery.Message;
+        MqttPublishPacket packet = PublishPacket.Of(message, _options.Version);
+        if (message.QualityOfService > 0)
         {
-            AddProperties(builder, message);
+            packet.PacketIdentifier = _unacknowledged.Add(delivery);
         }
 
-        MqttClientPublishResult result;
+        Task gathered = adapter.GatherAsync(packet);
+        if (!gathered.IsCompletedSuccessfully)
+        {
+            return TakenAsync(gathered, delivery);
+        }
+
+        NoteTaken(delivery);
+        return ValueTask.CompletedTask;
+    }
+
+    public async ValueTask FlushAsync()
+    {
+        LinkAdapter adapter = RequireOpen();
         try
         {
-            result = await _client.PublishAsync(builder.Build()).ConfigureAwait(false);
+            await adapter.Channel.FlushAsync(CancellationToken.None).ConfigureAwait(false);
         }
         catch (Exception e) when (IsLoss(e))
         {
             throw Lost(e);
-        }
-
-        if (!result.IsSuccess)
-        {
-            throw new MqttRefusedException($"{result.ReasonCode}.");
         }
     }
 
@@ -129,9 +143,42 @@ internal sealed class MqttNetLink : IMqttLink
 
     public ValueTask DisposeAsync()
     {
+        _keepAlive?.Dispose();
         _client.Dispose();
-        _closed.TrySetResult("The link was disposed.");
+        Close("The link was disposed.");
         return ValueTask.CompletedTask;
+    }
+
+    private async ValueTask TakenAsync(Task gathered, MqttDelivery delivery)
+    {
+        try
+        {
+            await gathered.ConfigureAwait(false);
+        }
+        catch (Exception e) when (IsLoss(e))
+        {
+            throw Lost(e);
+        }
+
+        NoteTaken(delivery);
+    }
+
+    // Nobody acknowledges QoS 0: it is done when the link has it, and goes out before what follows.
+    private static void NoteTaken(MqttDelivery delivery)
+    {
+        if (delivery.Message.QualityOfService == 0)
+        {
+            delivery.Settle();
+        }
+    }
+
+    private LinkAdapter RequireOpen() => _closed.Task.IsCompleted ? throw new MqttLinkException(_closed.Task.Result)
+        : _adapter ?? throw new MqttLinkException($"Broker {_options.Host}:{_options.Port} is not connected.");
+
+    private void Close(string why)
+    {
+        _closed.TrySetResult(why);
+        _unacknowledged.Lose(new MqttLinkException(_closed.Task.Result));
     }
 
     // The client acknowledges when this has ended.
@@ -160,7 +207,7 @@ internal sealed class MqttNetLink : IMqttLink
         }
 
         received.AutoAcknowledge = false;
-        _closed.TrySetResult(why);
+        Close(why);
     }
 
     private CancellationTokenSource TimeLimit(CancellationToken cancel)
@@ -171,102 +218,12 @@ internal sealed class MqttNetLink : IMqttLink
     }
 
     // While MQTTnet takes a lost connection down, calls may fail at whatever is gone first.
-    private bool IsLoss(Exception e) => e is MqttCommunicationException or OperationCanceledException or ObjectDisposedException or IOException || !_client.IsConnected;
+    private bool IsLoss(Exception e) => !_client.IsConnected
+        || e is MqttCommunicationException or OperationCanceledException or ObjectDisposedException or IOException or SocketException;
 
     private MqttLinkException NoAnswer(Exception e) => new($"Broker {_options.Host}:{_options.Port} did not answer within {_options.AnswerTimeoutMs / 1000.0:0.#} s.", e);
 
     private MqttLinkException Lost(Exception e) => new($"The connection to broker {_options.Host}:{_options.Port} was lost: {Sentence(e)}.", e);
-
-    private static void AddProperties(MqttApplicationMessageBuilder builder, MqttMessage message)
-    {
-        if (message.ContentType is not null)
-        {
-            builder.WithContentType(message.ContentType);
-        }
-
-        if (message.ExpirySeconds is { } expiry)
-        {
-            builder.WithMessageExpiryInterval(expiry);
-        }
-
-        if (message.CorrelationData.Length > 0)
-        {
-            builder.WithCorrelationData(message.CorrelationData.ToArray());
-        }
-
-        foreach ((string name, string value) in message.UserProperties)
-        {
-            builder.WithUserProperty(name, Encoding.UTF8.GetBytes(value));
-        }
-    }
-
-    private MqttClientOptions BuildOptions()
-    {
-        MqttClientOptionsBuilder builder = new MqttClientOptionsBuilder()
-            .WithProtocolVersion(_options.Version == MqttVersion.Five ? MqttProtocolVersion.V500 : MqttProtocolVersion.V311)
-            .WithTcpServer(_options.Host, _options.Port)
-            .WithClientId(_options.ClientId)
-            .WithCleanStart(_options.SessionSeconds == 0)
-            .WithSessionExpiryInterval(_options.Version == MqttVersion.Five ? _options.SessionSeconds : 0)
-            .WithTimeout(TimeSpan.FromMilliseconds(_options.AnswerTimeoutMs))
-            .WithKeepAlivePeriod(TimeSpan.FromSeconds(_options.KeepAliveSeconds));
-        if (_options.Username is not null)
-        {
-            builder.WithCredentials(_options.Username, _options.Password ?? "");
-        }
-
-        if (_options.Will is { } will)
-        {
-            builder.WithWillTopic(will.Topic)
-                .WithWillPayload(will.Payload.ToArray())
-                .WithWillQualityOfServiceLevel((MqttQualityOfServiceLevel)will.QualityOfService)
-                .WithWillRetain(will.Retain);
-        }
-
-        if (_options.Tls is { } tls)
-        {
-            builder.WithTlsOptions(BuildTls(tls));
-        }
-
-        return builder.Build();
-    }
-
-    private MqttClientTlsOptions BuildTls(TlsOptions tls)
-    {
-        MqttClientTlsOptionsBuilder builder = new MqttClientTlsOptionsBuilder()
-            .UseTls()
-            .WithTargetHost(_options.Host)
-            .WithSslProtocols(SslProtocols.Tls12 | SslProtocols.Tls13)
-            .WithRevocationMode(X509RevocationMode.NoCheck);
-        if (tls.CaFile is { } caFile)
-        {
-            var trusted = new X509Certificate2Collection();
-            trusted.ImportFromPemFile(caFile);
-            builder.WithCertificateValidationHandler(validation => IsTrusted(validation, trusted));
-        }
-
-        if (tls.CertificateFile is not null)
-        {
-            builder.WithClientCertificates([X509Certificate2.CreateFromPemFile(tls.CertificateFile, tls.KeyFile)]);
-        }
-
-        return builder.Build();
-    }
-
-    // Trusts what the configured CA has signed and nothing else; the name must fit in any case.
-    private static bool IsTrusted(MqttClientCertificateValidationEventArgs validation, X509Certificate2Collection trusted)
-    {
-        if (validation.Certificate is null || (validation.SslPolicyErrors & ~SslPolicyErrors.RemoteCertificateChainErrors) != SslPolicyErrors.None)
-        {
-            return false;
-        }
-
-        using var chain = new X509Chain();
-        chain.ChainPolicy.TrustMode = X509ChainTrustMode.CustomRootTrust;
-        chain.ChainPolicy.CustomTrustStore.AddRange(trusted);
-        chain.ChainPolicy.RevocationMode = X509RevocationMode.NoCheck;
-        return chain.Build(new X509Certificate2(validation.Certificate));
-    }
 
     private static string Sentence(Exception e) => (e.InnerException ?? e).Message.TrimEnd('.');
 }

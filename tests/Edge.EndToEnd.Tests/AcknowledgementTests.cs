@@ -1,0 +1,141 @@
+using System.Globalization;
+using System.Text;
+using Edge.Runtime.Delivery;
+using Edge.Runtime.Mqtt;
+using Edge.Streams.Forecasting;
+using Edge.Testing;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Edge.EndToEnd.Tests;
+
+/// <summary>Brokers that acknowledge late, in another order, not at all, or with a refusal.</summary>
+public sealed class AcknowledgementTests
+{
+    private const int Count = 2000;
+
+    [Fact]
+    public async Task Each_message_settles_with_its_own_acknowledgement_whatever_their_order()
+    {
+        await using var broker = new ScriptedBroker(async (broker, last) =>
+        {
+            if (last.Payload == "3")
+            {
+                await broker.AcknowledgeAsync(broker.All[2]);
+                await broker.AcknowledgeAsync(broker.All[1], reason: 0x87);
+            }
+        });
+        await using var link = new MqttNetLink(Options(broker.Port));
+        await link.ConnectAsync(default);
+        MqttDelivery[] deliveries = [.. Enumerable.Range(0, 4).Select(i => new MqttDelivery(Message(i)))];
+        foreach (MqttDelivery delivery in deliveries)
+        {
+            await link.SendAsync(delivery);
+        }
+
+        Assert.Empty(broker.All);
+        await link.FlushAsync();
+        await deliveries[2].SettledAsync().WaitAsync(TimeSpan.FromSeconds(10));
+        await Assert.ThrowsAsync<MqttRefusedException>(() => deliveries[1].SettledAsync().WaitAsync(TimeSpan.FromSeconds(10)));
+        Assert.Equal("NotAuthorized.", deliveries[1].Failure!.Message);
+        Assert.False(deliveries[0].IsSettled || deliveries[3].IsSettled);
+        broker.Reset(0);
+        await Assert.ThrowsAsync<MqttLinkException>(() => deliveries[0].SettledAsync().WaitAsync(TimeSpan.FromSeconds(10)));
+        Assert.NotNull(deliveries[3].Failure);
+        await Assert.ThrowsAsync<MqttLinkException>(async () => await link.SendAsync(new MqttDelivery(Message(4))));
+    }
+
+    // Backwards, seven at a time; the broker takes no more than fifty unacknowledged.
+    [Fact]
+    public async Task A_broker_that_acknowledges_backwards_gets_all_once_in_order_and_never_more_than_it_takes()
+    {
+        const int ReceiveMaximum = 50;
+        int most = 0;
+        var pending = new Stack<Published>();
+        await using var broker = new ScriptedBroker(
+            async (broker, message) =>
+            {
+                pending.Push(message);
+                most = Math.Max(most, pending.Count);
+                bool isLast = message.Payload is "offline" or "online" or "info" || Number(message.Payload) == Count - 1;
+                while (pending.Count >= 7 || (isLast && pending.Count > 0))
+                {
+                    for (int i = 0; i < 7 && pending.Count > 0; i++)
+                    {
+                        await broker.AcknowledgeAsync(pending.Pop());
+                    }
+                }
+            },
+            ReceiveMaximum);
+        var outbox = new Outbox(long.MaxValue);
+        Publisher publisher = Of(broker, outbox);
+        for (int i = 0; i < Count; i++)
+        {
+            outbox.Enqueue(Message(i));
+        }
+
+        outbox.Complete();
+        await publisher.RunAsync(default).WaitAsync(TimeSpan.FromSeconds(30));
+        Assert.Equal(Enumerable.Range(0, Count), Numbers(broker.All));
+        Assert.Equal(Count, publisher.Delivered);
+        Assert.InRange(most, 7, ReceiveMaximum);
+    }
+
+    // The first message of the first connection is never acknowledged, a hundred behind it are; then the connection goes.
+    [Fact]
+    public async Task A_message_without_acknowledgement_is_kept_and_sent_again_though_later_ones_were_acknowledged()
+    {
+        using var folder = new TemporaryFolder();
+        using StateStore store = StateStore.Open(
+            folder.File("state"), TimeSpan.FromSeconds(5), TimeSpan.FromDays(7), TimeProvider.System, "boot", NullLogger.Instance);
+        long keptAtReset = 0;
+        await using var broker = new ScriptedBroker(async (broker, message) =>
+        {
+            if (message.Connection > 0 || message.Payload != "0")
+            {
+                await broker.AcknowledgeAsync(message);
+            }
+
+            if (message.Connection == 0 && message.Payload == "100")
+            {
+                await Task.Delay(100);
+                store.Commit("s", Count + 1, [], "", []);
+                keptAtReset = store.OutboxCount;
+                broker.Reset(0);
+            }
+        });
+        var outbox = new Outbox(long.MaxValue, store);
+        MqttMessage[] messages = [.. Enumerable.Range(0, Count).Select(Message)];
+        Assert.True(store.Commit("s", Count, [], "", messages));
+        outbox.AddStored(messages);
+        outbox.Complete();
+        await Of(broker, outbox).RunAsync(default).WaitAsync(TimeSpan.FromSeconds(30));
+        Assert.Equal(Count, keptAtReset);
+
+        // What was acknowledged before the reset is not sent again, as far as the acknowledgements arrived.
+        int[] again = [.. Numbers(broker.All.Where(message => message.Connection == 1)).Distinct()];
+        Assert.Equal([0, .. Enumerable.Range(101, Count - 101)], again.Where(number => number is 0 or > 100));
+        Assert.Equal(again.Order(), again);
+        store.Commit("s", Count + 2, [], "", []);
+        Assert.Equal(0, store.OutboxCount);
+    }
+
+    private static Publisher Of(ScriptedBroker broker, Outbox outbox)
+    {
+        MqttMessage info = Message(0) with { Payload = "info"u8.ToArray() };
+        return new Publisher("house", outbox, () => new MqttNetLink(Options(broker.Port)), () => info, TimeProvider.System, NullLogger.Instance);
+    }
+
+    private static MqttLinkOptions Options(int port) => new() { Host = "127.0.0.1", Port = port, ClientId = "house" };
+
+    private static MqttMessage Message(int i) => new()
+    {
+        Topic = "t",
+        Payload = Encoding.UTF8.GetBytes($"{i}"),
+        Class = MessageClass.Forecast,
+    };
+
+    private static int Number(string payload) => int.TryParse(payload, CultureInfo.InvariantCulture, out int number) ? number : -1;
+
+    private static IEnumerable<int> Numbers(IEnumerable<Published> published) =>
+        published.Select(message => Number(message.Payload)).Where(number => number >= 0);
+}
