@@ -47,7 +47,7 @@ public sealed class ArrowTests
             from arrow in arrows.Value
             let begin = Array.IndexOf(RuntimeFolders, FolderGraph.Top(arrows.Key))
             let end = Array.IndexOf(RuntimeFolders, FolderGraph.Top(arrow.Key))
-            where begin >= 0 && end >= 0 && end < begin && arrow.Value is not "Publisher"
+            where begin >= 0 && end >= 0 && end < begin
             select $"{arrows.Key} -> {arrow.Key} ({arrow.Value})");
     }
 

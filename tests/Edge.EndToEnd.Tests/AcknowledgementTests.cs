@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using Edge.Runtime.Delivery;
 using Edge.Runtime.Mqtt;
+using Edge.Runtime.Payloads;
 using Edge.Streams.Forecasting;
 using Edge.Testing;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -122,7 +123,8 @@ public sealed class AcknowledgementTests
     private static Publisher Of(ScriptedBroker broker, Outbox outbox)
     {
         MqttMessage info = Message(0) with { Payload = "info"u8.ToArray() };
-        return new Publisher("house", outbox, () => new MqttNetLink(Options(broker.Port)), () => info, TimeProvider.System, NullLogger.Instance);
+        var announcements = new Announcements(StatusMessage.Write("house", isOnline: true), StatusMessage.Write("house", isOnline: false), () => info);
+        return new Publisher(outbox, () => new MqttNetLink(Options(broker.Port)), announcements, TimeProvider.System, NullLogger.Instance);
     }
 
     private static MqttLinkOptions Options(int port) => new() { Host = "127.0.0.1", Port = port, ClientId = "house" };

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using Edge.Runtime.Delivery;
 using Edge.Runtime.Mqtt;
+using Edge.Runtime.Payloads;
 using Edge.Streams.Forecasting;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -24,7 +25,8 @@ public sealed class FrozenBrokerTests
         var options = new MqttLinkOptions { Host = "127.0.0.1", Port = broker.Port, ClientId = "house", AnswerTimeoutMs = 500, Version = MqttLinkContractTests.VersionOf(version) };
         var outbox = new Outbox(long.MaxValue);
         var publisher = new Publisher(
-            "house", outbox, () => new MqttNetLink(options), () => Publisher.Status("info", online: true), TimeProvider.System, NullLogger.Instance, patience: TimeSpan.FromSeconds(1));
+            outbox, () => new MqttNetLink(options), new Announcements(
+                StatusMessage.Write("house", isOnline: true), StatusMessage.Write("house", isOnline: false), () => StatusMessage.Write("info", isOnline: true)), TimeProvider.System, NullLogger.Instance, patience: TimeSpan.FromSeconds(1));
         Task run = publisher.RunAsync(default);
         Enqueue(outbox, 0, Before);
         await subscriber.UntilAsync(seen => seen.Count == Before);

@@ -21,7 +21,8 @@ public sealed partial class MqttLinkContractTests
         {
             ContentType = "application/json",
             ExpirySeconds = 3600,
-            UserProperties = [new("seq", "7"), new("model", "3f9a1c")],
+            Seq = 7,
+            Model = "3f9a1c",
         });
         await subscriber.UntilAsync(seen => seen.Count == 1);
         Seen message = subscriber.All[0];
@@ -39,7 +40,7 @@ public sealed partial class MqttLinkContractTests
         await using TestBroker broker = await TestBroker.StartAsync();
         await using Subscriber subscriber = await Subscriber.StartAsync(broker.Port, "t/#");
         await using IMqttLink link = await ConnectAsync("3.1.1", broker.Port);
-        await link.PublishAsync(Message("t/one", "grün ✓") with { Retain = true, ContentType = "application/json", ExpirySeconds = 3600, CorrelationData = new byte[] { 1 }, UserProperties = [new("seq", "7")] });
+        await link.PublishAsync(Message("t/one", "grün ✓") with { Retain = true, ContentType = "application/json", ExpirySeconds = 3600, CorrelationData = new byte[] { 1 }, Seq = 7 });
         await subscriber.UntilAsync(seen => seen.Count == 1);
         Seen message = subscriber.All[0];
         Assert.Equal(("t/one", "grün ✓", 1), (message.Topic, message.Payload, message.QualityOfService));

@@ -34,7 +34,7 @@ public sealed class SensorStreamTests
             Assert.Equal("climate", root.GetProperty("stream").GetString());
             Assert.Matches("^2026-01-01T00:00:\\d\\d\\.\\d{3}Z$", root.GetProperty("time").GetString());
             Assert.Matches("^[0-9a-f]{6}$", root.GetProperty("model").GetString());
-            Assert.Contains(message.UserProperties, property => property.Key == "seq" && property.Value == root.GetProperty("seq").GetRawText());
+            Assert.Equal(message.Seq, root.GetProperty("seq").GetInt64());
         }
 
         MqttMessage forecast = messages.Last(message => message.Topic == "edge/greenhouse/climate/forecast");

@@ -39,7 +39,7 @@ public sealed partial class StateStoreTests : IDisposable
         MqttMessage first = messages[0];
         MqttMessage written = Message(MessageClass.Reading, "r1");
         Assert.Equal((written.Topic, written.QualityOfService, written.Retain, written.ContentType, written.ExpirySeconds), (first.Topic, first.QualityOfService, first.Retain, first.ContentType, first.ExpirySeconds));
-        Assert.Equal(written.UserProperties, first.UserProperties);
+        Assert.Equal((written.Seq, written.Model), (first.Seq, first.Model));
         Assert.Equal((3, 6), (again.OutboxCount, again.OutboxBytes));
     }
 
@@ -250,7 +250,8 @@ public sealed partial class StateStoreTests : IDisposable
         QualityOfService = messageClass == MessageClass.Reading ? 0 : 1,
         ContentType = "application/json",
         ExpirySeconds = messageClass == MessageClass.Event ? null : 60,
-        UserProperties = [new("seq", "1"), new("model", "abc")],
+        Seq = 1,
+        Model = "abc",
     };
 
     private static string Text(MqttMessage message) => Encoding.UTF8.GetString(message.Payload.Span);

@@ -1,6 +1,5 @@
 using Edge.Inference;
 using Edge.Runtime.Mqtt;
-using Edge.Runtime.Payloads;
 using Microsoft.Extensions.Logging;
 
 namespace Edge.Runtime.Delivery;
@@ -24,9 +23,7 @@ internal sealed class Publisher
 
     private readonly Outbox _outbox;
     private readonly Func<IMqttLink> _newLink;
-    private readonly string _device;
-    private readonly Func<MqttMessage> _info;
-    private readonly HomeAssistant? _discovery;
+    private readonly Announcements _announcements;
     private readonly TimeProvider _clock;
     private readonly ILogger _log;
     private readonly TimeSpan _patience;
@@ -36,15 +33,19 @@ internal sealed class Publisher
     private readonly Dictionary<string, MqttMessage> _retained = [];
     private Queue<MqttMessage> _again = new();
 
+    /// <param name="outbox">What is to be delivered.</param>
+    /// <param name="newLink">Makes a link for each attempt to connect.</param>
+    /// <param name="announcements">What the device says of itself.</param>
+    /// <param name="clock">Time.</param>
+    /// <param name="log">Connections, and topics that the broker refuses.</param>
+    /// <param name="patience">Time without an acknowledgement after which the broker counts as gone.</param>
     internal Publisher(
-        string device, Outbox outbox, Func<IMqttLink> newLink, Func<MqttMessage> info, TimeProvider clock, ILogger log, HomeAssistant? discovery = null, TimeSpan? patience = null)
+        Outbox outbox, Func<IMqttLink> newLink, Announcements announcements, TimeProvider clock, ILogger log, TimeSpan? patience = null)
     {
         _patience = patience ?? Patience;
-        _discovery = discovery;
-        _device = device;
         _outbox = outbox;
         _newLink = newLink;
-        _info = info;
+        _announcements = announcements;
         _clock = clock;
         _log = log;
     }
@@ -54,15 +55,6 @@ internal sealed class Publisher
 
     /// <summary>Whether the broker is there.</summary>
     internal bool IsConnected { get; private set; }
-
-    /// <summary>What the status topic says, and what the broker says for us when we vanish.</summary>
-    internal static MqttMessage Status(string device, bool online) => new()
-    {
-        Topic = Topics.Status(device),
-        Payload = online ? "online"u8.ToArray() : "offline"u8.ToArray(),
-        Class = MessageClass.Event,
-        Retain = true,
-    };
 
     /// <summary>Runs until the outbox is complete and delivered.</summary>
     /// <exception cref="InputException">The broker refuses the very first connection: a mistake in the configuration.</exception>
@@ -82,16 +74,16 @@ internal sealed class Publisher
                 IsConnected = true;
                 saidUnreachable = false;
                 backoff.Reset();
-                await link.PublishAsync(Status(_device, online: true)).WaitAsync(_patience, cancel).ConfigureAwait(false);
-                await link.PublishAsync(_info()).WaitAsync(_patience, cancel).ConfigureAwait(false);
+                await link.PublishAsync(_announcements.Online).WaitAsync(_patience, cancel).ConfigureAwait(false);
+                await link.PublishAsync(_announcements.Info()).WaitAsync(_patience, cancel).ConfigureAwait(false);
                 await RestoreRetainedAsync(link, cancel).ConfigureAwait(false);
-                if (_discovery is not null)
+                if (_announcements.Description is { } description)
                 {
-                    await DiscoverAsync(link, _discovery, cancel).ConfigureAwait(false);
+                    await DescribeAsync(link, description, cancel).ConfigureAwait(false);
                 }
 
                 await PumpAsync(link, cancel).ConfigureAwait(false);
-                await link.PublishAsync(Status(_device, online: false)).WaitAsync(_patience, cancel).ConfigureAwait(false);
+                await link.PublishAsync(_announcements.Offline).WaitAsync(_patience, cancel).ConfigureAwait(false);
                 await link.DisconnectAsync().WaitAsync(_patience, cancel).ConfigureAwait(false);
                 return;
             }
@@ -127,19 +119,19 @@ internal sealed class Publisher
         }
     }
 
-    // What stands there from before is read first, so that what is no longer configured can be taken back; and whenever Home
-    // Assistant starts, it is told again.
-    private async ValueTask DiscoverAsync(IMqttLink link, HomeAssistant discovery, CancellationToken cancel)
+    // What stands there from before is read first, so that what is no longer configured can be taken back; and whenever the home
+    // automation starts, the device is described again.
+    private async ValueTask DescribeAsync(IMqttLink link, DeviceDescription device, CancellationToken cancel)
     {
         var previous = new TaskCompletionSource<ReadOnlyMemory<byte>>(TaskCreationOptions.RunContinuationsAsynchronously);
         MqttMessage? description = null;
         link.Received = message =>
         {
-            if (message.Topic == discovery.ConfigTopic)
+            if (message.Topic == device.Topic)
             {
                 previous.TrySetResult(message.Payload);
             }
-            else if (message.Topic == HomeAssistant.BirthTopic && message.Payload.Span.SequenceEqual("online"u8) && Volatile.Read(ref description) is { } again)
+            else if (message.Topic == device.BirthTopic && message.Payload.Span.SequenceEqual("online"u8) && Volatile.Read(ref description) is { } again)
             {
                 // Through the outbox: this is the link's own thread, and only one may publish.
                 _outbox.Enqueue(again);
@@ -149,8 +141,8 @@ internal sealed class Publisher
         };
         try
         {
-            await link.SubscribeAsync(discovery.ConfigTopic, cancel).WaitAsync(_patience, cancel).ConfigureAwait(false);
-            await link.SubscribeAsync(HomeAssistant.BirthTopic, cancel).WaitAsync(_patience, cancel).ConfigureAwait(false);
+            await link.SubscribeAsync(device.Topic, cancel).WaitAsync(_patience, cancel).ConfigureAwait(false);
+            await link.SubscribeAsync(device.BirthTopic, cancel).WaitAsync(_patience, cancel).ConfigureAwait(false);
         }
         catch (MqttRefusedException)
         {
@@ -159,7 +151,7 @@ internal sealed class Publisher
         }
 
         await Task.WhenAny(previous.Task, Task.Delay(PreviousWait, cancel)).ConfigureAwait(false);
-        Volatile.Write(ref description, discovery.Describe(previous.Task.IsCompletedSuccessfully ? previous.Task.Result : default));
+        Volatile.Write(ref description, device.Write(previous.Task.IsCompletedSuccessfully ? previous.Task.Result : default));
         await link.PublishAsync(description!).WaitAsync(_patience, cancel).ConfigureAwait(false);
     }
 

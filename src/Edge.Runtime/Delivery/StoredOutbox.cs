@@ -1,3 +1,4 @@
+using System.Globalization;
 using Edge.Runtime.Mqtt;
 using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Logging;
@@ -206,8 +207,8 @@ internal sealed class StoredOutbox : IDisposable
         _add.Bind(5, message.Retain ? 1 : 0);
         _add.Bind(6, message.ContentType);
         _add.Bind(7, message.ExpirySeconds);
-        _add.Bind(8, Property(message, "seq"));
-        _add.Bind(9, Property(message, "model"));
+        _add.Bind(8, message.Seq > 0 ? message.Seq.ToString(CultureInfo.InvariantCulture) : null);
+        _add.Bind(9, message.Model);
         _add.Bind(10, created);
         _add.Bind(11, Checksum.Of(message.Payload.Span));
         _add.Run();
@@ -233,43 +234,17 @@ internal sealed class StoredOutbox : IDisposable
         return (count, bytes);
     }
 
-    private static MqttMessage ReadMessage(SqliteDataReader row)
+    private static MqttMessage ReadMessage(SqliteDataReader row) => new MqttMessage
     {
-        var properties = new List<KeyValuePair<string, string>>();
-        if (!row.IsDBNull(8))
-        {
-            properties.Add(new("seq", row.GetString(8)));
-        }
-
-        if (!row.IsDBNull(9))
-        {
-            properties.Add(new("model", row.GetString(9)));
-        }
-
-        return new MqttMessage
-        {
-            Id = row.GetInt64(0),
-            Class = (MessageClass)row.GetInt32(1),
-            Topic = row.GetString(2),
-            Payload = (byte[])row.GetValue(3),
-            QualityOfService = row.GetInt32(4),
-            Retain = row.GetInt32(5) != 0,
-            ContentType = row.IsDBNull(6) ? null : row.GetString(6),
-            ExpirySeconds = row.IsDBNull(7) ? null : (uint)row.GetInt64(7),
-            UserProperties = properties,
-        };
-    }
-
-    private static string? Property(MqttMessage message, string key)
-    {
-        for (int i = 0; i < message.UserProperties.Count; i++)
-        {
-            if (message.UserProperties[i].Key == key)
-            {
-                return message.UserProperties[i].Value;
-            }
-        }
-
-        return null;
-    }
+        Id = row.GetInt64(0),
+        Class = (MessageClass)row.GetInt32(1),
+        Topic = row.GetString(2),
+        Payload = (byte[])row.GetValue(3),
+        QualityOfService = row.GetInt32(4),
+        Retain = row.GetInt32(5) != 0,
+        ContentType = row.IsDBNull(6) ? null : row.GetString(6),
+        ExpirySeconds = row.IsDBNull(7) ? null : (uint)row.GetInt64(7),
+        Seq = row.IsDBNull(8) ? 0 : long.Parse(row.GetString(8), CultureInfo.InvariantCulture),
+        Model = row.IsDBNull(9) ? null : row.GetString(9),
+    };
 }

@@ -1,6 +1,6 @@
 using Edge.Runtime.Configuration;
-using Edge.Runtime.Delivery;
 using Edge.Runtime.Mqtt;
+using Edge.Runtime.Payloads;
 
 namespace Edge.Runtime.Hosting;
 
@@ -28,6 +28,6 @@ internal static class BrokerLinks
         Username = config.Mqtt.Username,
         Password = config.Mqtt.Password,
         Tls = config.Mqtt.Tls,
-        Will = Publisher.Status(config.Device, online: false),
+        Will = StatusMessage.Write(config.Device, isOnline: false),
     };
 }

@@ -63,7 +63,7 @@ internal sealed class EdgeService : IDisposable
             }
         }
 
-        Publisher = new Publisher(config.Device, _outbox, BrokerLinks.Create(config), Info, clock, log, Describer());
+        Publisher = new Publisher(_outbox, BrokerLinks.Create(config), Announcements(), clock, log);
         try
         {
             StartTelemetry();
@@ -223,9 +223,13 @@ internal sealed class EdgeService : IDisposable
         }
     }
 
-    private HomeAssistant? Describer() => _config.Discovery == Discovery.HomeAssistant
-        ? new HomeAssistant(_config.Device, [.. Streams.Select(stream => (stream.Name, stream.Engine.Manifest))])
-        : null;
+    private Announcements Announcements() => new(
+        StatusMessage.Write(_config.Device, isOnline: true),
+        StatusMessage.Write(_config.Device, isOnline: false),
+        Info,
+        _config.Discovery == Discovery.HomeAssistant
+            ? new HomeAssistant(_config.Device, [.. Streams.Select(stream => (stream.Name, stream.Manifest))]).Description
+            : null);
 
     private MqttMessage Info() => InfoMessage.Write(_config.Device, _clock.GetUtcNow(), _clock.GetElapsedTime(_started), Streams);
 }

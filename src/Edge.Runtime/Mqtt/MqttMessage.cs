@@ -39,6 +39,9 @@ internal sealed record MqttMessage
     /// <summary>MQTT 5 correlation data of an answer; empty for none.</summary>
     public ReadOnlyMemory<byte> CorrelationData { get; init; }
 
-    /// <summary>MQTT 5 user properties.</summary>
-    public IReadOnlyList<KeyValuePair<string, string>> UserProperties { get; init; } = [];
+    /// <summary>Number of the tick that it is of, the user property <c>seq</c> of MQTT 5; 0 for none.</summary>
+    public long Seq { get; init; }
+
+    /// <summary>Short name of the model that it is of, the user property <c>model</c> of MQTT 5; null for none.</summary>
+    public string? Model { get; init; }
 }

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Globalization;
 using System.Text;
 using MQTTnet.Packets;
 using MQTTnet.Protocol;
@@ -35,16 +36,16 @@ internal static class PublishPacket
             packet.CorrelationData = message.CorrelationData.ToArray();
         }
 
-        if (message.UserProperties.Count == 0)
+        if (message.Seq > 0)
         {
-            return;
+            (packet.UserProperties ??= []).Add(Property("seq", message.Seq.ToString(CultureInfo.InvariantCulture)));
         }
 
-        packet.UserProperties = new List<MqttUserProperty>(message.UserProperties.Count);
-        for (int i = 0; i < message.UserProperties.Count; i++)
+        if (message.Model is { } model)
         {
-            (string name, string value) = message.UserProperties[i];
-            packet.UserProperties.Add(new MqttUserProperty(name, (ReadOnlyMemory<byte>)Encoding.UTF8.GetBytes(value)));
+            (packet.UserProperties ??= []).Add(Property("model", model));
         }
     }
+
+    private static MqttUserProperty Property(string name, string value) => new(name, (ReadOnlyMemory<byte>)Encoding.UTF8.GetBytes(value));
 }

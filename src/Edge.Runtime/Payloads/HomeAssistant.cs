@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using Edge.Inference.Models;
+using Edge.Runtime.Delivery;
 using Edge.Runtime.Mqtt;
 using Edge.Streams.Forecasting;
 
@@ -22,6 +23,9 @@ internal sealed class HomeAssistant(string device, IReadOnlyList<(string Stream,
         ("V", "V", "voltage"), ("A", "A", "current"), ("W", "W", "power"), ("kW", "kW", "power"), ("lx", "lx", "illuminance"), ("Hz", "Hz", "frequency"),
         ("m/s2", "m/s²", null), ("uT", "µT", null), ("deg/s", "°/s", null),
     ];
+
+    /// <summary>The description, its place, and when it is to be written again.</summary>
+    internal DeviceDescription Description => new(ConfigTopic, BirthTopic, Describe);
 
     /// <summary>Where the description stands.</summary>
     internal string ConfigTopic { get; } = $"homeassistant/device/{device}/config";

@@ -267,7 +267,8 @@ internal sealed class StreamPayloads : IDisposable
             Retain = retain,
             ContentType = "application/json",
             ExpirySeconds = messageClass == MessageClass.Event ? null : _expirySeconds,
-            UserProperties = [new("seq", seq.ToString(CultureInfo.InvariantCulture)), new("model", _model)],
+            Seq = seq,
+            Model = _model,
         };
     }
 
