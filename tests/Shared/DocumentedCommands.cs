@@ -63,7 +63,7 @@ internal sealed partial class DocumentedCommands(string program, string project,
 
         Help known = Of(path);
         string[] rest = arguments[path.Length..];
-        if (known.Commands.Count > 0 && !rest.FirstOrDefault("").StartsWith('-'))
+        if (known.Commands.Count > 0 && rest.Length > 0 && !rest[0].StartsWith('-'))
         {
             yield return $"there is no such command; there are {string.Join(", ", known.Commands)}";
             yield break;
