@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Makes a Debian package out of a published program:
+# Publishes the program and makes a Debian package of it:
 #
 #   deploy/build-deb.sh linux-arm64 [linux-x64 ...]     -> deploy/out/edge-runtime_VERSION_ARCH.deb
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cd "$here/.."
 version=$(sed -n 's:.*<Version>\(.*\)</Version>.*:\1:p' Directory.Build.props)
-[ $# -gt 0 ] || { echo "Say for what: $0 linux-arm64 or linux-x64" >&2; exit 2; }
+[ $# -gt 0 ] || { echo "Name a target: $0 linux-arm64 or linux-x64" >&2; exit 2; }
 mkdir -p deploy/out
 for rid in "$@"; do
   case $rid in
@@ -19,7 +19,7 @@ for rid in "$@"; do
   chmod 0755 "$tree"
   dotnet publish src/Edge.Runtime -p:PublishProfile=device -r "$rid" -o "$tree/usr/lib/edge-runtime" -v:q
   rm -f "$tree"/usr/lib/edge-runtime/*.xml
-  # SQLite comes with its symbols; a cross build needs the other processor's strip, or goes without.
+  # Removes SQLite's symbols. A cross build needs the strip of the other processor, or keeps the symbols.
   { [ "$rid" = linux-arm64 ] && [ "$(uname -m)" != aarch64 ] && aarch64-linux-gnu-strip "$tree/usr/lib/edge-runtime/libe_sqlite3.so" 2>/dev/null; } \
     || strip "$tree/usr/lib/edge-runtime/libe_sqlite3.so" 2>/dev/null || true
   find "$tree/usr/lib/edge-runtime" -type f ! -name edge-runtime -exec chmod 0644 {} +

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Makes what deploy/compose.yaml needs once: a certificate authority, the broker's certificate, passwords, and an edge.yaml.
+# Makes what deploy/compose.yaml needs: a certificate authority, the broker's certificate, passwords, and an edge.yaml.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 secrets=mosquitto/secrets
 if [ -e "$secrets/passwords" ]; then
-  echo "$secrets is there already; remove it to begin anew." >&2
+  echo "$secrets exists; remove it to make new secrets." >&2
   exit 0
 fi
 umask 077
@@ -19,7 +19,7 @@ for user in edge homeassistant; do
   mosquitto_passwd -b "$secrets/passwords" "$user" "$(cat "$secrets/$user.password")" 2>/dev/null \
     || docker run --rm -v "$PWD/$secrets:/secrets" eclipse-mosquitto:2.0.22 mosquitto_passwd -b /secrets/passwords "$user" "$(cat "$secrets/$user.password")"
 done
-# The broker and the service run as users of their own inside their containers.
+# The broker and the service run under their own users inside their containers.
 chmod 0755 "$secrets"
 chmod 0644 "$secrets/ca.crt" "$secrets/server.crt" "$secrets/server.key" "$secrets/passwords" "$secrets/edge.password"
 if [ ! -e config/edge.yaml ]; then

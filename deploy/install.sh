@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Installs, upgrades or removes the service on Raspberry Pi OS, Debian, Ubuntu or JetPack:
 #
-#   sudo deploy/install.sh --from DIR     DIR is what 'dotnet publish' made (default: publish here, for this machine)
+#   sudo deploy/install.sh --from DIR     DIR is the output of 'dotnet publish' (default: publish here, for this machine)
 #   sudo deploy/install.sh --uninstall    removes the program; configuration and state stay
-#   sudo deploy/install.sh --purge        removes those too
+#   sudo deploy/install.sh --purge        removes configuration and state too
 #
-# Run it again to upgrade: the configuration is left alone, the service goes on where it stood. --root DIR works on another
-# root (an image being made); the service is then not started.
+# Run it again to upgrade: the configuration stays, and the service continues where it stopped. --root DIR installs into
+# another root, such as an image; the service is then not started.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=
@@ -45,17 +45,17 @@ fi
 case $(uname -m) in
   aarch64 | arm64) rid=linux-arm64 ;;
   x86_64) rid=linux-x64 ;;
-  *) fail "This processor ($(uname -m)) is not one it runs on: a 64-bit ARM or Intel system is needed. On a Raspberry Pi install the 64-bit system." ;;
+  *) fail "This processor ($(uname -m)) is not supported: a 64-bit ARM or Intel system is needed. On a Raspberry Pi, install the 64-bit system." ;;
 esac
 
 if [ -z "$from" ]; then
-  command -v dotnet >/dev/null || fail "There is no .NET SDK here to build with. Publish on another machine (docs/operations.md) and give the folder: $0 --from DIR"
+  command -v dotnet >/dev/null || fail "There is no .NET SDK to build with. Publish on another machine (docs/operations.md) and name the folder: $0 --from DIR"
   from=$(mktemp -d)
   dotnet publish "$here/../src/Edge.Runtime" -p:PublishProfile=device -r "$rid" -o "$from" -v:q
 fi
-[ -x "$from/edge-runtime" ] || fail "$from has no program edge-runtime. It must be what 'dotnet publish src/Edge.Runtime -p:PublishProfile=device -r $rid' made."
+[ -x "$from/edge-runtime" ] || fail "$from has no program edge-runtime. It must be the output of 'dotnet publish src/Edge.Runtime -p:PublishProfile=device -r $rid'."
 
-# The new program beside the old one, then in its place: a power cut leaves one of them, whole.
+# Copies the new program beside the old one, then replaces it: a power cut leaves one of them, complete.
 mkdir -p "$(dirname "$program")" "$root/usr/bin" "$(dirname "$unit")" "$config"
 rm -rf "$program.new"
 cp -a "$from" "$program.new"
@@ -78,10 +78,10 @@ if [ ! -e "$config/edge.yaml" ]; then
   echo "A sample configuration for this machine is in $config/edge.yaml."
 fi
 
-# systemd reads the password as a credential; without one an empty file.
+# systemd reads the password as a credential; the file is empty if there is no password.
 [ -e "$config/mqtt-password" ] || install -m 0600 /dev/null "$config/mqtt-password"
 
-# The unit asks for these groups; a machine without I2C or GPIO gets them empty.
+# The unit needs these groups; on a machine without I2C or GPIO they have no members.
 for group in i2c gpio; do
   if [ -n "$root" ]; then
     chroot "$root" getent group "$group" >/dev/null || chroot "$root" groupadd --system "$group"
@@ -102,10 +102,10 @@ if has_systemd; then
   systemctl daemon-reload
   if systemctl is-active --quiet edge-runtime.service; then
     systemctl restart edge-runtime.service
-    echo "edge-runtime is upgraded and runs: $("$program/edge-runtime" --version)"
+    echo "edge-runtime is upgraded and running: $("$program/edge-runtime" --version)"
   else
-    echo "edge-runtime $("$program/edge-runtime" --version) is installed. Now: edge-runtime sensors; edit /etc/edge-runtime/edge.yaml; edge-runtime check --config /etc/edge-runtime/edge.yaml; sudo systemctl enable --now edge-runtime"
+    echo "edge-runtime $("$program/edge-runtime" --version) is installed. Next: edge-runtime sensors; edit /etc/edge-runtime/edge.yaml; edge-runtime check --config /etc/edge-runtime/edge.yaml; sudo systemctl enable --now edge-runtime"
   fi
 else
-  echo "edge-runtime is installed in ${root:-/}; there is no running systemd to start it."
+  echo "edge-runtime is installed in ${root:-/}; systemd is not running, so it was not started."
 fi

@@ -13,7 +13,7 @@ import numpy as np
 
 DTYPES = {"I8": np.int8, "I16": np.int16, "I32": np.int32, "F32": np.float32}
 SEGMENT = [0, 1, 2, 3, 4, 5, 5, 6, 6, 7, 7, 7]
-CENTRE = [1024, 3072, 5120, 7168, 9216, 12288, 16384, 21504]
+CENTER = [1024, 3072, 5120, 7168, 9216, 12288, 16384, 21504]
 C0 = [8023, 20811, 27797, 30847, 32048, 32607, 32746, 32766]
 C1 = [30797, 19553, 9190, 3729, 1424, 322, 44, 3]
 C2 = [-7265, -12215, -7820, -3557, -1416, -350, -46, -4]
@@ -36,7 +36,7 @@ def sat16(v):
 def tanh(v):
     a = np.minimum(np.abs(v), 24575)
     k = np.take(SEGMENT, a >> 11)
-    u = (a - np.take(CENTRE, k)) * 8
+    u = (a - np.take(CENTER, k)) * 8
     p = np.take(C2, k) + mulr(u, np.take(C3, k))
     p = np.take(C1, k) + mulr(u, p)
     p = np.take(C0, k) + mulr(u, p)

@@ -58,8 +58,8 @@ class Forecaster(torch.nn.Module):
 
 model = Forecaster()
 zero = lambda batch: (torch.zeros(options.layers, batch, options.hidden),) * (2 if options.kind == "LSTM" else 1)
-optimiser = torch.optim.Adam(model.parameters(), lr=6e-3)
-schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, options.epochs)
+optimizer = torch.optim.Adam(model.parameters(), lr=6e-3)
+schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, options.epochs)
 strand = (train_end - far) // STRANDS  # the state is carried along each strand, as it will be on the device
 xs = x[: strand * STRANDS].view(STRANDS, strand, -1).transpose(0, 1)
 ys = target[: strand * STRANDS].view(STRANDS, strand, -1).transpose(0, 1)
@@ -68,10 +68,10 @@ for epoch in range(options.epochs):
     for begin in range(0, strand - LENGTH, LENGTH):
         y, *state = model(xs[begin : begin + LENGTH], *(part.detach() for part in state))
         loss = ((y - ys[begin : begin + LENGTH]) * weight).square().mean()
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
+        optimizer.step()
         total += loss.item()
     schedule.step()
     if epoch % 20 == 19:
