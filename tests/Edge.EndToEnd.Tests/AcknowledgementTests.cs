@@ -9,7 +9,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Edge.EndToEnd.Tests;
 
-/// <summary>Brokers that acknowledge late, in another order, not at all, or with a refusal.</summary>
+/// <summary>Brokers that acknowledge late, in another order, not at all, or with a refusal; and one in a hurry.</summary>
 public sealed class AcknowledgementTests
 {
     private const int Count = 2000;
@@ -118,6 +118,18 @@ public sealed class AcknowledgementTests
         Assert.Equal(again.Order(), again);
         store.Commit("s", Count + 2, [], "", []);
         Assert.Equal(0, store.OutboxCount);
+    }
+
+    // The broker's time counts, not the one the client asked for; and an idle client pings no more often than that.
+    [Fact]
+    public async Task A_broker_that_wants_to_hear_every_second_does()
+    {
+        await using var broker = new ScriptedBroker((_, _) => Task.CompletedTask, keepAliveSeconds: 1);
+        await using var link = new MqttNetLink(Options(broker.Port));
+        await link.ConnectAsync(default);
+        await Task.Delay(4500);
+        Assert.False(link.Closed.IsCompleted);
+        Assert.InRange(broker.Pings, 2, 4);
     }
 
     private static Publisher Of(ScriptedBroker broker, Outbox outbox)

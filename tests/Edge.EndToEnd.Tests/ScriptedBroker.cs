@@ -16,13 +16,17 @@ internal sealed class ScriptedBroker : IAsyncDisposable
     private readonly List<TcpClient> _connections = [];
     private readonly List<Published> _published = [];
     private readonly ushort _receiveMaximum;
+    private readonly ushort _keepAliveSeconds;
     private readonly Func<ScriptedBroker, Published, Task> _onPublish;
     private readonly Task _accepting;
 
     /// <param name="onPublish">Called for each message at QoS 1, in order.</param>
     /// <param name="receiveMaximum">How many unacknowledged messages it takes.</param>
-    internal ScriptedBroker(Func<ScriptedBroker, Published, Task> onPublish, ushort receiveMaximum = ushort.MaxValue)
+    /// <param name="keepAliveSeconds">How long a connection may be silent, instead of what the client wants.</param>
+    internal ScriptedBroker(
+        Func<ScriptedBroker, Published, Task> onPublish, ushort receiveMaximum = ushort.MaxValue, ushort keepAliveSeconds = 60)
     {
+        _keepAliveSeconds = keepAliveSeconds;
         _onPublish = onPublish;
         _receiveMaximum = receiveMaximum;
         _listener.Start();
@@ -30,6 +34,9 @@ internal sealed class ScriptedBroker : IAsyncDisposable
     }
 
     internal int Port => ((IPEndPoint)_listener.LocalEndpoint).Port;
+
+    /// <summary>Pings of all connections.</summary>
+    internal int Pings { get; private set; }
 
     internal IReadOnlyList<Published> All
     {
@@ -92,8 +99,11 @@ internal sealed class ScriptedBroker : IAsyncDisposable
                 switch (head >> 4)
                 {
                     case 1:
-                        // CONNACK with a receive maximum (property 0x21).
-                        await stream.WriteAsync(new byte[] { 0x20, 6, 0, 0, 3, 0x21, (byte)(_receiveMaximum >> 8), (byte)_receiveMaximum });
+                        // CONNACK with a receive maximum (property 0x21) and a keep-alive time (0x13).
+                        byte[] maximum = [0x21, (byte)(_receiveMaximum >> 8), (byte)_receiveMaximum];
+                        byte[] keepAlive = [0x13, (byte)(_keepAliveSeconds >> 8), (byte)_keepAliveSeconds];
+                        byte[] connected = [0x20, 9, 0, 0, 6, .. maximum, .. keepAlive];
+                        await stream.WriteAsync(connected);
                         break;
                     case 3 when (head & 0x06) != 0:
                         Published message = Read(connection, body);
@@ -105,6 +115,7 @@ internal sealed class ScriptedBroker : IAsyncDisposable
                         await _onPublish(this, message);
                         break;
                     case 12:
+                        Pings++;
                         await stream.WriteAsync(new byte[] { 0xD0, 0 });
                         break;
                 }
