@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using Edge.Inference;
 using Edge.Runtime.Configuration;
 using Edge.Testing;
 

@@ -15,7 +15,6 @@ namespace Edge.Runtime.Hosting;
 internal sealed class Sources : IDisposable
 {
     private readonly SensorFactory _sensors;
-    private readonly Buses _buses = new();
     private readonly TimeProvider _clock;
     private readonly SystemClock _system;
     private readonly ILogger _log;
@@ -34,11 +33,14 @@ internal sealed class Sources : IDisposable
         _system = system ?? SystemClock.Linux;
         _log = log;
         Topics = topics ?? new MqttTopics((name, session) => BrokerLinks.Create(config, name, session), keepsSessions, clock, log);
-        _sensors = new SensorFactory(devices, _buses, clock, _system, Topics.Subscribe);
+        _sensors = new SensorFactory(devices, Buses, clock, _system, Topics.Subscribe);
     }
 
     /// <summary>The connections over which topics come in.</summary>
     internal MqttTopics Topics { get; }
+
+    /// <summary>The threads of the machine's buses.</summary>
+    internal Buses Buses { get; } = new();
 
     /// <exception cref="InputException">The source cannot be opened or does not have the model's columns.</exception>
     internal ISensor Open(SourceOptions source, ModelManifest manifest, TimeSpan period) => source is MqttRowOptions rows
@@ -53,6 +55,6 @@ internal sealed class Sources : IDisposable
     public void Dispose()
     {
         Topics.Dispose();
-        _buses.Dispose();
+        Buses.Dispose();
     }
 }

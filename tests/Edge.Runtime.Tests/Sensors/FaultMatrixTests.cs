@@ -206,6 +206,7 @@ public sealed class FaultMatrixTests : IDisposable
             $"channels: {{ {string.Join(", ", _scripted.Keys.Select(channel => $"{channel}: {{ i2c: {{ bus: 1, address: 0x10, driver: {channel}, read: x }}, stuck: 4 }}"))} }}",
             (edge, clock, log) => new Sources(edge, Scripted, clock, log, system: Calm));
         ScriptedDevice broken = _scripted["temperature"];
+        rig.Hangs = bus => bus == broken.Bus && broken.IsHanging;
         Func<double> walk = broken.Value;
         return (rig, Apply, () => { });
 
@@ -247,7 +248,11 @@ public sealed class FaultMatrixTests : IDisposable
             $"{column}: {{ {(kind == "iio" ? $"iio: {{ device: chip{i}, channel" : $"hwmon: {{ chip: chip{i}, input")}: {channels[i]} }}, max: 500, stuck: 4 }}"));
         var rig = new StreamRig(
             $"channels: {{ {source} }}",
-            (edge, clock, log) => new Sources(edge, new Devices(_folder.Path), clock, log, system: Calm));
+            (edge, clock, log) => new Sources(edge, new Devices(_folder.Path), clock, log, system: Calm))
+        {
+            // Each device is a bus of its own, which is called as it is.
+            Hangs = bus => isOn && fault == "hangs" && bus.Contains("'chip0'", StringComparison.Ordinal),
+        };
         return (rig, Apply, Write);
 
         void Write()
@@ -290,7 +295,6 @@ public sealed class FaultMatrixTests : IDisposable
                     {
                         pipe.Write("20000\n"u8);
                         pipe.Flush();
-                        Thread.Sleep(100);
                     }
 
                     File.Delete(target);

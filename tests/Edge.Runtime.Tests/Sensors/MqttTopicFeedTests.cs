@@ -2,14 +2,13 @@ using System.Text;
 using Edge.Runtime.Mqtt;
 using Edge.Sensors.Polling;
 using Edge.Streams;
-using Edge.Testing;
 
 namespace Edge.Runtime.Tests.Sensors;
 
 /// <summary>What the messages of a topic become, whatever they are.</summary>
 public sealed class MqttTopicFeedTests
 {
-    private readonly ManualClock _clock = new();
+    private readonly FakeTimeProvider _clock = new(new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero));
     private readonly Reading _row = new(1);
 
     [Theory]

@@ -3,6 +3,7 @@ using Edge.Runtime.Configuration;
 using Edge.Runtime.Hosting;
 using Edge.Runtime.Mqtt;
 using Edge.Sensors;
+using Edge.Sensors.Polling;
 using Edge.Streams;
 using Edge.Streams.Engines;
 using Edge.Testing;
@@ -15,6 +16,7 @@ internal sealed class StreamRig : IDisposable
 {
     private readonly Sources _sources;
     private readonly StreamLoop _loop;
+    private readonly Lockstep _lockstep;
     private readonly CancellationTokenSource _stop = new();
     private Task? _running;
     private int _target;
@@ -29,6 +31,7 @@ internal sealed class StreamRig : IDisposable
     {
         EdgeConfig config = ConfigFile.Parse($"device: greenhouse\nstreams:\n  - {{ name: climate, model: demo, hold: 0, {source} }}", "edge.yaml");
         _sources = (open ?? ((edge, clock, log) => new Sources(edge, new Devices(), clock, log)))(config, Clock, _log);
+        _lockstep = new Lockstep(Clock, _sources.Buses, _period) { Hangs = bus => Hangs(bus) };
         IInferenceEngine engine = EngineFactory.LoadInt8("demo");
         StreamConfig stream = config.Streams[0];
         ISensor sensor = _sources.Open(stream.Source, engine.Manifest, _period);
@@ -42,23 +45,20 @@ internal sealed class StreamRig : IDisposable
 
     internal Sources Sources => _sources;
 
+    /// <summary>Whether a device of the bus of that name hangs now.</summary>
+    internal Func<string, bool> Hangs { get; set; } = _ => false;
+
     internal IReadOnlyList<string> Log => _log.Lines;
 
-    /// <summary>Lets that many ticks pass; on a busy machine one more may have.</summary>
+    /// <summary>Lets that many ticks pass.</summary>
     internal async Task TicksAsync(int count)
     {
         _running ??= Task.Run(() => _loop.RunAsync(_stop.Token, _stop.Token));
-        _target += count;
-        for (int step = 0; Volatile.Read(ref _ticks) < _target; step++)
+        for (int i = 0; i < count; i++)
         {
-            Assert.True(step < 5000, $"The tick never came. {_running.Exception}");
-
-            // In steps smaller than the row's patience, which devices on their own threads need in real time.
-            await Task.Delay(1);
-            if (Volatile.Read(ref _ticks) < _target)
-            {
-                Clock.Advance(_period / 8);
-            }
+            _target++;
+            await _lockstep.TickAsync(() => _running.IsCompleted || Volatile.Read(ref _ticks) >= _target);
+            Assert.False(_running.IsCompleted, $"The stream has ended. {_running.Exception}");
         }
     }
 
