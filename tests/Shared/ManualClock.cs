@@ -1,6 +1,9 @@
 namespace Edge.Testing;
 
-/// <summary>Time that moves only when the test says so; timers fire on the way, in order.</summary>
+/// <summary>
+/// Time that moves only when the test says so. For tests that move in step with threads, FakeTimeProvider will not do: it fires timers at the end
+/// of a move instead of on the way, moves its timestamps along when the wall clock is set, and does not tell whether anybody waits.
+/// </summary>
 internal sealed class ManualClock : TimeProvider
 {
     private readonly Lock _gate = new();
@@ -10,6 +13,9 @@ internal sealed class ManualClock : TimeProvider
     public override long TimestampFrequency => TimeSpan.TicksPerSecond;
 
     internal DateTimeOffset Start { get; init; } = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
+
+    /// <summary>Monotonic time since the start.</summary>
+    internal TimeSpan Elapsed => _now;
 
     /// <summary>How far the wall clock was set since the start.</summary>
     internal TimeSpan WallOffset { get; set; }
@@ -23,6 +29,15 @@ internal sealed class ManualClock : TimeProvider
         var timer = new ManualTimer(this, callback, state);
         timer.Change(dueTime, period);
         return timer;
+    }
+
+    /// <summary>Whether somebody waits for this very instant; what recurs does not count.</summary>
+    internal bool IsAwaited(TimeSpan instant)
+    {
+        lock (_gate)
+        {
+            return _timers.Exists(timer => timer.Due == instant && !timer.Recurs);
+        }
     }
 
     /// <summary>Moves on, stopping at each timer that falls due.</summary>
@@ -53,6 +68,8 @@ internal sealed class ManualClock : TimeProvider
         private TimeSpan _period;
 
         internal TimeSpan? Due { get; private set; }
+
+        internal bool Recurs => _period > TimeSpan.Zero;
 
         public bool Change(TimeSpan dueTime, TimeSpan period)
         {

@@ -8,17 +8,17 @@ namespace Edge.Runtime.Tests.Sensors;
 /// <summary>Scripted devices, one channel each, on real bus threads under a clock that the test moves.</summary>
 internal sealed class ChannelsRig : IDisposable
 {
-    private readonly IReadOnlyList<ScriptedDevice> _devices;
     private readonly ChannelsSensor _sensor;
     private readonly Buses _buses = new();
     private readonly TimeSpan _period;
     private readonly Ticker _ticker;
+    private readonly Lockstep _lockstep;
     private bool _isStarted;
 
     internal ChannelsRig(IReadOnlyList<ScriptedDevice> devices, Func<ChannelConfig, ChannelConfig>? configure = null, TimeSpan? period = null, bool edges = false)
     {
-        _devices = devices;
         _period = period ?? TimeSpan.FromSeconds(1);
+        _lockstep = new Lockstep(Clock, _buses, _period) { Hangs = bus => devices.Any(device => device.Bus == bus && device.IsHanging) };
         ChannelConfig[] configs = [.. devices.Select(device =>
         {
             var config = new ChannelConfig { Column = device.Name, Device = new IioDeviceConfig(device.Name, null), Read = "temp" };
@@ -51,19 +51,8 @@ internal sealed class ChannelsRig : IDisposable
     internal async Task TickAsync()
     {
         Task<bool> row = _sensor.ReadAsync(Reading, CancellationToken.None).AsTask();
-        if (!await DoneAsync(row, 3))
-        {
-            // To the tick, and where a device hangs, to the end of the row's patience; the others have answered by then.
-            Clock.Advance(_period - TimeSpan.FromTicks(Clock.GetTimestamp() % _period.Ticks));
-            await UntilAsync(() => row.IsCompleted || _devices.Any(device => device.IsHanging));
-            if (!row.IsCompleted)
-            {
-                await Task.Delay(50);
-                Clock.Advance(_period / 2);
-            }
-        }
-
-        Assert.True(await row.WaitAsync(TimeSpan.FromSeconds(5)));
+        await _lockstep.TickAsync(() => row.IsCompleted);
+        Assert.True(await row);
     }
 
     /// <summary>Reads the next row of devices that answer at once. The first is due at once, too.</summary>
@@ -83,14 +72,11 @@ internal sealed class ChannelsRig : IDisposable
         }
     }
 
-    /// <summary>Waits for what another thread is about to do.</summary>
-    internal static async Task UntilAsync(Func<bool> condition)
+    /// <summary>Lets time pass between rows, and the devices answer that fall due in it.</summary>
+    internal async Task PassAsync(TimeSpan time)
     {
-        for (int i = 0; !condition(); i++)
-        {
-            Assert.True(i < 1000, "It never happened.");
-            await Task.Delay(5);
-        }
+        Clock.Advance(time);
+        await _lockstep.SettleAsync();
     }
 
     public void Dispose()
@@ -98,7 +84,4 @@ internal sealed class ChannelsRig : IDisposable
         _sensor.Dispose();
         _buses.Dispose();
     }
-
-    // Devices answer in real time, on threads of their own.
-    private static async Task<bool> DoneAsync(Task row, int milliseconds) => await Task.WhenAny(row, Task.Delay(milliseconds)) == row;
 }

@@ -96,7 +96,7 @@ public sealed class ChannelsSensorTests
         Assert.True(hung.IsHanging);
         int reads = hung.ReadCount;
         hung.GoOn();
-        await ChannelsRig.UntilAsync(() => !hung.IsHanging && hung.Closed > 0);
+        await Eventually.Async(() => !hung.IsHanging && hung.Closed > 0);
         await rig.TicksAsync(15);
         Assert.Equal([Quality.Good, Quality.Good, Quality.Good], rig.Reading.Quality);
         Assert.True(hung.ReadCount > reads);
@@ -179,8 +179,8 @@ public sealed class ChannelsSensorTests
         await rig.TickAsync();
         for (int i = 1; i < 10; i++)
         {
-            rig.Clock.Advance(TimeSpan.FromMilliseconds(100));
-            await ChannelsRig.UntilAsync(() => device.ReadCount == i + 1);
+            await rig.PassAsync(TimeSpan.FromMilliseconds(100));
+            Assert.Equal(i + 1, device.ReadCount);
         }
 
         await rig.TickAsync();

@@ -202,6 +202,7 @@ public sealed class FaultMatrixTests : IDisposable
             $"channels: {{ {string.Join(", ", _scripted.Keys.Select(channel => $"{channel}: {{ i2c: {{ bus: 1, address: 0x10, driver: {channel}, read: x }}, stuck: 4 }}"))} }}",
             (edge, clock, log) => new SensorContext(edge, clock, log) { I2c = (device, _) => _scripted[device.Driver], System = Calm });
         ScriptedDevice broken = _scripted["temperature"];
+        rig.Hangs = bus => bus == broken.Bus && broken.IsHanging;
         Func<double> walk = broken.Value;
         return (rig, Apply, () => { });
 
@@ -243,7 +244,11 @@ public sealed class FaultMatrixTests : IDisposable
             $"{column}: {{ {(kind == "iio" ? $"iio: {{ device: chip{i}, channel" : $"hwmon: {{ chip: chip{i}, input")}: {channels[i]} }}, max: 500, stuck: 4 }}"));
         var rig = new StreamRig(
             $"channels: {{ {source} }}",
-            (edge, clock, log) => new SensorContext(edge with { Sysfs = _folder.Path }, clock, log) { System = Calm });
+            (edge, clock, log) => new SensorContext(edge with { Sysfs = _folder.Path }, clock, log) { System = Calm })
+        {
+            // Each device is a bus of its own, which is called as it is.
+            Hangs = bus => isOn && fault == "hangs" && bus.Contains("'chip0'", StringComparison.Ordinal),
+        };
         return (rig, Apply, Write);
 
         void Write()
@@ -286,7 +291,6 @@ public sealed class FaultMatrixTests : IDisposable
                     {
                         pipe.Write("20000\n"u8);
                         pipe.Flush();
-                        Thread.Sleep(100);
                     }
 
                     File.Delete(target);

@@ -15,6 +15,7 @@ internal sealed class StreamRig : IDisposable
 {
     private readonly SensorContext _context;
     private readonly SensorStream _stream;
+    private readonly Lockstep _lockstep;
     private readonly CancellationTokenSource _stop = new();
     private Task? _running;
     private int _target;
@@ -29,6 +30,7 @@ internal sealed class StreamRig : IDisposable
     {
         EdgeConfig config = ConfigFile.Parse($"device: greenhouse\nstreams:\n  - {{ name: climate, model: demo, hold: 0, {source} }}", "edge.yaml");
         _context = (context ?? ((edge, clock, log) => new SensorContext(edge, clock, log)))(config, Clock, _log);
+        _lockstep = new Lockstep(Clock, _context.Buses, _period) { Hangs = bus => Hangs(bus) };
         IInferenceEngine engine = EngineFactory.LoadInt8("demo");
         ISensor sensor = SensorFactory.Open(config.Streams[0].Source, engine.Manifest, _period, _context);
         _stream = new SensorStream("greenhouse", config.Streams[0], sensor, engine, TimeSpan.FromDays(7), Keep, Clock, _log) { Ticked = _ => Interlocked.Increment(ref _ticks) };
@@ -38,23 +40,20 @@ internal sealed class StreamRig : IDisposable
 
     internal SensorContext Context => _context;
 
+    /// <summary>Whether a device of the bus of that name hangs now.</summary>
+    internal Func<string, bool> Hangs { get; set; } = _ => false;
+
     internal IReadOnlyList<string> Log => _log.Lines;
 
-    /// <summary>Lets that many ticks pass; on a busy machine one more may have.</summary>
+    /// <summary>Lets that many ticks pass.</summary>
     internal async Task TicksAsync(int count)
     {
         _running ??= Task.Run(() => _stream.RunAsync(_stop.Token));
-        _target += count;
-        for (int step = 0; Volatile.Read(ref _ticks) < _target; step++)
+        for (int i = 0; i < count; i++)
         {
-            Assert.True(step < 5000, $"The tick never came. {_running.Exception}");
-
-            // In steps smaller than the row's patience, which devices on their own threads need in real time.
-            await Task.Delay(1);
-            if (Volatile.Read(ref _ticks) < _target)
-            {
-                Clock.Advance(_period / 8);
-            }
+            _target++;
+            await _lockstep.TickAsync(() => _running.IsCompleted || Volatile.Read(ref _ticks) >= _target);
+            Assert.False(_running.IsCompleted, $"The stream has ended. {_running.Exception}");
         }
     }
 

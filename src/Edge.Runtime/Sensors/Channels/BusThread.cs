@@ -10,12 +10,40 @@ internal sealed class BusThread : IDisposable
     private readonly object _gate = new();
     private readonly Queue<DevicePoller> _due = new();
     private int _thread;
+    private bool _isReading;
+    private int _leftBehind;
     private bool _isStopped;
 
     internal BusThread(string name)
     {
         _name = name;
         Start();
+    }
+
+    internal string Name => _name;
+
+    /// <summary>How many devices are being read or wait for their turn, without those that hang.</summary>
+    internal int Busy
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _due.Count + (_isReading ? 1 : 0);
+            }
+        }
+    }
+
+    /// <summary>How many threads are left behind with a device that hangs.</summary>
+    internal int LeftBehind
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _leftBehind;
+            }
+        }
     }
 
     /// <summary>Has a device read after those that wait already.</summary>
@@ -33,7 +61,11 @@ internal sealed class BusThread : IDisposable
     {
         lock (_gate)
         {
+            // The device may have come back at this very moment. Then nobody is left behind, and the old thread waits and must not take the next wake-up.
+            _leftBehind += _isReading ? 1 : 0;
+            _isReading = false;
             _thread++;
+            Monitor.PulseAll(_gate);
             Start();
         }
     }
@@ -72,9 +104,21 @@ internal sealed class BusThread : IDisposable
                 }
 
                 device = _due.Dequeue();
+                _isReading = true;
             }
 
             device.Run();
+            lock (_gate)
+            {
+                if (_thread == number)
+                {
+                    _isReading = false;
+                }
+                else
+                {
+                    _leftBehind--;
+                }
+            }
         }
     }
 }

@@ -22,6 +22,18 @@ internal sealed class Buses : IDisposable
         }
     }
 
+    /// <summary>The threads so far.</summary>
+    internal IReadOnlyList<BusThread> All
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return [.. _threads.Values];
+            }
+        }
+    }
+
     public void Dispose()
     {
         lock (_gate)

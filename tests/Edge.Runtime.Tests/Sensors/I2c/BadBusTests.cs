@@ -2,10 +2,14 @@ using Edge.Runtime.Configuration;
 using Edge.Runtime.Sensors;
 using Edge.Runtime.Sensors.Channels;
 using Edge.Runtime.Sensors.I2c;
+using Edge.Testing;
 
 namespace Edge.Runtime.Tests.Sensors.I2c;
 
-/// <summary>Everything a bad bus can do, through the genuine bindings, as rows see it. In real time: bindings wait with Thread.Sleep.</summary>
+/// <summary>
+/// Everything a bad bus can do, through the genuine bindings, as rows see it. The bindings wait with Thread.Sleep, in real time; the clock that
+/// the rows go by stands still meanwhile.
+/// </summary>
 public sealed class BadBusTests : IDisposable
 {
     private static readonly TimeSpan Period = TimeSpan.FromMilliseconds(100);
@@ -14,21 +18,24 @@ public sealed class BadBusTests : IDisposable
     private readonly CommandChip _sht4x = Chips.Sht4x(23, 50);
     private readonly WordChip _lm75 = Chips.Lm75(25);
     private readonly Buses _buses = new();
+    private readonly ManualClock _clock = new();
+    private readonly Lockstep _lockstep;
     private readonly ChannelsSensor _sensor;
     private readonly Reading _row = new(3);
 
     public BadBusTests()
     {
+        _lockstep = new Lockstep(_clock, _buses, Period) { Hangs = bus => bus == "I2C bus 1" ? _bme280.IsHanging : _lm75.IsHanging };
         SimulatedBus one = new SimulatedBus().Add(0x76, _bme280).Add(0x44, _sht4x);
         SimulatedBus two = new SimulatedBus().Add(0x48, _lm75);
         (int Bus, string Driver)[] sensors = [(1, "bme280"), (1, "sht4x"), (2, "lm75")];
         var channels = new Channel[3];
-        _sensor = new ChannelsSensor(channels, new Ticker(Period, TimeProvider.System, false), Period, TimeProvider.System, new SystemClock(() => TimeSpan.Zero, () => true));
+        _sensor = new ChannelsSensor(channels, new Ticker(Period, _clock, false), Period, _clock, new SystemClock(() => TimeSpan.Zero, () => true));
         for (int i = 0; i < sensors.Length; i++)
         {
             var config = new I2cDeviceConfig(sensors[i].Bus, I2cDrivers.Find(sensors[i].Driver).Addresses[0], sensors[i].Driver, null, 0, DriverOptions.None);
             var device = new I2cPolledDevice(config, ["temperature"], bus => bus == 1 ? one : two);
-            channels[i] = new Channel(new ChannelConfig { Column = sensors[i].Driver, Device = config, Read = "temperature" }, device.Range(0), null, TimeProvider.System);
+            channels[i] = new Channel(new ChannelConfig { Column = sensors[i].Driver, Device = config, Read = "temperature" }, device.Range(0), null, _clock);
             _sensor.Add(device, [channels[i]], null, _buses[device.Bus]);
         }
     }
@@ -76,8 +83,12 @@ public sealed class BadBusTests : IDisposable
     [Fact]
     public async Task A_stretched_clock_makes_values_late_not_wrong()
     {
-        _lm75.Stretch = TimeSpan.FromMilliseconds(20);
-        await TicksAsync(8);
+        await TicksAsync(2);
+        _lm75.Hang();
+        await TicksAsync(1);
+        Assert.Equal([Quality.Good, Quality.Good, Quality.Missing], _row.Quality);
+        _lm75.GoOn();
+        await TicksAsync(1);
         Assert.Equal((Quality.Good, 25), (_row.Quality[2], _row.Values[2]));
     }
 
@@ -97,6 +108,7 @@ public sealed class BadBusTests : IDisposable
     public void Dispose()
     {
         _bme280.GoOn();
+        _lm75.GoOn();
         _sensor.Dispose();
         _buses.Dispose();
     }
@@ -105,7 +117,9 @@ public sealed class BadBusTests : IDisposable
     {
         for (int i = 0; i < count; i++)
         {
-            await _sensor.ReadAsync(_row, CancellationToken.None);
+            Task<bool> row = _sensor.ReadAsync(_row, CancellationToken.None).AsTask();
+            await _lockstep.TickAsync(() => row.IsCompleted);
+            Assert.True(await row);
         }
     }
 }

@@ -62,9 +62,6 @@ internal abstract class SimulatedChip
     /// <summary>Reads whose first byte will arrive with a bit flipped.</summary>
     internal int Corruptions { get; set; }
 
-    /// <summary>How long it stretches the clock in each transfer.</summary>
-    internal TimeSpan Stretch { get; set; }
-
     internal bool IsHanging { get; private set; }
 
     internal void Hang() => _hangs = true;
@@ -91,7 +88,6 @@ internal abstract class SimulatedChip
             IsHanging = false;
         }
 
-        Thread.Sleep(Stretch);
         return !IsGone && Nacks-- <= 0;
     }
 
