@@ -10,6 +10,7 @@ using Xunit.Abstractions;
 namespace Edge.Runtime.Tests;
 
 /// <summary>Detector and interval on the simulated greenhouse, whose truth is known. EDGE_TEST_CASES=200 is the long run.</summary>
+[Trait("Runs", "kernels")]
 public sealed class DetectionTests(ITestOutputHelper output)
 {
     // Ticks before the fault, and in which it must be noticed.
@@ -96,7 +97,7 @@ public sealed class DetectionTests(ITestOutputHelper output)
     {
         using IInferenceEngine engine = EngineFactory.LoadInt8("demo");
         using var sensor = new SimulatedSensor(
-            new SimulatedConfig { Seed = seed, Speed = PlaybackSpeed.Max, Faults = faults }, new Greenhouse(seed), engine.Manifest.Columns, Period, new ManualClock());
+            new SimulatedConfig { Seed = seed, Speed = PlaybackSpeed.Max, Faults = faults }, new Greenhouse(seed), engine.Manifest.Columns, Period, new FakeTimeProvider());
         var forecaster = new Forecaster(engine, 0.9);
         var detector = new AnomalyDetector(engine.Manifest, new AnomalyConfig(), Period);
         var hold = new ValueHold(engine.Manifest, 5);

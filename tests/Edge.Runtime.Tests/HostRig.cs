@@ -38,28 +38,16 @@ internal sealed class HostRig : IDisposable
         Stop.Dispose();
     }
 
-    internal async Task RunAsync(ManualClock clock, Func<bool> until)
+    internal async Task RunAsync(FakeTimeProvider clock, Func<bool> until)
     {
         Task<bool> running = Task.Run(() => Host.RunAsync(Stop.Token));
-        for (int i = 0; i < 5000 && !until(); i++)
+        await Eventually.Async(() =>
         {
-            await Task.Delay(1);
             clock.Advance(TimeSpan.FromSeconds(1));
-        }
-
-        Assert.True(until());
+            return until();
+        });
         await Stop.CancelAsync();
         Assert.True(await running);
-    }
-
-    internal static async Task UntilAsync(Func<bool> until)
-    {
-        for (int i = 0; i < 5000 && !until(); i++)
-        {
-            await Task.Delay(1);
-        }
-
-        Assert.True(until());
     }
 
     private SensorStream Open(TimeProvider clock, bool anew)

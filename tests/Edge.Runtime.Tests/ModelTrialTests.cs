@@ -19,7 +19,7 @@ public sealed class ModelTrialTests : IDisposable
     [Fact]
     public async Task A_fault_of_the_stream_ends_the_trial_and_the_model_can_be_offered_again()
     {
-        var clock = new ManualClock();
+        var clock = new FakeTimeProvider();
         using var rig = new HostRig(clock, isLive: true, failAt: [40]);
         byte[] original = File.ReadAllBytes(RepositoryFile.Path("src/Edge.Runtime/Demo/greenhouse.safetensors"));
         string path = _folder.File("climate.safetensors");

@@ -47,7 +47,7 @@ public sealed class OutboxTests
         await Task.Delay(20);
         Assert.False(third.IsCompleted);
         Assert.True(outbox.TryDequeue(out _));
-        await third.WaitAsync(TimeSpan.FromSeconds(5));
+        await third.WaitAsync(Eventually.Bound);
         Assert.Equal(["1", "2"], Drain(outbox));
         Assert.Equal([0, 0, 0], outbox.Dropped);
     }
@@ -56,7 +56,7 @@ public sealed class OutboxTests
     public async Task A_message_larger_than_the_outbox_still_passes()
     {
         var outbox = new Outbox(5);
-        await outbox.EnqueueAsync(Message(MessageClass.Event, 0), default).AsTask().WaitAsync(TimeSpan.FromSeconds(5));
+        await outbox.EnqueueAsync(Message(MessageClass.Event, 0), default).AsTask().WaitAsync(Eventually.Bound);
         Assert.Equal(["0"], Drain(outbox));
     }
 
@@ -66,7 +66,7 @@ public sealed class OutboxTests
         var outbox = new Outbox(1 << 20);
         Task<bool> waiting = outbox.WaitAsync(default).AsTask();
         outbox.Enqueue(Message(MessageClass.Event, 0));
-        Assert.True(await waiting.WaitAsync(TimeSpan.FromSeconds(5)));
+        Assert.True(await waiting.WaitAsync(Eventually.Bound));
         outbox.Complete();
         Assert.True(await outbox.WaitAsync(default));
         Drain(outbox);
@@ -98,7 +98,7 @@ public sealed class OutboxTests
         }
 
         Assert.Equal(Enumerable.Range(0, Ticks).Select(i => $"{i}"), taken.Select(message => message.Topic));
-        await room.WaitAsync(TimeSpan.FromSeconds(5));
+        await room.WaitAsync(Eventually.Bound);
 
         // A fresh outbox over the same store has nothing to send again once the deliveries are committed.
         store.Commit("s", Ticks + 1, [], "", []);

@@ -77,7 +77,7 @@ public sealed class SimulatedSensorTests
             TruthFile = folder.File("truth.csv"),
             Faults = [new FaultConfig(TimeSpan.FromSeconds(0.4), TimeSpan.FromSeconds(0.4), FaultKind.Bias, "co2", null)],
         };
-        using (var sensor = new SimulatedSensor(config, new Greenhouse(1), Greenhouse.ChannelNames, Period, new ManualClock()))
+        using (var sensor = new SimulatedSensor(config, new Greenhouse(1), Greenhouse.ChannelNames, Period, new FakeTimeProvider()))
         {
             for (int i = 0; i < 5; i++)
             {
@@ -118,7 +118,7 @@ public sealed class SimulatedSensorTests
     [Fact]
     public async Task In_real_time_a_tick_comes_when_it_is_due()
     {
-        var clock = new ManualClock();
+        var clock = new FakeTimeProvider();
         using var sensor = new SimulatedSensor(new SimulatedConfig(), new Greenhouse(1), Greenhouse.ChannelNames, Period, clock);
         var reading = new Reading(4);
         Assert.True(await sensor.ReadAsync(reading, default));
@@ -127,13 +127,13 @@ public sealed class SimulatedSensorTests
         await Task.Delay(20);
         Assert.False(next.IsCompleted);
         clock.Advance(Period);
-        Assert.True(await next.WaitAsync(TimeSpan.FromSeconds(5)));
+        Assert.True(await next.WaitAsync(Eventually.Bound));
         Assert.Equal(clock.Start.UtcDateTime + Period, reading.Time);
     }
 
     private static async Task<List<(double[] Values, Quality[] Quality)>> ReadAsync(FaultConfig[] faults, int ticks)
     {
-        using var sensor = new SimulatedSensor(new SimulatedConfig { Speed = PlaybackSpeed.Max, Faults = faults }, new Greenhouse(1), Greenhouse.ChannelNames, Period, new ManualClock());
+        using var sensor = new SimulatedSensor(new SimulatedConfig { Speed = PlaybackSpeed.Max, Faults = faults }, new Greenhouse(1), Greenhouse.ChannelNames, Period, new FakeTimeProvider());
         var reading = new Reading(4);
         var rows = new List<(double[], Quality[])>();
         for (int i = 0; i < ticks; i++)

@@ -13,7 +13,7 @@ public sealed partial class StateStoreTests : IDisposable
     private static readonly TimeSpan Every5Seconds = TimeSpan.FromSeconds(5);
 
     private readonly TemporaryFolder _folder = new();
-    private readonly ManualClock _clock = new();
+    private readonly FakeTimeProvider _clock = new();
 
     public void Dispose() => _folder.Dispose();
 

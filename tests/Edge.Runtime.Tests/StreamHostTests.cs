@@ -9,7 +9,7 @@ public sealed class StreamHostTests
     [Fact]
     public async Task A_live_stream_that_faults_goes_on_from_its_last_tick()
     {
-        var clock = new ManualClock();
+        var clock = new FakeTimeProvider();
         using var rig = new HostRig(clock, isLive: true, failAt: [40, 90]);
         await rig.RunAsync(clock, until: () => rig.Host.Stream.Seq >= 150);
         Assert.Equal(2, rig.Host.Restarts);
@@ -22,7 +22,7 @@ public sealed class StreamHostTests
     [Fact]
     public async Task After_three_faults_without_a_tick_it_begins_anew()
     {
-        var clock = new ManualClock();
+        var clock = new FakeTimeProvider();
         using var rig = new HostRig(clock, isLive: true, failAt: [40, 40, 40, 40]);
         await rig.RunAsync(clock, until: () => rig.Host.Stream.Seq >= 60);
         Assert.Equal(4, rig.Host.Restarts);
@@ -33,7 +33,7 @@ public sealed class StreamHostTests
     [Fact]
     public async Task A_bug_in_a_recorded_stream_is_not_tried_again()
     {
-        using var rig = new HostRig(new ManualClock(), isLive: false, failAt: [40]);
+        using var rig = new HostRig(new FakeTimeProvider(), isLive: false, failAt: [40]);
         await Assert.ThrowsAsync<InvalidOperationException>(() => rig.Host.RunAsync(CancellationToken.None));
         Assert.Equal(0, rig.Host.Restarts);
     }
@@ -41,17 +41,17 @@ public sealed class StreamHostTests
     [Fact]
     public async Task What_is_done_between_ticks_costs_none()
     {
-        var clock = new ManualClock();
+        var clock = new FakeTimeProvider();
         using var rig = new HostRig(clock, isLive: true, failAt: []);
         Task<bool> running = Task.Run(() => rig.Host.RunAsync(rig.Stop.Token));
         for (int i = 0; i < 50; i++)
         {
-            long seq = await rig.Host.BetweenTicksAsync(stream => stream.Seq).WaitAsync(TimeSpan.FromSeconds(10));
+            long seq = await rig.Host.BetweenTicksAsync(stream => stream.Seq).WaitAsync(Eventually.Bound);
             Assert.InRange(seq, 0, long.MaxValue);
         }
 
-        long before = await rig.Host.BeginAnewAsync().WaitAsync(TimeSpan.FromSeconds(10));
-        await HostRig.UntilAsync(() => rig.Host.Stream.Seq > before + 20);
+        long before = await rig.Host.BeginAnewAsync().WaitAsync(Eventually.Bound);
+        await Eventually.Async(() => rig.Host.Stream.Seq > before + 20);
         await rig.Stop.CancelAsync();
         Assert.True(await running);
         Assert.Equal(Enumerable.Range(1, rig.Seqs.Count).Select(seq => (long)seq), rig.Seqs);

@@ -16,7 +16,7 @@ public sealed class MqttRowSensorTests : IDisposable
 
     private static readonly string[] Columns = ["a", "b"];
 
-    private readonly ManualClock _clock = new();
+    private readonly FakeTimeProvider _clock = new(new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero));
     private readonly MqttInput _input;
     private readonly Reading _row = new(2);
     private bool _clockIsSet = true;
@@ -174,7 +174,7 @@ public sealed class MqttRowSensorTests : IDisposable
         }
 
         _ = Send("""{"t":"2026-01-01T12:00:00Z","a":12345,"b":0}""");
-        await reading.WaitAsync(TimeSpan.FromSeconds(10));
+        await reading.WaitAsync(Eventually.Bound);
     }
 
     [Fact]

@@ -10,7 +10,7 @@ namespace Edge.Runtime.Tests.Sensors;
 /// <summary>What the messages of a topic become, whatever they are.</summary>
 public sealed class MqttTopicFeedTests
 {
-    private readonly ManualClock _clock = new();
+    private readonly FakeTimeProvider _clock = new(new DateTimeOffset(2026, 1, 1, 0, 0, 0, TimeSpan.Zero));
     private readonly Reading _row = new(1);
 
     [Theory]
