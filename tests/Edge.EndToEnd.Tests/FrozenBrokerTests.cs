@@ -3,6 +3,7 @@ using System.Text;
 using Edge.Runtime.Configuration;
 using Edge.Runtime.Mqtt;
 using Edge.Runtime.Publishing;
+using Edge.Testing;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Edge.EndToEnd.Tests;
@@ -31,11 +32,11 @@ public sealed class FrozenBrokerTests
 
         broker.Freeze();
         Enqueue(outbox, Before, During);
-        await EventuallyAsync(() => !publisher.IsConnected);
+        await Eventually.Async(() => !publisher.IsConnected);
 
         broker.Thaw();
         outbox.Complete();
-        await run.WaitAsync(TimeSpan.FromSeconds(30));
+        await run.WaitAsync(Eventually.Bound);
         await subscriber.UntilAsync(seen => seen.Select(item => item.Payload).Distinct().Count() == Before + During);
         int[] first = [.. subscriber.All.Select(item => item.Payload).Distinct().Select(Number)];
         Assert.Equal(Enumerable.Range(0, Before + During), first);
@@ -50,13 +51,4 @@ public sealed class FrozenBrokerTests
     }
 
     private static int Number(string payload) => int.Parse(payload, CultureInfo.InvariantCulture);
-
-    private static async Task EventuallyAsync(Func<bool> condition)
-    {
-        for (int wait = 0; !condition(); wait++)
-        {
-            Assert.True(wait < 500);
-            await Task.Delay(20);
-        }
-    }
 }
