@@ -6,7 +6,6 @@ namespace Edge.EndToEnd.Tests;
 /// <summary>
 /// The service killed at random instants, again and again: a subscriber has at the end what an unkilled run would have sent. EDGE_KILLS=300 is the long run.
 /// </summary>
-[Collection("services")]
 public sealed class KillTests : IDisposable
 {
     private static readonly int Kills = KillsOr(12);
@@ -39,7 +38,7 @@ public sealed class KillTests : IDisposable
         for (int code = -1; code != 0;)
         {
             using RuntimeProcess run = RuntimeProcess.Start("run", "--config", config);
-            Task<int> exit = run.ExitAsync(60 + Kills);
+            Task<int> exit = run.ExitAsync(120 + Kills);
             if (killed < Kills)
             {
                 await Task.WhenAny(exit, Task.Delay(random.Next(150, 900)));
@@ -104,6 +103,12 @@ public sealed class KillTests : IDisposable
             if (killed < KillsOverMqtt)
             {
                 await Task.Delay(random.Next(150, 900));
+                if (killed % 4 is 1 or 2)
+                {
+                    // A signal before it listens for signals is but another kill.
+                    await Eventually.Async(() => run.Error.Length > 0, "the service says its first line");
+                }
+
                 if (killed % 4 == 1)
                 {
                     // Reading its configuration again closes the stream and opens it where it stood.
@@ -122,7 +127,7 @@ public sealed class KillTests : IDisposable
             }
 
             await publishing;
-            await subscriber.UntilAsync(seen => seen.LastOrDefault(item => item.Topic == "edge/house/climate/reading") is { } last && Delivery.Seq(last.Payload) == rows.Length, 60 + KillsOverMqtt);
+            await subscriber.UntilAsync(seen => seen.LastOrDefault(item => item.Topic == "edge/house/climate/reading") is { } last && Delivery.Seq(last.Payload) == rows.Length, 120 + KillsOverMqtt);
             run.Terminate();
             Assert.Equal(0, await run.ExitAsync());
         }

@@ -9,7 +9,7 @@ namespace Edge.Testing;
 internal sealed class MosquittoBroker : IAsyncDisposable
 {
     private static readonly string[] Programs = ["mosquitto", "/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto", "/opt/homebrew/sbin/mosquitto"];
-    private static readonly TimeSpan StartWait = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan StartWait = TimeSpan.FromMinutes(2);
 
     private readonly Process _process;
     private readonly string _configFile;
