@@ -24,7 +24,7 @@ public sealed class DiskTests : IDisposable
             await Task.Delay(3000);
             await broker.StartAgainAsync();
             await using Subscriber subscriber = await Subscriber.StartAsync(broker.Port, "edge/house/climate/forecast");
-            await UntilAsync(() => run.Error.Contains("the disk has room again", StringComparison.Ordinal));
+            await UntilAsync(() => run.Error.Contains("the disk has space again", StringComparison.Ordinal));
             int before = subscriber.All.Count;
             await subscriber.UntilAsync(seen => seen.Count > before + 1000);
             run.Terminate();
@@ -56,7 +56,7 @@ public sealed class DiskTests : IDisposable
             int before = subscriber.All.Count;
             await subscriber.UntilAsync(seen => seen.Count > before + 2000);
             File.Delete(Path.Combine(disk.Path, "others"));
-            await UntilAsync(() => run.Error.Contains("the disk has room again", StringComparison.Ordinal));
+            await UntilAsync(() => run.Error.Contains("the disk has space again", StringComparison.Ordinal));
             run.Terminate();
             Assert.Equal(0, await run.ExitAsync(10));
             long[] seqs = Seqs(subscriber);
@@ -130,7 +130,7 @@ public sealed class DiskTests : IDisposable
         Assert.Equal(0, await run.ExitAsync(20));
         long[] seqs = Seqs(subscriber);
         Assert.Equal(Enumerable.Range(0, seqs.Length).Select(i => seqs[0] + i), seqs);
-        Assert.DoesNotContain("a bug of ours", run.Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("A bug in edge-runtime", run.Error, StringComparison.Ordinal);
     }
 
     // State and numbers are where they were.

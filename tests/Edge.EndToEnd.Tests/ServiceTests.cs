@@ -59,7 +59,7 @@ public sealed class ServiceTests : IDisposable
         // A broken configuration is refused, and the old one goes on.
         File.WriteAllText(config, "device: [");
         run.Hangup();
-        await UntilAsync(() => run.Error.Contains("is not taken over, the old one goes on", StringComparison.Ordinal));
+        await UntilAsync(() => run.Error.Contains("The new configuration is wrong. The old one stays in use", StringComparison.Ordinal));
         int before = subscriber.All.Count;
         await subscriber.UntilAsync(seen => seen.Count > before + 5);
 
@@ -72,7 +72,7 @@ public sealed class ServiceTests : IDisposable
         }
 
         Assert.StartsWith("READY=1\nSTATUS=1 stream,", Receive(systemd, "WATCHDOG", "STATUS"), StringComparison.Ordinal);
-        await UntilAsync(() => run.Error.Contains("cannot be opened, the old one goes on: Stream 'climate'", StringComparison.Ordinal));
+        await UntilAsync(() => run.Error.Contains("cannot be opened. The old one stays in use: Stream 'climate'", StringComparison.Ordinal));
         before = subscriber.All.Count;
         await subscriber.UntilAsync(seen => seen.Count > before + 5);
 
@@ -129,7 +129,7 @@ public sealed class ServiceTests : IDisposable
         }
 
         using RuntimeProcess run = Start(Write(TestBroker.FreePort(), "", "climate"), watchdog: null);
-        await UntilAsync(() => run.Error.Contains("Trying again until it works", StringComparison.Ordinal));
+        await UntilAsync(() => run.Error.Contains("Retrying until it works", StringComparison.Ordinal));
         run.Terminate();
         Assert.Equal(0, await run.ExitAsync(5));
     }
