@@ -4,12 +4,12 @@ using Edge.Inference.Models;
 namespace Edge.Inference;
 
 /// <summary>
-/// Many independent streams through one <see cref="EdgeModel"/>, stepped in one call: the weights are read once for a block of
-/// streams. Every stream gets the bytes that a session of its own would give. Not thread-safe. A step allocates nothing.
+/// Steps many independent streams through one <see cref="EdgeModel"/> in one call: the weights are read once for a block of
+/// streams. Every stream gets the same bytes as in an <see cref="InferenceSession"/>. Not thread-safe. A step allocates nothing.
 /// </summary>
 public sealed class InferenceBatch
 {
-    // Readings are quantised for so many streams at a time, so that the scratch memory stays small.
+    // Readings are quantized for this many streams at a time, so that the scratch memory stays small.
     private const int ChunkMax = 64;
 
     private readonly byte[] _states;
@@ -51,8 +51,8 @@ public sealed class InferenceBatch
     public Span<byte> State(int stream) => _states.AsSpan(stream * Model.StateBytes, Model.StateBytes);
 
     /// <summary>Steps every stream.</summary>
-    /// <param name="inputs">Normalised readings, Count rows of I, finite.</param>
-    /// <param name="outputs">Receives Count rows of O normalised outputs.</param>
+    /// <param name="inputs">Normalized readings, Count rows of I, finite.</param>
+    /// <param name="outputs">Receives Count rows of O normalized outputs.</param>
     /// <exception cref="ArgumentException">A length is wrong, or a reading is NaN, infinite or no symbol; no state has changed.</exception>
     public void Step(ReadOnlySpan<float> inputs, Span<float> outputs)
     {
@@ -68,7 +68,7 @@ public sealed class InferenceBatch
             Span<short> x = _x.AsSpan(0, streams * Model.FeatureCount);
             for (int s = 0; s < streams; s++)
             {
-                InputQuantizer.Quantise(
+                InputQuantizer.Quantize(
                     Model, inputs.Slice((begin + s) * Model.InputCount, Model.InputCount), x.Slice(s * Model.FeatureCount, Model.FeatureCount), default);
             }
 

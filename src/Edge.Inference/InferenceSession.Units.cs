@@ -29,13 +29,13 @@ public sealed partial class InferenceSession
         ModelManifest manifest = Model.Manifest;
         for (int i = 0; i < x.Length; i++)
         {
-            x[i] = manifest.Normalise(i, readings[i]);
+            x[i] = manifest.Normalize(i, readings[i]);
         }
 
         Step(x, y);
         for (int k = 0; k < y.Length; k++)
         {
-            outputs[k] = manifest.Outputs[k].IsForecast ? manifest.Denormalise(manifest.Outputs[k].Column, y[k]) : y[k];
+            outputs[k] = manifest.Outputs[k].IsForecast ? manifest.Denormalize(manifest.Outputs[k].Column, y[k]) : y[k];
         }
     }
 

@@ -53,19 +53,19 @@ public sealed partial class InferenceSession
     /// <summary>How often the hidden state of each unit was clipped since the session began, layer after layer.</summary>
     public ReadOnlySpan<long> HiddenSaturations => _stepper.HiddenSaturations;
 
-    /// <summary>Takes one row of readings in and gives one row of outputs.</summary>
-    /// <param name="inputs">Normalised readings [I], finite; the number of a symbol where the model has an embedding.</param>
-    /// <param name="outputs">Receives the normalised outputs [O].</param>
-    /// <exception cref="ArgumentException">A length is wrong, or a reading is NaN, infinite or no symbol; the state is untouched.</exception>
+    /// <summary>Steps the model: takes one row of readings and writes one row of outputs.</summary>
+    /// <param name="inputs">Normalized readings [I], finite; the number of a symbol where the model has an embedding.</param>
+    /// <param name="outputs">Receives the normalized outputs [O].</param>
+    /// <exception cref="ArgumentException">A length is wrong, or a reading is NaN, infinite or no symbol; the state is unchanged.</exception>
     public void Step(ReadOnlySpan<float> inputs, Span<float> outputs)
     {
         RequireLengths(inputs.Length, outputs.Length);
         InputQuantizer.RequireUsable(Model, inputs);
-        InputQuantizer.Quantise(Model, inputs, _x, _inputSaturations);
+        InputQuantizer.Quantize(Model, inputs, _x, _inputSaturations);
         _stepper.Step(_state, _x, outputs, 1);
     }
 
-    /// <summary>Takes over the state of another session of the same model.</summary>
+    /// <summary>Copies the state of another session of the same model.</summary>
     /// <exception cref="ArgumentException">The other session steps another model.</exception>
     public void CopyStateFrom(InferenceSession other)
     {
@@ -78,8 +78,8 @@ public sealed partial class InferenceSession
     }
 
     /// <summary>
-    /// The state in real numbers: hidden states of every recurrent layer, then cell states of every LSTM layer. What a float engine of the
-    /// model it was quantised from carries on.
+    /// The state in real numbers: hidden states of every recurrent layer, then cell states of every LSTM layer. A float engine of the
+    /// original model can continue from it.
     /// </summary>
     public float[] ExportState()
     {
@@ -88,15 +88,15 @@ public sealed partial class InferenceSession
         return values;
     }
 
-    /// <summary>Continues from a state in real numbers, as <see cref="ExportState"/> orders them, rounded to the nearest there is.</summary>
+    /// <summary>Continues from a state in real numbers, as <see cref="ExportState"/> orders them, rounded to the nearest int8 or int16 values.</summary>
     /// <param name="values">Finite values, as many as <see cref="ExportState"/> gives.</param>
-    /// <exception cref="ModelFormatException">They are more, fewer or not finite; the state is untouched.</exception>
+    /// <exception cref="ModelFormatException">They are more, fewer or not finite; the state is unchanged.</exception>
     public void ImportState(ReadOnlySpan<float> values)
     {
         int count = RealState.Count(Model);
         if (values.Length != count)
         {
-            throw new ModelFormatException($"The state has {values.Length} values where this model carries {count}. It belongs to another model; start without it.");
+            throw new ModelFormatException($"The state has {values.Length} values, but this model has {count}. It belongs to another model. Start without it.");
         }
 
         foreach (float value in values)
@@ -110,14 +110,14 @@ public sealed partial class InferenceSession
         RealState.Write(Model, values, _state);
     }
 
-    /// <summary>Back to the model's initial state.</summary>
+    /// <summary>Resets the state to the model's initial state.</summary>
     public void Reset() => Model.States.Initial.CopyTo(_state);
 
     /// <summary>The state with a header that names its model: what <see cref="Restore"/> takes.</summary>
     public byte[] Save() => StateFormat.Wrap(_state, StateKind.Int8, Model.Sha256);
 
     /// <summary>Continues from a saved state, bit for bit.</summary>
-    /// <exception cref="ModelFormatException">The bytes are damaged or another model's; the state is untouched.</exception>
+    /// <exception cref="ModelFormatException">The bytes are damaged or another model's; the state is unchanged.</exception>
     public void Restore(ReadOnlySpan<byte> saved)
     {
         byte[] state = new byte[_state.Length];

@@ -2,7 +2,7 @@ namespace Edge.Inference;
 
 /// <summary>
 /// The user's input is wrong: a file, a setting, a model. The message is one sentence, or one a line: what is wrong, where, and how to
-/// mend it. The programs print it without a stack trace and end with exit code 1.
+/// fix it. The programs print it without a stack trace and end with exit code 1.
 /// </summary>
 public class InputException : Exception
 {

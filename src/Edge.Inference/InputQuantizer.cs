@@ -36,17 +36,17 @@ internal static class InputQuantizer
         {
             if (!float.IsFinite(inputs[i]))
             {
-                throw new ArgumentException($"Input {i} ('{model.Manifest.Columns[i % model.InputCount]}') is {inputs[i]}; only finite readings may reach the state.");
+                throw new ArgumentException($"Input {i} ('{model.Manifest.Columns[i % model.InputCount]}') is {inputs[i]}; only finite readings are allowed.");
             }
         }
     }
 
-    /// <summary>Quantises one row of usable readings, or looks a symbol up.</summary>
+    /// <summary>Quantizes one row of usable readings, or looks a symbol up.</summary>
     /// <param name="model">Offsets and scales, or the embedding.</param>
     /// <param name="inputs">[I].</param>
     /// <param name="x">Receives what the first layer reads.</param>
     /// <param name="saturations">Counts clipped readings per input; empty for none.</param>
-    internal static void Quantise(EdgeModel model, ReadOnlySpan<float> inputs, Span<short> x, Span<long> saturations)
+    internal static void Quantize(EdgeModel model, ReadOnlySpan<float> inputs, Span<short> x, Span<long> saturations)
     {
         if (model.Embedding is { } embedding)
         {
@@ -66,7 +66,7 @@ internal static class InputQuantizer
             steps = Vector128.Round(steps);
             if (Vector128.GreaterThanAny(Vector128.Abs(steps), limit))
             {
-                QuantiseEach(model, inputs, x, saturations, i, i + 4);
+                QuantizeEach(model, inputs, x, saturations, i, i + 4);
                 continue;
             }
 
@@ -74,10 +74,10 @@ internal static class InputQuantizer
             Vector128.Narrow(whole, whole).GetLower().CopyTo(x[i..]);
         }
 
-        QuantiseEach(model, inputs, x, saturations, i, x.Length);
+        QuantizeEach(model, inputs, x, saturations, i, x.Length);
     }
 
-    private static void QuantiseEach(EdgeModel model, ReadOnlySpan<float> inputs, Span<short> x, Span<long> saturations, int begin, int end)
+    private static void QuantizeEach(EdgeModel model, ReadOnlySpan<float> inputs, Span<short> x, Span<long> saturations, int begin, int end)
     {
         for (int i = begin; i < end; i++)
         {

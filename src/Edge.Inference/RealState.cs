@@ -38,7 +38,7 @@ internal static class RealState
         }
     }
 
-    /// <summary>The nearest state there is; what lies outside a range becomes its end.</summary>
+    /// <summary>The nearest state; values outside a range are clamped.</summary>
     internal static void Write(EdgeModel model, ReadOnlySpan<float> values, Span<byte> state)
     {
         int at = 0;

@@ -40,14 +40,14 @@ internal static class StateFormat
 
         if (BinaryPrimitives.ReadUInt32LittleEndian(saved[^TrailerBytes..]) != Crc32.Of(saved[..^TrailerBytes]))
         {
-            throw new ModelFormatException("The saved state is damaged: its checksum does not fit. Start without it.");
+            throw new ModelFormatException("The saved state is damaged: its checksum is wrong. Start without it.");
         }
 
         Span<byte> model = stackalloc byte[8];
         Convert.FromHexString(modelSha256.AsSpan(0, 16), model, out _, out _);
         if (saved[5] != (byte)kind || !saved.Slice(8, 8).SequenceEqual(model) || saved.Length != HeaderBytes + state.Length + TrailerBytes)
         {
-            throw new ModelFormatException("The saved state belongs to another model or engine. Give the model it was saved from, or start without it.");
+            throw new ModelFormatException("The saved state belongs to another model or engine. Use the model it was saved from, or start without it.");
         }
 
         saved[HeaderBytes..^TrailerBytes].CopyTo(state);

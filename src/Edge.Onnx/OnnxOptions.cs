@@ -1,21 +1,21 @@
 namespace Edge.Onnx;
 
-/// <summary>Which library computes an ONNX model, and where.</summary>
+/// <summary>Options of ONNX Runtime: library, provider and device.</summary>
 internal sealed record OnnxOptions
 {
-    /// <summary>What there is, the fastest first where all are there.</summary>
+    /// <summary>All providers, the fastest first.</summary>
     public static IReadOnlyList<string> KnownProviders { get; } = ["tensorrt", "cuda", "cpu"];
 
     /// <summary>Path of libonnxruntime.so; null for the package's own.</summary>
     public string? Library { get; init; }
 
-    /// <summary>Execution providers, the first that works is taken.</summary>
+    /// <summary>Execution providers in order of preference; the first that works is used.</summary>
     public IReadOnlyList<string> Providers { get; init; } = ["cpu"];
 
     /// <summary>Number of the GPU, from 0.</summary>
     public int Device { get; init; }
 
-    /// <summary>Most bytes of GPU memory; null for no limit of ours.</summary>
+    /// <summary>Largest GPU memory in bytes; null for no limit.</summary>
     public long? MemoryMaxBytes { get; init; }
 
     /// <summary>Whether TensorRT may compute in 16 bits.</summary>

@@ -2,7 +2,7 @@ using Edge.Inference;
 
 namespace Edge.Quantize;
 
-/// <summary>Whole files in and out: bounded, whole or not at all, and with a sentence for whatever can go wrong.</summary>
+/// <summary>Reads and writes whole files, with a size limit and one sentence per error. Writes are atomic.</summary>
 internal static class FileBytes
 {
     /// <summary>Reads a file.</summary>
@@ -33,7 +33,7 @@ internal static class FileBytes
         }
     }
 
-    /// <summary>Writes beside the target and renames, so that a reader never meets half a file.</summary>
+    /// <summary>Writes a temporary file and renames it, so that a reader never sees half a file.</summary>
     /// <exception cref="InputException">The file cannot be written.</exception>
     internal static void Write(string path, ReadOnlySpan<byte> bytes)
     {

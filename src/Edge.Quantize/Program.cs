@@ -4,14 +4,14 @@ using Edge.Quantize.Commands;
 
 namespace Edge.Quantize;
 
-/// <summary>The entry point: commands in, exit codes out (0 done, 1 the input is wrong, 2 wrong usage, 70 a bug of ours).</summary>
+/// <summary>The entry point: commands in, exit codes out (0 done, 1 the input is wrong, 2 wrong usage, 70 a bug in edge-quantize).</summary>
 internal static class Program
 {
     internal static int Main(string[] args) => Run(args, Console.Out, Console.Error);
 
     internal static int Run(string[] args, TextWriter output, TextWriter error)
     {
-        var root = new RootCommand("Turns a trained recurrent model into an int8 one for edge-runtime, and proves what it did.")
+        var root = new RootCommand("Quantizes a trained recurrent model to int8 for edge-runtime, and measures the error.")
         {
             InspectCommand.Create(output),
             QuantizeCommand.Create(output),

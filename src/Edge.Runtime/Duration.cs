@@ -3,7 +3,7 @@ using System.Text.RegularExpressions;
 
 namespace Edge.Runtime;
 
-/// <summary>Times as people write them: 500ms, 1s, 5m, 2h, 7d.</summary>
+/// <summary>Times with a unit: 500ms, 1s, 5m, 2h, 7d.</summary>
 internal static partial class Duration
 {
     internal static bool TryParse(string text, out TimeSpan duration)

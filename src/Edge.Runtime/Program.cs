@@ -5,14 +5,14 @@ using Edge.Runtime.Hosting;
 
 namespace Edge.Runtime;
 
-/// <summary>The entry point: commands in, exit codes out (0 done, 1 the input is wrong, 2 wrong usage, 70 a bug of ours).</summary>
+/// <summary>The entry point: commands in, exit codes out (0 done, 1 the input is wrong, 2 wrong usage, 70 a bug in edge-runtime).</summary>
 internal static class Program
 {
     internal static Task<int> Main(string[] args) => RunAsync(args, Console.Out, Console.Error, ServiceLog.IsJournal);
 
     internal static async Task<int> RunAsync(string[] args, TextWriter output, TextWriter error, bool toJournal = false)
     {
-        var root = new RootCommand("Sensor readings in, forecasts and anomalies out over MQTT, through a stateful int8 model.")
+        var root = new RootCommand("Reads sensors, steps a stateful int8 model, and publishes forecasts and anomalies over MQTT.")
         {
             RunCommand.Create(),
             ReplayCommand.Create(output),

@@ -8,8 +8,8 @@ using Edge.Sensors.Polling;
 
 namespace Edge.Sensors;
 
-/// <summary>The devices of this machine, and how each kind of them is opened. Tests put simulated ones in their place.</summary>
-/// <param name="sysfs">Where the kernel shows its devices.</param>
+/// <summary>The devices of this machine, and how each kind is opened. Tests replace them with simulated ones.</summary>
+/// <param name="sysfs">Root of the kernel's device files.</param>
 internal sealed class Devices(string sysfs = "/sys")
 {
     /// <summary>Folder of the kernel's Industrial I/O devices.</summary>
@@ -18,10 +18,10 @@ internal sealed class Devices(string sysfs = "/sys")
     /// <summary>Folder of the kernel's hardware monitoring chips.</summary>
     internal string HwmonRoot { get; } = Path.Combine(sysfs, "class/hwmon");
 
-    /// <summary>What keeps an I2C bus from being opened, or null.</summary>
+    /// <summary>Why an I2C bus cannot be opened, or null.</summary>
     internal Func<int, string?> I2cProblem { get; init; } = bus => I2cAccess.Problem(bus);
 
-    /// <summary>Looks for what answers on a bus.</summary>
+    /// <summary>Scans a bus for devices.</summary>
     internal Func<int, IReadOnlyList<I2cFinding>> ScanI2c { get; init; } = bus => I2cScan.Run(bus, I2cBus.Create);
 
     /// <summary>Makes a device on an I2C bus.</summary>
@@ -34,9 +34,9 @@ internal sealed class Devices(string sysfs = "/sys")
     /// <summary>Opens a data-ready line.</summary>
     internal Func<DataReadyOptions, Action, IDisposable> DataReady { get; init; } = (options, edge) => new DataReadyLine(options, edge, GpioChips.Open);
 
-    /// <summary>A device that is asked for its values; not opened yet.</summary>
+    /// <summary>A polled device; not opened yet.</summary>
     /// <param name="options">Which.</param>
-    /// <param name="reads">What of it, in the order of the values.</param>
+    /// <param name="reads">Its channels, in the order of the values.</param>
     /// <exception cref="InputException">There is no such driver, or it has no such channel.</exception>
     internal PolledDevice Open(DeviceOptions options, IReadOnlyList<string> reads) => options switch
     {

@@ -2,15 +2,15 @@ using System.Globalization;
 
 namespace Edge.Sensors;
 
-/// <summary>Devices that the kernel shows as folders of small text files, found by what they call themselves: the numbers in their folders' names change from boot to boot.</summary>
+/// <summary>Devices that the kernel shows as folders of small text files, found by name, because the numbers in the names of their folders change from boot to boot.</summary>
 internal static class KernelFiles
 {
     private const int TextMax = 256;
 
     /// <summary>The folder of a device.</summary>
     /// <param name="root">Folder of all devices of its class.</param>
-    /// <param name="name">What its <c>name</c> file says.</param>
-    /// <param name="at">Name of the node it sits on, or null.</param>
+    /// <param name="name">Text of its <c>name</c> file.</param>
+    /// <param name="at">Name of its node, or null.</param>
     /// <exception cref="IOException">There is none, or more than one.</exception>
     internal static string Find(string root, string name, string? at)
     {
@@ -20,8 +20,8 @@ internal static class KernelFiles
         {
             1 => here[0],
             0 when found.Count > 0 => throw new IOException($"'{name}' is at {Nodes(found)}, not at {at}"),
-            0 => throw new IOException($"{root} has no '{name}', only {Names(root)}"),
-            _ => throw new IOException($"{root} has {here.Count} of that name; say which with 'at', one of {Nodes(here)}"),
+            0 => throw new IOException($"{root} has no '{name}'; it has {Names(root)}"),
+            _ => throw new IOException($"{root} has {here.Count} devices of that name; choose one with 'at': {Nodes(here)}"),
         };
     }
 
@@ -55,7 +55,7 @@ internal static class KernelFiles
         string text = Text(path);
         return double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double value)
             ? value
-            : throw new IOException($"{path} says '{text}', which is no number");
+            : throw new IOException($"{path} has '{text}', which is not a number");
     }
 
     internal static string? TryText(string path)

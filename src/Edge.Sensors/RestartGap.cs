@@ -1,6 +1,6 @@
 namespace Edge.Sensors;
 
-/// <summary>The ticks of a live source that passed while the process was not there.</summary>
+/// <summary>The ticks of a live source that passed while the process did not run.</summary>
 internal struct RestartGap
 {
     private DateTime _lastTime;
@@ -8,7 +8,7 @@ internal struct RestartGap
     /// <summary>Notes the time of the last row before the restart.</summary>
     internal void Note(DateTime lastTime) => _lastTime = lastTime;
 
-    /// <summary>Ticks between that row and the first one after it, once; null where there is none to tell.</summary>
+    /// <summary>Ticks between that row and the first one after it, reported once; null if there are none.</summary>
     internal long? Take(DateTime firstTime, TimeSpan period)
     {
         if (_lastTime == default)

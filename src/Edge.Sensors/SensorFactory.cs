@@ -10,14 +10,14 @@ namespace Edge.Sensors;
 
 /// <summary>Fills channels with values that arrive by themselves, until it is disposed of.</summary>
 /// <param name="device">Where they come from.</param>
-/// <param name="channels">Each with what of the device it reads, and the age past which a value is of no use.</param>
+/// <param name="channels">Each with its read of the device, and the age after which a value expires.</param>
 internal delegate IDisposable SubscribeAction(DeviceOptions device, IReadOnlyList<(Channel Channel, string Read, TimeSpan AgeMax)> channels);
 
 /// <summary>Opens the sources of this machine.</summary>
 /// <param name="devices">The machine's devices.</param>
 /// <param name="buses">The threads of its buses.</param>
 /// <param name="clock">Monotonic time, and wall time for rows that carry none.</param>
-/// <param name="system">What the operating system knows of its clocks.</param>
+/// <param name="system">The clocks of the operating system.</param>
 /// <param name="subscribe">Fills channels whose values arrive by themselves.</param>
 internal sealed class SensorFactory(Devices devices, Buses buses, TimeProvider clock, SystemClock system, SubscribeAction subscribe)
 {
@@ -80,7 +80,7 @@ internal sealed class SensorFactory(Devices devices, Buses buses, TimeProvider c
         PolledDevice polled = devices.Open(device, [.. options.Select(channel => channel.Read)]);
         TimeSpan? every = options.Min(channel => channel.Every);
 
-        // A sensor that is read less often than there are rows counts as current until its next sample is overdue.
+        // The value of a sensor that is read less often than there are rows counts as current until its next sample is overdue.
         sensor.Add(polled, Make(polled.Range, every * 2), every, buses[polled.Bus]);
     }
 

@@ -4,9 +4,9 @@ using Edge.Sensors.Polling;
 
 namespace Edge.Sensors;
 
-/// <summary>One reading of a device, here and now, for whoever wants to know whether it works.</summary>
-/// <param name="Values">One for each read, scaled as configured; NaN for one that is not valid; empty if there is a fault.</param>
-/// <param name="Fault">Why there are none, as a sentence, or null.</param>
+/// <summary>One reading of a device, to check whether it works.</summary>
+/// <param name="Values">One value per read, scaled as configured; NaN if not valid; empty if there is a fault.</param>
+/// <param name="Fault">Why there is no value, as a sentence, or null.</param>
 internal sealed record SensorTrial(double[] Values, string? Fault)
 {
     /// <summary>Reads the device of some channels once, within its time limit.</summary>
@@ -55,7 +55,7 @@ internal sealed record SensorTrial(double[] Values, string? Fault)
             }
             catch (Exception)
             {
-                // A device that is gone cannot say goodbye; what went wrong before matters more.
+                // Closing a device that is gone may fail; the first error matters more.
             }
         }
     }

@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Edge.Sensors;
 
-/// <summary>Times as sources write them: RFC 3339 and its relatives, or seconds or milliseconds since 1970. Years 1900 to 2999; what is beyond is no time.</summary>
+/// <summary>Parses times: RFC 3339 and similar formats, or seconds or milliseconds since 1970. Years 1900 to 2999; other years are not accepted.</summary>
 internal static class Timestamp
 {
     /// <summary>As this program writes them, to the millisecond, UTC.</summary>

@@ -1,23 +1,23 @@
 namespace Edge.Streams;
 
-/// <summary>A source of readings: one row a call, at the source's own pace.</summary>
+/// <summary>A source of readings: one row per call, at the pace of the source.</summary>
 public interface ISensor : IDisposable
 {
-    /// <summary>How it gives its rows.</summary>
+    /// <summary>How the source delivers its rows.</summary>
     SourceKind Kind { get; }
 
-    /// <summary>Continues after rows that were taken in before a restart: a source that would give them again skips them, others note the gap.</summary>
-    /// <param name="rows">How many rows were taken in.</param>
+    /// <summary>Continues after the rows that were committed before a restart: a repeatable source skips them, others report the gap.</summary>
+    /// <param name="rows">Rows committed before the restart.</param>
     /// <param name="lastTime">Time of the last of them, UTC.</param>
     void Resume(long rows, DateTime lastTime);
 
-    /// <summary>Waits for the next row and fills it in, channels in the model's order.</summary>
+    /// <summary>Waits for the next row and fills it, channels in the order of the model.</summary>
     /// <param name="into">The row to fill.</param>
-    /// <param name="cancel">Ends the wait; the row that is waited for is then the next one.</param>
-    /// <returns>False when there will be no more rows.</returns>
+    /// <param name="cancel">Cancels the wait; no row is lost.</param>
+    /// <returns>False at the end of the source.</returns>
     ValueTask<bool> ReadAsync(Reading into, CancellationToken cancel);
 
-    /// <summary>Tells the source that every row so far is committed and need not be given again.</summary>
+    /// <summary>Tells the source that all rows so far are committed and need not be delivered again.</summary>
     void Committed()
     {
     }

@@ -3,7 +3,7 @@ using Edge.Streams.Forecasting;
 
 namespace Edge.Streams;
 
-/// <summary>What outlives a tick: the stream's state, saved and resumed, and carried over to another model.</summary>
+/// <summary>State of the stream: save, resume, and transfer to another model.</summary>
 public sealed partial class SensorStream
 {
     private const byte SnapshotVersion = 4;
@@ -24,11 +24,11 @@ public sealed partial class SensorStream
     }
 
     /// <summary>
-    /// Continues after tick <paramref name="seq"/>, with the state of then where that fits this stream's model and configuration; its numbers
+    /// Continues after tick <paramref name="seq"/>, with the saved state if it fits this stream's model and configuration. Its numbers
     /// continue in any case.
     /// </summary>
     /// <param name="seq">The last tick's number.</param>
-    /// <param name="saved">What <see cref="Save"/> gave then; empty for none.</param>
+    /// <param name="saved">Result of <see cref="Save"/>; empty for none.</param>
     /// <param name="writtenBy">The engine it was saved with, if that is another one of the same weights: its state is converted.</param>
     /// <returns>Whether the state was taken over.</returns>
     public bool Resume(long seq, ReadOnlySpan<byte> saved, IInferenceEngine? writtenBy = null)
@@ -50,8 +50,8 @@ public sealed partial class SensorStream
         return true;
     }
 
-    /// <summary>Steps a new model beside the one in use from the next tick on; <see cref="CanaryVerdict"/> says how it does.</summary>
-    /// <param name="engine">The new model, of the same columns and outputs; the stream takes it over.</param>
+    /// <summary>Steps a new model beside the one in use from the next tick on; <see cref="CanaryVerdict"/> has the result.</summary>
+    /// <param name="engine">The new model, of the same columns and outputs; the stream owns it.</param>
     /// <param name="ticks">Ticks to compare, 1 or more.</param>
     public void BeginCanary(IInferenceEngine engine, long ticks)
     {
@@ -69,8 +69,8 @@ public sealed partial class SensorStream
     }
 
     /// <summary>
-    /// This stream with another model of the same columns and outputs, which takes its place: numbers and what the sensors were continue.
-    /// This object is done with.
+    /// Creates a stream with another model of the same columns and outputs, which replaces this one: numbers and held values continue.
+    /// Do not use this object afterwards.
     /// </summary>
     /// <param name="engine">The model.</param>
     /// <param name="canary">The canary that it comes from, whose forecasts so far are taken over; null to start from the model's initial state.</param>
@@ -87,7 +87,7 @@ public sealed partial class SensorStream
             _clockIsUnset = _clockIsUnset,
         };
 
-        // What is usual is in the deviations of the manifest.
+        // The detector's levels are in standard deviations of the manifest.
         bool keepsDetector = engine.Manifest.Std.SequenceEqual(_engine.Manifest.Std);
         using var carried = new MemoryStream();
         ArchiveSensors(StreamSnapshot.Write(carried), keepsDetector);

@@ -10,8 +10,8 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace Edge.Streams;
 
 /// <summary>
-/// One stream of readings through a model: a reading goes into <see cref="Step"/>, and a forecast with its interval and what is abnormal
-/// come out. The same readings give the same ticks, bit for bit. Not thread-safe; a step allocates nothing while nothing is wrong.
+/// One stream of readings through a model: <see cref="Step"/> takes a reading and returns the forecasts with their intervals and the
+/// anomalies. The same readings give the same ticks, bit for bit. Not thread-safe; a step allocates nothing while nothing is wrong.
 /// </summary>
 public sealed partial class SensorStream : IDisposable
 {
@@ -36,9 +36,9 @@ public sealed partial class SensorStream : IDisposable
     private long _missed;
 
     /// <summary>Begins a stream.</summary>
-    /// <param name="engine">The model, with a state of its own; the stream takes it over.</param>
+    /// <param name="engine">The model, with its own state; the stream owns it.</param>
     /// <param name="options">How readings are treated.</param>
-    /// <param name="log">Where channels that fail and clocks that are set are reported; null for nowhere.</param>
+    /// <param name="log">Log of failed channels and clock changes; null for none.</param>
     /// <exception cref="InputException">The options do not fit the model's period.</exception>
     public SensorStream(IInferenceEngine engine, StreamOptions options, ILogger? log = null)
         : this(engine, options, log ?? NullLogger.Instance, null)
@@ -67,7 +67,7 @@ public sealed partial class SensorStream : IDisposable
     /// <summary>How its readings are treated.</summary>
     public StreamOptions Options => _options;
 
-    /// <summary>What the model reads and forecasts.</summary>
+    /// <summary>The manifest: what the model reads and forecasts.</summary>
     public ModelManifest Manifest => _engine.Manifest;
 
     /// <summary>What computes the model.</summary>
@@ -79,7 +79,7 @@ public sealed partial class SensorStream : IDisposable
     /// <summary>Number of the last tick; 0 before the first.</summary>
     public long Seq => _seq;
 
-    /// <summary>Rows that were taken in, also before a restart.</summary>
+    /// <summary>Rows read, including those before a restart.</summary>
     public long Rows => _rows;
 
     /// <summary>Time of the last row, UTC; the default before the first.</summary>
@@ -88,7 +88,7 @@ public sealed partial class SensorStream : IDisposable
     /// <summary>Whether an anomaly is open.</summary>
     public bool IsAnomalyOpen => _detector.IsOpen;
 
-    /// <summary>How abnormal the last tick was: from 1 on it was.</summary>
+    /// <summary>Score of the last tick; abnormal from 1 on.</summary>
     public double AnomalyScore => _detector.Score;
 
     /// <summary>How the stream is doing.</summary>
@@ -106,16 +106,16 @@ public sealed partial class SensorStream : IDisposable
         StateSaturations = _engine.StateSaturations,
     };
 
-    /// <summary>How a canary does beside the model in use; null without one, and until enough was compared.</summary>
+    /// <summary>Result of the canary phase; null without a canary, and until enough ticks were compared.</summary>
     public CanaryVerdict? CanaryVerdict => _canary?.Verdict;
 
     internal Forecaster Forecaster => _forecaster;
 
     internal AnomalyDetector Detector => _detector;
 
-    /// <summary>Takes one reading through the model and the detector.</summary>
+    /// <summary>Steps the model and the detector with one reading.</summary>
     /// <param name="reading">The row, channels in the model's order. Values that cannot be used are marked and, where possible, filled in.</param>
-    /// <returns>What came of it; the same object at each tick.</returns>
+    /// <returns>The result of the tick; the same object at each tick.</returns>
     public StreamTick Step(Reading reading)
     {
         _seq++;
@@ -138,7 +138,7 @@ public sealed partial class SensorStream : IDisposable
             _missed++;
         }
 
-        // The first row only wakes the state: a forecast from one reading is a guess.
+        // The first row only initializes the state: no forecast is possible from one reading.
         bool isForecast = usable && _rows > 1;
         _forecasts += isForecast ? 1 : 0;
         _tick.Forecast = isForecast ? _forecast : null;

@@ -1,15 +1,15 @@
 namespace Edge.Streams;
 
-/// <summary>How a stream is doing, for the health topic.</summary>
+/// <summary>Health counters of a stream.</summary>
 public sealed record StreamHealth
 {
-    /// <summary>Rows that came.</summary>
+    /// <summary>Rows received.</summary>
     public required long Ticks { get; init; }
 
     /// <summary>Forecasts published.</summary>
     public required long Forecasts { get; init; }
 
-    /// <summary>Rows that could not be used, so that the state stood still.</summary>
+    /// <summary>Rows that could not be used, so that the state did not change.</summary>
     public required long MissedTicks { get; init; }
 
     /// <summary>Anomalies opened.</summary>
@@ -18,7 +18,7 @@ public sealed record StreamHealth
     /// <summary>Share of actual values inside their interval; NaN before the first.</summary>
     public required double Coverage { get; init; }
 
-    /// <summary>How much better than "nothing changes" the model is: 1 perfect, 0 no better, NaN before the first forecast came due.</summary>
+    /// <summary>How much better than "nothing changes" the model is: 1 perfect, 0 no better, NaN before the first forecast is due.</summary>
     public required double Skill { get; init; }
 
     /// <summary>The same against "as it was a season ago"; NaN without a season, or before the first has passed.</summary>

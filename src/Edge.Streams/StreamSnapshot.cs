@@ -4,7 +4,7 @@ using System.Text;
 namespace Edge.Streams;
 
 /// <summary>
-/// A stream's state as bytes, in one direction or the other: each class lists its fields once, and each line writes the field or reads it
+/// Reads or writes a stream's state as bytes: each class lists its fields once, and each line writes the field or reads it
 /// back. Little-endian; the same fields give the same bytes.
 /// </summary>
 internal sealed class StreamSnapshot
@@ -21,7 +21,7 @@ internal sealed class StreamSnapshot
     /// <summary>Whether fields are read back rather than written.</summary>
     internal bool IsReading => _from is not null;
 
-    /// <summary>Writes fields behind what a stream holds.</summary>
+    /// <summary>Appends fields to a stream.</summary>
     internal static StreamSnapshot Write(Stream to) => new(new BinaryWriter(to, Encoding.UTF8, leaveOpen: true), null);
 
     /// <summary>Reads fields in the order in which they were written.</summary>
@@ -100,7 +100,7 @@ internal sealed class StreamSnapshot
     }
 
     /// <summary>An array that carries its length.</summary>
-    /// <param name="value">Asked for only when writing.</param>
+    /// <param name="value">Called only when writing.</param>
     internal byte[] Bytes(Func<byte[]> value)
     {
         if (_from is not null)

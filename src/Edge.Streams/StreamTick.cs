@@ -3,26 +3,26 @@ using Edge.Streams.Forecasting;
 
 namespace Edge.Streams;
 
-/// <summary>What one tick produced. A stream fills the same object again at each tick: read it before the next one, or copy what is to be kept.</summary>
+/// <summary>What one tick produced. A stream fills the same object at each tick: read it before the next tick, or copy it.</summary>
 public sealed class StreamTick
 {
     internal StreamTick(Reading reading) => Reading = reading;
 
-    /// <summary>Number of the tick, from 1 on; no number is given twice, also over restarts.</summary>
+    /// <summary>Number of the tick, from 1 on; no number is used twice, also after restarts.</summary>
     public long Seq { get; internal set; }
 
     /// <summary>Whether this is the first tick since the stream was made or resumed.</summary>
     public bool IsFirst { get; internal set; }
 
-    /// <summary>The row that came, with missing values filled in and what each is worth.</summary>
+    /// <summary>The row, with missing values filled in, and the quality of each value.</summary>
     public Reading Reading { get; internal set; }
 
-    /// <summary>What comes next; null where the row could not be used, and at the very first row: a forecast from one reading is a guess.</summary>
+    /// <summary>The forecasts; null if the row could not be used, and at the first row, because no forecast is possible from one reading.</summary>
     public Forecast? Forecast { get; internal set; }
 
-    /// <summary>An anomaly that opened, lasts or closed at this tick, or null.</summary>
+    /// <summary>An anomaly that opened, continues or closed at this tick, or null.</summary>
     public AnomalyEvent? Anomaly { get; internal set; }
 
-    /// <summary>Whether a channel went bad or came back at this tick.</summary>
+    /// <summary>Whether a channel failed or recovered at this tick.</summary>
     public bool QualityChanged { get; internal set; }
 }

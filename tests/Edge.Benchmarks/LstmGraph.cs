@@ -16,12 +16,12 @@ internal sealed class LstmGraph
     private readonly Random _random = new(1);
 
     /// <summary>LSTM nodes in float32.</summary>
-    internal static byte[] FloatModel(int input, int hidden, int layers, int outputs) => new LstmGraph().Build(input, hidden, layers, outputs, quantised: false);
+    internal static byte[] FloatModel(int input, int hidden, int layers, int outputs) => new LstmGraph().Build(input, hidden, layers, outputs, quantized: false);
 
-    /// <summary>DynamicQuantizeLSTM nodes: int8 weights, activations quantised at every step.</summary>
-    internal static byte[] QuantisedModel(int input, int hidden, int layers, int outputs) => new LstmGraph().Build(input, hidden, layers, outputs, quantised: true);
+    /// <summary>DynamicQuantizeLSTM nodes: int8 weights, activations quantized at every step.</summary>
+    internal static byte[] QuantizedModel(int input, int hidden, int layers, int outputs) => new LstmGraph().Build(input, hidden, layers, outputs, quantized: true);
 
-    private byte[] Build(int input, int hidden, int layers, int outputs, bool quantised)
+    private byte[] Build(int input, int hidden, int layers, int outputs, bool quantized)
     {
         AddValue(_graph.Input, "x", 1, 1, input);
         string below = "x";
@@ -34,8 +34,8 @@ internal sealed class LstmGraph
             int width = l == 0 ? input : hidden;
             AddFloats($"b{l}", 8 * hidden);
             _graph.Initializer[^1].Dims.Insert(0, 1);
-            var node = new Node { OpType = quantised ? "DynamicQuantizeLSTM" : "LSTM", Name = $"lstm{l}", Domain = quantised ? "com.microsoft" : "" };
-            if (quantised)
+            var node = new Node { OpType = quantized ? "DynamicQuantizeLSTM" : "LSTM", Name = $"lstm{l}", Domain = quantized ? "com.microsoft" : "" };
+            if (quantized)
             {
                 AddInt8($"w{l}", 1, width, 4 * hidden);
                 AddInt8($"r{l}", 1, hidden, 4 * hidden);

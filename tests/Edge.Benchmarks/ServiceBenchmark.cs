@@ -22,7 +22,7 @@ internal static class ServiceBenchmark
             await File.WriteAllBytesAsync(Path.Combine(folder, "m.safetensors"), ServiceJob.Model());
             await File.WriteAllTextAsync(Path.Combine(folder, "x.csv"), ServiceJob.Readings(Rows));
             await using MosquittoBroker broker = await MosquittoBroker.StartAsync(Port);
-            Console.WriteLine($"{Rows} rows of {ServiceJob.Channels} values, int8 (8,64,1), broker on loopback; medians of {Rounds} runs, from the first row to the last acknowledgement");
+            Console.WriteLine($"{Rows} rows of {ServiceJob.Channels} values, int8 (8,64,1), broker on loopback; medians of {Rounds} runs, from the first row to the last acknowledgment");
             Console.WriteLine("| published | kept | rows/s | values/s | messages/s |");
             Console.WriteLine("| --- | --- | ---: | ---: | ---: |");
             foreach (string published in new[] { "[reading, forecast]", "[forecast]", "[]" })

@@ -20,9 +20,9 @@ public sealed class CommandServiceTests : IDisposable
         using RuntimeProcess run = RuntimeProcess.Start("run", "--config", config);
         await subscriber.UntilAsync(seen => seen.Count(item => item.Topic == "edge/house/climate/forecast") > 20);
 
-        Assert.Contains("On the card: climate up to tick ", Ask(broker.Port, "snapshot", "").Message, StringComparison.Ordinal);
-        Assert.Contains("puts up with 5 false alarms a week", Ask(broker.Port, "sensitivity", """{"stream":"climate","value":5}""").Message, StringComparison.Ordinal);
-        Assert.Contains("opens none until ", Ask(broker.Port, "silence", """{"stream":"climate","for":"10m"}""").Message, StringComparison.Ordinal);
+        Assert.Contains("On disk: climate up to tick ", Ask(broker.Port, "snapshot", "").Message, StringComparison.Ordinal);
+        Assert.Contains("set to 5 false alarms per week", Ask(broker.Port, "sensitivity", """{"stream":"climate","value":5}""").Message, StringComparison.Ordinal);
+        Assert.Contains("opens no anomaly until ", Ask(broker.Port, "silence", """{"stream":"climate","for":"10m"}""").Message, StringComparison.Ordinal);
         (bool ok, string message) = Ask(broker.Port, "silence", """{"stream":"climate","for":"10y"}""");
         Assert.False(ok);
         Assert.Contains("at most 7d", message, StringComparison.Ordinal);
@@ -39,7 +39,7 @@ public sealed class CommandServiceTests : IDisposable
         long[] readings = [.. subscriber.On("edge/house/climate/reading").Select(Seq)];
         Assert.Equal(Enumerable.Range(1, readings.Length).Select(each => (long)each), readings);
 
-        Assert.Contains("read again and taken over", Ask(broker.Port, "reload", "{}").Message, StringComparison.Ordinal);
+        Assert.Contains("read again and is being applied", Ask(broker.Port, "reload", "{}").Message, StringComparison.Ordinal);
         long last = Seq(subscriber.On("edge/house/climate/reading")[^1]);
         await subscriber.UntilAsync(seen => seen.Any(item => item.Topic == "edge/house/climate/reading" && Seq(item) > last + 20));
         run.Terminate();
@@ -64,7 +64,7 @@ public sealed class CommandServiceTests : IDisposable
         long last = Seq(subscriber.On("edge/house/climate/reading")[^1]);
         await subscriber.UntilAsync(seen => seen.Any(item => item.Topic == "edge/house/climate/reading" && Seq(item) > last + 10));
         Assert.InRange(subscriber.On("edge/house/command/snapshot/response").Count, 0, 20 + (2 * Stopwatch.GetElapsedTime(started).TotalSeconds));
-        Assert.Contains("were dropped", run.Error, StringComparison.Ordinal);
+        Assert.Contains("Dropped", run.Error, StringComparison.Ordinal);
         run.Terminate();
         Assert.Equal(0, await run.ExitAsync());
     }

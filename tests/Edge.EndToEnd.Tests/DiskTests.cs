@@ -26,7 +26,7 @@ public sealed class DiskTests : IDisposable
             int before = subscriber.All.Count;
             await subscriber.UntilAsync(seen => seen.Count > before + 2000);
             File.Delete(Path.Combine(disk.Path, "others"));
-            await Eventually.Async(() => run.Error.Contains("the disk has room again", StringComparison.Ordinal));
+            await Eventually.Async(() => run.Error.Contains("the disk has space again", StringComparison.Ordinal));
             run.Terminate();
             Assert.Equal(0, await run.ExitAsync());
             long[] seqs = Seqs(subscriber);
@@ -66,7 +66,7 @@ public sealed class DiskTests : IDisposable
         Assert.Equal(0, await run.ExitAsync());
         long[] seqs = Seqs(subscriber);
         Assert.Equal(Enumerable.Range(0, seqs.Length).Select(i => seqs[0] + i), seqs);
-        Assert.DoesNotContain("a bug of ours", run.Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("A bug in edge-runtime", run.Error, StringComparison.Ordinal);
     }
 
     // State and numbers are where they were.

@@ -26,7 +26,7 @@ public sealed class FullDiskTests : IDisposable
             await Task.Delay(3000);
             await broker.StartAgainAsync();
             await using Subscriber subscriber = await Subscriber.StartAsync(broker.Port, "edge/house/climate/forecast");
-            await Eventually.Async(() => run.Error.Contains("the disk has room again", StringComparison.Ordinal));
+            await Eventually.Async(() => run.Error.Contains("the disk has space again", StringComparison.Ordinal));
             int before = subscriber.All.Count;
             await subscriber.UntilAsync(seen => seen.Count > before + 1000);
             run.Terminate();

@@ -149,7 +149,7 @@ public sealed class MainJobTests : IDisposable
         await subscriber.UntilAsync(seen => seen.Count(item => item.Topic == "edge/house/climate/forecast") == 19);
         Assert.Contains("tick 9: 'humidity': has a value that is not a finite number", run.Error, StringComparison.Ordinal);
         Assert.Contains("tick 13: 'light': has no value", run.Error, StringComparison.Ordinal);
-        Assert.Equal(2, run.Error.Split('\n').Count(line => line.Contains("is back", StringComparison.Ordinal)));
+        Assert.Equal(2, run.Error.Split('\n').Count(line => line.Contains("has a value again", StringComparison.Ordinal)));
     }
 
     [Fact]

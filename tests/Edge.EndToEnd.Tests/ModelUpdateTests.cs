@@ -84,14 +84,14 @@ public sealed class ModelUpdateTests : IDisposable
         byte[] good = Variant(3);
         (string Why, byte[] File, string? Signature)[] hostile =
         [
-            ("The signature is not", good, Sign(good, "other.pem")),
-            ("The signature is not", good, Sign(Variant(4), "key.pem")),
-            ("The signature is not", good[..^100], Sign(good, "key.pem")),
-            ("The signature is not", good, "AAAA"),
-            ("The signature is not", good, "\u0000\ud7ff"),
+            ("The signature does not verify", good, Sign(good, "other.pem")),
+            ("The signature does not verify", good, Sign(Variant(4), "key.pem")),
+            ("The signature does not verify", good[..^100], Sign(good, "key.pem")),
+            ("The signature does not verify", good, "AAAA"),
+            ("The signature does not verify", good, "\u0000\ud7ff"),
             ("file", good[..^100], Sign(good[..^100], "key.pem")),
             ("does not fit stream", Variant(5, rename: "another"), Sign(Variant(5, rename: "another"), "key.pem")),
-            ("in use or was once", Original, Sign(Original, "key.pem")),
+            ("is or was in use", Original, Sign(Original, "key.pem")),
         ];
         for (int i = 0; i < hostile.Length; i++)
         {
@@ -103,8 +103,8 @@ public sealed class ModelUpdateTests : IDisposable
         }
 
         // Over MQTT: without a signature, and parts that are not what they say.
-        Assert.Contains("carries no signature", Send(broker.Port, good, null), StringComparison.Ordinal);
-        Assert.Contains("not the model whose sha256", Send(broker.Port, good, null, Sha(Original)), StringComparison.Ordinal);
+        Assert.Contains("has no signature", Send(broker.Port, good, null), StringComparison.Ordinal);
+        Assert.Contains("The SHA-256 of the assembled model is wrong", Send(broker.Port, good, null, Sha(Original)), StringComparison.Ordinal);
         Assert.Equal(Original, File.ReadAllBytes(Model));
         Assert.DoesNotContain("trial", Events(subscriber.All));
         Assert.All(Directory.GetFiles(_folder.File("incoming")), file => Assert.EndsWith(".refused", file, StringComparison.Ordinal));

@@ -67,7 +67,7 @@ public sealed class OnnxServiceTests : IDisposable
             using RuntimeProcess run = RuntimeProcess.Start("run", "--config", WriteConfig(broker.Port, "speed: max", model, $"state_from: {from}"));
             Assert.Equal(0, await run.ExitAsync());
             Assert.Contains(said, run.Error, StringComparison.Ordinal);
-            Assert.DoesNotContain("begins anew", run.Error, StringComparison.Ordinal);
+            Assert.DoesNotContain("is reset", run.Error, StringComparison.Ordinal);
         }
     }
 
@@ -84,7 +84,7 @@ public sealed class OnnxServiceTests : IDisposable
 
         using RuntimeProcess refused = RuntimeProcess.Start("run", "--config", WriteConfig(broker.Port, "speed: max", Model, "", "onnxruntime: { providers: [cuda] }"));
         Assert.Equal(1, await refused.ExitAsync());
-        Assert.Contains("takes this model with none of the providers cuda", refused.Error, StringComparison.Ordinal);
+        Assert.Contains("cannot run this model with any of the providers cuda", refused.Error, StringComparison.Ordinal);
     }
 
     [SharedDataFact]
@@ -104,10 +104,10 @@ public sealed class OnnxServiceTests : IDisposable
     [SharedDataTheory]
     [InlineData("missing", "does not exist")]
     [InlineData("text", "cannot be loaded")]
-    [InlineData("short", "it is cut off at 4000 bytes")]
+    [InlineData("short", "it is truncated: it has 4000 bytes")]
     [InlineData("machine", "it is made for processor type 243")]
-    [InlineData("other", "but not ONNX Runtime: it has no OrtGetApiBase")]
-    [InlineData("old", "is ONNX Runtime 1.03.0; this build speaks to 1.")]
+    [InlineData("other", "is not ONNX Runtime: it has no OrtGetApiBase")]
+    [InlineData("old", "is ONNX Runtime 1.03.0; this build needs 1.")]
     public async Task A_library_that_does_not_fit_is_one_sentence(string kind, string part)
     {
         string native = Path.Combine(AppContext.BaseDirectory, "runtimes", "linux-x64", "native");

@@ -3,7 +3,7 @@ using Edge.Testing;
 
 namespace Edge.EndToEnd.Tests;
 
-/// <summary>Trained models quantised over the first rows of their readings, each once for all tests of a run.</summary>
+/// <summary>Trained models quantized over the first rows of their readings, each once for all tests of a run.</summary>
 internal static class QuantizedModels
 {
     private const int Rows = 1500;

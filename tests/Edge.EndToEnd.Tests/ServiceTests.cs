@@ -58,7 +58,7 @@ public sealed class ServiceTests : IDisposable
         // A broken configuration is refused, and the old one goes on.
         File.WriteAllText(config, "device: [");
         run.Hangup();
-        await Eventually.Async(() => run.Error.Contains("is not taken over, the old one goes on", StringComparison.Ordinal));
+        await Eventually.Async(() => run.Error.Contains("The new configuration is wrong. The old one stays in use", StringComparison.Ordinal));
         int before = subscriber.All.Count;
         await subscriber.UntilAsync(seen => seen.Count > before + 5);
 
@@ -71,7 +71,7 @@ public sealed class ServiceTests : IDisposable
         }
 
         Assert.StartsWith("READY=1\nSTATUS=1 stream,", Receive(systemd, "WATCHDOG", "STATUS"), StringComparison.Ordinal);
-        await Eventually.Async(() => run.Error.Contains("cannot be opened, the old one goes on: Stream 'climate'", StringComparison.Ordinal));
+        await Eventually.Async(() => run.Error.Contains("cannot be opened. The old one stays in use: Stream 'climate'", StringComparison.Ordinal));
         before = subscriber.All.Count;
         await subscriber.UntilAsync(seen => seen.Count > before + 5);
 
@@ -126,7 +126,7 @@ public sealed class ServiceTests : IDisposable
         }
 
         using RuntimeProcess run = Start(Write(TestBroker.FreePort(), "", "climate"), watchdog: null);
-        await Eventually.Async(() => run.Error.Contains("Trying again until it works", StringComparison.Ordinal));
+        await Eventually.Async(() => run.Error.Contains("Retrying until it works", StringComparison.Ordinal));
         run.Terminate();
         Assert.Equal(0, await run.ExitAsync());
     }

@@ -128,7 +128,7 @@ public sealed partial class TelemetryTests : IDisposable
         int port = ((IPEndPoint)taken.LocalEndpoint).Port;
         using RuntimeProcess run = RuntimeProcess.Start("run", "--config", WriteConfig(1883, $"port: {port}"));
         Assert.Equal(1, await run.ExitAsync());
-        Assert.Contains($"telemetry.port: {port} on 127.0.0.1 cannot be taken", Assert.Single(run.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries)), StringComparison.Ordinal);
+        Assert.Contains($"telemetry.port: port {port} on 127.0.0.1 cannot be used", Assert.Single(run.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries)), StringComparison.Ordinal);
     }
 
     [Fact]

@@ -53,7 +53,7 @@ public sealed class ModelFileTests
     [Theory]
     [InlineData("not JSON", "not valid JSON", "{\"a\":")]
     [InlineData("no object", "not a JSON object", "[]")]
-    [InlineData("too long", "belong to none", "{\"a\":{\"dtype\":\"I8\",\"shape\":[4],\"data_offsets\":[0,4]}}")]
+    [InlineData("too long", "follow the last tensor", "{\"a\":{\"dtype\":\"I8\",\"shape\":[4],\"data_offsets\":[0,4]}}")]
     [InlineData("out of range", "do not lie within", "{\"a\":{\"dtype\":\"I8\",\"shape\":[9],\"data_offsets\":[0,9]}}")]
     [InlineData("backwards", "do not lie within", "{\"a\":{\"dtype\":\"I8\",\"shape\":[0],\"data_offsets\":[8,0]}}")]
     [InlineData("negative", "do not lie within", "{\"a\":{\"dtype\":\"I8\",\"shape\":[8],\"data_offsets\":[-1,7]}}")]
@@ -89,7 +89,7 @@ public sealed class ModelFileTests
     {
         byte[] file = new byte[16];
         BinaryPrimitives.WriteUInt64LittleEndian(file, length);
-        Assert.Contains("header claims", Assert.Throws<ModelFormatException>(() => EdgeModel.Parse(file)).Message, StringComparison.Ordinal);
+        Assert.Contains("header should have", Assert.Throws<ModelFormatException>(() => EdgeModel.Parse(file)).Message, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -97,9 +97,9 @@ public sealed class ModelFileTests
     [InlineData("\"format\":1", "\"format\":0", "'format' must be")]
     [InlineData("\"type\":\"lstm\"", "\"type\":\"lxtm\"", "does not know a layer of this type")]
     [InlineData("\"gate_shift\":10", "\"gate_shift\":40", "'gate_shift' must be")]
-    [InlineData("\"hidden\":3", "\"hidden\":4", "is due")]
+    [InlineData("\"hidden\":3", "\"hidden\":4", "but must be")]
     [InlineData("\"hidden\":3", "\"hidden\":0", "'hidden' must be")]
-    [InlineData("\"output\":1", "\"output\":2", "is due")]
+    [InlineData("\"output\":1", "\"output\":2", "but must be")]
     public void Each_lie_in_the_architecture_is_named(string was, string becomes, string sentence) =>
         Assert.Contains(sentence, Assert.Throws<ModelFormatException>(() => EdgeModel.Parse(Rewrite("edge", was, becomes))).Message, StringComparison.Ordinal);
 

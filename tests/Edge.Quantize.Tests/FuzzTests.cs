@@ -35,14 +35,14 @@ public sealed class FuzzTests : IDisposable
         byte[] file = Export(name);
         for (int length = 0; length < file.Length; length++)
         {
-            ImportsOrRefuses(file[..length], quantises: length % 8 == 0);
+            ImportsOrRefuses(file[..length], quantizes: length % 8 == 0);
         }
 
         for (int bit = 0; bit < file.Length * 8; bit++)
         {
             byte[] damaged = [.. file];
             damaged[bit / 8] ^= (byte)(1 << (bit % 8));
-            ImportsOrRefuses(damaged, quantises: bit % 8 == 6);
+            ImportsOrRefuses(damaged, quantizes: bit % 8 == 6);
         }
     }
 
@@ -96,7 +96,7 @@ public sealed class FuzzTests : IDisposable
             byte[] mutated = Mutation.Of(seeds[random.Next(seeds.Length)], seeds[random.Next(seeds.Length)], random);
             try
             {
-                ImportsOrRefuses(mutated, quantises: i % 50 == 0);
+                ImportsOrRefuses(mutated, quantizes: i % 50 == 0);
                 Bounded(() => ParsesOrRefuses(mutated));
                 Bounded(() => ManifestOrRefusal(mutated));
             }
@@ -119,7 +119,7 @@ public sealed class FuzzTests : IDisposable
             byte[] mutated = GraphMutation.Of(seeds[random.Next(seeds.Length)], random);
             try
             {
-                ImportsOrRefuses(mutated, quantises: i % 20 == 0);
+                ImportsOrRefuses(mutated, quantizes: i % 20 == 0);
             }
             catch (Exception e)
             {
@@ -136,21 +136,21 @@ public sealed class FuzzTests : IDisposable
     {
         string[] corpus = Directory.GetFiles(RepositoryFile.Path("tests/Edge.Quantize.Tests/Corpus"));
         Assert.NotEmpty(corpus);
-        Assert.All(corpus, path => ImportsOrRefuses(File.ReadAllBytes(path), quantises: true));
+        Assert.All(corpus, path => ImportsOrRefuses(File.ReadAllBytes(path), quantizes: true));
     }
 
     private const string Manifest =
         """{"name":"m","columns":["a","b"],"units":["V","A"],"period_seconds":1,"mean":[0,1],"std":[1,2],"min":[0,null],"max":[9,null],"outputs_named":["a[t+1]","b[t+12]"],"train_rows":[0,10],"test_rows":[10,20]}""";
 
-    private static void ImportsOrRefuses(byte[] bytes, bool quantises) => Bounded(() =>
+    private static void ImportsOrRefuses(byte[] bytes, bool quantizes) => Bounded(() =>
     {
         StepsOrRefuses(bytes);
         try
         {
             FloatModel model = FloatModels.Import(bytes);
-            if (quantises)
+            if (quantizes)
             {
-                Quantise(model);
+                Quantize(model);
             }
         }
         catch (InputException e)
@@ -172,7 +172,7 @@ public sealed class FuzzTests : IDisposable
     }
 
     // Weights that a flipped bit made enormous must end in a sentence too.
-    private static void Quantise(FloatModel model)
+    private static void Quantize(FloatModel model)
     {
         if (model.InputCount > 16 || model.OutputCount > 64 || model.Layers.Any(layer => layer.UnitCount > 64))
         {

@@ -34,8 +34,8 @@ public sealed class OnnxModelTests : IDisposable
     public void A_valid_model_of_the_zoo_gives_the_references_outputs_over_10000_steps(string name) => RequireParity(SharedData.Zoo($"{name}.onnx"));
 
     [SharedDataTheory]
-    [InlineData("lstm_reverse", "needs readings from the future")]
-    [InlineData("lstm_bidirectional", "needs readings from the future")]
+    [InlineData("lstm_reverse", "needs future readings")]
+    [InlineData("lstm_bidirectional", "needs future readings")]
     [InlineData("bad_empty", "is empty")]
     [InlineData("bad_garbage", "not a whole ONNX file")]
     [InlineData("bad_truncated", "not a whole ONNX file")]

@@ -63,7 +63,7 @@ public sealed class RealModelTests : IDisposable
     [InlineData("ambient-rnn16")]
     public void Int8_stays_within_one_and_a_half_percent_of_each_outputs_deviation(string model)
     {
-        string printed = Quantise(model, "m.safetensors");
+        string printed = Quantize(model, "m.safetensors");
         Assert.Contains("RMSE change, mean over outputs", printed, StringComparison.Ordinal);
         CommandLine.Done("infer", _folder.File("m.safetensors"), "--input", SharedData.Model(model, "golden_x.f32"), "--output", _folder.File("y.f32"));
         float[] expected = Floats(SharedData.Model(model, "golden_y.f32"));
@@ -82,10 +82,10 @@ public sealed class RealModelTests : IDisposable
     }
 
     [SharedDataFact]
-    public void Quantising_twice_gives_the_same_bytes()
+    public void Quantizing_twice_gives_the_same_bytes()
     {
-        Quantise("ambient-lstm32", "a.safetensors");
-        Quantise("ambient-lstm32", "b.safetensors");
+        Quantize("ambient-lstm32", "a.safetensors");
+        Quantize("ambient-lstm32", "b.safetensors");
         Assert.Equal(File.ReadAllBytes(_folder.File("a.safetensors")), File.ReadAllBytes(_folder.File("b.safetensors")));
     }
 
@@ -94,7 +94,7 @@ public sealed class RealModelTests : IDisposable
     [InlineData("step.onnx")]
     public void Two_runs_with_the_state_carried_between_them_equal_one_run(string file)
     {
-        Quantise("etth1-lstm64", "m.safetensors");
+        Quantize("etth1-lstm64", "m.safetensors");
         string model = file == "m.safetensors" ? _folder.File(file) : SharedData.Model("etth1-lstm64", file);
         byte[] x = File.ReadAllBytes(SharedData.Model("etth1-lstm64", "golden_x.f32"));
         int cut = 777 * 7 * sizeof(float);
@@ -114,7 +114,7 @@ public sealed class RealModelTests : IDisposable
     [SharedDataFact]
     public void Every_kernel_gives_the_same_file()
     {
-        Quantise("skab-lstm64x2", "m.safetensors");
+        Quantize("skab-lstm64x2", "m.safetensors");
         string[] results = InferenceSession.Kernels.Select(kernel =>
         {
             CommandLine.Done("infer", _folder.File("m.safetensors"), "--input", SharedData.Model("skab-lstm64x2", "golden_x.f32"), "--output", _folder.File(kernel), "--state-out", _folder.File(kernel + ".s"), "--kernel", kernel);
@@ -127,7 +127,7 @@ public sealed class RealModelTests : IDisposable
     [SharedDataFact]
     public void Inspect_and_evaluate_say_the_same_to_people_and_programs()
     {
-        Quantise("ambient-lstm32", "m.safetensors");
+        Quantize("ambient-lstm32", "m.safetensors");
         Assert.Contains("96 bytes a stream", CommandLine.Done("inspect", _folder.File("m.safetensors")), StringComparison.Ordinal);
         using JsonDocument inspected = JsonDocument.Parse(CommandLine.Done("inspect", _folder.File("m.safetensors"), "--json"));
         Assert.Equal(96, inspected.RootElement.GetProperty("state_bytes").GetInt32());
@@ -143,7 +143,7 @@ public sealed class RealModelTests : IDisposable
         Assert.InRange(output.GetProperty("int8_rmse").GetDouble() / output.GetProperty("float_rmse").GetDouble(), 0.99, 1.01);
     }
 
-    private string Quantise(string model, string target) => CommandLine.Done(
+    private string Quantize(string model, string target) => CommandLine.Done(
         "quantize", SharedData.Model(model, "step.onnx"), "--manifest", SharedData.Model(model, "model.json"),
         "--calibration", SharedData.ReadingsOf(model), "-o", _folder.File(target));
 

@@ -83,7 +83,7 @@ public sealed class RefusalTests : IDisposable
 
     [SharedDataFact]
     public void An_engine_that_cannot_run_the_file_says_what_can() =>
-        CommandLine.Refuses(["infer", Onnx, "--engine", "int8", "--input", "x", "--output", "y"], "quantise it first");
+        CommandLine.Refuses(["infer", Onnx, "--engine", "int8", "--input", "x", "--output", "y"], "Quantize it first");
 
     [SharedDataTheory]
     [InlineData("bad_truncated.onnx", "damaged")]

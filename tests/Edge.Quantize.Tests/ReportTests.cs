@@ -18,7 +18,7 @@ public sealed class ReportTests : IDisposable
     [InlineData("rnn_mlp.onnx")]
     public void The_evaluation_is_a_page_without_script_or_network(string file)
     {
-        Quantise(file, "--report", _folder.File("r.html"));
+        Quantize(file, "--report", _folder.File("r.html"));
         string page = RequireSelfContained("r.html");
         Assert.Contains("Drift", page, StringComparison.Ordinal);
         Assert.Contains("Which gate costs what", page, StringComparison.Ordinal);
@@ -30,7 +30,7 @@ public sealed class ReportTests : IDisposable
     [InlineData("rnn_mlp.onnx", "hidden state h")]
     public void The_trace_shows_every_gate_in_float_and_int8(string file, string gate)
     {
-        Quantise(file);
+        Quantize(file);
         CommandLine.Done("trace", _folder.File("m.safetensors"), "--float", Export(file), "--data", Export("x.f32"), "--rows", "30", "--unit", "1", "--report", _folder.File("t.html"));
         string page = RequireSelfContained("t.html");
         Assert.Contains(gate, page, StringComparison.Ordinal);
@@ -42,14 +42,14 @@ public sealed class ReportTests : IDisposable
     public void A_name_that_looks_like_markup_stays_text()
     {
         File.WriteAllText(_folder.File("m.json"), """{"name":"<script>alert(1)</script>","columns":["a&b","<i>","c","d"],"period_seconds":1,"mean":[0,0,0,0],"std":[1,1,1,1],"outputs_named":["a&b[t+1]","<i>[t+1]","y"]}""");
-        Quantise("gru_opset11.onnx", "--manifest", _folder.File("m.json"), "--report", _folder.File("r.html"));
+        Quantize("gru_opset11.onnx", "--manifest", _folder.File("m.json"), "--report", _folder.File("r.html"));
         Assert.DoesNotContain("<script>", RequireSelfContained("r.html"), StringComparison.Ordinal);
     }
 
     [Fact]
     public void The_evaluation_as_JSON_has_every_figure()
     {
-        Quantise("lstm_2_layers_hn.onnx");
+        Quantize("lstm_2_layers_hn.onnx");
         string json = CommandLine.Done("evaluate", Export("lstm_2_layers_hn.onnx"), _folder.File("m.safetensors"), "--data", Export("x.f32"), "--json");
         using JsonDocument document = JsonDocument.Parse(json);
         JsonElement root = document.RootElement;
@@ -63,8 +63,8 @@ public sealed class ReportTests : IDisposable
     [Fact]
     public void Models_that_do_not_belong_together_are_refused()
     {
-        Quantise("gru_opset11.onnx");
-        CommandLine.Refuses(["evaluate", Export("lstm_opset9.onnx"), _folder.File("m.safetensors"), "--data", Export("x.f32")], "do not belong together", "gru");
+        Quantize("gru_opset11.onnx");
+        CommandLine.Refuses(["evaluate", Export("lstm_opset9.onnx"), _folder.File("m.safetensors"), "--data", Export("x.f32")], "was not made from this float model", "gru");
         CommandLine.Refuses(["trace", Export("lstm_opset9.onnx"), "--data", Export("x.f32"), "--report", "r"], "is a float model");
         CommandLine.Refuses(["trace", _folder.File("m.safetensors"), "--data", Export("x.f32"), "--from", "40", "--report", "r"], "--from 40");
         CommandLine.Refuses(["trace", _folder.File("m.safetensors"), "--data", Export("x.f32"), "--unit", "6", "--report", "r"], "--unit");
@@ -73,30 +73,30 @@ public sealed class ReportTests : IDisposable
     [Fact]
     public void The_same_inputs_give_the_same_bytes()
     {
-        Quantise("lstm_3_layers_step.onnx");
+        Quantize("lstm_3_layers_step.onnx");
         byte[] first = File.ReadAllBytes(_folder.File("m.safetensors"));
-        Quantise("lstm_3_layers_step.onnx");
+        Quantize("lstm_3_layers_step.onnx");
         Assert.Equal(first, File.ReadAllBytes(_folder.File("m.safetensors")));
     }
 
     [Fact]
     public void Precision_by_hand_is_what_the_file_has()
     {
-        Quantise("lstm_2_layers_hn.onnx", "--precision", "int16");
+        Quantize("lstm_2_layers_hn.onnx", "--precision", "int16");
         Assert.Contains("hidden int16", CommandLine.Done("inspect", _folder.File("m.safetensors")), StringComparison.Ordinal);
-        Quantise("lstm_2_layers_hn.onnx", "--precision", "int8");
+        Quantize("lstm_2_layers_hn.onnx", "--precision", "int8");
         Assert.DoesNotContain("hidden int16", CommandLine.Done("inspect", _folder.File("m.safetensors")), StringComparison.Ordinal);
     }
 
     [Theory]
     [InlineData("percentile")]
     [InlineData("mse")]
-    public void Every_calibration_method_gives_a_model(string range) => Quantise("gru_opset11.onnx", "--range", range);
+    public void Every_calibration_method_gives_a_model(string range) => Quantize("gru_opset11.onnx", "--range", range);
 
     [Fact]
     public void A_tolerance_that_nothing_meets_is_said_and_the_closest_taken()
     {
-        string printed = Quantise("rnn_relu.onnx", "--tolerance", "0", "--manifest", Manifest());
+        string printed = Quantize("rnn_relu.onnx", "--tolerance", "0", "--manifest", Manifest());
         Assert.Contains("tried hidden int8", printed, StringComparison.Ordinal);
         Assert.True(File.Exists(_folder.File("m.safetensors")));
     }
@@ -104,7 +104,7 @@ public sealed class ReportTests : IDisposable
     [Fact]
     public void Bench_measures_every_kernel()
     {
-        Quantise("gru_opset11.onnx");
+        Quantize("gru_opset11.onnx");
         using JsonDocument document = JsonDocument.Parse(CommandLine.Done("bench", _folder.File("m.safetensors"), "--json"));
         Assert.Equal(Inference.InferenceSession.Kernels, document.RootElement.EnumerateArray().Select(entry => entry.GetProperty("kernel").GetString()!));
     }
@@ -112,15 +112,15 @@ public sealed class ReportTests : IDisposable
     [Fact]
     public void A_signature_holds_for_these_bytes_and_this_key_only()
     {
-        Quantise("gru_opset11.onnx");
+        Quantize("gru_opset11.onnx");
         string model = _folder.File("m.safetensors");
         CommandLine.Done("keygen", "--key", _folder.File("a.pem"));
         CommandLine.Done("keygen", "--key", _folder.File("b.pem"));
-        CommandLine.Refuses(["keygen", "--key", _folder.File("a.pem")], "never overwritten");
+        CommandLine.Refuses(["keygen", "--key", _folder.File("a.pem")], "keys are not overwritten");
         CommandLine.Refuses(["verify", model, "--key", _folder.File("a.pub.pem")], "Signature", "does not exist");
         CommandLine.Done("sign", model, "--key", _folder.File("a.pem"));
         CommandLine.Done("verify", model, "--key", _folder.File("a.pub.pem"));
-        CommandLine.Refuses(["verify", model, "--key", _folder.File("b.pub.pem")], "does not carry this key's signature");
+        CommandLine.Refuses(["verify", model, "--key", _folder.File("b.pub.pem")], "has no valid signature of this key");
         CommandLine.Refuses(["verify", model, "--key", _folder.File("a.pem")], "not a public");
         CommandLine.Refuses(["sign", model, "--key", _folder.File("a.pub.pem")], "not a private");
         if (!OperatingSystem.IsWindows())
@@ -133,10 +133,10 @@ public sealed class ReportTests : IDisposable
         File.WriteAllBytes(model, bytes);
         CommandLine.Refuses(["verify", model, "--key", _folder.File("a.pub.pem")], "changed after signing");
         File.WriteAllText(model + ".sig", "not base64!");
-        CommandLine.Refuses(["verify", model, "--key", _folder.File("a.pub.pem")], "does not carry");
+        CommandLine.Refuses(["verify", model, "--key", _folder.File("a.pub.pem")], "has no valid signature");
     }
 
-    private string Quantise(string file, params string[] more) =>
+    private string Quantize(string file, params string[] more) =>
         CommandLine.Done(["quantize", Export(file), "--calibration", Export("x.f32"), "-o", _folder.File("m.safetensors"), .. more]);
 
     private string Manifest()

@@ -4,7 +4,7 @@ using Edge.Testing;
 
 namespace Edge.Quantize.Tests;
 
-/// <summary>Every file of the zoo by what its catalogue says of it.</summary>
+/// <summary>Every file of the zoo by what its catalog says of it.</summary>
 public sealed class ZooTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
@@ -54,8 +54,8 @@ public sealed class ZooTests : IDisposable
             return ["absent"];
         }
 
-        using JsonDocument catalogue = JsonDocument.Parse(File.ReadAllBytes(SharedData.Zoo("catalog.json")));
-        return [.. catalogue.RootElement.GetProperty("models").EnumerateObject().Where(entry => isMeant(entry.Value.GetString()!)).Select(entry => entry.Name)];
+        using JsonDocument catalog = JsonDocument.Parse(File.ReadAllBytes(SharedData.Zoo("catalog.json")));
+        return [.. catalog.RootElement.GetProperty("models").EnumerateObject().Where(entry => isMeant(entry.Value.GetString()!)).Select(entry => entry.Name)];
     }
 
     private static float[] Floats(string path) => MemoryMarshal.Cast<byte, float>(File.ReadAllBytes(path)).ToArray();

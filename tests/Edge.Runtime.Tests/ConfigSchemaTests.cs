@@ -54,7 +54,7 @@ public sealed class ConfigSchemaTests
         string yaml = string.Format(System.Globalization.CultureInfo.InvariantCulture, place, $"{Nonsense}: 1");
         string message = Assert.Throws<InputException>(() => ConfigFile.Parse(yaml, "edge.yaml")).Message;
         string line = Assert.Single(message.Split('\n'), error => error.Contains(Nonsense, StringComparison.Ordinal));
-        string[] known = line[(line.IndexOf("known here: ", StringComparison.Ordinal) + 12)..].TrimEnd('.').Split(", ");
+        string[] known = line[(line.IndexOf("known keys: ", StringComparison.Ordinal) + 12)..].TrimEnd('.').Split(", ");
         JsonElement at = Schema;
         foreach (string step in schemaPath.Split('/'))
         {

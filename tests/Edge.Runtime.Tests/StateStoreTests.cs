@@ -65,11 +65,11 @@ public sealed partial class StateStoreTests : IDisposable
         }
 
         store.Evict(30);
-        Assert.Equal([10, 5, 0], store.GivenUp);
+        Assert.Equal([10, 5, 0], store.Evicted);
         Assert.Equal(30, store.OutboxBytes);
         Assert.Equal(["02", "05", "08", "11", "14", "16", "17", "19", "20", "22", "23", "25", "26", "28", "29"], store.Read(0, 100).Messages.Select(Text));
         store.Evict(4);
-        Assert.Equal([10, 10, 8], store.GivenUp);
+        Assert.Equal([10, 10, 8], store.Evicted);
         Assert.Equal(["26", "29"], store.Read(0, 100).Messages.Select(Text));
     }
 

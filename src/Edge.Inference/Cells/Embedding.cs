@@ -1,6 +1,6 @@
 namespace Edge.Inference.Cells;
 
-/// <summary>A table of int16 vectors, one a symbol: the first layer reads the row of the symbol that came in.</summary>
+/// <summary>A table of int16 vectors, one per symbol: the first layer reads the row of the input symbol.</summary>
 internal sealed class Embedding
 {
     /// <summary>V: symbols 0..V-1.</summary>
@@ -23,7 +23,7 @@ internal sealed class Embedding
         // Written so that NaN fails it too.
         if (!(symbol >= 0 && symbol < SymbolCount && MathF.Floor(symbol) == symbol))
         {
-            throw new ArgumentException($"{symbol} is not a symbol of this model; whole numbers from 0 to {SymbolCount - 1} are.");
+            throw new ArgumentException($"{symbol} is not a symbol of this model. Use a whole number from 0 to {SymbolCount - 1}.");
         }
 
         return (int)symbol;

@@ -39,7 +39,7 @@ internal sealed class LstmCell : Layer
     /// <summary>Left shift of the peephole's product, 0..15.</summary>
     internal int PeepholeShift { get; init; }
 
-    /// <summary>Whether the layer is the LSTM that everyone trains: kernels have a path without choices for it.</summary>
+    /// <summary>Whether the layer is the standard LSTM: kernels have a path without branches for it.</summary>
     internal bool IsPlain =>
         GateActivation == Activation.Sigmoid && CandidateActivation == Activation.Tanh && CellActivation == Activation.Tanh && Peephole is null && Clip is null;
 

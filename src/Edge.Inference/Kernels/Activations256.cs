@@ -10,7 +10,7 @@ internal static class Activations256
     // The segment of each half-unit cell, doubled: the offset of its int16 entry.
     private static readonly Vector256<byte> Segment = Both(Vector128.Create(FixedPoint.TanhSegment) << 1);
     private static readonly Vector256<byte> LowBytes = Both(Vector128.Create((byte)0, 0, 2, 2, 4, 4, 6, 6, 8, 8, 10, 10, 12, 12, 14, 14));
-    private static readonly Vector256<byte> Centre = Both(Vector128.Create(FixedPoint.TanhCentre).AsByte());
+    private static readonly Vector256<byte> Center = Both(Vector128.Create(FixedPoint.TanhCenter).AsByte());
     private static readonly Vector256<byte> C0 = Both(Vector128.Create(FixedPoint.TanhC0).AsByte());
     private static readonly Vector256<byte> C1 = Both(Vector128.Create(FixedPoint.TanhC1).AsByte());
     private static readonly Vector256<byte> C2 = Both(Vector128.Create(FixedPoint.TanhC2).AsByte());
@@ -25,7 +25,7 @@ internal static class Activations256
         // The cell's table offset, in both bytes of its lane, then the offsets of the entry's two bytes.
         Vector256<byte> segment = Avx2.Shuffle(Avx2.Shuffle(Segment, cell.AsByte()), LowBytes);
         Vector256<byte> offset = segment | Vector256.Create((short)0x0100).AsByte();
-        Vector256<short> u = (magnitude - Avx2.Shuffle(Centre, offset).AsInt16()) << 3;
+        Vector256<short> u = (magnitude - Avx2.Shuffle(Center, offset).AsInt16()) << 3;
         Vector256<short> p = Avx2.Shuffle(C2, offset).AsInt16() + Avx2.MultiplyHighRoundScale(u, Avx2.Shuffle(C3, offset).AsInt16());
         p = Avx2.Shuffle(C1, offset).AsInt16() + Avx2.MultiplyHighRoundScale(u, p);
         p = Avx2.Shuffle(C0, offset).AsInt16() + Avx2.MultiplyHighRoundScale(u, p);

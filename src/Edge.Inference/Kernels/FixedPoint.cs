@@ -16,9 +16,9 @@ internal static class FixedPoint
     internal static ReadOnlySpan<byte> TanhSegment => [0, 1, 2, 3, 4, 5, 5, 6, 6, 7, 7, 7, 7, 7, 7, 7];
 
     /// <summary>Middle of each segment, Q3.12: the point its cubic is expanded about.</summary>
-    internal static ReadOnlySpan<short> TanhCentre => [1024, 3072, 5120, 7168, 9216, 12288, 16384, 21504];
+    internal static ReadOnlySpan<short> TanhCenter => [1024, 3072, 5120, 7168, 9216, 12288, 16384, 21504];
 
-    // Cubic coefficients of tanh about each centre, Q0.15, fitted for the least maximum error (3 units of 2^-15).
+    // Cubic coefficients of tanh about each center, Q0.15, fitted for the least maximum error (3 units of 2^-15).
     internal static ReadOnlySpan<short> TanhC0 => [8023, 20811, 27797, 30847, 32048, 32607, 32746, 32766];
     internal static ReadOnlySpan<short> TanhC1 => [30797, 19553, 9190, 3729, 1424, 322, 44, 3];
     internal static ReadOnlySpan<short> TanhC2 => [-7265, -12215, -7820, -3557, -1416, -350, -46, -4];
@@ -41,7 +41,7 @@ internal static class FixedPoint
     {
         int magnitude = Math.Min(Math.Abs(t), TanhClamp);
         int k = TanhSegment[magnitude >> 11];
-        int u = (magnitude - TanhCentre[k]) << 3;
+        int u = (magnitude - TanhCenter[k]) << 3;
         int p = TanhC2[k] + MultiplyRound(u, TanhC3[k]);
         p = TanhC1[k] + MultiplyRound(u, p);
         p = TanhC0[k] + MultiplyRound(u, p);

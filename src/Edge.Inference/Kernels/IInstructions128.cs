@@ -29,7 +29,7 @@ internal readonly struct Portable128 : IInstructions128
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<int> Dot(Vector128<int> accumulator, Vector128<sbyte> activations, Vector128<sbyte> weights)
     {
-        // Neighbours share an int16 lane; two products of at most 127·127 still fit one.
+        // Neighbors share an int16 lane; two products of at most 127·127 still fit one.
         Vector128<short> a = activations.AsInt16();
         Vector128<short> w = weights.AsInt16();
         Vector128<int> pairs = ((((a << 8) >> 8) * ((w << 8) >> 8)) + ((a >> 8) * (w >> 8))).AsInt32();

@@ -1,7 +1,7 @@
 namespace Edge.Inference.Kernels;
 
 /// <summary>
-/// The vectorised step of one block of 16 units of each kind of layer, and of the head. Implementations are empty structs: the JIT
+/// The vectorized step of one block of 16 units of each kind of layer, and of the head. Implementations are empty structs: the JIT
 /// makes a stepper of its own for each, with no call through an interface.
 /// </summary>
 /// <remarks>

@@ -57,6 +57,6 @@ internal static class KernelChoice
         }
 
         return All.FirstOrDefault(kernel => kernel.Name == name && kernel.IsSupported)
-            ?? throw new ArgumentException($"Kernel '{name}' does not run on this processor; {string.Join(", ", Supported)} do.");
+            ?? throw new ArgumentException($"Kernel '{name}' does not run on this processor. Kernels that do: {string.Join(", ", Supported)}.");
     }
 }

@@ -3,8 +3,8 @@ using Edge.Inference.Cells;
 namespace Edge.Inference.Kernels;
 
 /// <summary>
-/// The specification: docs/quantization.md, line by line, with the same symbols. Slow on purpose where speed would cost
-/// a reader anything; every other kernel is tested against it byte for byte.
+/// The specification: docs/quantization.md, line by line, with the same symbols. It prefers readability to speed.
+/// Every other kernel is tested against it byte for byte.
 /// </summary>
 internal static class ScalarKernel
 {

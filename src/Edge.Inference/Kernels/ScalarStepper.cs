@@ -7,7 +7,7 @@ namespace Edge.Inference.Kernels;
 /// <summary>The whole model by <see cref="ScalarKernel"/>, state by state.</summary>
 internal sealed class ScalarStepper : ModelStepper
 {
-    /// <summary>Sees what a step left.</summary>
+    /// <summary>Receives the values of a step.</summary>
     internal delegate void Observer(int layer, ReadOnlySpan<short> gates, ReadOnlySpan<short> output);
 
     private readonly EdgeModel _model;

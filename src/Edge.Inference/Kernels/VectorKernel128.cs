@@ -244,7 +244,7 @@ internal readonly unsafe struct VectorKernel128<T> : IKernel
         // Both bytes of a lane name the cell, then its table offset, then the offsets of the entry's two bytes.
         Vector128<byte> segment = Vector128.Shuffle(Vector128.Create(FixedPoint.TanhSegment) << 1, (cell | (cell << 8)).AsByte());
         Vector128<byte> offset = segment | Vector128.Create((short)0x0100).AsByte();
-        Vector128<short> u = (magnitude - Lookup(FixedPoint.TanhCentre, offset)) << 3;
+        Vector128<short> u = (magnitude - Lookup(FixedPoint.TanhCenter, offset)) << 3;
         Vector128<short> p = Lookup(FixedPoint.TanhC2, offset) + T.MultiplyRound(u, Lookup(FixedPoint.TanhC3, offset));
         p = Lookup(FixedPoint.TanhC1, offset) + T.MultiplyRound(u, p);
         p = Lookup(FixedPoint.TanhC0, offset) + T.MultiplyRound(u, p);

@@ -64,7 +64,7 @@ internal readonly unsafe struct VectorKernel256<TDot> : IKernel
         Vector256<short> rounded = Avx2.MultiplyHighRoundScale(exposed, Vector256.Load(layer.HiddenMultiplier(block)));
         StoreNarrow(rounded, newH);
 
-        // Hardly ever is anything clipped.
+        // Clipping is rare.
         Vector256<short> hiddenOut = Vector256.GreaterThan(Vector256.Abs(rounded), Vector256.Create((short)127));
         return Vector256.EqualsAll(Vector256.AndNot(cellInRange, hiddenOut), Vector256<short>.AllBitsSet)
             ? 0

@@ -24,7 +24,7 @@ public sealed class EdgeModel
         States = new StateLayout(layers);
     }
 
-    /// <summary>What the model reads and forecasts.</summary>
+    /// <summary>The manifest: what the model reads and forecasts.</summary>
     public ModelManifest Manifest { get; }
 
     /// <summary>Inputs a step, I. A model with an embedding has one: a symbol's number.</summary>
@@ -42,10 +42,10 @@ public sealed class EdgeModel
     /// <summary>SHA-256 of the model file, lower-case hex.</summary>
     public string Sha256 { get; }
 
-    /// <summary>How the file came about, as the quantiser wrote it: a JSON object.</summary>
+    /// <summary>How the file was made, as edge-quantize wrote it: a JSON object.</summary>
     public string Provenance { get; }
 
-    /// <summary>One line for people: <c>lstm 7x64, dense 7</c>.</summary>
+    /// <summary>One line for users: <c>lstm 7x64, dense 7</c>.</summary>
     public string Architecture
     {
         get
@@ -86,7 +86,7 @@ public sealed class EdgeModel
             var file = new FileInfo(path);
             if (!file.Exists)
             {
-                throw new ModelFormatException($"Model '{path}' does not exist. Check the path, or make it with edge-quantize quantize.");
+                throw new ModelFormatException($"Model '{path}' does not exist. Check the path, or create it with edge-quantize quantize.");
             }
 
             if (file.Length > FileMaxBytes)

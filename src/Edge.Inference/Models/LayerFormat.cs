@@ -16,7 +16,7 @@ internal static class LayerFormat
             "gru" => ReadGru(reader, element, name),
             "rnn" => ReadRnn(reader, element, name),
             "dense" => ReadDense(reader, element, name),
-            _ => throw new ModelFormatException($"{name}: this version does not know a layer of this type. Update edge-runtime or quantise the model again."),
+            _ => throw new ModelFormatException($"{name}: this version does not know a layer of this type. Update edge-runtime or quantize the model again."),
         };
         layer.Validate(name, inputMax);
         return layer;
@@ -203,7 +203,7 @@ internal static class LayerFormat
     private static int HiddenBits(JsonElement element, string name)
     {
         int bits = ModelReader.Number(element, "hidden_bits", 8, 16, name, 8);
-        return bits is 8 or 16 ? bits : throw new ModelFormatException($"{name}: 'hidden_bits' is {bits}; 8 and 16 are known. The file is damaged or made by a later version.");
+        return bits is 8 or 16 ? bits : throw new ModelFormatException($"{name}: 'hidden_bits' is {bits}, but must be 8 or 16. The file is damaged or made by a later version.");
     }
 
     private static void WriteUnless<T>(Utf8JsonWriter json, string key, T value, T otherwise)

@@ -36,7 +36,7 @@ internal static class ModelFile
         int version = ModelReader.Number(root, "format", 1, int.MaxValue);
         if (version != FormatVersion)
         {
-            throw new ModelFormatException($"The file's format is {version}; this version reads format {FormatVersion}. Update edge-runtime or quantise the model again.");
+            throw new ModelFormatException($"The file's format is {version}; this version reads format {FormatVersion}. Update edge-runtime or quantize the model again.");
         }
 
         Embedding? embedding = root.TryGetProperty("embedding", out JsonElement table) ? ReadEmbedding(reader, table) : null;
@@ -181,7 +181,7 @@ internal static class ModelFile
         int outputs = ModelReader.Number(element, "output", 1, UnitsMax, "head");
         if (!element.TryGetProperty("type", out JsonElement type) || type.ValueKind != JsonValueKind.String || !type.ValueEquals("dense"))
         {
-            throw new ModelFormatException("head: this version knows only type 'dense' here. Update edge-runtime or quantise the model again.");
+            throw new ModelFormatException("head: this version knows only type 'dense' here. Update edge-runtime or quantize the model again.");
         }
 
         if (inputs != units)

@@ -5,9 +5,9 @@ namespace Edge.Inference.Models;
 
 public sealed partial class ModelManifest
 {
-    /// <summary>Reads a manifest, checking every entry the tools use. Unknown keys are the training script's own and are ignored.</summary>
+    /// <summary>Reads a manifest, checking every entry the tools use. Unknown keys are ignored.</summary>
     /// <param name="json">The manifest's bytes, UTF-8.</param>
-    /// <exception cref="ModelFormatException">An entry is missing or makes no sense; the message names it.</exception>
+    /// <exception cref="ModelFormatException">An entry is missing or is invalid; the message names it.</exception>
     public static ModelManifest Parse(ReadOnlyMemory<byte> json)
     {
         ReadOnlySpan<byte> mark = [0xEF, 0xBB, 0xBF];
@@ -221,5 +221,5 @@ public sealed partial class ModelManifest
     }
 
     private static ModelFormatException Missing(string key, string meaning) =>
-        new($"The manifest has no '{key}' ({meaning}). Add it to the JSON file beside the model.");
+        new($"The manifest has no '{key}' ({meaning}). Add it to the JSON file next to the model.");
 }

@@ -13,7 +13,7 @@ public readonly record struct ModelOutput(int Column, int TicksAhead, string? Na
 }
 
 /// <summary>
-/// What a training script says of its model: the columns it reads and in what unit, their mean and standard deviation,
+/// Description of a model by its training script: the columns it reads and in what unit, their mean and standard deviation,
 /// the period of a tick, and what each output forecasts. Read from the JSON beside an ONNX file and kept in the model file.
 /// </summary>
 public sealed partial class ModelManifest
@@ -33,7 +33,7 @@ public sealed partial class ModelManifest
     /// <summary>Seconds from one tick to the next.</summary>
     public required double PeriodSeconds { get; init; }
 
-    /// <summary>Mean of each column, in its unit: normalised = (value - mean) / std.</summary>
+    /// <summary>Mean of each column, in its unit: normalized = (value - mean) / std.</summary>
     public required IReadOnlyList<double> Mean { get; init; }
 
     /// <summary>Standard deviation of each column, in its unit, greater than 0.</summary>
@@ -64,9 +64,9 @@ public sealed partial class ModelManifest
     public string OutputName(int output) =>
         Outputs[output].Name ?? $"{Columns[Outputs[output].Column]}[t+{Outputs[output].TicksAhead}]";
 
-    /// <summary>The physical limits of a column in normalised units, where both are known.</summary>
+    /// <summary>The physical limits of a column in normalized units, where both are known.</summary>
     internal (float Lower, float Upper)? Limits(int column) =>
-        Min?[column] is { } min && Max?[column] is { } max ? (Normalise(column, min), Normalise(column, max)) : null;
+        Min?[column] is { } min && Max?[column] is { } max ? (Normalize(column, min), Normalize(column, max)) : null;
 
     /// <summary>A manifest for a model that has none: columns x0, x1, … in the model's own units, outputs y0, y1, …</summary>
     internal static ModelManifest Plain(string name, int inputs, int outputs) => new()
@@ -81,10 +81,10 @@ public sealed partial class ModelManifest
     };
 
     /// <summary>A physical value in units of standard deviations from the mean.</summary>
-    public float Normalise(int column, double value) => (float)((value - Mean[column]) / Std[column]);
+    public float Normalize(int column, double value) => (float)((value - Mean[column]) / Std[column]);
 
-    /// <summary>The inverse of <see cref="Normalise"/>.</summary>
-    public double Denormalise(int column, double value) => (value * Std[column]) + Mean[column];
+    /// <summary>The inverse of <see cref="Normalize"/>.</summary>
+    public double Denormalize(int column, double value) => (value * Std[column]) + Mean[column];
 
     /// <summary>This manifest with the measured errors of its model.</summary>
     public ModelManifest WithOutputRmse(IReadOnlyList<double> rmse) => WithOutputs(Outputs, rmse);

@@ -2,7 +2,7 @@ using System.Text.Json;
 
 namespace Edge.Inference.Models;
 
-/// <summary>Hands out what a model file claims, each claim checked: tensors once, numbers within their range.</summary>
+/// <summary>Reads the entries of a model file and checks each: tensors are read once, numbers are within their range.</summary>
 internal sealed class ModelReader(TensorFile file)
 {
     private readonly HashSet<string> _taken = [];
@@ -19,7 +19,7 @@ internal sealed class ModelReader(TensorFile file)
         if (tensor.DType != dtype || !tensor.Shape.SequenceEqual(shape))
         {
             throw new ModelFormatException(
-                $"Tensor '{name}' is {tensor.DType}[{string.Join(", ", tensor.Shape)}] where {dtype}[{string.Join(", ", shape)}] is due. The file is damaged.");
+                $"Tensor '{name}' is {tensor.DType}[{string.Join(", ", tensor.Shape)}], but must be {dtype}[{string.Join(", ", shape)}]. The file is damaged.");
         }
 
         _taken.Add(name);
@@ -34,7 +34,7 @@ internal sealed class ModelReader(TensorFile file)
     internal short[] TakeWeights(string name, int rows, int columns) => file.Tensors.TryGetValue(name, out Tensor tensor) && tensor.DType == "I16"
         ? Take<short>(name, "I16", rows, columns) : Array.ConvertAll(Take<sbyte>(name, "I8", rows, columns), weight => (short)weight);
 
-    /// <summary>Refuses a file with tensors that nothing asked for.</summary>
+    /// <summary>Refuses a file with tensors that were not read.</summary>
     internal void RequireAllTaken()
     {
         string? stray = file.Tensors.Keys.FirstOrDefault(name => !_taken.Contains(name));
@@ -79,7 +79,7 @@ internal sealed class ModelReader(TensorFile file)
             }
         }
 
-        throw new ModelFormatException($"{where}: this version does not know this '{key}'. Update edge-runtime or quantise the model again.");
+        throw new ModelFormatException($"{where}: this version does not know this '{key}'. Update edge-runtime or quantize the model again.");
     }
 
     /// <summary>How a file writes a choice.</summary>

@@ -14,10 +14,10 @@ public sealed class ModelSignature : IDisposable
     /// <exception cref="ModelFormatException">It is no public P-256 key.</exception>
     public static ModelSignature FromPublicKey(string pem)
     {
-        const string Sentence = "This is not a public ECDSA P-256 key in PEM; edge-quantize keygen makes one.";
+        const string Sentence = "This is not a public ECDSA P-256 key in PEM; edge-quantize keygen creates one.";
         if (pem.Contains("PRIVATE KEY", StringComparison.Ordinal))
         {
-            throw new ModelFormatException("This is not a public key but a private one, which belongs on the machine that signs; give the public one.");
+            throw new ModelFormatException("This is a private key, which must stay on the machine that signs. Use the public key.");
         }
 
         ECDsa key = ECDsa.Create();

@@ -4,8 +4,8 @@ using System.Numerics;
 namespace Edge.Inference.Models;
 
 /// <summary>
-/// SHA-256 (FIPS 180-4, section 6.2) of a model file: its name, not its protection. The one of the base class library brings OpenSSL into the process, 4 to 5 MB
-/// resident, into which nothing else brings it where neither TLS nor signatures are in use.
+/// SHA-256 (FIPS 180-4, section 6.2) of a model file, as its name and not for security. The implementation of the base class library loads OpenSSL, 4 to 5 MB of
+/// resident memory, which a process without TLS and signatures does not need.
 /// </summary>
 internal static class Sha256
 {

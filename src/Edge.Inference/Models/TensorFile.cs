@@ -21,8 +21,8 @@ public readonly record struct Tensor(string DType, IReadOnlyList<int> Shape, Rea
 }
 
 /// <summary>
-/// The safetensors container: an 8-byte little-endian header length, a JSON header, then the tensors' bytes. The header
-/// is believed only after every claim in it has been checked against the file.
+/// The safetensors container: an 8-byte little-endian header length, a JSON header, then the tensors' bytes. Every entry
+/// of the header is checked against the file before it is used.
 /// </summary>
 public sealed class TensorFile
 {
@@ -64,19 +64,19 @@ public sealed class TensorFile
     public IReadOnlyDictionary<string, Tensor> Tensors => _tensors;
 
     /// <summary>Reads a container from its bytes. The tensors refer to <paramref name="file"/>; nothing is copied.</summary>
-    /// <exception cref="ModelFormatException">The bytes are not a safetensors file, or its header lies.</exception>
+    /// <exception cref="ModelFormatException">The bytes are not a safetensors file, or its header is wrong.</exception>
     public static TensorFile Parse(ReadOnlyMemory<byte> file)
     {
         if (file.Length < 8)
         {
-            throw new ModelFormatException($"The file has {file.Length} bytes, too few for a safetensors header. Copy or quantise the model again.");
+            throw new ModelFormatException($"The file has {file.Length} bytes, too few for a safetensors header. Copy or quantize the model again.");
         }
 
         ulong headerLength = BinaryPrimitives.ReadUInt64LittleEndian(file.Span);
         if (headerLength > HeaderMaxBytes || headerLength > (ulong)file.Length - 8)
         {
             throw new ModelFormatException(
-                $"The header claims {headerLength} bytes; the file has {file.Length - 8} after it and {HeaderMaxBytes} is the limit. It is not a safetensors file or is cut off.");
+                $"The header should have {headerLength} bytes; the file has {file.Length - 8}, and {HeaderMaxBytes} is the limit. The file is cut off or not a safetensors file.");
         }
 
         ReadOnlyMemory<byte> header = file.Slice(8, (int)headerLength);
@@ -249,7 +249,7 @@ public sealed class TensorFile
             elements *= size;
             if (elements > int.MaxValue)
             {
-                throw new ModelFormatException($"{where}: the shape asks for more elements than a file can hold.");
+                throw new ModelFormatException($"{where}: the shape has more elements than a file can hold.");
             }
         }
 
@@ -279,7 +279,7 @@ public sealed class TensorFile
             if (begin != expected)
             {
                 throw new ModelFormatException(
-                    $"Tensor '{Shorten(name)}' begins at byte {begin} of the data where {expected} is due: tensors {(begin < expected ? "overlap" : "leave a hole")}. The file is damaged.");
+                    $"Tensor '{Shorten(name)}' begins at byte {begin} of the data, but must begin at {expected}: tensors {(begin < expected ? "overlap" : "leave a hole")}. The file is damaged.");
             }
 
             expected = end;
@@ -287,7 +287,7 @@ public sealed class TensorFile
 
         if (expected != dataLength)
         {
-            throw new ModelFormatException($"{dataLength - expected} bytes after the last tensor belong to none. The file is damaged.");
+            throw new ModelFormatException($"{dataLength - expected} bytes follow the last tensor. The file is damaged.");
         }
     }
 

@@ -5,7 +5,7 @@ using Edge.Streams.Engines;
 
 namespace Edge.Onnx.Engines;
 
-/// <summary>One stream's place in a float model on ONNX Runtime. Streams of the same model share it and are stepped together.</summary>
+/// <summary>One stream of a float model on ONNX Runtime. Streams of the same model share it and are stepped together.</summary>
 internal sealed class OnnxEngine : IInferenceEngine
 {
     private readonly OnnxModel _model;
@@ -28,10 +28,10 @@ internal sealed class OnnxEngine : IInferenceEngine
         ? $"onnx {OnnxLibrary.Version}, {_model.Provider}"
         : $"onnx {OnnxLibrary.Version}, {_model.Provider} ({string.Join(" ", _model.Refused)})";
 
-    /// <summary>None: floats are not clipped.</summary>
+    /// <summary>Always 0: floats are not clipped.</summary>
     public ReadOnlySpan<long> InputSaturations => _saturations;
 
-    /// <summary>None: floats are not clipped.</summary>
+    /// <summary>Always 0: floats are not clipped.</summary>
     public long StateSaturations => 0;
 
     public void Step(ReadOnlySpan<float> inputs, Span<float> outputs) => _model.Step(_row, inputs, outputs);
@@ -51,7 +51,7 @@ internal sealed class OnnxEngine : IInferenceEngine
     {
         if (values.Length != _model.StateCount)
         {
-            throw new ModelFormatException($"The state has {values.Length} values where this model carries {_model.StateCount}. It belongs to another model; start without it.");
+            throw new ModelFormatException($"The state has {values.Length} values, but this model has {_model.StateCount}. It belongs to another model. Start without it.");
         }
 
         _model.Write(_row, values);

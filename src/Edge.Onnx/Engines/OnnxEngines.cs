@@ -5,7 +5,7 @@ using Edge.Streams.Engines;
 
 namespace Edge.Onnx.Engines;
 
-/// <summary>The ONNX models of a process, each loaded once however many streams step it.</summary>
+/// <summary>The ONNX models of a process. Each is loaded once for all of its streams.</summary>
 internal sealed class OnnxEngines(OnnxOptions options) : IDisposable
 {
     private readonly Dictionary<string, OnnxModel> _models = new(StringComparer.Ordinal);
@@ -24,7 +24,7 @@ internal sealed class OnnxEngines(OnnxOptions options) : IDisposable
         if (model.InputCount != manifest.Columns.Count || model.OutputCount != manifest.Outputs.Count)
         {
             throw new ModelFormatException(
-                $"Model '{path}' takes {model.InputCount} values and gives {model.OutputCount}, its manifest names {manifest.Columns.Count} columns and {manifest.Outputs.Count} outputs. Give the manifest that was written with it.");
+                $"Model '{path}' has {model.InputCount} inputs and {model.OutputCount} outputs, but its manifest names {manifest.Columns.Count} columns and {manifest.Outputs.Count} outputs. Use the manifest that was written with it.");
         }
 
         return new OnnxEngine(model, manifest);
@@ -46,7 +46,7 @@ internal sealed class OnnxEngines(OnnxOptions options) : IDisposable
         string path = manifestPath ?? (File.Exists(own) ? own : folders);
         if (!File.Exists(path))
         {
-            throw new ModelFormatException($"Model '{file}' has no manifest: neither '{own}' nor '{folders}' is there. Write one (docs/train.md), or name it: manifest: PATH.");
+            throw new ModelFormatException($"Model '{file}' has no manifest: neither '{own}' nor '{folders}' exists. Write one (docs/train.md), or set 'manifest' to its path.");
         }
 
         try

@@ -6,8 +6,8 @@ using Google.Protobuf.Collections;
 namespace Edge.Onnx.Graphs;
 
 /// <summary>
-/// Graphs over a bank of states: one matrix [rows, width] for each state, a row for each stream. A step gathers the rows it is
-/// told, steps them as one batch and scatters them back, so that states never leave the device; two small graphs read and write rows.
+/// Graphs over a bank of states: one matrix [rows, width] for each state, a row for each stream. A step gathers the
+/// given rows, steps them as one batch and scatters them back, so that states never leave the device. Two small graphs read and write rows.
 /// </summary>
 internal static class BankGraph
 {
@@ -71,7 +71,7 @@ internal static class BankGraph
             graph.Output.Add(Matrix(NextBank(k), "edge_rows_of_bank", state.Width));
         }
 
-        // Outputs nobody asks for would be computed all the same.
+        // Unused outputs would still be computed.
         foreach (ValueInfo output in graph.Output.Where(output => output.Name != step.Output && !output.Name.StartsWith("edge_bank_", StringComparison.Ordinal)).ToArray())
         {
             graph.Output.Remove(output);

@@ -5,7 +5,7 @@ using Edge.Onnx.Proto;
 
 namespace Edge.Onnx.Graphs;
 
-/// <summary>Tensor values that an ONNX file keeps in other files: only such as lie in the model's own folder are opened.</summary>
+/// <summary>Tensor values that an ONNX file keeps in other files: only files in the model's folder are opened.</summary>
 /// <param name="folder">The model's folder; null where a model has none, and then external data is refused.</param>
 internal sealed class ExternalData(string? folder)
 {
@@ -13,7 +13,7 @@ internal sealed class ExternalData(string? folder)
     /// <exception cref="ModelFormatException">The place is outside the model's folder, not there, or too short.</exception>
     internal byte[] Read(TensorProto proto, string name, long length)
     {
-        string location = Entry(proto, "location") ?? throw new ModelFormatException($"Tensor '{name}' keeps its values elsewhere, but does not say in which file. The file is damaged.");
+        string location = Entry(proto, "location") ?? throw new ModelFormatException($"Tensor '{name}' has external values, but no file name. The file is damaged.");
         long offset = Number(proto, name, "offset") ?? 0;
         long claimed = Number(proto, name, "length") ?? length;
         if (claimed != length)
@@ -37,7 +37,7 @@ internal sealed class ExternalData(string? folder)
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException)
         {
-            throw new ModelFormatException($"Tensor '{name}' keeps its values in '{location}', which cannot be read beside the model: {e.Message}", e);
+            throw new ModelFormatException($"Tensor '{name}' has its values in '{location}', which cannot be read next to the model: {e.Message}", e);
         }
     }
 
@@ -53,7 +53,7 @@ internal sealed class ExternalData(string? folder)
 
     private string Resolve(string location, string name)
     {
-        string refusal = $"Tensor '{name}' points to '{location}', outside the model's folder; only files beside the model are read. Save the model with its weights inside or beside it.";
+        string refusal = $"Tensor '{name}' points to '{location}', outside the model's folder. Only files next to the model are read. Save the model with its weights inside or next to it.";
         if (folder is null || location.Length == 0 || Path.IsPathRooted(location) || location.Contains('\0')
             || location.Split('/', '\\').Any(part => part is ".." || part.Contains(':')))
         {
@@ -90,6 +90,6 @@ internal sealed class ExternalData(string? folder)
         }
 
         return long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long number)
-            ? number : throw new ModelFormatException($"Tensor '{name}' has '{text}' as the {key} of its external data; a whole number is due. The file is damaged.");
+            ? number : throw new ModelFormatException($"Tensor '{name}' has '{text}' as the {key} of its external data, which must be a whole number. The file is damaged.");
     }
 }

@@ -6,7 +6,7 @@ using Google.Protobuf;
 
 namespace Edge.Onnx.Graphs;
 
-/// <summary>An ONNX graph with the questions that a rewriter of recurrent graphs asks of it.</summary>
+/// <summary>An ONNX graph with the queries that a rewrite of recurrent graphs needs.</summary>
 internal sealed class GraphView
 {
     private const int NodesMax = 100_000;
@@ -28,7 +28,7 @@ internal sealed class GraphView
         }
         catch (InvalidProtocolBufferException e)
         {
-            throw new ModelFormatException("This is not a whole ONNX file: its encoding breaks off or is damaged. Export or copy it again.", e);
+            throw new ModelFormatException("This is not a whole ONNX file: its encoding ends early or is damaged. Export or copy it again.", e);
         }
 
         if (Model.Graph is null || Model.Graph.Node.Count is 0 or > NodesMax)
@@ -63,7 +63,7 @@ internal sealed class GraphView
         {
             if (Recurrent[i].Input.Count < 3)
             {
-                throw new ModelFormatException($"{Label(Recurrent[i])} has {Recurrent[i].Input.Count} inputs where readings and weights are due. The file is damaged.");
+                throw new ModelFormatException($"{Label(Recurrent[i])} has {Recurrent[i].Input.Count} inputs, but needs readings and weights. The file is damaged.");
             }
 
             _recurrent[Recurrent[i]] = i;
@@ -90,7 +90,7 @@ internal sealed class GraphView
 
     internal bool IsConstant(string name) => _constants.ContainsKey(name);
 
-    /// <summary>How messages call a node.</summary>
+    /// <summary>Name of a node in messages.</summary>
     internal string Label(Node node) => $"{node.OpType} node {(node.Name.Length > 0 ? $"'{node.Name}'" : $"number {Graph.Node.IndexOf(node)}")}";
 
     internal static long Int(Node node, string attribute, long otherwise) => node.Attribute.FirstOrDefault(item => item.Name == attribute)?.I ?? otherwise;
@@ -165,7 +165,7 @@ internal sealed class GraphView
     /// The values of an initial state that no input takes part in: empty if all are zero, whatever their number, or those of the one
     /// constant that is moved into place.
     /// </summary>
-    /// <exception cref="ModelFormatException">It is computed in a way that is not understood.</exception>
+    /// <exception cref="ModelFormatException">It is computed in an unsupported way.</exception>
     internal float[] InitialState(string name, Node of, int units)
     {
         float[]? values = null;

@@ -6,7 +6,7 @@ using Google.Protobuf;
 
 namespace Edge.Onnx.Graphs;
 
-/// <summary>One tensor that a step graph takes in and gives out again.</summary>
+/// <summary>A state of a step graph: one input and one output tensor.</summary>
 /// <param name="Input">Its name before the step.</param>
 /// <param name="Output">Its name after the step.</param>
 /// <param name="Shape">Its dimensions for one stream.</param>
@@ -19,8 +19,8 @@ internal sealed record GraphState(string Input, string Output, int[] Shape, int 
 }
 
 /// <summary>
-/// A graph that takes one row and the state before it and gives one row of outputs and the state after it. A graph that takes whole
-/// sequences is made one: the states of its recurrent nodes become inputs and outputs.
+/// A graph of one step: it takes one row and the state before it, and returns one row of outputs and the state after it. A graph of
+/// whole sequences is converted: the states of its recurrent nodes become inputs and outputs.
 /// </summary>
 internal sealed class StepGraph
 {
@@ -33,7 +33,7 @@ internal sealed class StepGraph
 
     private StepGraph(GraphView view) => _view = view;
 
-    /// <summary>The graph as it now is.</summary>
+    /// <summary>The converted graph.</summary>
     internal Model Model => _view.Model;
 
     /// <summary>Version of the standard operators.</summary>
@@ -83,7 +83,7 @@ internal sealed class StepGraph
         {
             throw new ModelFormatException(inputs.Length == 0
                 ? "The graph has no input for the readings that a recurrent node reads."
-                : $"The graph has {inputs.Length} inputs for readings ({string.Join(", ", inputs.Select(input => $"'{input.Name}'"))}); join them to one before the export.");
+                : $"The graph has {inputs.Length} inputs for readings ({string.Join(", ", inputs.Select(input => $"'{input.Name}'"))}); join them into one before the export.");
         }
 
         ValueInfo found = inputs[0];
@@ -92,7 +92,7 @@ internal sealed class StepGraph
         int[] shape = Shape(found);
         if (InputType is not (Float or Int32 or Int64) || shape.Length is < 1 or > 4)
         {
-            throw new ModelFormatException($"Input '{Input}' has {shape.Length} dimensions of ONNX element type {InputType}; 1 to 4 of float32 (symbols: int32 or int64) are due.");
+            throw new ModelFormatException($"Input '{Input}' has {shape.Length} dimensions of ONNX element type {InputType}. It must have 1 to 4, of float32 (symbols: int32 or int64).");
         }
 
         // All but the values of a row are of one stream and one tick.
@@ -148,7 +148,7 @@ internal sealed class StepGraph
         {
             if (GraphView.Text(node, "direction") is "reverse" or "bidirectional")
             {
-                throw new ModelFormatException($"{_view.Label(node)} runs {GraphView.Text(node, "direction")}: it needs readings from the future, which a stream does not have. Train it forward only.");
+                throw new ModelFormatException($"{_view.Label(node)} runs {GraphView.Text(node, "direction")}: it needs future readings, which a stream does not have. Train it forward only.");
             }
 
             if (node.Input.Count > 4)
@@ -163,7 +163,7 @@ internal sealed class StepGraph
                 string[] sources = [.. _view.Sources(name)];
                 if (sources.Length > 1 || sources.Contains(Input))
                 {
-                    throw new ModelFormatException($"{_view.Label(node)} starts from a state that depends on {string.Join(" and ", sources.Select(source => $"'{source}'"))}; one input for each state is due.");
+                    throw new ModelFormatException($"{_view.Label(node)} starts from a state that depends on {string.Join(" and ", sources.Select(source => $"'{source}'"))}; each state must have its own input.");
                 }
 
                 if (sources.Length == 0 || Wire(sources[0], slot) is not { } given)
@@ -185,7 +185,7 @@ internal sealed class StepGraph
         States = [.. hidden, .. cell];
         if (States.FirstOrDefault(state => state.Shape.Aggregate(1.0, (product, size) => product * size) > StateMax) is { } huge)
         {
-            throw new ModelFormatException($"State '{huge.Input}' has the shape [{string.Join(", ", huge.Shape)}], which no model here can have. The file is damaged.");
+            throw new ModelFormatException($"State '{huge.Input}' has the shape [{string.Join(", ", huge.Shape)}], which is larger than any supported model. The file is damaged.");
         }
 
         if (_view.Graph.Output.Count == 0)
@@ -229,7 +229,7 @@ internal sealed class StepGraph
         int units = (int)GraphView.Int(node, "hidden_size", 0);
         if (units is < 1 or > 65536)
         {
-            throw new ModelFormatException($"{_view.Label(node)} says {units} as its hidden_size. The file is damaged.");
+            throw new ModelFormatException($"{_view.Label(node)} has hidden_size {units}. The file is damaged.");
         }
 
         float[] values = initial is null ? [] : _view.InitialState(initial, node, units);
@@ -273,7 +273,7 @@ internal sealed class StepGraph
         {
             int[] shape = Shape(input);
             ValueInfo output = open.FirstOrDefault(each => Shape(each).SequenceEqual(shape))
-                ?? throw new ModelFormatException($"Input '{input.Name}' [{string.Join(", ", shape)}] goes with no output of its shape, so nothing carries it on from row to row. Export the new state as an output too.");
+                ?? throw new ModelFormatException($"Input '{input.Name}' [{string.Join(", ", shape)}] has no output of its shape, so its state would be lost. Export the new state as an output too.");
             open.Remove(output);
             states.Add(new GraphState(input.Name, output.Name, [.. shape.Select(size => Math.Max(1, size))], -1, []));
         }

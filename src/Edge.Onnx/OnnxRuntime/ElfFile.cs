@@ -4,7 +4,7 @@ using System.Runtime.InteropServices;
 namespace Edge.Onnx.OnnxRuntime;
 
 /// <summary>
-/// Looks over a shared library before the loader does: of one that was cut off, the loader reads past the end, and the process dies with it.
+/// Checks a shared library before it is loaded: the loader reads past the end of a truncated file and crashes the process.
 /// Layout: System V ABI, ELF-64 header and program headers, little-endian.
 /// </summary>
 internal static class ElfFile
@@ -21,7 +21,7 @@ internal static class ElfFile
         Span<byte> header = stackalloc byte[HeaderBytes];
         if (file.ReadAtLeast(header, HeaderBytes, throwOnEndOfStream: false) < HeaderBytes || !header.StartsWith("\u007fELF"u8) || header[4] != 2)
         {
-            return "it is no 64-bit Linux library.";
+            return "it is not a 64-bit Linux library.";
         }
 
         ushort machine = BinaryPrimitives.ReadUInt16LittleEndian(header[18..]);
@@ -39,6 +39,6 @@ internal static class ElfFile
             end = Math.Max(end, (long)(BinaryPrimitives.ReadUInt64LittleEndian(segment[8..]) + BinaryPrimitives.ReadUInt64LittleEndian(segment[32..])));
         }
 
-        return end > file.Length ? $"it is cut off at {file.Length} bytes of {end} or more." : null;
+        return end > file.Length ? $"it is truncated: it has {file.Length} bytes of at least {end}." : null;
     }
 }

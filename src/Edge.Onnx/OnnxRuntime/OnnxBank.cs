@@ -48,7 +48,7 @@ internal sealed class OnnxBank : IDisposable
     /// <summary>The matrix of a state on a side.</summary>
     internal OrtValue Matrix(int side, int state) => _sides[side][state];
 
-    /// <summary>Says that the other side has been written.</summary>
+    /// <summary>Marks the other side as the current one.</summary>
     internal void Turn() => Side = 1 - Side;
 
     /// <summary>Copies a row to the host, state after state.</summary>

@@ -5,7 +5,7 @@ using OrtSession = Microsoft.ML.OnnxRuntime.InferenceSession;
 
 namespace Edge.Onnx.OnnxRuntime;
 
-/// <summary>What one call takes in and gives out for so many streams, bound once for each side of the bank.</summary>
+/// <summary>Inputs and outputs of one call for a fixed number of streams, bound once for each side of the bank.</summary>
 internal sealed class OnnxBatch : IDisposable
 {
     private readonly OnnxBuffer<float>? _readings;
@@ -20,7 +20,7 @@ internal sealed class OnnxBatch : IDisposable
     /// <param name="step">Its graph.</param>
     /// <param name="bank">The states.</param>
     /// <param name="size">Streams in one call.</param>
-    /// <param name="outputShape">Dimensions of the outputs for so many streams; empty if they are not known yet.</param>
+    /// <param name="outputShape">Dimensions of the outputs for this number of streams; empty if not known yet.</param>
     internal OnnxBatch(OrtSession session, StepGraph step, OnnxBank bank, int size, ReadOnlySpan<long> outputShape)
     {
         _session = session;
@@ -70,7 +70,7 @@ internal sealed class OnnxBatch : IDisposable
     /// <summary>Row of the bank of each stream.</summary>
     internal Span<long> Rows => _rows.Span;
 
-    /// <summary>What the last call gave, stream after stream.</summary>
+    /// <summary>Outputs of the last call, stream after stream.</summary>
     internal ReadOnlySpan<float> Outputs => _outputs!.Span;
 
     /// <summary>Sets one stream's row of inputs.</summary>
@@ -90,7 +90,7 @@ internal sealed class OnnxBatch : IDisposable
         }
     }
 
-    /// <summary>Steps; the bank is to be turned after it.</summary>
+    /// <summary>Steps; the caller must switch the side of the bank afterwards.</summary>
     internal void Run(RunOptions options, int side) => _session.RunWithBinding(options, _bindings[side]);
 
     /// <summary>Steps with outputs of a shape not known yet.</summary>

@@ -4,7 +4,7 @@ using Microsoft.ML.OnnxRuntime.Tensors;
 
 namespace Edge.Onnx.OnnxRuntime;
 
-/// <summary>A tensor in host memory that both sides see: written and read here as a span, there as an OrtValue, with nothing copied between.</summary>
+/// <summary>A tensor in host memory that is a span here and an OrtValue in ONNX Runtime, without a copy.</summary>
 internal sealed class OnnxBuffer<T> : IDisposable
     where T : unmanaged
 {

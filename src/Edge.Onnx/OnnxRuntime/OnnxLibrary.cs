@@ -6,7 +6,7 @@ using Microsoft.ML.OnnxRuntime;
 
 namespace Edge.Onnx.OnnxRuntime;
 
-/// <summary>ONNX Runtime's native library: the one that came along, or a path. Looked over before anything is called in it.</summary>
+/// <summary>ONNX Runtime's native library: the bundled one, or a path. It is checked before it is called.</summary>
 internal static class OnnxLibrary
 {
     private const string Name = "onnxruntime";
@@ -18,12 +18,12 @@ internal static class OnnxLibrary
     /// <summary>Version of the library in use: <c>1.29.0</c>.</summary>
     internal static string Version { get; private set; } = "";
 
-    /// <summary>The folder it was loaded from: its providers lie beside it.</summary>
+    /// <summary>The folder it was loaded from, which also has its providers.</summary>
     internal static string Folder => Path.GetDirectoryName(Path.GetFullPath(LoadedFrom ?? OwnFile))!;
 
     /// <summary>Loads the library, once for the process.</summary>
-    /// <param name="path">Its path; null for the one that came along.</param>
-    /// <exception cref="ModelFormatException">It is not there, not ONNX Runtime, too old, or another is in use already.</exception>
+    /// <param name="path">Its path; null for the bundled one.</param>
+    /// <exception cref="ModelFormatException">It does not exist, is not ONNX Runtime or too old, or another one is in use.</exception>
     internal static unsafe void Load(string? path)
     {
         lock (Gate)
@@ -32,17 +32,17 @@ internal static class OnnxLibrary
             {
                 if (path is not null && path != LoadedFrom)
                 {
-                    throw new ModelFormatException($"onnxruntime.library: '{path}' cannot be taken while '{LoadedFrom ?? "the library that came along"}' is loaded. Restart the service.");
+                    throw new ModelFormatException($"onnxruntime.library: '{path}' cannot be loaded, because '{LoadedFrom ?? "the bundled library"}' is loaded. Restart the service.");
                 }
 
                 return;
             }
 
             nint handle = path is null ? OpenOwn() : Open(path);
-            string shown = path ?? "The library that came along";
+            string shown = path ?? "The bundled library";
             if (!NativeLibrary.TryGetExport(handle, "OrtGetApiBase", out nint entry))
             {
-                throw new ModelFormatException($"onnxruntime.library: '{shown}' is a library, but not ONNX Runtime: it has no OrtGetApiBase. Give the path of libonnxruntime.so.");
+                throw new ModelFormatException($"onnxruntime.library: '{shown}' is not ONNX Runtime: it has no OrtGetApiBase. Set the path of libonnxruntime.so.");
             }
 
             // struct OrtApiBase { const OrtApi* (*GetApi)(uint32_t version); const char* (*GetVersionString)(); }
@@ -50,7 +50,7 @@ internal static class OnnxLibrary
             string version = Marshal.PtrToStringUTF8((nint)((delegate* unmanaged<byte*>)api[1])()) ?? "";
             if (ApiVersionOf(version) < ApiVersion || ((delegate* unmanaged<uint, void*>)api[0])(ApiVersion) == null)
             {
-                throw new ModelFormatException($"onnxruntime.library: '{shown}' is ONNX Runtime {version}; this build speaks to 1.{ApiVersion} or later. Give a newer library, or build with an older Microsoft.ML.OnnxRuntime.");
+                throw new ModelFormatException($"onnxruntime.library: '{shown}' is ONNX Runtime {version}; this build needs 1.{ApiVersion} or later. Use a newer library, or build with an older Microsoft.ML.OnnxRuntime.");
             }
 
             NativeLibrary.SetDllImportResolver(typeof(SessionOptions).Assembly, (name, _, _) => name.Contains(Name, StringComparison.Ordinal) ? handle : 0);
@@ -60,7 +60,7 @@ internal static class OnnxLibrary
         }
     }
 
-    // What the managed half was made for: it reads the native table up to there.
+    // The version that the managed library was built for: it reads the native table up to this version.
     private static uint ApiVersion { get; } = ApiVersionOf(
         typeof(OnnxLibrary).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().First(item => item.Key == "OnnxRuntimeVersion").Value!);
 
@@ -71,7 +71,7 @@ internal static class OnnxLibrary
     {
         if (!File.Exists(path))
         {
-            throw new ModelFormatException($"onnxruntime.library: '{path}' does not exist. On a Jetson it comes with onnxruntime-gpu (docs/jetson.md); remove the key to use the library that came along.");
+            throw new ModelFormatException($"onnxruntime.library: '{path}' does not exist. On a Jetson it comes with onnxruntime-gpu (docs/jetson.md); remove the key to use the bundled library.");
         }
 
         try
@@ -80,7 +80,7 @@ internal static class OnnxLibrary
         }
         catch (Exception e) when (e is DllNotFoundException or BadImageFormatException or IOException or UnauthorizedAccessException)
         {
-            throw new ModelFormatException($"onnxruntime.library: '{path}' cannot be loaded: {Reason(e, path)} Give a libonnxruntime.so for this processor, with all it needs beside it.", e);
+            throw new ModelFormatException($"onnxruntime.library: '{path}' cannot be loaded: {Reason(e, path)} Use a libonnxruntime.so for this processor, with its dependencies next to it.", e);
         }
     }
 
@@ -90,7 +90,7 @@ internal static class OnnxLibrary
     private static nint OpenOwn() =>
         NativeLibrary.TryLoad(Name, typeof(SessionOptions).Assembly, null, out nint handle) || NativeLibrary.TryLoad(OwnFile, out handle)
             ? handle
-            : throw new ModelFormatException("ONNX Runtime's library is not beside the program. Install libonnxruntime.so and say where: onnxruntime: { library: PATH }.");
+            : throw new ModelFormatException("ONNX Runtime's library is not next to the program. Install libonnxruntime.so and set its path: onnxruntime: { library: PATH }.");
 
     // The loader names what is missing, after a preamble of its own.
     private static string Reason(Exception e, string path)

@@ -4,10 +4,10 @@ using Microsoft.ML.OnnxRuntime;
 
 namespace Edge.Onnx.OnnxRuntime;
 
-/// <summary>How the steps of many streams become few calls.</summary>
+/// <summary>Combines the steps of many streams into few calls.</summary>
 internal sealed partial class OnnxModel
 {
-    // One stream's place in a call: what it brings, what it gets, and whether that has happened.
+    // One stream in a call: its inputs, its outputs, and whether they are done.
     private sealed class Request(int inputs, int outputs)
     {
         internal float[] Inputs { get; } = new float[inputs];
@@ -19,7 +19,7 @@ internal sealed partial class OnnxModel
         internal bool HasFailed { get; set; }
     }
 
-    // The last row is nobody's: places of a call that no stream needs point there.
+    // The last row belongs to no stream: unused places of a call point to it.
     private int Nobody => _bank.RowCount - 1;
 
     private void RequireUsable(ReadOnlySpan<float> inputs, int outputs)
@@ -33,7 +33,7 @@ internal sealed partial class OnnxModel
         {
             if (!float.IsFinite(value) || (_step.ReadsSymbols && value != MathF.Floor(value)))
             {
-                throw new ArgumentException($"{value} is {(_step.ReadsSymbols ? "not a symbol" : "not finite")}; the state is untouched.");
+                throw new ArgumentException($"{value} is {(_step.ReadsSymbols ? "not a symbol" : "not finite")}; the state is unchanged.");
             }
         }
     }
@@ -51,7 +51,7 @@ internal sealed partial class OnnxModel
         }
     }
 
-    // Whoever comes first runs all that wait; the others find theirs done.
+    // The first thread runs all waiting steps; the other threads find theirs done.
     private void RunQueued()
     {
         int count;
@@ -168,7 +168,7 @@ internal sealed partial class OnnxModel
         (float[] second, _) = Once(one);
         if (first.Concat(second).Any(value => !float.IsFinite(value)))
         {
-            throw new ModelFormatException("It gives values that are not finite for ordinary readings; the training diverged or the file is damaged.");
+            throw new ModelFormatException("It returns values that are not finite for ordinary readings. The training diverged or the file is damaged.");
         }
 
         OutputCount = first.Length;

@@ -61,7 +61,7 @@ internal sealed partial class OnnxModel : IDisposable
     /// <summary>Values of a row; 1 for a number of a symbol.</summary>
     internal int InputCount => _step.ReadsSymbols ? 1 : _step.InputShape.Aggregate(1, (product, size) => product * size);
 
-    /// <summary>Values a step gives.</summary>
+    /// <summary>Outputs of a step.</summary>
     internal int OutputCount { get; private set; }
 
     /// <summary>SHA-256 of the file, lower-case hex.</summary>
@@ -70,7 +70,7 @@ internal sealed partial class OnnxModel : IDisposable
     /// <summary>The execution provider in use.</summary>
     internal string Provider { get; }
 
-    /// <summary>Why those asked for before it are not in use, a sentence each.</summary>
+    /// <summary>Why the preferred providers are not in use, one sentence each.</summary>
     internal IReadOnlyList<string> Refused { get; }
 
     /// <summary>Whether streams are stepped together.</summary>
@@ -133,7 +133,7 @@ internal sealed partial class OnnxModel : IDisposable
         }
     }
 
-    /// <summary>Takes a row for a stream, at the model's initial state.</summary>
+    /// <summary>Reserves a row for a stream, with the model's initial state.</summary>
     internal int Open()
     {
         lock (_running)
@@ -150,7 +150,7 @@ internal sealed partial class OnnxModel : IDisposable
         }
     }
 
-    /// <summary>Gives a stream's row back.</summary>
+    /// <summary>Frees the row of a stream.</summary>
     internal void Close(int row)
     {
         lock (_running)
@@ -159,8 +159,8 @@ internal sealed partial class OnnxModel : IDisposable
         }
     }
 
-    /// <summary>Takes one row of inputs through the model; streams that come at the same time go together.</summary>
-    /// <exception cref="ArgumentException">A length is wrong or an input is not finite; the state is untouched.</exception>
+    /// <summary>Steps one stream. Streams that step at the same time share a call.</summary>
+    /// <exception cref="ArgumentException">A length is wrong or an input is not finite; the state is unchanged.</exception>
     internal void Step(int row, ReadOnlySpan<float> inputs, Span<float> outputs)
     {
         RequireUsable(inputs, outputs.Length);
@@ -208,7 +208,7 @@ internal sealed partial class OnnxModel : IDisposable
     }
 
     /// <summary>Continues from a saved state.</summary>
-    /// <exception cref="ModelFormatException">The bytes are damaged or another model's; the state is untouched.</exception>
+    /// <exception cref="ModelFormatException">The bytes are damaged or another model's; the state is unchanged.</exception>
     internal void Restore(int row, ReadOnlySpan<byte> saved)
     {
         float[] state = new float[StateCount];

@@ -5,7 +5,7 @@ using Microsoft.ML.OnnxRuntime;
 
 namespace Edge.Onnx.OnnxRuntime;
 
-/// <summary>Tries execution providers in the order asked for, and keeps why those before the chosen one were not.</summary>
+/// <summary>Tries execution providers in order of preference, and records why those before the chosen one failed.</summary>
 internal static partial class OnnxProviders
 {
     private static readonly Dictionary<string, List<OrtEpDevice>> Registered = [];
@@ -31,10 +31,10 @@ internal static partial class OnnxProviders
             }
         }
 
-        throw new ModelFormatException($"ONNX Runtime {OnnxLibrary.Version} takes this model with none of the providers {string.Join(", ", options.Providers)}: {string.Join(" ", refused)}");
+        throw new ModelFormatException($"ONNX Runtime {OnnxLibrary.Version} cannot run this model with any of the providers {string.Join(", ", options.Providers)}: {string.Join(" ", refused)}");
     }
 
-    /// <summary>Why a provider is not there, in words for who runs the machine.</summary>
+    /// <summary>Why a provider is not available, as a sentence for the user.</summary>
     internal static string Explain(string provider, string message)
     {
         string line = string.Join(' ', message.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
@@ -46,22 +46,22 @@ internal static partial class OnnxProviders
                 : missing.StartsWith("libnvinfer", StringComparison.Ordinal) ? "TensorRT"
                 : missing.StartsWith("libonnxruntime", StringComparison.Ordinal) ? "ONNX Runtime for GPUs"
                 : "CUDA";
-            return $"{provider}: {missing} is missing, which is part of {of}; install it, or leave '{provider}' out of onnxruntime.providers.";
+            return $"{provider}: {missing} is missing, which is part of {of}. Install it, or remove '{provider}' from onnxruntime.providers.";
         }
 
         if (provider != "cpu" && (line.Contains("not enabled in this build", StringComparison.Ordinal) || line.Contains("EntryPoint", StringComparison.OrdinalIgnoreCase) || line.Contains("entry point", StringComparison.OrdinalIgnoreCase)))
         {
-            return $"{provider}: this libonnxruntime.so was built without it; give one that has it as onnxruntime.library (docs/jetson.md).";
+            return $"{provider}: this libonnxruntime.so was built without it. Set onnxruntime.library to one that has it (docs/jetson.md).";
         }
 
         if (line.Contains("CUDA_ERROR_NO_DEVICE", StringComparison.Ordinal) || line.Contains("no CUDA-capable device", StringComparison.Ordinal))
         {
-            return $"{provider}: the driver finds no GPU; check nvidia-smi, or tegrastats on a Jetson.";
+            return $"{provider}: the driver finds no GPU. Check nvidia-smi, or tegrastats on a Jetson.";
         }
 
         if (line.Contains("driver version is insufficient", StringComparison.Ordinal))
         {
-            return $"{provider}: the NVIDIA driver is missing or older than this CUDA; install the one that belongs to it.";
+            return $"{provider}: the NVIDIA driver is missing or older than this CUDA. Install the matching driver.";
         }
 
         return $"{provider}: {(line.Length > 300 ? line[..300] + "…" : line).TrimEnd('.')}.";
@@ -78,7 +78,7 @@ internal static partial class OnnxProviders
         };
         try
         {
-            // Who waits for a tick does not spin.
+            // Threads that wait for a tick must not spin.
             session.AddSessionConfigEntry("session.intra_op.allow_spinning", "0");
             switch (provider)
             {
@@ -130,7 +130,7 @@ internal static partial class OnnxProviders
         session.AppendExecutionProvider_Tensorrt(tensorrt);
     }
 
-    // A library without a provider of its own takes it as a plug-in, from the file that lies beside it; the devices it then shows, or none.
+    // A library without a built-in provider loads it as a plug-in from the file next to it. Returns its devices, or none.
     private static List<OrtEpDevice> PlugIns(string provider)
     {
         string file = Path.Combine(OnnxLibrary.Folder, $"libonnxruntime_providers_{provider}.so");

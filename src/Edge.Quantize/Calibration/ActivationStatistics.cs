@@ -2,10 +2,10 @@ using Edge.Training.Reference;
 
 namespace Edge.Quantize.Calibration;
 
-/// <summary>What a float model's activations were like on the calibration rows: magnitudes and second moments.</summary>
+/// <summary>Statistics of a float model's activations on the calibration rows: magnitudes and second moments.</summary>
 internal sealed class ActivationStatistics
 {
-    // Enough for a moment of a few hundred dimensions; more rows cost time and change nothing that can be measured.
+    // Enough for a moment of a few hundred dimensions; more rows cost time without a measurable effect.
     private const int SampledRowsMax = 4096;
 
     private readonly List<float>[][] _outputs;
@@ -22,7 +22,7 @@ internal sealed class ActivationStatistics
         _outputs = model.Layers.Select(layer => Enumerable.Range(0, layer.UnitCount).Select(_ => new List<float>()).ToArray()).ToArray();
     }
 
-    /// <summary>Smallest value of each input as it comes in, before the graph's own normalisation.</summary>
+    /// <summary>Smallest value of each input as it comes in, before the graph's own normalization.</summary>
     internal float[] InputMin { get; }
 
     /// <summary>Largest value of each input.</summary>

@@ -3,7 +3,7 @@ using Edge.Inference;
 
 namespace Edge.Quantize.Calibration;
 
-/// <summary>Raw little-endian matrices: .f32 of normalised values, .i64 of symbols.</summary>
+/// <summary>Raw little-endian matrices: .f32 of normalized values, .i64 of symbols.</summary>
 internal static class RawRows
 {
     /// <summary>Whether a path names such a file.</summary>
@@ -21,12 +21,12 @@ internal static class RawRows
         int size = (areSymbols ? sizeof(long) : sizeof(float)) * columns;
         if (bytes.Length == 0 || bytes.Length % size != 0)
         {
-            throw new InputException($"{what} '{path}' has {bytes.Length} bytes; rows of {columns} {(areSymbols ? "int64" : "float32")} values ({size} bytes each) are due.");
+            throw new InputException($"{what} '{path}' has {bytes.Length} bytes; it must be rows of {columns} {(areSymbols ? "int64" : "float32")} values ({size} bytes each).");
         }
 
         float[] values = areSymbols
             ? MemoryMarshal.Cast<byte, long>(bytes).ToArray().Select(symbol => (float)symbol).ToArray() : MemoryMarshal.Cast<byte, float>(bytes).ToArray();
         int bad = Array.FindIndex(values, value => !float.IsFinite(value));
-        return bad < 0 ? values : throw new InputException($"{what} '{path}', row {bad / columns}, column {bad % columns} is {values[bad]}; only finite values may reach the state.");
+        return bad < 0 ? values : throw new InputException($"{what} '{path}', row {bad / columns}, column {bad % columns} is {values[bad]}; only finite values are allowed.");
     }
 }

@@ -7,7 +7,7 @@ using Edge.Inference.Models;
 namespace Edge.Quantize.Calibration;
 
 /// <summary>
-/// Recorded readings, row by row, normalised as the model takes them: the manifest's columns of a CSV file, or rows as
+/// Recorded readings, row by row, normalized as the model takes them: the manifest's columns of a CSV file, or rows as
 /// <c>infer</c> takes them (.f32, or .i64 for symbols).
 /// </summary>
 internal sealed class ReadingsFile
@@ -24,7 +24,7 @@ internal sealed class ReadingsFile
 
     internal int RowCount => _values.Length / ColumnCount;
 
-    /// <summary>Rows that are there already, normalised.</summary>
+    /// <summary>Rows that are there already, normalized.</summary>
     internal static ReadingsFile Of(float[] values, int columns) => new(values, columns);
 
     /// <summary>The rows from <paramref name="begin"/> to <paramref name="end"/> with one column raised.</summary>
@@ -39,7 +39,7 @@ internal sealed class ReadingsFile
         return new ReadingsFile(values, ColumnCount);
     }
 
-    /// <summary>One row of normalised readings.</summary>
+    /// <summary>One row of normalized readings.</summary>
     internal ReadOnlySpan<float> Row(int row) => _values.AsSpan(row * ColumnCount, ColumnCount);
 
     /// <summary>Reads a CSV file with a header, any of the separators , ; tab |, or raw rows.</summary>
@@ -64,7 +64,7 @@ internal sealed class ReadingsFile
         }
         catch (CsvHelperException e)
         {
-            throw new InputException($"Readings '{path}', line {e.Context?.Parser?.RawRow ?? 1}: this is not CSV that can be read.", e);
+            throw new InputException($"Readings '{path}', line {e.Context?.Parser?.RawRow ?? 1}: the line is not valid CSV.", e);
         }
     }
 
@@ -80,7 +80,7 @@ internal sealed class ReadingsFile
         });
         if (!csv.Read() || !csv.ReadHeader())
         {
-            throw new InputException($"Readings '{path}' are empty: a header line with the column names is due.");
+            throw new InputException($"Readings '{path}' are empty: the first line must be a header with the column names.");
         }
 
         string[] header = csv.HeaderRecord!;
@@ -107,7 +107,7 @@ internal sealed class ReadingsFile
                         $"Readings '{path}', line {csv.Parser.RawRow}, column '{manifest.Columns[i]}': '{cell}' is not a finite number. Repair or remove the row.");
                 }
 
-                values.Add(manifest.Normalise(i, value));
+                values.Add(manifest.Normalize(i, value));
             }
         }
 

@@ -7,7 +7,7 @@ using Edge.Inference.Models;
 
 namespace Edge.Quantize.Commands;
 
-/// <summary><c>bench</c>: nanoseconds per step of a model for each kernel this processor has.</summary>
+/// <summary><c>bench</c>: measures a step of a model with each kernel that this processor supports.</summary>
 internal static class BenchCommand
 {
     private const int Rounds = 9;
@@ -15,8 +15,8 @@ internal static class BenchCommand
     internal static Command Create(TextWriter output)
     {
         var model = new Argument<string>("MODEL") { Description = "The int8 model, .safetensors." };
-        var asJson = new Option<bool>("--json") { Description = "A JSON array instead of a table." };
-        var command = new Command("bench", "Measures a step of the model with each kernel this processor has: one stream, one thread, the median of nine rounds.") { model, asJson };
+        var asJson = new Option<bool>("--json") { Description = "Print a JSON array instead of a table." };
+        var command = new Command("bench", "Measures a step of the model with each kernel of this processor: one stream, one thread, median of nine rounds.") { model, asJson };
         command.SetAction(parsed =>
         {
             EdgeModel loaded = EdgeModel.Load(parsed.GetRequiredValue(model));
@@ -31,7 +31,7 @@ internal static class BenchCommand
             output.WriteLine($"{loaded.Architecture}; one stream, one thread, median of {Rounds} rounds");
             foreach ((string kernel, double ns) in results)
             {
-                output.WriteLine($"  {kernel,-18} {ns,10:0} ns a step  {1e9 / ns,12:#,0} steps a second{(kernel == chosen ? "   in use" : "")}");
+                output.WriteLine($"  {kernel,-18} {ns,10:0} ns per step  {1e9 / ns,12:#,0} steps per second{(kernel == chosen ? "   in use" : "")}");
             }
 
             return 0;

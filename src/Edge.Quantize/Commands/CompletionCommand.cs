@@ -2,7 +2,7 @@ using System.CommandLine;
 
 namespace Edge.Quantize.Commands;
 
-/// <summary><c>completion</c>: what a shell needs to complete commands and options.</summary>
+/// <summary><c>completion</c>: prints a script for shell completion.</summary>
 internal static class CompletionCommand
 {
     private const string Bash = """
@@ -26,7 +26,7 @@ internal static class CompletionCommand
     {
         var shell = new Argument<string>("SHELL") { Description = "bash or zsh." };
         shell.AcceptOnlyFromAmong("bash", "zsh");
-        var command = new Command("completion", "Prints a script that lets the shell complete commands and options.") { shell };
+        var command = new Command("completion", "Prints a script for the completion of commands and options in a shell.") { shell };
         command.SetAction(parsed =>
         {
             output.WriteLine(parsed.GetRequiredValue(shell) == "bash" ? Bash : Zsh);

@@ -10,24 +10,24 @@ using Edge.Training.Reference;
 
 namespace Edge.Quantize.Commands;
 
-/// <summary><c>evaluate</c>: int8 against float on data.</summary>
+/// <summary><c>evaluate</c>: compares int8 with float on data.</summary>
 internal static class EvaluateCommand
 {
     internal static Command Create(TextWriter output)
     {
         var source = new Argument<string>("MODEL") { Description = "The trained model: .onnx, .safetensors (PyTorch's names) or .npz." };
-        var quantised = new Argument<string>("INT8") { Description = "The int8 model made from it, .safetensors." };
-        var data = new Option<string>("--data") { Description = "Readings in the model's columns and physical units, .csv; or rows as infer takes them, .f32 or .i64.", Required = true };
-        var asJson = new Option<bool>("--json") { Description = "One JSON object instead of a table." };
+        var quantized = new Argument<string>("INT8") { Description = "The int8 model made from it, .safetensors." };
+        var data = new Option<string>("--data") { Description = "Readings in the model's columns and physical units (.csv), or raw rows as for infer (.f32, .i64).", Required = true };
+        var asJson = new Option<bool>("--json") { Description = "Print one JSON object instead of a table." };
         var report = new Option<string?>("--report") { Description = "Also write the evaluation as a self-contained HTML page." };
         var command = new Command("evaluate", "Compares an int8 model with the float model it was made from, on data.")
         {
-            source, quantised, data, asJson, report,
+            source, quantized, data, asJson, report,
         };
         command.SetAction(parsed =>
         {
             FloatModel floatModel = FloatModels.Load(parsed.GetRequiredValue(source));
-            EdgeModel model = EdgeModel.Load(parsed.GetRequiredValue(quantised));
+            EdgeModel model = EdgeModel.Load(parsed.GetRequiredValue(quantized));
             RequireSameLayers(floatModel, model);
             ReadingsFile readings = ReadingsFile.Load(parsed.GetRequiredValue(data), model.Manifest);
             using var progress = new Progress(output);
@@ -54,14 +54,14 @@ internal static class EvaluateCommand
         if (model.InputCount != floatModel.InputCount || model.OutputCount != floatModel.OutputCount)
         {
             throw new InputException(
-                $"The models do not belong together: {floatModel.InputCount} inputs and {floatModel.OutputCount} outputs against {model.InputCount} and {model.OutputCount}.");
+                $"The int8 model was not made from this float model: the float model has {floatModel.InputCount} inputs and {floatModel.OutputCount} outputs, the int8 model {model.InputCount} and {model.OutputCount}.");
         }
 
         string trained = string.Join(", ", floatModel.Layers.Select(layer => $"{Quantization.LayerQuantizer.Name(layer)} {layer.InputCount}x{layer.UnitCount}"));
-        string quantised = string.Join(", ", model.Layers.Select(layer => $"{layer.Type} {layer.InputCount}x{layer.UnitCount}"));
-        if (trained != quantised || (floatModel.Head is null) != (model.Head is null))
+        string quantized = string.Join(", ", model.Layers.Select(layer => $"{layer.Type} {layer.InputCount}x{layer.UnitCount}"));
+        if (trained != quantized || (floatModel.Head is null) != (model.Head is null))
         {
-            throw new InputException($"The models do not belong together: {trained} against {quantised}.");
+            throw new InputException($"The int8 model was not made from this float model: the float model has {trained}, the int8 model {quantized}.");
         }
     }
 }

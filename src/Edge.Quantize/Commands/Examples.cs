@@ -42,7 +42,7 @@ internal sealed class Examples : SynchronousCommandLineAction
 
     private Examples(HelpAction help) => _help = help;
 
-    // Help is given whatever else the line lacks.
+    // Help is printed even if required arguments are missing.
     public override bool ClearsParseErrors => true;
 
     /// <summary>Adds the examples to the help of every command below <paramref name="root"/>.</summary>

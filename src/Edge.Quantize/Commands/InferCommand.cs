@@ -10,20 +10,20 @@ using Edge.Training.Reference;
 
 namespace Edge.Quantize.Commands;
 
-/// <summary><c>infer</c>: the bare model over a raw little-endian float32 matrix, row by row, state carried; no normalisation.</summary>
+/// <summary><c>infer</c>: runs the model over a raw little-endian float32 matrix, row by row, and keeps the state. No normalization.</summary>
 internal static class InferCommand
 {
     internal static Command Create(TextWriter output)
     {
         var model = new Argument<string>("MODEL") { Description = "An int8 model of edge-quantize, or a float model (.onnx, .safetensors, .npz)." };
-        var input = new Option<string>("--input") { Description = "Rows of normalised inputs, little-endian float32; of symbols, int64, if the name ends in .i64.", Required = true };
-        var outputPath = new Option<string>("--output") { Description = "Where the outputs go, little-endian float32.", Required = true };
+        var input = new Option<string>("--input") { Description = "Rows of normalized inputs, little-endian float32. If the name ends in .i64: rows of symbols, int64.", Required = true };
+        var outputPath = new Option<string>("--output") { Description = "File for the outputs, little-endian float32.", Required = true };
         var engine = new Option<string?>("--engine") { Description = "int8 (default for int8 models), float (default for float models), or onnx: ONNX Runtime on the processor." };
         engine.AcceptOnlyFromAmong("int8", "float", "onnx");
-        var kernel = new Option<string?>("--kernel") { Description = $"Kernel of the int8 engine, all with the same result; on this processor: {string.Join(", ", InferenceSession.Kernels)}." };
+        var kernel = new Option<string?>("--kernel") { Description = $"Kernel of the int8 engine. All give the same result. On this processor: {string.Join(", ", InferenceSession.Kernels)}." };
         var stateIn = new Option<string?>("--state-in") { Description = "Start from this saved state." };
         var stateOut = new Option<string?>("--state-out") { Description = "Save the state after the last row." };
-        var command = new Command("infer", "Runs the bare model over a raw float32 matrix, row by row, state carried.") { model, input, outputPath, engine, kernel, stateIn, stateOut };
+        var command = new Command("infer", "Runs the model over a raw float32 matrix, row by row, and keeps the state from row to row.") { model, input, outputPath, engine, kernel, stateIn, stateOut };
         command.SetAction(parsed =>
         {
             string path = parsed.GetRequiredValue(model);
@@ -64,11 +64,11 @@ internal static class InferCommand
                 InferenceSession session = NewSession(EdgeModel.Load(path), kernel);
                 return new Stepper(session.Model.InputCount, session.Model.OutputCount, session.Step, session.Save, bytes => session.Restore(bytes));
             case "float":
-                throw new InputException($"'{path}' is an int8 model; --engine float needs the float model it was made from.");
+                throw new InputException($"'{path}' is an int8 model. --engine float needs the float model it was made from.");
             case "int8":
-                throw new InputException($"'{path}' is a float model; quantise it first: edge-quantize quantize {path} --manifest … --calibration … -o model.safetensors.");
+                throw new InputException($"'{path}' is a float model. Quantize it first: edge-quantize quantize {path} --manifest … --calibration … -o model.safetensors.");
             case "onnx" when isInt8:
-                throw new InputException($"'{path}' is an int8 model; --engine onnx needs the ONNX file it was made from.");
+                throw new InputException($"'{path}' is an int8 model. --engine onnx needs the ONNX file it was made from.");
             default:
                 return OpenOnnx(path);
         }

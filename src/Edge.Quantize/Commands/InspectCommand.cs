@@ -9,14 +9,14 @@ using Edge.Training.Reference;
 
 namespace Edge.Quantize.Commands;
 
-/// <summary><c>inspect</c>: what is inside a model file.</summary>
+/// <summary><c>inspect</c>: shows the contents of a model file.</summary>
 internal static class InspectCommand
 {
     internal static Command Create(TextWriter output)
     {
         var model = new Argument<string>("MODEL") { Description = "An int8 model of edge-quantize, or a float model (.onnx, .safetensors, .npz)." };
-        var asJson = new Option<bool>("--json") { Description = "One JSON object instead of text." };
-        var command = new Command("inspect", "Says what is inside a model: layers, shapes, state size, operations per step.") { model, asJson };
+        var asJson = new Option<bool>("--json") { Description = "Print one JSON object instead of text." };
+        var command = new Command("inspect", "Shows the contents of a model: layers, shapes, state size, operations per step.") { model, asJson };
         command.SetAction(parsed =>
         {
             string path = parsed.GetRequiredValue(model);
@@ -78,8 +78,8 @@ internal static class InspectCommand
         };
         lines.AddRange(summary.Layers.Select(layer => $"  {layer.Type,-9} {layer.Inputs,7} {layer.Units,7}   {layer.Note}".TrimEnd()));
         lines.Add("");
-        lines.Add($"  state       {summary.StateBytes} bytes a stream");
-        lines.Add($"  operations  {summary.Layers.Sum(layer => layer.Operations)} multiply-accumulates a step");
+        lines.Add($"  state       {summary.StateBytes} bytes per stream");
+        lines.Add($"  operations  {summary.Layers.Sum(layer => layer.Operations)} multiply-accumulates per step");
         if (summary.Manifest is { } manifest)
         {
             lines.Add($"  reads       {string.Join(", ", manifest.Columns.Select((column, i) => manifest.Units[i].Length > 0 ? $"{column} ({manifest.Units[i]})" : column))}");

@@ -1,6 +1,6 @@
 namespace Edge.Quantize.Commands;
 
-/// <summary>One line on stderr that says what takes so long; nothing where stderr or the output is no terminal.</summary>
+/// <summary>One progress line on stderr; nothing if stderr or the output is not a terminal.</summary>
 internal sealed class Progress : IDisposable
 {
     private readonly bool _isShown;

@@ -19,15 +19,15 @@ internal static class QuantizeCommand
     internal static Command Create(TextWriter output)
     {
         var model = new Argument<string>("MODEL") { Description = "The trained model: .onnx, .safetensors (PyTorch's names) or .npz." };
-        var manifest = new Option<string?>("--manifest") { Description = "The JSON beside it: columns, mean, std, period_seconds, outputs_named; min and max where known. Without it only raw rows (.f32, .i64) calibrate." };
-        var calibration = new Option<string>("--calibration") { Description = "Readings in the manifest's columns and physical units, .csv; or rows as infer takes them, .f32 or .i64.", Required = true };
+        var manifest = new Option<string?>("--manifest") { Description = "The JSON manifest of the model: columns, mean, std, period_seconds, outputs_named; optional min and max. Without it, calibration needs raw rows (.f32, .i64)." };
+        var calibration = new Option<string>("--calibration") { Description = "Readings in the manifest's columns and physical units (.csv), or raw rows as for infer (.f32, .i64).", Required = true };
         var target = new Option<string>("--output", "-o") { Description = "The int8 model to write, .safetensors.", Required = true };
-        var precision = new Option<Precision>("--precision") { Description = "auto: as few int16 hidden states as the tolerance allows; int8 or int16: by hand.", HelpName = "auto|int8|int16", DefaultValueFactory = _ => Precision.Auto };
-        var tolerance = new Option<double>("--tolerance") { Description = "Percent by which the RMSE on held-out rows may exceed the float model's.", DefaultValueFactory = _ => 0.1 };
-        var range = new Option<RangeMethod>("--range") { Description = "How the int8 range of a hidden unit is calibrated: minmax, percentile (99.9) or mse.", HelpName = "minmax|percentile|mse", DefaultValueFactory = _ => RangeMethod.MinMax };
-        var headroom = new Option<double>("--headroom") { Description = "Input range over the largest calibrated reading; an anomaly is a reading outside it.", DefaultValueFactory = _ => 8 };
+        var precision = new Option<Precision>("--precision") { Description = "auto: as few int16 hidden states as the tolerance allows. int8 or int16: that width in every layer.", HelpName = "auto|int8|int16", DefaultValueFactory = _ => Precision.Auto };
+        var tolerance = new Option<double>("--tolerance") { Description = "Largest increase of the RMSE on held-out rows over the float model, in percent.", DefaultValueFactory = _ => 0.1 };
+        var range = new Option<RangeMethod>("--range") { Description = "Calibration of the int8 range of a hidden unit: minmax, percentile (99.9) or mse.", HelpName = "minmax|percentile|mse", DefaultValueFactory = _ => RangeMethod.MinMax };
+        var headroom = new Option<double>("--headroom") { Description = "Input range divided by the largest calibrated reading. Headroom is for anomalies, which exceed the calibrated readings.", DefaultValueFactory = _ => 8 };
         var report = new Option<string?>("--report") { Description = "Also write the evaluation as a self-contained HTML page." };
-        var command = new Command("quantize", "Turns a trained float model into an int8 one and prints its evaluation.")
+        var command = new Command("quantize", "Quantizes a trained float model to int8 and prints its evaluation.")
         {
             model, manifest, calibration, target, precision, tolerance, range, headroom, report,
         };
@@ -50,18 +50,18 @@ internal static class QuantizeCommand
             var reference = new FloatRun(floatModel, readings, description);
             progress.Say("calibrating");
             ActivationStatistics statistics = ActivationStatistics.Measure(floatModel, readings, begin, end);
-            progress.Say("quantising");
+            progress.Say("quantizing");
             var search = new PrecisionSearch(reference, statistics, settings, parsed.GetValue(tolerance) / 100, provenance);
-            EdgeModel quantised = search.Run(parsed.GetValue(precision));
-            EvaluationReport evaluation = EvaluationReport.Measure(reference, quantised, progress.Say);
+            EdgeModel quantized = search.Run(parsed.GetValue(precision));
+            EvaluationReport evaluation = EvaluationReport.Measure(reference, quantized, progress.Say);
             progress.Done();
 
-            // The measured error goes into the file: it is the runtime's first idea of how sure a forecast is.
-            double[] rmse = evaluation.Model.Outputs.Select(result => result.Int8RmseNormalised).ToArray();
-            byte[] file = (description.IsForecast ? quantised.With(description.WithOutputRmse(rmse)) : quantised).ToBytes();
+            // The measured error is stored in the file: the runtime uses it for its first prediction intervals.
+            double[] rmse = evaluation.Model.Outputs.Select(result => result.Int8RmseNormalized).ToArray();
+            byte[] file = (description.IsForecast ? quantized.With(description.WithOutputRmse(rmse)) : quantized).ToBytes();
             FileBytes.Write(path, file);
 
-            output.WriteLine($"{Path.GetFileName(modelPath)} -> {path}: {quantised.Architecture}, {file.Length} bytes, state {quantised.StateBytes} bytes a stream");
+            output.WriteLine($"{Path.GetFileName(modelPath)} -> {path}: {quantized.Architecture}, {file.Length} bytes, state {quantized.StateBytes} bytes per stream");
             output.WriteLine($"calibrated on rows {begin}..{end - 1} of {Path.GetFileName(calibrationPath)}");
             WriteTrials(output, search.Trials, parsed.GetValue(tolerance));
             EvaluationTable.Write(output, evaluation);
@@ -85,7 +85,7 @@ internal static class QuantizeCommand
         {
             return RawRows.Is(calibrationPath)
                 ? ModelManifest.Plain("model", model.InputCount, model.OutputCount)
-                : throw new InputException($"'{calibrationPath}' is in physical units: give --manifest, which says what columns the model reads and how they are normalised.");
+                : throw new InputException($"'{calibrationPath}' is in physical units. Add --manifest, which names the columns of the model and their normalization.");
         }
 
         ModelManifest manifest;
@@ -101,13 +101,13 @@ internal static class QuantizeCommand
         if (manifest.Columns.Count != model.InputCount || manifest.Outputs.Count != model.OutputCount)
         {
             throw new InputException(
-                $"'{path}' names {manifest.Columns.Count} columns and {manifest.Outputs.Count} outputs, the model has {model.InputCount} and {model.OutputCount}. They do not belong together.");
+                $"'{path}' names {manifest.Columns.Count} columns and {manifest.Outputs.Count} outputs, but the model has {model.InputCount} and {model.OutputCount}. Use the manifest that was written with the model.");
         }
 
         return manifest;
     }
 
-    // Never calibrate on what is scored: the training rows, or the first four fifths.
+    // Never calibrate on the scored rows: use the training rows, or the first four fifths.
     private static (int Begin, int End) CalibrationRows(ModelManifest manifest, int rows) =>
         manifest.TrainRows is { } train && train.Begin < rows ? (train.Begin, Math.Min(train.End, rows)) : (0, rows - Math.Max(1, rows / 5));
 
@@ -122,7 +122,7 @@ internal static class QuantizeCommand
         if (!trials.Any(trial => trial.IsGood))
         {
             output.WriteLine(
-                $"warning: nothing tried meets the tolerance ({tolerance} % RMSE, {100 * PrecisionSearch.DifferenceMax} % difference); the closest was taken. More calibration rows, or training with weight decay, may help.");
+                $"warning: no setting meets the tolerance ({tolerance} % RMSE, {100 * PrecisionSearch.DifferenceMax} % difference). The closest one is used. More calibration rows, or training with weight decay, may help.");
         }
     }
 

@@ -16,15 +16,15 @@ internal static class SignatureCommands
 
     internal static Command CreateKeygen(TextWriter output)
     {
-        var key = new Option<string>("--key") { Description = "The private key to write, PEM. It stays on the machine that signs.", DefaultValueFactory = _ => "edge-signing-key.pem" };
-        var command = new Command("keygen", "Makes a key pair for signing models: KEY.pem, and KEY.pub.pem for the devices that verify.") { key };
+        var key = new Option<string>("--key") { Description = "File for the private key, PEM. Keep it on the machine that signs.", DefaultValueFactory = _ => "edge-signing-key.pem" };
+        var command = new Command("keygen", "Creates a key pair for signing models: KEY.pem, and KEY.pub.pem for the devices.") { key };
         command.SetAction(parsed =>
         {
             string path = parsed.GetRequiredValue(key);
             string publicPath = Path.ChangeExtension(path, ".pub.pem");
             if (File.Exists(path) || File.Exists(publicPath))
             {
-                throw new InputException($"'{(File.Exists(path) ? path : publicPath)}' is there already; a key is never overwritten. Choose another name or remove it yourself.");
+                throw new InputException($"'{(File.Exists(path) ? path : publicPath)}' already exists, and keys are not overwritten. Choose another name, or remove the file.");
             }
 
             using ECDsa pair = ECDsa.Create(ECCurve.NamedCurves.nistP256);
@@ -40,8 +40,8 @@ internal static class SignatureCommands
     internal static Command CreateSign(TextWriter output)
     {
         var model = new Argument<string>("MODEL") { Description = "The model file." };
-        var key = new Option<string>("--key") { Description = "The private key of keygen, PEM.", Required = true };
-        var command = new Command("sign", "Signs a model: writes MODEL.sig beside it.") { model, key };
+        var key = new Option<string>("--key") { Description = "Private key of keygen, PEM.", Required = true };
+        var command = new Command("sign", "Signs a model: writes the signature to MODEL.sig.") { model, key };
         command.SetAction(parsed =>
         {
             string path = parsed.GetRequiredValue(model);
@@ -57,8 +57,8 @@ internal static class SignatureCommands
     internal static Command CreateVerify(TextWriter output)
     {
         var model = new Argument<string>("MODEL") { Description = "The model file; its signature is MODEL.sig." };
-        var key = new Option<string>("--key") { Description = "The public key of keygen, PEM.", Required = true };
-        var command = new Command("verify", "Checks a model's signature: exit code 0 if it is this key's over these bytes, 1 if not.") { model, key };
+        var key = new Option<string>("--key") { Description = "Public key of keygen, PEM.", Required = true };
+        var command = new Command("verify", "Verifies the signature of a model. Exit code 0 if it is valid for this key and file, else 1.") { model, key };
         command.SetAction(parsed =>
         {
             string path = parsed.GetRequiredValue(model);
@@ -66,7 +66,7 @@ internal static class SignatureCommands
             byte[] file = FileBytes.Read(path, "Model");
             if (!trusted.Verifies(file, Encoding.ASCII.GetString(FileBytes.Read(path + ".sig", "Signature", 4096))))
             {
-                throw new InputException($"'{path}' does not carry this key's signature: the file was changed after signing, or another key signed it. Get the model again or sign it.");
+                throw new InputException($"'{path}' has no valid signature of this key. The file was changed after signing, or another key signed it. Copy the model again, or sign it.");
             }
 
             output.WriteLine($"{path}: signature good");
@@ -89,7 +89,7 @@ internal static class SignatureCommands
 
     private static ECDsa LoadPrivateKey(string path)
     {
-        string sentence = $"Key '{path}' is not a private ECDSA {Curve} key in PEM; edge-quantize keygen makes one.";
+        string sentence = $"Key '{path}' is not a private ECDSA {Curve} key in PEM; edge-quantize keygen creates one.";
         string pem = ReadKey(path);
         ECDsa key = ECDsa.Create();
         try

@@ -5,14 +5,14 @@ using Edge.Quantize.Import;
 
 namespace Edge.Quantize.Commands;
 
-/// <summary><c>step</c>: an ONNX model of sequences as one of steps, its states inputs and outputs.</summary>
+/// <summary><c>step</c>: converts an ONNX model of sequences to one of steps, with its states as inputs and outputs.</summary>
 internal static class StepCommand
 {
     internal static Command Create(TextWriter output)
     {
         var model = new Argument<string>("MODEL") { Description = "An ONNX model with LSTM, GRU or RNN nodes." };
-        var outputPath = new Option<string>("--output", "-o") { Description = "Where the step model goes.", Required = true };
-        var command = new Command("step", "Turns an ONNX model of sequences into one of steps: a row and the states in, outputs and the new states out.") { model, outputPath };
+        var outputPath = new Option<string>("--output", "-o") { Description = "File for the step model.", Required = true };
+        var command = new Command("step", "Converts an ONNX model of sequences to one of steps: it takes a row and the states, and returns outputs and the new states.") { model, outputPath };
         command.SetAction(parsed =>
         {
             string path = parsed.GetRequiredValue(model);
@@ -23,7 +23,7 @@ internal static class StepCommand
                 output.WriteLine($"Input '{step.Input}' [{string.Join(", ", step.InputShape)}], output '{step.Output}'.");
                 foreach (GraphState state in step.States)
                 {
-                    output.WriteLine($"State '{state.Input}' [{string.Join(", ", state.Shape)}] comes out as '{state.Output}' and starts from {(state.Initial.Length == 0 ? "zero" : "the model's own initial state, which the caller must give")}.");
+                    output.WriteLine($"State '{state.Input}' [{string.Join(", ", state.Shape)}] is returned as '{state.Output}' and starts from {(state.Initial.Length == 0 ? "zero" : "the model's initial state, which the caller must provide")}.");
                 }
 
                 return 0;

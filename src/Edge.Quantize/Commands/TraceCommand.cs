@@ -8,7 +8,7 @@ using Edge.Training.Reference;
 
 namespace Edge.Quantize.Commands;
 
-/// <summary><c>trace</c>: what each gate, the cell and the hidden state did over time, as a page.</summary>
+/// <summary><c>trace</c>: plots each gate, the cell and the hidden state over time, as an HTML page.</summary>
 internal static class TraceCommand
 {
     private const int RowsMax = 5000;
@@ -16,13 +16,13 @@ internal static class TraceCommand
     internal static Command Create(TextWriter output)
     {
         var model = new Argument<string>("MODEL") { Description = "The int8 model, .safetensors." };
-        var data = new Option<string>("--data") { Description = "Readings in the model's columns and physical units, .csv; or rows as infer takes them, .f32 or .i64.", Required = true };
+        var data = new Option<string>("--data") { Description = "Readings in the model's columns and physical units (.csv), or raw rows as for infer (.f32, .i64).", Required = true };
         var report = new Option<string>("--report") { Description = "The HTML page to write.", Required = true };
-        var reference = new Option<string?>("--float") { Description = "The float model it was made from, drawn beneath." };
+        var reference = new Option<string?>("--float") { Description = "The float model it was made from, to be drawn in the same plots." };
         var rows = new Option<int>("--rows") { Description = $"How many rows to draw, 2 to {RowsMax}.", DefaultValueFactory = _ => 200 };
-        var from = new Option<int?>("--from") { Description = "First row to draw; the last rows of the file where it is absent." };
-        var unit = new Option<int[]>("--unit") { Description = "A unit to draw, of every layer; may be given again. The three that move most where it is absent." };
-        var command = new Command("trace", "Draws what gates, cell and hidden state did over time, as a self-contained page.")
+        var from = new Option<int?>("--from") { Description = "First row to draw. Default: the last rows of the file." };
+        var unit = new Option<int[]>("--unit") { Description = "A unit to draw, in every layer. The option may be repeated. Default: the three units that change most." };
+        var command = new Command("trace", "Plots gates, cell and hidden state over time, as a self-contained HTML page.")
         {
             model, data, report, reference, rows, from, unit,
         };
@@ -38,33 +38,33 @@ internal static class TraceCommand
             string path = parsed.GetRequiredValue(model);
             if (!ModelKind.IsInt8(path))
             {
-                throw new InputException($"'{path}' is a float model; quantise it first and give it as --float beside the int8 one.");
+                throw new InputException($"'{path}' is a float model. Quantize it first, and pass the float model with --float.");
             }
 
-            EdgeModel quantised = EdgeModel.Load(path);
+            EdgeModel quantized = EdgeModel.Load(path);
             FloatModel? trained = parsed.GetValue(reference) is { } floatPath ? FloatModels.Load(floatPath) : null;
             if (trained is not null)
             {
-                EvaluateCommand.RequireSameLayers(trained, quantised);
+                EvaluateCommand.RequireSameLayers(trained, quantized);
             }
 
-            ReadingsFile readings = ReadingsFile.Load(parsed.GetRequiredValue(data), quantised.Manifest);
+            ReadingsFile readings = ReadingsFile.Load(parsed.GetRequiredValue(data), quantized.Manifest);
             int count = Math.Min(parsed.GetValue(rows), readings.RowCount);
             int begin = parsed.GetValue(from) ?? readings.RowCount - count;
             if (begin < 0 || begin > readings.RowCount - 2)
             {
-                throw new InputException($"--from {begin} is not a row of the data, which has {readings.RowCount}; at least two rows are drawn.");
+                throw new InputException($"--from {begin} is not a row of the data, which has {readings.RowCount} rows. At least two rows are drawn.");
             }
 
             int[] units = parsed.GetValue(unit) ?? [];
-            int most = quantised.Layers.Max(layer => layer.UnitCount);
+            int most = quantized.Layers.Max(layer => layer.UnitCount);
             if (units.Any(each => each < 0 || each >= most))
             {
                 throw new InputException($"--unit must be from 0 to {most - 1}, the units of the model's largest layer.");
             }
 
             string target = parsed.GetRequiredValue(report);
-            new TraceReport(quantised, trained, readings, begin, Math.Min(begin + count, readings.RowCount)).Write(target, units.Length == 0 ? null : units);
+            new TraceReport(quantized, trained, readings, begin, Math.Min(begin + count, readings.RowCount)).Write(target, units.Length == 0 ? null : units);
             output.WriteLine($"report: {target}");
             return 0;
         });

@@ -5,8 +5,8 @@ using Edge.Training.Reference;
 namespace Edge.Quantize.Evaluation;
 
 /// <summary>
-/// Whether int8 leaves float over a long horizon: the same rows again and again, the state carried. As each block has the same rows,
-/// a difference that grows from block to block is drift and nothing else.
+/// Whether int8 drifts away from float over a long time: the same rows are repeated, and the state is kept. As each block has the
+/// same rows, a difference that grows from block to block is drift.
 /// </summary>
 /// <param name="BlockSteps">Steps of a block.</param>
 /// <param name="Worst">Of each block, the worst output's RMS of int8 minus float over its standard deviation.</param>

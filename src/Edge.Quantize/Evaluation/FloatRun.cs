@@ -6,7 +6,7 @@ using Edge.Training.Reference;
 
 namespace Edge.Quantize.Evaluation;
 
-/// <summary>The float model over all rows once, state carried: what every int8 candidate is compared with.</summary>
+/// <summary>The float model over all rows once, state carried: the reference of every int8 candidate.</summary>
 internal sealed class FloatRun
 {
     private const float StateMax = 1e6f;
@@ -75,14 +75,14 @@ internal sealed class FloatRun
         return worst;
     }
 
-    // A model whose state runs away has no range to calibrate.
+    // A model whose state diverges has no range to calibrate.
     private static void RequireTame(FloatSession session, int row)
     {
         foreach (float value in session.State)
         {
             if (!(MathF.Abs(value) <= StateMax))
             {
-                throw new InputException($"The float model's state is {value} after row {row} of the readings: it runs away, so it cannot be quantised. Check the weights and how the readings are normalised.");
+                throw new InputException($"The float model's state is {value} after row {row} of the readings: the state diverges, so the model cannot be quantized. Check the weights and the normalization of the readings.");
             }
         }
     }

@@ -5,7 +5,7 @@ using Edge.Training.Reference;
 
 namespace Edge.Quantize.Evaluation;
 
-/// <summary>What the rounding of one gate's weights alone does to the outputs, everything else in float.</summary>
+/// <summary>Effect on the outputs of rounding the weights of one gate only, with everything else in float.</summary>
 /// <param name="Layer">In words: <c>0 lstm</c>, <c>head</c>, or what is left.</param>
 /// <param name="Gate">The gate.</param>
 /// <param name="WorstDifference">The worst output's RMS of the difference over its standard deviation.</param>
@@ -13,13 +13,13 @@ internal sealed record GateCost(string Layer, string Gate, double WorstDifferenc
 {
     private const int RowsMax = 4_000;
 
-    internal static IReadOnlyList<GateCost> Measure(FloatRun reference, EdgeModel quantised, Action<double>? progress = null)
+    internal static IReadOnlyList<GateCost> Measure(FloatRun reference, EdgeModel quantized, Action<double>? progress = null)
     {
         FloatModel model = reference.Model;
         var variants = new List<(string Layer, string Gate, Func<FloatModel> Model)>();
         for (int l = 0; l < model.Layers.Count; l++)
         {
-            var dequantizer = new Dequantizer(model, quantised, l);
+            var dequantizer = new Dequantizer(model, quantized, l);
             string[] gates = Dequantizer.GateNames(model.Layers[l]);
             for (int gate = 0; gate < gates.Length; gate++)
             {
@@ -30,7 +30,7 @@ internal sealed record GateCost(string Layer, string Gate, double WorstDifferenc
 
         if (model.Head is not null)
         {
-            variants.Add(("head", "all", () => Dequantizer.WithHead(model, quantised)));
+            variants.Add(("head", "all", () => Dequantizer.WithHead(model, quantized)));
         }
 
         var costs = new List<GateCost>();

@@ -15,10 +15,10 @@ namespace Edge.Quantize.Evaluation;
 /// <param name="FloatMae">Mean absolute error of the float model.</param>
 /// <param name="Int8Mae">Mean absolute error of the int8 model.</param>
 /// <param name="DifferenceRms">Root mean square of int8 minus float, as a fraction of the float output's standard deviation.</param>
-/// <param name="Int8RmseNormalised">Int8 RMSE in standard deviations of the column.</param>
+/// <param name="Int8RmseNormalized">Int8 RMSE in standard deviations of the column.</param>
 internal sealed record OutputEvaluation(
     string Output, string Unit, int Rows, double FloatRmse, double Int8Rmse, double PersistenceRmse, double FloatMae, double Int8Mae,
-    double DifferenceRms, double Int8RmseNormalised);
+    double DifferenceRms, double Int8RmseNormalized);
 
 /// <summary>Int8 against float over the same rows, state carried from the first row of the file to the last.</summary>
 /// <param name="Outputs">One entry an output.</param>

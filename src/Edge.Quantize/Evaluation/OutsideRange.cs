@@ -6,7 +6,7 @@ using Edge.Training.Reference;
 
 namespace Edge.Quantize.Evaluation;
 
-/// <summary>What int8 does when one column leaves everything it was calibrated on, as in an anomaly.</summary>
+/// <summary>Errors of int8 when one column leaves its calibrated range, as in an anomaly.</summary>
 /// <param name="Column">The column that was raised.</param>
 /// <param name="By">By how many standard deviations.</param>
 /// <param name="RmseChange">Mean over the outputs of int8 RMSE / float RMSE - 1; 0 where none forecasts a column.</param>
@@ -42,7 +42,7 @@ internal sealed record OutsideRange(string Column, double By, double RmseChange,
         return results;
     }
 
-    // Readings are in standard deviations already, unless the model normalises for itself: then the deviation is measured.
+    // Readings are in standard deviations already, unless the model normalizes for itself: then the deviation is measured.
     private static (float Smallest, float Largest, double Std) Range(FloatRun reference, int column, int end)
     {
         var all = default(ErrorSum);
@@ -56,7 +56,7 @@ internal sealed record OutsideRange(string Column, double By, double RmseChange,
             smallest = row >= reference.Begin && row < end ? Math.Min(smallest, value) : smallest;
         }
 
-        return (smallest, largest, reference.Model.Normalisation is null ? 1 : Math.Max(all.Deviation, 1e-6));
+        return (smallest, largest, reference.Model.Normalization is null ? 1 : Math.Max(all.Deviation, 1e-6));
     }
 
     private static OutsideRange Run(FloatRun reference, EdgeModel int8Model, int column, ReadingsFile rows, double by)

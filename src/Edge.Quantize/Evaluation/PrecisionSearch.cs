@@ -29,8 +29,8 @@ internal sealed record Trial(string Setting, double RmseChange, double WorstDiff
 internal sealed class PrecisionSearch(FloatRun reference, ActivationStatistics statistics, QuantizationSettings settings, double tolerance, string provenance)
 {
     /// <summary>
-    /// Largest RMS of int8 minus float over an output's standard deviation: RMSE hardly notices a difference that is not correlated with
-    /// the error, but whoever compares two forecasts does.
+    /// Largest RMS of int8 minus float over an output's standard deviation: RMSE hardly changes if the difference is not correlated with
+    /// the error, but a direct comparison of two forecasts shows it.
     /// </summary>
     internal const double DifferenceMax = 0.01;
 
@@ -52,7 +52,7 @@ internal sealed class PrecisionSearch(FloatRun reference, ActivationStatistics s
             return Try(precision == Precision.Int8 ? [] : [.. recurrent], settings.CellHeadroom).Model;
         }
 
-        // Nothing is cheaper than to give cell states less room, which makes them finer, or more.
+        // Another cell range costs nothing at run time: a smaller one has finer steps.
         Candidate best = WithBestHeadroom(Try([], settings.CellHeadroom), CellHeadroomLow);
         var wide = new HashSet<int>();
         while (!best.Trial.IsGood && wide.Count < recurrent.Length)
@@ -89,7 +89,7 @@ internal sealed class PrecisionSearch(FloatRun reference, ActivationStatistics s
 
     private Candidate Try(HashSet<int> wide, double cellHeadroom)
     {
-        EdgeModel model = ModelQuantizer.Quantise(
+        EdgeModel model = ModelQuantizer.Quantize(
             reference.Model, reference.Manifest, statistics, settings with { WideLayers = wide, CellHeadroom = cellHeadroom }, provenance);
         ModelEvaluation evaluation = ModelEvaluation.Run(reference, model);
         double outside = OutsideRange.Measure(reference, model).Select(result => result.RmseChange).DefaultIfEmpty(0).Max();

@@ -5,7 +5,7 @@ using Edge.Training.Reference;
 
 namespace Edge.Quantize.Import;
 
-/// <summary>Reads a trained float model of any format that is understood, told apart by what the file is, not by its name.</summary>
+/// <summary>Reads a trained float model of any supported format, detected by content, not by name.</summary>
 internal static class FloatModels
 {
     /// <summary>Largest model file that is read, in bytes.</summary>

@@ -34,7 +34,7 @@ internal sealed partial class NumpyArray
         long length = isLong ? BitConverter.ToUInt32(bytes, 8) : BitConverter.ToUInt16(bytes, 8);
         if (bytes[6] is < 1 or > 3 || length > bytes.Length - begin)
         {
-            throw new InputException($"Array '{name}' has a header that breaks off. The file is damaged.");
+            throw new InputException($"Array '{name}' has an incomplete header. The file is damaged.");
         }
 
         string header = Encoding.UTF8.GetString(bytes, begin, (int)length);
@@ -43,7 +43,7 @@ internal sealed partial class NumpyArray
         Match shapeText = ShapePattern().Match(header);
         if (!type.Success || !shapeText.Success)
         {
-            throw new InputException($"Array '{name}' does not say its type or shape. The file is damaged or holds objects, which are not read.");
+            throw new InputException($"Array '{name}' has no type or shape. The file is damaged or holds objects, which are not supported.");
         }
 
         int[] shape = ReadShape(name, shapeText.Groups[1].Value, out long elements);
@@ -52,7 +52,7 @@ internal sealed partial class NumpyArray
             "<f4" => Elements<float>(name, data, elements),
             "<f8" => Elements<double>(name, data, elements).Select(value => (float)value).ToArray(),
             "<f2" => Elements<Half>(name, data, elements).Select(value => (float)value).ToArray(),
-            var other => throw new InputException($"Array '{name}' has the type '{other}'; little-endian floats (<f2, <f4, <f8) are read."),
+            var other => throw new InputException($"Array '{name}' has the type '{other}'; only little-endian floats (<f2, <f4, <f8) are supported."),
         };
         int bad = Array.FindIndex(values, value => !float.IsFinite(value));
         if (bad >= 0)
@@ -71,7 +71,7 @@ internal sealed partial class NumpyArray
         {
             if (!int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out int size) || (elements *= size) > 16 << 20 || shape.Count == 4)
             {
-                throw new InputException($"Array '{name}' claims the shape ({text}), which no model here can have. The file is damaged.");
+                throw new InputException($"Array '{name}' claims the shape ({text}), which is larger than any supported model. The file is damaged.");
             }
 
             shape.Add(size);

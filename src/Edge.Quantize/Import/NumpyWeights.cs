@@ -23,7 +23,7 @@ internal static class NumpyWeights
         int inputs = Take(arrays, "W_f").Values.Length / Math.Max(units, 1) - units;
         if (units is < 1 or > 4096 || inputs is < 1 or > 4096)
         {
-            throw new InputException($"W_f is {Take(arrays, "W_f").ShapeText} and b_f has {units} values; W_f of [H, H + I] and b_f of H are due.");
+            throw new InputException($"W_f is {Take(arrays, "W_f").ShapeText} and b_f has {units} values; W_f must be [H, H + I] and b_f must have H values.");
         }
 
         var inputWeight = new float[4 * units * inputs];
@@ -36,7 +36,7 @@ internal static class NumpyWeights
             bool isTransposed = w.Shape.SequenceEqual([units + inputs, units]);
             if (b.Values.Length != units || (!isTransposed && !w.Shape.SequenceEqual([units, units + inputs])))
             {
-                throw new InputException($"W_{Gates[gate]} is {w.ShapeText} and b_{Gates[gate]} has {b.Values.Length} values; [{units}, {units + inputs}] and {units} are due, as of W_f and b_f.");
+                throw new InputException($"W_{Gates[gate]} is {w.ShapeText} and b_{Gates[gate]} has {b.Values.Length} values; they must be [{units}, {units + inputs}] and {units}, as W_f and b_f.");
             }
 
             for (int u = 0; u < units; u++)
@@ -74,7 +74,7 @@ internal static class NumpyWeights
         float[] bias = arrays.TryGetValue("b_y", out NumpyArray? b) ? b.Values : new float[outputs];
         if (outputs is < 1 or > 4096 || bias.Length != outputs || (!isTransposed && !w.Shape.SequenceEqual([outputs, units])))
         {
-            throw new InputException($"W_y is {w.ShapeText} and b_y has {bias.Length} values; [outputs, {units}] and as many values as outputs are due.");
+            throw new InputException($"W_y is {w.ShapeText} and b_y has {bias.Length} values; they must be [outputs, {units}] and one value per output.");
         }
 
         float[] rows = isTransposed ? Enumerable.Range(0, w.Values.Length).Select(at => w.Values[(at % units * outputs) + (at / units)]).ToArray() : w.Values;
@@ -83,7 +83,7 @@ internal static class NumpyWeights
 
     private static NumpyArray Take(Dictionary<string, NumpyArray> arrays, string name, string? also = null, bool isEither = false) =>
         arrays.TryGetValue(name, out NumpyArray? array) || (isEither && arrays.TryGetValue(also!, out array))
-            ? array : throw new InputException($"The file has no array '{name}'; W_f b_f W_i b_i W_C b_C W_o b_o make an LSTM, and this has {(arrays.Count == 0 ? "none" : string.Join(" ", arrays.Keys.Order()))}.");
+            ? array : throw new InputException($"The file has no array '{name}'; an LSTM needs W_f b_f W_i b_i W_C b_C W_o b_o, and this file has {(arrays.Count == 0 ? "none" : string.Join(" ", arrays.Keys.Order()))}.");
 
     private static Dictionary<string, NumpyArray> ReadArrays(byte[] bytes)
     {
@@ -120,7 +120,7 @@ internal static class NumpyWeights
         }
         catch (Exception e) when (e is InvalidDataException or IOException or NotSupportedException)
         {
-            throw new InputException("This is not a whole .npz file: the archive is damaged or breaks off. Save or copy it again.", e);
+            throw new InputException("This is not a whole .npz file: the archive is damaged or incomplete. Save or copy it again.", e);
         }
 
         return arrays;

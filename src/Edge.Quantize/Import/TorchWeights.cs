@@ -33,7 +33,7 @@ internal sealed partial class TorchWeights
             };
             if (values is null)
             {
-                throw new InputException($"Tensor '{name}' is {tensor.DType}; weights of F32, F64, F16 or BF16 are read.");
+                throw new InputException($"Tensor '{name}' is {tensor.DType}; only F32, F64, F16 and BF16 weights are supported.");
             }
 
             int bad = Array.FindIndex(values, value => !float.IsFinite(value));
@@ -61,7 +61,7 @@ internal sealed partial class TorchWeights
 
         if (file.Metadata.ContainsKey("edge"))
         {
-            throw new InputException("This is an int8 model already; the float model it was made from (ONNX, safetensors or npz) is due here.");
+            throw new InputException("This is already an int8 model. Use the float model it was made from (ONNX, safetensors or npz).");
         }
 
         return new TorchWeights(file).Build(Convert.ToHexStringLower(SHA256.HashData(bytes)));
@@ -74,14 +74,14 @@ internal sealed partial class TorchWeights
         {
             throw new InputException(prefixes.Length == 0
                 ? "The file has no recurrent weights under PyTorch's names (weight_ih_l0, weight_hh_l0). Save a model's state_dict, or export it to ONNX."
-                : $"The file has {prefixes.Length} recurrent modules ({string.Join(", ", prefixes.Select(name => $"'{name}'"))}), and nothing says how they are joined. Export the model to ONNX.");
+                : $"The file has {prefixes.Length} recurrent modules ({string.Join(", ", prefixes.Select(name => $"'{name}'"))}), and a state_dict does not say how they are connected. Export the model to ONNX.");
         }
 
         string prefix = prefixes[0];
         string? reverse = _tensors.Keys.FirstOrDefault(name => name.StartsWith(prefix, StringComparison.Ordinal) && name.EndsWith("_reverse", StringComparison.Ordinal));
         if (reverse is not null)
         {
-            throw new InputException($"'{reverse}' belongs to a bidirectional module: it needs readings that have not happened yet, so it cannot stream. Train it with bidirectional=False.");
+            throw new InputException($"'{reverse}' belongs to a bidirectional module: it needs future readings, so it cannot stream. Train it with bidirectional=False.");
         }
 
         var layers = new List<FloatLayer>();
@@ -102,7 +102,7 @@ internal sealed partial class TorchWeights
         string? stray = _tensors.Keys.FirstOrDefault();
         if (stray is not null)
         {
-            throw new InputException($"Tensor '{stray}' belongs to no layer that is read from a state_dict: one recurrent module, one linear layer after it, an embedding before it. Export the model to ONNX.");
+            throw new InputException($"Tensor '{stray}' belongs to no supported layer of a state_dict: an embedding, one recurrent module, one linear layer after it. Export the model to ONNX.");
         }
 
         return new FloatModel(null, embedding, layers, head, sha256);
@@ -123,7 +123,7 @@ internal sealed partial class TorchWeights
         if (hh.Shape[0] != rows || gates is not (1 or 3 or 4) || units > 4096 || ih.Shape[1] is < 1 or > 4096)
         {
             throw new InputException(
-                $"'{prefix}weight_ih{suffix}' is [{string.Join(", ", ih.Shape)}] and '{prefix}weight_hh{suffix}' [{string.Join(", ", hh.Shape)}]: that is no LSTM, GRU or RNN.");
+                $"'{prefix}weight_ih{suffix}' is [{string.Join(", ", ih.Shape)}] and '{prefix}weight_hh{suffix}' [{string.Join(", ", hh.Shape)}]: these are not the shapes of an LSTM, GRU or RNN.");
         }
 
         int expected = number == 0 ? ih.Shape[1] : projection is null ? below[^1].UnitCount : projection.Length / below[^1].UnitCount;
@@ -141,7 +141,7 @@ internal sealed partial class TorchWeights
             (int[] Shape, float[] Values) hr = Take($"{prefix}weight_hr{suffix}", 2);
             if (!hr.Shape.AsSpan().SequenceEqual([read, units]))
             {
-                throw new InputException($"'{prefix}weight_hr{suffix}' is [{string.Join(", ", hr.Shape)}] where [{read}, {units}] is due.");
+                throw new InputException($"'{prefix}weight_hr{suffix}' is [{string.Join(", ", hr.Shape)}] where [{read}, {units}] is expected.");
             }
 
             projection = hr.Values;
@@ -166,7 +166,7 @@ internal sealed partial class TorchWeights
         name = candidates.FirstOrDefault();
         if (candidates.Length > 1)
         {
-            throw new InputException($"The file has {candidates.Length} linear layers ({string.Join(", ", candidates.Select(each => $"'{each}'"))}), and nothing says what lies between them. Export the model to ONNX.");
+            throw new InputException($"The file has {candidates.Length} linear layers ({string.Join(", ", candidates.Select(each => $"'{each}'"))}), and a state_dict does not say what is between them. Export the model to ONNX.");
         }
 
         if (name is null)
@@ -194,7 +194,7 @@ internal sealed partial class TorchWeights
 
         (int[] Shape, float[] Values) table = Take(name, 2);
         return table.Shape[1] == inputs && table.Shape[0] is >= 1 and <= 65536
-            ? new FloatEmbedding(table.Shape[0], inputs, table.Values) : throw new InputException($"'{name}' is [{string.Join(", ", table.Shape)}] where [symbols, {inputs}] is due.");
+            ? new FloatEmbedding(table.Shape[0], inputs, table.Values) : throw new InputException($"'{name}' is [{string.Join(", ", table.Shape)}] where [symbols, {inputs}] is expected.");
     }
 
     private (int[] Shape, float[] Values) Take(string name, int rank)
@@ -205,7 +205,7 @@ internal sealed partial class TorchWeights
         }
 
         return tensor.Shape.Length == rank
-            ? tensor : throw new InputException($"Tensor '{name}' is [{string.Join(", ", tensor.Shape)}] where {rank} dimensions are due.");
+            ? tensor : throw new InputException($"Tensor '{name}' is [{string.Join(", ", tensor.Shape)}] where {rank} dimensions are expected.");
     }
 
     private float[] TakeBias(string name, int rows)
@@ -216,7 +216,7 @@ internal sealed partial class TorchWeights
         }
 
         (int[] Shape, float[] Values) bias = Take(name, 1);
-        return bias.Values.Length == rows ? bias.Values : throw new InputException($"Tensor '{name}' has {bias.Values.Length} values where {rows} are due.");
+        return bias.Values.Length == rows ? bias.Values : throw new InputException($"Tensor '{name}' has {bias.Values.Length} values where {rows} are expected.");
     }
 
     // Not linear layers: nn.Embedding has no bias, and a name that says so.

@@ -24,7 +24,7 @@ internal static class Activations
         "elu" => new(FloatFunction.Elu, alpha(1)),
         "softsign" => new(FloatFunction.Softsign),
         "softplus" => new(FloatFunction.Softplus),
-        _ => throw new InputException($"{label} has an activation '{name}', which ONNX does not know. The file is damaged."),
+        _ => throw new InputException($"{label} has an activation '{name}', which ONNX does not define. The file is damaged."),
     };
 
     /// <summary>The activation that an operator is, or null if it is none.</summary>

@@ -5,7 +5,7 @@ namespace Edge.Quantize.Onnx;
 /// <summary>What one dimension of the streamed values stands for.</summary>
 internal enum AxisKind
 {
-    /// <summary>Not known before the first recurrent node says which dimension it steps through.</summary>
+    /// <summary>Not known before the first recurrent node.</summary>
     Open,
 
     /// <summary>The dimension that recurrent nodes step through.</summary>
@@ -65,7 +65,7 @@ internal static class Axes
         int rank = axes.Length + which.Length;
         if (rank > 8)
         {
-            throw new InputException($"{node.Label} makes {rank} dimensions, which no model here can have.");
+            throw new InputException($"{node.Label} makes {rank} dimensions, which is larger than any supported model.");
         }
 
         HashSet<int> added = which.Select(axis => Index(node, axis, rank)).ToHashSet();
@@ -137,7 +137,7 @@ internal static class Axes
         int axis = Index(node, node.Int("axis", 0), axes.Length);
         if (index is null || index.Values.Length != 1)
         {
-            throw new InputException($"{node.Label} picks rows by a list or by a computed number, which cannot stream. Let it take the newest step (index -1).");
+            throw new InputException($"{node.Label} picks rows by a list or by a computed number, which cannot stream. Use the newest step (index -1).");
         }
 
         RequireNewest(node, axes[axis], (long)index.Values[0]);
@@ -169,12 +169,12 @@ internal static class Axes
 
             if (axes[at].Kind == AxisKind.Feature)
             {
-                throw new InputException($"{node.Label} takes values {starts[i]}..{ends[i]} of {width}; a stream keeps them all. Leave the columns out of the data instead.");
+                throw new InputException($"{node.Label} takes values {starts[i]}..{ends[i]} of {width}; a stream keeps them all. Remove the columns from the data instead.");
             }
 
             if (ends[i] != -1 && ends[i] < size && ends[i] != starts[i] + 1)
             {
-                throw new InputException($"{node.Label} takes steps {starts[i]}..{ends[i]} of a sequence; a stream has the newest only.");
+                throw new InputException($"{node.Label} takes steps {starts[i]}..{ends[i]} of a sequence; a stream has only the newest one.");
             }
 
             RequireNewest(node, axes[at], starts[i]);
@@ -202,13 +202,13 @@ internal static class Axes
     {
         if (axis.Kind == AxisKind.Feature)
         {
-            throw new InputException($"{node.Label} takes value {index} of a row alone; a stream keeps them all. Leave the columns out of the data instead.");
+            throw new InputException($"{node.Label} takes value {index} of a row alone; a stream keeps them all. Remove the columns from the data instead.");
         }
 
         bool isNewest = index == -1 || (axis.Size is { } size && index == size - 1) || (index == 0 && axis.IsSingle);
         if (!isNewest)
         {
-            throw new InputException($"{node.Label} takes step {index} of a sequence; a stream has the newest only (index -1).");
+            throw new InputException($"{node.Label} takes step {index} of a sequence; a stream has only the newest one (index -1).");
         }
     }
 }

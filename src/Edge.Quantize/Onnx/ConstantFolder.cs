@@ -149,7 +149,7 @@ internal static class ConstantFolder
         long[]? steps = Whole(inputs, 4);
         if (ends.Length != starts.Length || axes.Length != starts.Length || (steps is not null && steps.Any(step => step != 1)))
         {
-            throw new InputException($"{node.Label} slices a constant in a way that is not read. Export the model again with constant folding.");
+            throw new InputException($"{node.Label} slices a constant in an unsupported way. Export the model again with constant folding.");
         }
 
         for (int i = 0; i < starts.Length; i++)

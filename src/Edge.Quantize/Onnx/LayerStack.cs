@@ -13,7 +13,7 @@ internal sealed class LayerStack
     private const int LayersMax = 32;
 
     private readonly List<FloatLayer> _layers = [];
-    private FloatNormalisation? _normalisation;
+    private FloatNormalization? _normalization;
     private FloatEmbedding? _embedding;
     private double[]? _gain;
     private double[]? _offset;
@@ -53,7 +53,7 @@ internal sealed class LayerStack
             offset[i] = (offset[i] * f) + term[term.Count == 1 ? 0 : i];
             if (!float.IsFinite((float)gain[i]) || !float.IsFinite((float)offset[i]))
             {
-                throw new InputException($"{label} scales value {i} beyond what a float holds. A standard deviation of 0 in the training data does that: leave that column out.");
+                throw new InputException($"{label} scales value {i} beyond the range of a float. A standard deviation of 0 in the training data causes this. Remove that column.");
             }
         }
 
@@ -107,7 +107,7 @@ internal sealed class LayerStack
             }
             else if (_layers[^1] is FloatDense { Activation.Function: FloatFunction.Softmax })
             {
-                throw new InputException("The graph scales or shifts the result of a Softmax, which no layer can take in. Leave that to whoever reads the outputs.");
+                throw new InputException("The graph scales or shifts the result of a Softmax, which no layer can include. Scale the outputs outside the model.");
             }
             else
             {
@@ -117,7 +117,7 @@ internal sealed class LayerStack
 
         // The last dense layer is the head: its outputs are floats.
         FloatDense? head = _layers[^1] as FloatDense;
-        return new FloatModel(_normalisation, _embedding, head is null ? [.. _layers] : [.. _layers[..^1]], head, sha256);
+        return new FloatModel(_normalization, _embedding, head is null ? [.. _layers] : [.. _layers[..^1]], head, sha256);
     }
 
     private void AddIdentity(string label)
@@ -144,7 +144,7 @@ internal sealed class LayerStack
         Stage++;
     }
 
-    // Before the first layer a scale is the input's normalisation: it shall not blur the range that the readings have.
+    // Before the first layer a scale is the input's normalization: it shall not blur the range that the readings have.
     private void SettleInput(string label)
     {
         if (_layers.Count > 0 || _gain is null || _embedding is not null)
@@ -155,10 +155,10 @@ internal sealed class LayerStack
         int zero = Array.FindIndex(_gain, gain => (float)gain == 0);
         if (zero >= 0)
         {
-            throw new InputException($"{label} reads input {zero} multiplied by 0. Leave that column out of the model.");
+            throw new InputException($"{label} reads input {zero} multiplied by 0. Remove that column from the model.");
         }
 
-        _normalisation = new FloatNormalisation(
+        _normalization = new FloatNormalization(
             _gain.Zip(_offset!, (gain, offset) => (float)(-offset / gain)).ToArray(), _gain.Select(gain => (float)gain).ToArray());
         (_gain, _offset) = (null, null);
     }

@@ -25,14 +25,14 @@ internal sealed partial class OnnxImporter
 
         if (inputs.Count(input => input is Features) > 1)
         {
-            BindAll(node, new Refused($"{node.Label} joins two branches of the model; one chain of layers from input to output is read. Train without skip connections, or run the model with engine: onnx."));
+            BindAll(node, new Refused($"{node.Label} joins two branches of the model; only one chain of layers from input to output is supported. Train without skip connections, or run the model with engine: onnx."));
             return;
         }
 
         var features = (Features)inputs[at]!;
         if (features.Stage != _layers.Stage)
         {
-            BindAll(node, new Refused($"{node.Label} branches off an earlier layer; one chain of layers from input to output is read. Run the model with engine: onnx."));
+            BindAll(node, new Refused($"{node.Label} branches off an earlier layer; only one chain of layers from input to output is supported. Run the model with engine: onnx."));
             return;
         }
 
@@ -72,7 +72,7 @@ internal sealed partial class OnnxImporter
         }
 
         return node.Type is "Identity" or "Cast"
-            ? inputs[0]! : new Refused($"{node.Label} reads the final states of several layers at once; one chain of layers from input to output is read. Take the last layer's output instead.");
+            ? inputs[0]! : new Refused($"{node.Label} reads the final states of several layers at once; only one chain of layers from input to output is supported. Take the last layer's output instead.");
     }
 
     // Operators that keep every value and only rename or drop dimensions.
@@ -102,11 +102,11 @@ internal sealed partial class OnnxImporter
                     node, axes, width, ConstantFolder.Whole(constants, 1) ?? node.Ints("starts") ?? [], ConstantFolder.Whole(constants, 2) ?? node.Ints("ends") ?? [],
                     ConstantFolder.Whole(constants, 3) ?? node.Ints("axes"), ConstantFolder.Whole(constants, 4));
             case "ReduceMean" when (ConstantFolder.AxesOf(node, constants) ?? []).Any(axis => axes[Axes.Index(node, axis, axes.Length)].Kind == AxisKind.Feature):
-                throw new InputException($"{node.Label} averages the values of a row, as layer normalisation does, which no layer can take in. Train without it, or run the model with engine: onnx.");
+                throw new InputException($"{node.Label} averages the values of a row, as layer normalization does, which no layer can include. Train without it, or run the model with engine: onnx.");
             case "ReduceMean" or "ReduceSum" or "ReduceMax" or "GlobalAveragePool" or "AveragePool" or "MaxPool" or "Conv":
                 throw new InputException($"{node.Label} reads several steps of a sequence at once, which a stream does not have. Train without it, or run the model with engine: onnx.");
             default:
-                throw new InputException($"{node.Label} changes the features in a way that is not read. Move it out of the model, or run the model with engine: onnx.");
+                throw new InputException($"{node.Label} changes the features in an unsupported way. Move it out of the model, or run the model with engine: onnx.");
         }
     }
 
@@ -121,7 +121,7 @@ internal sealed partial class OnnxImporter
         bool isTransposed = isGemm && node.Int("transB", 0) != 0;
         if (isGemm && node.Int("transA", 0) != 0)
         {
-            throw new InputException($"{node.Label}: transA is not read.");
+            throw new InputException($"{node.Label}: transA is not supported.");
         }
 
         int width = weight.Shape[isTransposed ? 1 : 0];
@@ -141,7 +141,7 @@ internal sealed partial class OnnxImporter
             }
         }
 
-        return Array.TrueForAll(rows, float.IsFinite) ? rows : throw new InputException($"{node.Label}: alpha {alpha} takes weights beyond what a float holds.");
+        return Array.TrueForAll(rows, float.IsFinite) ? rows : throw new InputException($"{node.Label}: alpha {alpha} scales weights beyond the range of a float.");
     }
 
     private static float[] DenseBias(OnnxNode node, Value?[] inputs, int outputs)
@@ -164,22 +164,22 @@ internal sealed partial class OnnxImporter
     {
         if (inputs.Length != 2 || inputs[1 - at] is not Constant { Tensor: { } tensor })
         {
-            throw new InputException($"{node.Label} combines the features with something that is no constant, so it cannot be part of a stream.");
+            throw new InputException($"{node.Label} combines the features with a value that is not constant, so it cannot be part of a stream.");
         }
 
         int inRow = axes.Length - 1 - Array.FindIndex(axes, axis => axis.Kind == AxisKind.Feature);
         bool fits = tensor.Values.Length == 1 || (tensor.Values.Length == _layers.Width && tensor.Shape.Length > inRow && tensor.Shape[^(1 + inRow)] == _layers.Width);
         if (!fits)
         {
-            throw new InputException($"{node.Label}: the constant '{tensor.Name}' is {tensor.ShapeText}; one value, or one for each of a row's {_layers.Width}, is due.");
+            throw new InputException($"{node.Label}: the constant '{tensor.Name}' is {tensor.ShapeText}; it must have one value, or one for each of the {_layers.Width} values of a row.");
         }
 
         double[] values = tensor.Values.Select(value => (double)value).ToArray();
         if (node.Type == "Div" && (at == 1 || Array.IndexOf(values, 0) >= 0))
         {
             throw new InputException(at == 1
-                ? $"{node.Label} divides a constant by the features, which no layer can take in."
-                : $"{node.Label} divides by 0: a standard deviation of 0 in the training data does that. Leave that column out.");
+                ? $"{node.Label} divides a constant by the features, which no layer can include."
+                : $"{node.Label} divides by 0: a standard deviation of 0 in the training data causes this. Remove that column.");
         }
 
         (IReadOnlyList<double> factor, IReadOnlyList<double> term) = node.Type switch
@@ -199,7 +199,7 @@ internal sealed partial class OnnxImporter
         if (inputs.Length < 5 || inputs[1..5].Any(input => input is not Constant constant || constant.Tensor.Values.Length != _layers.Width)
             || axes.Length < 2 || axes[1].Kind != AxisKind.Feature)
         {
-            throw new InputException($"{node.Label} is read over the values of a row, with four constants of {_layers.Width} values, only.");
+            throw new InputException($"{node.Label} is supported only over the values of a row, with four constants of {_layers.Width} values.");
         }
 
         float[][] p = inputs[1..5].Select(input => ((Constant)input!).Tensor.Values).ToArray();

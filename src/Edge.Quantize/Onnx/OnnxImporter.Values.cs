@@ -2,7 +2,7 @@ using Edge.Inference.Models;
 
 namespace Edge.Quantize.Onnx;
 
-/// <summary>What a name in the graph stands for while the graph is walked, and the nodes that only make shapes and states of others.</summary>
+/// <summary>The values of a graph while it is read, and the nodes that only compute shapes and states.</summary>
 internal sealed partial class OnnxImporter
 {
     // Operators that leave a zero state zero.

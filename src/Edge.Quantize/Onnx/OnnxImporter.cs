@@ -10,8 +10,8 @@ namespace Edge.Quantize.Onnx;
 
 /// <summary>
 /// Reads an ONNX graph into a <see cref="FloatModel"/>. The graph is walked once in its own order with every value known as
-/// a constant, as symbols or features that stream through the model, as a state, or as a shape. Whatever touches the features and
-/// is not understood is refused with the node's name.
+/// a constant, as symbols or features that stream through the model, as a state, or as a shape. An unsupported operation on the features
+/// is refused with the name of its node.
 /// </summary>
 internal sealed partial class OnnxImporter
 {
@@ -43,7 +43,7 @@ internal sealed partial class OnnxImporter
         }
         catch (InvalidProtocolBufferException e)
         {
-            throw new InputException("This is not a whole ONNX file: its encoding breaks off or is damaged. Export or copy it again.", e);
+            throw new InputException("This is not a whole ONNX file: its encoding ends early or is damaged. Export or copy it again.", e);
         }
 
         if (model.Graph is null || model.Graph.Node.Count == 0)
@@ -68,7 +68,7 @@ internal sealed partial class OnnxImporter
             Node? control = _graph.Node.FirstOrDefault(node => node.OpType is "Loop" or "Scan" or "If");
             throw new InputException(control is null
                 ? "The graph has no recurrent node (LSTM, GRU or RNN), so it keeps no state from row to row. Run such a model with engine: onnx."
-                : $"{new OnnxNode(control, _graph.Node.IndexOf(control)).Label} hides the recurrence in a subgraph, which is not read. Export with the recurrent layer as one node (LSTM, GRU or RNN).");
+                : $"{new OnnxNode(control, _graph.Node.IndexOf(control)).Label} has the recurrence in a subgraph, which is not supported. Export with the recurrent layer as one node (LSTM, GRU or RNN).");
         }
 
         foreach (TensorProto initializer in _graph.Initializer)
@@ -91,7 +91,7 @@ internal sealed partial class OnnxImporter
 
         if (!isThere)
         {
-            throw new InputException("No graph output is what the last layer gives. Export the model with its forecast as an output.");
+            throw new InputException("No output of the graph is the output of the last layer. Export the model with its forecast as an output.");
         }
 
         return _layers.Build(sha256);
@@ -117,7 +117,7 @@ internal sealed partial class OnnxImporter
         {
             throw new InputException(features.Length == 0
                 ? "The graph has no input for the readings that a recurrent node reads."
-                : $"The graph has {features.Length} inputs for readings ({string.Join(", ", features.Select(input => $"'{input.Name}'"))}); join them to one before the export.");
+                : $"The graph has {features.Length} inputs for readings ({string.Join(", ", features.Select(input => $"'{input.Name}'"))}); join them into one before the export.");
         }
 
         foreach (ValueInfo input in inputs)
@@ -174,7 +174,7 @@ internal sealed partial class OnnxImporter
 
         if (!node.IsStandard)
         {
-            throw new InputException($"{node.Label} is of a private operator set. Export with standard ONNX operators.");
+            throw new InputException($"{node.Label} is from a custom operator set. Export with standard ONNX operators.");
         }
 
         if (node.Type == "Constant")
@@ -243,7 +243,7 @@ internal sealed partial class OnnxImporter
         bool isBatchMajor = node.Int("layout", 0) != 0;
         if (features.Axes.Length != 3 || features.Axes[2].Kind != AxisKind.Feature)
         {
-            throw new InputException($"{node.Label} reads '{node.Input(0)}' with {features.Axes.Length} dimensions; time, batch and values of a row, in that order, are due.");
+            throw new InputException($"{node.Label} reads '{node.Input(0)}' with {features.Axes.Length} dimensions; they must be time, batch and the values of a row, in that order.");
         }
 
         Axis time = features.Axes[isBatchMajor ? 1 : 0];
@@ -278,12 +278,12 @@ internal sealed partial class OnnxImporter
         Features features = inputs.FirstOrDefault() as Features
             ?? throw new InputException($"{node.Label} does not read the model's features ('{node.Input(0)}'), so it cannot be part of a stream.");
         return features.Stage == _layers.Stage
-            ? features : throw new InputException($"{node.Label} branches off an earlier layer; one chain of layers from input to output is read.");
+            ? features : throw new InputException($"{node.Label} branches off an earlier layer; only one chain of layers from input to output is supported.");
     }
 
     private Value Get(OnnxNode node, int at) =>
         _values.GetValueOrDefault(node.Input(at))
-        ?? throw new InputException($"{node.Label} reads '{node.Input(at)}', which no earlier node makes. The file is damaged.");
+        ?? throw new InputException($"{node.Label} reads '{node.Input(at)}', which no earlier node computes. The file is damaged.");
 
     private void Bind(OnnxNode node, Value value) => _values[node.Outputs[0]] = value;
 

@@ -8,7 +8,7 @@ internal sealed class OnnxNode(Node proto, int index)
 {
     internal string Type => proto.OpType;
 
-    /// <summary>How messages call the node: its type and name, or its place where it has none.</summary>
+    /// <summary>Name of the node in messages: its type and name, or its number.</summary>
     internal string Label => $"{proto.OpType} node {(proto.Name.Length > 0 ? $"'{proto.Name}'" : $"number {index}")}";
 
     internal bool IsStandard => proto.Domain is "" or "ai.onnx";

@@ -44,7 +44,7 @@ internal sealed class OnnxTensor
             7 => Elements<long>(proto, name, elements, external)?.Select(value => (float)value).ToArray() ?? proto.Int64Data.Select(value => (float)value).ToArray(),
             6 => Elements<int>(proto, name, elements, external)?.Select(value => (float)value).ToArray() ?? proto.Int32Data.Select(value => (float)value).ToArray(),
             9 or 2 => Elements<byte>(proto, name, elements, external)?.Select(value => (float)value).ToArray() ?? proto.Int32Data.Select(value => (float)value).ToArray(),
-            _ => throw new InputException($"Tensor '{name}' has ONNX element type {proto.DataType}; float16, bfloat16, float32, float64, int32 and int64 are read."),
+            _ => throw new InputException($"Tensor '{name}' has ONNX element type {proto.DataType}; only float16, bfloat16, float32, float64, int32 and int64 are supported."),
         };
         if (values.Length != elements)
         {
@@ -67,13 +67,13 @@ internal sealed class OnnxTensor
         {
             if (dimension < 0 || dimension > ElementsMax || (elements *= dimension) > ElementsMax)
             {
-                throw new InputException($"Tensor '{name}' claims the shape [{string.Join(", ", proto.Dims)}], which no model here can have. The file is damaged.");
+                throw new InputException($"Tensor '{name}' claims the shape [{string.Join(", ", proto.Dims)}], which is larger than any supported model. The file is damaged.");
             }
         }
 
         if (proto.Dims.Count > 8)
         {
-            throw new InputException($"Tensor '{name}' claims {proto.Dims.Count} dimensions, which no model here can have. The file is damaged.");
+            throw new InputException($"Tensor '{name}' claims {proto.Dims.Count} dimensions, which is larger than any supported model. The file is damaged.");
         }
 
         return proto.Dims.Select(dimension => (int)dimension).ToArray();

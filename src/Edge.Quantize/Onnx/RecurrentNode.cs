@@ -32,7 +32,7 @@ internal sealed class RecurrentNode
         _r = constant(2) ?? throw new InputException($"{node.Label}: its recurrent weight R ('{node.Input(2)}') is not a constant.");
         if (_r.Shape.Length != 3 || _r.Shape[0] != 1 || _r.Shape[2] is < 1 or > UnitsMax || _r.Shape[1] != _gates * _r.Shape[2])
         {
-            throw new InputException($"{node.Label}: R is {_r.ShapeText} where [1, {(_gates == 1 ? "H" : $"{_gates}H")}, H] is due.");
+            throw new InputException($"{node.Label}: R is {_r.ShapeText} where [1, {(_gates == 1 ? "H" : $"{_gates}H")}, H] is expected.");
         }
 
         _units = _r.Shape[2];
@@ -43,7 +43,7 @@ internal sealed class RecurrentNode
 
         if (!_w.Shape.AsSpan().SequenceEqual([1, _gates * _units, inputs]))
         {
-            throw new InputException($"{node.Label}: W is {_w.ShapeText} where [1, {_gates * _units}, {inputs}] is due.");
+            throw new InputException($"{node.Label}: W is {_w.ShapeText} where [1, {_gates * _units}, {inputs}] is expected.");
         }
     }
 
@@ -78,7 +78,7 @@ internal sealed class RecurrentNode
             {
                 FloatFunction.Sigmoid => activations[0],
                 FloatFunction.HardSigmoid => activations[0] with { Beta = 1 - activations[0].Beta },
-                _ => throw new InputException($"{_node.Label} couples input and forget gate through {activations[0].Function}; only Sigmoid and HardSigmoid are read with input_forget."),
+                _ => throw new InputException($"{_node.Label} couples input and forget gate through {activations[0].Function}; input_forget supports only Sigmoid and HardSigmoid."),
             };
         }
 
@@ -115,7 +115,7 @@ internal sealed class RecurrentNode
         if (direction != "forward")
         {
             throw new InputException(
-                $"{_node.Label} runs in direction '{direction}': it needs readings that have not happened yet, so it cannot stream. Train it with a forward {_node.Type}.");
+                $"{_node.Label} runs in direction '{direction}': it needs future readings, so it cannot stream. Train it with a forward {_node.Type}.");
         }
     }
 
@@ -129,7 +129,7 @@ internal sealed class RecurrentNode
 
         if (names.Count != standard.Length)
         {
-            throw new InputException($"{_node.Label} names {names.Count} activations where {standard.Length} are due. The file is damaged.");
+            throw new InputException($"{_node.Label} names {names.Count} activations where {standard.Length} are expected. The file is damaged.");
         }
 
         // Parameters are handed out in order to the functions that have them.
@@ -145,7 +145,7 @@ internal sealed class RecurrentNode
         float clip = _node.Float("clip", 0);
         if (!float.IsFinite(clip) || clip < 0)
         {
-            throw new InputException($"{_node.Label}: clip is {clip}; a positive number is due.");
+            throw new InputException($"{_node.Label}: clip is {clip}; it must be a positive number.");
         }
 
         return clip == 0 ? float.PositiveInfinity : clip;
@@ -163,7 +163,7 @@ internal sealed class RecurrentNode
         OnnxTensor b = _constant(3) ?? throw new InputException($"{_node.Label}: its bias B ('{_node.Input(3)}') is not a constant.");
         if (!b.Shape.AsSpan().SequenceEqual([1, 2 * rows]))
         {
-            throw new InputException($"{_node.Label}: B is {b.ShapeText} where [1, {2 * rows}] is due.");
+            throw new InputException($"{_node.Label}: B is {b.ShapeText} where [1, {2 * rows}] is expected.");
         }
 
         return Reorder(b.Values[(half * rows)..((half + 1) * rows)], order, 1);
@@ -179,7 +179,7 @@ internal sealed class RecurrentNode
         OnnxTensor p = _constant(7) ?? throw new InputException($"{_node.Label}: its peephole weight P ('{_node.Input(7)}') is not a constant.");
         if (!p.Shape.AsSpan().SequenceEqual([1, 3 * _units]))
         {
-            throw new InputException($"{_node.Label}: P is {p.ShapeText} where [1, {3 * _units}] is due.");
+            throw new InputException($"{_node.Label}: P is {p.ShapeText} where [1, {3 * _units}] is expected.");
         }
 
         return Reorder(p.Values, LstmPeepholes, 1);
@@ -195,7 +195,7 @@ internal sealed class RecurrentNode
 
         if (initial.Values.Length != _units)
         {
-            throw new InputException($"{_node.Label}: its initial state '{_node.Input(at)}' is {initial.ShapeText} where {_units} values for one sequence are due.");
+            throw new InputException($"{_node.Label}: its initial state '{_node.Input(at)}' is {initial.ShapeText} where {_units} values for one sequence are expected.");
         }
 
         return initial.Values;

@@ -8,18 +8,18 @@ namespace Edge.Quantize.Quantization;
 internal sealed class Dequantizer
 {
     private readonly FloatModel _model;
-    private readonly EdgeModel _quantised;
+    private readonly EdgeModel _quantized;
     private readonly int _layer;
     private readonly Operand _arriving;
     private readonly Operand _hidden;
 
-    internal Dequantizer(FloatModel model, EdgeModel quantised, int layer)
+    internal Dequantizer(FloatModel model, EdgeModel quantized, int layer)
     {
         _model = model;
-        _quantised = quantised;
+        _quantized = quantized;
         _layer = layer;
         _arriving = Arriving();
-        _hidden = quantised.Layers[layer].IsRecurrent ? Operand.OfHidden(quantised.Layers[layer]) : new Operand([], 1);
+        _hidden = quantized.Layers[layer].IsRecurrent ? Operand.OfHidden(quantized.Layers[layer]) : new Operand([], 1);
     }
 
     /// <summary>Names of a layer's gates.</summary>
@@ -34,7 +34,7 @@ internal sealed class Dequantizer
     internal FloatModel With(int gate)
     {
         FloatLayer layer = _model.Layers[_layer];
-        FloatLayer replaced = (layer, _quantised.Layers[_layer]) switch
+        FloatLayer replaced = (layer, _quantized.Layers[_layer]) switch
         {
             (FloatLstm f, LstmCell q) => f with
             {
@@ -66,10 +66,10 @@ internal sealed class Dequantizer
     }
 
     /// <summary>The float model with the head's weights as int8 has them.</summary>
-    internal static FloatModel WithHead(FloatModel model, EdgeModel quantised)
+    internal static FloatModel WithHead(FloatModel model, EdgeModel quantized)
     {
-        DenseHead head = quantised.Head!;
-        int bits = quantised.Layers[^1].OutputFractionBits;
+        DenseHead head = quantized.Head!;
+        int bits = quantized.Layers[^1].OutputFractionBits;
         float[] weight = head.Weight.Select((w, at) => (float)Math.ScaleB(w * (double)head.Scale[at / head.InputCount], bits)).ToArray();
         return model with { Head = model.Head! with { Weight = weight, Bias = head.Bias.Select((b, r) => b * head.Scale[r]).ToArray() } };
     }
@@ -78,8 +78,8 @@ internal sealed class Dequantizer
     {
         if (_layer > 0)
         {
-            Layer below = _quantised.Layers[_layer - 1];
-            return below.IsNarrow && _quantised.Layers[_layer].IsRecurrent ? Operand.OfHidden(below) : Operand.OfOutput(below);
+            Layer below = _quantized.Layers[_layer - 1];
+            return below.IsNarrow && _quantized.Layers[_layer].IsRecurrent ? Operand.OfHidden(below) : Operand.OfOutput(below);
         }
 
         if (_model.Embedding is { } embedding)
@@ -87,7 +87,7 @@ internal sealed class Dequantizer
             return ModelQuantizer.EmbeddingOperand(embedding);
         }
 
-        return ModelQuantizer.InputOperand(_model.Normalisation, _quantised.InputOffset, _quantised.InputScale);
+        return ModelQuantizer.InputOperand(_model.Normalization, _quantized.InputOffset, _quantized.InputScale);
     }
 
     private static ArgumentPlan Plan(FloatLayer layer, Layer q, int gate) => layer switch

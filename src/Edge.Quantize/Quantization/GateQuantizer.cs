@@ -15,7 +15,7 @@ internal sealed record GateIntegers(short[] InputWeight, short[] RecurrentWeight
 
 /// <summary>
 /// The gates of one layer to integers. A row's scale is the integer multiplier itself times a power of two, so the multiplier rounds
-/// nothing: the weights are quantised to the scale that the kernel will really use.
+/// nothing: the weights are quantized to the scale that the kernel will really use.
 /// </summary>
 internal sealed class GateQuantizer
 {
@@ -49,7 +49,7 @@ internal sealed class GateQuantizer
     internal static GateQuantizer Plan(IReadOnlyList<GateRows> gates, Operand input, Operand hidden) => new(gates, input, hidden);
 
     /// <summary>One gate in integers.</summary>
-    internal GateIntegers Quantise(GateRows gate)
+    internal GateIntegers Quantize(GateRows gate)
     {
         int inputs = gate.Input.Length / _units;
         int states = gate.Recurrent.Length / _units;

@@ -7,7 +7,7 @@ namespace Edge.Quantize.Quantization;
 /// <summary>The dense head to int16 weights per row; its input is the last layer's int16 output.</summary>
 internal static class HeadQuantizer
 {
-    internal static DenseHead Quantise(FloatDense dense, int inputFractionBits, CompensatedRounding rounding)
+    internal static DenseHead Quantize(FloatDense dense, int inputFractionBits, CompensatedRounding rounding)
     {
         OutputActivation activation = dense.Activation.Function switch
         {
@@ -17,7 +17,7 @@ internal static class HeadQuantizer
             FloatFunction.Tanh => OutputActivation.Tanh,
             FloatFunction.Softmax => OutputActivation.Softmax,
             _ => throw new InputException(
-                $"The last layer has the activation {dense.Activation.Function}, which has no int8 form here; Sigmoid, Tanh, Relu and Softmax have. Train with one of those, or run the model with engine: onnx."),
+                $"The last layer has the activation {dense.Activation.Function}, which is not supported in int8. Supported: Sigmoid, Tanh, Relu and Softmax. Train with one of those, or run the model with engine: onnx."),
         };
         int columns = dense.InputCount;
         var weight = new short[dense.Weight.Length];

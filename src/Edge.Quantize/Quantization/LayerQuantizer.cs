@@ -25,13 +25,13 @@ internal sealed class LayerQuantizer
         _moment = statistics.Moment[number].Shifted(arriving.Offset);
     }
 
-    /// <summary>Quantises a layer.</summary>
+    /// <summary>Quantizes a layer.</summary>
     /// <param name="layer">The float layer.</param>
     /// <param name="number">Its place in the model.</param>
     /// <param name="arriving">Its input in integers.</param>
     /// <param name="statistics">What the float model's activations were like.</param>
     /// <param name="settings">Headroom and widths.</param>
-    internal static Layer Quantise(FloatLayer layer, int number, Operand arriving, ActivationStatistics statistics, QuantizationSettings settings)
+    internal static Layer Quantize(FloatLayer layer, int number, Operand arriving, ActivationStatistics statistics, QuantizationSettings settings)
     {
         var quantizer = new LayerQuantizer(layer, number, arriving, statistics, settings);
         return layer switch
@@ -61,7 +61,7 @@ internal sealed class LayerQuantizer
             || layer.Candidate.Function is FloatFunction.HardSigmoid or FloatFunction.Affine || (!isCellRamp && layer.Cell.Function != FloatFunction.Tanh))
         {
             throw new InputException(
-                $"{_where} has the activations {layer.Gate.Function}, {layer.Candidate.Function}, {layer.Cell.Function}; gates of Sigmoid or HardSigmoid, a candidate of Tanh, Sigmoid or Relu and a cell of Tanh or Relu have an int8 form. Run the model with engine: onnx.");
+                $"{_where} has the activations {layer.Gate.Function}, {layer.Candidate.Function}, {layer.Cell.Function}; int8 supports gates of Sigmoid or HardSigmoid, a candidate of Tanh, Sigmoid or Relu and a cell of Tanh or Relu. Run the model with engine: onnx.");
         }
 
         int bits = Bits();
@@ -70,7 +70,7 @@ internal sealed class LayerQuantizer
         var rounding = new CompensatedRounding(_moment);
         GateRows[] gates = Enumerable.Range(0, 4)
             .Select(g => new GateRows(Part(layer.InputWeight, g, 4), Part(layer.RecurrentWeight, g, 4), Part(Shift(layer.InputWeight, layer.Bias), g, 4), plans[g], rounding)).ToArray();
-        (GateQuantizer plan, GateIntegers[] rows) = Quantise(gates, Hidden(bits, outputBits, hiddenMultiplier));
+        (GateQuantizer plan, GateIntegers[] rows) = Quantize(gates, Hidden(bits, outputBits, hiddenMultiplier));
         (short[]? peephole, int peepholeShift) = Peephole(layer, [gate, forget, gate], cellBits);
         return new LstmCell
         {
@@ -107,7 +107,7 @@ internal sealed class LayerQuantizer
         if (layer.Gate.Function is not (FloatFunction.Sigmoid or FloatFunction.HardSigmoid) || candidate.Kind == Activation.Linear)
         {
             throw new InputException(
-                $"{_where} has the activations {layer.Gate.Function}, {layer.Candidate.Function}; gates of Sigmoid or HardSigmoid and a candidate of Tanh, Sigmoid, HardSigmoid or Relu have an int8 form. Run the model with engine: onnx.");
+                $"{_where} has the activations {layer.Gate.Function}, {layer.Candidate.Function}; int8 supports gates of Sigmoid or HardSigmoid and a candidate of Tanh, Sigmoid, HardSigmoid or Relu. Run the model with engine: onnx.");
         }
 
         int bits = Bits();
@@ -138,7 +138,7 @@ internal sealed class LayerQuantizer
             gates.Add(new(Part(w, 2, 3), Part(r, 2, 3), Part(bothBiases, 2, 3), candidate, afterReset));
         }
 
-        (GateQuantizer plan, GateIntegers[] rows) = Quantise(gates, Hidden(bits, outputBits, hiddenMultiplier));
+        (GateQuantizer plan, GateIntegers[] rows) = Quantize(gates, Hidden(bits, outputBits, hiddenMultiplier));
         return new GruCell
         {
             InputCount = layer.InputCount,
@@ -168,7 +168,7 @@ internal sealed class LayerQuantizer
         int bits = Bits();
         short[] hiddenMultiplier = HiddenMultipliers(bits, plan.FractionBits);
         var gate = new GateRows(layer.InputWeight, layer.RecurrentWeight, Shift(layer.InputWeight, layer.Bias), plan, new CompensatedRounding(_moment));
-        (GateQuantizer shifts, GateIntegers[] rows) = Quantise([gate], Hidden(bits, plan.FractionBits, hiddenMultiplier));
+        (GateQuantizer shifts, GateIntegers[] rows) = Quantize([gate], Hidden(bits, plan.FractionBits, hiddenMultiplier));
         return new RnnCell
         {
             InputCount = layer.InputCount,
@@ -194,7 +194,7 @@ internal sealed class LayerQuantizer
     {
         ArgumentPlan plan = ArgumentPlan.Of(layer.Activation, OpenBits(), _where);
         var gate = new GateRows(layer.Weight, [], Shift(layer.Weight, layer.Bias), plan, new CompensatedRounding(_moment));
-        (GateQuantizer shifts, GateIntegers[] rows) = Quantise([gate], new Operand([], 1));
+        (GateQuantizer shifts, GateIntegers[] rows) = Quantize([gate], new Operand([], 1));
         return new DenseLayer
         {
             InputCount = layer.InputCount,
@@ -214,10 +214,10 @@ internal sealed class LayerQuantizer
         };
     }
 
-    private (GateQuantizer Plan, GateIntegers[] Rows) Quantise(IReadOnlyList<GateRows> gates, Operand hidden)
+    private (GateQuantizer Plan, GateIntegers[] Rows) Quantize(IReadOnlyList<GateRows> gates, Operand hidden)
     {
         GateQuantizer plan = GateQuantizer.Plan(gates, _arriving, hidden);
-        return (plan, gates.Select(plan.Quantise).ToArray());
+        return (plan, gates.Select(plan.Quantize).ToArray());
     }
 
     private int Bits() => _settings.WideLayers.Contains(_number) ? 16 : 8;

@@ -8,35 +8,35 @@ namespace Edge.Quantize.Quantization;
 /// <summary>Turns a float model and its calibrated ranges into the int8 model of docs/quantization.md.</summary>
 internal static class ModelQuantizer
 {
-    internal static EdgeModel Quantise(
+    internal static EdgeModel Quantize(
         FloatModel model, ModelManifest manifest, ActivationStatistics statistics, QuantizationSettings settings, string provenance)
     {
-        QuantisedInput input = QuantiseInput(model, manifest, statistics, settings);
+        QuantizedInput input = QuantizeInput(model, manifest, statistics, settings);
         Operand arriving = input.Arriving;
         var layers = new List<Layer>();
         for (int l = 0; l < model.Layers.Count; l++)
         {
-            Layer layer = LayerQuantizer.Quantise(model.Layers[l], l, arriving, statistics, settings);
+            Layer layer = LayerQuantizer.Quantize(model.Layers[l], l, arriving, statistics, settings);
             layers.Add(layer);
             bool nextIsRecurrent = l + 1 < model.Layers.Count && model.Layers[l + 1].IsRecurrent;
             arriving = layer.IsNarrow && nextIsRecurrent ? Operand.OfHidden(layer) : Operand.OfOutput(layer);
         }
 
         DenseHead? head = model.Head is null
-            ? null : HeadQuantizer.Quantise(model.Head, layers[^1].OutputFractionBits, new CompensatedRounding(statistics.HeadMoment));
-        var quantised = new EdgeModel(manifest, input.Offset, input.Scale, input.Embedding, [.. layers], head, provenance, new string('0', 64));
-        return EdgeModel.Parse(quantised.ToBytes());
+            ? null : HeadQuantizer.Quantize(model.Head, layers[^1].OutputFractionBits, new CompensatedRounding(statistics.HeadMoment));
+        var quantized = new EdgeModel(manifest, input.Offset, input.Scale, input.Embedding, [.. layers], head, provenance, new string('0', 64));
+        return EdgeModel.Parse(quantized.ToBytes());
     }
 
-    /// <summary>What the first layer's weights meet: readings by their offset and scale, then the graph's own normalisation.</summary>
-    internal static Operand InputOperand(FloatNormalisation? normalisation, float[] offset, float[] scale)
+    /// <summary>What the first layer's weights meet: readings by their offset and scale, then the graph's own normalization.</summary>
+    internal static Operand InputOperand(FloatNormalization? normalization, float[] offset, float[] scale)
     {
         var operand = new Operand(new double[scale.Length], 32768);
         for (int i = 0; i < scale.Length; i++)
         {
-            double gain = normalisation?.Gain[i] ?? 1;
+            double gain = normalization?.Gain[i] ?? 1;
             operand.Scale[i] = scale[i] * gain;
-            operand.Offset[i] = (offset[i] - (double)(normalisation?.Offset[i] ?? 0)) * gain;
+            operand.Offset[i] = (offset[i] - (double)(normalization?.Offset[i] ?? 0)) * gain;
         }
 
         return operand;
@@ -48,22 +48,22 @@ internal static class ModelQuantizer
             .Select(d => Math.Max(Enumerable.Range(0, table.SymbolCount).Max(v => Math.Abs((double)table.Table[(v * table.Width) + d])), 1e-6) / short.MaxValue).ToArray(),
         32768);
 
-    private static QuantisedInput QuantiseInput(FloatModel model, ModelManifest manifest, ActivationStatistics statistics, QuantizationSettings settings)
+    private static QuantizedInput QuantizeInput(FloatModel model, ModelManifest manifest, ActivationStatistics statistics, QuantizationSettings settings)
     {
         if (model.Embedding is { } table)
         {
             Operand symbols = EmbeddingOperand(table);
             short[] integers = table.Table.Select((value, at) => (short)Math.Round(value / symbols.Scale[at % table.Width])).ToArray();
-            return new QuantisedInput([], [], new Embedding { SymbolCount = table.SymbolCount, Width = table.Width, Table = integers }, symbols);
+            return new QuantizedInput([], [], new Embedding { SymbolCount = table.SymbolCount, Width = table.Width, Table = integers }, symbols);
         }
 
         var offset = new float[model.InputCount];
         var scale = new float[model.InputCount];
         for (int i = 0; i < offset.Length; i++)
         {
-            // A graph that normalises for itself reads x' = (x - middle)·gain.
-            float middle = model.Normalisation?.Offset[i] ?? 0;
-            float gain = model.Normalisation?.Gain[i] ?? 1;
+            // A graph that normalizes for itself reads x' = (x - middle)·gain.
+            float middle = model.Normalization?.Offset[i] ?? 0;
+            float gain = model.Normalization?.Gain[i] ?? 1;
             (float lower, float upper) = (statistics.InputMin[i], statistics.InputMax[i]);
             double unit = 1 / Math.Abs((double)gain);
             double largest = Math.Max(upper - middle, middle - lower);
@@ -80,9 +80,9 @@ internal static class ModelQuantizer
             scale[i] = (float)(range / short.MaxValue);
         }
 
-        return new QuantisedInput(offset, scale, null, InputOperand(model.Normalisation, offset, scale));
+        return new QuantizedInput(offset, scale, null, InputOperand(model.Normalization, offset, scale));
     }
 
     // What comes in: as the file has it, and as the first layer's weights meet it.
-    private sealed record QuantisedInput(float[] Offset, float[] Scale, Embedding? Embedding, Operand Arriving);
+    private sealed record QuantizedInput(float[] Offset, float[] Scale, Embedding? Embedding, Operand Arriving);
 }

@@ -43,7 +43,7 @@ internal static class EvaluationTable
         }
     }
 
-    /// <summary>What is said below the table, and in a page.</summary>
+    /// <summary>The lines below the table, also used in the HTML page.</summary>
     internal static IEnumerable<string> Lines(EvaluationReport report)
     {
         ModelEvaluation evaluation = report.Model;
@@ -56,14 +56,14 @@ internal static class EvaluationTable
         {
             OutsideRange worst = report.Outside.MaxBy(result => report.Reference.Manifest.IsForecast ? result.RmseChange : result.WorstDifference)!;
             yield return report.Reference.Manifest.IsForecast
-                ? $"outside the calibrated range (a column raised 10 deviations above all it ever was): RMSE change {Percent(worst.RmseChange)} at worst ({worst.Column})"
-                : $"outside the calibrated range (a column raised 10 deviations above all it ever was): int8 - float {100 * worst.WorstDifference:0.000} % at worst ({worst.Column})";
+                ? $"outside the calibrated range (a column raised 10 deviations above its largest value): RMSE change {Percent(worst.RmseChange)} at worst ({worst.Column})"
+                : $"outside the calibrated range (a column raised 10 deviations above its largest value): int8 - float {100 * worst.WorstDifference:0.000} % at worst ({worst.Column})";
         }
 
         yield return $"drift over {report.Drift.Steps} steps: int8 - float {100 * report.Drift.First:0.000} % in the first {report.Drift.BlockSteps}, {100 * report.Drift.Later:0.000} % at most in any later ones";
         yield return $"readings clipped: {Clipped(report)}; cell states: {evaluation.CellSaturations.Sum()}; hidden states: {evaluation.HiddenSaturations.Sum()}{Units(report)}";
         yield return $"costs most: {string.Join(", ", report.Costs.OrderByDescending(cost => cost.WorstDifference).Take(3).Select(cost => $"{cost.Layer} {cost.Gate} {100 * cost.WorstDifference:0.000} %"))}";
-        yield return $"step, one thread, here: float reference {evaluation.FloatNsPerStep:0} ns, int8 {evaluation.Int8NsPerStep:0} ns ({evaluation.Kernel})";
+        yield return $"step, one thread, on this machine: float reference {evaluation.FloatNsPerStep:0} ns, int8 {evaluation.Int8NsPerStep:0} ns ({evaluation.Kernel})";
     }
 
     internal static void WriteJson(TextWriter output, EvaluationReport report)
@@ -81,7 +81,7 @@ internal static class EvaluationTable
             json.WriteString("kernel", evaluation.Kernel);
             json.WriteNumber("float_ns_per_step", evaluation.FloatNsPerStep);
             json.WriteNumber("int8_ns_per_step", evaluation.Int8NsPerStep);
-            json.WriteNumber("state_bytes", report.Quantised.StateBytes);
+            json.WriteNumber("state_bytes", report.Quantized.StateBytes);
             json.WriteStartObject("clipped");
             for (int i = 0; i < manifest.Columns.Count; i++)
             {
@@ -89,8 +89,8 @@ internal static class EvaluationTable
             }
 
             json.WriteEndObject();
-            WriteSaturations(json, "cell_saturations", report.Quantised, evaluation.CellSaturations);
-            WriteSaturations(json, "hidden_saturations", report.Quantised, evaluation.HiddenSaturations);
+            WriteSaturations(json, "cell_saturations", report.Quantized, evaluation.CellSaturations);
+            WriteSaturations(json, "hidden_saturations", report.Quantized, evaluation.HiddenSaturations);
             json.WriteStartObject("drift");
             json.WriteNumber("steps", report.Drift.Steps);
             json.WriteNumber("block_steps", report.Drift.BlockSteps);

@@ -22,8 +22,8 @@ internal static class HtmlReport
 
         var page = new Page();
         ModelManifest manifest = report.Reference.Manifest;
-        page.Heading(1, $"{manifest.Name}: int8 against float");
-        page.Paragraph($"{report.Quantised.Architecture}; scored on rows {report.Model.Begin} to {report.Model.End - 1}, the state carried from row 0.");
+        page.Heading(1, $"{manifest.Name}: int8 compared with float");
+        page.Paragraph($"{report.Quantized.Architecture}; scored on rows {report.Model.Begin} to {report.Model.End - 1}, the state carried from row 0.");
         page.Tiles(Tiles(report));
         page.Heading(2, "Errors on held-out rows");
         page.Paragraph("In physical units. Int8 - float is the root mean square of their difference over the output's standard deviation.");
@@ -33,7 +33,7 @@ internal static class HtmlReport
         WriteForecasts(page, report);
         WriteErrors(page, report);
         page.Heading(2, "Drift");
-        page.Paragraph($"The same {report.Drift.BlockSteps} steps again and again, the state carried: int8 - float of the worst output in each round, percent of its deviation. A line that stays level is no drift.");
+        page.Paragraph($"The same {report.Drift.BlockSteps} steps are repeated, and the state is kept: int8 - float of the worst output in each round, percent of its deviation. A line that stays level is no drift.");
         page.Plots([("worst output, percent", Plot.Lines([new Series(report.Drift.Worst.Select(worst => 100 * worst).ToArray(), 2)], "first steps", $"{report.Drift.Steps} steps", fromZero: true))]);
         WriteOutside(page, report);
         page.Heading(2, "Which gate costs what");
@@ -41,8 +41,8 @@ internal static class HtmlReport
         page.Plots([("percent of the output's deviation", Plot.Bars(report.Costs.Select(cost => ($"{cost.Layer} {cost.Gate}", cost.WorstDifference, $"{100 * cost.WorstDifference:0.000} %")).ToArray()))]);
         WriteGates(page, report);
         page.Heading(2, "Provenance");
-        page.Paragraph(report.Quantised.Provenance);
-        page.Write(path, $"{manifest.Name}: int8 against float");
+        page.Paragraph(report.Quantized.Provenance);
+        page.Write(path, $"{manifest.Name}: int8 compared with float");
         output.WriteLine($"report: {path}");
     }
 
@@ -61,8 +61,8 @@ internal static class HtmlReport
         }
 
         yield return ($"{100 * report.Drift.First:0.00} → {100 * report.Drift.Later:0.00} %", $"difference at first and later, {report.Drift.Steps / 1000} thousand steps");
-        yield return ($"{model.Int8NsPerStep / 1000:0.00} µs", $"a step here, {model.Kernel}; float {model.FloatNsPerStep / 1000:0.0} µs");
-        yield return ($"{report.Quantised.StateBytes} bytes", "of state a stream");
+        yield return ($"{model.Int8NsPerStep / 1000:0.00} µs", $"per step on this machine, {model.Kernel}; float {model.FloatNsPerStep / 1000:0.0} µs");
+        yield return ($"{report.Quantized.StateBytes} bytes", "of state per stream");
         yield return ($"{model.InputSaturations.Sum()} / {model.CellSaturations.Sum()} / {model.HiddenSaturations.Sum()}", "readings, cell and hidden states clipped");
     }
 
@@ -95,7 +95,7 @@ internal static class HtmlReport
         }));
 
         double[] Rows(Func<int, double> value) => Enumerable.Range(begin, report.Model.End - begin).Select(value).ToArray();
-        double Physical(ModelOutput output, double value) => output.IsForecast ? manifest.Denormalise(output.Column, value) : value;
+        double Physical(ModelOutput output, double value) => output.IsForecast ? manifest.Denormalize(output.Column, value) : value;
     }
 
     private static void WriteErrors(Page page, EvaluationReport report)
@@ -128,7 +128,7 @@ internal static class HtmlReport
         }
 
         page.Heading(2, "Outside the calibrated range");
-        page.Paragraph("Each column in turn raised so that its smallest value lies ten standard deviations above the largest it ever had: what an anomaly looks like.");
+        page.Paragraph("Each column in turn is raised so that its smallest value is ten standard deviations above its largest one, as in an anomaly.");
         page.Table(
             ["column", "raised by", "RMSE change", "int8 - float"],
             report.Outside.Select(result => (IReadOnlyList<string>)[result.Column, $"{result.By:0.0} deviations",
@@ -138,18 +138,18 @@ internal static class HtmlReport
     // How open each unit's gates are over the scored rows: dark is open.
     private static void WriteGates(Page page, EvaluationReport report)
     {
-        var trace = new Int8Trace(report.Quantised);
+        var trace = new Int8Trace(report.Quantized);
         ReadingsFile readings = report.Reference.Readings;
         int begin = Math.Max(0, report.Model.End - PlottedRows);
-        float[] y = new float[report.Quantised.OutputCount];
-        double[][] sums = report.Quantised.Layers.Select(layer => new double[Int8Trace.GateNames(layer).Length * layer.UnitCount]).ToArray();
-        double[][][] kept = sums.Select((sum, l) => Enumerable.Range(0, Int8Trace.GateNames(report.Quantised.Layers[l]).Length).Select(_ => new double[report.Model.End - begin]).ToArray()).ToArray();
+        float[] y = new float[report.Quantized.OutputCount];
+        double[][] sums = report.Quantized.Layers.Select(layer => new double[Int8Trace.GateNames(layer).Length * layer.UnitCount]).ToArray();
+        double[][][] kept = sums.Select((sum, l) => Enumerable.Range(0, Int8Trace.GateNames(report.Quantized.Layers[l]).Length).Select(_ => new double[report.Model.End - begin]).ToArray()).ToArray();
         for (int row = Math.Max(0, begin - PlottedRows); row < report.Model.End; row++)
         {
             trace.Step(readings.Row(row), y);
             for (int l = 0; l < sums.Length && row >= begin; l++)
             {
-                int units = report.Quantised.Layers[l].UnitCount;
+                int units = report.Quantized.Layers[l].UnitCount;
                 for (int i = 0; i < sums[l].Length; i++)
                 {
                     sums[l][i] += Math.Abs(trace.Gates(l)[i]) / (report.Model.End - begin);
@@ -162,8 +162,8 @@ internal static class HtmlReport
         page.Paragraph($"Of the int8 model over the last {report.Model.End - begin} rows: each column a unit, its mean magnitude as shade, gates from top to bottom; below, the mean over the units in time.");
         for (int l = 0; l < sums.Length; l++)
         {
-            string[] names = Int8Trace.GateNames(report.Quantised.Layers[l]);
-            int units = report.Quantised.Layers[l].UnitCount;
+            string[] names = Int8Trace.GateNames(report.Quantized.Layers[l]);
+            int units = report.Quantized.Layers[l].UnitCount;
             if (names.Length == 0)
             {
                 continue;

@@ -48,7 +48,7 @@ internal sealed class Int8Trace
     internal void Step(ReadOnlySpan<float> inputs, Span<float> outputs)
     {
         InputQuantizer.RequireUsable(_model, inputs);
-        InputQuantizer.Quantise(_model, inputs, _x, default);
+        InputQuantizer.Quantize(_model, inputs, _x, default);
         _stepper.Step(_state, _x, outputs, 1);
     }
 

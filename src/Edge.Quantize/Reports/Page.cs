@@ -3,7 +3,7 @@ using System.Text;
 
 namespace Edge.Quantize.Reports;
 
-/// <summary>A self-contained HTML page: one file, no script, no network; it fits a phone and a desk, light and dark.</summary>
+/// <summary>A self-contained HTML page: one file, no script, no network; it fits small and large screens, light and dark.</summary>
 internal sealed class Page
 {
     private const string Style = """
@@ -51,14 +51,14 @@ internal sealed class Page
         _body.Append("</table></div>\n");
     }
 
-    /// <summary>What the colours of the plots below mean.</summary>
+    /// <summary>What the colors of the plots below mean.</summary>
     internal void Key(params (int Style, string Name)[] entries)
     {
         _body.Append("<div class=\"key\">");
         foreach ((int style, string name) in entries)
         {
-            string colour = style switch { 0 => "var(--c)", 1 => "var(--a)", _ => "var(--b)" };
-            _body.Append($"<span><i style=\"border-color:{colour}\"></i>{Escape(name)}</span>");
+            string color = style switch { 0 => "var(--c)", 1 => "var(--a)", _ => "var(--b)" };
+            _body.Append($"<span><i style=\"border-color:{color}\"></i>{Escape(name)}</span>");
         }
 
         _body.Append("</div>\n");

@@ -6,8 +6,7 @@ using Edge.Training.Reference;
 namespace Edge.Quantize.Reports;
 
 /// <summary>
-/// The picture that every course on recurrent networks draws, of a real model: readings, gates, cell and hidden state of single units over
-/// time, int8 and, where it is given, float.
+/// Plots readings, gates, cell and hidden state of single units over time, for int8 and, if given, float.
 /// </summary>
 internal sealed class TraceReport
 {
@@ -43,9 +42,9 @@ internal sealed class TraceReport
     internal void Write(string path, IReadOnlyList<int>? units)
     {
         var page = new Page();
-        string title = $"{_model.Manifest.Name}: what its units do";
+        string title = $"{_model.Manifest.Name}: units over time";
         page.Heading(1, title);
-        page.Paragraph($"{_model.Architecture}; rows {_begin} to {_end - 1}, the state carried from row 0. {(_float is null ? "int8." : "Float and int8 over each other: where only one line shows, they are the same to the eye.")}");
+        page.Paragraph($"{_model.Architecture}; rows {_begin} to {_end - 1}, the state carried from row 0. {(_float is null ? "int8." : "Float and int8 are drawn in the same plot. Where only one line is visible, they agree.")}");
         if (_float is not null)
         {
             page.Key((1, "float"), (2, "int8"));
@@ -56,7 +55,7 @@ internal sealed class TraceReport
             page.Heading(2, "Inputs");
             page.Plots(_model.Manifest.Columns.Take(12).Select((column, i) => (
                 _model.Manifest.Units[i].Length > 0 ? $"{column}, {_model.Manifest.Units[i]}" : column,
-                Draw(Enumerable.Range(_begin, _end - _begin).Select(row => _model.Manifest.Denormalise(i, _readings.Row(row)[i])).ToArray(), null))));
+                Draw(Enumerable.Range(_begin, _end - _begin).Select(row => _model.Manifest.Denormalize(i, _readings.Row(row)[i])).ToArray(), null))));
         }
 
         for (int l = 0; l < _int8.Length; l++)

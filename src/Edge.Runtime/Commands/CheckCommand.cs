@@ -10,7 +10,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Edge.Runtime.Commands;
 
-/// <summary><c>check</c>: says what is wrong before the service does.</summary>
+/// <summary><c>check</c>: reports what is wrong before the service starts.</summary>
 internal static class CheckCommand
 {
     // A machine without a battery-backed clock boots with a date before this program was written.
@@ -19,8 +19,8 @@ internal static class CheckCommand
     internal static Command Create(TextWriter output)
     {
         Option<string> config = RunCommand.ConfigOption();
-        var noSensors = new Option<bool>("--no-sensors") { Description = "Leave the sensors alone: somebody else may be reading them." };
-        var command = new Command("check", "Checks configuration, models, sources, broker and clock, and says what is wrong.") { config, noSensors };
+        var noSensors = new Option<bool>("--no-sensors") { Description = "Do not read the sensors. Use this while another program reads them." };
+        var command = new Command("check", "Checks configuration, models, sources, broker and clock.") { config, noSensors };
         command.SetAction(async (parsed, cancel) =>
         {
             EdgeConfig edge = ConfigFile.Load(parsed.GetRequiredValue(config));
@@ -43,7 +43,7 @@ internal static class CheckCommand
             well &= parsed.GetValue(noSensors) || SensorsCommand.ShowConfigured(edge, devices, output);
 
             Say($"broker {edge.Mqtt.Host}:{edge.Mqtt.Port}", await CheckBrokerAsync(edge, cancel).ConfigureAwait(false));
-            Say("clock", TimeProvider.System.GetUtcNow() < ClockMin ? $"The clock says {TimeProvider.System.GetUtcNow():yyyy-MM-dd}, which is past; set it, or wait for time synchronisation." : null);
+            Say("clock", TimeProvider.System.GetUtcNow() < ClockMin ? $"The clock shows {TimeProvider.System.GetUtcNow():yyyy-MM-dd}, a date in the past. Set it, or wait for time synchronization." : null);
             return well ? ExitCodes.Done : ExitCodes.InputWrong;
 
             void Say(string what, string? problem)
@@ -66,7 +66,7 @@ internal static class CheckCommand
     {
         try
         {
-            // A client id of its own and no last will: a running service is not disturbed.
+            // A separate client id and no last will, so that a running service is not disturbed.
             await using IMqttLink link = BrokerLinks.Create(edge, $"check-{Environment.ProcessId}", TimeSpan.Zero)();
             await link.ConnectAsync(cancel).ConfigureAwait(false);
             await link.DisconnectAsync().ConfigureAwait(false);

@@ -8,17 +8,17 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Edge.Runtime.Commands;
 
-/// <summary><c>demo</c>: the whole main job on this machine, with a live view in the terminal.</summary>
+/// <summary><c>demo</c>: the whole pipeline on this machine, with a live view in the terminal.</summary>
 internal static class DemoCommand
 {
     private const int UsualPort = 1883;
 
     internal static Command Create(TextWriter output)
     {
-        var port = new Option<int?>("--port") { Description = "Port of the broker; default: 1883 if it is free, else any." };
-        var duration = new Option<string?>("--for") { Description = "End by itself after this time, such as 30s; default: run until Ctrl-C." };
+        var port = new Option<int?>("--port") { Description = "Port of the broker. Default: 1883 if it is free, else any free port." };
+        var duration = new Option<string?>("--for") { Description = "Stop after this time, such as 30s. Default: run until Ctrl-C." };
         var seed = new Option<int>("--seed") { Description = "Seed of the simulated greenhouse.", DefaultValueFactory = _ => 7 };
-        var command = new Command("demo", "Shows the whole main job here: broker, simulated sensors with a fault after 20 s, bundled model, live view.") { port, duration, seed };
+        var command = new Command("demo", "Runs a broker, simulated sensors with a fault after 20 s and the bundled model, with a live view.") { port, duration, seed };
         command.SetAction(async (parsed, cancel) =>
         {
             TimeSpan? span = null;
@@ -51,7 +51,7 @@ internal static class DemoCommand
         return Conclude(watch, endedWell, output);
     }
 
-    // Success is what the demo is there to show: forecasts delivered, and a fault that came was found.
+    // The demo succeeds if it delivered its forecasts and found the injected fault.
     private static int Conclude(DemoWatch watch, bool endedWell, TextWriter output)
     {
         string[] problems =
@@ -75,7 +75,7 @@ internal static class DemoCommand
     {
         if (asked is { } port)
         {
-            return port is >= 1 and <= 65535 && IsFree(port) ? port : throw new InputException($"Port {port} is taken or not a port. Choose another with --port.");
+            return port is >= 1 and <= 65535 && IsFree(port) ? port : throw new InputException($"Port {port} is in use or is not a port number. Choose another one with --port.");
         }
 
         if (IsFree(UsualPort))

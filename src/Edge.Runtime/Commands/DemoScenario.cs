@@ -4,7 +4,7 @@ using Edge.Sensors.Simulated;
 
 namespace Edge.Runtime.Commands;
 
-/// <summary>What the demo plays: one stream of the simulated greenhouse whose sensors fail one after another.</summary>
+/// <summary>What the demo runs: one stream of the simulated greenhouse whose sensors fail one after another.</summary>
 internal static class DemoScenario
 {
     internal const string Device = "greenhouse";

@@ -5,7 +5,7 @@ using Spectre.Console.Rendering;
 
 namespace Edge.Runtime.Commands;
 
-/// <summary>Shows the demo: live in a terminal, as a line a second where there is none.</summary>
+/// <summary>Shows the demo: a live view in a terminal, or one line per second without a terminal.</summary>
 internal static class DemoView
 {
     private const string Bars = "▁▂▃▄▅▆▇█";

@@ -11,8 +11,8 @@ namespace Edge.Runtime.Commands;
 /// <param name="Name">Channel name.</param>
 /// <param name="Unit">Its unit.</param>
 /// <param name="Actual">The newest reading.</param>
-/// <param name="Quality">What it is worth.</param>
-/// <param name="Expected">What was forecast for it, NaN if nothing was.</param>
+/// <param name="Quality">Its quality.</param>
+/// <param name="Expected">The forecast for it, NaN if there is none.</param>
 /// <param name="Ahead">The forecast with the farthest horizon.</param>
 /// <param name="AheadSeconds">That horizon.</param>
 /// <param name="HalfWidth">Half the interval of that forecast.</param>
@@ -20,10 +20,10 @@ namespace Edge.Runtime.Commands;
 internal sealed record ChannelSnapshot(
     string Name, string Unit, double Actual, Quality Quality, double Expected, double Ahead, double AheadSeconds, double HalfWidth, double[] Recent);
 
-/// <summary>What a look at the demo shows.</summary>
+/// <summary>A snapshot of the demo for the view.</summary>
 internal sealed record DemoSnapshot(IReadOnlyList<ChannelSnapshot> Channels, double Score, bool IsAnomalous, string[] Events);
 
-/// <summary>Looks on while the demo runs: copies what each tick made, for the view to show at its own pace.</summary>
+/// <summary>Observes the demo: copies the result of each tick, so that the view can show it at its own pace.</summary>
 internal sealed class DemoWatch
 {
     private const int RecentMax = 42;

@@ -1,6 +1,6 @@
 namespace Edge.Runtime.Commands;
 
-/// <summary>How good detections are, held against labels. Definitions: docs/detection.md.</summary>
+/// <summary>Metrics of detections compared with labels. Definitions: docs/detection.md.</summary>
 internal sealed class DetectionScore
 {
     /// <summary>Profiles of the Numenta Anomaly Benchmark: what a false alarm and a missed window cost; a found window earns 1.</summary>
@@ -12,9 +12,9 @@ internal sealed class DetectionScore
     private readonly int[] _detections;
     private readonly List<(int First, int Last)> _windows = [];
 
-    /// <param name="labels">Of each row, whether it is abnormal.</param>
-    /// <param name="alarms">Of each row, whether an anomaly was open.</param>
-    /// <param name="detections">Rows at which an anomaly was opened, in rising order.</param>
+    /// <param name="labels">For each row, whether it is abnormal.</param>
+    /// <param name="alarms">For each row, whether an anomaly was open.</param>
+    /// <param name="detections">Rows at which an anomaly was opened, in ascending order.</param>
     internal DetectionScore(bool[] labels, bool[] alarms, int[] detections)
     {
         _labels = labels;
@@ -63,8 +63,8 @@ internal sealed class DetectionScore
     internal double MissedRate => Ratio(FalseNegatives, TruePositives + FalseNegatives);
 
     /// <summary>
-    /// The benchmark's score, 100 for every window found at its first row and no false alarm, 0 for silence. A window earns by its
-    /// first detection, a false alarm costs the more the farther behind the last window it lies. Lavin and Ahmad, "Evaluating
+    /// The benchmark's score, 100 for every window found at its first row and no false alarm, 0 for silence. A window scores by its
+    /// first detection; a false alarm costs more the farther it lies behind the last window. Lavin and Ahmad, "Evaluating
     /// real-time anomaly detection algorithms" (2015).
     /// </summary>
     internal double Benchmark(double falseAlarm, double missed)

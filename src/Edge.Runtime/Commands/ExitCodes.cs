@@ -1,11 +1,11 @@
 namespace Edge.Runtime.Commands;
 
-/// <summary>What a process's end tells a script.</summary>
+/// <summary>Exit codes of the process, for scripts.</summary>
 internal static class ExitCodes
 {
     internal const int Done = 0;
 
-    /// <summary>One sentence on stderr says what, where and how to mend it.</summary>
+    /// <summary>The input is wrong. One sentence on stderr says what is wrong, where, and how to fix it.</summary>
     internal const int InputWrong = 1;
 
     internal const int WrongUsage = 2;

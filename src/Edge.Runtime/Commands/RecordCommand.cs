@@ -10,19 +10,19 @@ using Microsoft.Extensions.Logging;
 
 namespace Edge.Runtime.Commands;
 
-/// <summary><c>record</c>: a stream's ticks into a CSV file, for training and calibration.</summary>
+/// <summary><c>record</c>: writes the ticks of a stream to a CSV file, for training and calibration.</summary>
 internal static class RecordCommand
 {
-    // Of a stream that has neither a model nor a period of its own.
+    // Period of a stream that has neither a model nor a configured period.
     private static readonly TimeSpan DefaultPeriod = TimeSpan.FromSeconds(1);
 
     internal static Command Create(TextWriter output)
     {
         Option<string> config = RunCommand.ConfigOption();
-        var target = new Option<string>("--output") { Description = "The CSV file to write; one with the same columns is continued.", Required = true };
-        var stream = new Option<string?>("--stream") { Description = "Which stream; default: the first." };
-        var duration = new Option<string?>("--for") { Description = "How much of the stream's time, such as 90s or 24h; default: until it ends or is stopped." };
-        var command = new Command("record", "Writes a stream's readings into a CSV file for training and calibration.") { config, target, stream, duration };
+        var target = new Option<string>("--output") { Description = "The CSV file to write. A file with the same columns is continued.", Required = true };
+        var stream = new Option<string?>("--stream") { Description = "Name of the stream. Default: the first one." };
+        var duration = new Option<string?>("--for") { Description = "Time to record, such as 90s or 24h. Default: until the source ends or Ctrl-C." };
+        var command = new Command("record", "Writes the readings of a stream to a CSV file for training and calibration.") { config, target, stream, duration };
         command.SetAction(async (parsed, cancel) =>
         {
             EdgeConfig edge = ConfigFile.Load(parsed.GetRequiredValue(config));

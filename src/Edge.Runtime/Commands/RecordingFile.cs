@@ -8,7 +8,7 @@ using Edge.Streams;
 
 namespace Edge.Runtime.Commands;
 
-/// <summary>A CSV file of ticks that may be continued: a time column, then the channels; a cell is empty where nothing was measured.</summary>
+/// <summary>A CSV file of ticks that can be continued: a time column, then the channels. A cell without a measured value is empty.</summary>
 internal sealed class RecordingFile : IDisposable
 {
     private static readonly TimeSpan FlushEvery = TimeSpan.FromSeconds(1);
@@ -25,10 +25,10 @@ internal sealed class RecordingFile : IDisposable
         _csv = new CsvWriter(_text, new CsvConfiguration(CultureInfo.InvariantCulture) { NewLine = "\n" });
     }
 
-    /// <summary>Rows written, without those that were there before.</summary>
+    /// <summary>Rows written by this process.</summary>
     internal long Rows { get; private set; }
 
-    /// <summary>Begins a file, or continues one with the same header. A last line that a power cut left unfinished is cut off.</summary>
+    /// <summary>Creates a file, or continues one with the same header. Removes a last line that a power cut left incomplete.</summary>
     /// <exception cref="InputException">The file cannot be written, or has other columns.</exception>
     internal static RecordingFile Open(string path, IReadOnlyList<string> columns)
     {
@@ -58,7 +58,7 @@ internal sealed class RecordingFile : IDisposable
         }
     }
 
-    /// <exception cref="InputException">The disk refuses.</exception>
+    /// <exception cref="InputException">The disk does not accept the row.</exception>
     internal void Write(Reading reading)
     {
         try
@@ -80,7 +80,7 @@ internal sealed class RecordingFile : IDisposable
         }
         catch (IOException e)
         {
-            throw new InputException($"'{_path}' cannot be written any further: {e.Message}", e);
+            throw new InputException($"'{_path}' cannot be written: {e.Message}", e);
         }
     }
 
@@ -113,7 +113,7 @@ internal sealed class RecordingFile : IDisposable
         string[] expected = ["time", .. columns];
         if (!header.SequenceEqual(expected))
         {
-            throw new InputException($"'{path}' exists with the columns {string.Join(", ", header)}, this stream has {string.Join(", ", expected)}. Name another file, or remove this one.");
+            throw new InputException($"'{path}' exists with the columns {string.Join(", ", header)}. This stream has {string.Join(", ", expected)}. Choose another file, or remove this one.");
         }
 
         CutUnfinishedLine(file);

@@ -15,19 +15,19 @@ using Microsoft.Extensions.Logging;
 
 namespace Edge.Runtime.Commands;
 
-/// <summary><c>replay</c>: the same pipeline over recorded rows as fast as it goes, no broker; one JSON object a line.</summary>
+/// <summary><c>replay</c>: runs the pipeline over recorded rows without a broker, as fast as possible. Writes one JSON object per line.</summary>
 internal static class ReplayCommand
 {
     internal static Command Create(TextWriter output)
     {
-        var model = new Option<string>("--model") { Description = "A .safetensors model of edge-quantize, an .onnx file with its manifest beside it, or demo.", Required = true };
-        var data = new Option<string>("--data") { Description = "Readings in the model's columns, .csv.", Required = true };
-        var target = new Option<string>("--output") { Description = "Where the payloads go, one JSON object a line.", Required = true };
+        var model = new Option<string>("--model") { Description = "A .safetensors model of edge-quantize, an .onnx file with its manifest next to it, or demo.", Required = true };
+        var data = new Option<string>("--data") { Description = "CSV file with the columns of the model.", Required = true };
+        var target = new Option<string>("--output") { Description = "File for the payloads, one JSON object per line.", Required = true };
         var device = new Option<string>("--device") { Description = "Device name in the payloads.", DefaultValueFactory = _ => "replay" };
-        var stream = new Option<string?>("--stream") { Description = "Stream name in the payloads; default: the model's name." };
-        var timeColumn = new Option<string?>("--time-column") { Description = "Header of the time column; default: found by its name." };
-        var horizon = new Option<int>("--horizon") { Description = "Ticks for which a one-step model feeds its forecasts back; default: the model's own outputs.", DefaultValueFactory = _ => 1 };
-        var command = new Command("replay", "Runs the pipeline over recorded rows as fast as it goes and writes the payloads MQTT would carry.")
+        var stream = new Option<string?>("--stream") { Description = "Stream name in the payloads. Default: the name of the model." };
+        var timeColumn = new Option<string?>("--time-column") { Description = "Header of the time column. Default: a column named like a time." };
+        var horizon = new Option<int>("--horizon") { Description = "Ticks to forecast with a one-step model by feeding back its forecasts. Default: the outputs of the model.", DefaultValueFactory = _ => 1 };
+        var command = new Command("replay", "Runs the pipeline over recorded rows as fast as possible and writes the MQTT payloads to a file.")
         {
             model, data, target, device, stream, timeColumn, horizon,
         };
@@ -64,7 +64,7 @@ internal static class ReplayCommand
         return command;
     }
 
-    // States such as ON and OFF are no JSON; their events say the same.
+    // States such as ON and OFF are not JSON; their events carry the same information.
     private static ValueTask Write(Stream lines, IReadOnlyList<MqttMessage> messages)
     {
         foreach (MqttMessage message in messages.Where(message => message.ContentType is not null))
@@ -100,7 +100,7 @@ internal static class ReplayCommand
         return name.Length > 0 ? name : "model";
     }
 
-    /// <summary>Time that does not pass: what a replay writes must not depend on how long it takes.</summary>
+    /// <summary>A clock that stands still: the output of a replay must not depend on how long the replay takes.</summary>
     private sealed class StoppedClock : TimeProvider
     {
         public override long GetTimestamp() => 0;

@@ -10,7 +10,7 @@ internal static class RunCommand
     internal static Command Create()
     {
         Option<string> config = ConfigOption();
-        var command = new Command("run", "Runs the service: readings in, forecasts and anomalies out over MQTT.") { config };
+        var command = new Command("run", "Runs the service: reads sensors, publishes forecasts and anomalies over MQTT.") { config };
         command.SetAction(async (parsed, cancel) =>
         {
             using ILoggerFactory logs = ServiceLog.Create();

@@ -8,23 +8,23 @@ using Edge.Sensors.Replay;
 
 namespace Edge.Runtime.Commands;
 
-/// <summary><c>score</c>: what a replay found, held against labels.</summary>
+/// <summary><c>score</c>: compares the anomalies of a replay with labels.</summary>
 internal static class ScoreCommand
 {
     internal static Command Create(TextWriter output)
     {
-        var events = new Option<string[]>("--events") { Description = "Output of edge-runtime replay; several are scored together.", Required = true, AllowMultipleArgumentsPerToken = true };
-        var labels = new Option<string[]>("--labels") { Description = "For each of them a CSV with a column 'anomaly' (0 or 1), a row a row; or JSON with windows of times: [[begin, end], ...].", Required = true, AllowMultipleArgumentsPerToken = true };
-        var skip = new Option<int>("--skip") { Description = "Rows at the beginning of each that do not count: the calibration.", DefaultValueFactory = _ => 0 };
-        var asJson = new Option<bool>("--json") { Description = "As JSON." };
-        var command = new Command("score", "Scores anomaly events against labels: point by point and window by window.") { events, labels, skip, asJson };
+        var events = new Option<string[]>("--events") { Description = "Output of edge-runtime replay. Several files are scored together.", Required = true, AllowMultipleArgumentsPerToken = true };
+        var labels = new Option<string[]>("--labels") { Description = "One file per events file: a CSV with a column 'anomaly' (0 or 1) and one line per row, or JSON with windows of times: [[begin, end], ...].", Required = true, AllowMultipleArgumentsPerToken = true };
+        var skip = new Option<int>("--skip") { Description = "Rows at the start of each file that are not scored (calibration).", DefaultValueFactory = _ => 0 };
+        var asJson = new Option<bool>("--json") { Description = "Print JSON." };
+        var command = new Command("score", "Scores anomaly events against labels, per row and per window.") { events, labels, skip, asJson };
         command.SetAction(parsed =>
         {
             string[] runs = parsed.GetRequiredValue(events);
             string[] truths = parsed.GetRequiredValue(labels);
             if (runs.Length != truths.Length)
             {
-                throw new InputException($"--events names {runs.Length} files and --labels {truths.Length}; give one of each.");
+                throw new InputException($"--events names {runs.Length} files and --labels {truths.Length}. Give one labels file per events file.");
             }
 
             var score = new RunScores(parsed.GetValue(skip));
@@ -79,7 +79,7 @@ internal static class ScoreCommand
         output.WriteLine(System.Text.Encoding.UTF8.GetString(text.ToArray()));
     }
 
-    /// <summary>Runs put one behind the other.</summary>
+    /// <summary>Concatenates runs.</summary>
     private sealed class RunScores(int skip)
     {
         private readonly List<bool> _labels = [];
@@ -139,7 +139,7 @@ internal static class ScoreCommand
         }
         catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
         {
-            throw new InputException($"Events '{path}', line {number}: this is not what edge-runtime replay writes.", e);
+            throw new InputException($"Events '{path}', line {number}: this is not a line that edge-runtime replay writes.", e);
         }
 
         return (times, anomalies);
@@ -161,7 +161,7 @@ internal static class ScoreCommand
                 labels.Add(csv.GetField<double>("anomaly") > 0);
             }
 
-            return labels.Count == rows ? [.. labels] : throw new InputException($"Labels '{path}' have {labels.Count} rows, the events are of {rows} readings.");
+            return labels.Count == rows ? [.. labels] : throw new InputException($"Labels '{path}' have {labels.Count} rows, but the events are of {rows} readings.");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
         {

@@ -11,14 +11,14 @@ using Microsoft.Extensions.Logging;
 
 namespace Edge.Runtime.Commands;
 
-/// <summary><c>sensors</c>: what is connected, which driver reads it, one reading of each, and the lines for edge.yaml.</summary>
+/// <summary><c>sensors</c>: lists devices, the driver and one reading of each, and the lines for edge.yaml.</summary>
 internal static class SensorsCommand
 {
     internal static Command Create(TextWriter output)
     {
-        var bus = new Option<int?>("--bus") { Description = "Look at this I2C bus only." };
-        var config = new Option<string?>("--config") { Description = "Also read each channel that this edge.yaml configures, once." };
-        var command = new Command("sensors", "Says what answers on the I2C buses and in the kernel's drivers, and the lines for edge.yaml.") { bus, config };
+        var bus = new Option<int?>("--bus") { Description = "Scan this I2C bus only." };
+        var config = new Option<string?>("--config") { Description = "Also read each channel of this edge.yaml once." };
+        var command = new Command("sensors", "Lists the sensors on the I2C buses and in the kernel's drivers, with the lines for edge.yaml.") { bus, config };
         command.SetAction(parsed =>
         {
             EdgeConfig? edge = parsed.GetValue(config) is { } path ? ConfigFile.Load(path) : null;
@@ -65,7 +65,7 @@ internal static class SensorsCommand
                 for (int i = 0; i < trial.Values.Length; i++)
                 {
                     output.WriteLine(double.IsNaN(trial.Values[i])
-                        ? $"WRONG  {stream.Name}, {channels[i].Column}: {device.Key} gave no valid value."
+                        ? $"WRONG  {stream.Name}, {channels[i].Column}: {device.Key} returned no valid value."
                         : $"ok     {stream.Name}, {channels[i].Column}: {Number(trial.Values[i])} from {device.Key}");
                 }
             }
@@ -96,7 +96,7 @@ internal static class SensorsCommand
 
     private static void ShowBus(int bus, IReadOnlyList<I2cFinding> findings, TextWriter output)
     {
-        output.WriteLine($"I2C bus {bus}: {(findings.Count == 0 ? "nothing answers. Check the wiring, and that the sensor has power." : $"{findings.Count} answer")}");
+        output.WriteLine($"I2C bus {bus}: {(findings.Count == 0 ? "no device answers. Check the wiring and the power of the sensor." : $"{findings.Count} devices answer")}");
         foreach (I2cFinding finding in findings)
         {
             string address = string.Create(CultureInfo.InvariantCulture, $"0x{finding.Address:x2}");
@@ -104,7 +104,7 @@ internal static class SensorsCommand
             string[] others = [.. finding.Candidates.Where(candidate => candidate.Values is null).Select(candidate => candidate.Driver)];
             if (finding.Candidates.Count == 0)
             {
-                output.WriteLine($"  {address}  no driver here knows this address");
+                output.WriteLine($"  {address}  no driver for this address");
             }
 
             foreach (I2cCandidate candidate in reading)
@@ -118,7 +118,7 @@ internal static class SensorsCommand
 
             if (others.Length > 0)
             {
-                output.WriteLine($"  {address}  {(reading.Length > 0 ? "not" : "could be, but gave nothing sensible as,")} {string.Join(", ", others)}");
+                output.WriteLine($"  {address}  {(reading.Length > 0 ? "not" : "may be, but returned no valid reading as,")} {string.Join(", ", others)}");
             }
         }
     }

@@ -8,13 +8,13 @@ using Microsoft.Extensions.Logging;
 
 namespace Edge.Runtime.Commands;
 
-/// <summary><c>state show|reset</c>: what is remembered, and forgetting it.</summary>
+/// <summary><c>state show|reset</c>: shows or resets the stored state.</summary>
 internal static class StateCommand
 {
     internal static Command Create(TextWriter output)
     {
         Option<string> config = RunCommand.ConfigOption();
-        var show = new Command("show", "Says what is remembered: each stream's last tick and the size of its state, and what waits for the broker.") { config };
+        var show = new Command("show", "Shows the last tick and the size of the state of each stream, and the messages that wait for the broker.") { config };
         show.SetAction(parsed =>
         {
             using StateStore store = Open(parsed.GetRequiredValue(config));
@@ -29,8 +29,8 @@ internal static class StateCommand
         });
 
         Option<string> again = RunCommand.ConfigOption();
-        var only = new Option<string?>("--stream") { Description = "Only this stream; all where it is absent." };
-        var reset = new Command("reset", "Forgets streams' states: they begin anew, but with no number used twice. What waits for the broker stays.") { again, only };
+        var only = new Option<string?>("--stream") { Description = "Name of the stream. Default: all streams." };
+        var reset = new Command("reset", "Resets the state of streams. Their numbers (seq) continue. Messages that wait for the broker are kept.") { again, only };
         reset.SetAction(parsed =>
         {
             using StateStore store = Open(parsed.GetRequiredValue(again));
@@ -38,7 +38,7 @@ internal static class StateCommand
             string? wanted = parsed.GetValue(only);
             if (wanted is not null && !names.Contains(wanted))
             {
-                throw new InputException($"No stream '{wanted}' is remembered; {(names.Count == 0 ? "none is" : string.Join(", ", names))}.");
+                throw new InputException($"There is no state of a stream '{wanted}'. There is state of: {(names.Count == 0 ? "no stream" : string.Join(", ", names))}.");
             }
 
             foreach (string name in names.Where(name => wanted is null || name == wanted))
@@ -49,7 +49,7 @@ internal static class StateCommand
 
             return ExitCodes.Done;
         });
-        return new Command("state", "Shows or forgets what is remembered. Stop the service first.") { show, reset };
+        return new Command("state", "Shows or resets the stored state. Stop the service first.") { show, reset };
     }
 
     private static StateStore Open(string path)
@@ -57,12 +57,12 @@ internal static class StateCommand
         EdgeConfig edge = ConfigFile.Load(path);
         if (edge.StateFolder is null)
         {
-            throw new InputException($"'{path}' has no 'state': nothing outlives the process. Add state: with a folder to keep it in.");
+            throw new InputException($"'{path}' has no 'state', so no state is stored. Add 'state' with the folder for it.");
         }
 
         if (!File.Exists(Path.Combine(edge.StateFolder, "edge.db")))
         {
-            throw new InputException($"'{edge.StateFolder}' holds no state yet; the service writes it when it runs.");
+            throw new InputException($"'{edge.StateFolder}' has no state yet. The service writes it when it runs.");
         }
 
         using ILoggerFactory logs = ServiceLog.Create();

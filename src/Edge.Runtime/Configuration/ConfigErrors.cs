@@ -6,7 +6,7 @@ namespace Edge.Runtime.Configuration;
 /// <summary>Every mistake found in the configuration, in the order of the file.</summary>
 internal sealed class ConfigErrors(string path)
 {
-    // A file of rubbish need not be told so a thousand times.
+    // A limit, because a file of garbage would have thousands of mistakes.
     private const int ErrorsMax = 50;
 
     private readonly List<(long Line, long Column, string Message)> _errors = [];

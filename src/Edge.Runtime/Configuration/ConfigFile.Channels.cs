@@ -45,18 +45,18 @@ internal static partial class ConfigFile
         };
         if (config.Min >= config.Max)
         {
-            map.Fail("max", "'max' must lie above 'min'");
+            map.Fail("max", "'max' must be greater than 'min'");
         }
 
         bool arrives = device is MqttTopicOptions;
         if (arrives && config.Every is not null)
         {
-            map.Fail("every", "'every' is for sources that are asked; messages come when they come");
+            map.Fail("every", "'every' is for polled sources only; a message is used when it arrives");
         }
 
         if (!arrives && config.AgeMax is not null)
         {
-            map.Fail("max_age", "'max_age' is for mqtt; other sources are asked at every tick");
+            map.Fail("max_age", "'max_age' is for mqtt only; other sources are polled at every tick");
         }
 
         map.RejectUnknown();
@@ -73,8 +73,8 @@ internal static partial class ConfigFile
                 device = kind switch
                 {
                     "i2c" => ReadI2c(map),
-                    "iio" => (new IioDeviceOptions(map.RequiredText("device", "what its name file says"), map.Text("at")), FileName(map, "channel", "temp, pressure, voltage0, ...")),
-                    "hwmon" => (new HwmonDeviceOptions(map.RequiredText("chip", "what its name file says"), map.Text("at")), FileName(map, "input", "temp1, in0, ...")),
+                    "iio" => (new IioDeviceOptions(map.RequiredText("device", "the text of its name file"), map.Text("at")), FileName(map, "channel", "temp, pressure, voltage0, ...")),
+                    "hwmon" => (new HwmonDeviceOptions(map.RequiredText("chip", "the text of its name file"), map.Text("at")), FileName(map, "input", "temp1, in0, ...")),
                     "mqtt" => ReadTopic(map),
                     _ => (new GpioInputOptions(Chip(map), map.RequiredWhole("pin", "the line's number", 0, PinMax), map.Choice("pull", Pull.None)), "value"),
                 };
@@ -102,7 +102,7 @@ internal static partial class ConfigFile
             map.RequiredText("read", "which of the driver's channels"));
     }
 
-    // As people write it: 0x76, or 118.
+    // Hexadecimal or decimal: 0x76 or 118.
     private static int Address(YamlMap map)
     {
         string text = map.RequiredText("address", "such as 0x76");
@@ -172,7 +172,7 @@ internal static partial class ConfigFile
         }
         else
         {
-            stream.Fail("tick", "'tick' must be gpio: { pin: ... }; without it there is a tick every period");
+            stream.Fail("tick", "'tick' must be gpio: { pin: ... }; without 'tick' there is a tick every period");
         }
 
         map.RejectUnknown();

@@ -5,7 +5,7 @@ using Edge.Runtime.Payloads;
 
 namespace Edge.Runtime.Configuration;
 
-/// <summary>The part of edge.yaml that says who carries the messages.</summary>
+/// <summary>The part of edge.yaml that describes the broker.</summary>
 internal static partial class ConfigFile
 {
     private static (MqttOptions Mqtt, OutboxOptions Outbox, Discovery Discovery) ReadMqtt(YamlMap map, List<string> warnings)
@@ -16,7 +16,7 @@ internal static partial class ConfigFile
             tls = new TlsOptions(tlsMap.Text("ca"), tlsMap.Text("certificate"), tlsMap.Text("key"));
             if (tls.CertificateFile is null != tls.KeyFile is null)
             {
-                tlsMap.Fail("certificate", "'certificate' and 'key' go together");
+                tlsMap.Fail("certificate", "'certificate' and 'key' must be given together");
             }
 
             tlsMap.RejectUnknown();
@@ -44,11 +44,11 @@ internal static partial class ConfigFile
         string? plaintext = map.Text("plaintext_password");
         if (plaintext is not null and not "allowed")
         {
-            map.Fail("plaintext_password", $"'plaintext_password' can only be allowed, not '{plaintext}'");
+            map.Fail("plaintext_password", $"'plaintext_password' must be 'allowed', not '{plaintext}'");
         }
         else if (password is not null && tls is null && plaintext is null && !IsLoopback(host))
         {
-            map.Fail("password", $"the password would go to {host} in clear: give 'tls', or say 'plaintext_password: allowed'");
+            map.Fail("password", $"the password would be sent to {host} unencrypted: configure 'tls', or set 'plaintext_password: allowed'");
         }
 
         // Versions up to 1.x chose between two clients here. Drop this with the next version.

@@ -42,11 +42,11 @@ internal static partial class ConfigFile
         string? unsigned = map.Text("unsigned");
         if (unsigned is not null and not "allowed")
         {
-            map.Fail("unsigned", $"'unsigned' can only be allowed, not '{unsigned}'");
+            map.Fail("unsigned", $"'unsigned' must be 'allowed', not '{unsigned}'");
         }
         else if (key is null == unsigned is null)
         {
-            map.Fail("trusted_key", "give 'trusted_key', the public key that new models must be signed with, or say 'unsigned: allowed'");
+            map.Fail("trusted_key", "set 'trusted_key', the public key that verifies new models, or 'unsigned: allowed'");
         }
 
         var models = new ModelUpdateOptions

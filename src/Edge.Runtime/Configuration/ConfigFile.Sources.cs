@@ -30,7 +30,7 @@ internal static partial class ConfigFile
 
         if (tick is not null)
         {
-            stream.Fail("tick", "'tick' goes with 'channels'");
+            stream.Fail("tick", "'tick' needs 'channels'");
         }
 
         if (stream.Map("source") is not { } map)

@@ -15,7 +15,7 @@ using YamlDotNet.RepresentationModel;
 
 namespace Edge.Runtime.Configuration;
 
-/// <summary>Reads edge.yaml into an <see cref="EdgeConfig"/>, whole, before anything starts.</summary>
+/// <summary>Reads the whole of edge.yaml into an <see cref="EdgeConfig"/> before anything starts.</summary>
 internal static partial class ConfigFile
 {
     private const long FileMaxBytes = 1 << 20;
@@ -72,7 +72,7 @@ internal static partial class ConfigFile
         }
         catch (Exception e) when (e is InvalidOperationException or ArgumentException)
         {
-            // The scanner's own checks, which rubbish can trip before its grammar does.
+            // The scanner's own checks can fail before the grammar's do.
             throw new InputException($"{path}:1:1: this is not YAML: {e.Message}", e);
         }
 
@@ -86,7 +86,7 @@ internal static partial class ConfigFile
         return config;
     }
 
-    // Loading recurses: without this, a file of brackets would overflow the stack, which no handler can catch.
+    // Loading is recursive: without this limit, a file of brackets would overflow the stack, which cannot be caught.
     private static void RequireShallow(string text, ConfigErrors errors)
     {
         var parser = new Parser(new StringReader(text));
@@ -147,7 +147,7 @@ internal static partial class ConfigFile
 
     private static StreamConfig ReadStream(YamlMap map, string folder)
     {
-        // Channels can be recorded before there is a model of them.
+        // Channels can be recorded before they have a model.
         string model = map.Has("channels") ? map.Text("model") ?? "" : map.RequiredText("model", "a .safetensors file of edge-quantize, or demo");
         IReadOnlyList<string> published = map.Texts("publish", Published, Published, mayBeEmpty: true);
         string name = Name(map, "name", "the stream's name in topics");
@@ -217,7 +217,7 @@ internal static partial class ConfigFile
             return rate;
         }
 
-        map.Fail("sensitivity", $"'sensitivity' must be low, normal, high or a number of false alarms a week from 0.001 to 10000, not '{text}'");
+        map.Fail("sensitivity", $"'sensitivity' must be low, normal, high or a number of false alarms per week from 0.001 to 10000, not '{text}'");
         return 1;
     }
 

@@ -13,37 +13,37 @@ internal sealed record EdgeConfig
     /// <summary>Name of the device in topics, [a-z0-9_-]+.</summary>
     public required string Device { get; init; }
 
-    /// <summary>Folder for what must outlive the process, or null.</summary>
+    /// <summary>Folder of the stored state, or null for none.</summary>
     public string? StateFolder { get; init; }
 
-    /// <summary>How often it is forced to the disk (fsync): what a power cut may cost. Zero for every tick.</summary>
+    /// <summary>Longest time between two fsyncs, which is what a power cut may cost. Zero for an fsync at every tick.</summary>
     public TimeSpan Durability { get; init; } = TimeSpan.FromSeconds(5);
 
     public required MqttOptions Mqtt { get; init; }
 
-    /// <summary>What is kept while the broker is away.</summary>
+    /// <summary>Limits of the messages that wait for the broker.</summary>
     public OutboxOptions Outbox { get; init; } = new();
 
-    /// <summary>Who is told what this device publishes.</summary>
+    /// <summary>Home automation that gets a description of this device.</summary>
     public Discovery Discovery { get; init; }
 
     /// <summary>Where the kernel shows its devices.</summary>
     public string Sysfs { get; init; } = "/sys";
 
-    /// <summary>Where new models come from; null for nowhere.</summary>
+    /// <summary>Where new models come from; null for no updates.</summary>
     public ModelUpdateOptions? Models { get; init; }
 
-    /// <summary>What may be asked for over MQTT.</summary>
+    /// <summary>Commands that are allowed over MQTT.</summary>
     public IReadOnlyList<CommandName> Commands { get; init; } = [];
 
     /// <summary>Metrics and health endpoints; null for none.</summary>
     public TelemetryOptions? Telemetry { get; init; }
 
-    /// <summary>How models of engine onnx are computed.</summary>
+    /// <summary>Settings of ONNX Runtime, for models of engine onnx.</summary>
     public OnnxOptions OnnxRuntime { get; init; } = new();
 
     public required IReadOnlyList<StreamConfig> Streams { get; init; }
 
-    /// <summary>What is no mistake but should be changed, one sentence each.</summary>
+    /// <summary>Settings that work but should be changed, one sentence each.</summary>
     public IReadOnlyList<string> Warnings { get; init; } = [];
 }

@@ -1,6 +1,6 @@
 namespace Edge.Runtime.Configuration;
 
-/// <summary>What somebody may have meant who wrote a word that is not known.</summary>
+/// <summary>Suggests the known word nearest to an unknown one.</summary>
 internal static class Spelling
 {
     internal static string Hint(string word, IReadOnlyCollection<string> known)
@@ -8,7 +8,7 @@ internal static class Spelling
         string? nearest = known.OrderBy(each => Distance(word, each)).ThenBy(each => each, StringComparer.Ordinal).FirstOrDefault();
         return nearest is not null && Distance(word, nearest) <= Math.Max(2, word.Length / 2)
             ? $"did you mean '{nearest}'?"
-            : $"known here: {string.Join(", ", known.Order(StringComparer.Ordinal))}";
+            : $"known keys: {string.Join(", ", known.Order(StringComparer.Ordinal))}";
     }
 
     // Levenshtein distance.

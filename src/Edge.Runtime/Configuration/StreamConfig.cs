@@ -19,16 +19,16 @@ internal enum EngineKind
 /// <summary>One stream of edge.yaml: its model, its source, what is published of it, and how its readings are treated.</summary>
 internal sealed record StreamConfig : StreamOptions
 {
-    /// <summary>Path of a model file, <c>demo</c> for the bundled one, or empty for a stream that can only be recorded yet.</summary>
+    /// <summary>Path of a model file, <c>demo</c> for the bundled one, or empty for a stream that can only be recorded.</summary>
     public required string Model { get; init; }
 
     /// <summary>What computes it.</summary>
     public EngineKind Engine { get; init; }
 
-    /// <summary>Path of an ONNX model's manifest; null for the one beside it.</summary>
+    /// <summary>Path of an ONNX model's manifest; null for the one next to it.</summary>
     public string? Manifest { get; init; }
 
-    /// <summary>Path of the model that the saved state may still be of: the same weights in another engine. Null for none.</summary>
+    /// <summary>Path of the model that the saved state may come from: the same weights in another engine. Null for none.</summary>
     public string? StateFrom { get; init; }
 
     public required SourceOptions Source { get; init; }
@@ -39,10 +39,10 @@ internal sealed record StreamConfig : StreamOptions
     /// <summary>An output of the board that is high while an anomaly is open, or null.</summary>
     public int? AlarmPin { get; init; }
 
-    /// <summary>Whether a new model can take the place of this one: it must be a file of edge-quantize, without a roll-out.</summary>
+    /// <summary>Whether a new model can replace this one: it must be a file of edge-quantize, without a rollout.</summary>
     internal bool HasReplaceableModel => Engine == EngineKind.Int8 && Forecast.Horizon == 1 && Model is not "demo";
 
-    /// <summary>What a model's file name says of its engine.</summary>
+    /// <summary>The engine that the file name of a model implies.</summary>
     internal static EngineKind EngineOf(string model) =>
         model.EndsWith(".onnx", StringComparison.OrdinalIgnoreCase) ? EngineKind.Onnx : EngineKind.Int8;
 }

@@ -5,8 +5,8 @@ using YamlDotNet.RepresentationModel;
 namespace Edge.Runtime.Configuration;
 
 /// <summary>
-/// One mapping of the YAML file on its way to a record: hands out values by key, remembers what was asked for, and collects
-/// every mistake with line and column instead of stopping at the first.
+/// One mapping of the YAML file: returns values by key, records which keys were read, and collects
+/// every mistake with line and column, so that the user sees all of them at once.
 /// </summary>
 internal sealed partial class YamlMap
 {
@@ -39,7 +39,7 @@ internal sealed partial class YamlMap
 
     internal void Fail(string key, string message) => _errors.Add(_entries.GetValueOrDefault(key, _node), message);
 
-    /// <summary>Reports every key that nothing asked for. Call it last.</summary>
+    /// <summary>Reports every key that was not read. Call it last.</summary>
     internal void RejectUnknown()
     {
         foreach ((string key, YamlNode value) in _entries)
@@ -51,7 +51,7 @@ internal sealed partial class YamlMap
         }
     }
 
-    /// <summary>Takes away a key of versions before, whatever its value; it is not named among the known ones.</summary>
+    /// <summary>Removes a key of earlier versions, whatever its value. It is not listed among the known keys.</summary>
     /// <returns>Whether it was there.</returns>
     internal bool TakeObsolete(string key) => _entries.Remove(key);
 
@@ -279,7 +279,7 @@ internal sealed partial class YamlMap
         return _entries.TryGetValue(key, out node!);
     }
 
-    // ${VAR} is the environment's VAR.
+    // ${VAR} is the environment variable VAR.
     private string Expand(YamlNode node, string text) =>
         VariablePattern().Replace(text, match =>
         {

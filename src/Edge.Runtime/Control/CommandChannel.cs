@@ -7,18 +7,18 @@ using Microsoft.Extensions.Logging;
 
 namespace Edge.Runtime.Control;
 
-/// <summary>What came of a request.</summary>
-/// <param name="Said">A sentence for whoever asked.</param>
-/// <param name="Then">What is to be done once the answer is on its way, or null.</param>
+/// <summary>The result of a request.</summary>
+/// <param name="Said">A sentence for the client that sent the request.</param>
+/// <param name="Then">What to do after the answer is queued, or null.</param>
 internal readonly record struct CommandResult(string Said, Action? Then = null);
 
 /// <summary>
-/// Requests on <c>edge/DEVICE/command/NAME</c>: only those that edge.yaml allows, one after the other, so many a second and no more. Each that is
-/// taken is answered and written to the log.
+/// Requests on <c>edge/DEVICE/command/NAME</c>: only those that edge.yaml allows, one at a time, at a limited rate.
+/// Each accepted request is answered and logged.
 /// </summary>
 internal sealed class CommandChannel : IDisposable
 {
-    // Requests that may come at once, and how many a second after that.
+    // Requests that may arrive at once, and requests per second after that.
     private const double Burst = 20;
     private const double Rate = 2;
     private const int QueueMax = 20;
@@ -40,9 +40,9 @@ internal sealed class CommandChannel : IDisposable
     private long _saidAt;
 
     /// <param name="device">The device's name.</param>
-    /// <param name="allowed">Which requests are taken; all others do not exist.</param>
+    /// <param name="allowed">Which requests are accepted; all others are ignored.</param>
     /// <param name="streams">Names of the streams.</param>
-    /// <param name="execute">Does what is asked and says what it did; an <see cref="InputException"/> says why not.</param>
+    /// <param name="execute">Executes the request and returns what it did; an <see cref="InputException"/> says why it cannot.</param>
     /// <param name="answer">Publishes an answer.</param>
     /// <param name="clock">Time.</param>
     /// <param name="log">Every request.</param>
@@ -62,10 +62,10 @@ internal sealed class CommandChannel : IDisposable
 
     internal IReadOnlyCollection<CommandName> Allowed { get; }
 
-    /// <summary>Requests that came faster than they may, and were dropped unread.</summary>
+    /// <summary>Requests that exceeded the rate limit and were dropped unread.</summary>
     internal long Refused => Interlocked.Read(ref _refused);
 
-    /// <summary>Ends when all that was taken is done, after <see cref="Dispose"/>.</summary>
+    /// <summary>Completes when all accepted requests are done, after <see cref="Dispose"/>.</summary>
     internal Task Working { get; }
 
     internal void Subscribe(MqttSubscriber input)
@@ -79,7 +79,7 @@ internal sealed class CommandChannel : IDisposable
     /// <summary>Takes a message, from any thread.</summary>
     internal void Take(CommandName name, MqttReceived message)
     {
-        // What a broker kept from before would be done again at every connection.
+        // A retained request would be executed again at every connection.
         if (message.Retain || !TrySpend() || !_queue.Writer.TryWrite((name, message)))
         {
             Interlocked.Increment(ref _refused);
@@ -119,12 +119,12 @@ internal sealed class CommandChannel : IDisposable
         }
         catch (Exception e)
         {
-            _log.LogError("A bug of ours in command {Command}: {Message}", Text(name), e.Message);
-            return (false, new CommandResult("It failed; the log of the service says why."));
+            _log.LogError("A bug in edge-runtime: command {Command} failed: {Message}", Text(name), e.Message);
+            return (false, new CommandResult("The command failed. The log of the service says why."));
         }
     }
 
-    // Where the asker wants it, unless that is a place for something else.
+    // The response topic of the request, unless other messages use that topic.
     private string ResponseTopic(CommandName name, MqttReceived message)
     {
         string own = Topics.CommandResponse(_device, Text(name));
@@ -188,6 +188,6 @@ internal sealed class CommandChannel : IDisposable
             _saidAt = _clock.GetTimestamp();
         }
 
-        _log.LogWarning("Commands came faster than {Rate} a second, or retained, and were dropped: {Count} so far", Rate, Refused);
+        _log.LogWarning("Dropped {Count} commands so far: retained, or more than {Rate} per second", Rate, Refused);
     }
 }

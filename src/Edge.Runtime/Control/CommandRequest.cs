@@ -4,19 +4,19 @@ using Edge.Streams.Detection;
 
 namespace Edge.Runtime.Control;
 
-/// <summary>What may be asked for over MQTT, where edge.yaml allows it.</summary>
+/// <summary>Commands over MQTT, each only if edge.yaml allows it.</summary>
 internal enum CommandName
 {
-    /// <summary>Forget a stream's state.</summary>
+    /// <summary>Reset the state of a stream.</summary>
     Reset,
 
-    /// <summary>Have everything on the card now.</summary>
+    /// <summary>Flush all ticks to disk (fsync) now.</summary>
     Snapshot,
 
-    /// <summary>Close a stream's anomaly and open none for a while.</summary>
+    /// <summary>Close the open anomaly of a stream and open none for a given time.</summary>
     Silence,
 
-    /// <summary>Put up with another rate of false alarms until the next start.</summary>
+    /// <summary>Change the expected rate of false alarms until the next start.</summary>
     Sensitivity,
 
     /// <summary>Read edge.yaml again.</summary>
@@ -25,29 +25,29 @@ internal enum CommandName
     /// <summary>A part of a new model.</summary>
     Update,
 
-    /// <summary>Put the model before this one back.</summary>
+    /// <summary>Restore the previous model.</summary>
     Rollback,
 }
 
-/// <summary>One request, checked: it names what is there and holds nothing else.</summary>
-/// <param name="Name">What is asked for.</param>
-/// <param name="Stream">Of which stream; empty where it concerns none.</param>
-/// <param name="Time">Silence: for how long.</param>
-/// <param name="FalseAlarmsAWeek">Sensitivity: the rate.</param>
-/// <param name="Part">Update: the part.</param>
+/// <summary>One validated request: its stream exists, and it has no unknown keys.</summary>
+/// <param name="Name">The command.</param>
+/// <param name="Stream">Name of the stream; empty for a command without a stream.</param>
+/// <param name="Time"><c>silence</c>: the duration.</param>
+/// <param name="FalseAlarmsAWeek"><c>sensitivity</c>: expected false alarms per week.</param>
+/// <param name="Part"><c>update</c>: the part of the model.</param>
 internal sealed record CommandRequest(CommandName Name, string Stream, TimeSpan Time = default, double FalseAlarmsAWeek = 0, ModelPart? Part = null)
 {
-    /// <summary>Most bytes of a request.</summary>
+    /// <summary>Largest request, in bytes.</summary>
     internal const int PayloadMaxBytes = 4096;
 
     private static readonly TimeSpan SilenceMax = TimeSpan.FromDays(7);
     private static readonly JsonDocumentOptions Options = new() { MaxDepth = 4 };
 
     /// <summary>Reads a request.</summary>
-    /// <param name="name">What is asked for.</param>
+    /// <param name="name">The command.</param>
     /// <param name="payload">A JSON object; empty for one without keys.</param>
     /// <param name="streams">Names of the streams there are.</param>
-    /// <exception cref="InputException">It is not one; the sentence goes back to whoever asked.</exception>
+    /// <exception cref="InputException">It is not a valid request; the sentence is sent back as the answer.</exception>
     internal static CommandRequest Parse(CommandName name, ReadOnlyMemory<byte> payload, IReadOnlyCollection<string> streams)
     {
         if (name == CommandName.Update)
@@ -68,7 +68,7 @@ internal sealed record CommandRequest(CommandName Name, string Stream, TimeSpan 
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            // The second: a string that is no Unicode, which is noticed when it is read.
+            // The second: a string that is not valid Unicode, which is found when it is read.
             throw new InputException("The request is not JSON.", e);
         }
     }
@@ -90,13 +90,13 @@ internal sealed record CommandRequest(CommandName Name, string Stream, TimeSpan 
         string[] given = [.. root.EnumerateObject().Select(property => property.Name)];
         if (given.Except(keys).Any() || given.Distinct().Count() != keys.Length || given.Length != keys.Length)
         {
-            throw new InputException(keys.Length == 0 ? "The request takes no keys." : $"The request takes the keys {string.Join(" and ", keys)}, each once, and no other.");
+            throw new InputException(keys.Length == 0 ? "The request takes no keys." : $"The request takes the keys {string.Join(" and ", keys)}, each once, and no other keys.");
         }
 
         string stream = keys.Length > 0 ? Text(root, "stream") : "";
         if (keys.Length > 0 && !streams.Contains(stream))
         {
-            throw new InputException($"There is no such stream; there are {string.Join(", ", streams)}.");
+            throw new InputException($"There is no such stream. Streams: {string.Join(", ", streams)}.");
         }
 
         return name switch
@@ -114,7 +114,7 @@ internal sealed record CommandRequest(CommandName Name, string Stream, TimeSpan 
     {
         string text = value.ValueKind is JsonValueKind.String or JsonValueKind.Number ? value.ToString() : "";
         return AnomalyOptions.TryParseSensitivity(text, out double rate)
-            ? rate : throw new InputException("'value' must be low, normal, high or a number of false alarms a week from 0.001 to 10000.");
+            ? rate : throw new InputException("'value' must be low, normal, high or a number of false alarms per week from 0.001 to 10000.");
     }
 
     private static string Text(JsonElement root, string key) => root.GetProperty(key) is { ValueKind: JsonValueKind.String } value ? value.GetString()! : "";

@@ -7,18 +7,18 @@ using Microsoft.Extensions.Logging;
 
 namespace Edge.Runtime.Control;
 
-/// <summary>Says what happens to new models, in the log and on the stream's topic <c>model</c>; docs/mqtt.md.</summary>
+/// <summary>Reports what happens to new models, in the log and on the stream's topic <c>model</c>; docs/mqtt.md.</summary>
 /// <param name="device">The device's name.</param>
 /// <param name="publish">Publishes an event.</param>
-/// <param name="info">Writes what runs here, which is said again whenever another model does.</param>
+/// <param name="info">Writes the <c>info</c> message, which is published again after each change of a model.</param>
 /// <param name="clock">Time.</param>
 /// <param name="log">The log.</param>
 internal sealed class ModelEvents(string device, Action<MqttMessage> publish, Func<MqttMessage> info, TimeProvider clock, ILogger log)
 {
-    /// <param name="stream">Whose model.</param>
+    /// <param name="stream">Name of the stream.</param>
     /// <param name="change"><c>trial</c>, <c>taken</c>, <c>refused</c> or <c>rolled_back</c>.</param>
     /// <param name="sha256">The new model.</param>
-    /// <param name="ratio">Its error over that of the old one, or null.</param>
+    /// <param name="ratio">Its error divided by the error of the old model, or null.</param>
     /// <param name="message">A sentence.</param>
     internal void Say(string stream, string change, string sha256, double? ratio, string message)
     {

@@ -6,9 +6,9 @@ using Microsoft.Extensions.Logging;
 namespace Edge.Runtime.Control;
 
 /// <summary>
-/// A folder in which new models are laid: <c>STREAM.safetensors</c>, with <c>STREAM.safetensors.sig</c> where a signature is asked for. What is looked at is
-/// called <c>.offered</c>, what was refused <c>.refused</c>; what is on trial, also what came over MQTT, is kept as <c>.trial</c> until that is over, and tried
-/// again if the process ends before.
+/// Watches a folder for new models: <c>STREAM.safetensors</c>, with <c>STREAM.safetensors.sig</c> if signatures are required.
+/// A model is renamed to <c>.offered</c> while it is checked and to <c>.refused</c> if it is refused. A model in its canary phase,
+/// also one that came over MQTT, is kept as <c>.trial</c>, so that a restart starts its canary phase again.
 /// </summary>
 internal sealed class ModelInbox : IDisposable
 {
@@ -17,7 +17,7 @@ internal sealed class ModelInbox : IDisposable
 
     private static readonly TimeSpan LookEvery = TimeSpan.FromSeconds(30);
 
-    // A file that does not change for so long is whole.
+    // A file that does not change for this time is complete.
     private static readonly TimeSpan Settle = TimeSpan.FromMilliseconds(500);
 
     // How long a model waits for its signature.
@@ -31,7 +31,7 @@ internal sealed class ModelInbox : IDisposable
     private readonly CancellationTokenSource _stop = new();
     private readonly Task _watching;
 
-    /// <exception cref="InputException">The folder cannot be made or watched.</exception>
+    /// <exception cref="InputException">The folder cannot be created or watched.</exception>
     internal ModelInbox(string folder, ModelUpdates updates, ILogger log)
     {
         _folder = folder;
@@ -83,7 +83,7 @@ internal sealed class ModelInbox : IDisposable
         }
         catch (ObjectDisposedException)
         {
-            // The service has ended meanwhile.
+            // The service has stopped.
         }
     }
 
@@ -108,11 +108,11 @@ internal sealed class ModelInbox : IDisposable
         }
         catch (OperationCanceledException)
         {
-            // The service has ended.
+            // The service has stopped.
         }
     }
 
-    // False if there is something that is not whole yet.
+    // False if a file is not complete yet.
     private async Task<bool> LookAsync(string stream)
     {
         string path = PathOf(stream);
@@ -139,7 +139,7 @@ internal sealed class ModelInbox : IDisposable
             byte[] model = await File.ReadAllBytesAsync(path).ConfigureAwait(false);
             string? signature = File.Exists(signaturePath) && new FileInfo(signaturePath).Length <= 4096 ? await File.ReadAllTextAsync(signaturePath).ConfigureAwait(false) : null;
 
-            // Out of the way first: whoever hears of the verdict may lay the next one here at once.
+            // Renamed first: a user who sees the result may copy the next model here at once.
             Rename(signaturePath, signaturePath + Offered);
             Rename(path, path + Offered);
             await _updates.OfferAsync(stream, model, signature).ConfigureAwait(false);
@@ -148,19 +148,19 @@ internal sealed class ModelInbox : IDisposable
         }
         catch (InputException e)
         {
-            _log.LogWarning("{Path} is refused and renamed to .refused: {Message}", path, e.Message);
+            _log.LogWarning("Refused model {Path} and renamed it to .refused: {Message}", path, e.Message);
             string refused = File.Exists(path + Offered) ? Offered : "";
             Rename(path + refused, path + ".refused");
             Rename(signaturePath + refused, signaturePath + ".refused");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            _log.LogError("{Path} cannot be read: {Message}", path, e.Message);
+            _log.LogError("Model {Path} cannot be read: {Message}", path, e.Message);
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {
-            // Whoever watches must not end with it.
-            _log.LogError(e, "{Path} could not be tried: a bug of ours", path);
+            // The watch must survive a bug.
+            _log.LogError(e, "A bug in edge-runtime: model {Path} could not be checked", path);
         }
 
         return true;
@@ -183,7 +183,7 @@ internal sealed class ModelInbox : IDisposable
         }
         catch (InputException e)
         {
-            _log.LogWarning("A restart will not begin the trial on stream '{Stream}' again: {Message}", stream, e.Message);
+            _log.LogWarning("The canary phase of stream '{Stream}' will not survive a restart: {Message}", stream, e.Message);
         }
     }
 

@@ -4,25 +4,25 @@ using Edge.Inference;
 
 namespace Edge.Runtime.Control;
 
-/// <summary>A piece of a model that comes over MQTT: <c>{"stream","sha256","part","parts","data","signature"}</c>.</summary>
-/// <param name="Stream">For which stream.</param>
-/// <param name="Sha256">Of the whole file, lower-case hex.</param>
+/// <summary>One part of a model sent over MQTT: <c>{"stream","sha256","part","parts","data","signature"}</c>.</summary>
+/// <param name="Stream">Name of the stream.</param>
+/// <param name="Sha256">SHA-256 of the whole file, lower-case hex.</param>
 /// <param name="Part">Its number, from 1.</param>
-/// <param name="Parts">How many there are.</param>
+/// <param name="Parts">Number of parts.</param>
 /// <param name="Data">Its bytes.</param>
 /// <param name="Signature">The content of MODEL.sig, or null.</param>
 internal sealed record ModelPart(string Stream, string Sha256, int Part, int Parts, byte[] Data, string? Signature)
 {
-    /// <summary>Most bytes of one message.</summary>
+    /// <summary>Largest message, in bytes.</summary>
     internal const int PayloadMaxBytes = 400_000;
 
-    /// <summary>Most pieces of one model.</summary>
+    /// <summary>Largest number of parts of one model.</summary>
     internal const int PartsMax = 256;
 
     private static readonly JsonDocumentOptions Options = new() { MaxDepth = 2 };
     private static readonly string[] Keys = ["stream", "sha256", "part", "parts", "data", "signature"];
 
-    /// <exception cref="InputException">It is not one; the sentence goes back to whoever sent it.</exception>
+    /// <exception cref="InputException">It is not a valid part; the sentence is sent back as the answer.</exception>
     internal static ModelPart Parse(ReadOnlyMemory<byte> payload, IReadOnlyCollection<string> streams)
     {
         if (payload.Length > PayloadMaxBytes)
@@ -37,7 +37,7 @@ internal sealed record ModelPart(string Stream, string Sha256, int Part, int Par
             string[] given = root.ValueKind == JsonValueKind.Object ? [.. root.EnumerateObject().Select(property => property.Name)] : [];
             if (given.Length == 0 || given.Except(Keys).Any() || given.Distinct().Count() != given.Length || Keys[..^1].Except(given).Any())
             {
-                throw new InputException("A part has the keys stream, sha256, part, parts and data, each once, and may have signature.");
+                throw new InputException("A part must have the keys stream, sha256, part, parts and data, each once. It may have signature.");
             }
 
             string stream = root.GetProperty("stream").GetString() ?? "";
@@ -45,28 +45,28 @@ internal sealed record ModelPart(string Stream, string Sha256, int Part, int Par
             string? signature = root.TryGetProperty("signature", out JsonElement text) ? text.GetString() : null;
             if (!streams.Contains(stream))
             {
-                throw new InputException($"There is no such stream; there are {string.Join(", ", streams)}.");
+                throw new InputException($"There is no such stream. Streams: {string.Join(", ", streams)}.");
             }
 
             if (sha256.Length != 64 || !sha256.All(digit => char.IsAsciiDigit(digit) || digit is >= 'a' and <= 'f') || signature is { Length: > 1024 }
                 || !root.GetProperty("part").TryGetInt32(out int part) || !root.GetProperty("parts").TryGetInt32(out int parts) || parts is < 1 or > PartsMax || part < 1 || part > parts)
             {
-                throw new InputException($"sha256 is 64 hexadecimal digits in lower case, parts 1 to {PartsMax}, part 1 to parts, signature the content of MODEL.sig.");
+                throw new InputException($"sha256 must be 64 lower-case hexadecimal digits, parts 1 to {PartsMax}, part 1 to parts, and signature the content of MODEL.sig.");
             }
 
             return new ModelPart(stream, sha256, part, parts, root.GetProperty("data").GetBytesFromBase64(), signature);
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException or FormatException)
         {
-            throw new InputException("The part is not JSON with its data in base64.", e);
+            throw new InputException("The part must be JSON with data in base64.", e);
         }
     }
 }
 
-/// <summary>Puts the pieces of a model together: one model at a time, bounded in size and time.</summary>
+/// <summary>Assembles the parts of a model: one model at a time, with a limit on size and time.</summary>
 internal sealed class ModelAssembly(TimeProvider clock)
 {
-    /// <summary>Largest model that is taken.</summary>
+    /// <summary>Largest model, in bytes.</summary>
     internal const int ModelMaxBytes = 16 << 20;
 
     private static readonly TimeSpan TimeMax = TimeSpan.FromMinutes(10);
@@ -76,9 +76,9 @@ internal sealed class ModelAssembly(TimeProvider clock)
     private string? _signature;
     private long _startedAt;
 
-    /// <summary>Takes a piece; one of another model drops what there was.</summary>
-    /// <returns>The whole model when it is the last one that was missing, else null.</returns>
-    /// <exception cref="InputException">The model is too large, or not the one it says it is.</exception>
+    /// <summary>Adds a part. A part of another model discards the parts of the previous one.</summary>
+    /// <returns>The whole model if this was the last missing part, else null.</returns>
+    /// <exception cref="InputException">The model is too large, or its SHA-256 is wrong.</exception>
     internal (byte[] Model, string? Signature)? Add(ModelPart part)
     {
         if (_model != (part.Stream, part.Sha256, part.Parts) || clock.GetElapsedTime(_startedAt) > TimeMax)
@@ -93,7 +93,7 @@ internal sealed class ModelAssembly(TimeProvider clock)
         if (_parts.Values.Sum(data => (long)data.Length) > ModelMaxBytes)
         {
             Clear();
-            throw new InputException($"The model has more than {ModelMaxBytes} bytes, the most that is taken.");
+            throw new InputException($"The model has more than {ModelMaxBytes} bytes, which is the limit.");
         }
 
         if (_parts.Count < part.Parts)
@@ -106,7 +106,7 @@ internal sealed class ModelAssembly(TimeProvider clock)
         Clear();
         return Convert.ToHexStringLower(SHA256.HashData(model)) == part.Sha256
             ? (model, signature)
-            : throw new InputException("The parts together are not the model whose sha256 they name. Send them again.");
+            : throw new InputException("The SHA-256 of the assembled model is wrong. Send all parts again.");
     }
 
     private void Clear()

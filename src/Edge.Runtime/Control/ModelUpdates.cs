@@ -10,8 +10,8 @@ using Edge.Streams.Forecasting;
 namespace Edge.Runtime.Control;
 
 /// <summary>
-/// New models without regret: one that is offered must carry the trusted key's signature and fit its stream; it then steps along beside the model
-/// in use and takes over only if it is no worse. The old one is kept for a rollback. docs/operations.md.
+/// Updates models safely. A new model must be signed by the trusted key and fit its stream. In its canary phase it then steps
+/// beside the model in use, and replaces it only if it is no worse. The old model is kept for a rollback. docs/operations.md.
 /// </summary>
 internal sealed class ModelUpdates
 {
@@ -24,11 +24,11 @@ internal sealed class ModelUpdates
     private readonly Lock _gate = new();
     private readonly Dictionary<string, byte[]> _offered = [];
 
-    /// <param name="config">Where models come from and whom to trust.</param>
-    /// <param name="models">The file of each stream's model, by the stream's name; null where it cannot be replaced.</param>
+    /// <param name="config">Where models come from and which key must sign them.</param>
+    /// <param name="models">The model file of each stream, by the name of the stream; null if it cannot be replaced.</param>
     /// <param name="control">Finds a stream.</param>
-    /// <param name="store">Remembers which models there were, or null.</param>
-    /// <param name="events">Says what happens.</param>
+    /// <param name="store">Stores which models a stream has had, or null.</param>
+    /// <param name="events">Reports what happens.</param>
     /// <exception cref="InputException">The key cannot be read.</exception>
     internal ModelUpdates(
         ModelUpdateOptions config, IReadOnlyDictionary<string, string?> models, Func<string, StreamControl> control, StateStore? store, ModelEvents events)
@@ -48,16 +48,16 @@ internal sealed class ModelUpdates
     /// <summary>File names of the streams whose models can be replaced.</summary>
     internal IEnumerable<string> Names => _models.Keys;
 
-    /// <summary>Called with the stream, the model and its signature before its trial begins.</summary>
+    /// <summary>Called with the stream, the model and its signature before its canary phase starts.</summary>
     internal Action<string, byte[], string?>? Began { get; set; }
 
-    /// <summary>Called with the stream whenever a trial is over.</summary>
+    /// <summary>Called with the stream whenever a canary phase ends.</summary>
     internal Action<string>? Decided { get; set; }
 
-    /// <summary>Whether a signature is asked for.</summary>
+    /// <summary>Whether a signature is required.</summary>
     internal bool NeedsSignature => _trusted is not null;
 
-    /// <summary>Takes a new model on trial.</summary>
+    /// <summary>Checks a new model and starts its canary phase.</summary>
     /// <returns>A sentence that says what happens next.</returns>
     /// <exception cref="InputException">It is refused.</exception>
     internal async Task<string> OfferAsync(string stream, byte[] file, string? signature)
@@ -69,7 +69,7 @@ internal sealed class ModelUpdates
             {
                 if (!_offered.TryAdd(stream, file))
                 {
-                    throw new InputException("Another new model is on trial on this stream. Wait until that is over.");
+                    throw new InputException("Another new model is in its canary phase on this stream. Wait until it ends.");
                 }
             }
 
@@ -88,7 +88,7 @@ internal sealed class ModelUpdates
                 throw;
             }
 
-            string said = $"Model {model.Sha256[..6]} runs beside {_control(stream).Stream.Engine.ModelSha256[..6]} for {_config.CanaryTicks} ticks and takes over if its error is no larger than chance allows.";
+            string said = $"Model {model.Sha256[..6]} runs beside {_control(stream).Stream.Engine.ModelSha256[..6]} for {_config.CanaryTicks} ticks. It replaces it if its error is not significantly larger.";
             _events.Say(stream, "trial", model.Sha256, null, said);
             return said;
         }
@@ -99,7 +99,7 @@ internal sealed class ModelUpdates
         }
     }
 
-    /// <summary>Puts the model before this one back.</summary>
+    /// <summary>Restores the previous model.</summary>
     /// <returns>A sentence that says what was done.</returns>
     /// <exception cref="InputException">There is none.</exception>
     internal async Task<string> RollBackAsync(string stream)
@@ -108,7 +108,7 @@ internal sealed class ModelUpdates
         string previous = Previous(path);
         if (!File.Exists(previous))
         {
-            throw new InputException($"Stream '{stream}' has had no model before this one.");
+            throw new InputException($"Stream '{stream}' has no previous model.");
         }
 
         byte[] file = await File.ReadAllBytesAsync(previous).ConfigureAwait(false);
@@ -122,7 +122,7 @@ internal sealed class ModelUpdates
         }).ConfigureAwait(false);
         Withdraw(stream);
         Decided?.Invoke(stream);
-        string said = $"Model {model.Sha256[..6]} is back; its state begins anew.";
+        string said = $"Model {model.Sha256[..6]} is in use again. Its state is reset.";
         _events.Say(stream, "rolled_back", model.Sha256, null, said);
         return said;
     }
@@ -131,7 +131,7 @@ internal sealed class ModelUpdates
         _control(running.Name).BeginCanary(
             running, new Int8Engine(model), _config.CanaryTicks, verdict => _ = Task.Run(() => FinishAsync(running.Name, verdict)));
 
-    // A stream that was opened again knows nothing of a trial: after a reset it begins again, and one in which the stream faulted is over.
+    // A stream that was opened again has no canary. After a reset the canary phase starts again; a fault of the stream ends it.
     private void GoOn(SensorStream running, bool isAfterFault)
     {
         byte[]? file;
@@ -153,10 +153,10 @@ internal sealed class ModelUpdates
 
         Withdraw(running.Name);
         Decided?.Invoke(running.Name);
-        _events.Say(running.Name, "refused", Convert.ToHexStringLower(SHA256.HashData(file)), null, "The stream faulted during the trial. Offer the model again once the stream runs well.");
+        _events.Say(running.Name, "refused", Convert.ToHexStringLower(SHA256.HashData(file)), null, "The stream had a fault during the canary phase. Offer the model again once the stream runs well.");
     }
 
-    // The trial is over: the file first, then the stream, both between two ticks.
+    // The canary phase is over: replace the file first, then the model of the stream, both between two ticks.
     private async Task FinishAsync(string stream, CanaryVerdict verdict)
     {
         byte[]? file = Withdraw(stream);
@@ -166,18 +166,18 @@ internal sealed class ModelUpdates
         }
 
         string sha256 = Convert.ToHexStringLower(SHA256.HashData(file));
-        string figures = string.Create(CultureInfo.InvariantCulture, $"over {verdict.Ticks} ticks its error was {verdict.ErrorRatio:G4} times the old one's (give or take {verdict.Noise:G2})");
-        (string change, string said) = verdict.IsNoWorse ? ("taken", $"It takes over: {figures}.") : ("refused", $"It is dropped: {figures}.");
+        string figures = string.Create(CultureInfo.InvariantCulture, $"over {verdict.Ticks} ticks its error was {verdict.ErrorRatio:G4} times the error of the old model (± {verdict.Noise:G2})");
+        (string change, string said) = verdict.IsNoWorse ? ("taken", $"The new model is in use: {figures}.") : ("refused", $"The new model is dropped: {figures}.");
         try
         {
             await _control(stream).ReplaceAsync(running => verdict.IsNoWorse ? TakeOver(running, file) : Drop(running, sha256)).ConfigureAwait(false);
         }
         catch (Exception e)
         {
-            (change, said) = ("refused", e is InputException ? e.Message : $"It could not take over: {e.Message}");
+            (change, said) = ("refused", e is InputException ? e.Message : $"The new model could not replace the old one: {e.Message}");
         }
 
-        // Whoever hears of the verdict may offer the next one at once.
+        // A client that reads the result may offer the next model at once.
         Decided?.Invoke(stream);
         _events.Say(stream, change, sha256, verdict.ErrorRatio, said);
     }
@@ -194,7 +194,7 @@ internal sealed class ModelUpdates
             _history.Add(running.Name, running.Engine.ModelSha256);
             _history.Add(running.Name, model.Sha256);
 
-            // Without the canary, which a reset has taken since, the state begins anew.
+            // Without the canary, which a reset may have removed, the state is reset.
             return running.WithEngine(canary?.Engine ?? new Int8Engine(model), canary);
         }
         catch (Exception)
@@ -222,20 +222,20 @@ internal sealed class ModelUpdates
         if (_trusted is not null && (signature is null || !_trusted.Verifies(file, signature)))
         {
             throw new InputException(signature is null
-                ? "The model carries no signature, and edge.yaml names a trusted key. Sign it: edge-quantize sign."
-                : "The signature is not the trusted key's over this file: it was changed after signing, or another key signed it.");
+                ? "The model has no signature, but edge.yaml names a trusted key. Sign the model with edge-quantize sign."
+                : "The signature does not verify with the trusted key. The file was changed after signing, or another key signed it.");
         }
 
         EdgeModel model = Parse(file);
         ModelManifest current = _control(stream).Stream.Engine.Manifest;
         if (!CanaryModel.Fits(current, model.Manifest))
         {
-            throw new InputException($"The model '{model.Manifest.Name}' does not fit stream '{stream}': name, columns, units, outputs and period must be those of the model in use.");
+            throw new InputException($"The model '{model.Manifest.Name}' does not fit stream '{stream}'. Name, columns, units, outputs and period must equal those of the model in use.");
         }
 
         if (model.Sha256 == _control(stream).Stream.Engine.ModelSha256 || _history.Has(stream, model.Sha256))
         {
-            throw new InputException($"Model {model.Sha256[..6]} is in use or was once. An old model comes back by rollback only.");
+            throw new InputException($"Model {model.Sha256[..6]} is or was in use on this stream. Use the command rollback to restore an old model.");
         }
 
         using FileStream writable = OpenForWrite(path);
@@ -262,11 +262,11 @@ internal sealed class ModelUpdates
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new InputException($"The stream's model file cannot be replaced: {e.Message}", e);
+            throw new InputException($"The model file of the stream cannot be replaced: {e.Message}", e);
         }
     }
 
-    // The file that edge.yaml names is the one in use; a new model takes its place.
+    // edge.yaml names the file in use; a new model replaces this file.
     private string ModelPath(string stream) => _models[stream]
         ?? throw new InputException($"The model of stream '{stream}' cannot be replaced: it must be a file of edge-quantize, without forecast.horizon.");
 

@@ -6,8 +6,8 @@ using Edge.Streams.Forecasting;
 namespace Edge.Runtime.Control;
 
 /// <summary>
-/// One stream for those who command it: runs control actions on the stream between two ticks. Actions come from any thread; the thread that
-/// runs the stream takes them, one after the other.
+/// Runs control actions on one stream between two ticks. Actions may be posted from any thread; the thread that runs the stream
+/// executes them, one after the other.
 /// </summary>
 /// <param name="stream">The stream.</param>
 internal sealed class StreamControl(SensorStream stream)
@@ -18,16 +18,16 @@ internal sealed class StreamControl(SensorStream stream)
     private bool _isOver;
     private Action<CanaryVerdict>? _decided;
 
-    /// <summary>The stream as it is now; another object after a fault, a reset or a change of its model.</summary>
+    /// <summary>The current stream: a new object after a fault, a reset or a change of the model.</summary>
     internal SensorStream Stream { get; private set; } = stream;
 
     /// <summary>Closes the stream and opens it again without its state; its numbers continue.</summary>
     internal Func<SensorStream>? OpenWithoutState { get; set; }
 
-    /// <summary>Called, between two ticks, with the stream that was opened in the place of another: true after a fault, false after a reset.</summary>
+    /// <summary>Called between two ticks with the stream that replaced another one: true after a fault, false after a reset.</summary>
     internal Action<SensorStream, bool>? Reopened { get; set; }
 
-    /// <summary>Does something to the stream between two ticks.</summary>
+    /// <summary>Runs an action on the stream between two ticks.</summary>
     /// <exception cref="InputException">The stream has ended.</exception>
     internal Task<T> BetweenTicksAsync<T>(Func<SensorStream, T> action)
     {
@@ -51,7 +51,7 @@ internal sealed class StreamControl(SensorStream stream)
                 }
             });
 
-            // Not on this thread: whoever waits for the next tick would continue on it.
+            // Not on this thread: the code that waits for the next tick would continue on it.
             _ = _reading?.CancelAsync();
         }
 
@@ -59,7 +59,7 @@ internal sealed class StreamControl(SensorStream stream)
     }
 
     /// <summary>Resets the stream: it loses its state, and its numbers continue.</summary>
-    /// <returns>The number of the last tick before.</returns>
+    /// <returns>The number of the last tick before the reset.</returns>
     internal Task<long> ResetAsync() => BetweenTicksAsync(stream =>
     {
         long seq = stream.Seq;
@@ -67,28 +67,28 @@ internal sealed class StreamControl(SensorStream stream)
         return seq;
     });
 
-    /// <summary>Puts what <paramref name="replace"/> makes of the stream in its place, between two ticks.</summary>
+    /// <summary>Replaces the stream with what <paramref name="replace"/> returns, between two ticks.</summary>
     internal Task ReplaceAsync(Func<SensorStream, SensorStream> replace) => BetweenTicksAsync(stream =>
     {
         Stream = replace(stream);
         return true;
     });
 
-    /// <summary>Steps a new model beside the one in use; <paramref name="decided"/> is called once, after a tick, with how it did.</summary>
+    /// <summary>Steps a new model beside the one in use; <paramref name="decided"/> is called once, after a tick, with the verdict.</summary>
     internal void BeginCanary(SensorStream running, IInferenceEngine engine, long ticks, Action<CanaryVerdict> decided)
     {
         running.BeginCanary(engine, ticks);
         _decided = decided;
     }
 
-    /// <summary>Puts a stream that was opened again in the place of the one before. Called by the thread that runs the stream.</summary>
+    /// <summary>Replaces the stream with one that was opened again. Called by the thread that runs the stream.</summary>
     internal void Reopen(SensorStream stream, bool isAfterFault)
     {
         Stream = stream;
         Reopened?.Invoke(stream, isAfterFault);
     }
 
-    /// <summary>Tells who waits for a canary's verdict. Called by the thread that runs the stream, after each tick.</summary>
+    /// <summary>Reports the verdict of a canary. Called by the thread that runs the stream, after each tick.</summary>
     internal void AfterTick()
     {
         if (_decided is { } decided && Stream.CanaryVerdict is { } verdict)
@@ -98,7 +98,7 @@ internal sealed class StreamControl(SensorStream stream)
         }
     }
 
-    /// <summary>Runs the actions that wait; from then on an action ends the read that <paramref name="reading"/> stops.</summary>
+    /// <summary>Runs the pending actions. From then on, a new action cancels the read through <paramref name="reading"/>.</summary>
     internal void RunActions(CancellationTokenSource reading)
     {
         while (true)
@@ -117,7 +117,7 @@ internal sealed class StreamControl(SensorStream stream)
         }
     }
 
-    /// <summary>Says that no read is under way.</summary>
+    /// <summary>Marks that no read is pending.</summary>
     internal void ReadEnded()
     {
         lock (_gate)
@@ -126,7 +126,7 @@ internal sealed class StreamControl(SensorStream stream)
         }
     }
 
-    /// <summary>The stream has ended: runs what waits, and takes no more.</summary>
+    /// <summary>The stream has ended: runs the pending actions and accepts no more.</summary>
     internal void End()
     {
         Action[] left;

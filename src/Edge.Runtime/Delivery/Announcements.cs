@@ -2,15 +2,15 @@ using Edge.Runtime.Mqtt;
 
 namespace Edge.Runtime.Delivery;
 
-/// <summary>What a device says of itself whenever it connects, and when it leaves.</summary>
-/// <param name="Online">Says that it is there.</param>
-/// <param name="Offline">Says that it leaves.</param>
-/// <param name="Info">Says what runs there; made anew each time.</param>
-/// <param name="Description">Describes it to a home automation, or null.</param>
+/// <summary>Messages about the device itself: published when it connects and when it leaves.</summary>
+/// <param name="Online">The <c>online</c> message.</param>
+/// <param name="Offline">The <c>offline</c> message.</param>
+/// <param name="Info">Writes the <c>info</c> message, again for each connection.</param>
+/// <param name="Description">Description for a home automation, or null.</param>
 internal sealed record Announcements(MqttMessage Online, MqttMessage Offline, Func<MqttMessage> Info, DeviceDescription? Description = null);
 
 /// <summary>A retained description of the device for a home automation.</summary>
-/// <param name="Topic">Where it stands.</param>
-/// <param name="BirthTopic">Where the home automation says that it has started; then it is described again.</param>
-/// <param name="Write">Writes it, given what stood there before, empty for nothing: what is no longer configured is taken back.</param>
+/// <param name="Topic">Topic of the description.</param>
+/// <param name="BirthTopic">Topic on which the home automation announces its start; the description is then published again.</param>
+/// <param name="Write">Writes the description, given the retained one (empty for none), so that it can remove what is no longer configured.</param>
 internal sealed record DeviceDescription(string Topic, string BirthTopic, Func<ReadOnlyMemory<byte>, MqttMessage> Write);

@@ -4,7 +4,7 @@ using System.Security.Cryptography;
 
 namespace Edge.Runtime.Delivery;
 
-/// <summary>SQLite notices a broken page, not a flipped bit inside a value: its CRC-32C (RFC 3720, section 12.1) beside it does.</summary>
+/// <summary>CRC-32C (RFC 3720, section 12.1) of a stored value. SQLite detects a broken page, but not a flipped bit inside a value.</summary>
 internal static class Checksum
 {
     internal static long Of(ReadOnlySpan<byte> bytes)
@@ -23,7 +23,7 @@ internal static class Checksum
         return ~crc;
     }
 
-    /// <summary>Whether a checksum is that of these bytes; one of version 1 of the file, the first 8 bytes of their SHA-256, is one too.</summary>
+    /// <summary>Whether a checksum matches these bytes. Version 1 of the file used the first 8 bytes of their SHA-256, which also match.</summary>
     internal static bool Fits(ReadOnlySpan<byte> bytes, long sum) =>
         sum is >= 0 and <= uint.MaxValue ? sum == Of(bytes) : sum == BinaryPrimitives.ReadInt64LittleEndian(SHA256.HashData(bytes));
 }

@@ -4,12 +4,12 @@ using SQLitePCL;
 
 namespace Edge.Runtime.Delivery;
 
-/// <summary>One connection to the SQLite file of the state, with its schema; not for several threads at a time.</summary>
+/// <summary>One connection to the SQLite file of the state, with its schema. Not thread-safe.</summary>
 internal sealed class Database : IDisposable
 {
     private const int SchemaVersion = 2;
 
-    // What an outage has made of the write-ahead log, it gives back down to this.
+    // After an outage the write-ahead log is truncated to this size.
     private const int WalKept = 4 << 20;
 
     private readonly SqliteConnection _connection;
@@ -18,9 +18,9 @@ internal sealed class Database : IDisposable
     private readonly Statement _commit;
     private readonly Statement _rollback;
 
-    /// <summary>Opens the file, makes what is missing in it, and looks it over.</summary>
+    /// <summary>Opens the file, creates missing tables, and checks it for damage.</summary>
     /// <param name="path">The file.</param>
-    /// <param name="everyTick">Whether every commit is forced to the card.</param>
+    /// <param name="everyTick">Whether every commit is an fsync.</param>
     /// <exception cref="SqliteException">The file cannot be used, or is damaged (<see cref="IsDamage"/>).</exception>
     /// <exception cref="InputException">A later version wrote it.</exception>
     internal Database(string path, bool everyTick)
@@ -34,7 +34,7 @@ internal sealed class Database : IDisposable
         {
             if ((long)Scalar("PRAGMA user_version")! > SchemaVersion)
             {
-                throw new InputException($"State '{path}' was written by a later version. Update edge-runtime, or move the file away to begin anew.");
+                throw new InputException($"State '{path}' was written by a later version. Update edge-runtime, or move the file away to start without state.");
             }
 
             // Only a new file takes the first of these.
@@ -51,10 +51,10 @@ internal sealed class Database : IDisposable
         }
     }
 
-    /// <summary>Whether the file itself is at fault: SQLITE_CORRUPT or SQLITE_NOTADB.</summary>
+    /// <summary>Whether the file is damaged: SQLITE_CORRUPT or SQLITE_NOTADB.</summary>
     internal static bool IsDamage(SqliteException e) => e.SqliteErrorCode is 11 or 26;
 
-    /// <summary>Reads the whole file, beside who writes.</summary>
+    /// <summary>Checks the whole file while another connection writes.</summary>
     /// <returns>What is wrong with it, or null.</returns>
     internal static string? FindDamage(string path)
     {
@@ -71,7 +71,7 @@ internal sealed class Database : IDisposable
         }
     }
 
-    /// <summary>To the card, beside who writes: a checkpoint by a connection of its own syncs the WAL and holds nobody up.</summary>
+    /// <summary>Flushes the WAL to disk (fsync). A checkpoint on a separate connection does not block the writer.</summary>
     internal static void Checkpoint(string path)
     {
         using SqliteConnection connection = Connect(path, SqliteOpenMode.ReadWrite);
@@ -80,10 +80,10 @@ internal sealed class Database : IDisposable
         command.ExecuteNonQuery();
     }
 
-    /// <summary>Id of the row that was inserted last.</summary>
+    /// <summary>Id of the last inserted row.</summary>
     internal long LastId => raw.sqlite3_last_insert_rowid(_connection.Handle);
 
-    /// <summary>Does all of it or, where it throws, nothing.</summary>
+    /// <summary>Runs an action as one transaction: all of it, or nothing if it throws.</summary>
     internal void Atomically(Action work)
     {
         _begin.Run();
@@ -104,7 +104,7 @@ internal sealed class Database : IDisposable
         }
     }
 
-    /// <summary>Prepares what every tick runs.</summary>
+    /// <summary>Prepares a statement that every tick runs.</summary>
     internal Statement PrepareHot(string text) => new(_connection, text);
 
     internal SqliteCommand Prepare(string text, params ReadOnlySpan<string> parameters)
@@ -136,7 +136,7 @@ internal sealed class Database : IDisposable
         command.ExecuteNonQuery();
     }
 
-    /// <summary>Runs a change and has it on the card before it returns.</summary>
+    /// <summary>Runs a change and flushes it to disk (fsync) before it returns.</summary>
     internal void RunForced(SqliteCommand command, params ReadOnlySpan<object?> values)
     {
         Force(onlyNow: true);
@@ -150,7 +150,7 @@ internal sealed class Database : IDisposable
         }
     }
 
-    /// <summary>Gives back up to <paramref name="pages"/> of the pages that nothing uses any more, where there are more than <paramref name="kept"/>.</summary>
+    /// <summary>Returns up to <paramref name="pages"/> unused pages to the disk, if there are more than <paramref name="kept"/>.</summary>
     internal void Reclaim(int pages, int kept)
     {
         if ((long)Scalar("PRAGMA freelist_count")! <= kept)
@@ -192,7 +192,7 @@ internal sealed class Database : IDisposable
             """);
         Execute($"PRAGMA user_version={SchemaVersion}");
 
-        // A damaged page is found now rather than in the middle of a night.
+        // Find a damaged page at the start rather than later.
         string found = (string)Scalar("PRAGMA quick_check(1)")!;
         if (found != "ok")
         {

@@ -3,13 +3,13 @@ using Edge.Inference;
 
 namespace Edge.Runtime.Delivery;
 
-/// <summary>Files that are there whole or not at all, whenever the power goes: written beside, forced, renamed, and the folder forced.</summary>
+/// <summary>Writes files atomically, also across a power cut: writes a temporary file, fsyncs it, renames it, and fsyncs the folder.</summary>
 internal static partial class DurableFile
 {
-    // The one flag that is the same on every processor: the number that says "only a folder" on x86 means direct I/O on ARM, which folders refuse.
+    // The only flag with the same value on every processor: O_DIRECTORY of x86 is O_DIRECT on ARM, which a folder refuses.
     private const int OpenReadOnly = 0;
 
-    /// <exception cref="InputException">It cannot be written; what was there is as it was.</exception>
+    /// <exception cref="InputException">It cannot be written; the old file is unchanged.</exception>
     internal static void Write(string path, ReadOnlySpan<byte> bytes)
     {
         try
@@ -30,7 +30,7 @@ internal static partial class DurableFile
         }
     }
 
-    // .NET has no way to: a rename is on the card when its folder is.
+    // .NET has no fsync of a folder, which a durable rename needs.
     private static void ForceFolder(string folder)
     {
         int handle = Open(folder, OpenReadOnly);
@@ -44,7 +44,7 @@ internal static partial class DurableFile
         _ = Close(handle);
         if (failed != 0)
         {
-            throw new IOException($"Folder '{folder}' cannot be forced to the card: {reason}.");
+            throw new IOException($"fsync of folder '{folder}' failed: {reason}.");
         }
     }
 

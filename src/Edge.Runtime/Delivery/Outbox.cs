@@ -1,19 +1,30 @@
+using System.Diagnostics;
 using Edge.Runtime.Mqtt;
 
 namespace Edge.Runtime.Delivery;
 
 /// <summary>
-/// Messages on their way to the broker, in order, bounded. Without room, a source that can wait is held up; for one that
-/// cannot, the oldest readings go first, forecasts next, events last. With a store, the messages are on disk already when they come
-/// here, and this holds the next of them only; what has been delivered is forgotten there too.
+/// Messages that wait for the broker, in order, with a limit on their size. If it is full, a source that can wait waits. For other sources
+/// the oldest readings are evicted first, forecasts next, events last. With a store, messages are on disk before they come here,
+/// and only the next ones are held in memory.
 /// </summary>
+/// <remarks>
+/// Threads: producers are the stream loops and the thread "ticks to disk" (both through <see cref="TickCommitter"/>), command answers,
+/// and the thread of the MQTT link. The only consumer is the loop of the <see cref="Publisher"/>.
+/// The lock guards the queues, the counts and the two signals. It is held for memory operations and while the next messages are
+/// read from the store, never while anything waits. The store has its own lock, which is taken inside this one.
+/// A signal completes its waiting thread asynchronously, so no foreign code runs under the lock.
+/// Promised order: <see cref="TryDequeue"/> returns messages in the order in which they were added; those of the store have ascending
+/// ids. Eviction removes from the old end of one class and keeps the order of the rest.
+/// <see cref="Delivered"/> is called only for messages that were taken out, so one id stands for all messages before it.
+/// </remarks>
 internal sealed class Outbox
 {
-    // What a source that can wait may be ahead of the broker; with a store, what is held of it.
+    // How far a source that can wait may run ahead of the broker; with a store, how much of it is in memory.
     private const int AheadMax = 1024;
 
-    // A store's batch is let in while there is so much room that it is held whole: what is not held must be read back. Whoever waits for
-    // room is woken when there is much of it, not for each message that leaves.
+    // A committed batch is accepted while there is space to hold all of it: the rest must be read back from the store. Producers that wait
+    // for space are woken when there is much of it, not for each message that leaves.
     private const int AheadForBatch = AheadMax / 2;
     private const int AheadForWaiting = AheadMax / 4;
 
@@ -51,10 +62,10 @@ internal sealed class Outbox
         }
     }
 
-    /// <summary>Messages given up for want of room, by class.</summary>
-    internal long[] Dropped => _store is null ? _dropped : [.. _dropped.Zip(_store.GivenUp, (memory, stored) => memory + stored)];
+    /// <summary>Messages evicted because the outbox was full, by class.</summary>
+    internal long[] Dropped => _store is null ? _dropped : [.. _dropped.Zip(_store.Evicted, (memory, stored) => memory + stored)];
 
-    /// <summary>Adds the messages of a source that can wait, in order, each once there is room for it.</summary>
+    /// <summary>Adds the messages of a source that can wait, in order, each when there is space for it.</summary>
     internal async ValueTask EnqueueAsync(IReadOnlyList<MqttMessage> messages, CancellationToken cancel)
     {
         for (int next = 0; ;)
@@ -80,7 +91,7 @@ internal sealed class Outbox
         }
     }
 
-    /// <summary>Adds a message of who cannot wait; what is given up for it is counted.</summary>
+    /// <summary>Adds a message of a source that cannot wait. Messages evicted for it are counted.</summary>
     internal void Enqueue(MqttMessage message)
     {
         lock (_gate)
@@ -91,7 +102,7 @@ internal sealed class Outbox
         }
     }
 
-    /// <summary>Waits until a source that can wait may go on.</summary>
+    /// <summary>Waits until a source that can wait may continue.</summary>
     internal async ValueTask WaitForRoomAsync(CancellationToken cancel)
     {
         while (true)
@@ -111,7 +122,7 @@ internal sealed class Outbox
         }
     }
 
-    /// <summary>Takes on messages that the store has, as far as there is room; the others are fetched when their turn comes.</summary>
+    /// <summary>Adds messages that the store has committed, as far as there is space. The others are read from the store when their turn comes.</summary>
     internal void AddStored(IReadOnlyList<MqttMessage> messages)
     {
         lock (_gate)
@@ -124,7 +135,7 @@ internal sealed class Outbox
                     break;
                 }
 
-                // Fetched already, between its commit and now.
+                // Already read from the store, between its commit and now.
                 if (message.Id > _lastId)
                 {
                     Hold(message);
@@ -144,11 +155,12 @@ internal sealed class Outbox
         }
     }
 
-    /// <summary>Says that a message needs no keeping any more.</summary>
+    /// <summary>Marks a message as delivered, so that the store can delete it.</summary>
     internal void Delivered(MqttMessage message)
     {
         if (message.Id > 0)
         {
+            Debug.Assert(message.Id <= Volatile.Read(ref _lastId), $"Message {message.Id} is acknowledged, but was never taken from here.");
             _store?.Delivered(message.Id);
         }
     }
@@ -191,7 +203,7 @@ internal sealed class Outbox
         }
     }
 
-    /// <summary>Says that no more will come.</summary>
+    /// <summary>Completes the outbox: no message will be added.</summary>
     internal void Complete()
     {
         lock (_gate)
@@ -211,7 +223,7 @@ internal sealed class Outbox
             _lastId = Math.Max(_lastId, last);
             if (last == 0)
             {
-                // Wakes the producers that wait for room: while the store has more, there is none.
+                // Wakes the producers that wait for free space. While the store has more messages, there is none.
                 _isMoreStored = false;
                 Wake(ref _room);
             }
@@ -222,6 +234,7 @@ internal sealed class Outbox
 
     private void Hold(MqttMessage message)
     {
+        Debug.Assert(message.Id > _lastId, $"Message {message.Id} comes after message {_lastId}.");
         Add(message);
         _lastId = message.Id;
     }
@@ -233,10 +246,10 @@ internal sealed class Outbox
         _count++;
     }
 
-    // One message always fits: one larger than the outbox must pass too.
+    // One message always fits, so that one larger than the outbox can pass.
     private bool HasRoom(int bytes) => (_count < AheadMax && _bytes + bytes <= _sizeMaxBytes) || _count == 0;
 
-    // The queue whose head has waited longest; there is one.
+    // The queue with the oldest message; there is one.
     private Queue<(long Order, MqttMessage Message)> Oldest()
     {
         Queue<(long Order, MqttMessage Message)>? oldest = null;
@@ -276,7 +289,7 @@ internal sealed class Outbox
         return message;
     }
 
-    // A signal is made by whoever waits for it: where nobody waits, a message that comes or goes costs none. Called with the gate held.
+    // The waiting thread creates the signal: if no thread waits, a message costs no signal. Called with the gate held.
     private static Task Awaited(ref TaskCompletionSource? signal) =>
         (signal ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
 

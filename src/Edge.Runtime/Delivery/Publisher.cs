@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Edge.Inference;
 using Edge.Runtime.Mqtt;
 using Microsoft.Extensions.Logging;
@@ -5,9 +6,18 @@ using Microsoft.Extensions.Logging;
 namespace Edge.Runtime.Delivery;
 
 /// <summary>
-/// Carries the outbox to the broker: connects, says <c>online</c>, keeps a window of unacknowledged messages in flight, sends
-/// what was not acknowledged again after a lost connection, and says <c>offline</c> when all is done.
+/// Delivers the outbox to the broker: connects, publishes <c>online</c>, keeps a window of unacknowledged messages in flight, sends
+/// them again after a lost connection, and publishes <c>offline</c> at the end.
 /// </summary>
+/// <remarks>
+/// Threads: everything runs in the one loop of <see cref="RunAsync"/>, so the fields need no lock. Two exceptions:
+/// the callback for received messages runs on the thread of the link and only adds to the outbox, which has a lock;
+/// <see cref="Delivered"/> and <see cref="IsConnected"/> may be read by any thread.
+/// The link settles a message on its own thread. The loop sees that by <see cref="MqttDelivery.IsSettled"/>.
+/// Promised order: messages are sent in the order of the outbox. After a lost connection, unacknowledged ones are sent
+/// again first, in their old order. The store is told of a delivery only when all messages before it are settled too.
+/// So an acknowledged id never covers a message that was not sent.
+/// </remarks>
 internal sealed class Publisher
 {
     private const int WindowMax = 256;
@@ -15,10 +25,10 @@ internal sealed class Publisher
     // Messages of QoS 0 that are sent again after a lost connection, if nothing after them was acknowledged.
     private const int UnconfirmedMax = 1024;
 
-    // A broker that acknowledges nothing for so long is gone, whatever its connection says: a frozen one keeps it open for ever.
+    // A broker that acknowledges nothing for this time counts as gone: a frozen broker keeps its connection open.
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
 
-    // How long a retained description of before may take to arrive.
+    // How long the retained description may take to arrive.
     private static readonly TimeSpan PreviousWait = TimeSpan.FromMilliseconds(500);
 
     private readonly Outbox _outbox;
@@ -33,12 +43,12 @@ internal sealed class Publisher
     private readonly Dictionary<string, MqttMessage> _retained = [];
     private Queue<MqttMessage> _again = new();
 
-    /// <param name="outbox">What is to be delivered.</param>
+    /// <param name="outbox">Messages to deliver.</param>
     /// <param name="newLink">Makes a link for each attempt to connect.</param>
-    /// <param name="announcements">What the device says of itself.</param>
+    /// <param name="announcements">Messages about the device itself.</param>
     /// <param name="clock">Time.</param>
     /// <param name="log">Connections, and topics that the broker refuses.</param>
-    /// <param name="patience">Time without an acknowledgement after which the broker counts as gone.</param>
+    /// <param name="patience">Time without an acknowledgment after which the broker counts as gone.</param>
     internal Publisher(
         Outbox outbox, Func<IMqttLink> newLink, Announcements announcements, TimeProvider clock, ILogger log, TimeSpan? patience = null)
     {
@@ -50,14 +60,14 @@ internal sealed class Publisher
         _log = log;
     }
 
-    /// <summary>Messages the broker has acknowledged (QoS 1) or the client has taken (QoS 0).</summary>
+    /// <summary>Messages that the broker has acknowledged (QoS 1) or the client has sent (QoS 0).</summary>
     internal long Delivered { get; private set; }
 
-    /// <summary>Whether the broker is there.</summary>
+    /// <summary>Whether the broker is connected.</summary>
     internal bool IsConnected { get; private set; }
 
     /// <summary>Runs until the outbox is complete and delivered.</summary>
-    /// <exception cref="InputException">The broker refuses the very first connection: a mistake in the configuration.</exception>
+    /// <exception cref="InputException">The broker refuses the first connection: a mistake in the configuration.</exception>
     internal async Task RunAsync(CancellationToken cancel)
     {
         bool wasConnected = false;
@@ -95,8 +105,8 @@ internal sealed class Publisher
             {
                 if (!saidUnreachable)
                 {
-                    string why = e is TimeoutException ? $"The broker has answered nothing for {_patience.TotalSeconds:0.#} s." : e.Message;
-                    _log.LogWarning("{Reason} Trying again until it works; {Count} messages wait", why, _outbox.Count + _again.Count + _inFlight.Count);
+                    string why = e is TimeoutException ? $"The broker has not answered for {_patience.TotalSeconds:0.#} s." : e.Message;
+                    _log.LogWarning("{Reason} Retrying until it works. {Count} messages wait", why, _outbox.Count + _again.Count + _inFlight.Count);
                     saidUnreachable = true;
                 }
             }
@@ -110,7 +120,7 @@ internal sealed class Publisher
         }
     }
 
-    // A broker that lost its memory is told again how things stand.
+    // A broker that has lost its retained messages gets them again.
     private async ValueTask RestoreRetainedAsync(IMqttLink link, CancellationToken cancel)
     {
         foreach (MqttMessage message in _retained.Values)
@@ -119,8 +129,8 @@ internal sealed class Publisher
         }
     }
 
-    // What stands there from before is read first, so that what is no longer configured can be taken back; and whenever the home
-    // automation starts, the device is described again.
+    // The retained description is read first, so that what is no longer configured can be removed. The description is published again
+    // whenever the home automation starts.
     private async ValueTask DescribeAsync(IMqttLink link, DeviceDescription device, CancellationToken cancel)
     {
         var previous = new TaskCompletionSource<ReadOnlyMemory<byte>>(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -133,7 +143,7 @@ internal sealed class Publisher
             }
             else if (message.Topic == device.BirthTopic && message.Payload.Span.SequenceEqual("online"u8) && Volatile.Read(ref description) is { } again)
             {
-                // Through the outbox: this is the link's own thread, and only one may publish.
+                // Through the outbox: this is the link's thread, and only the publisher may publish.
                 _outbox.Enqueue(again);
             }
 
@@ -146,7 +156,7 @@ internal sealed class Publisher
         }
         catch (MqttRefusedException)
         {
-            // A broker that lets us only publish: then described without knowing what was there.
+            // The broker allows no subscription: publish the description without knowing the retained one.
             previous.TrySetResult(default);
         }
 
@@ -185,7 +195,7 @@ internal sealed class Publisher
         }
     }
 
-    // Hands a message over; it stays in flight until acknowledged, so that a lost connection loses nothing.
+    // Hands a message to the link. It stays in flight until it is acknowledged, so that a lost connection loses nothing.
     private async ValueTask SendAsync(IMqttLink link, MqttMessage message, int window, CancellationToken cancel)
     {
         var delivery = new MqttDelivery(message);
@@ -197,8 +207,8 @@ internal sealed class Publisher
         }
     }
 
-    // Waits until at most so many messages are in flight. A full window is waited for until half of it is free, so that one wake-up serves
-    // many. A broker that acknowledges in another order costs further waits, and nothing else.
+    // Waits until at most this many messages are in flight. If the window is full, it waits until half of it is free, so that one wake-up
+    // serves many. A broker that acknowledges in another order only causes further waits.
     private async ValueTask SettleAsync(IMqttLink link, int most, CancellationToken cancel)
     {
         Settle();
@@ -215,8 +225,7 @@ internal sealed class Publisher
         }
     }
 
-    // Of the oldest so many messages in flight, the last one that is not settled. The oldest of all is not: Settle has let go of those
-    // that were.
+    // The last unsettled one among this many oldest messages in flight. The oldest is always unsettled: Settle has removed the others.
     private MqttDelivery LastUnsettled(int count)
     {
         MqttDelivery last = _inFlight.Peek();
@@ -233,7 +242,7 @@ internal sealed class Publisher
         return last;
     }
 
-    // Lets go of the oldest messages as far as they are settled; all that lies before one of them is settled too.
+    // Removes the oldest messages as far as they are settled. All messages before them are settled too.
     private bool Settle()
     {
         MqttMessage? delivered = null;
@@ -249,7 +258,7 @@ internal sealed class Publisher
                 if (_refusedTopics.Add(oldest.Message.Topic))
                 {
                     string topic = oldest.Message.Topic;
-                    _log.LogError("The broker refuses messages on '{Topic}': {Reason} They are dropped", topic, refusal.Message);
+                    _log.LogError("The broker refuses messages on '{Topic}': {Reason} These messages are dropped", topic, refusal.Message);
                 }
             }
             else
@@ -257,7 +266,8 @@ internal sealed class Publisher
                 break;
             }
 
-            _inFlight.Dequeue();
+            MqttDelivery settled = _inFlight.Dequeue();
+            Debug.Assert(ReferenceEquals(settled, oldest), "Messages leave the window in the order in which they were sent.");
             Confirm(oldest.Message);
             delivered = oldest.Message.QualityOfService > 0 ? oldest.Message : delivered;
             isAny = true;
@@ -279,7 +289,7 @@ internal sealed class Publisher
         }
     }
 
-    // Nobody acknowledges QoS 0. But on one connection what was sent before is there before: an acknowledgement stands for all of it.
+    // QoS 0 has no acknowledgment. But one connection keeps the order, so an acknowledgment also covers what was sent before it.
     private void Confirm(MqttMessage message)
     {
         if (message.Retain)

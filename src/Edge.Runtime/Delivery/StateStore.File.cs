@@ -8,7 +8,7 @@ namespace Edge.Runtime.Delivery;
 /// <summary>The file under the store: opened, used, replaced when it is damaged, closed.</summary>
 internal sealed partial class StateStore
 {
-    /// <summary>Forces all to the card and closes.</summary>
+    /// <summary>Flushes everything to disk (fsync) and closes the file.</summary>
     public void Dispose()
     {
         _stop.Cancel();
@@ -18,7 +18,7 @@ internal sealed partial class StateStore
             {
                 _outbox.Write([])();
 
-                // All is on the card before the file says so: from then on no number need be skipped.
+                // Everything is on disk before the file is marked clean: then the next start skips no numbers.
                 _database.Execute("PRAGMA wal_checkpoint(TRUNCATE)");
                 using SqliteCommand clean = _database.Prepare("UPDATE meta SET value = 'clean' WHERE key = 'boot'");
                 _database.RunForced(clean);
@@ -30,7 +30,7 @@ internal sealed partial class StateStore
         _stop.Dispose();
     }
 
-    // Every use of the file while the service runs: a damaged one is replaced, and what was to be done is done to the fresh one; what the disk refuses is said.
+    // Every use of the file while the service runs. A damaged file is replaced and the action repeated on the new one; a disk error is logged.
     private T Guarded<T>(Func<T> use, T otherwise)
     {
         lock (_gate)
@@ -63,14 +63,14 @@ internal sealed partial class StateStore
         }
     }
 
-    // Called with the gate held. What is in memory goes on; what waited in the file for the broker stays in the file.
+    // Called with the gate held. Streams continue from memory; messages that waited in the old file stay there.
     private void BeginAnew(string damage)
     {
         long waiting = _outbox.Count;
         CloseFile();
         try
         {
-            _log.LogError("State '{Path}' is damaged ({Reason}); it is kept as '{Aside}' with {Count} messages that waited, and what follows goes into a fresh one", Path, damage, MoveAside(Path, _clock), waiting);
+            _log.LogError("State '{Path}' is damaged: {Reason}. It is kept as '{Aside}' with {Count} waiting messages. A new file is written", Path, damage, MoveAside(Path, _clock), waiting);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -80,7 +80,7 @@ internal sealed partial class StateStore
             }
 
             _saidBroken = true;
-            _log.LogError("State '{Path}' is damaged ({Reason}) and cannot be moved aside: {Why}", Path, damage, e.Message);
+            _log.LogError("State '{Path}' is damaged: {Reason}. It cannot be moved aside: {Why}", Path, damage, e.Message);
         }
     }
 
@@ -94,7 +94,7 @@ internal sealed partial class StateStore
         }
         catch (Exception)
         {
-            // Left open, it would take a fresh file's log away when it is collected.
+            // If it stayed open, it would remove the log of the new file when it is collected.
             _database.Dispose();
             throw;
         }

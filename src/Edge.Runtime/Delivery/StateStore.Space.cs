@@ -4,28 +4,28 @@ using Microsoft.Extensions.Logging;
 namespace Edge.Runtime.Delivery;
 
 /// <summary>
-/// A full disk. SQLite needs room even to delete, and a write-ahead log that has taken the last of it can neither be written back nor go on: so some room is
-/// held in a file of its own, and given up when the disk is full. From then on no more may wait for the broker than three quarters of what did, until there is room again.
+/// Handles a full disk. SQLite needs space even to delete, so some space is reserved in a separate file and freed when the disk is
+/// full. From then on the outbox may hold three quarters of what it held, until there is space again.
 /// </summary>
 internal sealed partial class StateStore
 {
-    // More than the log grows to, 1,000 pages of 4 kB, with a tick on top.
+    // More than the write-ahead log grows to: 1,000 pages of 4 kB, plus one tick.
     private const int ReserveBytes = 6 << 20;
 
     private const int PrimaryFull = 13;
 
-    // What may wait however full the disk is.
+    // The outbox may always hold this much, however full the disk is.
     private const long LimitMin = 64 << 10;
 
-    /// <summary>Most bytes that may wait for the broker: no limit but the configured one, as long as the disk has room.</summary>
+    /// <summary>Most bytes in the outbox: the configured limit as long as the disk has space.</summary>
     internal long SizeLimit { get; private set; } = long.MaxValue;
 
-    /// <summary>Messages given up for want of room, by class.</summary>
-    internal long[] GivenUp { get; } = new long[3];
+    /// <summary>Messages evicted because the outbox was full, by class.</summary>
+    internal long[] Evicted { get; } = new long[3];
 
     private string ReservePath => System.IO.Path.ChangeExtension(Path, ".reserve");
 
-    // Called with the gate held, after the disk has refused for want of room.
+    // Called with the gate held, after the disk reported that it is full.
     private bool TryMakeRoom()
     {
         if (!File.Exists(ReservePath))
@@ -40,25 +40,25 @@ internal sealed partial class StateStore
         }
         catch (Exception e) when (e is SqliteException or IOException or UnauthorizedAccessException)
         {
-            _log.LogDebug("State '{Path}': no room could be made: {Reason}", Path, e.Message);
+            _log.LogDebug("State '{Path}': no space could be freed: {Reason}", Path, e.Message);
             return false;
         }
 
         SizeLimit = Math.Max(LimitMin, _outbox.Bytes / 4 * 3);
-        _log.LogError("State '{Path}': the disk is full. No more than {Size} kB may wait for the broker until there is room; the oldest are given up, readings first", Path, SizeLimit / 1024);
+        _log.LogError("State '{Path}': the disk is full. The outbox is limited to {Size} kB until there is space. The oldest readings are evicted first", Path, SizeLimit / 1024);
         try
         {
             GiveUp(SizeLimit);
         }
         catch (SqliteException e)
         {
-            _log.LogDebug("State '{Path}': nothing could be given up: {Reason}", Path, e.Message);
+            _log.LogDebug("State '{Path}': no message could be evicted: {Reason}", Path, e.Message);
         }
 
         return true;
     }
 
-    // Takes room again once there is plenty, and lifts the limit.
+    // Reserves space again once there is enough, and removes the limit.
     private void HoldReserve()
     {
         string partial = ReservePath + ".partial";
@@ -69,7 +69,7 @@ internal sealed partial class StateStore
                 return;
             }
 
-            // Zeros that are written are there on every file system, which a length alone is not; whole, or not at all.
+            // Written zeros take space on every file system; a length alone does not. The whole reserve, or none.
             File.WriteAllBytes(partial, new byte[ReserveBytes]);
             lock (_gate)
             {
@@ -77,30 +77,30 @@ internal sealed partial class StateStore
                 if (SizeLimit != long.MaxValue)
                 {
                     SizeLimit = long.MaxValue;
-                    _log.LogInformation("State '{Path}': the disk has room again", Path);
+                    _log.LogInformation("State '{Path}': the disk has space again", Path);
                 }
             }
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            _log.LogDebug("State '{Path}': no room can be held: {Reason}", Path, e.Message);
+            _log.LogDebug("State '{Path}': no space can be reserved: {Reason}", Path, e.Message);
             TryDelete(partial);
         }
     }
 
     private void GiveUp(long sizeMaxBytes)
     {
-        while (_outbox.Bytes > sizeMaxBytes && _outbox.EvictSome(sizeMaxBytes, GivenUp))
+        while (_outbox.Bytes > sizeMaxBytes && _outbox.EvictSome(sizeMaxBytes, Evicted))
         {
             if (SizeLimit != long.MaxValue && _outbox.Bytes > sizeMaxBytes)
             {
-                // More follows, and on a full disk the log must not grow by all of it.
+                // More follows, and on a full disk the write-ahead log must not grow by all of it.
                 _database.Execute("PRAGMA wal_checkpoint(TRUNCATE)");
             }
         }
     }
 
-    // Half of it would be in the way of what it is for.
+    // A partial reserve would only take space.
     private static void TryDelete(string path)
     {
         try
@@ -109,7 +109,7 @@ internal sealed partial class StateStore
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            // Whoever cannot write there cannot have made it.
+            // A process that cannot write there cannot have created it.
         }
     }
 }

@@ -3,10 +3,10 @@ using Microsoft.Extensions.Logging;
 
 namespace Edge.Runtime.Delivery;
 
-/// <summary>What is done to the file beside the ticks: forcing it to the card, giving up what is too old, reserving numbers, looking for damage.</summary>
+/// <summary>Maintenance of the file between ticks: fsync, expiry of old messages, reserving numbers, checking for damage.</summary>
 internal sealed partial class StateStore
 {
-    // How often the whole file is read for damage, and how much of what nothing uses any more is given back at a time and kept.
+    // How often the whole file is checked for damage; how many unused pages are returned at a time, and how many are kept.
     private static readonly TimeSpan CheckEvery = TimeSpan.FromDays(1);
     private const int ReclaimedPages = 256;
     private const int KeptPages = 1024;
@@ -42,13 +42,13 @@ internal sealed partial class StateStore
                 if (!saidUnforced)
                 {
                     saidUnforced = true;
-                    _log.LogError("State '{Path}' could not be forced to the card: {Reason} It is tried on", Path, e.Message);
+                    _log.LogError("State '{Path}': fsync failed: {Reason} Retrying", Path, e.Message);
                 }
             }
         }
     }
 
-    /// <summary>Begins a fresh file if somebody has deleted or moved it: what goes into one without a name ends with the process.</summary>
+    /// <summary>Creates a new file if the old one was deleted or moved: what is written to a deleted file is lost with the process.</summary>
     internal void LookForFile()
     {
         lock (_gate)
@@ -60,21 +60,21 @@ internal sealed partial class StateStore
 
             long waiting = _outbox.Count;
             CloseFile();
-            _log.LogError("State '{Path}' was deleted or moved, with {Count} messages that waited; the streams go on, and what follows goes into a fresh one", Path, waiting);
+            _log.LogError("State '{Path}' was deleted or moved, with {Count} waiting messages. The streams continue, and a new file is written", Path, waiting);
         }
     }
 
-    /// <summary>Gives up what is too old for anyone.</summary>
+    /// <summary>Removes expired messages.</summary>
     internal void Expire()
     {
         long count = Guarded(() => _outbox.Expire(_clock.GetUtcNow() - _ageMax), 0);
         if (count > 0)
         {
-            _log.LogWarning("State '{Path}': {Count} readings and forecasts waited longer than {Age} for the broker and are given up", Path, count, _ageMax);
+            _log.LogWarning("State '{Path}': {Count} readings and forecasts older than {Age} expired before the broker took them", Path, count, _ageMax);
         }
     }
 
-    /// <summary>Gives a little of what an outage has left of the file back to the disk.</summary>
+    /// <summary>Returns some of the space that an outage has left unused to the disk.</summary>
     internal void Reclaim() => Guarded(
         () =>
         {
@@ -83,7 +83,7 @@ internal sealed partial class StateStore
         },
         false);
 
-    /// <summary>Reads the whole file, ticks going on, and begins a fresh one if it is damaged.</summary>
+    /// <summary>Checks the whole file while ticks continue, and creates a new one if it is damaged.</summary>
     internal void Check()
     {
         if (Database.FindDamage(Path) is { } damage)
@@ -95,10 +95,10 @@ internal sealed partial class StateStore
         }
     }
 
-    /// <summary>Has on the card what has been committed until now; ticks go on meanwhile.</summary>
+    /// <summary>Flushes all commits so far to disk (fsync); ticks continue meanwhile.</summary>
     internal void Force() => Database.Checkpoint(Path);
 
-    // Before a number beyond the reserved ones is used, the next block is on the card.
+    // Before a number beyond the reserved ones is used, the next block is on disk.
     private void Reserve(string stream, long seq)
     {
         if (_reserved.TryGetValue(stream, out long reserved) && seq <= reserved)
@@ -113,14 +113,14 @@ internal sealed partial class StateStore
         _reserved[stream] = next;
     }
 
-    // Within one boot the file is what the process left. After another boot without a clean end, ticks may have been lost whose numbers went out.
+    // Within one boot the file is as the process left it. After an unclean reboot, ticks whose numbers were sent may be lost.
     private void SettleNumbers(string bootId)
     {
         string? boot = _database.Scalar("SELECT value FROM meta WHERE key = 'boot'") as string;
         if (boot is not null && boot != bootId && boot != "clean")
         {
             _database.Execute("UPDATE stream SET seq = MAX(seq, reserved)");
-            _log.LogWarning("The machine went down without a clean end: the streams' numbers continue behind those that may have gone out");
+            _log.LogWarning("The machine stopped without a clean shutdown. The numbers of the streams continue after those that may have been sent");
         }
 
         using (SqliteCommand command = _database.Prepare("INSERT INTO meta(key, value) VALUES ('boot', $boot) ON CONFLICT(key) DO UPDATE SET value = $boot", "$boot"))

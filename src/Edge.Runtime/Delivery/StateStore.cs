@@ -6,20 +6,20 @@ using Microsoft.Extensions.Logging;
 
 namespace Edge.Runtime.Delivery;
 
-/// <summary>What a stream was at its last committed tick.</summary>
-/// <param name="Seq">Its last number; the next one is at least this plus 1.</param>
-/// <param name="Snapshot">Its whole state, or empty if there is none that can be used.</param>
-/// <param name="Source">What it read, in words.</param>
+/// <summary>State of a stream after its last committed tick.</summary>
+/// <param name="Seq">Its last number (<c>seq</c>); the next one is at least this plus 1.</param>
+/// <param name="Snapshot">Its whole state; empty if there is none, or it is damaged.</param>
+/// <param name="Source">Description of its source.</param>
 internal sealed record SavedStream(long Seq, byte[] Snapshot, string Source);
 
 /// <summary>
-/// State and outbox in one SQLite file (WAL). A tick's snapshot and its messages are one transaction; every commit reaches the
-/// operating system, so that a killed process loses nothing, and the card every <c>durability</c>, which is what a power cut may cost.
+/// State and outbox in one SQLite file (WAL). A tick's snapshot and its messages are one transaction. Every commit reaches the
+/// operating system, so a killed process loses nothing. An fsync every <c>durability</c> limits what a power cut may cost.
 /// docs/operations.md.
 /// </summary>
 internal sealed partial class StateStore : IDisposable
 {
-    // Numbers reserved ahead, on the card: after a power cut none of them is used again.
+    // Numbers reserved ahead on disk: after a power cut none of them is used again.
     private const long ReservedAhead = 10_000;
 
     private readonly Lock _gate = new();
@@ -56,24 +56,24 @@ internal sealed partial class StateStore : IDisposable
     /// <summary>The database file.</summary>
     internal string Path { get; }
 
-    /// <summary>Bytes of payload that wait for the broker.</summary>
+    /// <summary>Bytes of payload waiting for the broker.</summary>
     internal long OutboxBytes => _outbox.Bytes;
 
-    /// <summary>Messages that wait for the broker.</summary>
+    /// <summary>Messages waiting for the broker.</summary>
     internal long OutboxCount => _outbox.Count;
 
     /// <summary>Whether the disk refused the last tick.</summary>
     internal bool IsBroken => _saidBroken;
 
-    /// <summary>Age of the oldest message that waits; zero if none does.</summary>
+    /// <summary>Age of the oldest waiting message; zero if there is none.</summary>
     internal TimeSpan OutboxAge() => Guarded(() => _outbox.Oldest() is { } oldest && oldest < _clock.GetUtcNow() ? _clock.GetUtcNow() - oldest : TimeSpan.Zero, TimeSpan.Zero);
 
-    /// <summary>Opens the store of a folder. A damaged file is moved aside, said, and replaced by a fresh one.</summary>
-    /// <param name="folder">Where; made if it is not there.</param>
-    /// <param name="durability">How often what is committed is forced to the card; zero for every tick.</param>
-    /// <param name="ageMax">Age at which readings and forecasts are given up.</param>
+    /// <summary>Opens the store of a folder. A damaged file is logged, moved aside and replaced by a new one.</summary>
+    /// <param name="folder">The folder; created if it does not exist.</param>
+    /// <param name="durability">Longest time between two fsyncs; zero for one at every tick.</param>
+    /// <param name="ageMax">Age at which readings and forecasts expire.</param>
     /// <param name="clock">Time.</param>
-    /// <param name="bootId">Changes when the machine has been down.</param>
+    /// <param name="bootId">Identifies the boot of the machine.</param>
     /// <param name="log">What happens.</param>
     /// <exception cref="InputException">The folder cannot be written, or another process uses it.</exception>
     internal static StateStore Open(string folder, TimeSpan durability, TimeSpan ageMax, TimeProvider clock, string bootId, ILogger log)
@@ -90,18 +90,18 @@ internal sealed partial class StateStore : IDisposable
             }
             catch (SqliteException e) when (Database.IsDamage(e))
             {
-                log.LogError("State '{Path}' is damaged ({Reason}); it is kept as '{Aside}', and the streams begin anew", path, e.Message, MoveAside(path, clock));
+                log.LogError("State '{Path}' is damaged: {Reason}. It is kept as '{Aside}', and the streams are reset", path, e.Message, MoveAside(path, clock));
                 return new StateStore(path, lockFile, durability, ageMax, clock, bootId, log);
             }
         }
         catch (Exception e) when (e is SqliteException or IOException or UnauthorizedAccessException)
         {
             lockFile?.Dispose();
-            throw new InputException($"State folder '{folder}' cannot be used: {e.Message} Create it, or give the service the right to write there.", e);
+            throw new InputException($"State folder '{folder}' cannot be used: {e.Message} Create it, or allow the service to write there.", e);
         }
     }
 
-    /// <summary>What a stream was, or null.</summary>
+    /// <summary>The stored state of a stream, or null.</summary>
     internal SavedStream? Load(string stream) => Guarded(
         () =>
         {
@@ -116,7 +116,7 @@ internal sealed partial class StateStore : IDisposable
             byte[] snapshot = (byte[])row.GetValue(1);
             if (snapshot.Length > 0 && !Checksum.Fits(snapshot, row.GetInt64(3)))
             {
-                _log.LogError("State '{Path}': what it holds of stream '{Stream}' is damaged; the stream begins anew", Path, stream);
+                _log.LogError("State '{Path}': the state of stream '{Stream}' is damaged. The stream is reset", Path, stream);
                 snapshot = [];
             }
 
@@ -124,8 +124,8 @@ internal sealed partial class StateStore : IDisposable
         },
         null);
 
-    /// <summary>One tick: the stream's snapshot and its messages, whole or not at all. Each message gets its id.</summary>
-    /// <returns>False if the disk refused: the tick lives on in memory only.</returns>
+    /// <summary>Commits one tick: the snapshot of the stream and its messages, as one transaction. Each message gets its id.</summary>
+    /// <returns>False if the disk refused: the tick is in memory only.</returns>
     internal bool Commit(string stream, long seq, byte[] snapshot, string source, IReadOnlyList<MqttMessage> messages)
     {
         bool isCommitted = Guarded(
@@ -145,7 +145,7 @@ internal sealed partial class StateStore : IDisposable
             false);
         if (!isCommitted)
         {
-            // Ids that were handed out went back with the transaction.
+            // The rollback of the transaction revoked the assigned ids.
             foreach (MqttMessage message in messages)
             {
                 message.Id = 0;
@@ -156,10 +156,10 @@ internal sealed partial class StateStore : IDisposable
     }
 
     /// <summary>Messages after an id, oldest first.</summary>
-    /// <returns>The messages, and the last id that was looked at: 0 if there is none.</returns>
+    /// <returns>The messages, and the last id that was read: 0 if there is none.</returns>
     internal (List<MqttMessage> Messages, long LastId) Read(long afterId, int most) => Guarded(() => _outbox.Read(afterId, most), ([], 0));
 
-    /// <summary>Says that every message up to this id needs no keeping any more.</summary>
+    /// <summary>Marks every message up to this id as delivered, so that it can be deleted.</summary>
     internal void Delivered(long id)
     {
         lock (_gate)
@@ -168,7 +168,7 @@ internal sealed partial class StateStore : IDisposable
         }
     }
 
-    /// <summary>Gives up the oldest messages, readings first, forecasts next, events last, until so many bytes are left.</summary>
+    /// <summary>Evicts the oldest messages, readings first, forecasts next, events last, until at most this many bytes are left.</summary>
     internal void Evict(long sizeMaxBytes) => Guarded(
         () =>
         {
@@ -177,7 +177,7 @@ internal sealed partial class StateStore : IDisposable
         },
         false);
 
-    /// <summary>Forgets a stream's state but not its numbers.</summary>
+    /// <summary>Resets the state of a stream; its numbers continue.</summary>
     /// <returns>False if there is no such stream.</returns>
     internal bool Reset(string stream)
     {
@@ -188,7 +188,7 @@ internal sealed partial class StateStore : IDisposable
         }
     }
 
-    /// <summary>Keeps a short text beside the streams, on the card before it returns.</summary>
+    /// <summary>Stores a short text beside the streams. It is on disk (fsync) before this returns.</summary>
     internal void Remember(string key, string value) => Guarded(
         () =>
         {
@@ -198,7 +198,7 @@ internal sealed partial class StateStore : IDisposable
         },
         false);
 
-    /// <summary>What <see cref="Remember"/> kept, or null.</summary>
+    /// <summary>The text that <see cref="Remember"/> stored, or null.</summary>
     internal string? Recall(string key) => Guarded(
         () =>
         {
@@ -208,7 +208,7 @@ internal sealed partial class StateStore : IDisposable
         },
         null);
 
-    /// <summary>Names of the streams that are remembered.</summary>
+    /// <summary>Names of the streams with stored state.</summary>
     internal List<string> Streams()
     {
         lock (_gate)
@@ -244,12 +244,12 @@ internal sealed partial class StateStore : IDisposable
 
         _saidBroken = true;
 
-        // A disk that comes and goes is said once a minute.
+        // A disk with intermittent errors is logged at most once a minute.
         if (_brokenAt == 0 || _clock.GetElapsedTime(_brokenAt) >= TimeSpan.FromMinutes(1))
         {
             _brokenAt = _clock.GetTimestamp();
             _saysWell = true;
-            _log.LogError("State '{Path}' cannot be used: {Reason} The streams go on; what happens until it can is lost if the process ends", Path, e.Message);
+            _log.LogError("State '{Path}' cannot be used: {Reason} The streams continue in memory. Their state is lost if the process ends before the disk works again", Path, e.Message);
         }
     }
 
@@ -264,11 +264,11 @@ internal sealed partial class StateStore : IDisposable
             }
 
             _saysWell = false;
-            _log.LogInformation("State '{Path}' takes ticks again", Path);
+            _log.LogInformation("State '{Path}' is written again", Path);
         }
     }
 
-    // One process at a time: two would give out the same numbers.
+    // One process at a time: two would use the same numbers.
     private static FileStream Lock(string folder)
     {
         string path = System.IO.Path.Combine(folder, "edge.lock");
@@ -278,7 +278,7 @@ internal sealed partial class StateStore : IDisposable
         }
         catch (IOException e) when (File.Exists(path))
         {
-            throw new InputException($"State folder '{folder}' is in use by another edge-runtime. Stop it first, or give this one a folder of its own.", e);
+            throw new InputException($"State folder '{folder}' is in use by another edge-runtime. Stop that one, or give this one another folder.", e);
         }
     }
 }

@@ -5,22 +5,22 @@ using SQLitePCL;
 namespace Edge.Runtime.Delivery;
 
 /// <summary>
-/// A statement that is run at every tick, with its values bound by place: what <see cref="SqliteCommand"/> does by name, with an object for each value, is a good part of a tick.
-/// Places count from one.
+/// A statement that every tick runs, with its values bound by position, counted from 1. <see cref="SqliteCommand"/> binds by
+/// name and allocates an object per value, which would be a large part of the cost of a tick.
 /// </summary>
 internal sealed class Statement : IDisposable
 {
     private readonly sqlite3 _connection;
     private readonly sqlite3_stmt _statement;
 
-    /// <exception cref="SqliteException">The text is no statement of this file's schema.</exception>
+    /// <exception cref="SqliteException">The text is not a valid statement for this schema.</exception>
     internal Statement(SqliteConnection connection, string text)
     {
         _connection = connection.Handle!;
         Check(raw.sqlite3_prepare_v2(_connection, text, out _statement));
     }
 
-    /// <param name="place">Which.</param>
+    /// <param name="place">Position, from 1.</param>
     /// <param name="value">Null for NULL.</param>
     internal void Bind(int place, long? value) =>
         Check(value is { } number ? raw.sqlite3_bind_int64(_statement, place, number) : raw.sqlite3_bind_null(_statement, place));
@@ -28,7 +28,7 @@ internal sealed class Statement : IDisposable
     internal void Bind(int place, ReadOnlySpan<byte> value) =>
         Check(value.IsEmpty ? raw.sqlite3_bind_zeroblob(_statement, place, 0) : raw.sqlite3_bind_blob(_statement, place, value));
 
-    /// <param name="place">Which.</param>
+    /// <param name="place">Position, from 1.</param>
     /// <param name="value">Null for NULL.</param>
     internal void Bind(int place, string? value)
     {
@@ -44,13 +44,13 @@ internal sealed class Statement : IDisposable
         Check(raw.sqlite3_bind_text(_statement, place, utf8[..Encoding.UTF8.GetBytes(value, utf8)]));
     }
 
-    /// <summary>Runs it to its end.</summary>
-    /// <exception cref="SqliteException">It failed; it can be run again.</exception>
+    /// <summary>Runs the statement to completion.</summary>
+    /// <exception cref="SqliteException">It failed. It can be run again.</exception>
     internal void Run()
     {
         int code = raw.sqlite3_step(_statement);
 
-        // Gives the step's error once more, if it had one.
+        // Returns the error of the step again, if there was one.
         raw.sqlite3_reset(_statement);
         if (code != raw.SQLITE_DONE)
         {

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using Edge.Runtime.Mqtt;
 using Microsoft.Data.Sqlite;
@@ -5,26 +6,26 @@ using Microsoft.Extensions.Logging;
 
 namespace Edge.Runtime.Delivery;
 
-/// <summary>The messages that wait, in the state's file; its owner sees to one thread at a time.</summary>
+/// <summary>The waiting messages in the state's file. Not thread-safe: its owner serializes the calls.</summary>
 internal sealed class StoredOutbox : IDisposable
 {
-    private const int GivenUpTogether = 500;
+    private const int EvictedTogether = 500;
 
     private readonly Database _database;
     private readonly TimeProvider _clock;
     private readonly ILogger _log;
     private readonly Statement _add;
     private readonly SqliteCommand _forget;
-    // By class, the id up to which none waits any more: who looks for the oldest need not read past all others.
+    // By class, the id up to which no message waits, so that a search for the oldest need not read the others.
     private readonly long[] _noneUpTo = new long[3];
     private long _committedUpTo;
     private long _deliveredUpTo;
     private long _deletedUpTo;
 
     /// <param name="database">The file.</param>
-    /// <param name="afterId">Ids go on behind this one.</param>
+    /// <param name="afterId">Ids continue after this one.</param>
     /// <param name="clock">Time.</param>
-    /// <param name="log">What is damaged.</param>
+    /// <param name="log">Damaged messages.</param>
     internal StoredOutbox(Database database, long afterId, TimeProvider clock, ILogger log)
     {
         _database = database;
@@ -46,24 +47,26 @@ internal sealed class StoredOutbox : IDisposable
         }
     }
 
-    /// <summary>Messages that wait.</summary>
+    /// <summary>Number of waiting messages.</summary>
     internal long Count { get; private set; }
 
     /// <summary>Bytes of their payloads.</summary>
     internal long Bytes { get; private set; }
 
-    /// <summary>The id that was handed out last, by this process or one before.</summary>
+    /// <summary>The last assigned id, by this process or an earlier one.</summary>
     internal long LastId { get; private set; }
 
-    /// <summary>Adds a tick's messages, which get their ids, and forgets those delivered.</summary>
-    /// <returns>What to do once the transaction is committed: the counts change no sooner.</returns>
+    /// <summary>Adds the messages of a tick, assigns their ids, and deletes delivered ones.</summary>
+    /// <returns>What to run after the commit: the counts change only then.</returns>
     internal Action Write(IReadOnlyList<MqttMessage> messages)
     {
         long bytes = 0;
         long now = _clock.GetUtcNow().ToUnixTimeSeconds();
         for (int i = 0; i < messages.Count; i++)
         {
+            long before = LastId;
             Add(messages[i], now);
+            Debug.Assert(LastId > before, $"Message {LastId} is stored after message {before}.");
             bytes += messages[i].Payload.Length;
         }
 
@@ -79,7 +82,7 @@ internal sealed class StoredOutbox : IDisposable
     }
 
     /// <summary>Messages after an id that have not been delivered, oldest first.</summary>
-    /// <returns>The messages, and the last id that was looked at: 0 if there is none.</returns>
+    /// <returns>The messages, and the last id that was read: 0 if there is none.</returns>
     internal (List<MqttMessage> Messages, long LastId) Read(long afterId, int most)
     {
         using SqliteCommand command = _database.Prepare(
@@ -106,7 +109,7 @@ internal sealed class StoredOutbox : IDisposable
         return (messages, last);
     }
 
-    /// <summary>When the oldest message that waits was committed, or null.</summary>
+    /// <summary>When the oldest waiting message was committed, or null.</summary>
     internal DateTimeOffset? Oldest()
     {
         using SqliteCommand command = _database.Prepare("SELECT created FROM outbox WHERE id > $after ORDER BY id LIMIT 1", "$after");
@@ -114,13 +117,17 @@ internal sealed class StoredOutbox : IDisposable
         return command.ExecuteScalar() is long seconds ? DateTimeOffset.FromUnixTimeSeconds(seconds) : null;
     }
 
-    /// <summary>Says that every message up to this id needs no keeping any more.</summary>
-    internal void Delivered(long id) => _deliveredUpTo = Math.Max(_deliveredUpTo, id);
+    /// <summary>Marks every message up to this id as delivered, so that it can be deleted.</summary>
+    internal void Delivered(long id)
+    {
+        Debug.Assert(id <= LastId, $"Message {id} is acknowledged, but the last stored one is {LastId}.");
+        _deliveredUpTo = Math.Max(_deliveredUpTo, id);
+    }
 
-    /// <summary>Gives up some of the oldest messages of the first class that has any, as long as more than so many bytes wait: a few at a time, so that the change itself needs little room.</summary>
-    /// <param name="sizeMaxBytes">How much may wait.</param>
-    /// <param name="dropped">Counts on what was given up, by class.</param>
-    /// <returns>Whether anything was.</returns>
+    /// <summary>Evicts some of the oldest messages of the first class that has any, while more than this many bytes wait. It evicts a few at a time, so that the change itself needs little space.</summary>
+    /// <param name="sizeMaxBytes">Bytes that may wait.</param>
+    /// <param name="dropped">Counters of evicted messages, by class.</param>
+    /// <returns>Whether a message was evicted.</returns>
     internal bool EvictSome(long sizeMaxBytes, Span<long> dropped)
     {
         for (int messageClass = 0; messageClass < dropped.Length && Bytes > sizeMaxBytes; messageClass++)
@@ -136,7 +143,7 @@ internal sealed class StoredOutbox : IDisposable
         return false;
     }
 
-    /// <summary>Gives up readings and forecasts that were committed before <paramref name="time"/>: nobody wants them any more.</summary>
+    /// <summary>Removes readings and forecasts that were committed before <paramref name="time"/>: they have expired.</summary>
     /// <returns>How many.</returns>
     internal long Expire(DateTimeOffset time)
     {
@@ -149,7 +156,7 @@ internal sealed class StoredOutbox : IDisposable
                 some = GiveUpOldest(messageClass, long.MaxValue, time);
                 all += some;
             }
-            while (some == GivenUpTogether);
+            while (some == EvictedTogether);
         }
 
         return all;
@@ -161,7 +168,7 @@ internal sealed class StoredOutbox : IDisposable
         _forget.Dispose();
     }
 
-    // Gives up the oldest messages of a class that together have so many bytes and were committed before a time, or the first few of them.
+    // Removes the oldest messages of a class that together have this many bytes and were committed before a time, at most a few at once.
     private long GiveUpOldest(int messageClass, long excess, DateTimeOffset before)
     {
         (long upTo, long count, long bytes) = (0, 0, 0);
@@ -169,7 +176,7 @@ internal sealed class StoredOutbox : IDisposable
         {
             oldest.Parameters[0].Value = _noneUpTo[messageClass];
             oldest.Parameters[1].Value = messageClass;
-            oldest.Parameters[2].Value = GivenUpTogether;
+            oldest.Parameters[2].Value = EvictedTogether;
             using SqliteDataReader row = oldest.ExecuteReader();
             bool isThere = row.Read();
             if (!isThere)

@@ -7,13 +7,13 @@ namespace Edge.Runtime.Hosting;
 /// <summary>Connections to the configured broker.</summary>
 internal static class BrokerLinks
 {
-    /// <summary>Makes links of this device, with its last will.</summary>
+    /// <summary>Creates the links of this device, with its last will.</summary>
     internal static Func<IMqttLink> Create(EdgeConfig config) => Create(Options(config));
 
-    /// <summary>Makes links beside the device's own: without a will, under a client id that ends in a name of their own.</summary>
+    /// <summary>Creates further links, without a last will, with a client id that ends in the given name.</summary>
     /// <param name="config">Device and broker.</param>
     /// <param name="name">The end of the client id.</param>
-    /// <param name="session">How long the broker keeps the session of a link that is gone; zero for none.</param>
+    /// <param name="session">How long the broker keeps the session of a closed link; zero for no session.</param>
     internal static Func<IMqttLink> Create(EdgeConfig config, string name, TimeSpan session) => Create(
         Options(config) with { ClientId = $"edge-{config.Device}-{name}", Will = null, SessionSeconds = (uint)session.TotalSeconds });
 

@@ -10,10 +10,10 @@ using Microsoft.Extensions.Logging;
 
 namespace Edge.Runtime.Hosting;
 
-/// <summary>Everything edge.yaml asks for, opened at once and run until the sources end or someone says stop.</summary>
+/// <summary>Opens everything that edge.yaml configures and runs it until the sources end or a stop is requested.</summary>
 internal sealed class EdgeService : IDisposable
 {
-    // Longest wait, after a stop, for what is still on its way to the broker.
+    // Longest wait, after a stop, for messages in flight to the broker.
     private static readonly TimeSpan StopWait = TimeSpan.FromSeconds(2);
 
     private readonly EdgeConfig _config;
@@ -33,12 +33,12 @@ internal sealed class EdgeService : IDisposable
     private Exception? _bug;
 
     /// <summary>Opens models and sources.</summary>
-    /// <exception cref="InputException">Something cannot be opened; one line for each that cannot.</exception>
-    /// <param name="config">What is asked for.</param>
+    /// <exception cref="InputException">Something cannot be opened; one line each.</exception>
+    /// <param name="config">The configuration.</param>
     /// <param name="clock">Time.</param>
     /// <param name="log">What happens.</param>
-    /// <param name="before">What the streams of the configuration before were; null for nothing.</param>
-    /// <param name="reload">Reads edge.yaml again, or says in an <see cref="InputException"/> what is wrong with it; what it gives takes it over. Null where nobody can.</param>
+    /// <param name="before">Last state of the streams of the previous configuration; null for none.</param>
+    /// <param name="reload">Reads edge.yaml again and returns the action that applies it; an <see cref="InputException"/> says what is wrong. Null if it cannot be read again.</param>
     internal EdgeService(EdgeConfig config, TimeProvider clock, ILogger log, IReadOnlyDictionary<string, SavedStream>? before = null, Func<Action>? reload = null)
     {
         _config = config;
@@ -111,16 +111,16 @@ internal sealed class EdgeService : IDisposable
 
     internal Publisher Publisher { get; }
 
-    /// <summary>Messages that wait for the broker.</summary>
+    /// <summary>Messages waiting for the broker.</summary>
     internal int Waiting => _outbox.Count;
 
-    /// <summary>What each stream is now; once it has ended.</summary>
+    /// <summary>Last state of each stream; call it after the streams have ended.</summary>
     internal IReadOnlyDictionary<string, SavedStream> Saved => Streams.Where(stream => stream.Seq > 0).ToDictionary(stream => stream.Name, stream => new SavedStream(stream.Seq, stream.Save(), _sources[stream.Name]));
 
-    /// <summary>What keeps it from being alive: streams that should tick and do not.</summary>
+    /// <summary>Why the service is not alive: streams that should tick and do not.</summary>
     internal IReadOnlyList<string> NotAlive => [.. _hosts.Where(host => !host.IsAlive).Select(host => $"stream {host.Stream.Name} does not tick")];
 
-    /// <summary>What keeps it from being of use.</summary>
+    /// <summary>Why the service is not ready.</summary>
     internal IReadOnlyList<string> NotReady =>
     [
         .. NotAlive,
@@ -128,7 +128,7 @@ internal sealed class EdgeService : IDisposable
         .. Publisher.IsConnected ? Array.Empty<string>() : ["the broker is not connected"],
     ];
 
-    /// <summary>Runs until every source has ended and all is delivered, or <paramref name="stop"/> says stop.</summary>
+    /// <summary>Runs until every source has ended and all is delivered, or until <paramref name="stop"/>.</summary>
     /// <returns>Whether every stream ended well.</returns>
     /// <exception cref="InputException">The broker refuses the configured credentials.</exception>
     internal async Task<bool> RunAsync(CancellationToken stop)
@@ -151,7 +151,7 @@ internal sealed class EdgeService : IDisposable
         await _committer.CompleteAsync().ConfigureAwait(false);
         _outbox.Complete();
 
-        // From a stop on, what is still on its way has only so long; without one it has all the time it needs.
+        // After a stop, delivery of the remaining messages has a time limit; without a stop it has none.
         using CancellationTokenRegistration hurry = stop.Register(() => publisherStop.CancelAfter(StopWait));
         try
         {
@@ -159,7 +159,7 @@ internal sealed class EdgeService : IDisposable
         }
         catch (OperationCanceledException)
         {
-            _log.LogWarning("Stopped with {Count} messages undelivered: the broker was away", _outbox.Count);
+            _log.LogWarning("Stopped with {Count} undelivered messages: the broker was unreachable", _outbox.Count);
         }
 
         return _bug is null ? Array.TrueForAll(ended, well => well) : throw new InvalidOperationException("A stream ended by a bug.", _bug);
@@ -206,7 +206,7 @@ internal sealed class EdgeService : IDisposable
 
     private StreamControl Control(string stream) => _hosts.First(host => host.Stream.Name == stream).Control;
 
-    // What is no tick's: an answer, an event of the service itself.
+    // Messages that belong to no tick: an answer, an event of the service.
     private void Publish(MqttMessage message) => _outbox.Enqueue(message);
 
     private async Task<bool> RunStreamAsync(StreamHost host, CancellationToken stop)
@@ -217,7 +217,7 @@ internal sealed class EdgeService : IDisposable
         }
         catch (Exception e)
         {
-            _log.LogError("{Stream}: a bug of ours ended this stream; the others go on: {Message}", host.Stream.Name, e.Message);
+            _log.LogError("{Stream}: a bug in edge-runtime ended this stream; the other streams continue: {Message}", host.Stream.Name, e.Message);
             _bug = e;
             return false;
         }

@@ -23,7 +23,7 @@ internal sealed class EngineFactory(OnnxOptions onnx) : IDisposable
         return stream.Forecast.Horizon == 1 ? engine : new RolloutEngine(engine, stream.Forecast.Horizon);
     }
 
-    /// <summary>Loads the model that a stream's saved state may still be of, or null.</summary>
+    /// <summary>Loads the model that a stream's saved state may come from, or null.</summary>
     /// <exception cref="InputException">The model cannot be used.</exception>
     internal IInferenceEngine? LoadStateFrom(StreamConfig stream) =>
         stream.StateFrom is { } model ? Load(stream with { Model = model, Engine = StreamConfig.EngineOf(model) }) : null;
@@ -36,7 +36,7 @@ internal sealed class EngineFactory(OnnxOptions onnx) : IDisposable
     {
         if (model.Length == 0)
         {
-            throw new InputException("There is no 'model' yet. Record readings (edge-runtime record), train and quantise one (docs/train.md), and name its file.");
+            throw new InputException("There is no 'model'. Record readings (edge-runtime record), train and quantize a model (docs/train.md), and set 'model' to its file.");
         }
 
         EdgeModel loaded = model == "demo" ? EdgeModel.Parse(ReadBundled()) : EdgeModel.Load(model);

@@ -6,15 +6,15 @@ using System.Text;
 namespace Edge.Runtime.Hosting;
 
 /// <summary>
-/// Tells systemd how the service is: one datagram to <c>$NOTIFY_SOCKET</c> each time, nothing where there is none. systemd,
-/// sd_notify(3).
+/// Reports the status of the service to systemd: one datagram to <c>$NOTIFY_SOCKET</c> each, or nothing without that socket.
+/// systemd, sd_notify(3).
 /// </summary>
 internal sealed class ServiceNotifier : IDisposable
 {
     private readonly Socket? _socket;
 
-    /// <param name="address">Path of the socket; from @ on a name of the abstract kind; null for nobody.</param>
-    /// <param name="watchdogMicroseconds">Longest time between two signs of life that the watchdog bears, or null.</param>
+    /// <param name="address">Path of the socket; a name that starts with @ is abstract; null for no socket.</param>
+    /// <param name="watchdogMicroseconds">Watchdog timeout, or null.</param>
     internal ServiceNotifier(string? address, string? watchdogMicroseconds)
     {
         if (long.TryParse(watchdogMicroseconds, NumberStyles.None, CultureInfo.InvariantCulture, out long microseconds) && microseconds > 0)
@@ -34,16 +34,16 @@ internal sealed class ServiceNotifier : IDisposable
         }
         catch (Exception e) when (e is SocketException or ArgumentException)
         {
-            // Nobody listens: the service runs all the same.
+            // No process listens: the service runs all the same.
             _socket?.Dispose();
             _socket = null;
         }
     }
 
-    /// <summary>What the environment says.</summary>
+    /// <summary>The notifier that the environment describes.</summary>
     internal static ServiceNotifier FromEnvironment() => new(Environment.GetEnvironmentVariable("NOTIFY_SOCKET"), Environment.GetEnvironmentVariable("WATCHDOG_USEC"));
 
-    /// <summary>Longest time between two signs of life, or null for no watchdog.</summary>
+    /// <summary>Longest time between two watchdog notifications, or null for no watchdog.</summary>
     internal TimeSpan? WatchdogInterval { get; }
 
     internal void Ready(string status) => Send($"READY=1\nSTATUS={status}");
@@ -67,7 +67,7 @@ internal sealed class ServiceNotifier : IDisposable
         }
         catch (SocketException)
         {
-            // systemd that went away must not take the service with it.
+            // An unreachable systemd must not stop the service.
         }
     }
 }

@@ -7,8 +7,8 @@ using Microsoft.Extensions.Logging;
 namespace Edge.Runtime.Hosting;
 
 /// <summary>
-/// Runs the service as systemd wants it: says when it is ready, what it does and that it is alive, and reads the configuration
-/// again on SIGHUP. The watchdog is fed only while every stream really ticks.
+/// Runs the service under systemd: notifies that it is ready, its status and that it is alive, and reads the configuration again on
+/// SIGHUP. It notifies the watchdog only while every stream ticks.
 /// </summary>
 internal sealed class ServiceRunner(string configPath, ServiceNotifier notifier, StopSignal signals, TimeProvider clock, ILogger log)
 {
@@ -34,7 +34,7 @@ internal sealed class ServiceRunner(string configPath, ServiceNotifier notifier,
             Interlocked.Exchange(ref _running, running);
             if (Volatile.Read(ref _next) is not null)
             {
-                // SIGHUP came while this one was being opened.
+                // SIGHUP arrived while this configuration was being opened.
                 await running.CancelAsync().ConfigureAwait(false);
             }
 
@@ -53,7 +53,7 @@ internal sealed class ServiceRunner(string configPath, ServiceNotifier notifier,
         return endedWell;
     }
 
-    // What reads well may still not open, as when a model is missing: then the configuration that last opened goes on.
+    // A valid configuration may still not open, as when a model is missing: then the last one that opened continues.
     private EdgeService Open(EdgeConfig config, IReadOnlyDictionary<string, SavedStream>? before, ref EdgeConfig? opened)
     {
         try
@@ -64,7 +64,7 @@ internal sealed class ServiceRunner(string configPath, ServiceNotifier notifier,
         }
         catch (InputException e) when (opened is not null)
         {
-            log.LogError("The new configuration cannot be opened, the old one goes on: {Message}", e.Message);
+            log.LogError("The new configuration cannot be opened. The old one stays in use: {Message}", e.Message);
             return new EdgeService(opened, clock, log, before, ReadAgain);
         }
     }
@@ -77,7 +77,7 @@ internal sealed class ServiceRunner(string configPath, ServiceNotifier notifier,
         }
         catch (InputException e)
         {
-            log.LogError("The configuration was read again and is not taken over, the old one goes on: {Message}", e.Message);
+            log.LogError("The new configuration is wrong. The old one stays in use: {Message}", e.Message);
         }
     }
 
@@ -92,15 +92,15 @@ internal sealed class ServiceRunner(string configPath, ServiceNotifier notifier,
         return config;
     }
 
-    // A broken configuration is refused, and what runs goes on. A good one is taken over by stopping and starting: streams that
-    // are unchanged go on where their state stands.
+    // A wrong configuration is refused, and the service continues. A good one is applied by a stop and a start: unchanged streams
+    // continue from their state.
     private Action ReadAgain()
     {
         EdgeConfig config = Load();
         return () =>
         {
             notifier.Reloading();
-            log.LogInformation("The configuration was read again and is taken over");
+            log.LogInformation("The configuration was read again and is being applied");
             Interlocked.Exchange(ref _next, config);
             try
             {
@@ -108,7 +108,7 @@ internal sealed class ServiceRunner(string configPath, ServiceNotifier notifier,
             }
             catch (ObjectDisposedException)
             {
-                // It was ending anyway.
+                // It was already ending.
             }
         };
     }
@@ -133,7 +133,7 @@ internal sealed class ServiceRunner(string configPath, ServiceNotifier notifier,
         }
         catch (OperationCanceledException)
         {
-            // The service has ended.
+            // The service has stopped.
         }
     }
 

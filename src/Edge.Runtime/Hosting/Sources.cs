@@ -11,7 +11,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Edge.Runtime.Hosting;
 
-/// <summary>Opens every source that edge.yaml can name: those of this machine, and rows over MQTT.</summary>
+/// <summary>Opens every source of edge.yaml: those of this machine, and rows over MQTT.</summary>
 internal sealed class Sources : IDisposable
 {
     private readonly SensorFactory _sensors;
@@ -22,10 +22,10 @@ internal sealed class Sources : IDisposable
     /// <param name="config">Device and broker.</param>
     /// <param name="devices">The machine's devices.</param>
     /// <param name="clock">Time.</param>
-    /// <param name="log">What concerns no single stream.</param>
-    /// <param name="keepsSessions">Whether the broker keeps rows while this process is away.</param>
-    /// <param name="topics">The connections over which topics come in; null for the configured broker's.</param>
-    /// <param name="system">What the operating system knows of its clocks; null for Linux's.</param>
+    /// <param name="log">Events that concern no single stream.</param>
+    /// <param name="keepsSessions">Whether the broker keeps rows while this process does not run.</param>
+    /// <param name="topics">Connections for subscribed topics; null for those of the configured broker.</param>
+    /// <param name="system">The clocks of the operating system; null for those of Linux.</param>
     internal Sources(
         EdgeConfig config, Devices devices, TimeProvider clock, ILogger log, bool keepsSessions = false, MqttTopics? topics = null, SystemClock? system = null)
     {
@@ -36,7 +36,7 @@ internal sealed class Sources : IDisposable
         _sensors = new SensorFactory(devices, Buses, clock, _system, Topics.Subscribe);
     }
 
-    /// <summary>The connections over which topics come in.</summary>
+    /// <summary>Connections for subscribed topics.</summary>
     internal MqttTopics Topics { get; }
 
     /// <summary>The threads of the machine's buses.</summary>
@@ -47,7 +47,7 @@ internal sealed class Sources : IDisposable
         ? new MqttRowSensor(rows, manifest.Columns, period, _clock, _system, () => Topics.OpenRows(rows), _log)
         : _sensors.Open(source, manifest, period);
 
-    /// <summary>Live channels as they are, before there is a model of them.</summary>
+    /// <summary>Opens live channels without a model.</summary>
     /// <exception cref="InputException">A channel cannot be opened.</exception>
     internal ISensor OpenChannels(ChannelsOptions channels, IReadOnlyList<string> columns, TimeSpan period) =>
         _sensors.OpenChannels(channels, columns, period);

@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace Edge.Runtime.Hosting;
 
-/// <summary>SIGTERM and SIGINT as a cancellation, so that a stop is a clean one; SIGHUP as a wish to read the configuration again.</summary>
+/// <summary>SIGTERM and SIGINT request a clean stop; SIGHUP requests to read the configuration again.</summary>
 internal sealed class StopSignal : IDisposable
 {
     private readonly CancellationTokenSource _source = new();
@@ -20,7 +20,7 @@ internal sealed class StopSignal : IDisposable
 
     internal CancellationToken Token => _source.Token;
 
-    /// <summary>Called on SIGHUP. Without it the signal does nothing: a terminal that closes is no reason to stop.</summary>
+    /// <summary>Called on SIGHUP. Without it the signal is ignored: a closed terminal must not stop the service.</summary>
     internal Action? ReloadRequested { get; set; }
 
     public void Dispose()

@@ -12,7 +12,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Edge.Runtime.Hosting;
 
-/// <summary>Opens streams as edge.yaml describes them, where they stood when they were last committed.</summary>
+/// <summary>Opens streams as edge.yaml describes them, from their last committed tick.</summary>
 internal sealed class StreamFactory : IDisposable
 {
     private readonly EdgeConfig _config;
@@ -26,9 +26,9 @@ internal sealed class StreamFactory : IDisposable
     private readonly Dictionary<string, AlarmPin> _alarms = [];
 
     /// <param name="config">The whole configuration.</param>
-    /// <param name="store">What is stored, or null.</param>
-    /// <param name="before">What streams of the configuration before were when they ended.</param>
-    /// <param name="commit">Takes the streams' ticks.</param>
+    /// <param name="store">The stored state, or null.</param>
+    /// <param name="before">Last state of the streams of the previous configuration.</param>
+    /// <param name="commit">Commits the ticks of the streams.</param>
     /// <param name="clock">Time.</param>
     /// <param name="log">What happens.</param>
     internal StreamFactory(
@@ -44,23 +44,23 @@ internal sealed class StreamFactory : IDisposable
         _sources = new Sources(config, new Devices(config.Sysfs), clock, log, keepsSessions: true);
     }
 
-    /// <summary>The connections over which topics come in.</summary>
+    /// <summary>Connections for subscribed topics.</summary>
     internal MqttTopics Topics => _sources.Topics;
 
-    /// <summary>Where streams record how long they take, or null.</summary>
+    /// <summary>Metrics of the streams, or null.</summary>
     internal ServiceMetrics? Metrics { get; set; }
 
     /// <summary>Opens a stream.</summary>
     /// <param name="config">Which.</param>
-    /// <param name="lastSeq">The last number this process has given out for it; 0 at first.</param>
-    /// <param name="reset">Without the state it had; its numbers continue.</param>
+    /// <param name="lastSeq">The last number (<c>seq</c>) that this process used for it; 0 at first.</param>
+    /// <param name="reset">Whether to discard its state; its numbers continue.</param>
     /// <exception cref="InputException">Its model or source cannot be opened.</exception>
     internal StreamLoop Open(StreamConfig config, long lastSeq, bool reset)
     {
         IInferenceEngine engine = _engines.Load(config);
         if (config.Engine == EngineKind.Onnx)
         {
-            // Another provider than the first that was asked for is a warning.
+            // A provider other than the first configured one is a warning.
             bool isFirst = engine.Description.EndsWith(_config.OnnxRuntime.Providers[0], StringComparison.Ordinal);
             _log.Log(isFirst ? LogLevel.Information : LogLevel.Warning, "{Stream}: {Engine}", config.Name, engine.Description);
         }
@@ -76,7 +76,7 @@ internal sealed class StreamFactory : IDisposable
         SavedStream? saved = (lastSeq == 0 ? _before.GetValueOrDefault(config.Name) : null) ?? _store?.Load(config.Name);
         if (lastSeq > (saved?.Seq ?? 0) && _store is not { IsBroken: false })
         {
-            // The disk has not taken all, and no number may go out twice.
+            // The disk may lack the last ticks, and no number may be sent twice.
             saved = (saved ?? new SavedStream(0, [], "")) with { Seq = lastSeq };
         }
 
@@ -99,7 +99,7 @@ internal sealed class StreamFactory : IDisposable
         _sources.Dispose();
     }
 
-    // A pin is opened once, however often its stream is.
+    // A pin is opened once, even if its stream is opened again.
     private Action<bool>? OpenAlarm(StreamConfig config)
     {
         if (config.AlarmPin is not { } pin)
@@ -116,7 +116,7 @@ internal sealed class StreamFactory : IDisposable
         return alarm.Set;
     }
 
-    // Where the stream stood, if it still reads the same source with the same model, or with the same weights in another engine.
+    // The saved state, if the stream has the same source and the same model, or the same weights in another engine.
     private bool Resume(SensorStream stream, StreamConfig config, SavedStream saved)
     {
         byte[] snapshot = saved.Source == config.Source.Identity ? saved.Snapshot : [];

@@ -8,12 +8,12 @@ using Microsoft.Extensions.Logging;
 namespace Edge.Runtime.Hosting;
 
 /// <summary>
-/// Keeps one stream running: a live stream that faults is opened again from its last committed tick, with backoff, and the other streams are
-/// not disturbed.
+/// Keeps one stream running. After a fault, a live stream is opened again from its last committed tick, with backoff. The other
+/// streams are not affected.
 /// </summary>
 internal sealed class StreamHost : IDisposable
 {
-    // Faults in a row, without a tick in between, after which the state itself is suspected.
+    // Consecutive faults without a tick in between after which the state is discarded, because it may be the cause.
     private const int FaultsBeforeReset = 3;
 
     private readonly Func<long, bool, StreamLoop> _open;
@@ -23,9 +23,9 @@ internal sealed class StreamHost : IDisposable
     private StreamLoop _loop;
 
     /// <param name="open">
-    /// Opens the stream where it stood, or, if asked to, without its state; it is given the last number that went out, 0 at first.
+    /// Opens the stream from its state, or without it. Its argument is the last number that was sent, 0 at first.
     /// </param>
-    /// <param name="settle">Waits until the last tick is stored; an <see cref="InputException"/> says why that cannot be now.</param>
+    /// <param name="settle">Waits until the last tick is stored; an <see cref="InputException"/> says why it cannot be stored.</param>
     /// <param name="clock">Time.</param>
     /// <param name="log">Faults.</param>
     internal StreamHost(Func<long, bool, StreamLoop> open, Action settle, TimeProvider clock, ILogger log)
@@ -38,10 +38,10 @@ internal sealed class StreamHost : IDisposable
         Control = new StreamControl(_loop.Stream) { OpenWithoutState = () => Replace(withState: false) };
     }
 
-    /// <summary>The stream for those who command it.</summary>
+    /// <summary>Control actions on the stream.</summary>
     internal StreamControl Control { get; }
 
-    /// <summary>The stream as it is now.</summary>
+    /// <summary>The current stream.</summary>
     internal SensorStream Stream => Control.Stream;
 
     /// <summary>Whether it ticks as it should.</summary>
@@ -56,7 +56,7 @@ internal sealed class StreamHost : IDisposable
     /// <summary>Records durations from now on.</summary>
     internal void Record(StreamMetrics metrics) => _loop.Metrics = metrics;
 
-    /// <summary>Runs until the source ends or <paramref name="stop"/> says stop.</summary>
+    /// <summary>Runs until the source ends, or until <paramref name="stop"/>.</summary>
     /// <returns>Whether it ended well.</returns>
     internal async Task<bool> RunAsync(CancellationToken stop)
     {
@@ -82,7 +82,7 @@ internal sealed class StreamHost : IDisposable
                 }
                 catch (InputException e) when (_loop.Kind.IsRecorded())
                 {
-                    // The row will be as wrong the next time.
+                    // The row would be wrong again after a restart.
                     _log.LogError("{Stream}: {Message} The other streams continue", Stream.Name, e.Message);
                     return false;
                 }
@@ -113,7 +113,7 @@ internal sealed class StreamHost : IDisposable
 
     public void Dispose() => _loop.Dispose();
 
-    // False if a control action is to be run in between.
+    // False if a control action must run first.
     private async Task<bool> RunOnceAsync(CancellationToken stop)
     {
         using var reading = CancellationTokenSource.CreateLinkedTokenSource(stop);
@@ -144,7 +144,7 @@ internal sealed class StreamHost : IDisposable
         _log.LogError(
             "{Stream}: {Kind}: {Message} The stream is opened again{Reset}; the other streams continue",
             Stream.Name,
-            fault is InputException ? "fault" : $"a bug of ours ({fault.GetType().Name})",
+            fault is InputException ? "fault" : $"a bug in edge-runtime ({fault.GetType().Name})",
             fault.Message,
             withState ? "" : " without its state");
         while (true)
@@ -164,7 +164,7 @@ internal sealed class StreamHost : IDisposable
         }
     }
 
-    // A control action may have put a stream with another model in the place of this one.
+    // A control action may have replaced this stream with one of another model.
     private void FollowControl()
     {
         if (!ReferenceEquals(_loop.Stream, Control.Stream))

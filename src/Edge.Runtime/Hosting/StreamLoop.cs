@@ -8,15 +8,15 @@ using Microsoft.Extensions.Logging;
 namespace Edge.Runtime.Hosting;
 
 /// <summary>
-/// Takes over a tick: its messages, and, where state is kept, what the stream is after it (<see cref="SensorStream.Save"/>), as one.
-/// <c>canWait</c> says whether the stream may be held up while there is no room.
+/// Commits a tick: its messages and, if state is stored, the state after it (<see cref="SensorStream.Save"/>), as one unit.
+/// <c>canWait</c> says whether the stream may wait while there is no space.
 /// </summary>
 internal delegate ValueTask CommitAction(SensorStream stream, IReadOnlyList<MqttMessage> messages, bool canWait, CancellationToken cancel);
 
-/// <summary>The road of a reading: read, step, render, commit, acknowledge. Runs on one thread at a time.</summary>
+/// <summary>The loop of one stream: read, step, render, commit, acknowledge. Runs on one thread at a time.</summary>
 internal sealed class StreamLoop : IDisposable
 {
-    // Rows of an unpaced source that are committed together, and the longest time until they are.
+    // Rows of an unpaced source that are committed together, and the longest time between two commits.
     private const int BatchRows = 64;
     private static readonly TimeSpan BatchTime = TimeSpan.FromMilliseconds(20);
     private static readonly TimeSpan SilenceMin = TimeSpan.FromSeconds(15);
@@ -41,12 +41,12 @@ internal sealed class StreamLoop : IDisposable
     private volatile bool _isRunning;
 
     /// <param name="device">The device's name.</param>
-    /// <param name="stream">What steps; the loop takes it over.</param>
-    /// <param name="sensor">What gives the readings; the loop takes it over.</param>
+    /// <param name="stream">The stream; the loop owns it.</param>
+    /// <param name="sensor">The source of readings; the loop owns it.</param>
     /// <param name="publish">Which messages are published.</param>
-    /// <param name="expiry">Age at which readings and forecasts are of no use.</param>
-    /// <param name="commit">Takes the ticks over.</param>
-    /// <param name="clock">Time, of health messages and batches; what a tick says does not depend on it.</param>
+    /// <param name="expiry">Age at which readings and forecasts expire.</param>
+    /// <param name="commit">Commits the ticks.</param>
+    /// <param name="clock">Clock for health messages and batches. The content of a tick does not depend on it.</param>
     /// <param name="log">Anomalies, and the end of the source.</param>
     internal StreamLoop(
         string device, SensorStream stream, ISensor sensor, PublishOptions publish, TimeSpan expiry, CommitAction commit, TimeProvider clock, ILogger log)
@@ -63,24 +63,24 @@ internal sealed class StreamLoop : IDisposable
         _payloads = Payloads(stream);
     }
 
-    /// <summary>What steps.</summary>
+    /// <summary>The stream.</summary>
     internal SensorStream Stream { get; private set; }
 
-    /// <summary>How the source gives its rows.</summary>
+    /// <summary>Kind of the source.</summary>
     internal SourceKind Kind => _sensor.Kind;
 
     /// <summary>Called after each tick.</summary>
     internal Action<StreamTick>? Ticked { get; set; }
 
-    /// <summary>Called with whether an anomaly is open whenever that changes, and at the start.</summary>
+    /// <summary>Called with whether an anomaly is open, at the start and after each change.</summary>
     internal Action<bool>? Alarm { get; init; }
 
-    /// <summary>Where durations are recorded, or null.</summary>
+    /// <summary>Metrics of durations, or null.</summary>
     internal StreamMetrics? Metrics { get; set; }
 
     /// <summary>
-    /// Whether it ticks as it should: a live stream within three periods, and at least within <see cref="SilenceMin"/>. A stream that has ended,
-    /// or whose source waits, is not late.
+    /// Whether it ticks as it should: a live stream within three periods, or <see cref="SilenceMin"/> if that is longer. A stream that
+    /// has ended, or whose source waits, is not late.
     /// </summary>
     internal bool IsAlive => !_isRunning || Kind != SourceKind.Live
         || _clock.GetElapsedTime(Volatile.Read(ref _tickedAt)) < (3 * Stream.Period > SilenceMin ? 3 * Stream.Period : SilenceMin);
@@ -94,8 +94,8 @@ internal sealed class StreamLoop : IDisposable
     }
 
     /// <summary>Runs until the source ends.</summary>
-    /// <param name="read">Stops between two ticks; it may be run again, and nothing is lost.</param>
-    /// <param name="stop">Stops at once; what is not committed is lost.</param>
+    /// <param name="read">Stops between two ticks. Nothing is lost, and the loop can run again.</param>
+    /// <param name="stop">Stops at once. Uncommitted ticks are lost.</param>
     internal async Task RunAsync(CancellationToken read, CancellationToken stop)
     {
         Volatile.Write(ref _tickedAt, _clock.GetTimestamp());
@@ -181,7 +181,7 @@ internal sealed class StreamLoop : IDisposable
 
     private void Announce(AnomalyEvent anomaly)
     {
-        // One that lasts for days is not a line a minute.
+        // An anomaly that lasts for days must not log a line per minute.
         _log.Log(
             anomaly.Change == AnomalyChange.Updated ? LogLevel.Debug : LogLevel.Information,
             "{Stream}: anomaly {Id} {Change}: {Message}",

@@ -1,6 +1,6 @@
 namespace Edge.Runtime.Payloads;
 
-/// <summary>Who is told what this device publishes.</summary>
+/// <summary>Home automation that gets a description of this device.</summary>
 internal enum Discovery
 {
     None,

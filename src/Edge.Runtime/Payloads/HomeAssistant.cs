@@ -8,15 +8,15 @@ using Edge.Streams.Forecasting;
 namespace Edge.Runtime.Payloads;
 
 /// <summary>
-/// Tells Home Assistant what there is: one retained message for the device, with a sensor for each channel and for each of its
+/// Describes the device to Home Assistant: one retained message for the device, with a sensor for each channel and for each of its
 /// forecast horizons, and a binary sensor for each stream. Home Assistant, "MQTT discovery", device discovery payload.
 /// </summary>
 internal sealed class HomeAssistant(string device, IReadOnlyList<(string Stream, ModelManifest Manifest)> streams)
 {
-    /// <summary>Where Home Assistant says that it has started.</summary>
+    /// <summary>Topic on which Home Assistant announces its start.</summary>
     internal const string BirthTopic = "homeassistant/status";
 
-    // Our unit, Home Assistant's, and the device class that goes with it.
+    // Unit in the manifest, unit in Home Assistant, and its device class.
     private static readonly (string Unit, string Theirs, string? Class)[] Units =
     [
         ("degC", "°C", "temperature"), ("degF", "°F", "temperature"), ("hPa", "hPa", "atmospheric_pressure"), ("kPa", "kPa", "pressure"), ("bar", "bar", "pressure"),
@@ -24,14 +24,14 @@ internal sealed class HomeAssistant(string device, IReadOnlyList<(string Stream,
         ("m/s2", "m/s²", null), ("uT", "µT", null), ("deg/s", "°/s", null),
     ];
 
-    /// <summary>The description, its place, and when it is to be written again.</summary>
+    /// <summary>The description, its topic, and the topic that triggers it again.</summary>
     internal DeviceDescription Description => new(ConfigTopic, BirthTopic, Describe);
 
-    /// <summary>Where the description stands.</summary>
+    /// <summary>Topic of the description.</summary>
     internal string ConfigTopic { get; } = $"homeassistant/device/{device}/config";
 
     /// <summary>The description.</summary>
-    /// <param name="previous">What stands there from an earlier configuration, if anything: what it has and this has not is removed.</param>
+    /// <param name="previous">The retained description of an earlier configuration, or empty. Its components that no longer exist are removed.</param>
     internal MqttMessage Describe(ReadOnlyMemory<byte> previous)
     {
         using var payload = new MemoryStream();
@@ -59,7 +59,7 @@ internal sealed class HomeAssistant(string device, IReadOnlyList<(string Stream,
 
             foreach ((string id, string platform) in Components(previous).Where(component => !ids.Contains(component.Id)))
             {
-                // A component with nothing but its platform is one to forget.
+                // A component that has only its platform is removed.
                 json.WriteStartObject(id);
                 json.WriteString("p", platform);
                 json.WriteEndObject();
@@ -157,7 +157,7 @@ internal sealed class HomeAssistant(string device, IReadOnlyList<(string Stream,
         }
         catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException)
         {
-            // Whatever stood there was none of ours.
+            // The retained message was not written by this program.
             return [];
         }
     }

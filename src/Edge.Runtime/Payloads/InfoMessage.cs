@@ -7,16 +7,16 @@ using Edge.Streams;
 
 namespace Edge.Runtime.Payloads;
 
-/// <summary>Writes the <c>info</c> topic: what runs here.</summary>
+/// <summary>Writes the <c>info</c> topic: versions and models of this device.</summary>
 internal static class InfoMessage
 {
     internal static string Version => typeof(InfoMessage).Assembly.GetName().Version!.ToString(3);
 
-    /// <summary>Tells one boot of the machine from the next: Linux's own id, or, in a sandbox that hides it, one that lies in a folder which systemd empties at every boot.</summary>
+    /// <summary>Identifies the boot of the machine: the id of Linux or, in a sandbox that hides it, an id in a folder that systemd empties at every boot.</summary>
     internal static string BootId() => BootId("/proc/sys/kernel/random/boot_id", Environment.GetEnvironmentVariable("RUNTIME_DIRECTORY"));
 
-    /// <param name="kernelFile">Where Linux has it.</param>
-    /// <param name="runtimeFolder">The folder of systemd's <c>RuntimeDirectory</c>, or null. Without either a process must do.</param>
+    /// <param name="kernelFile">File with the id of Linux.</param>
+    /// <param name="runtimeFolder">The folder of systemd's <c>RuntimeDirectory</c>, or null. Without both, each process gets its own id.</param>
     internal static string BootId(string kernelFile, string? runtimeFolder)
     {
         try
@@ -40,7 +40,7 @@ internal static class InfoMessage
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            // Then a process must do.
+            // Then each process gets its own id.
         }
 
         return $"process-{Environment.ProcessId}-{Process.GetCurrentProcess().StartTime.Ticks}";

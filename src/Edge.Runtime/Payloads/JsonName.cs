@@ -2,7 +2,7 @@ using System.Text.Json;
 
 namespace Edge.Runtime.Payloads;
 
-/// <summary>Names that every reading or forecast has, encoded once.</summary>
+/// <summary>JSON names of readings and forecasts, encoded once.</summary>
 internal static class JsonName
 {
     internal static JsonEncodedText Device { get; } = JsonEncodedText.Encode("device");

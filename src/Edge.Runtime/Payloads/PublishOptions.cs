@@ -1,11 +1,11 @@
 namespace Edge.Runtime.Payloads;
 
-/// <summary>Which messages of a stream are published; anomalies and health always are.</summary>
+/// <summary>Which messages of a stream are published. Anomalies and health are always published.</summary>
 internal sealed record PublishOptions
 {
-    /// <summary>Whether each tick's reading is.</summary>
+    /// <summary>Whether readings are published.</summary>
     public bool Readings { get; init; } = true;
 
-    /// <summary>Whether each tick's forecast is.</summary>
+    /// <summary>Whether forecasts are published.</summary>
     public bool Forecasts { get; init; } = true;
 }

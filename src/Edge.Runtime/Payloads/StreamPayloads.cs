@@ -4,7 +4,6 @@ using System.Text.Json;
 using Edge.Inference.Models;
 using Edge.Runtime.Mqtt;
 using Edge.Sensors;
-using Edge.Sensors.Gpio;
 using Edge.Streams;
 using Edge.Streams.Detection;
 using Edge.Streams.Forecasting;
@@ -34,9 +33,9 @@ internal sealed class StreamPayloads : IDisposable
     private readonly Utf8JsonWriter _json;
 
     /// <param name="device">The device's name.</param>
-    /// <param name="stream">Whose messages; its model must stay the same.</param>
+    /// <param name="stream">The stream; its model must stay the same.</param>
     /// <param name="publish">Which messages of a tick are published.</param>
-    /// <param name="expiry">Age at which readings and forecasts are of no use.</param>
+    /// <param name="expiry">Age at which readings and forecasts expire.</param>
     internal StreamPayloads(string device, SensorStream stream, PublishOptions publish, TimeSpan expiry)
     {
         ModelManifest manifest = stream.Manifest;
@@ -171,7 +170,7 @@ internal sealed class StreamPayloads : IDisposable
         _json.WriteString("id", anomaly.Id);
         _json.WriteString("event", anomaly.Change is AnomalyChange.Closed or AnomalyChange.Accepted or AnomalyChange.Silenced ? "closed" : anomaly.Change == AnomalyChange.Opened ? "opened" : "updated");
         _json.WriteString("kind", anomaly.Cause == AnomalyCause.Sensor ? "sensor" : "process");
-        _json.WriteString("cause", anomaly.Cause switch { AnomalyCause.Surprise => "surprise", AnomalyCause.Pull => "pull", AnomalyCause.Relation => "relation", AnomalyCause.Level => "level", _ => "sensor" });
+        _json.WriteString("cause", anomaly.Cause switch { AnomalyCause.Residual => "surprise", AnomalyCause.Drift => "pull", AnomalyCause.Correlation => "relation", AnomalyCause.Level => "level", _ => "sensor" });
         _json.WriteString("started", anomaly.Started.ToString(Timestamp.Format, CultureInfo.InvariantCulture));
         WriteRounded("score", anomaly.Score);
         _json.WriteNumber("threshold", 1);

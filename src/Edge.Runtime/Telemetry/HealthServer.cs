@@ -8,7 +8,7 @@ using Microsoft.Extensions.Logging;
 namespace Edge.Runtime.Telemetry;
 
 /// <summary>
-/// <c>/metrics</c>, <c>/health/live</c> and <c>/health/ready</c> for this machine alone: it answers GET on the loopback address, and nothing else.
+/// Serves <c>/metrics</c>, <c>/health/live</c> and <c>/health/ready</c> to this machine only: GET on the loopback address.
 /// </summary>
 internal sealed class HealthServer : IDisposable
 {
@@ -25,10 +25,10 @@ internal sealed class HealthServer : IDisposable
 
     /// <param name="port">TCP port.</param>
     /// <param name="metrics">Writes the metrics.</param>
-    /// <param name="notAlive">What keeps the service from being alive, a sentence each.</param>
-    /// <param name="notReady">What keeps it from being of use, a sentence each.</param>
+    /// <param name="notAlive">Why the service is not alive, one sentence each.</param>
+    /// <param name="notReady">Why the service is not ready, one sentence each.</param>
     /// <param name="log">What goes wrong.</param>
-    /// <exception cref="InputException">The port is taken or not ours to take.</exception>
+    /// <exception cref="InputException">The port is in use or not allowed.</exception>
     internal HealthServer(int port, Func<string> metrics, Func<IReadOnlyList<string>> notAlive, Func<IReadOnlyList<string>> notReady, ILogger log)
     {
         _metrics = metrics;
@@ -36,7 +36,7 @@ internal sealed class HealthServer : IDisposable
         _notReady = notReady;
         _log = log;
 
-        // Other names than these are refused: a web page elsewhere cannot reach it through a name of its own.
+        // Other host names are refused, so that a remote web page cannot reach it through its own host name.
         _listener.Prefixes.Add($"http://127.0.0.1:{port}/");
         if (IsLocalhostKnown())
         {
@@ -49,7 +49,7 @@ internal sealed class HealthServer : IDisposable
         }
         catch (Exception e) when (e is HttpListenerException or SocketException)
         {
-            throw new InputException($"telemetry.port: {port} on 127.0.0.1 cannot be taken: {e.Message.TrimEnd('.')}. Choose another, or stop who has it.", e);
+            throw new InputException($"telemetry.port: port {port} on 127.0.0.1 cannot be used: {e.Message.TrimEnd('.')}. Choose another port, or stop the program that uses it.", e);
         }
 
         _answering = Task.Run(AnswerAsync);
@@ -62,7 +62,7 @@ internal sealed class HealthServer : IDisposable
         _open.Dispose();
     }
 
-    // A machine without a hosts file has no such name, and the listener would not start with it.
+    // A machine without a hosts file has no localhost, and the listener would not start.
     private static bool IsLocalhostKnown()
     {
         try
@@ -92,7 +92,7 @@ internal sealed class HealthServer : IDisposable
             }
             catch (Exception e) when (e is HttpListenerException or ObjectDisposedException or InvalidOperationException)
             {
-                // Closed, or a client that went away before it said anything.
+                // The listener was closed, or the client closed its connection before its request.
             }
         }
     }
@@ -116,7 +116,7 @@ internal sealed class HealthServer : IDisposable
         }
         catch (Exception e)
         {
-            _log.LogError("A bug of ours in {Path}: {Message}", context.Request.RawUrl, e.Message);
+            _log.LogError("A bug in edge-runtime: request {Path} failed: {Message}", context.Request.RawUrl, e.Message);
             context.Response.Abort();
         }
         finally
@@ -127,7 +127,7 @@ internal sealed class HealthServer : IDisposable
             }
             catch (ObjectDisposedException)
             {
-                // The service has ended meanwhile.
+                // The service has stopped.
             }
         }
     }

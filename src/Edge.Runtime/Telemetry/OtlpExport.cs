@@ -5,7 +5,7 @@ using OpenTelemetry.Resources;
 
 namespace Edge.Runtime.Telemetry;
 
-/// <summary>The metrics to a collector, by OTLP over HTTP. Headers, such as a token, come from the environment's OTEL_EXPORTER_OTLP_HEADERS.</summary>
+/// <summary>Sends the metrics to a collector by OTLP over HTTP. OTEL_EXPORTER_OTLP_HEADERS adds headers, such as a token.</summary>
 internal static class OtlpExport
 {
     internal static IDisposable Start(TelemetryOptions config, string device, string version) => Sdk.CreateMeterProviderBuilder()

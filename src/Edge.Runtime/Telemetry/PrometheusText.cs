@@ -58,7 +58,7 @@ internal sealed class PrometheusText : IDisposable
         internal List<Series> Series { get; } = [];
     }
 
-    /// <summary>Asks every instrument and writes what they say.</summary>
+    /// <summary>Reads every instrument and writes its values.</summary>
     internal string Write()
     {
         lock (_gate)

@@ -6,8 +6,8 @@ using Edge.Streams;
 namespace Edge.Runtime.Telemetry;
 
 /// <summary>
-/// What the service counts and measures, named as OpenTelemetry names things. Most of it is read off the streams when somebody asks; a tick
-/// itself records two durations, and only while somebody listens. docs/operations.md lists them.
+/// Metrics of the service, with OpenTelemetry names. Most are read from the streams on request. A tick records two durations, and
+/// only while a listener is registered. docs/operations.md lists them.
 /// </summary>
 internal sealed class ServiceMetrics : IDisposable
 {
@@ -23,37 +23,37 @@ internal sealed class ServiceMetrics : IDisposable
     private readonly Histogram<double> _jitter;
 
     /// <param name="device">The device's name.</param>
-    /// <param name="streams">The streams as they are now, each with whether it ticks as it should.</param>
-    /// <param name="outbox">What waits for the broker.</param>
-    /// <param name="store">What is stored, or null.</param>
-    /// <param name="publisher">What was delivered.</param>
+    /// <param name="streams">The current streams, each with whether it ticks as it should.</param>
+    /// <param name="outbox">Messages waiting for the broker.</param>
+    /// <param name="store">The stored state, or null.</param>
+    /// <param name="publisher">Counts delivered messages.</param>
     internal ServiceMetrics(
         string device, Func<IReadOnlyList<(SensorStream Stream, bool IsAlive)>> streams, Outbox outbox, StateStore? store, Publisher publisher)
     {
         _device = device;
         Meter = new Meter(MeterName, typeof(ServiceMetrics).Assembly.GetName().Version!.ToString(3), [new("device", device)]);
-        _step = Meter.CreateHistogram("edge.stream.step.duration", "s", "Time of one step of the stream: model, intervals and detector.", [], Durations);
-        _jitter = Meter.CreateHistogram("edge.stream.tick.jitter", "s", "How far a live tick came from its place.", [], Durations);
-        Counter("edge.stream.ticks", "{tick}", "Rows that came.", stream => stream.Health.Ticks);
+        _step = Meter.CreateHistogram("edge.stream.step.duration", "s", "Duration of one step of the stream: model, intervals and detector.", [], Durations);
+        _jitter = Meter.CreateHistogram("edge.stream.tick.jitter", "s", "Distance of a live tick from its planned time.", [], Durations);
+        Counter("edge.stream.ticks", "{tick}", "Rows received.", stream => stream.Health.Ticks);
         Counter("edge.stream.forecasts", "{forecast}", "Forecasts made.", stream => stream.Health.Forecasts);
         Counter("edge.stream.missed_ticks", "{tick}", "Ticks lost, or without usable values.", stream => stream.Health.MissedTicks);
         Counter("edge.stream.anomalies", "{anomaly}", "Anomalies opened.", stream => stream.Health.Anomalies);
         Counter("edge.stream.saturations", "{value}", "Inputs and states clipped to their range.", stream => stream.Health.SaturatedTicks.Sum() + stream.Health.StateSaturations);
         Gauge("edge.stream.anomaly.open", "", "1 while an anomaly is open.", each => each.Stream.IsAnomalyOpen ? 1 : 0);
         Gauge("edge.stream.alive", "", "1 while the stream ticks as it should.", each => each.IsAlive ? 1 : 0);
-        Gauge("edge.stream.skill", "", "1 less the ratio of squared errors of forecast and persistence: above 0 the model earns its place.", each => each.Stream.Health.Skill);
-        Gauge("edge.stream.coverage", "", "Share of actual values that lay inside their interval.", each => each.Stream.Health.Coverage);
-        Meter.CreateObservableGauge("edge.outbox.messages", () => Of(outbox.Count), "{message}", "Messages that wait for the broker.");
-        Meter.CreateObservableCounter("edge.outbox.dropped", () => Dropped(outbox), "{message}", "Messages given up for want of room, by class.");
+        Gauge("edge.stream.skill", "", "Skill against persistence: above 0 the model is better than persistence.", each => each.Stream.Health.Skill);
+        Gauge("edge.stream.coverage", "", "Share of actual values inside their interval.", each => each.Stream.Health.Coverage);
+        Meter.CreateObservableGauge("edge.outbox.messages", () => Of(outbox.Count), "{message}", "Messages waiting for the broker.");
+        Meter.CreateObservableCounter("edge.outbox.dropped", () => Dropped(outbox), "{message}", "Messages evicted because the outbox was full, by class.");
         Meter.CreateObservableGauge("edge.mqtt.connected", () => Of(publisher.IsConnected ? 1 : 0), "", "1 while connected to the broker.");
-        Meter.CreateObservableCounter("edge.mqtt.delivered", () => Of(publisher.Delivered), "{message}", "Messages the broker has acknowledged.");
+        Meter.CreateObservableCounter("edge.mqtt.delivered", () => Of(publisher.Delivered), "{message}", "Messages that the broker has acknowledged.");
         Meter.CreateObservableGauge("process.memory.usage", () => Of(Environment.WorkingSet), "By", "Resident memory.");
-        Meter.CreateObservableCounter("process.cpu.time", () => Of(Environment.CpuUsage.TotalTime.TotalSeconds), "s", "Time of all processors.");
+        Meter.CreateObservableCounter("process.cpu.time", () => Of(Environment.CpuUsage.TotalTime.TotalSeconds), "s", "CPU time, all cores.");
         if (store is not null)
         {
-            Meter.CreateObservableGauge("edge.outbox.size", () => Of(store.OutboxBytes), "By", "Bytes of payload that wait.");
-            Meter.CreateObservableGauge("edge.outbox.age", () => Of(store.OutboxAge().TotalSeconds), "s", "Age of the oldest message that waits.");
-            Meter.CreateObservableGauge("edge.state.writable", () => Of(store.IsBroken ? 0 : 1), "", "1 while the state's file takes ticks.");
+            Meter.CreateObservableGauge("edge.outbox.size", () => Of(store.OutboxBytes), "By", "Bytes of payload waiting for the broker.");
+            Meter.CreateObservableGauge("edge.outbox.age", () => Of(store.OutboxAge().TotalSeconds), "s", "Age of the oldest waiting message.");
+            Meter.CreateObservableGauge("edge.state.writable", () => Of(store.IsBroken ? 0 : 1), "", "1 while the state file can be written.");
         }
 
         void Counter(string name, string unit, string description, Func<SensorStream, long> value) =>
@@ -71,7 +71,7 @@ internal sealed class ServiceMetrics : IDisposable
 
     internal Meter Meter { get; }
 
-    /// <summary>What a stream records as it goes.</summary>
+    /// <summary>The durations that a stream records.</summary>
     internal StreamMetrics For(string stream) => new(_step, _jitter, [Tag("device", _device), Tag("stream", stream)]);
 
     public void Dispose() => Meter.Dispose();
@@ -85,7 +85,7 @@ internal sealed class ServiceMetrics : IDisposable
     private static KeyValuePair<string, object?> Tag(string key, string value) => new(key, value);
 }
 
-/// <summary>The durations of one stream; records nothing, and costs nothing, while nobody listens.</summary>
+/// <summary>The durations of one stream. Records nothing, at no cost, while no listener is registered.</summary>
 internal sealed class StreamMetrics(Histogram<double> step, Histogram<double> jitter, KeyValuePair<string, object?>[] tags)
 {
     internal bool IsWanted => step.Enabled;

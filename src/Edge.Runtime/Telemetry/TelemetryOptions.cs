@@ -12,7 +12,7 @@ internal sealed record TelemetryOptions
     /// <summary>TCP port of /metrics and /health on the loopback address, or null.</summary>
     public int? Port { get; init; }
 
-    /// <summary>Where a collector takes OTLP over HTTP, or null.</summary>
+    /// <summary>Address of an OTLP collector over HTTP, or null.</summary>
     public Uri? Otlp { get; init; }
 
     /// <summary>Time between two exports to it, <see cref="EveryMin"/>..<see cref="EveryMax"/>.</summary>

@@ -20,7 +20,7 @@ internal sealed class AlarmPin : IDisposable
         }
         catch (Exception e)
         {
-            // Drivers throw what they like.
+            // Drivers throw exceptions of any type.
             _chip?.Dispose();
             throw new InputException($"The alarm pin, GPIO {pin}, cannot be used: {e.Message.TrimEnd('.')}. Check 'anomaly.alarm_pin', and that the user is in group gpio.", e);
         }
@@ -28,7 +28,7 @@ internal sealed class AlarmPin : IDisposable
 
     internal void Set(bool isOn) => _chip.Write(_pin, isOn ? PinValue.High : PinValue.Low);
 
-    /// <summary>Low, so that a siren does not go on when nobody watches.</summary>
+    /// <summary>Low, so that a siren does not continue after the service has stopped.</summary>
     public void Dispose()
     {
         _chip.Write(_pin, PinValue.Low);

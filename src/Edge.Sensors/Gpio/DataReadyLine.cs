@@ -21,9 +21,9 @@ internal sealed class DataReadyLine : IDisposable
         }
         catch (Exception e)
         {
-            // Drivers throw what they like.
+            // Drivers throw exceptions of any type.
             _chip?.Dispose();
-            throw new InputException($"The tick's line, GPIO {config.Pin} cannot be used: {e.Message.TrimEnd('.')}. Check 'tick', and that the user is in group gpio.", e);
+            throw new InputException($"The data-ready line, GPIO {config.Pin}, cannot be used: {e.Message.TrimEnd('.')}. Check 'tick', and that the user is in group gpio.", e);
         }
     }
 

@@ -21,7 +21,7 @@ internal sealed class HwmonChip(HwmonDeviceOptions config, IReadOnlyList<string>
             string file = Path.Combine(folder, $"{reads[i]}_input");
             if (!File.Exists(file))
             {
-                throw new IOException($"it has no input '{reads[i]}', only {string.Join(", ", Inputs(folder))}");
+                throw new IOException($"it has no input '{reads[i]}'; it has {string.Join(", ", Inputs(folder))}");
             }
 
             string fault = Path.Combine(folder, $"{reads[i]}_fault");

@@ -4,7 +4,7 @@ namespace Edge.Sensors.I2c;
 
 /// <summary>
 /// A Sensirion sensor, whose answers are words of two bytes and a CRC-8 each (polynomial 0x31, from 0xFF). A wrong one is an
-/// error here, before a binding sees it: some of them answer a wrong checksum with the value before, or with zero.
+/// error here, before a binding sees it: some bindings return the previous value, or zero, for a wrong checksum.
 /// </summary>
 internal sealed class ChecksumDevice(I2cDevice device) : I2cDevice
 {

@@ -3,7 +3,7 @@ using Edge.Sensors.Polling;
 
 namespace Edge.Sensors.I2c;
 
-/// <summary>Whether this process may talk to an I2C bus at all, and if not, what to do about it.</summary>
+/// <summary>Whether this process can open an I2C bus, and if not, how to fix it.</summary>
 internal static class I2cAccess
 {
     /// <summary>Buses that have a device file, by number.</summary>
@@ -13,7 +13,7 @@ internal static class I2cAccess
             .Where(bus => bus >= 0)
             .Order()];
 
-    /// <summary>What keeps a bus from being opened, as a sentence with its cure, or null.</summary>
+    /// <summary>Why a bus cannot be opened and how to fix it, or null.</summary>
     /// <param name="bus">Its number.</param>
     /// <param name="devices">Folder of the device files.</param>
     /// <param name="modules">The kernel's list of loaded modules.</param>
@@ -26,12 +26,12 @@ internal static class I2cAccess
             IReadOnlyList<int> there = Buses(devices);
             if (there.Count > 0)
             {
-                return $"There is no I2C bus {bus}, only {string.Join(", ", there)}. Check 'bus'; on a Raspberry Pi the header's pins 3 and 5 are bus 1.";
+                return $"There is no I2C bus {bus}. Buses: {string.Join(", ", there)}. Check 'bus'; on a Raspberry Pi the header's pins 3 and 5 are bus 1.";
             }
 
             return Directory.Exists(Path.Combine(adapters, $"i2c-{bus}")) && !Directory.Exists(Path.Combine(modules, "i2c_dev"))
                 ? "The kernel module i2c-dev is not loaded. Run 'sudo modprobe i2c-dev' and add a line i2c-dev to /etc/modules."
-                : "This machine shows no I2C bus. On a Raspberry Pi run 'sudo raspi-config nonint do_i2c 0' and restart; elsewhere enable the bus in the device tree and load i2c-dev.";
+                : "This machine has no I2C bus. On a Raspberry Pi run 'sudo raspi-config nonint do_i2c 0' and restart; elsewhere enable the bus in the device tree and load i2c-dev.";
         }
 
         try

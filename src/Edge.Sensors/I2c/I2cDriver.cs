@@ -4,7 +4,7 @@ using Edge.Inference;
 namespace Edge.Sensors.I2c;
 
 /// <summary>One value that a driver gives.</summary>
-/// <param name="Name">What <c>read</c> says.</param>
+/// <param name="Name">Its name for <c>read</c>.</param>
 /// <param name="Unit">Its unit.</param>
 /// <param name="Min">Least value that the sensor can measure.</param>
 /// <param name="Max">Largest value that the sensor can measure.</param>
@@ -15,7 +15,7 @@ internal readonly record struct DriverChannel(string Name, string Unit, double M
 internal delegate bool ReadAction(Span<double> values);
 
 /// <summary>A sensor that was set up.</summary>
-/// <param name="Sensor">The binding; disposing it lets go of the device.</param>
+/// <param name="Sensor">The binding; disposing it closes the device.</param>
 /// <param name="Read">One reading.</param>
 internal sealed record OpenSensor(IDisposable Sensor, ReadAction Read);
 
@@ -27,18 +27,18 @@ internal sealed record OpenSensor(IDisposable Sensor, ReadAction Read);
 internal delegate OpenSensor OpenAction(I2cDevice device, int[] channels, DriverOptions options);
 
 /// <summary>How to read one kind of sensor.</summary>
-/// <param name="Name">What <c>driver</c> says.</param>
+/// <param name="Name">Its name for <c>driver</c>.</param>
 /// <param name="Description">Maker and type.</param>
 /// <param name="Addresses">Addresses it can have, the usual one first.</param>
 /// <param name="Channels">What it measures.</param>
 /// <param name="Open">Sets it up.</param>
 internal sealed record I2cDriver(string Name, string Description, int[] Addresses, DriverChannel[] Channels, OpenAction Open)
 {
-    /// <summary>Longest time from asking to answer.</summary>
+    /// <summary>Longest time of one reading.</summary>
     internal TimeSpan Timeout { get; init; } = TimeSpan.FromSeconds(1);
 
     /// <summary>A driver that reads all of its channels at once.</summary>
-    /// <param name="name">What <c>driver</c> says.</param>
+    /// <param name="name">Its name for <c>driver</c>.</param>
     /// <param name="description">Maker and type.</param>
     /// <param name="addresses">Addresses it can have, the usual one first.</param>
     /// <param name="channels">What it measures.</param>

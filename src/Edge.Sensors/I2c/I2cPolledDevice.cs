@@ -68,7 +68,7 @@ internal sealed partial class I2cPolledDevice : PolledDevice
     {
         try
         {
-            // Some bindings still say something to the device on the way out, which a device that is gone does not take.
+            // Some bindings write to the device when they are disposed, which fails if the device is gone.
             _sensor?.Sensor.Dispose();
         }
         finally
@@ -82,7 +82,7 @@ internal sealed partial class I2cPolledDevice : PolledDevice
     // errno in words: the numbers are Linux's.
     private static string Cause(IOException e) => ErrnoPattern().Match(e.Message).Groups["errno"].Value switch
     {
-        "6" or "121" => "nothing acknowledges the address",
+        "6" or "121" => "no device acknowledges the address",
         "110" => "the bus timed out",
         "5" => "the transfer failed on the bus",
         "16" => "a driver of the kernel holds the address",

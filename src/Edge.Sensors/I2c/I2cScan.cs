@@ -2,14 +2,14 @@ using System.Device.I2c;
 
 namespace Edge.Sensors.I2c;
 
-/// <summary>Looks what answers on a bus and which drivers read something sensible from it.</summary>
+/// <summary>Finds the devices on a bus and the drivers that read a valid value from them.</summary>
 internal static class I2cScan
 {
-    // The addresses below and above are the standard's own.
+    // The addresses below and above are reserved by the standard.
     private const int FirstAddress = 0x08;
     private const int LastAddress = 0x77;
 
-    /// <summary>Asks each address for a byte; of the drivers that know an address, each reads once.</summary>
+    /// <summary>Reads a byte from each address. Each driver for an address reads once.</summary>
     internal static IReadOnlyList<I2cFinding> Run(int bus, Func<int, I2cBus> openBus)
     {
         var findings = new List<I2cFinding>();
@@ -52,7 +52,7 @@ internal static class I2cScan
         }
         catch (Exception)
         {
-            // It speaks another language; drivers say so in every way there is.
+            // The device is of another kind; drivers report that by exceptions of any type.
             return new I2cCandidate(driver.Name, driver.Description, channels, null);
         }
         finally
@@ -63,7 +63,7 @@ internal static class I2cScan
             }
             catch (Exception)
             {
-                // What did not open need not close.
+                // A device that did not open need not be closed.
             }
         }
     }

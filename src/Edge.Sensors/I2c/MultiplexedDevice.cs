@@ -4,8 +4,8 @@ using System.Device.I2c;
 namespace Edge.Sensors.I2c;
 
 /// <summary>
-/// A device behind a TCA9548A: its channel is selected before every transfer, so that nothing depends on what the multiplexer
-/// was told before, by whom, or whether it lost power since.
+/// A device behind a TCA9548A: its channel is selected before every transfer, so that earlier selections and power losses of the
+/// multiplexer do not matter.
 /// </summary>
 internal sealed class MultiplexedDevice(I2cDevice multiplexer, int channel, I2cDevice device, int bus) : I2cDevice
 {

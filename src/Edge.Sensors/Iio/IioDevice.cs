@@ -10,7 +10,7 @@ namespace Edge.Sensors.Iio;
 /// </summary>
 internal sealed class IioDevice(IioDeviceOptions config, IReadOnlyList<string> reads, string root) : PolledDevice(config, config.ToString())
 {
-    // Types of channels whose unit in the kernel's interface is a thousandth of ours.
+    // Types of channels whose kernel unit is a thousandth of the unit here.
     private static readonly string[] MilliTypes = ["temp", "humidityrelative", "voltage", "current", "power"];
 
     private readonly (string File, double Scale, double Offset)[] _files = new (string, double, double)[reads.Count];
@@ -59,7 +59,7 @@ internal sealed class IioDevice(IioDeviceOptions config, IReadOnlyList<string> r
         string raw = Path.Combine(folder, $"in_{channel}_raw");
         if (!File.Exists(raw))
         {
-            throw new IOException($"it has no channel '{channel}', only {string.Join(", ", Channels(folder))}");
+            throw new IOException($"it has no channel '{channel}'; it has {string.Join(", ", Channels(folder))}");
         }
 
         return (raw, unit * (Shared(folder, channel, "scale") ?? 1), Shared(folder, channel, "offset") ?? 0);

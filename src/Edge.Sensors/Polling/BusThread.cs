@@ -1,8 +1,8 @@
 namespace Edge.Sensors.Polling;
 
 /// <summary>
-/// One thread that reads the devices of one bus, in turn. A read of the kernel's I2C cannot be cancelled: when one hangs, its
-/// thread is left behind with it and another goes on with the rest of the bus.
+/// One thread that reads the devices of one bus, in turn. An I2C read in the kernel cannot be canceled: if one hangs, its thread
+/// stays with it, and a new thread continues with the rest of the bus.
 /// </summary>
 internal sealed class BusThread : IDisposable
 {
@@ -34,7 +34,7 @@ internal sealed class BusThread : IDisposable
         }
     }
 
-    /// <summary>How many threads are left behind with a device that hangs.</summary>
+    /// <summary>Number of threads that hang in a device.</summary>
     internal int LeftBehind
     {
         get
@@ -46,7 +46,7 @@ internal sealed class BusThread : IDisposable
         }
     }
 
-    /// <summary>Has a device read after those that wait already.</summary>
+    /// <summary>Queues a device to be read.</summary>
     internal void Post(DevicePoller device)
     {
         lock (_gate)
@@ -56,12 +56,12 @@ internal sealed class BusThread : IDisposable
         }
     }
 
-    /// <summary>Leaves the current thread to the device that holds it up, and goes on with a new one.</summary>
+    /// <summary>Leaves the current thread to the device that hangs, and continues with a new thread.</summary>
     internal void Abandon()
     {
         lock (_gate)
         {
-            // The device may have come back at this very moment. Then nobody is left behind, and the old thread waits and must not take the next wake-up.
+            // The device may have answered just now. Then no thread hangs, and the old thread waits and must not take the next wake-up.
             _leftBehind += _isReading ? 1 : 0;
             _isReading = false;
             _thread++;

@@ -3,8 +3,8 @@ using Edge.Streams;
 namespace Edge.Sensors.Polling;
 
 /// <summary>
-/// One channel between its source and the rows: takes samples as they come, from any thread, and gives one value a tick with
-/// what it is worth.
+/// One channel between its source and the rows: takes samples as they arrive, from any thread, and returns one value per tick with
+/// its quality.
 /// </summary>
 internal sealed class Channel
 {
@@ -24,7 +24,7 @@ internal sealed class Channel
 
     /// <param name="config">Scale, offset, limits, aggregate.</param>
     /// <param name="range">What the source can measure, before scale and offset.</param>
-    /// <param name="ageMax">How long a value that arrived by itself counts as current; null where the source is asked on every tick.</param>
+    /// <param name="ageMax">How long a value that arrived by itself counts as current; null for a polled source.</param>
     /// <param name="clock">Monotonic time.</param>
     internal Channel(ChannelOptions config, (double Min, double Max) range, TimeSpan? ageMax, TimeProvider clock)
     {
@@ -32,7 +32,7 @@ internal sealed class Channel
         _range = range;
         _ageMax = ageMax;
         _clock = clock;
-        _silence = $"nothing came from {config.Device}";
+        _silence = $"no value from {config.Device}";
     }
 
     /// <summary>Takes a sample.</summary>
@@ -45,13 +45,13 @@ internal sealed class Channel
         {
             if (!double.IsFinite(value))
             {
-                Reject(Quality.Invalid, "not a valid number came");
+                Reject(Quality.Invalid, "the value is not a valid number");
                 return;
             }
 
             if (raw < _range.Min || raw > _range.Max || value < _config.Min || value > _config.Max)
             {
-                Reject(Quality.OutOfRange, "a value outside the possible range came");
+                Reject(Quality.OutOfRange, "the value is outside the possible range");
                 return;
             }
 
@@ -67,7 +67,7 @@ internal sealed class Channel
         }
     }
 
-    /// <summary>Notes that the source has nothing to give, and why.</summary>
+    /// <summary>Notes that the source has no value, and why.</summary>
     internal void Fail(string fault)
     {
         lock (_gate)
@@ -76,7 +76,7 @@ internal sealed class Channel
         }
     }
 
-    /// <summary>Gives the value for a tick and begins the next.</summary>
+    /// <summary>Returns the value of a tick and begins the next.</summary>
     internal void Take(Reading into, int column)
     {
         lock (_gate)
@@ -94,7 +94,7 @@ internal sealed class Channel
                 bool isStuck = _config.StuckTicks > 0 && _same >= _config.StuckTicks;
                 into.Values[column] = _current;
                 into.Quality[column] = isStuck ? Quality.Stuck : Quality.Good;
-                into.Faults[column] = isStuck ? "it gives the very same value again and again" : null;
+                into.Faults[column] = isStuck ? "it returns the same value at every tick" : null;
             }
             else
             {
@@ -105,7 +105,7 @@ internal sealed class Channel
 
             if (isFresh || _worst is not Quality.Missing)
             {
-                // A device that failed and is not tried again yet is still the reason.
+                // The reason is still the device that failed and waits for its next attempt.
                 _worst = Quality.Good;
                 _fault = null;
             }

@@ -4,8 +4,9 @@ using Edge.Streams;
 namespace Edge.Sensors.Polling;
 
 /// <summary>
-/// Live channels as rows: at every tick the devices are asked, each bus on its own thread, and the row closes when those that
-/// usually answer have answered, or after half a period. What came by itself since the last tick is taken along. A device that fails or hangs costs its own channels only.
+/// Live channels as rows: at every tick the devices are read, each bus on its own thread. The row closes when the devices
+/// that usually answer have answered, or after half a period. Values that arrived by themselves since the last tick are included.
+/// A device that fails or hangs affects its own channels only.
 /// </summary>
 internal sealed class ChannelsSensor : ISensor
 {
@@ -14,7 +15,7 @@ internal sealed class ChannelsSensor : ISensor
     // Ticks count from one.
     private const long NoTick = 0;
 
-    // Less than this is a clock being slewed or a busy machine, not one being set.
+    // A smaller difference is a slewed clock or a busy machine, not a clock that was set.
     private static readonly TimeSpan JumpMin = TimeSpan.FromSeconds(1);
     private const double JumpMinShare = 0.001;
 
@@ -50,7 +51,7 @@ internal sealed class ChannelsSensor : ISensor
 
     public SourceKind Kind => _ticker.HasPeriod ? SourceKind.Live : SourceKind.Triggered;
 
-    /// <summary>Adds a device that is read on every tick, or by itself every so often.</summary>
+    /// <summary>Adds a device that is read at every tick, or at its own interval.</summary>
     internal void Add(PolledDevice device, Channel[] channels, TimeSpan? every, BusThread bus)
     {
         var poller = new DevicePoller(device, channels, bus, _clock, Answered);
@@ -64,10 +65,10 @@ internal sealed class ChannelsSensor : ISensor
         _onTimer.Add((poller, timer));
     }
 
-    /// <summary>Adds something that fills channels by itself and is to be let go with this.</summary>
+    /// <summary>Adds a feed that fills channels by itself; it is disposed with this object.</summary>
     internal void Add(IDisposable feed) => _feeds.Add(feed);
 
-    /// <summary>The world does not give its readings twice: what it lost is noted.</summary>
+    /// <summary>A live source cannot repeat readings: it reports the gap.</summary>
     public void Resume(long rows, DateTime lastTime) => _gap.Note(lastTime);
 
     public async ValueTask<bool> ReadAsync(Reading into, CancellationToken cancel)
@@ -75,7 +76,7 @@ internal sealed class ChannelsSensor : ISensor
         long lost = await _ticker.NextAsync(cancel).ConfigureAwait(false);
         Stamp(into, lost);
 
-        // From here on the tick is taken: its devices answer, or are late, within two seconds.
+        // From here on the tick is committed: its devices answer or are late within two seconds.
         await AskAsync().ConfigureAwait(false);
         for (int i = 0; i < _channels.Length; i++)
         {
@@ -97,7 +98,7 @@ internal sealed class ChannelsSensor : ISensor
         _ticker.Dispose();
     }
 
-    // Wall time only stamps rows. Where it went otherwise than monotonic time, it was set, or the machine slept.
+    // Wall time is only the timestamp of rows. If it differs from monotonic time, it was set, or the machine slept.
     private void Stamp(Reading into, long lost)
     {
         long timestamp = _clock.GetTimestamp();
@@ -129,7 +130,7 @@ internal sealed class ChannelsSensor : ISensor
         _onTick.ForEach(Ask);
         if (_tick == 1)
         {
-            // The first row has something to show of what is read at a pace of its own, too.
+            // The first row also has values of devices that are read at their own interval.
             _onTimer.ForEach(timed => Ask(timed.Device));
         }
 
@@ -142,7 +143,7 @@ internal sealed class ChannelsSensor : ISensor
             }
             catch (TimeoutException)
             {
-                // Who has not answered by now is late: its value goes into the next row.
+                // A device that has not answered by now is late: its value goes into the next row.
             }
         }
 

@@ -1,8 +1,8 @@
 namespace Edge.Sensors.Polling;
 
 /// <summary>
-/// Has one device read and its channels filled, and keeps what is known of its health: after a failure it is tried again at
-/// once, then with backoff; while it hangs it is left alone until it returns.
+/// Reads one device, fills its channels and tracks its health: after a failure it retries at once, then with backoff. While a device
+/// hangs, it is not read again until it returns.
 /// </summary>
 internal sealed class DevicePoller : IDisposable
 {
@@ -28,11 +28,11 @@ internal sealed class DevicePoller : IDisposable
     private TimeSpan _backoff;
     private long _tick;
 
-    /// <param name="device">What to read.</param>
-    /// <param name="channels">What its values go to, in the order of its reads.</param>
+    /// <param name="device">The device.</param>
+    /// <param name="channels">The channels of its values, in the order of its reads.</param>
     /// <param name="bus">The thread of its bus.</param>
     /// <param name="clock">Monotonic time.</param>
-    /// <param name="answered">Called on the bus's thread when the reading asked for on a tick has ended, well or not, with that tick.</param>
+    /// <param name="answered">Called on the thread of the bus, with the tick, when the reading of that tick has succeeded or failed.</param>
     internal DevicePoller(PolledDevice device, Channel[] channels, BusThread bus, TimeProvider clock, Action<long> answered)
     {
         _device = device;
@@ -43,7 +43,7 @@ internal sealed class DevicePoller : IDisposable
         _answered = answered;
     }
 
-    /// <summary>Asks for a reading, unless one is under way or it is too early to try again.</summary>
+    /// <summary>Starts a reading, unless one is pending or it is too early to retry.</summary>
     /// <returns>Whether an answer may be waited for: a reading was begun and the last one went well. Then the tick is answered, once.</returns>
     internal bool TryStart(long tick)
     {
@@ -64,7 +64,7 @@ internal sealed class DevicePoller : IDisposable
         return waitedFor;
     }
 
-    /// <summary>Gives up on a reading that has taken too long.</summary>
+    /// <summary>Ends a reading that has timed out.</summary>
     internal void CheckHang()
     {
         lock (_gate)
@@ -104,7 +104,7 @@ internal sealed class DevicePoller : IDisposable
             tick = _tick;
             if (_isHung || _isDisposed)
             {
-                // Too late to be of use; but it came back, so it may be tried again.
+                // Too late to be used, but the device answers again, so it may be retried.
                 _isHung = false;
                 Close();
             }
@@ -133,7 +133,7 @@ internal sealed class DevicePoller : IDisposable
         }
     }
 
-    // A single NACK or a wrong checksum is no news: what fails is set up anew and read once more before anyone hears of it.
+    // A single NACK or wrong checksum is common: reopen the device and read once more before it counts as a failure.
     private string? ReadTwice(out bool isMeasured)
     {
         string? fault = null;
@@ -157,7 +157,7 @@ internal sealed class DevicePoller : IDisposable
             }
             catch (Exception e)
             {
-                // Drivers throw what they like; none of it may end more than this reading.
+                // Drivers throw exceptions of any type. None may end more than this reading.
                 fault = $"{_device.Name} does not answer: {e.Message.TrimEnd('.')}";
                 Close();
             }
@@ -207,7 +207,7 @@ internal sealed class DevicePoller : IDisposable
         }
         catch (Exception)
         {
-            // A device that is gone cannot say goodbye.
+            // Closing a device that is gone may fail.
         }
     }
 }

@@ -3,9 +3,8 @@ using Edge.Sensors.Timing;
 namespace Edge.Sensors.Polling;
 
 /// <summary>
-/// Says when a row is due: every period of monotonic time, so that setting the wall clock neither floods nor stalls; or, where
-/// a data-ready line gives the pace, at each of its edges. The first tick falls on a multiple of the period, so that
-/// rows keep their phase over restarts.
+/// Waits until a row is due: every period of monotonic time, so that a change of the wall clock has no effect, or at each edge of a
+/// data-ready line. The first tick falls on a multiple of the period, so that rows keep their phase after a restart.
 /// </summary>
 internal sealed class Ticker : IDisposable
 {
@@ -31,10 +30,10 @@ internal sealed class Ticker : IDisposable
     /// <summary>Whether ticks come every period; else at the edges of a data-ready line.</summary>
     internal bool HasPeriod => _edges is null;
 
-    /// <summary>Takes note of an edge of the data-ready line.</summary>
+    /// <summary>Records an edge of the data-ready line.</summary>
     internal void Pulse()
     {
-        // An edge during a tick is the next tick; more than one are too many.
+        // An edge during a tick is the next tick; further edges are lost.
         if (_edges!.CurrentCount == 0)
         {
             _edges.Release();
@@ -42,7 +41,7 @@ internal sealed class Ticker : IDisposable
     }
 
     /// <summary>Waits for the next tick.</summary>
-    /// <returns>How many ticks fell due before it and are lost.</returns>
+    /// <returns>Number of ticks that were due before it and are lost.</returns>
     internal async ValueTask<long> NextAsync(CancellationToken cancel)
     {
         if (_edges is not null)
@@ -64,7 +63,7 @@ internal sealed class Ticker : IDisposable
         _lost += behind;
         await Due.WaitAsync(_clock, _first, _next * _period, _isFast, cancel).ConfigureAwait(false);
 
-        // Who gave up waiting and comes back waits for the same tick.
+        // A caller that canceled its wait waits for the same tick again.
         _next++;
         (long lost, _lost) = (_lost, 0);
         return lost;

@@ -7,7 +7,7 @@ internal sealed record ReplayOptions : SourceOptions
 {
     public required string File { get; init; }
 
-    /// <summary>Header of the time column; null to find it, or to do without.</summary>
+    /// <summary>Header of the time column; null to detect it, or for none.</summary>
     public string? TimeColumn { get; init; }
 
     public PlaybackSpeed Speed { get; init; } = new(1);

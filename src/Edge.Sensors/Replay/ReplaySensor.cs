@@ -8,8 +8,8 @@ using Edge.Streams;
 namespace Edge.Sensors.Replay;
 
 /// <summary>
-/// Recorded rows from a CSV file with a header; separators , ; tab and | are told apart by looking. A cell that is empty or
-/// not a finite number is a channel without a value, never the end of the stream.
+/// Recorded rows from a CSV file with a header; the separator , ; tab or | is detected. A cell that is empty or
+/// not a finite number is a channel without a value, and does not end the stream.
 /// </summary>
 internal sealed class ReplaySensor : ISensor
 {
@@ -52,7 +52,7 @@ internal sealed class ReplaySensor : ISensor
     {
         while (_rows < rows && NextRow(out _))
         {
-            // Read for its time alone: the loop's offset and the pace go on from it.
+            // Read only for its time, from which the loop offset and the pace continue.
         }
 
         _pacer.StartFrom(_offset);
@@ -60,7 +60,7 @@ internal sealed class ReplaySensor : ISensor
 
     public async ValueTask<bool> ReadAsync(Reading into, CancellationToken cancel)
     {
-        // A row that somebody was called away from is still the next one.
+        // A row whose wait was canceled is still the next one.
         if (!_isDue && !NextRow(out _time))
         {
             return false;
@@ -115,7 +115,7 @@ internal sealed class ReplaySensor : ISensor
         }
         catch (Exception e) when (e is CsvHelperException or IOException)
         {
-            throw new InputException($"Readings '{_config.File}', line {Line}: this is not CSV that can be read.", e);
+            throw new InputException($"Readings '{_config.File}', line {Line}: the line is not valid CSV.", e);
         }
     }
 
@@ -135,7 +135,7 @@ internal sealed class ReplaySensor : ISensor
             });
             if (!_csv.Read() || !_csv.ReadHeader())
             {
-                throw new InputException($"Readings '{_config.File}' are empty: a header line with the column names is due.");
+                throw new InputException($"Readings '{_config.File}' are empty: the first line must be a header with the column names.");
             }
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or CsvHelperException)
@@ -155,7 +155,7 @@ internal sealed class ReplaySensor : ISensor
         _timeAt = FindTimeColumn(header);
     }
 
-    // The named column; else the first that is none of the model's and is called like a time; else none.
+    // The named column, else the first that is not of the model and named like a time, else none.
     private int FindTimeColumn(string[] header)
     {
         if (_config.TimeColumn is { } named)

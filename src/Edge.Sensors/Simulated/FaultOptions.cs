@@ -1,6 +1,6 @@
 namespace Edge.Sensors.Simulated;
 
-/// <summary>What goes wrong with a simulated sensor.</summary>
+/// <summary>Faults of a simulated sensor.</summary>
 internal enum FaultKind
 {
     /// <summary>One tick far off.</summary>
@@ -36,6 +36,6 @@ internal sealed record FaultOptions(TimeSpan At, TimeSpan Duration, FaultKind Ki
     /// <summary>Largest magnitude, either way.</summary>
     internal const double MagnitudeMax = 1e6;
 
-    /// <summary>How long a fault lasts if nothing is said.</summary>
+    /// <summary>Default duration of a fault.</summary>
     internal static TimeSpan DefaultDuration { get; } = TimeSpan.FromSeconds(10);
 }

@@ -32,7 +32,7 @@ internal sealed class Greenhouse : SimulatedPlant
         _noise = new SeededNoise(seed);
         _seconds = DaySeconds * _noise.Uniform();
 
-        // A minute and a half of settling: nobody watches a greenhouse fall into its rhythm.
+        // A minute and a half to settle before the first reading.
         var settling = new double[ChannelNames.Length];
         for (int i = 0; i < 450; i++)
         {

@@ -1,6 +1,6 @@
 namespace Edge.Sensors.Simulated;
 
-/// <summary>Random numbers from a seed by arithmetic that every processor does alike: SplitMix64, and sums of uniforms for the normal.</summary>
+/// <summary>Random numbers from a seed by arithmetic with the same result on every processor: SplitMix64, and sums of uniforms for the normal.</summary>
 internal sealed class SeededNoise(int seed)
 {
     private ulong _state = 0x9E3779B97F4A7C15ul * ((ulong)seed + 1);

@@ -1,6 +1,6 @@
 namespace Edge.Sensors.Simulated;
 
-/// <summary>One injected fault on its way through its ticks.</summary>
+/// <summary>An injected fault while it is active.</summary>
 internal sealed class SimulatedFault(FaultOptions config, int channel, IReadOnlyList<double> typicalStd, TimeSpan period)
 {
     private readonly long _begin = (long)Math.Round(config.At / period);

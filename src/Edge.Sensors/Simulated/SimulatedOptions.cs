@@ -2,7 +2,7 @@ using Edge.Sensors.Timing;
 
 namespace Edge.Sensors.Simulated;
 
-/// <summary>What a simulated source looks like.</summary>
+/// <summary>Kind of simulated source.</summary>
 internal enum SimulatedShape
 {
     /// <summary>The greenhouse of docs/demo.md, with its own channels.</summary>
@@ -23,7 +23,7 @@ internal sealed record SimulatedOptions : SourceOptions
     /// <summary>How long a day or a cycle takes; null for 24 hours or 60 ticks.</summary>
     public TimeSpan? Turn { get; init; }
 
-    /// <summary>A CSV file that says of each tick whether a fault was injected, or null.</summary>
+    /// <summary>A CSV file to write that says for each tick whether a fault was injected, or null.</summary>
     public string? TruthFile { get; init; }
 
     public int Seed { get; init; } = 1;

@@ -2,8 +2,8 @@ using Edge.Inference.Models;
 
 namespace Edge.Sensors.Simulated;
 
-/// <summary>Something whose sensors can be read tick by tick; the same seed gives the same readings on every machine.</summary>
-/// <param name="name">What it is called in sentences.</param>
+/// <summary>A simulated process whose sensors are read tick by tick. The same seed gives the same readings on every machine.</summary>
+/// <param name="name">Its name in messages.</param>
 /// <param name="channels">What its sensors measure.</param>
 /// <param name="typicalStd">A typical standard deviation of each, in its unit: the measure of an injected fault.</param>
 internal abstract class SimulatedPlant(string name, IReadOnlyList<string> channels, IReadOnlyList<double> typicalStd)

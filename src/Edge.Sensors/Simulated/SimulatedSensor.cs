@@ -37,10 +37,10 @@ internal sealed class SimulatedSensor : ISensor
         _truth = config.TruthFile is { } file ? OpenTruth(file) : null;
     }
 
-    /// <summary>At full speed a simulated plant waits like a recording; in real time it stands for the world.</summary>
+    /// <summary>At full speed a simulated plant waits like a recording; in real time it does not wait, like a live source.</summary>
     public SourceKind Kind => _pacer.IsUnpaced ? SourceKind.Unpaced : SourceKind.Live;
 
-    /// <summary>The seed gives the same rows again: they are made once more and let go.</summary>
+    /// <summary>The seed gives the same rows again: they are computed again and skipped.</summary>
     public void Resume(long rows, DateTime lastTime)
     {
         while (_ticks < rows)
@@ -88,7 +88,7 @@ internal sealed class SimulatedSensor : ISensor
 
     public void Dispose() => _truth?.Dispose();
 
-    // time, anomaly (0 or 1), and which: the labels that a score is held against.
+    // time, anomaly (0 or 1), and the fault: labels for edge-runtime score.
     private void WriteTruth(DateTime time)
     {
         if (_truth is null)

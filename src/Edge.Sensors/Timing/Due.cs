@@ -1,13 +1,13 @@
 namespace Edge.Sensors.Timing;
 
-/// <summary>Waits for an instant of monotonic time at the price of one wake-up.</summary>
+/// <summary>Waits for an instant of monotonic time with one wake-up.</summary>
 internal static class Due
 {
-    // Timers count milliseconds of a coarse clock, and may so be early by a tick of the kernel, 4 ms or 1 ms: what is left then is slept exactly,
-    // which costs one wake-up where a timer may need three.
+    // Timers use a coarse clock and may fire one kernel tick early, 4 ms or 1 ms. The rest is slept exactly, which costs one wake-up
+    // where a timer may need three.
     private static readonly TimeSpan SleptMax = TimeSpan.FromMilliseconds(6);
 
-    // By so much a timer is asked to be early where a millisecond matters: it may be late by as much.
+    // A timer is set this much early if a millisecond matters, because it may be late by as much.
     private static readonly TimeSpan Early = TimeSpan.FromMilliseconds(2);
 
     // Task.Delay bounds what it can wait.
@@ -18,7 +18,7 @@ internal static class Due
     /// <param name="from">A timestamp of that clock.</param>
     /// <param name="due">The instant, counted from there.</param>
     /// <param name="exact">Whether a millisecond matters; else it may be late by one or two.</param>
-    /// <param name="cancel">Gives up.</param>
+    /// <param name="cancel">Cancels the wait.</param>
     internal static async ValueTask WaitAsync(TimeProvider clock, long from, TimeSpan due, bool exact, CancellationToken cancel)
     {
         bool canSleep = clock == TimeProvider.System;

@@ -9,7 +9,7 @@ internal sealed class Pacer(PlaybackSpeed speed, TimeProvider clock)
     /// <summary>Whether nothing is held back.</summary>
     internal bool IsUnpaced => speed.IsMax;
 
-    /// <summary>From here on the row at <paramref name="offset"/> counts as the first: rows before it are not waited for.</summary>
+    /// <summary>Makes the row at <paramref name="offset"/> the first one: earlier rows are returned without a wait.</summary>
     internal void StartFrom(TimeSpan offset) => _from = offset;
 
     /// <summary>Waits until the row at <paramref name="offset"/> from the first row is due.</summary>

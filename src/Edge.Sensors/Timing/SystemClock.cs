@@ -2,21 +2,21 @@ using System.Runtime.InteropServices;
 
 namespace Edge.Sensors.Timing;
 
-/// <summary>What the operating system knows about its clocks beyond the time.</summary>
+/// <summary>State of the operating system's clocks beyond the time.</summary>
 /// <param name="Suspended">How long the machine has slept since it started: monotonic time leaves that out.</param>
-/// <param name="IsSet">Whether the wall clock has been set, by time synchronisation or by hand.</param>
+/// <param name="IsSet">Whether the wall clock has been set, by time synchronization or by hand.</param>
 internal sealed partial record SystemClock(Func<TimeSpan> Suspended, Func<bool> IsSet)
 {
     private const int ClockMonotonic = 1;
     private const int ClockBootTime = 7;
 
-    // What adjtimex returns while nothing has synchronised the clock: TIME_ERROR.
+    // adjtimex returns TIME_ERROR while the clock is not synchronized.
     private const int TimeError = 5;
 
-    /// <summary>Linux's clocks. Elsewhere nothing ever sleeps, and the clock counts as set.</summary>
-    internal static SystemClock Linux { get; } = new(() => Read(ClockBootTime) - Read(ClockMonotonic), IsSynchronised);
+    /// <summary>The clocks of Linux. On other systems the machine counts as never suspended and the clock as set.</summary>
+    internal static SystemClock Linux { get; } = new(() => Read(ClockBootTime) - Read(ClockMonotonic), IsSynchronized);
 
-    /// <summary>Blocks for so long, to the tenth of a millisecond, where a timer counts milliseconds.</summary>
+    /// <summary>Blocks for this time, exact to a tenth of a millisecond, where a timer counts milliseconds.</summary>
     internal static void SleepExactly(TimeSpan time)
     {
         try
@@ -42,11 +42,11 @@ internal sealed partial record SystemClock(Func<TimeSpan> Suspended, Func<bool> 
         }
     }
 
-    private static bool IsSynchronised()
+    private static bool IsSynchronized()
     {
         try
         {
-            // All zero asks without setting; larger than any struct timex.
+            // All zero reads without setting; larger than any struct timex.
             Span<byte> timex = stackalloc byte[512];
             timex.Clear();
             return AdjustTime(ref MemoryMarshal.GetReference(timex)) != TimeError;

@@ -10,8 +10,8 @@ internal sealed partial class AnomalyDetector
         _sensors.Archive(snapshot);
         _fastThreshold.Archive(snapshot);
         _slowThreshold.Archive(snapshot);
-        _relation.Archive(snapshot);
-        _relationThreshold.Archive(snapshot);
+        _correlation.Archive(snapshot);
+        _correlationThreshold.Archive(snapshot);
         _observed = snapshot.Field(_observed);
         _levelThreshold.Archive(snapshot);
         Score = snapshot.Field(Score);

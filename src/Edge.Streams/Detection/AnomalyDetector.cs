@@ -3,9 +3,9 @@ using Edge.Inference.Models;
 namespace Edge.Streams.Detection;
 
 /// <summary>
-/// Joins what the model is surprised by, fast and slow, with what the levels and the sensors themselves say. Each is held against a
-/// threshold of its own, extrapolated to the asked rate of false alarms; the largest ratio is the score, and 1 is where it
-/// becomes abnormal. Long enough above opens an anomaly, long enough well below closes it. docs/detection.md.
+/// Combines five statistics: residual, drift, correlation, level and sensor. Each is divided by its own threshold, extrapolated to
+/// the configured rate of false alarms. The largest ratio is the score; a score of 1 or more is abnormal. Enough abnormal ticks
+/// open an anomaly, and enough normal ticks close it. docs/detection.md.
 /// </summary>
 internal sealed partial class AnomalyDetector
 {
@@ -13,22 +13,22 @@ internal sealed partial class AnomalyDetector
     private const double CloseScore = 0.7;
     private const int UpdateTicks = 60;
 
-    // Before this nothing is abnormal: the model's state and the sizes of its residuals have yet to settle.
+    // No tick before this one is abnormal: the state of the model and the scale of its residuals have not settled.
     private const int FirstTicks = 60;
     private const long AdaptTicksMin = 1000;
     private const int Statistics = 4;
     private const double SecondsAWeek = 7 * 86400.0;
 
-    // In deviations of a normal distribution: whatever a short warm-up has seen, no threshold is lower. Levels and means are close to
+    // In standard deviations of a normal distribution: no threshold is lower, even after a short warm-up. Levels and means are close to
     // normal (once in 10,000, once in 300,000); single residuals of real plants are far from it.
     private const double LevelQuantile = 3.719;
     private const double SlowQuantile = 4.5;
     private const double FastQuantile = 9;
 
-    // Independent values behind the fast value, per channel.
+    // Independent values in the fast value, per channel.
     private const int FastDegrees = 3;
 
-    // Levels and means are nearly the same from tick to tick: their tail is that of one tick in so many.
+    // Levels and means change little from tick to tick: only one tick in this many counts for their tail.
     private const int SlowEveryTicks = 10;
     private const int SlowWarmUp = 60;
     private const double SlowAllowance = 5;
@@ -37,12 +37,12 @@ internal sealed partial class AnomalyDetector
     private readonly int[] _outputs;
     private readonly int[] _watchedAt;
     private readonly ResidualStatistic _residual;
-    private readonly RelationStatistic _relation;
+    private readonly CorrelationStatistic _correlation;
     private readonly LevelStatistic _level;
     private readonly SensorWatch _sensors;
     private readonly TailThreshold _fastThreshold;
     private readonly TailThreshold _slowThreshold;
-    private readonly TailThreshold _relationThreshold;
+    private readonly TailThreshold _correlationThreshold;
     private readonly TailThreshold _levelThreshold;
     private readonly double _fastMin;
     private readonly double _slowMin;
@@ -63,7 +63,7 @@ internal sealed partial class AnomalyDetector
     {
         _manifest = manifest;
 
-        // Of each column, the output with the nearest horizon.
+        // For each column, the output with the nearest horizon.
         _outputs = Enumerable.Range(0, manifest.Outputs.Count)
             .GroupBy(k => manifest.Outputs[k].Column)
             .Select(group => group.MinBy(k => manifest.Outputs[k].TicksAhead))
@@ -73,26 +73,26 @@ internal sealed partial class AnomalyDetector
         _adaptTicks = config.Adapt is { } adapt ? Math.Max(1, (long)(adapt / period)) : Math.Max(AdaptTicksMin, (long)(TimeSpan.FromDays(1) / period));
         _coolDownTicks = (long)(config.CoolDown / period);
         _residual = new ResidualStatistic(manifest, _outputs);
-        _relation = new RelationStatistic(_outputs.Length);
+        _correlation = new CorrelationStatistic(_outputs.Length);
         _level = new LevelStatistic(manifest, _adaptTicks);
         _sensors = new SensorWatch(manifest.Columns.Count);
 
-        // Four statistics share the false alarms asked for.
+        // Four statistics share the configured rate of false alarms.
         _period = period;
         double probability = Probability(config.FalseAlarmsAWeek);
         _fastThreshold = new TailThreshold(probability, LevelStatistic.WarmUpTicks, 1.5);
         _slowThreshold = new TailThreshold(probability * SlowEveryTicks, SlowWarmUp, 2, SlowAllowance);
-        _relationThreshold = new TailThreshold(probability * SlowEveryTicks, SlowWarmUp, 2, SlowAllowance);
+        _correlationThreshold = new TailThreshold(probability * SlowEveryTicks, SlowWarmUp, 2, SlowAllowance);
         _levelThreshold = new TailThreshold(probability * SlowEveryTicks, SlowWarmUp, 1.5);
         _fastMin = RootMeanSquareBound(FastDegrees * _outputs.Length, FastQuantile);
         _slowMin = RootMeanSquareBound(_outputs.Length, SlowQuantile);
         _levelMin = RootMeanSquareBound(manifest.Columns.Count, LevelQuantile);
     }
 
-    /// <summary>Outputs whose residuals are watched, one a column.</summary>
+    /// <summary>Outputs whose residuals are used, one per column.</summary>
     internal ReadOnlySpan<int> Outputs => _outputs;
 
-    /// <summary>How abnormal this tick is: from 1 on it is.</summary>
+    /// <summary>Score of this tick; abnormal from 1 on.</summary>
     internal double Score { get; private set; }
 
     internal bool IsOpen { get; private set; }
@@ -100,7 +100,7 @@ internal sealed partial class AnomalyDetector
     /// <summary>Largest score since the anomaly opened.</summary>
     internal double PeakScore { get; private set; }
 
-    /// <summary>What the score is from.</summary>
+    /// <summary>The statistic with the largest score.</summary>
     internal AnomalyCause Cause { get; private set; }
 
     internal SensorWatch Sensors => _sensors;
@@ -108,17 +108,17 @@ internal sealed partial class AnomalyDetector
     /// <summary>The usual level of a column, in its unit.</summary>
     internal double Usual(int column) => _level.Usual(column);
 
-    /// <summary>Puts up with so many false alarms a week from now on.</summary>
+    /// <summary>Changes the expected rate of false alarms per week.</summary>
     internal void SetSensitivity(double falseAlarmsAWeek)
     {
         double probability = Probability(falseAlarmsAWeek);
         _fastThreshold.SetProbability(probability);
         _slowThreshold.SetProbability(probability * SlowEveryTicks);
-        _relationThreshold.SetProbability(probability * SlowEveryTicks);
+        _correlationThreshold.SetProbability(probability * SlowEveryTicks);
         _levelThreshold.SetProbability(probability * SlowEveryTicks);
     }
 
-    /// <summary>Closes what is open at the next tick, and opens nothing for so long.</summary>
+    /// <summary>Closes an open anomaly at the next tick, and opens none for this time.</summary>
     internal void Silence(TimeSpan time) => _silence = Math.Max(1, (long)(time / _period));
 
     /// <summary>Share of a column in the score, 0..1.</summary>
@@ -133,7 +133,7 @@ internal sealed partial class AnomalyDetector
         return sum > 0 ? Part(column) / sum : 0;
     }
 
-    /// <summary>Takes one tick.</summary>
+    /// <summary>Adds one tick.</summary>
     /// <param name="errors">Residuals by output, in standard deviations of their columns, NaN where there is none.</param>
     /// <param name="reading">The row, held values filled in.</param>
     /// <param name="isUsable">Whether every channel has a value, measured or held.</param>
@@ -142,9 +142,9 @@ internal sealed partial class AnomalyDetector
         bool isCalm = !IsOpen;
         _sensors.Observe(reading);
         bool isMeasured = _residual.Observe(errors, isCalm);
-        if (_observed++ % SlowEveryTicks == 0 && _relation.IsWatching)
+        if (_observed++ % SlowEveryTicks == 0 && _correlation.IsWatching)
         {
-            _relation.Observe(_residual, isCalm && _above == 0 && _ticks > LevelStatistic.WarmUpTicks);
+            _correlation.Observe(_residual, isCalm && _above == 0 && _ticks > LevelStatistic.WarmUpTicks);
         }
 
         bool wasWarm = _level.IsWarm;
@@ -163,7 +163,7 @@ internal sealed partial class AnomalyDetector
         return change;
     }
 
-    // A tick's, of one of the four statistics.
+    // Probability of a false alarm per tick, for one of the four statistics.
     private double Probability(double falseAlarmsAWeek) => Math.Min(falseAlarmsAWeek * _period.TotalSeconds / SecondsAWeek / Statistics, 0.005);
 
     private void Judge()
@@ -172,18 +172,18 @@ internal sealed partial class AnomalyDetector
         Weigh(AnomalyCause.Level, _level.Value / _levelThreshold.AtLeast(_levelMin));
         if (_ticks >= FirstTicks)
         {
-            Weigh(AnomalyCause.Surprise, _residual.Fast / _fastThreshold.AtLeast(_fastMin));
+            Weigh(AnomalyCause.Residual, _residual.Fast / _fastThreshold.AtLeast(_fastMin));
         }
 
-        // Where a residual usually lies, and how far its mean wanders from there, takes longer to learn.
+        // The usual residual, and how far its mean drifts from it, take longer to learn.
         if (_slowThreshold.IsWarm)
         {
-            Weigh(AnomalyCause.Pull, _residual.Slow / _slowThreshold.AtLeast(_slowMin));
+            Weigh(AnomalyCause.Drift, _residual.Slow / _slowThreshold.AtLeast(_slowMin));
         }
 
-        if (_relationThreshold.IsWarm)
+        if (_correlationThreshold.IsWarm)
         {
-            Weigh(AnomalyCause.Relation, _relation.Value / _relationThreshold.AtLeast(_slowMin));
+            Weigh(AnomalyCause.Correlation, _correlation.Value / _correlationThreshold.AtLeast(_slowMin));
         }
 
         Weigh(AnomalyCause.Sensor, _sensors.Value);
@@ -252,7 +252,7 @@ internal sealed partial class AnomalyDetector
         return _openTicks % UpdateTicks == 0 ? AnomalyChange.Updated : AnomalyChange.None;
     }
 
-    // Only from calm ticks, and not from those on their way to an alarm.
+    // Learn only from normal ticks, and not from those that may lead to an alarm.
     private void Learn(bool isMeasured, bool isWarm)
     {
         _ticks++;
@@ -266,9 +266,9 @@ internal sealed partial class AnomalyDetector
             if (isMeasured && _ticks > LevelStatistic.WarmUpTicks)
             {
                 _slowThreshold.Learn(_residual.Slow);
-                if (_relation.IsWatching)
+                if (_correlation.IsWatching)
                 {
-                    _relationThreshold.Learn(_relation.Value);
+                    _correlationThreshold.Learn(_correlation.Value);
                 }
             }
 
@@ -283,8 +283,8 @@ internal sealed partial class AnomalyDetector
     {
         AnomalyCause.Level => _level.Part(column),
         AnomalyCause.Sensor => _sensors.Part(column) >= 1 ? _sensors.Part(column) : 0,
-        AnomalyCause.Relation => _watchedAt[column] < 0 ? 0 : _relation.Part(_watchedAt[column]),
-        AnomalyCause.Pull => _watchedAt[column] < 0 ? 0 : _residual.SlowPart(_watchedAt[column]),
+        AnomalyCause.Correlation => _watchedAt[column] < 0 ? 0 : _correlation.Part(_watchedAt[column]),
+        AnomalyCause.Drift => _watchedAt[column] < 0 ? 0 : _residual.SlowPart(_watchedAt[column]),
         _ => _watchedAt[column] < 0 ? 0 : _residual.FastPart(_watchedAt[column]),
     };
 }

@@ -6,56 +6,56 @@ public enum AnomalyChange
     /// <summary>Nothing.</summary>
     None,
 
-    /// <summary>One opened.</summary>
+    /// <summary>An anomaly opened.</summary>
     Opened,
 
-    /// <summary>One that is open lasts.</summary>
+    /// <summary>The open anomaly continues.</summary>
     Updated,
 
-    /// <summary>One closed: readings are normal again.</summary>
+    /// <summary>The anomaly closed: readings are normal again.</summary>
     Closed,
 
-    /// <summary>Closed because it lasted so long that it is the usual now.</summary>
+    /// <summary>Closed because it lasted so long that it counts as normal.</summary>
     Accepted,
 
-    /// <summary>Closed because somebody said so.</summary>
+    /// <summary>Closed by the command <c>silence</c>.</summary>
     Silenced,
 }
 
-/// <summary>What gives an anomaly away.</summary>
+/// <summary>The statistic that found an anomaly. The values are stored in snapshots: do not reorder them.</summary>
 public enum AnomalyCause
 {
-    /// <summary>The model is surprised.</summary>
-    Surprise,
+    /// <summary>The residuals of the model are large.</summary>
+    Residual,
 
-    /// <summary>The readings pull away from the forecasts, a little but for long.</summary>
-    Pull,
+    /// <summary>The mean residual drifts: the readings stay on one side of the forecasts.</summary>
+    Drift,
 
-    /// <summary>The channels no longer go together.</summary>
-    Relation,
+    /// <summary>The correlation between the channels changed.</summary>
+    Correlation,
 
-    /// <summary>The readings have left their usual level.</summary>
+    /// <summary>The readings left their usual level.</summary>
     Level,
 
-    /// <summary>A sensor says nothing, or always the same.</summary>
+    /// <summary>A sensor returns no value, or the same value at every tick.</summary>
     Sensor,
 }
 
 /// <summary>One channel's part in an anomaly.</summary>
 /// <param name="Column">Index of the model's column.</param>
-/// <param name="Actual">What came, in its unit; NaN where nothing did.</param>
-/// <param name="Expected">What was forecast for this tick, or where the level of the channel usually is, in its unit.</param>
+/// <param name="Actual">Measured value, in its unit; NaN if there is none.</param>
+/// <param name="Expected">Forecast for this tick, or usual level of the channel, in its unit.</param>
 /// <param name="Share">Its part of the score, 0..1.</param>
 public readonly record struct AnomalyChannel(int Column, double Actual, double Expected, double Share);
 
 /// <summary>An anomaly opened, updated or closed.</summary>
-/// <param name="Id">The same from opened to closed.</param>
-/// <param name="Change">Which of the three.</param>
-/// <param name="Cause">What gave it away.</param>
-/// <param name="Started">Time of the tick from which on the score was at least half of what makes an anomaly.</param>
-/// <param name="Score">Score of this tick, 1 and more being abnormal; of a closed anomaly, the peak.</param>
-/// <param name="Severity"><c>warning</c>, or <c>critical</c> from three on.</param>
-/// <param name="Message">One sentence for people.</param>
+/// <param name="Id">Id of the anomaly, equal in all of its events.</param>
+/// <param name="Change">What this tick did to the anomaly.</param>
+/// <param name="Cause">The statistic with the largest score.</param>
+/// <param name="Started">Time of the tick at which the score last rose past one half, UTC.</param>
+/// <param name="Score">Score of this tick, abnormal from 1 on; for a closed anomaly, the largest score.</param>
+/// <param name="Severity"><c>warning</c>, or <c>critical</c> from a score of 3 on.</param>
+/// <param name="Message">One sentence for the user.</param>
 /// <param name="Channels">The channels that contribute, the largest share first.</param>
 public sealed record AnomalyEvent(
     string Id, AnomalyChange Change, AnomalyCause Cause, DateTime Started, double Score, string Severity, string Message, IReadOnlyList<AnomalyChannel> Channels);

@@ -5,13 +5,13 @@ namespace Edge.Streams.Detection;
 /// <summary>When readings count as abnormal.</summary>
 public sealed record AnomalyOptions
 {
-    /// <summary>Least false alarms a week that can be asked for.</summary>
+    /// <summary>Lower limit of <see cref="FalseAlarmsAWeek"/>.</summary>
     public const double FalseAlarmsAWeekMin = 0.001;
 
-    /// <summary>Most false alarms a week that can be asked for.</summary>
+    /// <summary>Upper limit of <see cref="FalseAlarmsAWeek"/>.</summary>
     public const double FalseAlarmsAWeekMax = 10_000;
 
-    /// <summary>Longest <see cref="MinDurationTicks"/>.</summary>
+    /// <summary>Upper limit of <see cref="MinDurationTicks"/>.</summary>
     public const int MinDurationTicksMax = 1000;
 
     /// <summary>
@@ -30,7 +30,7 @@ public sealed record AnomalyOptions
     /// <summary>Time after an anomaly during which no other opens.</summary>
     public TimeSpan CoolDown { get; init; }
 
-    /// <summary>Reads a sensitivity: <c>low</c>, <c>normal</c> or <c>high</c> (one false alarm in 100 weeks, in 10 weeks, a week), or a number a week.</summary>
+    /// <summary>Reads a sensitivity: <c>low</c>, <c>normal</c> or <c>high</c> (one false alarm in 100 weeks, 10 weeks or 1 week), or a number per week.</summary>
     /// <param name="text">The word or number.</param>
     /// <param name="falseAlarmsAWeek">Expected false alarms per week.</param>
     public static bool TryParseSensitivity(string text, out double falseAlarmsAWeek)

@@ -4,7 +4,7 @@ using Edge.Streams.Forecasting;
 
 namespace Edge.Streams.Detection;
 
-/// <summary>Turns what the detector decides into events with an id, a start, a reason and one sentence.</summary>
+/// <summary>Turns the detector's decisions into events with an id, a start time, a cause and one sentence.</summary>
 internal sealed class AnomalyReporter(string stream, ModelManifest manifest, AnomalyDetector detector)
 {
     private const double CriticalScore = 3;
@@ -12,7 +12,7 @@ internal sealed class AnomalyReporter(string stream, ModelManifest manifest, Ano
     // An anomaly began when the score last rose past this.
     private const double OnsetScore = 0.7;
 
-    // Shares below this do not help anyone find the cause.
+    // Smaller shares do not help to find the cause.
     private const double ShareMin = 0.05;
 
     private readonly double[] _expected = new double[manifest.Columns.Count];
@@ -33,7 +33,7 @@ internal sealed class AnomalyReporter(string stream, ModelManifest manifest, Ano
         snapshot.Fields<double>(_expected);
     }
 
-    /// <summary>Notes what is expected next, before the model steps on.</summary>
+    /// <summary>Copies the forecasts of this tick before the model steps.</summary>
     internal void Expect(Forecaster forecaster)
     {
         foreach (int output in detector.Outputs)
@@ -108,9 +108,9 @@ internal sealed class AnomalyReporter(string stream, ModelManifest manifest, Ano
                 string.Create(CultureInfo.InvariantCulture, $"{name} has been {first.Actual:G4}{unit} for {detector.Sensors.Ticks(first.Column)} readings: the sensor may be stuck."),
             AnomalyCause.Sensor => string.Create(CultureInfo.InvariantCulture, $"{name} has given no value for {detector.Sensors.Ticks(first.Column)} ticks."),
             AnomalyCause.Level => string.Create(CultureInfo.InvariantCulture, $"{name} is {first.Actual:G4}{unit}, it is usually about {first.Expected:G4}{unit}."),
-            AnomalyCause.Relation when channels.Length > 1 => string.Create(
+            AnomalyCause.Correlation when channels.Length > 1 => string.Create(
                 CultureInfo.InvariantCulture, $"{name} and {manifest.Columns[channels[1].Column]} no longer go together: {name} is {first.Actual:G4}{unit}, {first.Expected:G4}{unit} was expected."),
-            AnomalyCause.Pull or AnomalyCause.Relation => string.Create(CultureInfo.InvariantCulture, $"{name} is {first.Actual:G4}{unit} and keeps pulling away from what is expected, now {first.Expected:G4}{unit}."),
+            AnomalyCause.Drift or AnomalyCause.Correlation => string.Create(CultureInfo.InvariantCulture, $"{name} is {first.Actual:G4}{unit} and keeps pulling away from what is expected, now {first.Expected:G4}{unit}."),
             _ => string.Create(CultureInfo.InvariantCulture, $"{name} is {first.Actual:G4}{unit}, {first.Expected:G4}{unit} was expected."),
         };
     }

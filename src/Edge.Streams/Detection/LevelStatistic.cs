@@ -3,14 +3,14 @@ using Edge.Inference.Models;
 namespace Edge.Streams.Detection;
 
 /// <summary>
-/// How far the readings themselves are from where they usually are: a forecaster follows a fault after a few ticks and stops being
-/// surprised, a level stays off. Each channel's smoothed level is measured from its level in the warm-up, in units of how far that
-/// channel would have wandered by itself: the warm-up's own scatter, carried forward to a longer time at the rate at which it grew
-/// during the warm-up. A channel that scatters about a value keeps its scale, one that drifts of itself gets room to drift on.
+/// Distance of the readings from their usual level. A forecaster follows a fault after a few ticks, so its residual becomes small
+/// again, but the level stays wrong. Each channel's smoothed level is compared with its level in the warm-up. The unit is the
+/// distance that the channel would wander by itself: the scatter of the warm-up, extrapolated to a longer time at the rate at
+/// which it grew. A channel that scatters about a value keeps its scale; one that drifts by itself gets a larger one.
 /// </summary>
 internal sealed class LevelStatistic
 {
-    /// <summary>Usable rows from which the usual levels are learned.</summary>
+    /// <summary>Rows of the warm-up, from which the usual levels are learned.</summary>
     internal const int WarmUpTicks = 400;
 
     private const int BlockTicks = 10;
@@ -20,7 +20,7 @@ internal sealed class LevelStatistic
     private const int FirstBlock = 3;
     private const double Rate = 1.0 / 12;
 
-    // Lags, in blocks, at which the scatter is measured: its growth from the first to the last is the channel's own.
+    // Lags, in blocks, at which the scatter is measured; its growth from the first to the last is extrapolated.
     private const int ShortLag = 5;
     private const int MiddleLag = 10;
     private const int LongLag = 20;
@@ -28,7 +28,7 @@ internal sealed class LevelStatistic
     // A straight drift grows by the square of the ratio of the lags.
     private const double GrowthMax = LongLag / ShortLag * (LongLag / ShortLag);
 
-    // Where the model was trained, its training's own deviation is no news: only inside this many of them does it count as known ground.
+    // Inside this many standard deviations of the training data a level is known; outside, the training data says nothing.
     private const double KnownGround = 3;
     private const double DeviationMin = 1e-3;
 
@@ -55,13 +55,13 @@ internal sealed class LevelStatistic
         _adaptRate = 1 / Math.Max(1, adaptTicks);
     }
 
-    /// <summary>1 is what wandering by itself would give; 0 during the warm-up.</summary>
+    /// <summary>1 is the distance that the channel wanders by itself; 0 during the warm-up.</summary>
     internal double Value { get; private set; }
 
     internal bool IsWarm => _ticks >= WarmUpTicks;
 
     /// <summary>The usual level of a column, in its unit.</summary>
-    internal double Usual(int column) => _manifest.Denormalise(column, (float)_reference[column]);
+    internal double Usual(int column) => _manifest.Denormalize(column, (float)_reference[column]);
 
     /// <summary>Part of a column in the value, in its units squared.</summary>
     internal double Part(int column) => IsWarm ? Square(Deviations(column)) : 0;
@@ -86,7 +86,7 @@ internal sealed class LevelStatistic
         double sum = 0;
         for (int i = 0; i < _level.Length; i++)
         {
-            double value = _manifest.Normalise(i, values[i]);
+            double value = _manifest.Normalize(i, values[i]);
             _level[i] = _ticks == 0 ? value : _level[i] + (Rate * (value - _level[i]));
             if (IsWarm)
             {
@@ -112,7 +112,7 @@ internal sealed class LevelStatistic
         }
     }
 
-    /// <summary>Takes the present level for the usual one.</summary>
+    /// <summary>Accepts the present level as the usual one.</summary>
     internal void Accept() => _level.CopyTo(_reference, 0);
 
     private double Deviations(int column) => (_level[column] - _reference[column]) / _deviation[column];

@@ -3,9 +3,8 @@ using Edge.Inference.Models;
 namespace Edge.Streams.Detection;
 
 /// <summary>
-/// How surprised the model is, in units of its usual surprise: each output's residual is measured in its own recent size. The fast
-/// value is the root mean square over the channels, smoothed over about two ticks; the slow one that of the mean residual of about
-/// ten ticks, for what pulls a little in one direction for long.
+/// Residuals of the model, each in units of its own recent size. The fast value is the root mean square over the channels, smoothed
+/// over about two ticks. The slow value is that of the mean residual of about ten ticks, which finds a small but lasting drift.
 /// </summary>
 internal sealed class ResidualStatistic
 {
@@ -14,10 +13,10 @@ internal sealed class ResidualStatistic
     private const double SlowRate = 1.0 / 10;
     private const double SlowSizeRate = 1.0 / 1000;
 
-    // The model's state settles during the first ticks, and sizes are not known yet.
+    // The state of the model settles during the first ticks, and the sizes are not known yet.
     private const int SettleTicks = 30;
 
-    // A mean is to tell of many residuals, not of one large one: in deviations.
+    // Clips a residual, in deviations, so that the mean depends on many residuals and not on one large one.
     private const double SlowClip = 3;
 
     // The variance of a mean over SlowRate of independent residuals: where its own size starts.
@@ -100,7 +99,7 @@ internal sealed class ResidualStatistic
         _slow[i] += SlowRate * (standard - _bias[i] - _slow[i]);
         if (isCalm)
         {
-            // What lies beyond three deviations says little about the usual; of the first ticks each counts as much as the others.
+            // Values beyond three deviations say little about the usual size. The first ticks count equally.
             double first = 1.0 / _calmTicks;
             double limited = _calmTicks < SettleTicks ? square : Math.Min(square, 9 * _variance[i]);
             _variance[i] = Math.Max(1e-12, _variance[i] + (Math.Max(first, SizeRate) * (limited - _variance[i])));

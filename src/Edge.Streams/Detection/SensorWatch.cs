@@ -1,12 +1,12 @@
 namespace Edge.Streams.Detection;
 
 /// <summary>
-/// Sensors that say nothing, or always the same: 1 is where it stops being usual. How often a channel repeats itself by nature is
-/// learned from its longest run of equal values.
+/// Finds sensors that return no value, or the same value at every tick; abnormal from 1 on. The usual number of repetitions is
+/// learned from the longest run of equal values.
 /// </summary>
 internal sealed class SensorWatch(int columns)
 {
-    // Ticks without a value; fewer are a hiccup.
+    // Ticks without a value that are abnormal; fewer are usual.
     private const int SilentTicks = 3;
     private const int RepeatTicksMin = 12;
     private const int RepeatFactor = 4;
@@ -30,7 +30,7 @@ internal sealed class SensorWatch(int columns)
         snapshot.Fields<int>(_seen);
     }
 
-    /// <summary>Takes a row, held values marked as such.</summary>
+    /// <summary>Adds a row, with held values marked.</summary>
     internal void Observe(Reading reading)
     {
         Value = 0;
@@ -38,7 +38,7 @@ internal sealed class SensorWatch(int columns)
         {
             if (!reading.Quality[i].IsMeasured())
             {
-                // Before its first value a channel is not silent, only late.
+                // A channel is not silent before its first value.
                 _silent[i] += _seen[i] > 0 ? 1 : 0;
             }
             else
@@ -51,7 +51,7 @@ internal sealed class SensorWatch(int columns)
                 }
                 else
                 {
-                    // Only a run that is over, and was usual, says how long runs usually are.
+                    // Learn only from a run that has ended and was usual.
                     _longest[i] = IsStuck(i) ? _longest[i] : Math.Max(_longest[i], _same[i]);
                     _same[i] = 0;
                     _last[i] = reading.Values[i];
@@ -67,10 +67,10 @@ internal sealed class SensorWatch(int columns)
         (double)_silent[column] / SilentTicks,
         _seen[column] > LearnTicks ? (double)_same[column] / RepeatLimit(column) : 0);
 
-    /// <summary>Whether a column repeats itself, rather than saying nothing.</summary>
+    /// <summary>Whether the column repeats a value, rather than returning none.</summary>
     internal bool IsStuck(int column) => _silent[column] == 0 && _seen[column] > LearnTicks && _same[column] >= RepeatLimit(column);
 
-    /// <summary>Ticks that a column has been silent, or the same.</summary>
+    /// <summary>Ticks for which the column had no value, or the same one.</summary>
     internal int Ticks(int column) => Math.Max(_silent[column], _same[column]);
 
     private int RepeatLimit(int column) => Math.Max(RepeatTicksMin, RepeatFactor * _longest[column]);

@@ -1,23 +1,23 @@
 namespace Edge.Streams.Detection;
 
 /// <summary>
-/// The value that a statistic exceeds with a given, small probability a tick, extrapolated from its largest values so far: a
-/// generalised Pareto tail above the ninth largest of the warm-up, fitted by moments and kept up to date. Siffer, Fouque,
+/// The value that a statistic exceeds with a given, small probability per tick, extrapolated from its largest values so far: a
+/// generalized Pareto tail above the ninth largest of the warm-up, fitted by moments and kept up to date. Siffer, Fouque,
 /// Termier and Largouët, "Anomaly detection in streams with extreme value theory" (2017), with moments for likelihood.
 /// </summary>
-/// <param name="initialProbability">Of a tick that exceeds it, where nothing is wrong.</param>
-/// <param name="warmUp">Values before there is a tail.</param>
-/// <param name="beyondLargest">It is never more than so many times the largest value, the allowance aside.</param>
+/// <param name="initialProbability">Probability that a normal tick exceeds it.</param>
+/// <param name="warmUp">Number of values from which the tail is first fitted.</param>
+/// <param name="beyondLargest">Upper limit, as a multiple of the largest value, without the allowance.</param>
 /// <param name="allowance">A tail of n values is off by about this over the root of n: it counts as so much heavier.</param>
 internal sealed class TailThreshold(double initialProbability, int warmUp, double beyondLargest, double allowance = 0)
 {
     private const int Largest = 9;
 
-    // From so many values on, old ones count half: a tail is that of the recent past.
+    // After this many values, old ones count half, so that the tail describes the recent past.
     private const double MemoryTicks = 200_000;
     private const double ShapeMax = 0.1;
 
-    // The largest value grows by so much at a time: what grows steadily is not to teach the threshold to follow it.
+    // The largest value grows by at most this factor at a time, so that the threshold does not follow a steady growth.
     private const double GrowthMax = 1.01;
 
     private double _probability = initialProbability;
@@ -28,16 +28,16 @@ internal sealed class TailThreshold(double initialProbability, int warmUp, doubl
     private double _sum;
     private double _sumOfSquares;
 
-    /// <summary>Infinite until enough was seen.</summary>
+    /// <summary>The threshold; infinite during the warm-up.</summary>
     internal double Value { get; private set; } = double.PositiveInfinity;
 
     /// <summary>Whether the warm-up is over.</summary>
     internal bool IsWarm => _count >= warmUp;
 
-    /// <summary>The threshold, once the warm-up is over, but not less than <paramref name="least"/>; until then that.</summary>
+    /// <summary>The threshold, at least <paramref name="least"/>; during the warm-up <paramref name="least"/>.</summary>
     internal double AtLeast(double least) => IsWarm ? Math.Max(least, Value * (1 + (allowance / Math.Sqrt(_count)))) : least;
 
-    /// <summary>Holds the tail against another probability a tick from now on.</summary>
+    /// <summary>Changes the probability per tick.</summary>
     internal void SetProbability(double probability)
     {
         _probability = probability;
@@ -58,7 +58,7 @@ internal sealed class TailThreshold(double initialProbability, int warmUp, doubl
         Value = snapshot.Field(Value);
     }
 
-    /// <summary>Learns from a calm tick. What lies above the threshold counts as just there.</summary>
+    /// <summary>Learns from a normal tick. A value above the threshold counts as the threshold.</summary>
     internal void Learn(double value)
     {
         value = Math.Min(value, Value);
@@ -91,7 +91,7 @@ internal sealed class TailThreshold(double initialProbability, int warmUp, doubl
         }
     }
 
-    // The largest values of the warm-up, in falling order.
+    // The largest values of the warm-up, in descending order.
     private void Insert(double value)
     {
         int at = Largest - 1;

@@ -3,16 +3,16 @@ using Edge.Inference.Models;
 
 namespace Edge.Streams.Engines;
 
-/// <summary>A stateful model in some arithmetic: one stream's state, stepped a row at a time.</summary>
+/// <summary>A stateful model and the state of one stream. Each step takes one row.</summary>
 public interface IInferenceEngine : IDisposable
 {
-    /// <summary>What the model reads and forecasts.</summary>
+    /// <summary>The manifest: what the model reads and forecasts.</summary>
     ModelManifest Manifest { get; }
 
     /// <summary>SHA-256 of the model file, lower-case hex.</summary>
     string ModelSha256 { get; }
 
-    /// <summary>What computes, for people: <c>int8, scalar kernel</c>.</summary>
+    /// <summary>Description of the engine for users: <c>int8, scalar kernel</c>.</summary>
     string Description { get; }
 
     /// <summary>How often each input was clipped to its range.</summary>
@@ -21,19 +21,19 @@ public interface IInferenceEngine : IDisposable
     /// <summary>How often a unit's cell or hidden state was clipped to its range, over all units.</summary>
     long StateSaturations { get; }
 
-    /// <summary>One step over normalised, finite inputs [I] to normalised outputs [O].</summary>
+    /// <summary>One step over normalized, finite inputs [I] to normalized outputs [O].</summary>
     void Step(ReadOnlySpan<float> inputs, Span<float> outputs);
 
-    /// <summary>Another engine of the same model, with a state of its own.</summary>
+    /// <summary>Creates another engine of the same model, with its own state.</summary>
     IInferenceEngine Fork();
 
-    /// <summary>Gives the state to an engine that <see cref="Fork"/> made.</summary>
+    /// <summary>Copies the state to an engine that <see cref="Fork"/> created.</summary>
     void CopyStateTo(IInferenceEngine fork);
 
     /// <summary>The state in real numbers: hidden states of every recurrent layer, then cell states of every LSTM layer.</summary>
     float[] ExportState();
 
-    /// <summary>Goes on from a state in real numbers, of another engine of the same weights.</summary>
+    /// <summary>Continues from a state in real numbers, of another engine with the same weights.</summary>
     /// <exception cref="ModelFormatException">It is another model's.</exception>
     void ImportState(ReadOnlySpan<float> values);
 

@@ -4,8 +4,8 @@ using Edge.Inference.Models;
 namespace Edge.Streams.Engines;
 
 /// <summary>
-/// A one-step model that looks further ahead: after each step its forecast is fed back, again and again, through a copy of the
-/// state. The live state takes in real readings only.
+/// Rolls out a one-step model: after each step its forecasts are fed back as readings through a copy of the state, tick after tick.
+/// The live state receives real readings only.
 /// </summary>
 public sealed class RolloutEngine : IInferenceEngine
 {
@@ -16,7 +16,7 @@ public sealed class RolloutEngine : IInferenceEngine
     private readonly float[] _inputs;
     private readonly float[] _outputs;
 
-    /// <param name="engine">The model; this takes it over.</param>
+    /// <param name="engine">The model; this object owns it.</param>
     /// <param name="horizon">Ticks to look ahead, 2 or more.</param>
     /// <exception cref="InputException">The model does not forecast each of its columns one tick ahead, and nothing else.</exception>
     public RolloutEngine(IInferenceEngine engine, int horizon)
@@ -37,7 +37,7 @@ public sealed class RolloutEngine : IInferenceEngine
         Manifest = Extend(manifest, horizon);
     }
 
-    /// <summary>The model's, with an output for each column and each tick up to the horizon: tick after tick, columns in the model's order of outputs.</summary>
+    /// <summary>The manifest of the model, with one output per column and tick up to the horizon: tick after tick, columns in the order of the model's outputs.</summary>
     public ModelManifest Manifest { get; }
 
     /// <inheritdoc/>
@@ -96,7 +96,7 @@ public sealed class RolloutEngine : IInferenceEngine
         _copy.Dispose();
     }
 
-    // Errors of a roll-out are unknown beforehand: they begin as those of a random walk, and the intervals learn the rest.
+    // Errors of a rollout are unknown at first: they start as those of a random walk, and the intervals adapt.
     private static ModelManifest Extend(ModelManifest manifest, int horizon) => manifest.WithOutputs(
         [.. Enumerable.Range(1, horizon).SelectMany(ahead => manifest.Outputs.Select(output => output with { TicksAhead = ahead }))],
         manifest.OutputRmse is { } rmse ? [.. Enumerable.Range(1, horizon).SelectMany(ahead => rmse.Select(error => error * Math.Sqrt(ahead)))] : null);

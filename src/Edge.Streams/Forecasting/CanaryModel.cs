@@ -3,25 +3,25 @@ using Edge.Streams.Engines;
 
 namespace Edge.Streams.Forecasting;
 
-/// <summary>How a new model did beside the one in use.</summary>
+/// <summary>Result of comparing a new model with the model in use.</summary>
 /// <param name="Ticks">Ticks on which both were compared.</param>
 /// <param name="ErrorRatio">Root mean square error of the new one over that of the old one.</param>
 /// <param name="Noise">Two standard errors of that ratio, from how the squared errors differ from tick to tick.</param>
 public readonly record struct CanaryVerdict(long Ticks, double ErrorRatio, double Noise)
 {
-    // A state that began at zero is still a little off after the trial's first ticks: so much is nothing. And however noisy the trial was, a model that looks
-    // worse by more is not taken.
+    // Smallest tolerance: a state that started at zero is still slightly wrong after the first ticks. Largest tolerance: a model that is
+    // worse by more is refused, however noisy the comparison was.
     private const double MarginMin = 0.001;
     private const double MarginMax = 0.05;
 
-    /// <summary>Whether the new model is no worse, as far as so many ticks can tell.</summary>
+    /// <summary>Whether the new model is not significantly worse.</summary>
     public bool IsNoWorse => ErrorRatio <= 1 + Math.Clamp(Noise, MarginMin, MarginMax);
 }
 
-/// <summary>A new model that steps along on the same readings, says nothing, and is compared with the one in use.</summary>
+/// <summary>A new model in its canary phase: it steps on the same readings without publishing, and is compared with the model in use.</summary>
 public sealed class CanaryModel : IDisposable
 {
-    // The new model's state begins at zero: its first forecasts count for nothing.
+    // The state of the new model starts at zero: its first forecasts are not compared.
     private const int SettleTicksMax = 500;
 
     private readonly ModelManifest _old;
@@ -34,9 +34,9 @@ public sealed class CanaryModel : IDisposable
     private double _differenceSquare;
     private double _oldSquare;
 
-    /// <param name="engine">The new model; this takes it over.</param>
+    /// <param name="engine">The new model; this object owns it.</param>
     /// <param name="old">The manifest of the one in use, of the same columns and outputs.</param>
-    /// <param name="config">Of the intervals and the season.</param>
+    /// <param name="config">Options of intervals and season.</param>
     /// <param name="period">Time from tick to tick.</param>
     /// <param name="ticks">Ticks to compare, at least 1.</param>
     internal CanaryModel(IInferenceEngine engine, ModelManifest old, ForecastOptions config, TimeSpan period, long ticks)
@@ -56,10 +56,10 @@ public sealed class CanaryModel : IDisposable
 
     internal Forecaster Forecaster { get; }
 
-    /// <summary>Null until enough was compared.</summary>
+    /// <summary>The result; null until enough ticks were compared.</summary>
     internal CanaryVerdict? Verdict { get; private set; }
 
-    /// <summary>Takes a tick's row, after the model in use has been held against it.</summary>
+    /// <summary>Steps one tick, after the model in use was compared with it.</summary>
     internal void Observe(long seq, Reading reading, ReadOnlySpan<float> oldErrors)
     {
         Forecaster.Observe(seq, reading);
@@ -106,7 +106,7 @@ public sealed class CanaryModel : IDisposable
     /// <inheritdoc/>
     public void Dispose() => Engine.Dispose();
 
-    /// <summary>Whether a model can stand in for another: the same columns in the same order and units, and the same outputs.</summary>
+    /// <summary>Whether a model can replace another: same columns in the same order and units, same outputs.</summary>
     public static bool Fits(ModelManifest old, ModelManifest next) =>
         next.Columns.SequenceEqual(old.Columns) && next.Units.SequenceEqual(old.Units) && next.Outputs.SequenceEqual(old.Outputs) && next.PeriodSeconds == old.PeriodSeconds && next.Name == old.Name;
 }

@@ -5,13 +5,13 @@ namespace Edge.Streams.Forecasting;
 /// <summary>Forecasts and their intervals.</summary>
 public sealed record ForecastOptions
 {
-    /// <summary>Least share of actual values that an interval can be asked to hold.</summary>
+    /// <summary>Lower limit of <see cref="Interval"/>.</summary>
     public const double IntervalMin = 0.5;
 
-    /// <summary>Largest share of actual values that an interval can be asked to hold.</summary>
+    /// <summary>Upper limit of <see cref="Interval"/>.</summary>
     public const double IntervalMax = 0.999;
 
-    /// <summary>Most ticks of a roll-out.</summary>
+    /// <summary>Largest number of ticks of a rollout.</summary>
     public const int HorizonMax = 1000;
 
     /// <summary>Share of actual values that the interval is to hold, <see cref="IntervalMin"/>..<see cref="IntervalMax"/>.</summary>
@@ -20,7 +20,7 @@ public sealed record ForecastOptions
     /// <summary>Ticks for which a one-step model's forecasts are fed back, 1..<see cref="HorizonMax"/>; 1 for the model's own outputs.</summary>
     public int Horizon { get; init; } = 1;
 
-    /// <summary>After how long things repeat; null for a day, where that is a sensible number of ticks, and zero for never.</summary>
+    /// <summary>Length of the season; null for a day, if that is a possible number of ticks; zero for no season.</summary>
     public TimeSpan? Season { get; init; }
 
     /// <summary>Ticks of a season; 0 for none.</summary>
@@ -37,6 +37,6 @@ public sealed record ForecastOptions
         return ticks is 0 or (>= 2 and <= SeasonalBaseline.TicksMax)
             ? (int)ticks
             : throw new InputException(
-                $"'forecast.season' is {ticks} ticks of {period.TotalSeconds} s; 2 to {SeasonalBaseline.TicksMax} can be kept. Choose a shorter one, or none.");
+                $"'forecast.season' is {ticks} ticks of {period.TotalSeconds} s; it must have 2 to {SeasonalBaseline.TicksMax}. Choose another season, or none.");
     }
 }

@@ -5,8 +5,8 @@ using Edge.Streams.Engines;
 namespace Edge.Streams.Forecasting;
 
 /// <summary>
-/// Steps the model and keeps its promises: every output's forecast waits until its tick comes, is compared with what came,
-/// and its error sets the width of the interval from then on.
+/// Steps the model and compares its forecasts: the forecast of each output waits for its tick, is compared with the reading, and its
+/// error adapts the width of the interval.
 /// </summary>
 internal sealed class Forecaster
 {
@@ -49,7 +49,7 @@ internal sealed class Forecaster
 
     internal ModelManifest Manifest => _manifest;
 
-    /// <summary>Actual less forecast of each output for this tick, in standard deviations of its column; NaN where there is none to compare.</summary>
+    /// <summary>Reading minus forecast of each output for this tick, in standard deviations of its column; NaN where there is none to compare.</summary>
     internal ReadOnlySpan<float> Errors => _errors;
 
     /// <summary>
@@ -61,7 +61,7 @@ internal sealed class Forecaster
     /// <summary>The same against "as it was a season ago"; NaN without a season, or before the first has passed.</summary>
     internal double SeasonalSkill => _seasonSquare > 0 ? 1 - (_seasonErrorSquare / _seasonSquare) : double.NaN;
 
-    /// <summary>Share of actual values that lay inside their interval, over all outputs; NaN before the first.</summary>
+    /// <summary>Share of readings inside their interval, over all outputs; NaN before the first.</summary>
     internal double Coverage
     {
         get
@@ -110,12 +110,12 @@ internal sealed class Forecaster
         }
     }
 
-    /// <summary>Compares what came on tick <paramref name="seq"/> with what was forecast for it.</summary>
+    /// <summary>Compares the row of tick <paramref name="seq"/> with its forecasts.</summary>
     internal void Observe(long seq, Reading reading)
     {
         for (int i = 0; i < _now.Length; i++)
         {
-            _now[i] = reading.Quality[i].IsMeasured() ? _manifest.Normalise(i, reading.Values[i]) : float.NaN;
+            _now[i] = reading.Quality[i].IsMeasured() ? _manifest.Normalize(i, reading.Values[i]) : float.NaN;
         }
 
         for (int k = 0; k < _errors.Length; k++)
@@ -138,12 +138,12 @@ internal sealed class Forecaster
         }
     }
 
-    /// <summary>Takes a usable row through the model.</summary>
+    /// <summary>Steps the model with a usable row.</summary>
     internal void Step(long seq, Reading reading)
     {
         for (int i = 0; i < _x.Length; i++)
         {
-            _x[i] = _manifest.Normalise(i, reading.Values[i]);
+            _x[i] = _manifest.Normalize(i, reading.Values[i]);
         }
 
         _engine.Step(_x, _y);
@@ -168,7 +168,7 @@ internal sealed class Forecaster
         _engine.ImportState(writtenBy.ExportState());
     }
 
-    // Both errors of an output, each tick counting as much as the others until there are a thousand.
+    // Both errors of an output: the mean of the first thousand ticks, then an exponential average.
     private void Compare(int output, double persistence)
     {
         double rate = Math.Max(SkillRate, 1.0 / _intervals[output].Seen) / _errors.Length;
@@ -187,7 +187,7 @@ internal sealed class Forecaster
     }
 
     /// <summary>The newest forecast of an output, in its column's unit.</summary>
-    internal double Value(int output) => _manifest.Denormalise(_manifest.Outputs[output].Column, _y[output]);
+    internal double Value(int output) => _manifest.Denormalize(_manifest.Outputs[output].Column, _y[output]);
 
     /// <summary>Standard deviation of an output's column, in its unit.</summary>
     internal double Deviation(int output) => _manifest.Std[_manifest.Outputs[output].Column];

@@ -1,12 +1,12 @@
 namespace Edge.Streams.Forecasting;
 
 /// <summary>
-/// "As it was a season ago": each column's value of that tick stands for its forecast, at any horizon up to a season. A model that does worse than
-/// this has learned less than a calendar knows.
+/// Seasonal baseline: the forecast of each column is its value one season ago, at any horizon up to a season. A model that is worse
+/// than this has learned less than the season.
 /// </summary>
 internal sealed class SeasonalBaseline
 {
-    /// <summary>Longest season that is kept, in ticks: what is kept is part of every snapshot.</summary>
+    /// <summary>Longest season, in ticks. It is limited because all values of a season are part of every snapshot.</summary>
     internal const int TicksMax = 2000;
 
     private readonly float[] _values;
@@ -23,17 +23,17 @@ internal sealed class SeasonalBaseline
         Array.Fill(_values, float.NaN);
     }
 
-    /// <summary>A day, where that is a sensible number of ticks; else none.</summary>
+    /// <summary>The default season in ticks: a day, if that is a possible number of ticks, else 0.</summary>
     internal static int DefaultTicks(TimeSpan period)
     {
         double ticks = TimeSpan.FromDays(1) / period;
         return ticks is >= 2 and <= TicksMax && Math.Abs(ticks - Math.Round(ticks)) < 1e-6 ? (int)Math.Round(ticks) : 0;
     }
 
-    /// <summary>A column's normalised value a season before tick <paramref name="seq"/>; NaN where there was none.</summary>
+    /// <summary>A column's normalized value a season before tick <paramref name="seq"/>; NaN where there was none.</summary>
     internal float Before(long seq, int column) => _ticks == 0 ? float.NaN : _values[((int)(seq % _ticks) * _columns) + column];
 
-    /// <summary>Keeps a column's normalised value for a season on; NaN where none was measured.</summary>
+    /// <summary>Stores a column's normalized value for one season; NaN if none was measured.</summary>
     internal void Keep(long seq, int column, float value)
     {
         if (_ticks > 0)

@@ -3,8 +3,8 @@ using Edge.Inference.Models;
 namespace Edge.Streams.Imputation;
 
 /// <summary>
-/// Decides what each channel is worth this tick. A channel without a usable value keeps its last good one for up to
-/// <paramref name="holdTicks"/> ticks; beyond that, or before its first value, the row cannot be used.
+/// Last observation carried forward. A channel without a usable value keeps its last good one for up to
+/// <paramref name="holdTicks"/> ticks. After that, or before its first value, the row cannot be used.
 /// </summary>
 internal sealed class LastValueImputer(ModelManifest manifest, int holdTicks)
 {
@@ -25,19 +25,19 @@ internal sealed class LastValueImputer(ModelManifest manifest, int holdTicks)
         }
     }
 
-    /// <summary>Marks as invalid what is no finite number to the model.</summary>
+    /// <summary>Marks values that are not finite as invalid.</summary>
     internal void Reject(Reading reading)
     {
         for (int i = 0; i < _last.Length; i++)
         {
-            if (reading.Quality[i].IsMeasured() && !float.IsFinite(manifest.Normalise(i, reading.Values[i])))
+            if (reading.Quality[i].IsMeasured() && !float.IsFinite(manifest.Normalize(i, reading.Values[i])))
             {
                 reading.Quality[i] = Quality.Invalid;
             }
         }
     }
 
-    /// <summary>Fills in held values.</summary>
+    /// <summary>Fills missing values with the last good ones.</summary>
     /// <returns>Whether every channel has a value, so that the model may step.</returns>
     internal bool Fill(Reading reading)
     {

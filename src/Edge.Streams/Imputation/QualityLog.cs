@@ -4,8 +4,8 @@ using Microsoft.Extensions.Logging;
 namespace Edge.Streams.Imputation;
 
 /// <summary>
-/// Says in the log when a channel goes bad and when it is well again: once each, not every tick, and one line for all channels
-/// of one device. A channel that comes and goes must stay well for longer each time before anyone is told again.
+/// Logs when a channel fails and when it recovers: once each, not at every tick, with one line for all channels of one device. A
+/// channel that fails repeatedly must stay good for longer each time before it is logged again.
 /// </summary>
 internal sealed class QualityLog(ModelManifest manifest, ILogger log)
 {
@@ -27,7 +27,7 @@ internal sealed class QualityLog(ModelManifest manifest, ILogger log)
         }
     }
 
-    /// <summary>Looks at a tick, before held values are filled in.</summary>
+    /// <summary>Checks a tick before missing values are filled in.</summary>
     /// <returns>Whether some channel went bad or got well.</returns>
     internal bool Observe(string stream, long seq, Reading reading)
     {
@@ -55,7 +55,7 @@ internal sealed class QualityLog(ModelManifest manifest, ILogger log)
         foreach (IGrouping<string, int> cause in _news.GroupBy(i => reading.Faults[i] ?? What(reading.Quality[i])))
         {
             string channels = string.Join(", ", cause.Select(i => $"'{manifest.Columns[i]}'"));
-            string then = reading.Quality[cause.First()] == Quality.Stuck ? "it is used" : "its last good value is held for a while, then the stream waits";
+            string then = reading.Quality[cause.First()] == Quality.Stuck ? "it is used" : "its last good value is used for a while, then the stream waits";
             log.LogWarning("{Stream}: tick {Seq}: {Channels}: {Cause}; {Then}", stream, seq, channels, cause.Key, then);
         }
 
@@ -77,7 +77,7 @@ internal sealed class QualityLog(ModelManifest manifest, ILogger log)
 
         _isBad[channel] = false;
         _calmNeeded[channel] = Math.Min(2 * _calmNeeded[channel], CalmTicksMax);
-        log.LogInformation("{Stream}: tick {Seq}: '{Channel}' is back", stream, seq, manifest.Columns[channel]);
+        log.LogInformation("{Stream}: tick {Seq}: '{Channel}' has a value again", stream, seq, manifest.Columns[channel]);
         return true;
     }
 

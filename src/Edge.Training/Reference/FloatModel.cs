@@ -3,15 +3,15 @@ using Edge.Inference.Cells;
 namespace Edge.Training.Reference;
 
 /// <summary>
-/// The float32 model as trained: the yardstick of every accuracy figure.
+/// The float32 model as trained: the reference of every accuracy figure.
 /// </summary>
-/// <param name="Normalisation">What the graph itself does to a reading before the first layer, or null.</param>
+/// <param name="Normalization">Normalization in the graph before the first layer, or null.</param>
 /// <param name="Embedding">Symbols to vectors before the first layer, or null.</param>
 /// <param name="Layers">Recurrent and dense layers, at least one of them recurrent.</param>
 /// <param name="Head">The last dense layer, or null where the last recurrent layer's output is the model's.</param>
 /// <param name="Sha256">SHA-256 of the file it was read from, lower-case hex.</param>
 internal sealed record FloatModel(
-    FloatNormalisation? Normalisation, FloatEmbedding? Embedding, IReadOnlyList<FloatLayer> Layers, FloatDense? Head, string Sha256)
+    FloatNormalization? Normalization, FloatEmbedding? Embedding, IReadOnlyList<FloatLayer> Layers, FloatDense? Head, string Sha256)
 {
     /// <summary>Width of what the first layer reads.</summary>
     internal int FeatureCount => Layers[0].InputCount;
@@ -25,9 +25,9 @@ internal sealed record FloatModel(
 /// <summary>x' = (x - offset)·gain, per input.</summary>
 /// <param name="Offset">[I].</param>
 /// <param name="Gain">[I].</param>
-internal sealed record FloatNormalisation(float[] Offset, float[] Gain);
+internal sealed record FloatNormalization(float[] Offset, float[] Gain);
 
-/// <summary>A table of vectors, one a symbol.</summary>
+/// <summary>A table of vectors, one per symbol.</summary>
 /// <param name="SymbolCount">V.</param>
 /// <param name="Width">D.</param>
 /// <param name="Table">[V, D].</param>

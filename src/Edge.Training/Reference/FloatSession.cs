@@ -67,8 +67,8 @@ internal sealed class FloatSession
     /// <summary>What a layer read in the last step.</summary>
     internal ReadOnlySpan<float> Input(int layer) => layer == 0 ? _features : OutputOf(layer - 1);
 
-    /// <summary>Takes one row in and gives one row of outputs.</summary>
-    /// <exception cref="ArgumentException">The model has an embedding and the row is no symbol; the state is untouched.</exception>
+    /// <summary>Takes one row and returns one row of outputs.</summary>
+    /// <exception cref="ArgumentException">The model has an embedding and the row is no symbol; the state is unchanged.</exception>
     internal void Step(ReadOnlySpan<float> inputs, Span<float> outputs)
     {
         ReadFeatures(inputs);
@@ -88,7 +88,7 @@ internal sealed class FloatSession
         }
     }
 
-    /// <summary>Back to the initial state.</summary>
+    /// <summary>Resets the state to the initial state.</summary>
     internal void Reset() => _initial.CopyTo(_state, 0);
 
     internal byte[] Save() => StateFormat.Wrap(MemoryMarshal.AsBytes<float>(_state), StateKind.Float32, Model.Sha256);
@@ -107,7 +107,7 @@ internal sealed class FloatSession
             float symbol = inputs[0];
             if (!(symbol >= 0 && symbol < embedding.SymbolCount && MathF.Floor(symbol) == symbol))
             {
-                throw new ArgumentException($"{symbol} is not a symbol of this model; whole numbers from 0 to {embedding.SymbolCount - 1} are.");
+                throw new ArgumentException($"{symbol} is not a symbol of this model. Use a whole number from 0 to {embedding.SymbolCount - 1}.");
             }
 
             embedding.Table.AsSpan((int)symbol * embedding.Width, embedding.Width).CopyTo(_features);
@@ -115,9 +115,9 @@ internal sealed class FloatSession
         }
 
         inputs.CopyTo(_features);
-        for (int i = 0; Model.Normalisation is { } normalisation && i < _features.Length; i++)
+        for (int i = 0; Model.Normalization is { } normalization && i < _features.Length; i++)
         {
-            _features[i] = (_features[i] - normalisation.Offset[i]) * normalisation.Gain[i];
+            _features[i] = (_features[i] - normalization.Offset[i]) * normalization.Gain[i];
         }
     }
 }

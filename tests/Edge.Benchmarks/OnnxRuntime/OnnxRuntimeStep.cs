@@ -75,7 +75,7 @@ internal static partial class CellBenchmark
         (string Engine, byte[] Model)[] variants =
         [
             ("ort-float", LstmGraph.FloatModel(input, hidden, layers, Outputs)),
-            ("ort-int8", LstmGraph.QuantisedModel(input, hidden, layers, Outputs)),
+            ("ort-int8", LstmGraph.QuantizedModel(input, hidden, layers, Outputs)),
         ];
         foreach ((string engine, byte[] model) in variants)
         {

@@ -109,7 +109,7 @@ def main():
     save("gru_flat_batchnorm", Net("GRU", take="flat", norm=True))
     save("rnn_mlp", Net("RNN", head=nn.Sequential(nn.Linear(H, 5), nn.ReLU(), nn.Linear(5, 2), nn.Sigmoid())))
     save("lstm_no_bias", Net("LSTM", bias=False))
-    save("normalised", Function(lambda m, x: m.head(m.rnn((x - m.mean) / m.std)[0]) * 3.5 + 1.25, rnn=nn.GRU(I, H), head=nn.Linear(H, 3),
+    save("normalized", Function(lambda m, x: m.head(m.rnn((x - m.mean) / m.std)[0]) * 3.5 + 1.25, rnn=nn.GRU(I, H), head=nn.Linear(H, 3),
                                 mean=nn.Parameter(torch.randn(I)), std=nn.Parameter(torch.rand(I) + 0.5)))
     save("dense_first", Function(lambda m, x: torch.sigmoid(m.head(m.rnn(torch.tanh(m.first(x)))[0])), first=nn.Linear(I, 5), rnn=nn.LSTM(5, H), head=nn.Linear(H, 3)))
     save("learned_state", Function(lambda m, x: m.head(m.rnn(x, (m.h, m.c))[0]), rnn=nn.LSTM(I, H), head=nn.Linear(H, 3),

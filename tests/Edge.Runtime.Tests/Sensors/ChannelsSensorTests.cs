@@ -50,7 +50,7 @@ public sealed class ChannelsSensorTests
         Assert.Equal((Quality.Good, 21), (rig.Reading.Quality[0], rig.Reading.Values[0]));
         device.Value = () => double.NaN;
         await rig.TickAsync();
-        Assert.Equal((Quality.Invalid, "not a valid number came"), (rig.Reading.Quality[0], rig.Reading.Faults[0]));
+        Assert.Equal((Quality.Invalid, "the value is not a valid number"), (rig.Reading.Quality[0], rig.Reading.Faults[0]));
     }
 
     [Fact]
@@ -60,11 +60,11 @@ public sealed class ChannelsSensorTests
         var other = new ScriptedDevice("b", "other bus");
         using var rig = new ChannelsRig([device, other]);
         await rig.TicksAsync(3);
-        device.Failure = "nothing acknowledges the address";
+        device.Failure = "no device acknowledges the address";
         for (int i = 0; i < 100; i++)
         {
             await rig.TickAsync();
-            Assert.Equal((Quality.Missing, "IIO device 'a' does not answer: nothing acknowledges the address"), (rig.Reading.Quality[0], rig.Reading.Faults[0]));
+            Assert.Equal((Quality.Missing, "IIO device 'a' does not answer: no device acknowledges the address"), (rig.Reading.Quality[0], rig.Reading.Faults[0]));
             Assert.Equal(Quality.Good, rig.Reading.Quality[1]);
         }
 

@@ -23,27 +23,27 @@ public sealed class FaultMatrixTests : IDisposable
     public static TheoryData<string, string, string, string> Faults => new()
     {
         { "iio", "unplugged", "missing", "does not answer: " },
-        { "iio", "no number", "missing", "which is no number" },
-        { "iio", "outside", "out_of_range", "a value outside the possible range came" },
-        { "iio", "stuck", "stuck", "it gives the very same value again and again" },
-        { "iio", "hangs", "missing", "nothing came from " },
+        { "iio", "no number", "missing", "which is not a number" },
+        { "iio", "outside", "out_of_range", "the value is outside the possible range" },
+        { "iio", "stuck", "stuck", "it returns the same value at every tick" },
+        { "iio", "hangs", "missing", "no value from " },
         { "hwmon", "unplugged", "missing", "does not answer: " },
-        { "hwmon", "no number", "missing", "which is no number" },
-        { "hwmon", "reports a fault", "invalid", "not a valid number came" },
-        { "hwmon", "outside", "out_of_range", "a value outside the possible range came" },
-        { "hwmon", "stuck", "stuck", "it gives the very same value again and again" },
-        { "hwmon", "hangs", "missing", "nothing came from " },
+        { "hwmon", "no number", "missing", "which is not a number" },
+        { "hwmon", "reports a fault", "invalid", "the value is not a valid number" },
+        { "hwmon", "outside", "out_of_range", "the value is outside the possible range" },
+        { "hwmon", "stuck", "stuck", "it returns the same value at every tick" },
+        { "hwmon", "hangs", "missing", "no value from " },
         { "device", "fails", "missing", "does not answer: NACK" },
-        { "device", "not valid", "invalid", "not a valid number came" },
+        { "device", "not valid", "invalid", "the value is not a valid number" },
         { "device", "not yet", "missing", "has no measurement yet" },
-        { "device", "outside", "out_of_range", "a value outside the possible range came" },
-        { "device", "stuck", "stuck", "it gives the very same value again and again" },
-        { "device", "hangs", "missing", "nothing came from " },
-        { "mqtt", "silence", "missing", "nothing came from MQTT topic 'plant/t'" },
+        { "device", "outside", "out_of_range", "the value is outside the possible range" },
+        { "device", "stuck", "stuck", "it returns the same value at every tick" },
+        { "device", "hangs", "missing", "no value from " },
+        { "mqtt", "silence", "missing", "no value from MQTT topic 'plant/t'" },
         { "mqtt", "no number", "missing", "a message came that is neither a number nor JSON" },
-        { "mqtt", "not valid", "invalid", "not a valid number came" },
-        { "mqtt", "outside", "out_of_range", "a value outside the possible range came" },
-        { "mqtt", "stuck", "stuck", "it gives the very same value again and again" },
+        { "mqtt", "not valid", "invalid", "the value is not a valid number" },
+        { "mqtt", "outside", "out_of_range", "the value is outside the possible range" },
+        { "mqtt", "stuck", "stuck", "it returns the same value at every tick" },
         { "replay", "empty", "missing", "has no value" },
         { "replay", "not valid", "invalid", "has a value that is not a finite number" },
         { "simulated", "dropout", "missing", "has no value" },
@@ -75,7 +75,7 @@ public sealed class FaultMatrixTests : IDisposable
         apply(false);
         await TicksAsync(rig, 30, beforeTick);
         Assert.Equal("good", rig.Quality("temperature"));
-        Assert.Single(rig.Log, entry => entry.StartsWith("Information", StringComparison.Ordinal) && entry.Contains("'temperature' is back", StringComparison.Ordinal));
+        Assert.Single(rig.Log, entry => entry.StartsWith("Information", StringComparison.Ordinal) && entry.Contains("'temperature' has a value again", StringComparison.Ordinal));
         Assert.Equal("good", rig.Last("health").GetProperty("sensors").GetProperty("temperature").GetProperty("quality").GetString());
     }
 

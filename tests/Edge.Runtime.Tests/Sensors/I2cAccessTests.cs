@@ -19,7 +19,7 @@ public sealed class I2cAccessTests : IDisposable
     public void Dispose() => _root.Dispose();
 
     [Fact]
-    public void No_bus_at_all() => Assert.Contains("shows no I2C bus", Problem(1), StringComparison.Ordinal);
+    public void No_bus_at_all() => Assert.Contains("has no I2C bus", Problem(1), StringComparison.Ordinal);
 
     [Fact]
     public void The_module_is_not_loaded()

@@ -53,7 +53,7 @@ public sealed class KernelDeviceTests : IDisposable
     {
         Iio("iio:device0", "1-0076", ("name", "bme280"), ("in_temp_input", "1000"));
         Iio("iio:device1", "1-0077", ("name", "bme280"), ("in_temp_input", "2000"));
-        Assert.Contains("2 of that name; say which with 'at', one of 1-0076, 1-0077", Assert.Throws<IOException>(() => ReadIio("bme280", "temp")).Message, StringComparison.Ordinal);
+        Assert.Contains("2 devices of that name; choose one with 'at': 1-0076, 1-0077", Assert.Throws<IOException>(() => ReadIio("bme280", "temp")).Message, StringComparison.Ordinal);
         Assert.Equal([2], ReadIio(new IioDeviceOptions("bme280", "1-0077"), "temp"));
         Assert.Contains("not at 2-0076", Assert.Throws<IOException>(() => ReadIio(new IioDeviceOptions("bme280", "2-0076"), "temp")).Message, StringComparison.Ordinal);
     }
@@ -62,8 +62,8 @@ public sealed class KernelDeviceTests : IDisposable
     public void What_is_not_there_is_named_beside_what_is()
     {
         Iio("iio:device0", "1-0076", ("name", "bme280"), ("in_temp_input", "1000"), ("in_pressure_raw", "1"));
-        Assert.Contains("has no 'bmp280', only 'bme280'", Assert.Throws<IOException>(() => ReadIio("bmp280", "temp")).Message, StringComparison.Ordinal);
-        Assert.Contains("no channel 'humidity', only pressure, temp", Assert.Throws<IOException>(() => ReadIio("bme280", "humidity")).Message, StringComparison.Ordinal);
+        Assert.Contains("has no 'bmp280'; it has 'bme280'", Assert.Throws<IOException>(() => ReadIio("bmp280", "temp")).Message, StringComparison.Ordinal);
+        Assert.Contains("no channel 'humidity'; it has pressure, temp", Assert.Throws<IOException>(() => ReadIio("bme280", "humidity")).Message, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -73,7 +73,7 @@ public sealed class KernelDeviceTests : IDisposable
     public void A_file_without_a_number_is_an_error(string text)
     {
         Iio("iio:device0", "1-0076", ("name", "bme280"), ("in_temp_input", text));
-        Assert.Contains("which is no number", Assert.Throws<IOException>(() => ReadIio("bme280", "temp")).Message, StringComparison.Ordinal);
+        Assert.Contains("which is not a number", Assert.Throws<IOException>(() => ReadIio("bme280", "temp")).Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -80,7 +80,7 @@ public sealed class MqttTopicFeedTests
             _clock.Advance(TimeSpan.FromSeconds(1));
         }
 
-        Assert.Equal("nothing came from MQTT topic 'plant/load'", _row.Faults[0]);
+        Assert.Equal("no value from MQTT topic 'plant/load'", _row.Faults[0]);
     }
 
     [Theory]

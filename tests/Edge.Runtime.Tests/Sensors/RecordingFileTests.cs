@@ -45,7 +45,7 @@ public sealed class RecordingFileTests : IDisposable
     {
         _folder.Write("x.csv", "time,c\n1,2\n");
         var e = Assert.Throws<InputException>(() => Record(["a", "b"], 1));
-        Assert.Contains("exists with the columns time, c, this stream has time, a, b. Name another file", e.Message, StringComparison.Ordinal);
+        Assert.Contains("exists with the columns time, c. This stream has time, a, b. Choose another file", e.Message, StringComparison.Ordinal);
         Assert.Equal("time,c\n1,2\n", File.ReadAllText(_folder.File("x.csv")));
     }
 

@@ -19,7 +19,7 @@ internal static class Ads1115Driver
         [.. new[] { "a0", "a1", "a2", "a3", "a0-a1", "a0-a3", "a1-a3", "a2-a3" }.Select(name => new DriverChannel(name, "V", -6.144, 6.144))],
         (device, channels, options) =>
         {
-            // One shot after the other: a conversion that ran on would still be the input's before.
+            // Single-shot mode: a continuous conversion could still be that of the previous input.
             var sensor = new Ads1115(device, Inputs[channels[0]], Range(options), DataRate.SPS475, DeviceMode.PowerDown);
             return new OpenSensor(sensor, values =>
             {

@@ -3,7 +3,7 @@ using System.Device.I2c;
 
 namespace Edge.Sensors.I2c.Drivers;
 
-/// <summary>Analog Devices ADXL345 at ±16 g in full resolution, 100 Hz. The binding of Iot.Device speaks SPI only, so its few registers are spoken to here.</summary>
+/// <summary>Analog Devices ADXL345 at ±16 g in full resolution, 100 Hz. The binding of Iot.Device speaks SPI only, so its few registers are read here.</summary>
 internal static class Adxl345Driver
 {
     private const byte DeviceId = 0x00;
@@ -30,7 +30,7 @@ internal static class Adxl345Driver
             device.WriteRead([DeviceId], id);
             if (id[0] != Id)
             {
-                throw new IOException($"it says it is 0x{id[0]:x2}, an ADXL345 says 0x{Id:x2}");
+                throw new IOException($"its id is 0x{id[0]:x2}; the id of an ADXL345 is 0x{Id:x2}");
             }
 
             device.Write([DataFormat, FullResolution16G]);

@@ -3,7 +3,7 @@ using Iot.Device.Hmc5883l;
 
 namespace Edge.Sensors.I2c.Drivers;
 
-/// <summary>Honeywell HMC5883L at ±1.3 gauss (1,090 counts a gauss). -4096 is the sensor's word for overflow.</summary>
+/// <summary>Honeywell HMC5883L at ±1.3 gauss (1,090 counts a gauss). The sensor returns -4096 on overflow.</summary>
 internal static class Hmc5883lDriver
 {
     internal static readonly I2cDriver Driver = I2cDriver.OfAll(

@@ -26,7 +26,7 @@ internal static class Ina219Driver
         ],
         (device, options) =>
         {
-            // This binding leaves the device to whoever made it.
+            // This binding does not dispose the device; its creator does.
             var sensor = new Ina219(device);
             sensor.Reset();
             double shunt = double.IsNaN(options.Shunt) ? ShuntOhms : options.Shunt;

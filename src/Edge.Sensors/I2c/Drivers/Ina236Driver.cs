@@ -5,7 +5,7 @@ namespace Edge.Sensors.I2c.Drivers;
 
 /// <summary>
 /// TI INA236 with a shunt of <c>shunt</c> ohms (0.008 if not given). Current is the shunt's voltage over its resistance, which needs no
-/// calibration. Iot.Device has a binding from version 4.2 on only, so its few registers are spoken to here.
+/// calibration. Iot.Device has a binding from version 4.2 on only, so its few registers are read here.
 /// </summary>
 internal static class Ina236Driver
 {
@@ -33,7 +33,7 @@ internal static class Ina236Driver
             int id = (ushort)Read(device, DeviceId);
             if ((id & 0xfff0) != Id)
             {
-                throw new IOException($"it says it is 0x{id:x4}, an INA236 says 0x{Id:x4}");
+                throw new IOException($"its id is 0x{id:x4}; the id of an INA236 is 0x{Id:x4}");
             }
 
             // Reset: both voltages, continuously.

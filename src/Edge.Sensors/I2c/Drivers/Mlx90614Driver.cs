@@ -2,7 +2,7 @@ using Iot.Device.Mlx90614;
 
 namespace Edge.Sensors.I2c.Drivers;
 
-/// <summary>Melexis MLX90614: its own temperature and that of what it looks at.</summary>
+/// <summary>Melexis MLX90614: its own temperature and that of the object in view.</summary>
 internal static class Mlx90614Driver
 {
     internal static readonly I2cDriver Driver = I2cDriver.OfAll(

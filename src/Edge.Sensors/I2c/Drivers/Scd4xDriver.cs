@@ -5,8 +5,8 @@ using UnitsNet;
 namespace Edge.Sensors.I2c.Drivers;
 
 /// <summary>
-/// Sensirion SCD40 and SCD41, which measure every five seconds. The binding would wait for a measurement and hold up the bus;
-/// here the last one stands until the next is due, and before the first there is none.
+/// Sensirion SCD40 and SCD41, which measure every five seconds. The binding would wait for a measurement and block the bus;
+/// here the last value is returned until the next is due, and none before the first.
 /// </summary>
 internal static class Scd4xDriver
 {

@@ -2,7 +2,7 @@ using Iot.Device.Vl53L0X;
 
 namespace Edge.Sensors.I2c.Drivers;
 
-/// <summary>ST VL53L0X, single shots in long-range mode. 8190 mm and more is the binding's word for nothing in range.</summary>
+/// <summary>ST VL53L0X, single shots in long-range mode. The binding returns 8190 mm or more if nothing is in range.</summary>
 internal static class Vl53l0xDriver
 {
     internal static readonly I2cDriver Driver = I2cDriver.OfAll(

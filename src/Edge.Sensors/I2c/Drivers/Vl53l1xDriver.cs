@@ -2,7 +2,7 @@ using Iot.Device.Vl53L1X;
 
 namespace Edge.Sensors.I2c.Drivers;
 
-/// <summary>ST VL53L1X. A distance that the sensor itself does not trust is not valid.</summary>
+/// <summary>ST VL53L1X. A distance that the sensor flags as unreliable is not valid.</summary>
 internal static class Vl53l1xDriver
 {
     internal static readonly I2cDriver Driver = I2cDriver.OfAll(

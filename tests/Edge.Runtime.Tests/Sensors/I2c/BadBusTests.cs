@@ -73,7 +73,7 @@ public sealed class BadBusTests : IDisposable
         await TicksAsync(2);
         _lm75.IsGone = true;
         await TicksAsync(2);
-        Assert.Equal((Quality.Missing, "lm75 at 0x48 on I2C bus 2 does not answer: nothing acknowledges the address"), (_row.Quality[2], _row.Faults[2]));
+        Assert.Equal((Quality.Missing, "lm75 at 0x48 on I2C bus 2 does not answer: no device acknowledges the address"), (_row.Quality[2], _row.Faults[2]));
         Assert.Equal([Quality.Good, Quality.Good], _row.Quality[..2]);
         _lm75.IsGone = false;
         await TicksAsync(10);

@@ -61,7 +61,7 @@ public sealed class DriverTests
     public void Nothing_at_the_address_is_said_in_words()
     {
         var device = new I2cPolledDevice(new I2cDeviceOptions(1, 0x76, "bme280", null, 0, DriverOptions.None), ["temperature"], _ => new SimulatedBus());
-        Assert.Equal("nothing acknowledges the address", Assert.Throws<IOException>(device.Open).Message);
+        Assert.Equal("no device acknowledges the address", Assert.Throws<IOException>(device.Open).Message);
         device.Close();
     }
 

@@ -5,7 +5,7 @@ using Edge.Streams.Detection;
 namespace Edge.Runtime.Tests;
 
 /// <summary>Channels whose residuals go together until they do not, each as large as ever.</summary>
-public sealed class RelationTests
+public sealed class CorrelationTests
 {
     private const int Before = 6000;
 
@@ -16,7 +16,7 @@ public sealed class RelationTests
         for (int seed = 0; seed < 20; seed++)
         {
             (int? broken, AnomalyCause cause, double share) = Run(seed, isBroken: true);
-            found += broken is not null && cause == AnomalyCause.Relation && share > 0.8 ? 1 : 0;
+            found += broken is not null && cause == AnomalyCause.Correlation && share > 0.8 ? 1 : 0;
             Assert.Null(Run(seed, isBroken: false).OpenedAt);
         }
 
@@ -28,7 +28,7 @@ public sealed class RelationTests
     {
         // Two channels with covariance [[1, 0.9], [0.9, 1]]: the vector (1, -1) is 1/(1 - 0.9) + … = 20 long squared, (1, 1) only 1.05.
         var residual = new ResidualStatistic(Manifest(2), [0, 1]);
-        var relation = new RelationStatistic(2);
+        var correlation = new CorrelationStatistic(2);
         var random = new Random(3);
         for (int tick = 0; tick < 200_000; tick++)
         {
@@ -36,18 +36,18 @@ public sealed class RelationTests
             residual.Observe([(float)((Math.Sqrt(0.9) * common) + (Math.Sqrt(0.1) * Normal(random))), (float)((Math.Sqrt(0.9) * common) + (Math.Sqrt(0.1) * Normal(random)))], isCalm: true);
             if (tick % 10 == 0)
             {
-                relation.Observe(residual, isCalm: true);
+                correlation.Observe(residual, isCalm: true);
             }
         }
 
         double a = residual.SlowDeviation(0);
         double b = residual.SlowDeviation(1);
-        relation.Observe(residual, isCalm: false);
+        correlation.Observe(residual, isCalm: false);
 
         // A fiftieth of the covariance is drawn towards independence; what is left is an estimate of two hundred samples.
         const double Correlation = 0.98 * 0.9;
         double expected = ((a * a) - (2 * Correlation * a * b) + (b * b)) / (1 - (Correlation * Correlation)) / 2;
-        Assert.InRange(relation.Value * relation.Value, expected * 0.6, expected * 1.6);
+        Assert.InRange(correlation.Value * correlation.Value, expected * 0.6, expected * 1.6);
     }
 
     private static (int? OpenedAt, AnomalyCause Cause, double Share) Run(int seed, bool isBroken)

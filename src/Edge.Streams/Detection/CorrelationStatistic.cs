@@ -1,18 +1,18 @@
 namespace Edge.Streams.Detection;
 
 /// <summary>
-/// Whether the channels still go together: Hotelling's T-squared of their slow residuals, that is, the squared length of the vector of deviations
-/// once what usually goes together has been taken out of it. Two channels that each stray by little, but against each other where they used to
-/// stray together, are far apart here. Looked at every few ticks; the covariance is that of calm ones.
+/// Whether the correlation between the channels is as usual: Hotelling's T-squared of their slow residuals, that is, the squared
+/// Mahalanobis length of the vector of deviations. Two channels with small deviations get a large value if they deviate against
+/// each other where they used to deviate together. Computed every few ticks; the covariance is that of normal ticks.
 /// </summary>
-internal sealed class RelationStatistic
+internal sealed class CorrelationStatistic
 {
-    /// <summary>More channels than this are not looked at together.</summary>
+    /// <summary>Upper limit of the number of channels.</summary>
     internal const int ChannelsMax = 128;
 
     private const double Rate = 1.0 / 200;
 
-    // A covariance of few samples knows too much: it is drawn towards channels that have nothing to do with each other.
+    // A covariance of few samples is overfitted: shrink it towards uncorrelated channels.
     private const double ShrinkMin = 0.02;
 
     private readonly int _n;
@@ -22,7 +22,7 @@ internal sealed class RelationStatistic
     private readonly double[] _solved;
     private long _samples;
 
-    internal RelationStatistic(int channels)
+    internal CorrelationStatistic(int channels)
     {
         _n = channels is >= 2 and <= ChannelsMax ? channels : 0;
         _covariance = new double[_n * _n];
@@ -38,10 +38,10 @@ internal sealed class RelationStatistic
     /// <summary>Root of T-squared over the number of channels: about 1 where all is as usual.</summary>
     internal double Value { get; private set; }
 
-    /// <summary>Whether there are channels to look at together.</summary>
+    /// <summary>Whether there are at least two channels.</summary>
     internal bool IsWatching => _n > 0;
 
-    /// <summary>Part of a channel in T-squared; it may be below zero where a channel makes the others' straying less odd.</summary>
+    /// <summary>Part of a channel in T-squared; negative if the channel makes the deviations of the others less unusual.</summary>
     internal double Part(int channel) => _n == 0 ? 0 : Math.Max(0, _deviation[channel] * _solved[channel]);
 
     internal void Archive(StreamSnapshot snapshot)
@@ -61,7 +61,7 @@ internal sealed class RelationStatistic
             _deviation[i] = residual.SlowDeviation(i);
         }
 
-        Factorise();
+        Factorize();
         Solve();
         double sum = 0;
         for (int i = 0; i < _n; i++)
@@ -89,7 +89,7 @@ internal sealed class RelationStatistic
     }
 
     // Cholesky: the lower triangle L with L·Lᵀ the shrunk covariance.
-    private void Factorise()
+    private void Factorize()
     {
         double shrink = Math.Max(ShrinkMin, _n / (_n + Math.Min(_samples, 1 / Rate)));
         for (int i = 0; i < _n; i++)
