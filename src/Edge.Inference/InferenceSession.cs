@@ -56,12 +56,15 @@ public sealed class InferenceSession
     /// <summary>Steps the model: takes one row of readings and writes one row of outputs.</summary>
     /// <param name="inputs">Normalized readings [I], finite; the number of a symbol where the model has an embedding.</param>
     /// <param name="outputs">Receives the normalized outputs [O].</param>
-    /// <exception cref="ArgumentException">A length is wrong, or a reading is NaN, infinite or no symbol; the state is unchanged.</exception>
+    /// <exception cref="ArgumentException">
+    /// A length is wrong, or a reading is NaN, infinite or no symbol; the state is unchanged.
+    /// </exception>
     public void Step(ReadOnlySpan<float> inputs, Span<float> outputs)
     {
         if (inputs.Length != Model.InputCount || outputs.Length != Model.OutputCount)
         {
-            throw new ArgumentException($"A step takes {Model.InputCount} inputs and {Model.OutputCount} outputs, not {inputs.Length} and {outputs.Length}.");
+            throw new ArgumentException(
+                $"A step takes {Model.InputCount} inputs and {Model.OutputCount} outputs, not {inputs.Length} and {outputs.Length}.");
         }
 
         InputQuantizer.RequireUsable(Model, inputs);
@@ -92,7 +95,9 @@ public sealed class InferenceSession
         return values;
     }
 
-    /// <summary>Continues from a state in real numbers, as <see cref="ExportState"/> orders them, rounded to the nearest int8 or int16 values.</summary>
+    /// <summary>
+    /// Continues from a state in real numbers, as <see cref="ExportState"/> orders them, rounded to the nearest int8 or int16 values.
+    /// </summary>
     /// <param name="values">Finite values, as many as <see cref="ExportState"/> gives.</param>
     /// <exception cref="ModelFormatException">They are more, fewer or not finite; the state is unchanged.</exception>
     public void ImportState(ReadOnlySpan<float> values)
@@ -100,7 +105,8 @@ public sealed class InferenceSession
         int count = RealState.Count(Model);
         if (values.Length != count)
         {
-            throw new ModelFormatException($"The state has {values.Length} values, but this model has {count}. It belongs to another model. Start without it.");
+            throw new ModelFormatException(
+                $"The state has {values.Length} values, but this model has {count}. It belongs to another model. Start without it.");
         }
 
         foreach (float value in values)
