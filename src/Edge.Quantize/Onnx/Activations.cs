@@ -11,7 +11,8 @@ internal static class Activations
     /// <param name="label">The node, for the message.</param>
     /// <param name="alpha">Gives the node's next alpha, or the default it is called with.</param>
     /// <param name="beta">The same of beta.</param>
-    internal static FloatActivation Read(string name, string label, Func<float, float> alpha, Func<float, float> beta) => name.ToLowerInvariant() switch
+    internal static FloatActivation Read(string name, string label, Func<float, float> alpha, Func<float, float> beta) =>
+        name.ToLowerInvariant() switch
     {
         "sigmoid" => FloatActivation.Sigmoid,
         "tanh" => FloatActivation.Tanh,
