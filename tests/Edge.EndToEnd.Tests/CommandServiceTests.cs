@@ -22,8 +22,14 @@ public sealed class CommandServiceTests : IDisposable
         await subscriber.UntilAsync(seen => seen.Count(item => item.Topic == "edge/house/climate/forecast") > 20);
 
         Assert.Contains("On disk: climate up to tick ", Ask(broker.Port, "snapshot", "").Message, StringComparison.Ordinal);
-        Assert.Contains("set to 5 false alarms per week", Ask(broker.Port, "sensitivity", """{"stream":"climate","value":5}""").Message, StringComparison.Ordinal);
-        Assert.Contains("opens no anomaly until ", Ask(broker.Port, "silence", """{"stream":"climate","for":"10m"}""").Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "set to 5 false alarms per week",
+            Ask(broker.Port, "sensitivity", """{"stream":"climate","value":5}""").Message,
+            StringComparison.Ordinal);
+        Assert.Contains(
+            "opens no anomaly until ",
+            Ask(broker.Port, "silence", """{"stream":"climate","for":"10m"}""").Message,
+            StringComparison.Ordinal);
         (bool ok, string message) = Ask(broker.Port, "silence", """{"stream":"climate","for":"10y"}""");
         Assert.False(ok);
         Assert.Contains("at most 7d", message, StringComparison.Ordinal);
@@ -59,7 +65,16 @@ public sealed class CommandServiceTests : IDisposable
         Assert.True(Ask(broker.Port, "snapshot", "").Ok);
 
         // A flood from one client: none of it does anything, and the stream goes on.
-        using Process flood = Process.Start(new ProcessStartInfo("mosquitto_pub", ["-h", "127.0.0.1", "-p", $"{broker.Port}", "-t", "edge/house/command/snapshot", "-q", "1", "--repeat", "20000", "-m", new string('[', 4000)]) { RedirectStandardError = true })!;
+        using Process flood = Process.Start(
+            new ProcessStartInfo(
+                "mosquitto_pub",
+                [
+                    "-h", "127.0.0.1", "-p", $"{broker.Port}", "-t", "edge/house/command/snapshot", "-q", "1", "--repeat",
+                    "20000", "-m", new string('[', 4000),
+                ])
+            {
+                RedirectStandardError = true,
+            })!;
         await flood.WaitForExitAsync();
         long last = Seq(subscriber.On("edge/house/climate/reading")[^1]);
         await subscriber.UntilAsync(seen => seen.Any(item => item.Topic == "edge/house/climate/reading" && Seq(item) > last + 10));
@@ -92,7 +107,28 @@ public sealed class CommandServiceTests : IDisposable
     {
         string[] what = payload.Length == 0 ? ["-n"] : ["-m", payload];
         using Process asker = Process.Start(new ProcessStartInfo(
-            "mosquitto_rr", ["-h", "127.0.0.1", "-p", $"{port}", "-V", "5", "-q", "1", "-W", $"{seconds}", "-t", $"edge/house/command/{command}", "-e", $"answers/{Guid.NewGuid():N}", "-D", "publish", "correlation-data", "17", .. what])
+            "mosquitto_rr",
+            [
+                "-h",
+                "127.0.0.1",
+                "-p",
+                $"{port}",
+                "-V",
+                "5",
+                "-q",
+                "1",
+                "-W",
+                $"{seconds}",
+                "-t",
+                $"edge/house/command/{command}",
+                "-e",
+                $"answers/{Guid.NewGuid():N}",
+                "-D",
+                "publish",
+                "correlation-data",
+                "17",
+                .. what,
+            ])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,

@@ -3,7 +3,10 @@ using System.Net.Sockets;
 
 namespace Edge.EndToEnd.Tests;
 
-/// <summary>A network between service and broker that cuts each connection after so many bytes from the service, in the middle of whatever is being sent.</summary>
+/// <summary>
+/// A network between service and broker that cuts each connection after so many bytes from the service, in the middle of whatever is
+/// being sent.
+/// </summary>
 internal sealed class CuttingProxy : IAsyncDisposable
 {
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);

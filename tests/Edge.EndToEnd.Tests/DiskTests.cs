@@ -30,7 +30,8 @@ public sealed class DiskTests : IDisposable
             run.Terminate();
             Assert.Equal(0, await run.ExitAsync(10));
 
-            // Readings went first. If forecasts had to go too, they were the oldest that lay on the disk: one piece; nothing twice, nothing out of order.
+            // Readings went first. If forecasts had to go too, they were the oldest that lay on the disk: one piece; nothing twice,
+            // nothing out of order.
             long[] steps = [.. Seqs(subscriber).Zip(Seqs(subscriber).Skip(1), (seq, next) => next - seq)];
             Assert.All(steps, step => Assert.True(step >= 1));
             Assert.InRange(steps.Count(step => step > 1), 0, 1);
@@ -81,7 +82,15 @@ public sealed class DiskTests : IDisposable
         }
 
         await using TestBroker broker = await TestBroker.StartAsync();
-        string channels = string.Join(", ", new[] { "temperature", "humidity", "light", "co2" }.Select((name, i) => $"{name}: {{ hwmon: {{ chip: board, input: in{i} }} }}"));
+        string channels = string.Join(
+            ", ",
+            new[]
+            {
+                "temperature",
+                "humidity",
+                "light",
+                "co2",
+            }.Select((name, i) => $"{name}: {{ hwmon: {{ chip: board, input: in{i} }} }}"));
         string config = _folder.Write("edge.yaml", $$"""
             device: house
             state: state
@@ -110,7 +119,13 @@ public sealed class DiskTests : IDisposable
         await using TestBroker broker = await TestBroker.StartAsync();
         string config = Config("", broker.Port, "10x");
         File.AppendAllText(config, "\ncommands: [reset]\n");
-        using RuntimeProcess run = RuntimeProcess.StartWithSlowDisk("pwrite64", "500+60000", TimeSpan.FromSeconds(6), "run", "--config", config);
+        using RuntimeProcess run = RuntimeProcess.StartWithSlowDisk(
+            "pwrite64",
+            "500+60000",
+            TimeSpan.FromSeconds(6),
+            "run",
+            "--config",
+            config);
         await using Subscriber subscriber = await Subscriber.StartAsync(broker.Port, "edge/house/climate/reading");
         await subscriber.UntilAsync(seen => seen.Count > 5);
         for (int before = -1; before != subscriber.All.Count; await Task.Delay(500))
@@ -170,7 +185,8 @@ public sealed class DiskTests : IDisposable
         }
     }
 
-    private static long[] Seqs(Subscriber subscriber) => [.. subscriber.All.Select(item => JsonDocument.Parse(item.Payload).RootElement.GetProperty("seq").GetInt64())];
+    private static long[] Seqs(Subscriber subscriber) =>
+        [.. subscriber.All.Select(item => JsonDocument.Parse(item.Payload).RootElement.GetProperty("seq").GetInt64())];
 
     private static async Task UntilAsync(Func<bool> condition)
     {
