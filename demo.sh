@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The main job on this machine: ./demo.sh [--for 30s] [--port 1883]. Needs the .NET 10 SDK; installs the rest.
+# Runs the demo on this machine: ./demo.sh [--for 30s] [--port 1883]. Needs the .NET 10 SDK, and installs nothing.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 source build/setup.sh

@@ -1,4 +1,4 @@
-# Sourced by demo.sh, test.sh and .ci/run: what a fresh Debian, Raspberry Pi OS or Ubuntu machine lacks is installed here.
+# Sourced by demo.sh, test.sh and .ci/run: installs what a fresh Debian, Raspberry Pi OS or Ubuntu machine lacks.
 
 require_dotnet() {
   export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1

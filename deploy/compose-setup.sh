@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes what deploy/compose.yaml needs: a certificate authority, the broker's certificate, passwords, and an edge.yaml.
+# Creates the files for deploy/compose.yaml: a certificate authority, the broker's certificate, passwords, and an edge.yaml.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 secrets=mosquitto/secrets

@@ -55,7 +55,7 @@ if [ -z "$from" ]; then
 fi
 [ -x "$from/edge-runtime" ] || fail "$from has no program edge-runtime. It must be the output of 'dotnet publish src/Edge.Runtime -p:PublishProfile=device -r $rid'."
 
-# Copies the new program beside the old one, then replaces it: a power cut leaves one of them, complete.
+# Copies the new program next to the old one, then replaces it: a power cut leaves one of them, complete.
 mkdir -p "$(dirname "$program")" "$root/usr/bin" "$(dirname "$unit")" "$config"
 rm -rf "$program.new"
 cp -a "$from" "$program.new"

@@ -47,7 +47,9 @@ public sealed class InferenceBatch
     /// <summary>The kernel in use.</summary>
     public string Kernel { get; }
 
-    /// <summary>The live state of one stream, laid out as <see cref="InferenceSession.State"/>; it may be copied out and in between steps.</summary>
+    /// <summary>
+    /// The live state of one stream, laid out as <see cref="InferenceSession.State"/>; it may be copied out and in between steps.
+    /// </summary>
     public Span<byte> State(int stream) => _states.AsSpan(stream * Model.StateBytes, Model.StateBytes);
 
     /// <summary>Steps every stream.</summary>
@@ -58,7 +60,9 @@ public sealed class InferenceBatch
     {
         if (inputs.Length != Count * Model.InputCount || outputs.Length != Count * Model.OutputCount)
         {
-            throw new ArgumentException($"A step of {Count} streams takes {Count * Model.InputCount} inputs and {Count * Model.OutputCount} outputs, not {inputs.Length} and {outputs.Length}.");
+            throw new ArgumentException(
+                $"A step of {Count} streams takes {Count * Model.InputCount} inputs and {Count * Model.OutputCount} outputs, not "
+                    + $"{inputs.Length} and {outputs.Length}.");
         }
 
         InputQuantizer.RequireUsable(Model, inputs);
@@ -69,7 +73,10 @@ public sealed class InferenceBatch
             for (int s = 0; s < streams; s++)
             {
                 InputQuantizer.Quantize(
-                    Model, inputs.Slice((begin + s) * Model.InputCount, Model.InputCount), x.Slice(s * Model.FeatureCount, Model.FeatureCount), default);
+                    Model,
+                    inputs.Slice((begin + s) * Model.InputCount, Model.InputCount),
+                    x.Slice(s * Model.FeatureCount, Model.FeatureCount),
+                    default);
             }
 
             _stepper.Step(

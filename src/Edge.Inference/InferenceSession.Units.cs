@@ -11,7 +11,8 @@ public sealed partial class InferenceSession
     /// <summary>Takes one row of readings in and gives one row of forecasts, both in the units of the model's manifest.</summary>
     /// <param name="readings">Readings [I], finite, each in the unit of its column.</param>
     /// <param name="outputs">
-    /// Receives the outputs [O]: a forecast in the unit of the column that it forecasts; an output that forecasts none as the model gives it.
+    /// Receives the outputs [O]: a forecast in the unit of the column that it forecasts; an output that forecasts none as the model gives
+    /// it.
     /// </param>
     /// <exception cref="ArgumentException">
     /// A length is wrong, a reading is NaN or infinite, or the model reads symbols; the state is untouched.
@@ -43,7 +44,8 @@ public sealed partial class InferenceSession
     {
         if (inputs != Model.InputCount || outputs != Model.OutputCount)
         {
-            throw new ArgumentException($"A step takes {Model.InputCount} inputs and {Model.OutputCount} outputs, not {inputs} and {outputs}.");
+            throw new ArgumentException(
+                $"A step takes {Model.InputCount} inputs and {Model.OutputCount} outputs, not {inputs} and {outputs}.");
         }
     }
 }

@@ -56,7 +56,9 @@ public sealed partial class InferenceSession
     /// <summary>Steps the model: takes one row of readings and writes one row of outputs.</summary>
     /// <param name="inputs">Normalized readings [I], finite; the number of a symbol where the model has an embedding.</param>
     /// <param name="outputs">Receives the normalized outputs [O].</param>
-    /// <exception cref="ArgumentException">A length is wrong, or a reading is NaN, infinite or no symbol; the state is unchanged.</exception>
+    /// <exception cref="ArgumentException">
+    /// A length is wrong, or a reading is NaN, infinite or no symbol; the state is unchanged.
+    /// </exception>
     public void Step(ReadOnlySpan<float> inputs, Span<float> outputs)
     {
         RequireLengths(inputs.Length, outputs.Length);
@@ -88,7 +90,9 @@ public sealed partial class InferenceSession
         return values;
     }
 
-    /// <summary>Continues from a state in real numbers, as <see cref="ExportState"/> orders them, rounded to the nearest int8 or int16 values.</summary>
+    /// <summary>
+    /// Continues from a state in real numbers, as <see cref="ExportState"/> orders them, rounded to the nearest int8 or int16 values.
+    /// </summary>
     /// <param name="values">Finite values, as many as <see cref="ExportState"/> gives.</param>
     /// <exception cref="ModelFormatException">They are more, fewer or not finite; the state is unchanged.</exception>
     public void ImportState(ReadOnlySpan<float> values)
@@ -96,7 +100,8 @@ public sealed partial class InferenceSession
         int count = RealState.Count(Model);
         if (values.Length != count)
         {
-            throw new ModelFormatException($"The state has {values.Length} values, but this model has {count}. It belongs to another model. Start without it.");
+            throw new ModelFormatException(
+                $"The state has {values.Length} values, but this model has {count}. It belongs to another model. Start without it.");
         }
 
         foreach (float value in values)

@@ -5,10 +5,14 @@ using Edge.Inference.Models;
 
 namespace Edge.Inference;
 
-/// <summary>Readings to int16: x_q = clamp(round_half_even((x - offset) / scale), -32767, 32767), the one float line of a step's way in.</summary>
+/// <summary>
+/// Readings to int16: x_q = clamp(round_half_even((x - offset) / scale), -32767, 32767), the one float line of a step's way in.
+/// </summary>
 internal static class InputQuantizer
 {
-    /// <summary>Refuses a NaN or an infinity, which a cast would turn into a plausible number, and what is no symbol of an embedding.</summary>
+    /// <summary>
+    /// Refuses a NaN or an infinity, which a cast would turn into a plausible number, and what is no symbol of an embedding.
+    /// </summary>
     /// <exception cref="ArgumentException">A reading cannot be used; the message names it.</exception>
     internal static void RequireUsable(EdgeModel model, ReadOnlySpan<float> inputs)
     {
@@ -36,7 +40,8 @@ internal static class InputQuantizer
         {
             if (!float.IsFinite(inputs[i]))
             {
-                throw new ArgumentException($"Input {i} ('{model.Manifest.Columns[i % model.InputCount]}') is {inputs[i]}; only finite readings are allowed.");
+                throw new ArgumentException(
+                    $"Input {i} ('{model.Manifest.Columns[i % model.InputCount]}') is {inputs[i]}; only finite readings are allowed.");
             }
         }
     }
@@ -62,7 +67,8 @@ internal static class InputQuantizer
         for (; i + 4 <= x.Length; i += 4)
         {
             nuint at = (nuint)i;
-            Vector128<float> steps = (Vector128.LoadUnsafe(ref first, at) - Vector128.LoadUnsafe(ref offset, at)) / Vector128.LoadUnsafe(ref scale, at);
+            Vector128<float> steps = (Vector128.LoadUnsafe(ref first, at) - Vector128.LoadUnsafe(ref offset, at))
+                / Vector128.LoadUnsafe(ref scale, at);
             steps = Vector128.Round(steps);
             if (Vector128.GreaterThanAny(Vector128.Abs(steps), limit))
             {

@@ -13,7 +13,8 @@ internal static class RealState
     // h8 = MULR(output, m) = output·m·2^-15.
     private const double MultiplierOne = 32768;
 
-    internal static int Count(EdgeModel model) => model.Layers.Where(layer => layer.IsRecurrent).Sum(layer => layer.UnitCount * (layer is LstmCell ? 2 : 1));
+    internal static int Count(EdgeModel model) =>
+        model.Layers.Where(layer => layer.IsRecurrent).Sum(layer => layer.UnitCount * (layer is LstmCell ? 2 : 1));
 
     internal static void Read(EdgeModel model, ReadOnlySpan<byte> state, Span<float> values)
     {
@@ -24,7 +25,9 @@ internal static class RealState
             for (int j = 0; layer.IsRecurrent && j < layer.UnitCount; j++)
             {
                 values[at++] = layer is LstmCell && layer.HiddenBits == 8
-                    ? (float)((sbyte)state[model.States.Narrow[l] + j] * (MultiplierOne / layer.HiddenMultiplier[j]) * Math.ScaleB(1, -layer.OutputFractionBits))
+                    ? (float)(
+                        (sbyte)state[model.States.Narrow[l] + j] * (MultiplierOne / layer.HiddenMultiplier[j])
+                            * Math.ScaleB(1, -layer.OutputFractionBits))
                     : MathF.ScaleB(Wide(model, state, l)[j + HiddenOffset(layer)], -layer.OutputFractionBits);
             }
         }
@@ -51,7 +54,10 @@ internal static class RealState
                 double output = Math.ScaleB(values[at++], layer.OutputFractionBits);
                 if (layer is LstmCell && layer.HiddenBits == 8)
                 {
-                    state[model.States.Narrow[l] + j] = (byte)(sbyte)Math.Clamp(Math.Round(output * layer.HiddenMultiplier[j] / MultiplierOne), -sbyte.MaxValue, sbyte.MaxValue);
+                    state[model.States.Narrow[l] + j] = (byte)(sbyte)Math.Clamp(
+                        Math.Round(output * layer.HiddenMultiplier[j] / MultiplierOne),
+                        -sbyte.MaxValue,
+                        sbyte.MaxValue);
                 }
                 else
                 {
@@ -65,12 +71,16 @@ internal static class RealState
             Span<short> wide = MemoryMarshal.Cast<byte, short>(state[model.States.Wide[l]..]);
             for (int j = 0; model.Layers[l] is LstmCell cell && j < cell.UnitCount; j++)
             {
-                wide[j] = (short)Math.Clamp(Math.Round(Math.ScaleB((double)values[at++], cell.CellFractionBits[j])), short.MinValue, short.MaxValue);
+                wide[j] = (short)Math.Clamp(
+                    Math.Round(Math.ScaleB((double)values[at++], cell.CellFractionBits[j])),
+                    short.MinValue,
+                    short.MaxValue);
             }
         }
     }
 
-    private static ReadOnlySpan<short> Wide(EdgeModel model, ReadOnlySpan<byte> state, int layer) => MemoryMarshal.Cast<byte, short>(state[model.States.Wide[layer]..]);
+    private static ReadOnlySpan<short> Wide(EdgeModel model, ReadOnlySpan<byte> state, int layer) =>
+        MemoryMarshal.Cast<byte, short>(state[model.States.Wide[layer]..]);
 
     // An LSTM's cell state comes first.
     private static int HiddenOffset(Layer layer) => layer is LstmCell ? layer.UnitCount : 0;

@@ -27,13 +27,19 @@ internal static class StateFormat
         saved[5] = (byte)kind;
         Convert.FromHexString(modelSha256.AsSpan(0, 16), saved.AsSpan(8, 8), out _, out _);
         state.CopyTo(saved.AsSpan(HeaderBytes));
-        BinaryPrimitives.WriteUInt32LittleEndian(saved.AsSpan(saved.Length - TrailerBytes), Crc32.Of(saved.AsSpan(0, saved.Length - TrailerBytes)));
+        BinaryPrimitives.WriteUInt32LittleEndian(
+            saved.AsSpan(saved.Length - TrailerBytes),
+            Crc32.Of(saved.AsSpan(0, saved.Length - TrailerBytes)));
         return saved;
     }
 
     internal static void Unwrap(ReadOnlySpan<byte> saved, StateKind kind, string modelSha256, Span<byte> state)
     {
-        if (saved.Length < HeaderBytes + TrailerBytes || !saved.StartsWith("ESTA"u8) || saved[4] != Version || saved[6] != 0 || saved[7] != 0)
+        if (saved.Length < HeaderBytes + TrailerBytes
+            || !saved.StartsWith("ESTA"u8)
+            || saved[4] != Version
+            || saved[6] != 0
+            || saved[7] != 0)
         {
             throw new ModelFormatException("This is not a saved state of this version. Start without it.");
         }
@@ -47,7 +53,8 @@ internal static class StateFormat
         Convert.FromHexString(modelSha256.AsSpan(0, 16), model, out _, out _);
         if (saved[5] != (byte)kind || !saved.Slice(8, 8).SequenceEqual(model) || saved.Length != HeaderBytes + state.Length + TrailerBytes)
         {
-            throw new ModelFormatException("The saved state belongs to another model or engine. Use the model it was saved from, or start without it.");
+            throw new ModelFormatException(
+                "The saved state belongs to another model or engine. Use the model it was saved from, or start without it.");
         }
 
         saved[HeaderBytes..^TrailerBytes].CopyTo(state);

@@ -4,7 +4,9 @@ using Edge.Quantize.Commands;
 
 namespace Edge.Quantize;
 
-/// <summary>The entry point: commands in, exit codes out (0 done, 1 the input is wrong, 2 wrong usage, 70 a bug in edge-quantize).</summary>
+/// <summary>
+/// The entry point: commands in, exit codes out (0 done, 1 the input is wrong, 2 wrong usage, 70 a bug in edge-quantize).
+/// </summary>
 internal static class Program
 {
     internal static int Main(string[] args) => Run(args, Console.Out, Console.Error);
@@ -29,7 +31,9 @@ internal static class Program
         ParseResult parsed = root.Parse(args);
         if (parsed.Errors.Count > 0)
         {
-            error.WriteLine($"{string.Join(' ', parsed.Errors[0].Message.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries))} See edge-quantize {string.Join(' ', args.TakeWhile(arg => !arg.StartsWith('-')).Take(1).Append("--help"))}.");
+            error.WriteLine(
+                $"{string.Join(' ', parsed.Errors[0].Message.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries))} See "
+                    + $"edge-quantize {string.Join(' ', args.TakeWhile(arg => !arg.StartsWith('-')).Take(1).Append("--help"))}.");
             return 2;
         }
 

@@ -26,13 +26,22 @@ internal static class Program
         ParseResult parsed = root.Parse(args);
         if (parsed.Errors.Count > 0)
         {
-            await error.WriteLineAsync($"{string.Join(' ', parsed.Errors[0].Message.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries))} See edge-runtime {string.Join(' ', args.TakeWhile(arg => !arg.StartsWith('-')).Take(1).Append("--help"))}.").ConfigureAwait(false);
+            await error.WriteLineAsync(
+                $"{string.Join(' ', parsed.Errors[0].Message.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries))} See "
+                    + $"edge-runtime "
+                    + $"{string.Join(' ', args.TakeWhile(arg => !arg.StartsWith('-')).Take(1).Append("--help"))}.").ConfigureAwait(false);
             return ExitCodes.WrongUsage;
         }
 
         try
         {
-            var configuration = new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null, Output = output, Error = error };
+            var configuration = new InvocationConfiguration
+            {
+                EnableDefaultExceptionHandler = false,
+                ProcessTerminationTimeout = null,
+                Output = output,
+                Error = error,
+            };
             return await parsed.InvokeAsync(configuration).ConfigureAwait(false);
         }
         catch (InputException e)
@@ -46,7 +55,8 @@ internal static class Program
         }
         catch (Exception e)
         {
-            await error.WriteLineAsync(ServiceLog.LastWords($"A bug in edge-runtime, please report it: {e}", toJournal)).ConfigureAwait(false);
+            await error.WriteLineAsync(
+                ServiceLog.LastWords($"A bug in edge-runtime, please report it: {e}", toJournal)).ConfigureAwait(false);
             return ExitCodes.Bug;
         }
     }

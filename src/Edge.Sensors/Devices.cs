@@ -32,7 +32,8 @@ internal sealed class Devices(string sysfs = "/sys")
     internal Func<GpioInputOptions, PolledDevice> GpioInput { get; init; } = options => new GpioInput(options, GpioChips.Open);
 
     /// <summary>Opens a data-ready line.</summary>
-    internal Func<DataReadyOptions, Action, IDisposable> DataReady { get; init; } = (options, edge) => new DataReadyLine(options, edge, GpioChips.Open);
+    internal Func<DataReadyOptions, Action, IDisposable> DataReady { get; init; } = (options, edge) =>
+        new DataReadyLine(options, edge, GpioChips.Open);
 
     /// <summary>A polled device; not opened yet.</summary>
     /// <param name="options">Which.</param>

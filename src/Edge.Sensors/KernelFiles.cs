@@ -2,7 +2,10 @@ using System.Globalization;
 
 namespace Edge.Sensors;
 
-/// <summary>Devices that the kernel shows as folders of small text files, found by name, because the numbers in the names of their folders change from boot to boot.</summary>
+/// <summary>
+/// Devices that the kernel shows as folders of small text files, found by name, because the numbers in the names of their folders change
+/// from boot to boot.
+/// </summary>
 internal static class KernelFiles
 {
     private const int TextMax = 256;

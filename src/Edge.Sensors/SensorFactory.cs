@@ -11,7 +11,9 @@ namespace Edge.Sensors;
 /// <summary>Fills channels with values that arrive by themselves, until it is disposed of.</summary>
 /// <param name="device">Where they come from.</param>
 /// <param name="channels">Each with its read of the device, and the age after which a value expires.</param>
-internal delegate IDisposable SubscribeAction(DeviceOptions device, IReadOnlyList<(Channel Channel, string Read, TimeSpan AgeMax)> channels);
+internal delegate IDisposable SubscribeAction(
+    DeviceOptions device,
+    IReadOnlyList<(Channel Channel, string Read, TimeSpan AgeMax)> channels);
 
 /// <summary>Opens the sources of this machine.</summary>
 /// <param name="devices">The machine's devices.</param>
@@ -62,7 +64,12 @@ internal sealed class SensorFactory(Devices devices, Buses buses, TimeProvider c
     }
 
     private void Add(
-        ChannelsSensor sensor, DeviceOptions device, ChannelOptions[] options, IReadOnlyList<string> columns, Channel[] channels, TimeSpan period)
+        ChannelsSensor sensor,
+        DeviceOptions device,
+        ChannelOptions[] options,
+        IReadOnlyList<string> columns,
+        Channel[] channels,
+        TimeSpan period)
     {
         Channel[] Make(Func<int, (double, double)> range, TimeSpan? ageMax) =>
         [

@@ -27,7 +27,9 @@ internal sealed record SensorTrial(double[] Values, string? Fault)
             }
 
             double[] values = reading.Result;
-            return new SensorTrial([.. values.Select((value, i) => (value * channels[i].Scale) + channels[i].Offset)], values.Length == 0 ? $"{device.Name} has no measurement yet." : null);
+            return new SensorTrial(
+                [.. values.Select((value, i) => (value * channels[i].Scale) + channels[i].Offset)],
+                values.Length == 0 ? $"{device.Name} has no measurement yet." : null);
         }
         catch (InputException e)
         {

@@ -2,7 +2,9 @@ using System.Globalization;
 
 namespace Edge.Sensors;
 
-/// <summary>Parses times: RFC 3339 and similar formats, or seconds or milliseconds since 1970. Years 1900 to 2999; other years are not accepted.</summary>
+/// <summary>
+/// Parses times: RFC 3339 and similar formats, or seconds or milliseconds since 1970. Years 1900 to 2999; other years are not accepted.
+/// </summary>
 internal static class Timestamp
 {
     /// <summary>As this program writes them, to the millisecond, UTC.</summary>
@@ -21,7 +23,13 @@ internal static class Timestamp
             return TryFromUnix(number, out time);
         }
 
-        return DateTime.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out time) && time >= Min && time < Max;
+        return DateTime.TryParse(
+            text,
+            CultureInfo.InvariantCulture,
+            DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal,
+            out time)
+            && time >= Min
+            && time < Max;
     }
 
     /// <param name="number">Seconds or milliseconds since 1970, UTC.</param>

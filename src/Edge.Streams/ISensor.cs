@@ -6,7 +6,9 @@ public interface ISensor : IDisposable
     /// <summary>How the source delivers its rows.</summary>
     SourceKind Kind { get; }
 
-    /// <summary>Continues after the rows that were committed before a restart: a repeatable source skips them, others report the gap.</summary>
+    /// <summary>
+    /// Continues after the rows that were committed before a restart: a repeatable source skips them, others report the gap.
+    /// </summary>
     /// <param name="rows">Rows committed before the restart.</param>
     /// <param name="lastTime">Time of the last of them, UTC.</param>
     void Resume(long rows, DateTime lastTime);

@@ -73,7 +73,9 @@ public sealed partial class SensorStream
     /// Do not use this object afterwards.
     /// </summary>
     /// <param name="engine">The model.</param>
-    /// <param name="canary">The canary that it comes from, whose forecasts so far are taken over; null to start from the model's initial state.</param>
+    /// <param name="canary">
+    /// The canary that it comes from, whose forecasts so far are taken over; null to start from the model's initial state.
+    /// </param>
     public SensorStream WithEngine(IInferenceEngine engine, CanaryModel? canary = null)
     {
         var next = new SensorStream(engine, _options, _log, canary?.Forecaster)

@@ -114,7 +114,9 @@ public sealed partial class SensorStream : IDisposable
     internal AnomalyDetector Detector => _detector;
 
     /// <summary>Steps the model and the detector with one reading.</summary>
-    /// <param name="reading">The row, channels in the model's order. Values that cannot be used are marked and, where possible, filled in.</param>
+    /// <param name="reading">
+    /// The row, channels in the model's order. Values that cannot be used are marked and, where possible, filled in.
+    /// </param>
     /// <returns>The result of the tick; the same object at each tick.</returns>
     public StreamTick Step(Reading reading)
     {

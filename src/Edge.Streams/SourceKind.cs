@@ -1,6 +1,8 @@
 namespace Edge.Streams;
 
-/// <summary>How a source delivers its rows. It decides whether the stream may make the source wait and whether rows can be read again.</summary>
+/// <summary>
+/// How a source delivers its rows. It decides whether the stream may make the source wait and whether rows can be read again.
+/// </summary>
 public enum SourceKind
 {
     /// <summary>A live source with a row every period. It does not wait: a row that is not read in time is lost.</summary>

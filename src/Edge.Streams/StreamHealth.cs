@@ -18,7 +18,9 @@ public sealed record StreamHealth
     /// <summary>Share of actual values inside their interval; NaN before the first.</summary>
     public required double Coverage { get; init; }
 
-    /// <summary>How much better than "nothing changes" the model is: 1 perfect, 0 no better, NaN before the first forecast is due.</summary>
+    /// <summary>
+    /// How much better than "nothing changes" the model is: 1 perfect, 0 no better, NaN before the first forecast is due.
+    /// </summary>
     public required double Skill { get; init; }
 
     /// <summary>The same against "as it was a season ago"; NaN without a season, or before the first has passed.</summary>

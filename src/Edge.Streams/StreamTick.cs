@@ -17,7 +17,9 @@ public sealed class StreamTick
     /// <summary>The row, with missing values filled in, and the quality of each value.</summary>
     public Reading Reading { get; internal set; }
 
-    /// <summary>The forecasts; null if the row could not be used, and at the first row, because no forecast is possible from one reading.</summary>
+    /// <summary>
+    /// The forecasts; null if the row could not be used, and at the first row, because no forecast is possible from one reading.
+    /// </summary>
     public Forecast? Forecast { get; internal set; }
 
     /// <summary>An anomaly that opened, continues or closed at this tick, or null.</summary>

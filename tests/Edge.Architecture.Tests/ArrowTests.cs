@@ -2,7 +2,9 @@ using System.Reflection;
 
 namespace Edge.Architecture.Tests;
 
-/// <summary>The arrows of docs/architecture.md: they run one way between projects, and one way between the folders of each project.</summary>
+/// <summary>
+/// The arrows of docs/architecture.md: they run one way between projects, and one way between the folders of each project.
+/// </summary>
 public sealed class ArrowTests
 {
     // Each project with the projects that it may use.
@@ -18,7 +20,10 @@ public sealed class ArrowTests
     };
 
     // The folders of Edge.Runtime: arrows run down this list only.
-    private static readonly string[] RuntimeFolders = ["Commands", "Hosting", "Configuration", "Control", "Telemetry", "Payloads", "Delivery", "Mqtt"];
+    private static readonly string[] RuntimeFolders =
+    [
+        "Commands", "Hosting", "Configuration", "Control", "Telemetry", "Payloads", "Delivery", "Mqtt",
+    ];
 
     /// <summary>Every project by its assembly.</summary>
     public static TheoryData<string> Assemblies => [.. Projects.Keys];
@@ -27,7 +32,10 @@ public sealed class ArrowTests
     [MemberData(nameof(Assemblies))]
     public void A_project_uses_only_the_projects_below_it(string assembly)
     {
-        string[] used = [.. Assembly.LoadFrom(PathOf(assembly)).GetReferencedAssemblies().Select(name => name.Name!).Where(Projects.ContainsKey)];
+        string[] used =
+        [
+            .. Assembly.LoadFrom(PathOf(assembly)).GetReferencedAssemblies().Select(name => name.Name!).Where(Projects.ContainsKey),
+        ];
         Assert.Empty(used.Except(Projects[assembly]));
     }
 
@@ -68,12 +76,22 @@ public sealed class ArrowTests
     [InlineData("edge-runtime", "IMqttLink")]
     [InlineData("edge-quantize", "")]
     public void The_only_interfaces_are_the_seams(string assembly, string seams) =>
-        Assert.Equal(seams, string.Join(' ', Assembly.LoadFrom(PathOf(assembly)).GetTypes().Where(type => type.IsInterface && !type.IsNested).Select(type => type.Name).Order()));
+        Assert.Equal(
+            seams,
+            string.Join(
+                ' ',
+                Assembly.LoadFrom(PathOf(assembly))
+                    .GetTypes()
+                    .Where(type => type.IsInterface && !type.IsNested)
+                    .Select(type => type.Name)
+                    .Order()));
 
     private static void AssertNone(IEnumerable<string> found) => Assert.True(!found.Any(), string.Join('\n', found));
 
     private static string PathOf(string assembly) => Path.Combine(AppContext.BaseDirectory, assembly + ".dll");
 
     private static FolderGraph GraphOf(string assembly) =>
-        FolderGraph.Of(PathOf(assembly), assembly switch { "edge-runtime" => "Edge.Runtime", "edge-quantize" => "Edge.Quantize", _ => assembly });
+        FolderGraph.Of(
+            PathOf(assembly),
+            assembly switch { "edge-runtime" => "Edge.Runtime", "edge-quantize" => "Edge.Quantize", _ => assembly });
 }

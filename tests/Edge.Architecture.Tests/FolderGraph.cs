@@ -4,9 +4,9 @@ using Mono.Cecil.Cil;
 namespace Edge.Architecture.Tests;
 
 /// <summary>
-/// Which folder of a compiled project uses which: read from its instructions, so that a type that needs no <c>using</c> counts too. A folder
-/// is a namespace. A type that lies beside subfolders is a node of its own: the vocabulary of a project may lie at its root, what uses the
-/// subfolders too, but not both in one type.
+/// Which folder of a compiled project uses which: read from its instructions, so that a type that needs no <c>using</c> counts too. A
+/// folder is a namespace. A type that lies beside subfolders is a node of its own: the vocabulary of a project may lie at its root, what
+/// uses the subfolders too, but not both in one type.
 /// </summary>
 internal sealed class FolderGraph
 {
@@ -32,7 +32,10 @@ internal sealed class FolderGraph
         using ModuleDefinition module = ModuleDefinition.ReadModule(assembly);
         TypeDefinition[] types = [.. module.Types.Where(type => IsUnder(type.Namespace, root))];
         HashSet<string> namespaces = [.. types.Select(type => type.Namespace)];
-        HashSet<string> parents = [.. namespaces.Where(parent => namespaces.Any(child => child.StartsWith(parent + ".", StringComparison.Ordinal)))];
+        HashSet<string> parents =
+        [
+            .. namespaces.Where(parent => namespaces.Any(child => child.StartsWith(parent + ".", StringComparison.Ordinal))),
+        ];
         var graph = new FolderGraph(root, parents);
         foreach (TypeDefinition type in types)
         {
@@ -47,7 +50,8 @@ internal sealed class FolderGraph
     {
         foreach (string[] circle in Components().Where(component => component.Length > 1 && component.Any(node => !node.StartsWith(':'))))
         {
-            IEnumerable<string> arrows = circle.SelectMany(from => _arrows[from].Where(to => circle.Contains(to.Key)).Select(to => $"{from} -> {to.Key} ({to.Value})"));
+            IEnumerable<string> arrows = circle.SelectMany(
+                from => _arrows[from].Where(to => circle.Contains(to.Key)).Select(to => $"{from} -> {to.Key} ({to.Value})"));
             yield return string.Join("; ", arrows);
         }
     }
@@ -85,7 +89,9 @@ internal sealed class FolderGraph
     }
 
     private SortedDictionary<string, string> Targets(string node) =>
-        _arrows.TryGetValue(node, out SortedDictionary<string, string>? targets) ? targets : _arrows[node] = new SortedDictionary<string, string>(StringComparer.Ordinal);
+        _arrows.TryGetValue(node, out SortedDictionary<string, string>? targets)
+            ? targets
+            : _arrows[node] = new SortedDictionary<string, string>(StringComparer.Ordinal);
 
     private TypeDefinition? Resolve(TypeReference used)
     {
@@ -105,7 +111,13 @@ internal sealed class FolderGraph
 
     private static IEnumerable<(TypeReference Type, string Place)> Uses(TypeDefinition type)
     {
-        IEnumerable<TypeReference?> own = [type.BaseType, .. type.Interfaces.Select(each => each.InterfaceType), .. type.Fields.Select(field => field.FieldType), .. type.CustomAttributes.Select(each => each.AttributeType)];
+        IEnumerable<TypeReference?> own =
+        [
+            type.BaseType,
+            .. type.Interfaces.Select(each => each.InterfaceType),
+            .. type.Fields.Select(field => field.FieldType),
+            .. type.CustomAttributes.Select(each => each.AttributeType),
+        ];
         foreach (TypeReference part in own.OfType<TypeReference>().SelectMany(Parts))
         {
             yield return (part, type.Name);
@@ -114,7 +126,9 @@ internal sealed class FolderGraph
         foreach (MethodDefinition method in type.Methods)
         {
             IEnumerable<TypeReference?> signature = [method.ReturnType, .. method.Parameters.Select(each => each.ParameterType)];
-            IEnumerable<TypeReference?> body = !method.HasBody ? [] : [.. method.Body.Variables.Select(each => each.VariableType), .. method.Body.Instructions.SelectMany(Operands)];
+            IEnumerable<TypeReference?> body = !method.HasBody
+                ? []
+                : [.. method.Body.Variables.Select(each => each.VariableType), .. method.Body.Instructions.SelectMany(Operands)];
             foreach (TypeReference part in signature.Concat(body).OfType<TypeReference>().SelectMany(Parts))
             {
                 yield return (part, $"{type.Name}.{method.Name}");

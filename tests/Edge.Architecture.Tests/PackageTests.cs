@@ -18,7 +18,17 @@ public sealed class PackageTests : IDisposable
     {
         foreach (string project in new[] { "Edge.Inference", "Edge.Streams" })
         {
-            Run(RepositoryFile.Path("."), "pack", $"src/{project}", "-c", "Release", "-o", _folder.File("packages"), $"-p:Version={Version}", "--nologo", "-v:q");
+            Run(
+                RepositoryFile.Path("."),
+                "pack",
+                $"src/{project}",
+                "-c",
+                "Release",
+                "-o",
+                _folder.File("packages"),
+                $"-p:Version={Version}",
+                "--nologo",
+                "-v:q");
         }
 
         _folder.Write("nuget.config", $"""
@@ -40,7 +50,10 @@ public sealed class PackageTests : IDisposable
     [InlineData("src/Edge.Inference/README.md", "samples/Forecast/Program.cs")]
     [InlineData("src/Edge.Streams/README.md", "samples/Detect/Program.cs")]
     public void The_readme_of_a_package_shows_the_sample_that_runs(string readme, string sample) =>
-        Assert.Contains($"```csharp\n{File.ReadAllText(RepositoryFile.Path(sample))}```", File.ReadAllText(RepositoryFile.Path(readme)), StringComparison.Ordinal);
+        Assert.Contains(
+            $"```csharp\n{File.ReadAllText(RepositoryFile.Path(sample))}```",
+            File.ReadAllText(RepositoryFile.Path(readme)),
+            StringComparison.Ordinal);
 
     private string RunSample(string name, string package)
     {
@@ -55,7 +68,12 @@ public sealed class PackageTests : IDisposable
 
     private static string Run(string folder, params string[] arguments)
     {
-        var start = new ProcessStartInfo("dotnet", arguments) { WorkingDirectory = folder, RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo("dotnet", arguments)
+        {
+            WorkingDirectory = folder,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
 
         // A build server that this starts would outlive the test and hold its output open.
         start.Environment["MSBUILDDISABLENODEREUSE"] = "1";

@@ -9,7 +9,14 @@ using Edge.Training.Reference;
 namespace Edge.Benchmarks;
 
 /// <summary>One measured engine at one size.</summary>
-internal sealed record CellResult(string Engine, string Kernel, int Input, int Hidden, int Layers, double NsPerStep, double AllocatedBytesPerStep);
+internal sealed record CellResult(
+    string Engine,
+    string Kernel,
+    int Input,
+    int Hidden,
+    int Layers,
+    double NsPerStep,
+    double AllocatedBytesPerStep);
 
 /// <summary><c>cell</c>: a step of every kernel this processor has, the float reference and the yardstick, in one run.</summary>
 internal static partial class CellBenchmark
@@ -26,7 +33,9 @@ internal static partial class CellBenchmark
         Yardstick? yardstick = Yardstick.Load();
         if (!asJson)
         {
-            Console.WriteLine($"{Processor()}; .NET {Environment.Version}; head to {Outputs}; median of nine rounds; ratio to the yardstick; batch: 64 streams in one call, each");
+            Console.WriteLine(
+                $"{Processor()}; .NET {Environment.Version}; head to {Outputs}; median of nine rounds; ratio to the yardstick; batch: "
+                    + $"64 streams in one call, each");
             Console.WriteLine("input hidden layers  engine      kernel                 ns/step  ratio  bytes/step");
         }
 
@@ -40,7 +49,9 @@ internal static partial class CellBenchmark
                 Console.WriteLine($"{input,5} {hidden,6} {layers,6}  yardstick   gemv.c           {floor ?? double.NaN,12:0}");
                 foreach (CellResult result in row)
                 {
-                    Console.WriteLine($"{input,5} {hidden,6} {layers,6}  {result.Engine,-10}  {result.Kernel,-16} {result.NsPerStep,12:0}  {result.NsPerStep / floor ?? double.NaN,5:0.00}  {result.AllocatedBytesPerStep,10:0.##}");
+                    Console.WriteLine(
+                        $"{input,5} {hidden,6} {layers,6}  {result.Engine,-10}  {result.Kernel,-16} {result.NsPerStep,12:0}  "
+                            + $"{result.NsPerStep / floor ?? double.NaN,5:0.00}  {result.AllocatedBytesPerStep,10:0.##}");
                 }
             }
         }
@@ -118,7 +129,11 @@ internal static partial class CellBenchmark
 
     private static string Processor() =>
         File.Exists("/proc/cpuinfo")
-            ? File.ReadLines("/proc/cpuinfo").Where(line => line.StartsWith("model name", StringComparison.Ordinal) || line.StartsWith("Model", StringComparison.Ordinal)).Select(line => line[(line.IndexOf(':') + 2)..]).FirstOrDefault("unknown processor")
+            ? File.ReadLines("/proc/cpuinfo")
+                .Where(
+                    line => line.StartsWith("model name", StringComparison.Ordinal) || line.StartsWith("Model", StringComparison.Ordinal))
+                .Select(line => line[(line.IndexOf(':') + 2)..])
+                .FirstOrDefault("unknown processor")
             : "unknown processor";
 
     private static void WriteJson(IEnumerable<CellResult> results)

@@ -22,7 +22,10 @@ internal static class DetectionBenchmark
         var detector = new AnomalyDetector(model.Manifest, new AnomalyOptions(), TimeSpan.FromSeconds(1));
         AdaptiveInterval[] intervals = [.. Enumerable.Range(0, Channels).Select(_ => new AdaptiveInterval(0.9, 0.5))];
         var random = new Random(1);
-        float[] noise = [.. Enumerable.Range(0, 8192).Select(_ => (float)((random.NextDouble() + random.NextDouble() + random.NextDouble()) - 1.5))];
+        float[] noise =
+        [
+            .. Enumerable.Range(0, 8192).Select(_ => (float)((random.NextDouble() + random.NextDouble() + random.NextDouble()) - 1.5)),
+        ];
         var reading = new Reading(Channels);
         float[] outputs = new float[Channels];
         double[] steps = new double[Rounds];
@@ -39,7 +42,8 @@ internal static class DetectionBenchmark
         Array.Sort(steps);
         Array.Sort(watches);
         Console.WriteLine(
-            $"(8,64,1), kernel {session.Kernel}: a step {steps[Rounds / 2]:0} ns, detector and intervals {watches[Rounds / 2]:0} ns ({watches[Rounds / 2] / steps[Rounds / 2]:0.00}), {allocated} bytes allocated in {Ticks} ticks");
+            $"(8,64,1), kernel {session.Kernel}: a step {steps[Rounds / 2]:0} ns, detector and intervals {watches[Rounds / 2]:0} ns "
+                + $"({watches[Rounds / 2] / steps[Rounds / 2]:0.00}), {allocated} bytes allocated in {Ticks} ticks");
 
         ReadOnlySpan<float> Errors(int tick) => noise.AsSpan((tick * 13) % (noise.Length - Channels), Channels);
 

@@ -8,8 +8,9 @@ using Edge.Testing;
 namespace Edge.Benchmarks;
 
 /// <summary>
-/// <c>device</c>: the service as published for a device, in a process of its own with the environment of the systemd unit: from start to first forecast, resident
-/// memory, processor time, and how long after the tick's time a subscriber has the forecast. Live channels, read from files as the kernel has them.
+/// <c>device</c>: the service as published for a device, in a process of its own with the environment of the systemd unit: from start to
+/// first forecast, resident memory, processor time, and how long after the tick's time a subscriber has the forecast. Live channels, read
+/// from files as the kernel has them.
 /// </summary>
 internal static class DeviceBenchmark
 {
@@ -31,13 +32,21 @@ internal static class DeviceBenchmark
             await using MosquittoBroker broker = await MosquittoBroker.StartAsync(Port);
             await using var watch = await Subscriber.ConnectAsync();
 
-            Console.WriteLine($"published with profile device, bundled model, state kept; start: median of {Starts}; the rest: {Length.TotalSeconds} s after {Settle.TotalSeconds} s");
-            Console.WriteLine("| streams | start to first forecast | resident | of one core | forecasts | tick to subscriber p50 | p99 | p99.9 |");
+            Console.WriteLine(
+                $"published with profile device, bundled model, state kept; start: median of {Starts}; the rest: "
+                    + $"{Length.TotalSeconds} s after {Settle.TotalSeconds} s");
+            Console.WriteLine(
+                "| streams | start to first forecast | resident | of one core | forecasts | tick to subscriber p50 | p99 | p99.9 |");
             Console.WriteLine("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
             foreach ((int streams, int rate) in new[] { (1, 1), (1, 10), (4, 10), (1, 100) })
             {
-                double[] starts = [.. Enumerable.Range(0, Starts).Select(_ => FirstForecast(program, watch, Config(folder, streams, rate)))];
-                Console.WriteLine($"| {streams} at {rate} Hz | {starts.Order().ElementAt(Starts / 2):0.00} s | {await SteadyAsync(program, watch, Config(folder, streams, rate))} |");
+                double[] starts =
+                [
+                    .. Enumerable.Range(0, Starts).Select(_ => FirstForecast(program, watch, Config(folder, streams, rate))),
+                ];
+                Console.WriteLine(
+                    $"| {streams} at {rate} Hz | {starts.Order().ElementAt(Starts / 2):0.00} s | "
+                        + $"{await SteadyAsync(program, watch, Config(folder, streams, rate))} |");
             }
         }
         finally
@@ -66,7 +75,8 @@ internal static class DeviceBenchmark
         double[] latencies = watch.LatenciesMs();
         return string.Create(
             CultureInfo.InvariantCulture,
-            $"{resident:0.0} MB | {share:P2} | {latencies.Length} | {latencies[latencies.Length / 2]:0.0} ms | {latencies[(int)(latencies.Length * 0.99)]:0.0} ms | {latencies[(int)(latencies.Length * 0.999)]:0.0} ms");
+            $"{resident:0.0} MB | {share:P2} | {latencies.Length} | {latencies[latencies.Length / 2]:0.0} ms | "
+                + $"{latencies[(int)(latencies.Length * 0.99)]:0.0} ms | {latencies[(int)(latencies.Length * 0.999)]:0.0} ms");
     }
 
     // What the kernel shows of a greenhouse, in thousandths.
@@ -76,7 +86,9 @@ internal static class DeviceBenchmark
         for (int i = 0; i < around.Length; i++)
         {
             string file = Path.Combine(chip, $"in{i}_input");
-            File.WriteAllText($"{file}.new", string.Create(CultureInfo.InvariantCulture, $"{around[i] * (1 + (0.01 * Random.Shared.NextDouble())):0}\n"));
+            File.WriteAllText(
+                $"{file}.new",
+                string.Create(CultureInfo.InvariantCulture, $"{around[i] * (1 + (0.01 * Random.Shared.NextDouble())):0}\n"));
             File.Move($"{file}.new", file, overwrite: true);
         }
     }
@@ -85,8 +97,19 @@ internal static class DeviceBenchmark
     private static string Config(string folder, int streams, int rate)
     {
         string path = Path.Combine(folder, "edge.yaml");
-        string channels = string.Join(", ", new[] { "temperature", "humidity", "light", "co2" }.Select((name, i) => $"{name}: {{ hwmon: {{ chip: bench, input: in{i} }} }}"));
-        string each = string.Join('\n', Enumerable.Range(0, streams).Select(i => $"  - {{ name: s{i}, model: demo, period: {1000 / rate}ms, channels: {{ {channels} }} }}"));
+        string channels = string.Join(
+            ", ",
+            new[]
+            {
+                "temperature",
+                "humidity",
+                "light",
+                "co2",
+            }.Select((name, i) => $"{name}: {{ hwmon: {{ chip: bench, input: in{i} }} }}"));
+        string each = string.Join(
+            '\n',
+            Enumerable.Range(0, streams)
+                .Select(i => $"  - {{ name: s{i}, model: demo, period: {1000 / rate}ms, channels: {{ {channels} }} }}"));
         File.WriteAllText(
             path,
             $$"""
@@ -110,7 +133,8 @@ internal static class DeviceBenchmark
 
         internal static async Task<Subscriber> ConnectAsync()
         {
-            var subscriber = new Subscriber(new MqttNetLink(new MqttLinkOptions { Host = "127.0.0.1", Port = Port, ClientId = "subscriber" }));
+            var subscriber = new Subscriber(
+                new MqttNetLink(new MqttLinkOptions { Host = "127.0.0.1", Port = Port, ClientId = "subscriber" }));
             subscriber._link.Received = message =>
             {
                 subscriber.Note(message);
@@ -142,7 +166,10 @@ internal static class DeviceBenchmark
         {
             DateTime now = DateTime.UtcNow;
             using JsonDocument forecast = JsonDocument.Parse(message.Payload);
-            _arrived.Enqueue((Stopwatch.GetTimestamp(), (now - forecast.RootElement.GetProperty("time").GetDateTime().ToUniversalTime()).TotalMilliseconds));
+            _arrived.Enqueue(
+                (
+                    Stopwatch.GetTimestamp(),
+                    (now - forecast.RootElement.GetProperty("time").GetDateTime().ToUniversalTime()).TotalMilliseconds));
         }
     }
 }

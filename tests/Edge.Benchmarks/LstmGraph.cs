@@ -16,10 +16,12 @@ internal sealed class LstmGraph
     private readonly Random _random = new(1);
 
     /// <summary>LSTM nodes in float32.</summary>
-    internal static byte[] FloatModel(int input, int hidden, int layers, int outputs) => new LstmGraph().Build(input, hidden, layers, outputs, quantized: false);
+    internal static byte[] FloatModel(int input, int hidden, int layers, int outputs) =>
+        new LstmGraph().Build(input, hidden, layers, outputs, quantized: false);
 
     /// <summary>DynamicQuantizeLSTM nodes: int8 weights, activations quantized at every step.</summary>
-    internal static byte[] QuantizedModel(int input, int hidden, int layers, int outputs) => new LstmGraph().Build(input, hidden, layers, outputs, quantized: true);
+    internal static byte[] QuantizedModel(int input, int hidden, int layers, int outputs) =>
+        new LstmGraph().Build(input, hidden, layers, outputs, quantized: true);
 
     private byte[] Build(int input, int hidden, int layers, int outputs, bool quantized)
     {
@@ -34,14 +36,20 @@ internal sealed class LstmGraph
             int width = l == 0 ? input : hidden;
             AddFloats($"b{l}", 8 * hidden);
             _graph.Initializer[^1].Dims.Insert(0, 1);
-            var node = new Node { OpType = quantized ? "DynamicQuantizeLSTM" : "LSTM", Name = $"lstm{l}", Domain = quantized ? "com.microsoft" : "" };
+            var node = new Node
+            {
+                OpType = quantized ? "DynamicQuantizeLSTM" : "LSTM",
+                Name = $"lstm{l}",
+                Domain = quantized ? "com.microsoft" : "",
+            };
             if (quantized)
             {
                 AddInt8($"w{l}", 1, width, 4 * hidden);
                 AddInt8($"r{l}", 1, hidden, 4 * hidden);
                 AddScale($"w{l}");
                 AddScale($"r{l}");
-                node.Input.Add([below, $"w{l}", $"r{l}", $"b{l}", "", $"h{l}", $"c{l}", "", $"w{l}_scale", $"w{l}_zero", $"r{l}_scale", $"r{l}_zero"]);
+                node.Input.Add(
+                    [below, $"w{l}", $"r{l}", $"b{l}", "", $"h{l}", $"c{l}", "", $"w{l}_scale", $"w{l}_zero", $"r{l}_scale", $"r{l}_zero"]);
             }
             else
             {
@@ -73,12 +81,19 @@ internal sealed class LstmGraph
     {
         var dimensions = new Shape();
         dimensions.Dim.Add(shape.Select(size => new Dimension { DimValue = size }));
-        values.Add(new ValueInfo { Name = name, Type = new Edge.Onnx.Proto.Type { TensorType = new TensorType { ElemType = Float, Shape = dimensions } } });
+        values.Add(
+            new ValueInfo
+            {
+                Name = name,
+                Type = new Edge.Onnx.Proto.Type { TensorType = new TensorType { ElemType = Float, Shape = dimensions } },
+            });
     }
 
     private void AddFloats(string name, params long[] shape)
     {
-        float[] values = Enumerable.Range(0, (int)shape.Aggregate((a, b) => a * b)).Select(_ => 0.2f * (_random.NextSingle() - 0.5f)).ToArray();
+        float[] values = Enumerable.Range(0, (int)shape.Aggregate((a, b) => a * b))
+            .Select(_ => 0.2f * (_random.NextSingle() - 0.5f))
+            .ToArray();
         AddTensor(name, Float, MemoryMarshal.AsBytes<float>(values), shape);
     }
 

@@ -43,7 +43,8 @@ internal sealed class PublishedProgram
     /// <summary>Runs a program to its end.</summary>
     internal static void Run(string program, string[] arguments, string? folder = null)
     {
-        using var process = Process.Start(new ProcessStartInfo(program, arguments) { WorkingDirectory = folder ?? "", RedirectStandardOutput = true })!;
+        using var process = Process.Start(
+            new ProcessStartInfo(program, arguments) { WorkingDirectory = folder ?? "", RedirectStandardOutput = true })!;
         string output = process.StandardOutput.ReadToEnd();
         process.WaitForExit();
         if (process.ExitCode != 0)
@@ -98,7 +99,9 @@ internal sealed class Measured : IDisposable
         }
 
         double seconds = Stopwatch.GetElapsedTime(Started).TotalSeconds;
-        return _process.ExitCode == 0 ? (seconds, peak) : throw new InvalidOperationException($"The process ended with {_process.ExitCode}.");
+        return _process.ExitCode == 0
+            ? (seconds, peak)
+            : throw new InvalidOperationException($"The process ended with {_process.ExitCode}.");
     }
 
     public void Dispose()
@@ -116,8 +119,11 @@ internal sealed class Measured : IDisposable
     {
         try
         {
-            string? line = File.ReadLines($"/proc/{_process.Id}/status").FirstOrDefault(line => line.StartsWith(field, StringComparison.Ordinal));
-            return line is null ? 0 : double.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[^2], CultureInfo.InvariantCulture) * 1024 / 1e6;
+            string? line = File.ReadLines($"/proc/{_process.Id}/status")
+                .FirstOrDefault(line => line.StartsWith(field, StringComparison.Ordinal));
+            return line is null
+                ? 0
+                : double.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[^2], CultureInfo.InvariantCulture) * 1024 / 1e6;
         }
         catch (IOException)
         {

@@ -4,9 +4,10 @@ using Edge.Training.Reference;
 namespace Edge.Benchmarks;
 
 /// <summary>
-/// <c>rivals</c>: the same job, rows of a recording through an LSTM of 64 units and each forecast to a broker at QoS 1, by the service as published for a
-/// device, which also learns intervals, looks for anomalies and keeps its state and outbox on disk; by a script in Python (PyTorch, paho-mqtt); and by one for Node
-/// (ONNX Runtime, mqtt). The rate is that of the rows by which a long recording is longer than a short one: starting up does not count.
+/// <c>rivals</c>: the same job, rows of a recording through an LSTM of 64 units and each forecast to a broker at QoS 1, by the service as
+/// published for a device, which also learns intervals, looks for anomalies and keeps its state and outbox on disk; by a script in Python
+/// (PyTorch, paho-mqtt); and by one for Node (ONNX Runtime, mqtt). The rate is that of the rows by which a long recording is longer than
+/// a short one: starting up does not count.
 /// </summary>
 internal static class RivalsBenchmark
 {
@@ -25,7 +26,9 @@ internal static class RivalsBenchmark
             }
 
             PublishedProgram.Run("npm", ["install", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"], folder);
-            await File.WriteAllBytesAsync(Path.Combine(folder, "step.onnx"), LstmGraph.FloatModel(ServiceJob.Channels, 64, 1, ServiceJob.Channels));
+            await File.WriteAllBytesAsync(
+                Path.Combine(folder, "step.onnx"),
+                LstmGraph.FloatModel(ServiceJob.Channels, 64, 1, ServiceJob.Channels));
             await File.WriteAllBytesAsync(Path.Combine(folder, "m.safetensors"), ServiceJob.Model());
             PublishedProgram program = PublishedProgram.Publish(Path.Combine(folder, "program"));
             await using MosquittoBroker broker = await MosquittoBroker.StartAsync(Port);
@@ -33,8 +36,18 @@ internal static class RivalsBenchmark
             Rival[] rivals =
             [
                 new("edge-runtime", 300_000, rows => program.Start(Config(folder, rows))),
-                new("Python, PyTorch, paho-mqtt", 15_000, rows => new Measured("/usr/bin/python3", [Path.Combine(folder, "forecast.py"), rows, $"{Port}"], [])),
-                new("Node, ONNX Runtime, mqtt", 40_000, rows => new Measured("node", [Path.Combine(folder, "forecast.mjs"), rows, $"{Port}", Path.Combine(folder, "step.onnx")], [])),
+                new(
+                    "Python, PyTorch, paho-mqtt",
+                    15_000,
+                    rows => new Measured("/usr/bin/python3", [Path.Combine(folder, "forecast.py"), rows, $"{Port}"], [])),
+                new(
+                    "Node, ONNX Runtime, mqtt",
+                    40_000,
+                    rows =>
+                        new Measured(
+                            "node",
+                            [Path.Combine(folder, "forecast.mjs"), rows, $"{Port}", Path.Combine(folder, "step.onnx")],
+                            [])),
             ];
             for (int round = 0; round < Rounds; round++)
             {
@@ -49,7 +62,9 @@ internal static class RivalsBenchmark
             Console.WriteLine("| --- | ---: | ---: | ---: | ---: |");
             foreach (Rival rival in rivals)
             {
-                Console.WriteLine($"| {rival.Name} | {rival.Rate:0} | {rivals[0].Rate / rival.Rate:0.0}x | {rival.PeakMB:0} MB | {rivals[0].PeakMB / rival.PeakMB:P0} |");
+                Console.WriteLine(
+                    $"| {rival.Name} | {rival.Rate:0} | {rivals[0].Rate / rival.Rate:0.0}x | {rival.PeakMB:0} MB | "
+                        + $"{rivals[0].PeakMB / rival.PeakMB:P0} |");
             }
         }
         finally

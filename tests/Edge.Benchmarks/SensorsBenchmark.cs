@@ -30,7 +30,11 @@ internal static class SensorsBenchmark
         using var stop = new CancellationTokenSource();
         BenchDevice[] devices = [.. Enumerable.Range(0, 2 * Channels).Select(i => new BenchDevice(i))];
         var config = new EdgeConfig { Device = "bench", Mqtt = new MqttOptions(), Streams = [] };
-        using var sources = new Sources(config, new Devices { I2c = (device, _) => devices[device.Address] }, TimeProvider.System, NullLogger.Instance);
+        using var sources = new Sources(
+            config,
+            new Devices { I2c = (device, _) => devices[device.Address] },
+            TimeProvider.System,
+            NullLogger.Instance);
         Run[] runs = [new("with the hung device", model, sources, 0), new("the other", model, sources, Channels)];
         Task[] running = [.. runs.Select(run => Task.Run(() => run.Loop.RunAsync(stop.Token, stop.Token)))];
 
@@ -67,7 +71,9 @@ internal static class SensorsBenchmark
             run.Loop.Dispose();
         }
 
-        Console.WriteLine($"both: {share:P1} of one core, {allocated / (double)runs.Sum(run => run.Rows):0} bytes allocated a row, the heap grew by {heap / 1024.0:0} kB in {Length.TotalSeconds} s");
+        Console.WriteLine(
+            $"both: {share:P1} of one core, {allocated / (double)runs.Sum(run => run.Rows):0} bytes allocated a row, the heap grew by "
+                + $"{heap / 1024.0:0} kB in {Length.TotalSeconds} s");
         File.Delete(model);
     }
 
@@ -124,8 +130,10 @@ internal static class SensorsBenchmark
             double median = off.Order().ElementAt(off.Length / 2);
             double[] sorted = [.. off.Select(phase => Math.Abs(phase - median) * Period.TotalMilliseconds).Order()];
             Console.WriteLine(
-                $"{_name}: {sorted.Length} rows, {Math.Max(0, Length / Period - sorted.Length):0} lost, {Stream.Health.MissedTicks - _missedBefore} without usable values; "
-                + $"jitter {sorted[sorted.Length / 2]:0.00} ms (median), {sorted[(int)(sorted.Length * 0.99)]:0.00} ms (99 %), {sorted[^1]:0.00} ms (worst)");
+                $"{_name}: {sorted.Length} rows, {Math.Max(0, Length / Period - sorted.Length):0} lost, "
+                    + $"{Stream.Health.MissedTicks - _missedBefore} without usable values; "
+                + $"jitter {sorted[sorted.Length / 2]:0.00} ms (median), {sorted[(int)(sorted.Length * 0.99)]:0.00} ms (99 %), "
+                    + $"{sorted[^1]:0.00} ms (worst)");
         }
 
         private void Note()
@@ -137,7 +145,9 @@ internal static class SensorsBenchmark
         }
     }
 
-    private sealed class BenchDevice(int number) : PolledDevice(new I2cDeviceOptions(number / 4, number, "bench", null, 0, DriverOptions.None), $"bus {number / 4}")
+    private sealed class BenchDevice(int number) : PolledDevice(
+        new I2cDeviceOptions(number / 4, number, "bench", null, 0, DriverOptions.None),
+        $"bus {number / 4}")
     {
         private static readonly TimeSpan TransferTime = TimeSpan.FromMilliseconds(1);
         private readonly Random _random = new(number);

@@ -7,7 +7,10 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Edge.Benchmarks;
 
-/// <summary><c>service</c>: a recording through an (8,64,1) model to a broker on loopback, as fast as it goes: what is published, and whether it is kept.</summary>
+/// <summary>
+/// <c>service</c>: a recording through an (8,64,1) model to a broker on loopback, as fast as it goes: what is published, and whether it
+/// is kept.
+/// </summary>
 internal static class ServiceBenchmark
 {
     private const int Rows = 60_000;
@@ -22,7 +25,9 @@ internal static class ServiceBenchmark
             await File.WriteAllBytesAsync(Path.Combine(folder, "m.safetensors"), ServiceJob.Model());
             await File.WriteAllTextAsync(Path.Combine(folder, "x.csv"), ServiceJob.Readings(Rows));
             await using MosquittoBroker broker = await MosquittoBroker.StartAsync(Port);
-            Console.WriteLine($"{Rows} rows of {ServiceJob.Channels} values, int8 (8,64,1), broker on loopback; medians of {Rounds} runs, from the first row to the last acknowledgment");
+            Console.WriteLine(
+                $"{Rows} rows of {ServiceJob.Channels} values, int8 (8,64,1), broker on loopback; "
+                    + $"medians of {Rounds} runs, from the first row to the last acknowledgment");
             Console.WriteLine("| published | kept | rows/s | values/s | messages/s |");
             Console.WriteLine("| --- | --- | ---: | ---: | ---: |");
             foreach (string published in new[] { "[reading, forecast]", "[forecast]", "[]" })
@@ -36,7 +41,9 @@ internal static class ServiceBenchmark
                     }
 
                     (double median, long delivered) = runs.Order().ElementAt(Rounds / 2);
-                    Console.WriteLine($"| `{published}` | {(isKept ? "durably" : "in memory")} | {Rows / median:0} | {Rows * ServiceJob.Channels / median:0} | {delivered / median:0} |");
+                    Console.WriteLine(
+                        $"| `{published}` | {(isKept ? "durably" : "in memory")} | {Rows / median:0} | "
+                            + $"{Rows * ServiceJob.Channels / median:0} | {delivered / median:0} |");
                 }
             }
         }

@@ -30,7 +30,8 @@ internal static class StreamsBenchmark
 
         Array.Sort(rounds);
         Console.WriteLine(
-            $"{Streams} streams of (8,32,1), kernel {batch.Kernel}: {Streams / rounds[4] / 1e6:0.0} million steps a second on one thread; " +
+            $"{Streams} streams of (8,32,1), kernel {batch.Kernel}: {Streams / rounds[4] / 1e6:0.0} million steps a second on one "
+                + $"thread; " +
             $"{(after - before) / 1e6:0.0} MB above the process before, inputs and outputs included ({model.StateBytes} bytes a state)");
     }
 

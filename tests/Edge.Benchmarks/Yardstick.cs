@@ -24,7 +24,9 @@ internal sealed unsafe class Yardstick
         string library = Path.Combine(Directory.CreateTempSubdirectory("edge-yardstick-").FullName, "gemv.so");
         try
         {
-            using Process compiler = Process.Start("cc", ["-O3", "-mavx2", "-shared", "-fPIC", "-o", library, Path.Combine(Folder(), "Yardstick", "gemv.c")]);
+            using Process compiler = Process.Start(
+                "cc",
+                ["-O3", "-mavx2", "-shared", "-fPIC", "-o", library, Path.Combine(Folder(), "Yardstick", "gemv.c")]);
             compiler.WaitForExit();
             return compiler.ExitCode == 0 ? new Yardstick(NativeLibrary.Load(library)) : null;
         }
@@ -37,7 +39,8 @@ internal sealed unsafe class Yardstick
     /// <summary>Nanoseconds for one step's worth of the product, the median of nine rounds.</summary>
     internal double Measure(int input, int hidden, int layers)
     {
-        sbyte[] weights = new sbyte[(4 * hidden * (input + hidden + 32)) + ((layers - 1) * 4 * hidden * ((2 * hidden) + 32)) + (4 * (hidden + 32))];
+        sbyte[] weights =
+            new sbyte[(4 * hidden * (input + hidden + 32)) + ((layers - 1) * 4 * hidden * ((2 * hidden) + 32)) + (4 * (hidden + 32))];
         byte[] activations = new byte[(2 * hidden) + input + 64];
         int[] sums = new int[4 * hidden];
         new Random(1).NextBytes(MemoryMarshal.AsBytes(weights.AsSpan()));

@@ -135,7 +135,10 @@ public sealed class AcknowledgementTests
     private static Publisher Of(ScriptedBroker broker, Outbox outbox)
     {
         MqttMessage info = Message(0) with { Payload = "info"u8.ToArray() };
-        var announcements = new Announcements(StatusMessage.Write("house", isOnline: true), StatusMessage.Write("house", isOnline: false), () => info);
+        var announcements = new Announcements(
+            StatusMessage.Write("house", isOnline: true),
+            StatusMessage.Write("house", isOnline: false),
+            () => info);
         return new Publisher(outbox, () => new MqttNetLink(Options(broker.Port)), announcements, TimeProvider.System, NullLogger.Instance);
     }
 

@@ -21,9 +21,10 @@ public sealed class BrokerDeathTests : IDisposable
         string data = await Delivery.RecordAsync(_folder.Path, 100 + (60 * Kills));
         Dictionary<string, string> expected = await Delivery.ExpectAsync(_folder.Path, data);
 
-        // A broker keeps nothing over its death: who listens must be back before the service is let through to it, and nothing that it acknowledged may
-        // wait in it for who listens.
-        await using TestBroker broker = await TestBroker.StartAsync("allow_anonymous true\nmax_queued_messages 0\nmax_inflight_messages 0\n");
+        // A broker keeps nothing over its death: who listens must be back before the service is let through to it, and nothing that it
+        // acknowledged may wait in it for who listens.
+        await using TestBroker broker = await TestBroker.StartAsync(
+            "allow_anonymous true\nmax_queued_messages 0\nmax_inflight_messages 0\n");
         await using Subscriber subscriber = await Subscriber.StartAsync(broker.Port);
         bool isOpen = true;
         await using var proxy = new CuttingProxy(broker.Port, _ => Volatile.Read(ref isOpen) ? int.MaxValue : 1);
@@ -65,7 +66,8 @@ public sealed class BrokerDeathTests : IDisposable
     // A broker passes messages on in their order: with the last one all are there that it had before.
     private static async Task PassOnAsync(TestBroker broker, Subscriber subscriber, string last)
     {
-        using Process publisher = Process.Start("mosquitto_pub", ["-h", "127.0.0.1", "-p", $"{broker.Port}", "-q", "1", "-t", "edge/last", "-m", last]);
+        using Process publisher = Process.Start(
+            "mosquitto_pub", ["-h", "127.0.0.1", "-p", $"{broker.Port}", "-q", "1", "-t", "edge/last", "-m", last]);
         await publisher.WaitForExitAsync();
         await subscriber.UntilAsync(seen => seen.Any(item => item.Payload == last));
     }

@@ -21,8 +21,14 @@ public sealed class CommandServiceTests : IDisposable
         await subscriber.UntilAsync(seen => seen.Count(item => item.Topic == "edge/house/climate/forecast") > 20);
 
         Assert.Contains("On disk: climate up to tick ", Ask(broker.Port, "snapshot", "").Message, StringComparison.Ordinal);
-        Assert.Contains("set to 5 false alarms per week", Ask(broker.Port, "sensitivity", """{"stream":"climate","value":5}""").Message, StringComparison.Ordinal);
-        Assert.Contains("opens no anomaly until ", Ask(broker.Port, "silence", """{"stream":"climate","for":"10m"}""").Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "set to 5 false alarms per week",
+            Ask(broker.Port, "sensitivity", """{"stream":"climate","value":5}""").Message,
+            StringComparison.Ordinal);
+        Assert.Contains(
+            "opens no anomaly until ",
+            Ask(broker.Port, "silence", """{"stream":"climate","for":"10m"}""").Message,
+            StringComparison.Ordinal);
         (bool ok, string message) = Ask(broker.Port, "silence", """{"stream":"climate","for":"10y"}""");
         Assert.False(ok);
         Assert.Contains("at most 7d", message, StringComparison.Ordinal);
@@ -51,7 +57,8 @@ public sealed class CommandServiceTests : IDisposable
     public async Task Without_a_word_in_the_configuration_nothing_listens()
     {
         await using TestBroker broker = await TestBroker.StartAsync();
-        await using Subscriber subscriber = await Subscriber.StartAsync(broker.Port, "edge/house/climate/#", "-t", "edge/house/command/+/response");
+        await using Subscriber subscriber = await Subscriber.StartAsync(
+            broker.Port, "edge/house/climate/#", "-t", "edge/house/command/+/response");
         long started = Stopwatch.GetTimestamp();
         using RuntimeProcess run = RuntimeProcess.Start("run", "--config", WriteConfig(broker.Port, "snapshot"));
         await subscriber.UntilAsync(seen => seen.Any(item => item.Topic == "edge/house/climate/forecast"));
@@ -59,11 +66,29 @@ public sealed class CommandServiceTests : IDisposable
         Assert.True(Ask(broker.Port, "snapshot", "").Ok);
 
         // A flood from one client: all but 20 and 2 a second are dropped, none of it does anything, and the stream goes on.
-        using Process flood = Process.Start(new ProcessStartInfo("mosquitto_pub", ["-h", "127.0.0.1", "-p", $"{broker.Port}", "-t", "edge/house/command/snapshot", "-q", "1", "--repeat", "3000", "-m", new string('[', 4000)]) { RedirectStandardError = true })!;
+        using Process flood = Process.Start(
+            new ProcessStartInfo(
+                "mosquitto_pub",
+                [
+                    "-h",
+                    "127.0.0.1",
+                    "-p",
+                    $"{broker.Port}",
+                    "-t",
+                    "edge/house/command/snapshot",
+                    "-q",
+                    "1",
+                    "--repeat",
+                    "3000",
+                    "-m",
+                    new string('[', 4000)
+                ])
+            { RedirectStandardError = true })!;
         await flood.WaitForExitAsync();
         long last = Seq(subscriber.On("edge/house/climate/reading")[^1]);
         await subscriber.UntilAsync(seen => seen.Any(item => item.Topic == "edge/house/climate/reading" && Seq(item) > last + 10));
-        Assert.InRange(subscriber.On("edge/house/command/snapshot/response").Count, 0, 20 + (2 * Stopwatch.GetElapsedTime(started).TotalSeconds));
+        Assert.InRange(
+            subscriber.On("edge/house/command/snapshot/response").Count, 0, 20 + (2 * Stopwatch.GetElapsedTime(started).TotalSeconds));
         Assert.Contains("Dropped", run.Error, StringComparison.Ordinal);
         run.Terminate();
         Assert.Equal(0, await run.ExitAsync());
@@ -92,7 +117,28 @@ public sealed class CommandServiceTests : IDisposable
     {
         string[] what = payload.Length == 0 ? ["-n"] : ["-m", payload];
         using Process asker = Process.Start(new ProcessStartInfo(
-            "mosquitto_rr", ["-h", "127.0.0.1", "-p", $"{port}", "-V", "5", "-q", "1", "-W", $"{seconds}", "-t", $"edge/house/command/{command}", "-e", $"answers/{Guid.NewGuid():N}", "-D", "publish", "correlation-data", "17", .. what])
+            "mosquitto_rr",
+            [
+                "-h",
+                "127.0.0.1",
+                "-p",
+                $"{port}",
+                "-V",
+                "5",
+                "-q",
+                "1",
+                "-W",
+                $"{seconds}",
+                "-t",
+                $"edge/house/command/{command}",
+                "-e",
+                $"answers/{Guid.NewGuid():N}",
+                "-D",
+                "publish",
+                "correlation-data",
+                "17",
+                .. what,
+            ])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,

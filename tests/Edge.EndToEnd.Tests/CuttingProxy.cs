@@ -3,7 +3,10 @@ using System.Net.Sockets;
 
 namespace Edge.EndToEnd.Tests;
 
-/// <summary>A network between service and broker that cuts each connection after so many bytes from the service, in the middle of whatever is being sent.</summary>
+/// <summary>
+/// A network between service and broker that cuts each connection after so many bytes from the service, in the middle of whatever is
+/// being sent.
+/// </summary>
 internal sealed class CuttingProxy : IAsyncDisposable
 {
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
@@ -110,7 +113,8 @@ internal sealed class CuttingProxy : IAsyncDisposable
             // A service that waits for answers would not notice that the broker has gone.
             toService.Close();
         }
-        catch (Exception e) when (e is OperationCanceledException or IOException or SocketException or ObjectDisposedException or InvalidOperationException)
+        catch (Exception e) when (
+            e is OperationCanceledException or IOException or SocketException or ObjectDisposedException or InvalidOperationException)
         {
             // One of the two went first.
         }

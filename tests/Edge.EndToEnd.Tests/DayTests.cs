@@ -20,7 +20,10 @@ public sealed partial class DayTests(ITestOutputHelper output) : IDisposable
     {
         await using TestBroker broker = await TestBroker.StartAsync();
         int port = TestBroker.FreePort();
-        string streams = string.Join('\n', Enumerable.Range(0, 4).Select(i => $"  - {{ name: s{i}, model: demo, period: 100ms, source: {{ simulated: {{ seed: {i}, speed: max }} }} }}"));
+        string streams = string.Join(
+            '\n',
+            Enumerable.Range(0, 4)
+                .Select(i => $"  - {{ name: s{i}, model: demo, period: 100ms, source: {{ simulated: {{ seed: {i}, speed: max }} }} }}"));
         string config = _folder.Write("edge.yaml", $$"""
             device: house
             state: state
@@ -35,7 +38,11 @@ public sealed partial class DayTests(ITestOutputHelper output) : IDisposable
         (long memory, int handles) = (run.ResidentBytes, run.Handles);
         await UntilAsync(client, run, port, 24 * TicksOfAnHour);
         (long memoryAfter, int handlesAfter) = (run.ResidentBytes, run.Handles);
-        output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"resident {memory / 1e6:0.0} MB after an hour, {memoryAfter / 1e6:0.0} MB after a day; {handles} and {handlesAfter} handles"));
+        output.WriteLine(
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"resident {memory / 1e6:0.0} MB after an hour, {memoryAfter / 1e6:0.0} MB after a day; "
+                    + $"{handles} and {handlesAfter} handles"));
         Assert.InRange(memoryAfter, 0, (long)(memory * 1.05));
         Assert.InRange(handlesAfter, 0, handles);
         run.Terminate();
@@ -52,7 +59,9 @@ public sealed partial class DayTests(ITestOutputHelper output) : IDisposable
             try
             {
                 string metrics = await client.GetStringAsync(new Uri($"http://{IPAddress.Loopback}:{port}/metrics"));
-                if (TicksPattern().Matches(metrics).Select(match => long.Parse(match.Groups[1].Value, CultureInfo.InvariantCulture)).DefaultIfEmpty(0).Min() >= ticks)
+                IEnumerable<long> counts = TicksPattern().Matches(metrics)
+                    .Select(match => long.Parse(match.Groups[1].Value, CultureInfo.InvariantCulture));
+                if (counts.DefaultIfEmpty(0).Min() >= ticks)
                 {
                     return;
                 }

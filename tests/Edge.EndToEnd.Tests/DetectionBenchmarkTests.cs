@@ -29,7 +29,11 @@ public sealed class DetectionBenchmarkTests : IDisposable
     public async Task Both_failures_of_an_air_conditioning_are_found_with_at_most_two_false_alarms_in_seven_thousand_hours()
     {
         string model = Quantize("ambient-lstm32", "nab-ambient-temperature.csv");
-        JsonElement score = await ScoreAsync(model, [SharedData.Readings("nab-ambient-temperature.csv")], [SharedData.Readings("nab-ambient-temperature.windows.json")], skip: 0);
+        JsonElement score = await ScoreAsync(
+            model,
+            [SharedData.Readings("nab-ambient-temperature.csv")],
+            [SharedData.Readings("nab-ambient-temperature.windows.json")],
+            skip: 0);
         Assert.Equal(2, score.GetProperty("windows_found").GetInt32());
         Assert.InRange(score.GetProperty("false_detections").GetInt32(), 0, 2);
     }
@@ -37,7 +41,17 @@ public sealed class DetectionBenchmarkTests : IDisposable
     private string Quantize(string name, string calibration)
     {
         string model = _folder.File(name + ".safetensors");
-        string[] args = ["quantize", SharedData.Model(name, "step.onnx"), "--manifest", SharedData.Model(name, "model.json"), "--calibration", SharedData.Readings(calibration), "-o", model];
+        string[] args =
+        [
+            "quantize",
+            SharedData.Model(name, "step.onnx"),
+            "--manifest",
+            SharedData.Model(name, "model.json"),
+            "--calibration",
+            SharedData.Readings(calibration),
+            "-o",
+            model,
+        ];
         Assert.Equal(0, Edge.Quantize.Program.Run(args, TextWriter.Null, TextWriter.Null));
         return model;
     }
@@ -45,7 +59,12 @@ public sealed class DetectionBenchmarkTests : IDisposable
     private async Task<string> ReplayAsync(string model, string readings, string name)
     {
         string events = _folder.File(name);
-        Assert.Equal(0, await Edge.Runtime.Program.RunAsync(["replay", "--model", model, "--data", readings, "--output", events], TextWriter.Null, TextWriter.Null));
+        Assert.Equal(
+            0,
+            await Edge.Runtime.Program.RunAsync(
+                ["replay", "--model", model, "--data", readings, "--output", events],
+                TextWriter.Null,
+                TextWriter.Null));
         return events;
     }
 
@@ -58,7 +77,12 @@ public sealed class DetectionBenchmarkTests : IDisposable
         }
 
         var output = new StringWriter();
-        Assert.Equal(0, await Edge.Runtime.Program.RunAsync(["score", "--events", .. events, "--labels", .. labels, "--skip", $"{skip}", "--json"], output, TextWriter.Null));
+        Assert.Equal(
+            0,
+            await Edge.Runtime.Program.RunAsync(
+                ["score", "--events", .. events, "--labels", .. labels, "--skip", $"{skip}", "--json"],
+                output,
+                TextWriter.Null));
         return JsonDocument.Parse(output.ToString()).RootElement;
     }
 }

@@ -44,7 +44,8 @@ public sealed class DiskTests : IDisposable
         await using TestBroker broker = await TestBroker.StartAsync();
         string config = Config("", broker.Port, "10x");
         File.AppendAllText(config, "\ncommands: [reset]\n");
-        using RuntimeProcess run = RuntimeProcess.StartWithSlowDisk("pwrite64", "500+60000", TimeSpan.FromSeconds(10), "run", "--config", config);
+        using RuntimeProcess run = RuntimeProcess.StartWithSlowDisk(
+            "pwrite64", "500+60000", TimeSpan.FromSeconds(10), "run", "--config", config);
         await using Subscriber subscriber = await Subscriber.StartAsync(broker.Port, "edge/house/climate/reading");
         await subscriber.UntilAsync(seen => seen.Count > 5);
 
@@ -108,5 +109,6 @@ public sealed class DiskTests : IDisposable
         }
     }
 
-    internal static long[] Seqs(Subscriber subscriber) => [.. subscriber.All.Select(item => JsonDocument.Parse(item.Payload).RootElement.GetProperty("seq").GetInt64())];
+    internal static long[] Seqs(Subscriber subscriber) =>
+        [.. subscriber.All.Select(item => JsonDocument.Parse(item.Payload).RootElement.GetProperty("seq").GetInt64())];
 }

@@ -86,7 +86,13 @@ public sealed class EngineContractTests : IDisposable
         using EngineFactory factory = new(new OnnxOptions());
         StreamConfig stream = Stream(kind);
         byte[] bytes = File.ReadAllBytes(stream.Model);
-        foreach ((string name, byte[] bad) in new[] { ("empty", []), ("half", bytes[..(bytes.Length / 2)]), ("noise", [.. bytes.Select((b, i) => (byte)(b ^ (i % 7)))]) })
+        (string Name, byte[] Bad)[] damaged =
+        [
+            ("empty", []),
+            ("half", bytes[..(bytes.Length / 2)]),
+            ("noise", [.. bytes.Select((b, i) => (byte)(b ^ (i % 7)))]),
+        ];
+        foreach ((string name, byte[] bad) in damaged)
         {
             string path = _folder.File(name + Path.GetExtension(stream.Model));
             File.WriteAllBytes(path, bad);
@@ -96,7 +102,11 @@ public sealed class EngineContractTests : IDisposable
             Assert.Contains(name, message, StringComparison.Ordinal);
         }
 
-        Assert.Contains("missing", Assert.ThrowsAny<InputException>(() => factory.Load(stream with { Model = _folder.File("missing" + Path.GetExtension(stream.Model)) })).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "missing",
+            Assert.ThrowsAny<InputException>(
+                () => factory.Load(stream with { Model = _folder.File("missing" + Path.GetExtension(stream.Model)) })).Message,
+            StringComparison.Ordinal);
     }
 
     // The int8 state keeps what it can of the float one; the forecasts that follow stay as close as int8's always are.
@@ -154,5 +164,6 @@ public sealed class EngineContractTests : IDisposable
         }
     }
 
-    private static float[] Row(Random random, IInferenceEngine engine) => [.. engine.Manifest.Columns.Select(_ => (random.NextSingle() * 2) - 1)];
+    private static float[] Row(Random random, IInferenceEngine engine) =>
+        [.. engine.Manifest.Columns.Select(_ => (random.NextSingle() * 2) - 1)];
 }

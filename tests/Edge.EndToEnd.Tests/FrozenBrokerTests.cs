@@ -9,7 +9,9 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Edge.EndToEnd.Tests;
 
-/// <summary>A broker that neither answers nor goes away: its machine is out of memory, or the network between is gone without a word.</summary>
+/// <summary>
+/// A broker that neither answers nor goes away: its machine is out of memory, or the network between is gone without a word.
+/// </summary>
 public sealed class FrozenBrokerTests
 {
     private const int Before = 500;
@@ -23,11 +25,23 @@ public sealed class FrozenBrokerTests
     {
         await using TestBroker broker = await TestBroker.StartAsync("allow_anonymous true\nmax_queued_messages 0\n");
         await using Subscriber subscriber = await Subscriber.StartAsync(broker.Port, "t");
-        var options = new MqttLinkOptions { Host = "127.0.0.1", Port = broker.Port, ClientId = "house", AnswerTimeoutMs = 500, Version = MqttLinkContractTests.VersionOf(version) };
+        var options = new MqttLinkOptions
+        {
+            Host = "127.0.0.1",
+            Port = broker.Port,
+            ClientId = "house",
+            AnswerTimeoutMs = 500,
+            Version = MqttLinkContractTests.VersionOf(version),
+        };
         var outbox = new Outbox(long.MaxValue);
         var publisher = new Publisher(
             outbox, () => new MqttNetLink(options), new Announcements(
-                StatusMessage.Write("house", isOnline: true), StatusMessage.Write("house", isOnline: false), () => StatusMessage.Write("info", isOnline: true)), TimeProvider.System, NullLogger.Instance, patience: TimeSpan.FromSeconds(1));
+                StatusMessage.Write("house", isOnline: true),
+                StatusMessage.Write("house", isOnline: false),
+                () => StatusMessage.Write("info", isOnline: true)),
+                TimeProvider.System,
+                NullLogger.Instance,
+                patience: TimeSpan.FromSeconds(1));
         Task run = publisher.RunAsync(default);
         Enqueue(outbox, 0, Before);
         await subscriber.UntilAsync(seen => seen.Count == Before);
@@ -48,7 +62,13 @@ public sealed class FrozenBrokerTests
     {
         for (int i = from; i < from + count; i++)
         {
-            outbox.Enqueue(new MqttMessage { Topic = "t", Payload = Encoding.UTF8.GetBytes($"{i}{new string(' ', 200)}"), Class = MessageClass.Forecast });
+            outbox.Enqueue(
+                new MqttMessage
+                {
+                    Topic = "t",
+                    Payload = Encoding.UTF8.GetBytes($"{i}{new string(' ', 200)}"),
+                    Class = MessageClass.Forecast,
+                });
         }
     }
 

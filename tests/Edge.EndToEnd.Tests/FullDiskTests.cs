@@ -3,7 +3,8 @@ using Edge.Testing;
 namespace Edge.EndToEnd.Tests;
 
 /// <summary>
-/// A disk that the outbox has filled, until the broker is back. Where a machine is too busy to deliver faster than messages are made, the disk stays full.
+/// A disk that the outbox has filled, until the broker is back. Where a machine is too busy to deliver faster than messages are made, the
+/// disk stays full.
 /// </summary>
 [Trait("Time", "real")]
 [Collection(RealTime.Name)]
@@ -32,7 +33,8 @@ public sealed class FullDiskTests : IDisposable
             run.Terminate();
             Assert.Equal(0, await run.ExitAsync());
 
-            // Readings went first. If forecasts had to go too, they were the oldest that lay on the disk: one piece; nothing twice, nothing out of order.
+            // Readings went first. If forecasts had to go too, they were the oldest that lay on the disk: one piece; nothing twice, nothing
+            // out of order.
             long[] steps = [.. DiskTests.Seqs(subscriber).Zip(DiskTests.Seqs(subscriber).Skip(1), (seq, next) => next - seq)];
             Assert.All(steps, step => Assert.True(step >= 1));
             Assert.InRange(steps.Count(step => step > 1), 0, 1);

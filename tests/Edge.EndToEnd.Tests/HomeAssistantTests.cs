@@ -23,7 +23,8 @@ public sealed class HomeAssistantTests : IDisposable
         await using Subscriber subscriber = await Subscriber.StartAsync(broker.Port, "#");
         using (RuntimeProcess run = RuntimeProcess.Start("run", "--config", Write(broker.Port, version, "climate", "second")))
         {
-            await subscriber.UntilAsync(seen => seen.Any(item => item.Topic == Config) && seen.Any(item => item.Topic == "edge/house/second/forecast"));
+            await subscriber.UntilAsync(
+                seen => seen.Any(item => item.Topic == Config) && seen.Any(item => item.Topic == "edge/house/second/forecast"));
             JsonElement described = Payload(subscriber);
             Assert.Equal("edge_house", described.GetProperty("dev").GetProperty("ids").GetString());
             Assert.Equal("edge/house/status", described.GetProperty("avty_t").GetString());
@@ -33,19 +34,45 @@ public sealed class HomeAssistantTests : IDisposable
             Assert.Equal(2 * (4 + (4 * 3) + 1), components.EnumerateObject().Count());
             JsonElement ahead = components.GetProperty("climate_temperature_2_s");
             Assert.Equal(
-                ("sensor", "edge_house_climate_temperature_2_s", "edge/house/climate/forecast", "{{ value_json.channels['temperature'].value[1] }}", "°C", "temperature", "measurement"),
-                (Text(ahead, "p"), Text(ahead, "uniq_id"), Text(ahead, "stat_t"), Text(ahead, "val_tpl"), Text(ahead, "unit_of_meas"), Text(ahead, "dev_cla"), Text(ahead, "stat_cla")));
+                (
+                    "sensor",
+                    "edge_house_climate_temperature_2_s",
+                    "edge/house/climate/forecast",
+                    "{{ value_json.channels['temperature'].value[1] }}",
+                    "°C",
+                    "temperature",
+                    "measurement"),
+                (
+                    Text(ahead, "p"),
+                    Text(ahead, "uniq_id"),
+                    Text(ahead, "stat_t"),
+                    Text(ahead, "val_tpl"),
+                    Text(ahead, "unit_of_meas"),
+                    Text(ahead, "dev_cla"),
+                    Text(ahead, "stat_cla")));
             JsonElement anomaly = components.GetProperty("climate_anomaly");
-            Assert.Equal(("binary_sensor", "problem", "edge/house/climate/anomaly/state"), (Text(anomaly, "p"), Text(anomaly, "dev_cla"), Text(anomaly, "stat_t")));
+            Assert.Equal(
+                ("binary_sensor", "problem", "edge/house/climate/anomaly/state"),
+                (Text(anomaly, "p"), Text(anomaly, "dev_cla"), Text(anomaly, "stat_t")));
 
             // The template finds its value in a real forecast.
             JsonElement forecast = JsonDocument.Parse(subscriber.On("edge/house/climate/forecast")[0].Payload).RootElement;
             Assert.Equal(2, forecast.GetProperty("horizon_seconds")[1].GetDouble());
-            Assert.Equal(JsonValueKind.Number, forecast.GetProperty("channels").GetProperty("temperature").GetProperty("value")[1].ValueKind);
+            Assert.Equal(
+                JsonValueKind.Number,
+                forecast.GetProperty("channels").GetProperty("temperature").GetProperty("value")[1].ValueKind);
 
-            await using IMqttLink home = new MqttNetLink(new MqttLinkOptions { Host = "127.0.0.1", Port = broker.Port, ClientId = "home", Version = MqttLinkContractTests.VersionOf(version) });
+            await using IMqttLink home = new MqttNetLink(
+                new MqttLinkOptions
+                {
+                    Host = "127.0.0.1",
+                    Port = broker.Port,
+                    ClientId = "home",
+                    Version = MqttLinkContractTests.VersionOf(version),
+                });
             await home.ConnectAsync(default);
-            await home.PublishAsync(new MqttMessage { Topic = "homeassistant/status", Payload = Encoding.UTF8.GetBytes("online"), Class = MessageClass.Event });
+            await home.PublishAsync(
+                new MqttMessage { Topic = "homeassistant/status", Payload = Encoding.UTF8.GetBytes("online"), Class = MessageClass.Event });
             await subscriber.UntilAsync(seen => seen.Count(item => item.Topic == Config) == 2);
             run.Terminate();
             Assert.Equal(0, await run.ExitAsync());
@@ -66,14 +93,25 @@ public sealed class HomeAssistantTests : IDisposable
         using RuntimeProcess run = RuntimeProcess.Start("run", "--config", Write(broker.Port, "5", "climate"));
         await using (Subscriber before = await Subscriber.StartAsync(broker.Port, "#"))
         {
-            await before.UntilAsync(seen => seen.Any(item => item.Topic == "edge/house/climate/health") && seen.Count(item => item.Topic == "edge/house/climate/forecast") > 5);
+            await before.UntilAsync(
+                seen =>
+                    seen.Any(item => item.Topic == "edge/house/climate/health")
+                        && seen.Count(item => item.Topic == "edge/house/climate/forecast") > 5);
         }
 
         // This broker keeps nothing on disk.
         await broker.KillAsync();
         await broker.StartAgainAsync();
         await using Subscriber after = await Subscriber.StartAsync(broker.Port, "#");
-        await after.UntilAsync(seen => new[] { "edge/house/status", "edge/house/info", "edge/house/climate/health", "edge/house/climate/anomaly/state", Config }.All(topic => seen.Any(item => item.Topic == topic)));
+        await after.UntilAsync(
+            seen => new[]
+            {
+                "edge/house/status",
+                "edge/house/info",
+                "edge/house/climate/health",
+                "edge/house/climate/anomaly/state",
+                Config,
+            }.All(topic => seen.Any(item => item.Topic == topic)));
     }
 
     private string Write(int port, string version, params string[] streams) => _folder.Write(

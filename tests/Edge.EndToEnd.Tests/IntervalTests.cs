@@ -40,12 +40,19 @@ public sealed class IntervalTests(ITestOutputHelper output)
     }
 
     // Share of each channel's nearest horizon inside its interval, from so many rows after the shift on, or over all held-out rows.
-    private static async Task<(double[] Coverage, string[] Columns)> CoverageAsync(string name, double? shiftAt, double deviations, int skip)
+    private static async Task<(double[] Coverage, string[] Columns)> CoverageAsync(
+        string name,
+        double? shiftAt,
+        double deviations,
+        int skip)
     {
         using IInferenceEngine engine = EngineFactory.LoadInt8(QuantizedModels.Of(name));
         ModelManifest manifest = engine.Manifest;
         using var sensor = new ReplaySensor(
-            new ReplayOptions { File = SharedData.ReadingsOf(name), Speed = PlaybackSpeed.Max }, manifest.Columns, TimeSpan.FromSeconds(manifest.PeriodSeconds), TimeProvider.System);
+            new ReplayOptions { File = SharedData.ReadingsOf(name), Speed = PlaybackSpeed.Max },
+            manifest.Columns,
+            TimeSpan.FromSeconds(manifest.PeriodSeconds),
+            TimeProvider.System);
         var forecaster = new Forecaster(engine, 0.9);
         var hold = new LastValueImputer(manifest, 5);
         var reading = new Reading(manifest.Columns.Count);
@@ -80,6 +87,8 @@ public sealed class IntervalTests(ITestOutputHelper output)
             }
         }
 
-        return ([.. inside.Zip(seen, (hits, all) => (double)hits / all)], [.. manifest.Outputs.Select(each => manifest.Columns[each.Column])]);
+        return (
+            [.. inside.Zip(seen, (hits, all) => (double)hits / all)],
+            [.. manifest.Outputs.Select(each => manifest.Columns[each.Column])]);
     }
 }

@@ -4,7 +4,8 @@ using Edge.Testing;
 namespace Edge.EndToEnd.Tests;
 
 /// <summary>
-/// The service killed at random instants, again and again: a subscriber has at the end what an unkilled run would have sent. EDGE_KILLS=300 is the long run.
+/// The service killed at random instants, again and again: a subscriber has at the end what an unkilled run would have sent.
+/// EDGE_KILLS=300 is the long run.
 /// </summary>
 public sealed class KillTests : IDisposable
 {
@@ -127,7 +128,10 @@ public sealed class KillTests : IDisposable
             }
 
             await publishing;
-            await subscriber.UntilAsync(seen => seen.LastOrDefault(item => item.Topic == "edge/house/climate/reading") is { } last && Delivery.Seq(last.Payload) == rows.Length, 120 + KillsOverMqtt);
+            await subscriber.UntilAsync(
+                seen => seen.LastOrDefault(
+                    item => item.Topic == "edge/house/climate/reading") is { } last && Delivery.Seq(last.Payload) == rows.Length,
+                120 + KillsOverMqtt);
             run.Terminate();
             Assert.Equal(0, await run.ExitAsync());
         }
@@ -141,7 +145,11 @@ public sealed class KillTests : IDisposable
     {
         string[] lines = File.ReadAllLines(data);
         string[] names = lines[0].Split(',');
-        return [.. lines.Skip(1).Select(line => JsonSerializer.Serialize(names.Zip(line.Split(',')).ToDictionary(cell => cell.First, cell => cell.Second)))];
+        return
+        [
+            .. lines.Skip(1)
+                .Select(line => JsonSerializer.Serialize(names.Zip(line.Split(',')).ToDictionary(cell => cell.First, cell => cell.Second))),
+        ];
     }
 
     private static int KillsOr(int few) => int.TryParse(Environment.GetEnvironmentVariable("EDGE_KILLS"), out int kills) ? kills : few;

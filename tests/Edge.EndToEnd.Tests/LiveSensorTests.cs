@@ -6,7 +6,9 @@ using Edge.Testing;
 
 namespace Edge.EndToEnd.Tests;
 
-/// <summary>Live channels in the service as a process: the kernel's drivers, and topics over a real broker that goes away and comes back.</summary>
+/// <summary>
+/// Live channels in the service as a process: the kernel's drivers, and topics over a real broker that goes away and comes back.
+/// </summary>
 public sealed class LiveSensorTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
@@ -46,7 +48,9 @@ public sealed class LiveSensorTests : IDisposable
             Assert.Empty(subscriber.On("edge/house/climate/forecast"));
             await PublishUntilAsync(sensor, () => subscriber.On("edge/house/climate/forecast").Count >= 5);
             JsonElement channels = subscriber.On("edge/house/climate/reading").Select(Channels).First(IsGood);
-            Assert.Equal((21.53, 45.12, 12, 600), (Value(channels, "temperature"), Value(channels, "humidity"), Value(channels, "light"), Value(channels, "co2")));
+            Assert.Equal(
+                (21.53, 45.12, 12, 600),
+                (Value(channels, "temperature"), Value(channels, "humidity"), Value(channels, "light"), Value(channels, "co2")));
             int before = subscriber.All.Count;
             await subscriber.UntilAsync(seen => seen.Skip(before).Any(item => Quality(item, "co2") == "missing"));
         }
@@ -56,7 +60,10 @@ public sealed class LiveSensorTests : IDisposable
         await using Subscriber again = await Subscriber.StartAsync(broker.Port);
         await using IMqttLink back = await ConnectAsync(version, broker.Port);
         await PublishUntilAsync(back, () => again.All.Any(item => Quality(item, "co2") == "good"));
-        Assert.Single(run.Error.Split('\n'), line => line.Contains("Topics over MQTT: ", StringComparison.Ordinal) && line.Contains("Trying again", StringComparison.Ordinal));
+        Assert.Single(
+            run.Error.Split('\n'),
+            line =>
+                line.Contains("Topics over MQTT: ", StringComparison.Ordinal) && line.Contains("Trying again", StringComparison.Ordinal));
         run.Terminate();
         Assert.Equal(0, await run.ExitAsync());
     }
@@ -66,14 +73,22 @@ public sealed class LiveSensorTests : IDisposable
         for (int i = 0; !condition(); i++)
         {
             Assert.True(i < 400, "It never happened.");
-            await link.PublishAsync(new MqttMessage { Topic = "plant/air", Payload = Encoding.UTF8.GetBytes("{\"co2\":600}"), Class = MessageClass.Reading });
+            await link.PublishAsync(
+                new MqttMessage { Topic = "plant/air", Payload = Encoding.UTF8.GetBytes("{\"co2\":600}"), Class = MessageClass.Reading });
             await Task.Delay(50);
         }
     }
 
     private static async Task<IMqttLink> ConnectAsync(string version, int port)
     {
-        IMqttLink link = new MqttNetLink(new MqttLinkOptions { Host = "127.0.0.1", Port = port, ClientId = "a-sensor", Version = MqttLinkContractTests.VersionOf(version) });
+        IMqttLink link = new MqttNetLink(
+            new MqttLinkOptions
+            {
+                Host = "127.0.0.1",
+                Port = port,
+                ClientId = "a-sensor",
+                Version = MqttLinkContractTests.VersionOf(version),
+            });
         await link.ConnectAsync(default);
         return link;
     }
@@ -81,9 +96,11 @@ public sealed class LiveSensorTests : IDisposable
     private static JsonElement Channels(Seen seen) => JsonDocument.Parse(seen.Payload).RootElement.GetProperty("channels");
 
     // On a busy machine the others may have missed the first row with it.
-    private static bool IsGood(JsonElement channels) => channels.EnumerateObject().All(channel => !channel.Value.TryGetProperty("quality", out _));
+    private static bool IsGood(JsonElement channels) =>
+        channels.EnumerateObject().All(channel => !channel.Value.TryGetProperty("quality", out _));
 
-    private static double Value(JsonElement channels, string name) => Math.Round(channels.GetProperty(name).GetProperty("value").GetDouble(), 6);
+    private static double Value(JsonElement channels, string name) =>
+        Math.Round(channels.GetProperty(name).GetProperty("value").GetDouble(), 6);
 
     private static string Quality(Seen seen, string channel) => !seen.Topic.EndsWith("/reading", StringComparison.Ordinal) ? "no reading"
         : Channels(seen).GetProperty(channel).TryGetProperty("quality", out JsonElement quality) ? quality.GetString()! : "good";

@@ -41,16 +41,32 @@ public sealed class MainJobTests : IDisposable
         IReadOnlyList<Seen> forecasts = subscriber.On("edge/plant/transformer/forecast");
         Assert.Equal(17_419, forecasts.Count);
         Assert.All(forecasts, seen => Assert.Equal(1, seen.QualityOfService));
-        Assert.Equal(Enumerable.Range(2, 17_419), forecasts.Select(seen => JsonDocument.Parse(seen.Payload).RootElement.GetProperty("seq").GetInt32()));
+        Assert.Equal(
+            Enumerable.Range(2, 17_419),
+            forecasts.Select(seen => JsonDocument.Parse(seen.Payload).RootElement.GetProperty("seq").GetInt32()));
         JsonElement info = JsonDocument.Parse(Assert.Single(subscriber.On("edge/plant/info")).Payload).RootElement;
         Assert.Equal(64, info.GetProperty("streams").GetProperty("transformer").GetProperty("model_sha256").GetString()!.Length);
 
         using RuntimeProcess replay = RuntimeProcess.Start(
-            "replay", "--model", model, "--data", SharedData.Readings("ETTh1.csv"), "--output", _folder.File("events.jsonl"), "--device", "plant", "--stream", "transformer");
+            "replay",
+            "--model",
+            model,
+            "--data",
+            SharedData.Readings("ETTh1.csv"),
+            "--output",
+            _folder.File("events.jsonl"),
+            "--device",
+            "plant",
+            "--stream",
+            "transformer");
         Assert.Equal(0, await replay.ExitAsync());
         string[] lines = File.ReadAllLines(_folder.File("events.jsonl"));
-        Assert.Equal(lines.Where(line => line.Contains("\"horizon_seconds\"", StringComparison.Ordinal)), forecasts.Select(seen => seen.Payload));
-        Assert.Equal(lines.Where(line => line.Contains("\"event\":", StringComparison.Ordinal)), subscriber.On("edge/plant/transformer/anomaly").Select(seen => seen.Payload));
+        Assert.Equal(
+            lines.Where(line => line.Contains("\"horizon_seconds\"", StringComparison.Ordinal)),
+            forecasts.Select(seen => seen.Payload));
+        Assert.Equal(
+            lines.Where(line => line.Contains("\"event\":", StringComparison.Ordinal)),
+            subscriber.On("edge/plant/transformer/anomaly").Select(seen => seen.Payload));
     }
 
     [Theory]
@@ -96,7 +112,8 @@ public sealed class MainJobTests : IDisposable
         string config = Simulated(broker.Port, version, "username: u, password: s3cret, ");
         using RuntimeProcess run = RuntimeProcess.Start("run", "--config", config);
         Assert.Equal(1, await run.ExitAsync());
-        string sentence = Assert.Single(run.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries), line => line.Contains("refuses", StringComparison.Ordinal));
+        string sentence = Assert.Single(
+            run.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries), line => line.Contains("refuses", StringComparison.Ordinal));
         Assert.Contains("user 'u'", sentence, StringComparison.Ordinal);
         Assert.DoesNotContain("s3cret", run.Error, StringComparison.Ordinal);
         Assert.DoesNotContain("   at ", run.Error, StringComparison.Ordinal);
@@ -120,7 +137,9 @@ public sealed class MainJobTests : IDisposable
         await broker.StartAgainAsync();
         await using Subscriber after = await Subscriber.StartAsync(broker.Port);
         await after.UntilAsync(seen => seen.Count(item => item.Topic == "edge/house/climate/forecast") >= 30);
-        int[] seqs = after.On("edge/house/climate/forecast").Select(seen => JsonDocument.Parse(seen.Payload).RootElement.GetProperty("seq").GetInt32()).ToArray();
+        int[] seqs = after.On("edge/house/climate/forecast")
+            .Select(seen => JsonDocument.Parse(seen.Payload).RootElement.GetProperty("seq").GetInt32())
+            .ToArray();
         Assert.Equal(Enumerable.Range(seqs[0], seqs.Length), seqs);
         run.Terminate();
         Assert.Equal(0, await run.ExitAsync());

@@ -8,7 +8,9 @@ using Edge.Testing;
 
 namespace Edge.EndToEnd.Tests;
 
-/// <summary>New models for a running stream: good, worse, hostile, and with the process killed at any instant. EDGE_KILLS=200 is the long run.</summary>
+/// <summary>
+/// New models for a running stream: good, worse, hostile, and with the process killed at any instant. EDGE_KILLS=200 is the long run.
+/// </summary>
 public sealed class ModelUpdateTests : IDisposable
 {
     private static readonly int Kills = int.TryParse(Environment.GetEnvironmentVariable("EDGE_KILLS"), out int kills) ? kills : 6;
@@ -36,11 +38,17 @@ public sealed class ModelUpdateTests : IDisposable
 
         // The stream went on: every number once, a forecast for each, the new model's name on the later ones.
         string sha = Sha(next)[..6];
-        await subscriber.UntilAsync(seen => seen.Count(item => item.Topic == "edge/house/climate/forecast" && Text(item, "model") == sha) > 5);
-        long[] forecasts = [.. subscriber.On("edge/house/climate/forecast").Select(item => JsonDocument.Parse(item.Payload).RootElement.GetProperty("seq").GetInt64())];
+        await subscriber.UntilAsync(
+            seen => seen.Count(item => item.Topic == "edge/house/climate/forecast" && Text(item, "model") == sha) > 5);
+        long[] forecasts =
+        [
+            .. subscriber.On("edge/house/climate/forecast")
+                .Select(item => JsonDocument.Parse(item.Payload).RootElement.GetProperty("seq").GetInt64()),
+        ];
         Assert.Equal(Enumerable.Range((int)forecasts[0], forecasts.Length).Select(seq => (long)seq), forecasts);
 
-        await subscriber.UntilAsync(seen => seen.Last(item => item.Topic == "edge/house/info").Payload.Contains(Sha(next), StringComparison.Ordinal));
+        await subscriber.UntilAsync(
+            seen => seen.Last(item => item.Topic == "edge/house/info").Payload.Contains(Sha(next), StringComparison.Ordinal));
 
         Ask(broker.Port, "rollback", """{"stream":"climate"}""");
         await subscriber.UntilAsync(seen => Events(seen).Contains("rolled_back"));
@@ -67,7 +75,10 @@ public sealed class ModelUpdateTests : IDisposable
         await subscriber.UntilAsync(seen => Events(seen).Contains("refused"));
         JsonElement refused = JsonDocument.Parse(subscriber.On("edge/house/climate/model")[^1].Payload).RootElement;
         Assert.InRange(refused.GetProperty("error_ratio").GetDouble(), 1.001, 1000);
-        Assert.Contains("It is dropped: over 400 ticks its error was ", refused.GetProperty("message").GetString(), StringComparison.Ordinal);
+        Assert.Contains(
+            "It is dropped: over 400 ticks its error was ",
+            refused.GetProperty("message").GetString(),
+            StringComparison.Ordinal);
         Assert.Equal(Original, File.ReadAllBytes(Model));
         Assert.False(File.Exists(Model + ".previous"));
     }
@@ -99,12 +110,18 @@ public sealed class ModelUpdateTests : IDisposable
             Offer(file, signature);
             int count = i + 1;
             await subscriber.UntilAsync(seen => Events(seen).Count(each => each == "refused") == count);
-            Assert.Contains(why, JsonDocument.Parse(subscriber.On("edge/house/climate/model")[^1].Payload).RootElement.GetProperty("message").GetString(), StringComparison.Ordinal);
+            Assert.Contains(
+                why,
+                JsonDocument.Parse(subscriber.On("edge/house/climate/model")[^1].Payload).RootElement.GetProperty("message").GetString(),
+                StringComparison.Ordinal);
         }
 
         // Over MQTT: without a signature, and parts that are not what they say.
         Assert.Contains("has no signature", Send(broker.Port, good, null), StringComparison.Ordinal);
-        Assert.Contains("The SHA-256 of the assembled model is wrong", Send(broker.Port, good, null, Sha(Original)), StringComparison.Ordinal);
+        Assert.Contains(
+            "The SHA-256 of the assembled model is wrong",
+            Send(broker.Port, good, null, Sha(Original)),
+            StringComparison.Ordinal);
         Assert.Equal(Original, File.ReadAllBytes(Model));
         Assert.DoesNotContain("trial", Events(subscriber.All));
         Assert.All(Directory.GetFiles(_folder.File("incoming")), file => Assert.EndsWith(".refused", file, StringComparison.Ordinal));
@@ -186,7 +203,9 @@ public sealed class ModelUpdateTests : IDisposable
         using (RuntimeProcess last = RuntimeProcess.Start("run", "--config", config))
         {
             // It may have nothing left to do; it must still be up to be told to stop.
-            await subscriber.UntilAsync(_ => Directory.GetFiles(_folder.File("incoming")).Length == 0 && last.Error.Contains("Connected to the broker", StringComparison.Ordinal));
+            await subscriber.UntilAsync(
+                _ => Directory.GetFiles(_folder.File("incoming")).Length == 0 && last.Error.Contains(
+                    "Connected to the broker", StringComparison.Ordinal));
             last.Terminate();
             Assert.Equal(0, await last.ExitAsync());
         }
@@ -214,7 +233,8 @@ public sealed class ModelUpdateTests : IDisposable
           - { name: climate, model: climate.safetensors, period: 20ms, source: { simulated: { seed: 3, speed: {{speed}} } } }
         """);
 
-    private static byte[] Variant(int number, bool isWorse = false, string? rename = null) => ModelVariant.Of(Original, number, isWorse, rename);
+    private static byte[] Variant(int number, bool isWorse = false, string? rename = null) =>
+        ModelVariant.Of(Original, number, isWorse, rename);
 
     private void Offer(byte[] file) => Offer(file, Sign(file, "key.pem"));
 
@@ -235,7 +255,9 @@ public sealed class ModelUpdateTests : IDisposable
     private string Sign(byte[] file, string key)
     {
         File.WriteAllBytes(_folder.File("to-sign"), file);
-        Assert.Equal(0, Edge.Quantize.Program.Run(["sign", _folder.File("to-sign"), "--key", _folder.File(key)], TextWriter.Null, TextWriter.Null));
+        Assert.Equal(
+            0,
+            Edge.Quantize.Program.Run(["sign", _folder.File("to-sign"), "--key", _folder.File(key)], TextWriter.Null, TextWriter.Null));
         return File.ReadAllText(_folder.File("to-sign.sig"));
     }
 
@@ -268,7 +290,24 @@ public sealed class ModelUpdateTests : IDisposable
     private static string Ask(int port, string command, string payload)
     {
         using Process asker = Process.Start(new ProcessStartInfo(
-            "mosquitto_rr", ["-h", "127.0.0.1", "-p", $"{port}", "-V", "5", "-q", "1", "-W", "120", "-t", $"edge/house/command/{command}", "-e", $"answers/{Guid.NewGuid():N}", "-m", payload])
+            "mosquitto_rr", [
+                "-h",
+                "127.0.0.1",
+                "-p",
+                $"{port}",
+                "-V",
+                "5",
+                "-q",
+                "1",
+                "-W",
+                "120",
+                "-t",
+                $"edge/house/command/{command}",
+                "-e",
+                $"answers/{Guid.NewGuid():N}",
+                "-m",
+                payload
+            ])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
@@ -278,7 +317,8 @@ public sealed class ModelUpdateTests : IDisposable
         return JsonDocument.Parse(output).RootElement.GetProperty("message").GetString()!;
     }
 
-    private static string[] Events(IReadOnlyList<Seen> seen) => [.. seen.Where(item => item.Topic == "edge/house/climate/model").Select(item => Text(item, "event"))];
+    private static string[] Events(IReadOnlyList<Seen> seen) =>
+        [.. seen.Where(item => item.Topic == "edge/house/climate/model").Select(item => Text(item, "event"))];
 
     private static string Text(Seen message, string key) => JsonDocument.Parse(message.Payload).RootElement.GetProperty(key).GetString()!;
 

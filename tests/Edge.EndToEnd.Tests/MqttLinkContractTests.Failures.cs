@@ -23,8 +23,12 @@ public sealed partial class MqttLinkContractTests
             await Task.Delay(500);
         });
         await using IMqttLink link = Create(version, ((IPEndPoint)listener.LocalEndpoint).Port);
-        MqttRefusedException e = await Assert.ThrowsAsync<MqttRefusedException>(() => link.ConnectAsync(default)).WaitAsync(TimeSpan.FromSeconds(10));
-        Assert.Contains(version == "3.1.1" ? "does not speak MQTT 3.1.1. Set mqtt.version: 5." : "does not speak MQTT 5. Set mqtt.version: 3.1.1.", e.Message, StringComparison.Ordinal);
+        MqttRefusedException e = await Assert.ThrowsAsync<MqttRefusedException>(() => link.ConnectAsync(default))
+            .WaitAsync(TimeSpan.FromSeconds(10));
+        Assert.Contains(
+            version == "3.1.1" ? "does not speak MQTT 3.1.1. Set mqtt.version: 5." : "does not speak MQTT 5. Set mqtt.version: 3.1.1.",
+            e.Message,
+            StringComparison.Ordinal);
         await answering;
     }
 
@@ -37,7 +41,10 @@ public sealed partial class MqttLinkContractTests
         Assert.Equal(0, await ToolAsync("mosquitto_passwd", "-c", "-b", passwords, "alice", "right"));
         folder.ShareForReading();
         await using TestBroker broker = await TestBroker.StartAsync($"allow_anonymous false\npassword_file {passwords}");
-        await using (IMqttLink right = await ConnectAsync(version, broker.Port, options: options => options with { Username = "alice", Password = "right" }))
+        await using (IMqttLink right = await ConnectAsync(
+            version,
+            broker.Port,
+            options: options => options with { Username = "alice", Password = "right" }))
         {
             await right.PublishAsync(Message("t", "x"));
         }
@@ -66,7 +73,9 @@ public sealed partial class MqttLinkContractTests
         using var listener = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
         listener.Listen(0);
-        Socket[] queue = Enumerable.Range(0, 4).Select(_ => new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp)).ToArray();
+        Socket[] queue = Enumerable.Range(0, 4)
+            .Select(_ => new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp))
+            .ToArray();
         foreach (Socket waiting in queue)
         {
             _ = waiting.ConnectAsync(listener.LocalEndPoint!).ContinueWith(task => task.Exception, TaskScheduler.Default);
@@ -74,7 +83,8 @@ public sealed partial class MqttLinkContractTests
 
         await Task.Delay(100);
         IMqttLink link = Create(version, ((IPEndPoint)listener.LocalEndPoint!).Port, options => options with { AnswerTimeoutMs = 500 });
-        MqttLinkException e = await Assert.ThrowsAsync<MqttLinkException>(() => link.ConnectAsync(default)).WaitAsync(TimeSpan.FromSeconds(10));
+        MqttLinkException e = await Assert.ThrowsAsync<MqttLinkException>(() => link.ConnectAsync(default))
+            .WaitAsync(TimeSpan.FromSeconds(10));
         Assert.Contains("did not answer within 0.5 s", e.Message, StringComparison.Ordinal);
         await link.DisposeAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(2));
         Array.ForEach(queue, waiting => waiting.Dispose());
@@ -87,8 +97,12 @@ public sealed partial class MqttLinkContractTests
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();
         using var stop = new CancellationTokenSource();
-        await using IMqttLink link = Create(version, ((IPEndPoint)listener.LocalEndpoint).Port, options => options with { AnswerTimeoutMs = 500 });
-        MqttLinkException e = await Assert.ThrowsAsync<MqttLinkException>(() => link.ConnectAsync(stop.Token)).WaitAsync(TimeSpan.FromSeconds(10));
+        await using IMqttLink link = Create(
+            version,
+            ((IPEndPoint)listener.LocalEndpoint).Port,
+            options => options with { AnswerTimeoutMs = 500 });
+        MqttLinkException e = await Assert.ThrowsAsync<MqttLinkException>(() => link.ConnectAsync(stop.Token))
+            .WaitAsync(TimeSpan.FromSeconds(10));
         Assert.Contains("did not answer within 0.5 s", e.Message, StringComparison.Ordinal);
     }
 
@@ -100,7 +114,8 @@ public sealed partial class MqttLinkContractTests
         using var stop = new CancellationTokenSource();
         await using IMqttLink link = await ConnectAsync(version, broker.Port, options: options => options with { AnswerTimeoutMs = 1000 });
         broker.Freeze();
-        MqttLinkException e = await Assert.ThrowsAsync<MqttLinkException>(() => link.SubscribeAsync("t", stop.Token)).WaitAsync(TimeSpan.FromSeconds(10));
+        MqttLinkException e = await Assert.ThrowsAsync<MqttLinkException>(() => link.SubscribeAsync("t", stop.Token))
+            .WaitAsync(TimeSpan.FromSeconds(10));
         Assert.Contains("did not answer within 1 s", e.Message, StringComparison.Ordinal);
     }
 

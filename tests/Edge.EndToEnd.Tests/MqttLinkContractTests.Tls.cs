@@ -16,15 +16,30 @@ public sealed partial class MqttLinkContractTests
         TestCertificates.Write(folder, "127.0.0.1");
         string listener = $"certfile {folder.File("server.pem")}\nkeyfile {folder.File("server.key")}\n";
         await using TestBroker broker = await TestBroker.StartAsync(listener + "allow_anonymous true");
-        await using (IMqttLink link = await ConnectAsync(version, broker.Port, options: options => options with { Tls = new TlsOptions(folder.File("ca.pem"), null, null) }))
+        await using (IMqttLink link = await ConnectAsync(
+            version,
+            broker.Port,
+            options: options => options with { Tls = new TlsOptions(folder.File("ca.pem"), null, null) }))
         {
             await link.PublishAsync(Message("t", "x"));
         }
 
-        await using IMqttLink wrongCa = Create(version, broker.Port, options => options with { Tls = new TlsOptions(folder.File("other-ca.pem"), null, null) });
-        Assert.Contains("a certificate of 'edge test CA' that ", (await Assert.ThrowsAsync<MqttLinkException>(() => wrongCa.ConnectAsync(default))).Message, StringComparison.Ordinal);
-        await using IMqttLink wrongHost = Create(version, broker.Port, options => options with { Host = "localhost", Tls = new TlsOptions(folder.File("ca.pem"), null, null) });
-        Assert.Contains("not of 'localhost'", (await Assert.ThrowsAsync<MqttLinkException>(() => wrongHost.ConnectAsync(default))).Message, StringComparison.Ordinal);
+        await using IMqttLink wrongCa = Create(
+            version,
+            broker.Port,
+            options => options with { Tls = new TlsOptions(folder.File("other-ca.pem"), null, null) });
+        Assert.Contains(
+            "a certificate of 'edge test CA' that ",
+            (await Assert.ThrowsAsync<MqttLinkException>(() => wrongCa.ConnectAsync(default))).Message,
+            StringComparison.Ordinal);
+        await using IMqttLink wrongHost = Create(
+            version,
+            broker.Port,
+            options => options with { Host = "localhost", Tls = new TlsOptions(folder.File("ca.pem"), null, null) });
+        Assert.Contains(
+            "not of 'localhost'",
+            (await Assert.ThrowsAsync<MqttLinkException>(() => wrongHost.ConnectAsync(default))).Message,
+            StringComparison.Ordinal);
         await using IMqttLink inClear = Create(version, broker.Port, options => options with { AnswerTimeoutMs = 2000 });
         await Assert.ThrowsAsync<MqttLinkException>(() => inClear.ConnectAsync(default));
     }
@@ -32,12 +47,21 @@ public sealed partial class MqttLinkContractTests
     // The third is what a board sees whose clock stands at 1970: every certificate is of the future.
     [Theory]
     [MemberData(nameof(BadServers))]
-    public async Task Tls_to_a_server_whose_certificate_is_no_good_sends_nothing_and_says_so(string version, double fromDays, double toDays, string certificate, string why)
+    public async Task Tls_to_a_server_whose_certificate_is_no_good_sends_nothing_and_says_so(
+        string version,
+        double fromDays,
+        double toDays,
+        string certificate,
+        string why)
     {
         using var folder = new TemporaryFolder();
         TestCertificates.Write(folder, "127.0.0.1", fromDays, toDays);
-        await using TestBroker broker = await TestBroker.StartAsync($"certfile {folder.File(certificate)}\nkeyfile {folder.File("server.key")}\nallow_anonymous true");
-        await using IMqttLink link = Create(version, broker.Port, options => options with { Tls = new TlsOptions(folder.File("ca.pem"), null, null) });
+        await using TestBroker broker = await TestBroker.StartAsync(
+            $"certfile {folder.File(certificate)}\nkeyfile {folder.File("server.key")}\nallow_anonymous true");
+        await using IMqttLink link = Create(
+            version,
+            broker.Port,
+            options => options with { Tls = new TlsOptions(folder.File("ca.pem"), null, null) });
         MqttLinkException refused = await Assert.ThrowsAsync<MqttLinkException>(() => link.ConnectAsync(default));
         Assert.Contains($"127.0.0.1:{broker.Port}", refused.Message, StringComparison.Ordinal);
         Assert.Contains(why, refused.Message, StringComparison.Ordinal);
@@ -53,7 +77,7 @@ public sealed partial class MqttLinkContractTests
             {
                 cases.Add(version, -10, -1, "server.pem", "a certificate that expired on ");
                 cases.Add(version, -1, 1, "self-signed.pem", "does not vouch for");
-                cases.Add(version, 1, 10, "server.pem", "set the clock, or wait for time synchronisation");
+                cases.Add(version, 1, 10, "server.pem", "set the clock, or wait for time synchronization");
             }
 
             return cases;
@@ -67,13 +91,18 @@ public sealed partial class MqttLinkContractTests
         using var folder = new TemporaryFolder();
         TestCertificates.Write(folder, "127.0.0.1");
         await using TestBroker broker = await TestBroker.StartAsync(
-            $"certfile {folder.File("server.pem")}\nkeyfile {folder.File("server.key")}\ncafile {folder.File("ca.pem")}\nrequire_certificate true\nallow_anonymous true");
-        await using (IMqttLink link = await ConnectAsync(version, broker.Port, options: options => options with { Tls = new TlsOptions(folder.File("ca.pem"), folder.File("client.pem"), folder.File("client.key")) }))
+            $"certfile {folder.File("server.pem")}\nkeyfile {folder.File("server.key")}\ncafile "
+                + $"{folder.File("ca.pem")}\nrequire_certificate true\nallow_anonymous true");
+        var tls = new TlsOptions(folder.File("ca.pem"), folder.File("client.pem"), folder.File("client.key"));
+        await using (IMqttLink link = await ConnectAsync(version, broker.Port, options: options => options with { Tls = tls }))
         {
             await link.PublishAsync(Message("t", "x"));
         }
 
-        await using IMqttLink without = Create(version, broker.Port, options => options with { Tls = new TlsOptions(folder.File("ca.pem"), null, null), AnswerTimeoutMs = 3000 });
+        await using IMqttLink without = Create(
+            version,
+            broker.Port,
+            options => options with { Tls = new TlsOptions(folder.File("ca.pem"), null, null), AnswerTimeoutMs = 3000 });
         await Assert.ThrowsAsync<MqttLinkException>(() => without.ConnectAsync(default));
     }
 
@@ -99,8 +128,20 @@ public sealed partial class MqttLinkContractTests
             got.Write(buffer, 0, read);
         });
         int port = ((IPEndPoint)listener.LocalEndpoint).Port;
-        await using IMqttLink link = Create(version, port, options => options with { Tls = new TlsOptions(folder.File("ca.pem"), null, null), Username = "anna", Password = "swordfish", AnswerTimeoutMs = 3000 });
-        Assert.Contains("127.0.0.1", (await Assert.ThrowsAsync<MqttLinkException>(() => link.ConnectAsync(default))).Message, StringComparison.Ordinal);
+        await using IMqttLink link = Create(
+            version,
+            port,
+            options => options with
+            {
+                Tls = new TlsOptions(folder.File("ca.pem"), null, null),
+                Username = "anna",
+                Password = "swordfish",
+                AnswerTimeoutMs = 3000,
+            });
+        Assert.Contains(
+            "127.0.0.1",
+            (await Assert.ThrowsAsync<MqttLinkException>(() => link.ConnectAsync(default))).Message,
+            StringComparison.Ordinal);
         await Task.WhenAny(serving, Task.Delay(2000));
         byte[] seen = got.ToArray();
         Assert.Equal(0x16, seen[0]);
@@ -117,7 +158,11 @@ public sealed partial class MqttLinkContractTests
         TestCertificates.Write(folder, "127.0.0.1");
         int port = TestBroker.FreePort();
         var start = new System.Diagnostics.ProcessStartInfo(
-            "openssl", ["s_server", "-accept", $"{port}", "-cert", folder.File("server.pem"), "-key", folder.File("server.key"), "-tls1_1", "-cipher", "ALL:@SECLEVEL=0", "-quiet"])
+            "openssl",
+            [
+                "s_server", "-accept", $"{port}", "-cert", folder.File("server.pem"), "-key", folder.File("server.key"),
+                "-tls1_1", "-cipher", "ALL:@SECLEVEL=0", "-quiet",
+            ])
         { RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true };
         using var server = System.Diagnostics.Process.Start(start)!;
         try
@@ -131,7 +176,16 @@ public sealed partial class MqttLinkContractTests
                 }
             }
 
-            await using IMqttLink link = Create(version, port, options => options with { Tls = new TlsOptions(folder.File("ca.pem"), null, null), Username = "anna", Password = "swordfish", AnswerTimeoutMs = 3000 });
+            await using IMqttLink link = Create(
+                version,
+                port,
+                options => options with
+                {
+                    Tls = new TlsOptions(folder.File("ca.pem"), null, null),
+                    Username = "anna",
+                    Password = "swordfish",
+                    AnswerTimeoutMs = 3000,
+                });
             MqttLinkException refused = await Assert.ThrowsAsync<MqttLinkException>(() => link.ConnectAsync(default));
             Assert.Contains($"127.0.0.1:{port} does not speak TLS 1.2 or later", refused.Message, StringComparison.Ordinal);
         }

@@ -40,7 +40,15 @@ public sealed partial class MqttLinkContractTests
         await using TestBroker broker = await TestBroker.StartAsync();
         await using Subscriber subscriber = await Subscriber.StartAsync(broker.Port, "t/#");
         await using IMqttLink link = await ConnectAsync("3.1.1", broker.Port);
-        await link.PublishAsync(Message("t/one", "grün ✓") with { Retain = true, ContentType = "application/json", ExpirySeconds = 3600, CorrelationData = new byte[] { 1 }, Seq = 7 });
+        await link.PublishAsync(
+            Message("t/one", "grün ✓") with
+            {
+                Retain = true,
+                ContentType = "application/json",
+                ExpirySeconds = 3600,
+                CorrelationData = new byte[] { 1 },
+                Seq = 7,
+            });
         await subscriber.UntilAsync(seen => seen.Count == 1);
         Seen message = subscriber.All[0];
         Assert.Equal(("t/one", "grün ✓", 1), (message.Topic, message.Payload, message.QualityOfService));
@@ -68,8 +76,12 @@ public sealed partial class MqttLinkContractTests
         await subscriber.UntilAsync(seen => seen.Count == 5000);
 
         // MQTT orders messages of one quality of service, not those of two.
-        Assert.Equal(Enumerable.Range(0, 2500).Select(i => $"{2 * i}"), subscriber.All.Where(seen => seen.QualityOfService == 0).Select(seen => seen.Payload));
-        Assert.Equal(Enumerable.Range(0, 2500).Select(i => $"{(2 * i) + 1}"), subscriber.All.Where(seen => seen.QualityOfService == 1).Select(seen => seen.Payload));
+        Assert.Equal(
+            Enumerable.Range(0, 2500).Select(i => $"{2 * i}"),
+            subscriber.All.Where(seen => seen.QualityOfService == 0).Select(seen => seen.Payload));
+        Assert.Equal(
+            Enumerable.Range(0, 2500).Select(i => $"{(2 * i) + 1}"),
+            subscriber.All.Where(seen => seen.QualityOfService == 1).Select(seen => seen.Payload));
     }
 
     [Theory]
@@ -115,7 +127,7 @@ public sealed partial class MqttLinkContractTests
                 await publisher.PublishAsync(Message("t", $"{i}"));
             }
 
-            Assert.Equal("A message was not taken.", await first.Closed.WaitAsync(TimeSpan.FromSeconds(10)));
+            Assert.Equal("A message was not accepted.", await first.Closed.WaitAsync(TimeSpan.FromSeconds(10)));
         }
 
         await publisher.PublishAsync(Message("t", "6"));
@@ -166,7 +178,9 @@ public sealed partial class MqttLinkContractTests
         link.Received = _ => throw new FormatException("what?");
         await link.SubscribeAsync("t", default);
         _ = link.PublishAsync(Message("t", "x")).ContinueWith(task => task.Exception, TaskScheduler.Default);
-        Assert.Equal("A message on 't' could not be taken: a bug of ours (FormatException): what?", await link.Closed.WaitAsync(TimeSpan.FromSeconds(10)));
+        Assert.Equal(
+            "A message on 't' could not be processed. This is a bug in edge-runtime (FormatException): what?",
+            await link.Closed.WaitAsync(TimeSpan.FromSeconds(10)));
     }
 
     [Theory]
@@ -207,7 +221,12 @@ public sealed partial class MqttLinkContractTests
 
     private static MqttLinkOptions InSession(MqttLinkOptions options) => options with { SessionSeconds = 60, Will = null };
 
-    private static MqttMessage Message(string topic, string payload) => new() { Topic = topic, Payload = Encoding.UTF8.GetBytes(payload), Class = MessageClass.Event };
+    private static MqttMessage Message(string topic, string payload) => new()
+    {
+        Topic = topic,
+        Payload = Encoding.UTF8.GetBytes(payload),
+        Class = MessageClass.Event,
+    };
 
     private static IMqttLink Create(string version, int port, Func<MqttLinkOptions, MqttLinkOptions>? options = null, string id = "test")
     {
@@ -222,7 +241,11 @@ public sealed partial class MqttLinkContractTests
         return new MqttNetLink(options?.Invoke(plain) ?? plain);
     }
 
-    private static async Task<IMqttLink> ConnectAsync(string version, int port, string id = "test", Func<MqttLinkOptions, MqttLinkOptions>? options = null)
+    private static async Task<IMqttLink> ConnectAsync(
+        string version,
+        int port,
+        string id = "test",
+        Func<MqttLinkOptions, MqttLinkOptions>? options = null)
     {
         IMqttLink link = Create(version, port, options, id);
         await link.ConnectAsync(default);

@@ -19,7 +19,8 @@ public sealed class OnnxServiceTests : IDisposable
     {
         string data = _folder.Write("x.csv", string.Join('\n', File.ReadLines(SharedData.Readings("ETTh1.csv")).Take(900)));
         string expected = _folder.File("expected.jsonl");
-        using (RuntimeProcess replay = RuntimeProcess.Start("replay", "--model", Model, "--data", data, "--output", expected, "--device", "house", "--stream", "s"))
+        string[] arguments = ["replay", "--model", Model, "--data", data, "--output", expected, "--device", "house", "--stream", "s"];
+        using (RuntimeProcess replay = RuntimeProcess.Start(arguments))
         {
             Assert.Equal(0, await replay.ExitAsync());
         }
@@ -60,11 +61,17 @@ public sealed class OnnxServiceTests : IDisposable
         await using TestBroker broker = await TestBroker.StartAsync();
         foreach ((string model, string from, int rows, string said) in new[]
         {
-            (Model, int8, 300, ""), (int8, Model, 500, "its state converted from"), (Model, int8, 600, "its state converted from"), (Model, int8, 699, "continues after tick 600"),
+            (Model, int8, 300, ""),
+            (int8, Model, 500, "its state converted from"),
+            (Model, int8, 600, "its state converted from"),
+            (Model, int8, 699, "continues after tick 600"),
         })
         {
             _folder.Write("x.csv", string.Join('\n', lines.Take(rows + 1)));
-            using RuntimeProcess run = RuntimeProcess.Start("run", "--config", WriteConfig(broker.Port, "speed: max", model, $"state_from: {from}"));
+            using RuntimeProcess run = RuntimeProcess.Start(
+                "run",
+                "--config",
+                WriteConfig(broker.Port, "speed: max", model, $"state_from: {from}"));
             Assert.Equal(0, await run.ExitAsync());
             Assert.Contains(said, run.Error, StringComparison.Ordinal);
             Assert.DoesNotContain("is reset", run.Error, StringComparison.Ordinal);
@@ -76,13 +83,19 @@ public sealed class OnnxServiceTests : IDisposable
     {
         _folder.Write("x.csv", string.Join('\n', File.ReadLines(SharedData.Readings("ETTh1.csv")).Take(20)));
         await using TestBroker broker = await TestBroker.StartAsync();
-        using RuntimeProcess run = RuntimeProcess.Start("run", "--config", WriteConfig(broker.Port, "speed: max", Model, "", "onnxruntime: { providers: [tensorrt, cuda, cpu] }"));
+        using RuntimeProcess run = RuntimeProcess.Start(
+            "run",
+            "--config",
+            WriteConfig(broker.Port, "speed: max", Model, "", "onnxruntime: { providers: [tensorrt, cuda, cpu] }"));
         Assert.Equal(0, await run.ExitAsync());
         Assert.Contains("warn: ", run.Error, StringComparison.Ordinal);
         Assert.Contains("cpu (tensorrt: ", run.Error, StringComparison.Ordinal);
         Assert.Contains("cuda: this libonnxruntime.so was built without it", run.Error, StringComparison.Ordinal);
 
-        using RuntimeProcess refused = RuntimeProcess.Start("run", "--config", WriteConfig(broker.Port, "speed: max", Model, "", "onnxruntime: { providers: [cuda] }"));
+        using RuntimeProcess refused = RuntimeProcess.Start(
+            "run",
+            "--config",
+            WriteConfig(broker.Port, "speed: max", Model, "", "onnxruntime: { providers: [cuda] }"));
         Assert.Equal(1, await refused.ExitAsync());
         Assert.Contains("cannot run this model with any of the providers cuda", refused.Error, StringComparison.Ordinal);
     }
@@ -90,7 +103,9 @@ public sealed class OnnxServiceTests : IDisposable
     [SharedDataFact]
     public async Task A_broken_provider_beside_the_library_is_loud_but_not_fatal()
     {
-        File.Copy(Path.Combine(AppContext.BaseDirectory, "runtimes", "linux-x64", "native", "libonnxruntime.so"), _folder.File("libonnxruntime.so"));
+        File.Copy(
+            Path.Combine(AppContext.BaseDirectory, "runtimes", "linux-x64", "native", "libonnxruntime.so"),
+            _folder.File("libonnxruntime.so"));
         _folder.Write("libonnxruntime_providers_cuda.so", "not a library");
         _folder.Write("x.csv", string.Join('\n', File.ReadLines(SharedData.Readings("ETTh1.csv")).Take(20)));
         await using TestBroker broker = await TestBroker.StartAsync();
@@ -143,7 +158,10 @@ public sealed class OnnxServiceTests : IDisposable
                 break;
         }
 
-        using RuntimeProcess run = RuntimeProcess.Start("run", "--config", WriteConfig(1, "speed: max", Model, "", $"onnxruntime: {{ library: {path} }}"));
+        using RuntimeProcess run = RuntimeProcess.Start(
+            "run",
+            "--config",
+            WriteConfig(1, "speed: max", Model, "", $"onnxruntime: {{ library: {path} }}"));
         Assert.Equal(1, await run.ExitAsync());
         string line = Assert.Single(run.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries));
         Assert.Contains(part, line, StringComparison.Ordinal);
@@ -152,15 +170,26 @@ public sealed class OnnxServiceTests : IDisposable
 
     // As ONNX Runtime words them where a part is not installed.
     [Theory]
-    [InlineData("Failed to load library libonnxruntime_providers_cuda.so with error: libcublasLt.so.12: cannot open shared object file: No such file or directory", "libcublasLt.so.12 is missing, which is part of CUDA")]
-    [InlineData("Failed to load library with error: libcudnn.so.9: cannot open shared object file", "libcudnn.so.9 is missing, which is part of cuDNN")]
+    [InlineData(
+        "Failed to load library libonnxruntime_providers_cuda.so with error: libcublasLt.so.12: cannot open shared object file: "
+            + "No such file or directory",
+        "libcublasLt.so.12 is missing, which is part of CUDA")]
+    [InlineData(
+        "Failed to load library with error: libcudnn.so.9: cannot open shared object file",
+        "libcudnn.so.9 is missing, which is part of cuDNN")]
     [InlineData("error: libcuda.so.1: cannot open shared object file", "libcuda.so.1 is missing, which is part of the NVIDIA driver")]
     [InlineData("error: libnvinfer.so.10: cannot open shared object file", "part of TensorRT")]
     [InlineData("CUDA failure 100: no CUDA-capable device is detected ; GPU=-1", "finds no GPU")]
     [InlineData("CUDA failure 35: CUDA driver version is insufficient for CUDA runtime version", "driver is missing or older")]
-    public void What_a_GPU_lacks_is_named(string message, string part) => Assert.Contains(part, OnnxProviders.Explain("cuda", message), StringComparison.Ordinal);
+    public void What_a_GPU_lacks_is_named(string message, string part) =>
+        Assert.Contains(part, OnnxProviders.Explain("cuda", message), StringComparison.Ordinal);
 
-    private string WriteConfig(int port, string speed, string model, string streamKeys = "", string keys = "") => _folder.Write("edge.yaml", $$"""
+    private string WriteConfig(
+        int port,
+        string speed,
+        string model,
+        string streamKeys = "",
+        string keys = "") => _folder.Write("edge.yaml", $$"""
         device: house
         state: state
         mqtt: { host: 127.0.0.1, port: {{port}} }
@@ -176,5 +205,12 @@ public sealed class OnnxServiceTests : IDisposable
         .Select(payload => JsonDocument.Parse(payload).RootElement)
         .Where(root => root.TryGetProperty("horizon_seconds", out _))
         .GroupBy(root => root.GetProperty("seq").GetInt64())
-        .ToDictionary(group => group.Key, group => group.First().GetProperty("channels").EnumerateObject().SelectMany(channel => channel.Value.GetProperty("value").EnumerateArray().Select(value => value.GetDouble())).ToArray());
+        .ToDictionary(
+            group => group.Key,
+            group =>
+                group.First()
+                    .GetProperty("channels")
+                    .EnumerateObject()
+                    .SelectMany(channel => channel.Value.GetProperty("value").EnumerateArray().Select(value => value.GetDouble()))
+                    .ToArray());
 }

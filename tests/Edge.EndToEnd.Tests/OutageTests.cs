@@ -45,6 +45,8 @@ public sealed class OutageTests : IDisposable
         Assert.Equal(0, await run.ExitAsync());
         long[] seqs = after.All.Select(seen => JsonDocument.Parse(seen.Payload).RootElement.GetProperty("seq").GetInt64()).ToArray();
         Assert.Equal(Enumerable.Range(0, seqs.Length).Select(i => seqs[0] + i), seqs);
-        Assert.True(memoryAway - memory < 20 << 20, string.Create(CultureInfo.InvariantCulture, $"memory grew from {memory} to {memoryAway} bytes"));
+        Assert.True(
+            memoryAway - memory < 20 << 20,
+            string.Create(CultureInfo.InvariantCulture, $"memory grew from {memory} to {memoryAway} bytes"));
     }
 }

@@ -19,7 +19,16 @@ internal static class QuantizedModels
         string rows = Folder.Write($"{key}.csv", string.Join('\n', File.ReadLines(SharedData.ReadingsOf(name)).Take(Rows + 1)));
         string target = Folder.File($"{key}.safetensors");
         Assert.Equal(0, Edge.Quantize.Program.Run(
-            ["quantize", SharedData.Model(name, file), "--manifest", SharedData.Model(name, "model.json"), "--calibration", rows, "-o", target], TextWriter.Null, TextWriter.Null));
+            [
+                "quantize",
+                SharedData.Model(name, file),
+                "--manifest",
+                SharedData.Model(name, "model.json"),
+                "--calibration",
+                rows,
+                "-o",
+                target,
+            ], TextWriter.Null, TextWriter.Null));
         return target;
     })).Value;
 }

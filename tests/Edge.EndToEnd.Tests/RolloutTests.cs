@@ -21,7 +21,16 @@ public sealed class RolloutTests : IDisposable
     {
         string file = _folder.File("etth1.safetensors");
         Assert.Equal(0, Edge.Quantize.Program.Run(
-            ["quantize", SharedData.Model("etth1-lstm64", "step.onnx"), "--manifest", SharedData.Model("etth1-lstm64", "model.json"), "--calibration", SharedData.Readings("ETTh1.csv"), "-o", file],
+            [
+                "quantize",
+                SharedData.Model("etth1-lstm64", "step.onnx"),
+                "--manifest",
+                SharedData.Model("etth1-lstm64", "model.json"),
+                "--calibration",
+                SharedData.Readings("ETTh1.csv"),
+                "-o",
+                file,
+            ],
             TextWriter.Null, TextWriter.Null));
         EdgeModel model = EdgeModel.Load(file);
         using IInferenceEngine plain = EngineFactory.LoadInt8(file);
@@ -50,7 +59,9 @@ public sealed class RolloutTests : IDisposable
             Assert.Equal(one, all[(tick * 7)..((tick + 1) * 7)]);
 
             // Outputs are in the order of the columns in this model.
-            Assert.Equal(Enumerable.Range(0, 7).Select(column => new ModelOutput(column, tick + 1)), rolled.Manifest.Outputs.Skip(tick * 7).Take(7));
+            Assert.Equal(
+                Enumerable.Range(0, 7).Select(column => new ModelOutput(column, tick + 1)),
+                rolled.Manifest.Outputs.Skip(tick * 7).Take(7));
             byHand.Step([.. one], one);
         }
 
@@ -59,5 +70,8 @@ public sealed class RolloutTests : IDisposable
 
     [SharedDataFact]
     public void A_model_that_does_not_forecast_all_it_reads_cannot_be_rolled_out() =>
-        Assert.Contains("'forecast.horizon' feeds forecasts back as readings", Assert.Throws<InputException>(() => new RolloutEngine(EngineFactory.LoadInt8("demo"), Horizon)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "'forecast.horizon' feeds forecasts back as readings",
+            Assert.Throws<InputException>(() => new RolloutEngine(EngineFactory.LoadInt8("demo"), Horizon)).Message,
+            StringComparison.Ordinal);
 }

@@ -8,7 +8,11 @@ internal sealed class RowPublisher : IDisposable
     private readonly Process _process;
 
     internal RowPublisher(int port, string topic) =>
-        _process = Process.Start(new ProcessStartInfo("mosquitto_pub", ["-h", "127.0.0.1", "-p", $"{port}", "-V", "5", "-q", "1", "-t", topic, "-l"]) { RedirectStandardInput = true })!;
+        _process = Process.Start(
+            new ProcessStartInfo("mosquitto_pub", ["-h", "127.0.0.1", "-p", $"{port}", "-V", "5", "-q", "1", "-t", topic, "-l"])
+            {
+                RedirectStandardInput = true,
+            })!;
 
     internal void Write(string row)
     {

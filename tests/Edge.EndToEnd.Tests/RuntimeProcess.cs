@@ -20,7 +20,11 @@ internal sealed partial class RuntimeProcess : IDisposable
         string program = Path.Combine(AppContext.BaseDirectory, "edge-runtime.dll");
 
         // Under nohup a child would inherit that SIGHUP is ignored.
-        var start = new ProcessStartInfo("env", ["--default-signal=HUP", .. under, "dotnet", program, .. args]) { RedirectStandardError = true, RedirectStandardOutput = true };
+        var start = new ProcessStartInfo("env", ["--default-signal=HUP", .. under, "dotnet", program, .. args])
+        {
+            RedirectStandardError = true,
+            RedirectStandardOutput = true,
+        };
         foreach ((string name, string? value) in environment)
         {
             start.Environment[name] = value;
@@ -75,7 +79,16 @@ internal sealed partial class RuntimeProcess : IDisposable
     internal static RuntimeProcess StartWithSlowDisk(string calls, string when, TimeSpan delay, params string[] args) => new(
         args,
         new Dictionary<string, string?>(),
-        "strace", "-D", "-f", "--seccomp-bpf", "-o", "/dev/null", "-e", $"trace={calls}", "-e", $"inject={calls}:delay_enter={(long)delay.TotalMicroseconds}:when={when}");
+        "strace",
+        "-D",
+        "-f",
+        "--seccomp-bpf",
+        "-o",
+        "/dev/null",
+        "-e",
+        $"trace={calls}",
+        "-e",
+        $"inject={calls}:delay_enter={(long)delay.TotalMicroseconds}:when={when}");
 
     internal async Task<int> ExitAsync(int secondsMax = 120)
     {
@@ -84,7 +97,8 @@ internal sealed partial class RuntimeProcess : IDisposable
     }
 
     /// <summary>Waits until its log has a line with that text.</summary>
-    internal Task UntilSaidAsync(string text) => Eventually.Async(() => Error.Contains(text, StringComparison.Ordinal), $"it says '{text}'");
+    internal Task UntilSaidAsync(string text) =>
+        Eventually.Async(() => Error.Contains(text, StringComparison.Ordinal), $"it says '{text}'");
 
     internal void Terminate() => _ = Signal(_process.Id, SigTerm);
 

@@ -6,8 +6,8 @@ using Edge.Testing;
 namespace Edge.EndToEnd.Tests;
 
 /// <summary>
-/// Forecasts, intervals and anomalies of five thousand rows, byte for byte what they were on another processor: CI runs this with AVX2, without
-/// it, and without any vector instruction.
+/// Forecasts, intervals and anomalies of five thousand rows, byte for byte what they were on another processor: CI runs this with AVX2,
+/// without it, and without any vector instruction.
 /// </summary>
 [Trait("Runs", "kernels")]
 public sealed class SameEverywhereTests : IDisposable
@@ -29,7 +29,12 @@ public sealed class SameEverywhereTests : IDisposable
     {
         string data = _folder.Write("x.csv", Rows());
         string events = _folder.File("events.jsonl");
-        Assert.Equal(0, await Edge.Runtime.Program.RunAsync(["replay", "--model", "demo", "--data", data, "--output", events], TextWriter.Null, TextWriter.Null));
+        Assert.Equal(
+            0,
+            await Edge.Runtime.Program.RunAsync(
+                ["replay", "--model", "demo", "--data", data, "--output", events],
+                TextWriter.Null,
+                TextWriter.Null));
         string[] lines = await File.ReadAllLinesAsync(events);
         Assert.InRange(lines.Count(line => line.Contains("\"event\":\"opened\"", StringComparison.Ordinal)), 2, 20);
         Assert.InRange(lines.Length, 9_990, 10_100);
@@ -37,7 +42,8 @@ public sealed class SameEverywhereTests : IDisposable
         Assert.True(actual == Expected, $"The payloads have the SHA-256 {actual}.");
     }
 
-    // Whole numbers only, so that the rows themselves are the same: a slow wave of triangles, noise of a linear congruential generator, and a few faults.
+    // Whole numbers only, so that the rows themselves are the same: a slow wave of triangles, noise of a linear congruential generator,
+    // and a few faults.
     private static string Rows()
     {
         var text = new StringBuilder("time,temperature,humidity,light,co2\n");

@@ -58,7 +58,8 @@ public sealed class ServiceTests : IDisposable
         // A broken configuration is refused, and the old one goes on.
         File.WriteAllText(config, "device: [");
         run.Hangup();
-        await Eventually.Async(() => run.Error.Contains("The new configuration is wrong. The old one stays in use", StringComparison.Ordinal));
+        await Eventually.Async(
+            () => run.Error.Contains("The new configuration is wrong. The old one stays in use", StringComparison.Ordinal));
         int before = subscriber.All.Count;
         await subscriber.UntilAsync(seen => seen.Count > before + 5);
 
@@ -71,7 +72,8 @@ public sealed class ServiceTests : IDisposable
         }
 
         Assert.StartsWith("READY=1\nSTATUS=1 stream,", Receive(systemd, "WATCHDOG", "STATUS"), StringComparison.Ordinal);
-        await Eventually.Async(() => run.Error.Contains("cannot be opened. The old one stays in use: Stream 'climate'", StringComparison.Ordinal));
+        await Eventually.Async(
+            () => run.Error.Contains("cannot be opened. The old one stays in use: Stream 'climate'", StringComparison.Ordinal));
         before = subscriber.All.Count;
         await subscriber.UntilAsync(seen => seen.Count > before + 5);
 
@@ -84,7 +86,11 @@ public sealed class ServiceTests : IDisposable
 
         Assert.StartsWith("READY=1\nSTATUS=2 streams", Receive(systemd, "WATCHDOG", "STATUS"), StringComparison.Ordinal);
         await subscriber.UntilAsync(seen => seen.Any(item => item.Topic == "edge/house/second/forecast"));
-        int[] seqs = [.. subscriber.On("edge/house/climate/forecast").Select(item => JsonDocument.Parse(item.Payload).RootElement.GetProperty("seq").GetInt32())];
+        int[] seqs =
+        [
+            .. subscriber.On("edge/house/climate/forecast")
+                .Select(item => JsonDocument.Parse(item.Payload).RootElement.GetProperty("seq").GetInt32()),
+        ];
         Assert.Equal(Enumerable.Range(2, seqs.Length), seqs);
 
         run.Terminate();
@@ -107,14 +113,19 @@ public sealed class ServiceTests : IDisposable
             await Eventually.Async(() => run.Error.Contains("Trying again", StringComparison.Ordinal));
             string[] lines = run.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries);
             Assert.Contains(lines, line => line == "<6>edge[0] Connected to the broker");
-            Assert.Contains(lines, line => line.StartsWith("<4>edge[0] ", StringComparison.Ordinal) && line.Contains("Trying again", StringComparison.Ordinal));
+            Assert.Contains(
+                lines,
+                line =>
+                    line.StartsWith("<4>edge[0] ", StringComparison.Ordinal) && line.Contains("Trying again", StringComparison.Ordinal));
             Assert.All(lines, line => Assert.Matches("^<[346]>", line));
         }
 
         File.WriteAllText(config, "device: house\nmqtt: { host: 1 2, port: 0 }\nstreams: []");
         using RuntimeProcess wrong = RuntimeProcess.Start(journal, "run", "--config", config);
         Assert.Equal(1, await wrong.ExitAsync());
-        Assert.All(wrong.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries), line => Assert.StartsWith("<3>", line, StringComparison.Ordinal));
+        Assert.All(
+            wrong.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries),
+            line => Assert.StartsWith("<3>", line, StringComparison.Ordinal));
     }
 
     [Fact]
@@ -132,16 +143,22 @@ public sealed class ServiceTests : IDisposable
     }
 
     private RuntimeProcess Start(string config, string? watchdog) => RuntimeProcess.Start(
-        new Dictionary<string, string?> { ["NOTIFY_SOCKET"] = _folder.File("notify"), ["WATCHDOG_USEC"] = watchdog }, "run", "--config", config);
+        new Dictionary<string, string?> { ["NOTIFY_SOCKET"] = _folder.File("notify"), ["WATCHDOG_USEC"] = watchdog },
+        "run",
+        "--config",
+        config);
 
     private string Write(int port, string state, params string[] streams) => _folder.Write(
         "edge.yaml",
         $"device: house\n{state}mqtt: {{ host: 127.0.0.1, port: {port} }}\nstreams:\n"
-        + string.Concat(streams.Select((stream, i) => $"  - {{ name: {stream}, model: demo, source: {{ simulated: {{ seed: {i + 3} }} }} }}\n")));
+        + string.Concat(
+            streams.Select((stream, i) => $"  - {{ name: {stream}, model: demo, source: {{ simulated: {{ seed: {i + 3} }} }} }}\n")));
 
     private static Socket Listen(string name)
     {
-        var socket = new Socket(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified) { ReceiveTimeout = (int)Eventually.Bound.TotalMilliseconds };
+        var socket = new Socket(
+            AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified)
+        { ReceiveTimeout = (int)Eventually.Bound.TotalMilliseconds };
         socket.Bind(new UnixDomainSocketEndPoint(name[0] == '@' ? "\0" + name[1..] : name));
         return socket;
     }

@@ -28,7 +28,9 @@ internal sealed class Subscriber : IAsyncDisposable
     internal static async Task<Subscriber> StartAsync(int port, string filter = "edge/#", params string[] more)
     {
         // -d says when the broker has granted the subscription; its lines do not look like JSON. stdbuf lets them out at once.
-        var start = new ProcessStartInfo("stdbuf", ["-oL", "mosquitto_sub", "-h", "127.0.0.1", "-p", $"{port}", "-V", "5", "-q", "1", "-t", filter, "-F", "%j", "-d", .. more])
+        var start = new ProcessStartInfo(
+            "stdbuf",
+            ["-oL", "mosquitto_sub", "-h", "127.0.0.1", "-p", $"{port}", "-V", "5", "-q", "1", "-t", filter, "-F", "%j", "-d", .. more])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
@@ -71,7 +73,10 @@ internal sealed class Subscriber : IAsyncDisposable
     {
         for (long started = Stopwatch.GetTimestamp(); !condition(All); await Task.Delay(20))
         {
-            Assert.True(Stopwatch.GetElapsedTime(started).TotalSeconds < secondsMax, $"not seen within {secondsMax} s; seen: {string.Join(", ", All.GroupBy(seen => seen.Topic).Select(group => $"{group.Count()} on {group.Key}"))}");
+            Assert.True(
+                Stopwatch.GetElapsedTime(started).TotalSeconds < secondsMax,
+                $"not seen within {secondsMax} s; seen: "
+                    + $"{string.Join(", ", All.GroupBy(seen => seen.Topic).Select(group => $"{group.Count()} on {group.Key}"))}");
         }
     }
 

@@ -45,7 +45,9 @@ public sealed partial class TelemetryTests : IDisposable
 
         const string Labels = "device=\"house\",stream=\"climate\"";
         Assert.InRange(series[$"edge_stream_ticks_total{{{Labels}}}"], 10, 1000);
-        Assert.Equal(series[$"edge_stream_step_duration_seconds_count{{{Labels}}}"], series[$"edge_stream_step_duration_seconds_bucket{{{Labels},le=\"+Inf\"}}"]);
+        Assert.Equal(
+            series[$"edge_stream_step_duration_seconds_count{{{Labels}}}"],
+            series[$"edge_stream_step_duration_seconds_bucket{{{Labels},le=\"+Inf\"}}"]);
 
         // Most steps take less than a hundredth of a second, and more than none; on a busy machine some take whatever the others leave.
         double steps = series[$"edge_stream_step_duration_seconds_count{{{Labels}}}"];
@@ -58,12 +60,26 @@ public sealed partial class TelemetryTests : IDisposable
         Assert.Equal(1, series[$"edge_stream_alive{{{Labels}}}"]);
         Assert.InRange(series["edge_mqtt_delivered_total{device=\"house\"}"], 10, 5000);
 
-        string[] names = [.. metrics.Split('\n').Where(line => line.StartsWith("# TYPE ", StringComparison.Ordinal)).Select(line => line.Split(' ')[2])];
-        using JsonDocument dashboard = JsonDocument.Parse(await File.ReadAllTextAsync(RepositoryFile.Path("deploy/grafana/edge-runtime.json")));
-        string[] asked = [.. dashboard.RootElement.GetProperty("panels").EnumerateArray().Where(panel => panel.TryGetProperty("targets", out _))
-            .SelectMany(panel => panel.GetProperty("targets").EnumerateArray()).SelectMany(target => MetricPattern().Matches(target.GetProperty("expr").GetString()!).Select(match => match.Value))];
-        Assert.All(asked, name => Assert.Contains(name, names.Concat(names.SelectMany(each => new[] { $"{each}_bucket", $"{each}_sum", $"{each}_count" }))));
-        Assert.All(names.Where(name => name.StartsWith("edge_", StringComparison.Ordinal)), name => Assert.Contains(asked, each => each.StartsWith(name, StringComparison.Ordinal)));
+        string[] names =
+        [
+            .. metrics.Split('\n').Where(line => line.StartsWith("# TYPE ", StringComparison.Ordinal)).Select(line => line.Split(' ')[2]),
+        ];
+        using JsonDocument dashboard = JsonDocument.Parse(
+            await File.ReadAllTextAsync(RepositoryFile.Path("deploy/grafana/edge-runtime.json")));
+        string[] asked =
+        [
+            .. dashboard.RootElement.GetProperty("panels").EnumerateArray()
+                .Where(panel => panel.TryGetProperty("targets", out _))
+                .SelectMany(panel => panel.GetProperty("targets").EnumerateArray())
+                .SelectMany(target => MetricPattern().Matches(target.GetProperty("expr").GetString()!).Select(match => match.Value)),
+        ];
+        Assert.All(
+            asked,
+            name =>
+                Assert.Contains(name, names.Concat(names.SelectMany(each => new[] { $"{each}_bucket", $"{each}_sum", $"{each}_count" }))));
+        Assert.All(
+            names.Where(name => name.StartsWith("edge_", StringComparison.Ordinal)),
+            name => Assert.Contains(asked, each => each.StartsWith(name, StringComparison.Ordinal)));
         string documented = await File.ReadAllTextAsync(RepositoryFile.Path("docs/operations.md"));
         Assert.All(names, name => Assert.Contains($"`{name}`", documented, StringComparison.Ordinal));
     }
@@ -76,7 +92,9 @@ public sealed partial class TelemetryTests : IDisposable
         using RuntimeProcess run = RuntimeProcess.Start("run", "--config", WriteConfig(broker.Port, $"port: {port}"));
         await UntilAsync(run, port, "/health/live", HttpStatusCode.OK);
         Assert.Equal(HttpStatusCode.NotFound, (await Client.GetAsync($"http://127.0.0.1:{port}/../../etc/passwd")).StatusCode);
-        Assert.Equal(HttpStatusCode.MethodNotAllowed, (await Client.PostAsync($"http://127.0.0.1:{port}/metrics", new StringContent("x"))).StatusCode);
+        Assert.Equal(
+            HttpStatusCode.MethodNotAllowed,
+            (await Client.PostAsync($"http://127.0.0.1:{port}/metrics", new StringContent("x"))).StatusCode);
         using var foreign = new HttpRequestMessage(HttpMethod.Get, $"http://127.0.0.1:{port}/metrics");
         foreign.Headers.Host = "evil.example";
         Assert.False((await Client.SendAsync(foreign)).IsSuccessStatusCode);
@@ -117,7 +135,9 @@ public sealed partial class TelemetryTests : IDisposable
         await run.UntilSaidAsync("Trying again");
         HttpResponseMessage ready = await Client.GetAsync($"http://127.0.0.1:{port}/health/ready");
         Assert.Equal(HttpStatusCode.ServiceUnavailable, ready.StatusCode);
-        Assert.Equal("""{"status":"failing","reasons":["the broker is not connected"]}""", (await ready.Content.ReadAsStringAsync()).Trim());
+        Assert.Equal(
+            """{"status":"failing","reasons":["the broker is not connected"]}""",
+            (await ready.Content.ReadAsStringAsync()).Trim());
     }
 
     [Fact]
@@ -128,7 +148,10 @@ public sealed partial class TelemetryTests : IDisposable
         int port = ((IPEndPoint)taken.LocalEndpoint).Port;
         using RuntimeProcess run = RuntimeProcess.Start("run", "--config", WriteConfig(1883, $"port: {port}"));
         Assert.Equal(1, await run.ExitAsync());
-        Assert.Contains($"telemetry.port: port {port} on 127.0.0.1 cannot be used", Assert.Single(run.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries)), StringComparison.Ordinal);
+        Assert.Contains(
+            $"telemetry.port: port {port} on 127.0.0.1 cannot be used",
+            Assert.Single(run.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries)),
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -139,9 +162,13 @@ public sealed partial class TelemetryTests : IDisposable
         using var collector = new HttpListener();
         collector.Prefixes.Add($"http://127.0.0.1:{port}/");
         collector.Start();
-        using RuntimeProcess run = RuntimeProcess.Start("run", "--config", WriteConfig(broker.Port, $"otlp: 'http://127.0.0.1:{port}', every: 1s"));
+        using RuntimeProcess run = RuntimeProcess.Start(
+            "run",
+            "--config",
+            WriteConfig(broker.Port, $"otlp: 'http://127.0.0.1:{port}', every: 1s"));
         string all = "";
-        while (!all.Contains("edge.stream.ticks", StringComparison.Ordinal) || !all.Contains("edge.stream.step.duration", StringComparison.Ordinal))
+        while (!all.Contains("edge.stream.ticks", StringComparison.Ordinal)
+            || !all.Contains("edge.stream.step.duration", StringComparison.Ordinal))
         {
             HttpListenerContext context = await collector.GetContextAsync().WaitAsync(Eventually.Bound);
             Assert.Equal("/v1/metrics", context.Request.Url!.AbsolutePath);
@@ -152,7 +179,9 @@ public sealed partial class TelemetryTests : IDisposable
             context.Response.Close();
         }
 
-        Assert.All(new[] { "edge-runtime", "service.instance.id", "house", "climate", "dotnet.gc.collections" }, part => Assert.Contains(part, all, StringComparison.Ordinal));
+        Assert.All(
+            new[] { "edge-runtime", "service.instance.id", "house", "climate", "dotnet.gc.collections" },
+            part => Assert.Contains(part, all, StringComparison.Ordinal));
         run.Terminate();
         Assert.Equal(0, await run.ExitAsync());
     }

@@ -21,7 +21,11 @@ internal static class TestCertificates
         var names = new SubjectAlternativeNameBuilder();
         names.AddIpAddress(IPAddress.Parse(address));
         request.CertificateExtensions.Add(names.Build());
-        using X509Certificate2 server = request.Create(ca, DateTimeOffset.UtcNow.AddDays(fromDays), DateTimeOffset.UtcNow.AddDays(toDays), [1, 2, 3, 4]);
+        using X509Certificate2 server = request.Create(
+            ca,
+            DateTimeOffset.UtcNow.AddDays(fromDays),
+            DateTimeOffset.UtcNow.AddDays(toDays),
+            [1, 2, 3, 4]);
         folder.Write("ca.pem", ca.ExportCertificatePem());
         folder.Write("other-ca.pem", other.ExportCertificatePem());
         folder.Write("server.pem", server.ExportCertificatePem());
@@ -29,7 +33,8 @@ internal static class TestCertificates
         using X509Certificate2 alone = request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1));
         folder.Write("self-signed.pem", alone.ExportCertificatePem());
         using var clientKey = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        using X509Certificate2 client = new CertificateRequest("CN=edge", clientKey, HashAlgorithmName.SHA256).Create(ca, DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1), [5, 6]);
+        using X509Certificate2 client = new CertificateRequest("CN=edge", clientKey, HashAlgorithmName.SHA256)
+            .Create(ca, DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1), [5, 6]);
         folder.Write("client.pem", client.ExportCertificatePem());
         folder.Write("client.key", clientKey.ExportPkcs8PrivateKeyPem());
 
@@ -40,7 +45,12 @@ internal static class TestCertificates
     {
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         var request = new CertificateRequest($"CN={name}", key, HashAlgorithmName.SHA256);
-        request.CertificateExtensions.Add(new X509BasicConstraintsExtension(certificateAuthority: true, hasPathLengthConstraint: false, pathLengthConstraint: 0, critical: true));
+        request.CertificateExtensions.Add(
+            new X509BasicConstraintsExtension(
+                certificateAuthority: true,
+                hasPathLengthConstraint: false,
+                pathLengthConstraint: 0,
+                critical: true));
         return request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-20), DateTimeOffset.UtcNow.AddDays(20));
     }
 }

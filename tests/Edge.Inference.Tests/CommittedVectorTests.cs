@@ -5,8 +5,8 @@ using Edge.Testing;
 namespace Edge.Inference.Tests;
 
 /// <summary>
-/// The vectors that docs/int8-vector/reproduce.py reproduces from the formulas alone. They change only when the arithmetic does, and then every
-/// model's results do; EDGE_WRITE_VECTOR=1 writes them anew.
+/// The vectors that docs/int8-vector/reproduce.py reproduces from the formulas alone. They change only when the arithmetic does, and then
+/// every model's results do; EDGE_WRITE_VECTOR=1 writes them anew.
 /// </summary>
 public sealed class CommittedVectorTests
 {
@@ -41,7 +41,10 @@ public sealed class CommittedVectorTests
             Write(folder);
         }
 
-        (byte[] y, byte[] state) = Run(EdgeModel.Load(File(folder, "model.safetensors")), System.IO.File.ReadAllBytes(File(folder, "x.f32")), kernel);
+        (byte[] y, byte[] state) = Run(
+            EdgeModel.Load(File(folder, "model.safetensors")),
+            System.IO.File.ReadAllBytes(File(folder, "x.f32")),
+            kernel);
         Assert.Equal(System.IO.File.ReadAllBytes(File(folder, "y.f32")), y);
         Assert.Equal(System.IO.File.ReadAllBytes(File(folder, "state.bin")), state);
     }
@@ -61,7 +64,9 @@ public sealed class CommittedVectorTests
 
     private static void Write(string folder)
     {
-        byte[] model = folder == "." ? RandomModels.Int8(1, 5, 23, 2, 3) : RandomModels.Int8Family(int.Parse(folder.AsSpan("family-".Length)), 5, 19, 4, 3);
+        byte[] model = folder == "."
+            ? RandomModels.Int8(1, 5, 23, 2, 3)
+            : RandomModels.Int8Family(int.Parse(folder.AsSpan("family-".Length)), 5, 19, 4, 3);
         var random = new Random(2);
         int inputs = EdgeModel.Parse(model).InputCount;
         float[] x = EdgeModel.Parse(model).ReadsSymbols

@@ -42,7 +42,8 @@ public sealed class FixedPointTests
     [InlineData(-5, 1, -2)]
     [InlineData(-6, 2, -1)]
     [InlineData(7, 0, 7)]
-    public void Shift_rounds_half_up(int value, int shift, int expected) => Assert.Equal(expected, FixedPoint.ShiftRightRound(value, shift));
+    public void Shift_rounds_half_up(int value, int shift, int expected) =>
+        Assert.Equal(expected, FixedPoint.ShiftRightRound(value, shift));
 
     [Theory]
     [InlineData(16384, 16384, 8192)]

@@ -149,7 +149,10 @@ public sealed class InferenceSessionTests
     [Fact]
     public void A_state_of_another_model_is_refused() =>
         Assert.Contains(
-            "another model", Assert.Throws<ModelFormatException>(() => new InferenceSession(Model(2)).Restore(new InferenceSession(Model(1)).Save())).Message, StringComparison.Ordinal);
+            "another model",
+            Assert.Throws<ModelFormatException>(
+                () => new InferenceSession(Model(2)).Restore(new InferenceSession(Model(1)).Save())).Message,
+            StringComparison.Ordinal);
 
     [Fact]
     public void Reset_is_the_state_of_a_new_session()

@@ -5,7 +5,9 @@ using FsCheck.Fluent;
 
 namespace Edge.Inference.Tests;
 
-/// <summary>Every kernel this processor has, and every emulation, against the scalar specification: state and output, byte for byte.</summary>
+/// <summary>
+/// Every kernel this processor has, and every emulation, against the scalar specification: state and output, byte for byte.
+/// </summary>
 public sealed class KernelEqualityTests
 {
     private const int Steps = 100;
@@ -84,7 +86,10 @@ public sealed class KernelEqualityTests
 
     [Fact]
     public void An_unknown_kernel_is_refused_with_those_there_are() =>
-        Assert.Contains("scalar", Assert.Throws<ArgumentException>(() => new InferenceSession(EdgeModel.Parse(RandomModels.Int8(1, 2, 3, 1, 1)), "gpu")).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "scalar",
+            Assert.Throws<ArgumentException>(() => new InferenceSession(EdgeModel.Parse(RandomModels.Int8(1, 2, 3, 1, 1)), "gpu")).Message,
+            StringComparison.Ordinal);
 
     private static void SameBytes(string kernel, byte[] file, int seed)
     {
@@ -114,7 +119,9 @@ public sealed class KernelEqualityTests
     {
         for (int i = 0; i < x.Length; i++)
         {
-            x[i] = areSymbols ? random.Next(RandomModels.Symbols) : random.Next(6) switch { 0 => 1e9f, 1 => -1e9f, _ => (random.NextSingle() - 0.5f) * 16 };
+            x[i] = areSymbols
+                ? random.Next(RandomModels.Symbols)
+                : random.Next(6) switch { 0 => 1e9f, 1 => -1e9f, _ => (random.NextSingle() - 0.5f) * 16 };
         }
     }
 }

@@ -58,17 +58,38 @@ public sealed class ModelFileTests
     [InlineData("backwards", "do not lie within", "{\"a\":{\"dtype\":\"I8\",\"shape\":[0],\"data_offsets\":[8,0]}}")]
     [InlineData("negative", "do not lie within", "{\"a\":{\"dtype\":\"I8\",\"shape\":[8],\"data_offsets\":[-1,7]}}")]
     [InlineData("wrong size", "the shape needs 4", "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,8]}}")]
-    [InlineData("absurd shape", "more elements than", "{\"a\":{\"dtype\":\"I8\",\"shape\":[2000000000,2000000000],\"data_offsets\":[0,8]}}")]
-    [InlineData("overflowing shape", "not a whole number", "{\"a\":{\"dtype\":\"I8\",\"shape\":[99999999999999999999],\"data_offsets\":[0,8]}}")]
+    [InlineData(
+        "absurd shape",
+        "more elements than",
+        "{\"a\":{\"dtype\":\"I8\",\"shape\":[2000000000,2000000000],\"data_offsets\":[0,8]}}")]
+    [InlineData(
+        "overflowing shape",
+        "not a whole number",
+        "{\"a\":{\"dtype\":\"I8\",\"shape\":[99999999999999999999],\"data_offsets\":[0,8]}}")]
     [InlineData("negative dimension", "not a whole number", "{\"a\":{\"dtype\":\"I8\",\"shape\":[-8],\"data_offsets\":[0,8]}}")]
     [InlineData("many dimensions", "8 is the limit", "{\"a\":{\"dtype\":\"I8\",\"shape\":[1,1,1,1,1,1,1,1,8],\"data_offsets\":[0,8]}}")]
-    [InlineData("overlap", "overlap", "{\"a\":{\"dtype\":\"I8\",\"shape\":[6],\"data_offsets\":[0,6]},\"b\":{\"dtype\":\"I8\",\"shape\":[4],\"data_offsets\":[4,8]}}")]
-    [InlineData("hole", "leave a hole", "{\"a\":{\"dtype\":\"I8\",\"shape\":[2],\"data_offsets\":[0,2]},\"b\":{\"dtype\":\"I8\",\"shape\":[4],\"data_offsets\":[4,8]}}")]
-    [InlineData("twice", "appears twice", "{\"a\":{\"dtype\":\"I8\",\"shape\":[4],\"data_offsets\":[0,4]},\"a\":{\"dtype\":\"I8\",\"shape\":[4],\"data_offsets\":[4,8]}}")]
+    [InlineData(
+        "overlap",
+        "overlap",
+        "{\"a\":{\"dtype\":\"I8\",\"shape\":[6],\"data_offsets\":[0,6]},\"b\":{\"dtype\":\"I8\",\"shape\":[4],\"data_offsets\":[4,8]}}")]
+    [InlineData(
+        "hole",
+        "leave a hole",
+        "{\"a\":{\"dtype\":\"I8\",\"shape\":[2],\"data_offsets\":[0,2]},\"b\":{\"dtype\":\"I8\",\"shape\":[4],\"data_offsets\":[4,8]}}")]
+    [InlineData(
+        "twice",
+        "appears twice",
+        "{\"a\":{\"dtype\":\"I8\",\"shape\":[4],\"data_offsets\":[0,4]},\"a\":{\"dtype\":\"I8\",\"shape\":[4],\"data_offsets\":[4,8]}}")]
     [InlineData("unknown type", "'Q4' is not known", "{\"a\":{\"dtype\":\"Q4\",\"shape\":[8],\"data_offsets\":[0,8]}}")]
     [InlineData("extra key", "not exactly", "{\"a\":{\"dtype\":\"I8\",\"shape\":[8],\"data_offsets\":[0,8],\"more\":1}}")]
-    [InlineData("metadata no text", "not a string", "{\"__metadata__\":{\"k\":1},\"a\":{\"dtype\":\"I8\",\"shape\":[8],\"data_offsets\":[0,8]}}")]
-    [InlineData("metadata no object", "not an object", "{\"__metadata__\":[],\"a\":{\"dtype\":\"I8\",\"shape\":[8],\"data_offsets\":[0,8]}}")]
+    [InlineData(
+        "metadata no text",
+        "not a string",
+        "{\"__metadata__\":{\"k\":1},\"a\":{\"dtype\":\"I8\",\"shape\":[8],\"data_offsets\":[0,8]}}")]
+    [InlineData(
+        "metadata no object",
+        "not an object",
+        "{\"__metadata__\":[],\"a\":{\"dtype\":\"I8\",\"shape\":[8],\"data_offsets\":[0,8]}}")]
     [InlineData("deep", "not valid JSON", "{\"a\":[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]}")]
     [InlineData("another's model", "not one of edge-quantize", "{\"a\":{\"dtype\":\"I8\",\"shape\":[8],\"data_offsets\":[0,8]}}")]
     public void Each_lie_in_the_header_is_named(string lie, string sentence, string header)
@@ -89,7 +110,10 @@ public sealed class ModelFileTests
     {
         byte[] file = new byte[16];
         BinaryPrimitives.WriteUInt64LittleEndian(file, length);
-        Assert.Contains("header should have", Assert.Throws<ModelFormatException>(() => EdgeModel.Parse(file)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "header should have",
+            Assert.Throws<ModelFormatException>(() => EdgeModel.Parse(file)).Message,
+            StringComparison.Ordinal);
     }
 
     [Theory]
@@ -101,7 +125,10 @@ public sealed class ModelFileTests
     [InlineData("\"hidden\":3", "\"hidden\":0", "'hidden' must be")]
     [InlineData("\"output\":1", "\"output\":2", "but must be")]
     public void Each_lie_in_the_architecture_is_named(string was, string becomes, string sentence) =>
-        Assert.Contains(sentence, Assert.Throws<ModelFormatException>(() => EdgeModel.Parse(Rewrite("edge", was, becomes))).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            sentence,
+            Assert.Throws<ModelFormatException>(() => EdgeModel.Parse(Rewrite("edge", was, becomes))).Message,
+            StringComparison.Ordinal);
 
     [Theory]
     [InlineData("[\"c0\",\"c1\"]", "[\"c0\",\"c0\"]", "different columns")]
@@ -113,7 +140,10 @@ public sealed class ModelFileTests
     [InlineData("c0[t\\u002B1]", "c0[t\\u002B0]", "N from 1")]
     [InlineData("\"mean\"", "\"moan\"", "no 'mean'")]
     public void Each_lie_in_the_manifest_is_named(string was, string becomes, string sentence) =>
-        Assert.Contains(sentence, Assert.Throws<ModelFormatException>(() => EdgeModel.Parse(Rewrite("manifest", was, becomes))).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            sentence,
+            Assert.Throws<ModelFormatException>(() => EdgeModel.Parse(Rewrite("manifest", was, becomes))).Message,
+            StringComparison.Ordinal);
 
     [Theory]
     [InlineData("input.scale", "scale")]
@@ -158,12 +188,20 @@ public sealed class ModelFileTests
 
     [Fact]
     public void A_missing_model_file_is_one_sentence_with_its_path() =>
-        Assert.Contains("'/no/such.safetensors' does not exist", Assert.Throws<ModelFormatException>(() => EdgeModel.Load("/no/such.safetensors")).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "'/no/such.safetensors' does not exist",
+            Assert.Throws<ModelFormatException>(() => EdgeModel.Load("/no/such.safetensors")).Message,
+            StringComparison.Ordinal);
 
     private static byte[] Rewrite(string metadata, string was, string becomes)
     {
         TensorFile file = TensorFile.Parse(RandomModels.Int8(1, 2, 3, 1, 1));
         Assert.Contains(was, file.Metadata[metadata], StringComparison.Ordinal);
-        return TensorFile.Write(file.Tensors, new Dictionary<string, string>(file.Metadata) { [metadata] = file.Metadata[metadata].Replace(was, becomes, StringComparison.Ordinal) });
+        return TensorFile.Write(
+            file.Tensors,
+            new Dictionary<string, string>(file.Metadata)
+            {
+                [metadata] = file.Metadata[metadata].Replace(was, becomes, StringComparison.Ordinal),
+            });
     }
 }

@@ -13,7 +13,11 @@ public sealed class ScalarKernelTests
 {
     [Fact]
     public void Every_step_equals_the_formulas_in_unbounded_integers() =>
-        Prop.ForAll(Gen.Choose(0, 1_000_000).ToArbitrary(), Gen.Choose(1, 40).ToArbitrary(), Gen.Choose(1, 40).ToArbitrary(), EqualsFormulas)
+        Prop.ForAll(
+            Gen.Choose(0, 1_000_000).ToArbitrary(),
+            Gen.Choose(1, 40).ToArbitrary(),
+            Gen.Choose(1, 40).ToArbitrary(),
+            EqualsFormulas)
             .Check(Config.QuickThrowOnFailure.WithMaxTest(300));
 
     private static void EqualsFormulas(int seed, int inputs, int units)

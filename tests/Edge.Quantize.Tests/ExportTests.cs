@@ -36,8 +36,14 @@ public sealed class ExportTests : IDisposable
     public void What_cannot_stream_is_refused_with_one_sentence(string file) => CommandLine.Refuses(["inspect", Path(file)], file);
 
     private static IEnumerable<string> Models(Func<string, bool> isMeant) =>
-        Directory.GetFiles(Path("")).Select(path => System.IO.Path.GetFileName(path)).Where(name => !name.EndsWith(".y", StringComparison.Ordinal)
-            && !name.EndsWith(".py", StringComparison.Ordinal) && !name.EndsWith(".f32", StringComparison.Ordinal) && !name.StartsWith("tiny", StringComparison.Ordinal) && isMeant(name)).Order();
+        Directory.GetFiles(Path(""))
+            .Select(path => System.IO.Path.GetFileName(path))
+            .Where(name => !name.EndsWith(".y", StringComparison.Ordinal)
+                && !name.EndsWith(".py", StringComparison.Ordinal)
+                && !name.EndsWith(".f32", StringComparison.Ordinal)
+                && !name.StartsWith("tiny", StringComparison.Ordinal)
+                && isMeant(name))
+            .Order();
 
     private static string Path(string file) => RepositoryFile.Path($"tests/Edge.Quantize.Tests/Exports/{file}");
 

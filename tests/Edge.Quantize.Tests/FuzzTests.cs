@@ -13,8 +13,8 @@ using Edge.Training.Reference;
 namespace Edge.Quantize.Tests;
 
 /// <summary>
-/// Files as they come from a bad disk or a bad person: nothing but the documented refusal, no hang, no memory. The fast suite takes a sample of the random
-/// mutations; EDGE_TEST_CASES=200000 is the long run.
+/// Files as they come from a bad disk or a bad person: nothing but the documented refusal, no hang, no memory. The fast suite takes a
+/// sample of the random mutations; EDGE_TEST_CASES=200000 is the long run.
 /// </summary>
 public sealed class FuzzTests : IDisposable
 {
@@ -85,8 +85,12 @@ public sealed class FuzzTests : IDisposable
     {
         byte[][] seeds =
         [
-            .. Directory.GetFiles(RepositoryFile.Path("tests/Edge.Quantize.Tests/Exports")).Where(path => !path.EndsWith(".py", StringComparison.Ordinal)
-                && !path.EndsWith(".y", StringComparison.Ordinal) && !path.EndsWith(".f32", StringComparison.Ordinal)).Order(StringComparer.Ordinal).Select(File.ReadAllBytes),
+            .. Directory.GetFiles(RepositoryFile.Path("tests/Edge.Quantize.Tests/Exports"))
+                .Where(path => !path.EndsWith(".py", StringComparison.Ordinal)
+                    && !path.EndsWith(".y", StringComparison.Ordinal)
+                    && !path.EndsWith(".f32", StringComparison.Ordinal))
+                .Order(StringComparer.Ordinal)
+                .Select(File.ReadAllBytes),
             .. Enumerable.Range(0, 12).Select(seed => RandomModels.Int8Family(seed, 3, 4, 2, 2)),
             Encoding.UTF8.GetBytes(Manifest),
         ];
@@ -112,7 +116,10 @@ public sealed class FuzzTests : IDisposable
     [Fact]
     public void Well_formed_graphs_that_make_no_sense_are_refused_or_usable()
     {
-        byte[][] seeds = Directory.GetFiles(RepositoryFile.Path("tests/Edge.Quantize.Tests/Exports"), "*.onnx").Order(StringComparer.Ordinal).Select(File.ReadAllBytes).ToArray();
+        byte[][] seeds = Directory.GetFiles(RepositoryFile.Path("tests/Edge.Quantize.Tests/Exports"), "*.onnx")
+            .Order(StringComparer.Ordinal)
+            .Select(File.ReadAllBytes)
+            .ToArray();
         var random = new Random(20260102);
         for (int i = 0; i < Cases; i++)
         {
@@ -140,7 +147,8 @@ public sealed class FuzzTests : IDisposable
     }
 
     private const string Manifest =
-        """{"name":"m","columns":["a","b"],"units":["V","A"],"period_seconds":1,"mean":[0,1],"std":[1,2],"min":[0,null],"max":[9,null],"outputs_named":["a[t+1]","b[t+12]"],"train_rows":[0,10],"test_rows":[10,20]}""";
+        """{"name":"m","columns":["a","b"],"units":["V","A"],"period_seconds":1,"mean":[0,1],"std":[1,2]"""
+            + ""","min":[0,null],"max":[9,null],"outputs_named":["a[t+1]","b[t+12]"],"train_rows":[0,10],"test_rows":[10,20]}""";
 
     private static void ImportsOrRefuses(byte[] bytes, bool quantizes) => Bounded(() =>
     {

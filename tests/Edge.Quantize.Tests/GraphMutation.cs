@@ -7,10 +7,16 @@ namespace Edge.Quantize.Tests;
 internal static class GraphMutation
 {
     private static readonly string[] Operators =
-        ["LSTM", "GRU", "RNN", "Squeeze", "Unsqueeze", "Transpose", "Reshape", "Gather", "Slice", "MatMul", "Gemm", "Add", "Sub", "Mul", "Div", "Softmax", "Relu", "Concat",
-         "Split", "Shape", "Constant", "ConstantOfShape", "Flatten", "Identity", "Cast", "BatchNormalization", "ReduceMean", "Expand", "Loop", "Sqrt", "Neg", "Nonsense", ""];
+    [
+        "LSTM", "GRU", "RNN", "Squeeze", "Unsqueeze", "Transpose", "Reshape", "Gather", "Slice", "MatMul", "Gemm", "Add", "Sub",
+        "Mul", "Div", "Softmax", "Relu", "Concat", "Split", "Shape", "Constant", "ConstantOfShape", "Flatten", "Identity", "Cast",
+        "BatchNormalization", "ReduceMean", "Expand", "Loop", "Sqrt", "Neg", "Nonsense", "",
+    ];
 
-    private static readonly long[] Numbers = [0, 1, -1, 2, 3, -2, 7, 24, 255, 4096, 65536, int.MaxValue, int.MinValue, long.MaxValue, long.MinValue];
+    private static readonly long[] Numbers =
+    [
+        0, 1, -1, 2, 3, -2, 7, 24, 255, 4096, 65536, int.MaxValue, int.MinValue, long.MaxValue, long.MinValue,
+    ];
 
     internal static byte[] Of(byte[] file, Random random)
     {
@@ -41,7 +47,26 @@ internal static class GraphMutation
                     Mutate(node.Attribute[random.Next(node.Attribute.Count)], random);
                     break;
                 case 6:
-                    node.Attribute.Add(Mutate(new Edge.Onnx.Proto.Attribute { Name = new[] { "axis", "perm", "axes", "hidden_size", "direction", "clip", "layout", "activations", "transB", "starts", "value" }[random.Next(11)] }, random));
+                    node.Attribute.Add(
+                        Mutate(
+                            new Edge.Onnx.Proto.Attribute
+                            {
+                                Name = new[]
+                                {
+                                    "axis",
+                                    "perm",
+                                    "axes",
+                                    "hidden_size",
+                                    "direction",
+                                    "clip",
+                                    "layout",
+                                    "activations",
+                                    "transB",
+                                    "starts",
+                                    "value",
+                                }[random.Next(11)],
+                            },
+                            random));
                     break;
                 case 7 when tensor?.Dims.Count > 0:
                     tensor.Dims[random.Next(tensor.Dims.Count)] = Numbers[random.Next(Numbers.Length)];
@@ -87,7 +112,12 @@ internal static class GraphMutation
     // Some name of the graph, so that edges are crossed rather than cut.
     private static string Name(Graph graph, Random random)
     {
-        string[] names = graph.Node.SelectMany(node => node.Output).Concat(graph.Initializer.Select(tensor => tensor.Name)).Concat(graph.Input.Select(input => input.Name)).Append("").Append("nowhere").ToArray();
+        string[] names = graph.Node.SelectMany(node => node.Output)
+            .Concat(graph.Initializer.Select(tensor => tensor.Name))
+            .Concat(graph.Input.Select(input => input.Name))
+            .Append("")
+            .Append("nowhere")
+            .ToArray();
         return names[random.Next(names.Length)];
     }
 }

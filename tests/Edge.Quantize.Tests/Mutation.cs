@@ -5,7 +5,11 @@ namespace Edge.Quantize.Tests;
 /// <summary>Random damage to a file: a few of flips, overwrites, extreme numbers, cuts, repeats, and parts of another file.</summary>
 internal static class Mutation
 {
-    private static readonly ulong[] Extremes = [0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0x7F800000, 0x7FC00000, 0x7FFFFFFFFFFFFFFF, ulong.MaxValue];
+    private static readonly ulong[] Extremes =
+    [
+        0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0x7F800000, 0x7FC00000,
+        0x7FFFFFFFFFFFFFFF, ulong.MaxValue,
+    ];
 
     internal static byte[] Of(byte[] file, byte[] other, Random random)
     {

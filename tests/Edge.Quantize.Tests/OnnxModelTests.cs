@@ -20,18 +20,24 @@ public sealed class OnnxModelTests : IDisposable
     private readonly TemporaryFolder _folder = new();
 
     public static TheoryData<string> Models => SharedData.IsThere
-        ? [.. Directory.GetDirectories(Path.Combine(SharedData.Root, "models")).SelectMany(folder => new[] { "step.onnx", "sequence.onnx" }.Select(file => Path.Combine(Path.GetFileName(folder), file)))]
+        ?
+        [
+            .. Directory.GetDirectories(Path.Combine(SharedData.Root, "models"))
+                .SelectMany(folder => new[] { "step.onnx", "sequence.onnx" }.Select(file => Path.Combine(Path.GetFileName(folder), file))),
+        ]
         : ["absent"];
 
     public void Dispose() => _folder.Dispose();
 
     [SharedDataTheory]
     [MemberData(nameof(Models))]
-    public void A_trained_model_gives_the_references_outputs_over_10000_steps(string name) => RequireParity(Path.Combine(SharedData.Root, "models", name));
+    public void A_trained_model_gives_the_references_outputs_over_10000_steps(string name) =>
+        RequireParity(Path.Combine(SharedData.Root, "models", name));
 
     [SharedDataTheory]
     [MemberData(nameof(ZooTests.Valid), MemberType = typeof(ZooTests))]
-    public void A_valid_model_of_the_zoo_gives_the_references_outputs_over_10000_steps(string name) => RequireParity(SharedData.Zoo($"{name}.onnx"));
+    public void A_valid_model_of_the_zoo_gives_the_references_outputs_over_10000_steps(string name) =>
+        RequireParity(SharedData.Zoo($"{name}.onnx"));
 
     [SharedDataTheory]
     [InlineData("lstm_reverse", "needs future readings")]
@@ -44,7 +50,8 @@ public sealed class OnnxModelTests : IDisposable
     [InlineData("bad_external_escape", "outside the model's folder")]
     public void A_bad_model_is_one_sentence(string name, string part)
     {
-        string message = Assert.Throws<ModelFormatException>(() => OnnxModel.Load(SharedData.Zoo($"{name}.onnx"), new OnnxOptions())).Message;
+        string message = Assert.Throws<ModelFormatException>(
+            () => OnnxModel.Load(SharedData.Zoo($"{name}.onnx"), new OnnxOptions())).Message;
         Assert.Contains(part, message, StringComparison.Ordinal);
         Assert.Contains($"{name}.onnx", message, StringComparison.Ordinal);
         Assert.DoesNotContain('\n', message);
@@ -104,7 +111,8 @@ public sealed class OnnxModelTests : IDisposable
         bool[] takesPart = new bool[Streams];
         bool isOver = false;
 
-        // Every stream has a thread of its own, and all of a round step at once: those that find a call under way step in the next together.
+        // Every stream has a thread of its own, and all of a round step at once: those that find a call under way step in the next
+        // together.
         using var begin = new Barrier(Streams + 1);
         using var end = new Barrier(Streams + 1);
         Thread[] threads = [.. Enumerable.Range(0, Streams).Select(stream => new Thread(() => Run(stream)))];
@@ -255,9 +263,15 @@ public sealed class OnnxModelTests : IDisposable
             Assert.Equal(y, z);
         }
 
-        Assert.Contains("another model", Assert.Throws<ModelFormatException>(() => other.Restore(other.Open(), saved)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "another model",
+            Assert.Throws<ModelFormatException>(() => other.Restore(other.Open(), saved)).Message,
+            StringComparison.Ordinal);
         saved[40] ^= 1;
-        Assert.Contains("checksum", Assert.Throws<ModelFormatException>(() => restarted.Restore(again, saved)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "checksum",
+            Assert.Throws<ModelFormatException>(() => restarted.Restore(again, saved)).Message,
+            StringComparison.Ordinal);
     }
 
     [SharedDataFact]
@@ -265,12 +279,19 @@ public sealed class OnnxModelTests : IDisposable
     {
         string golden = SharedData.Model("etth1-lstm64", "golden_x.f32");
         string model = SharedData.Model("etth1-lstm64", "sequence.onnx");
-        CommandLine.Done("infer", model, "--engine", "onnx", "--input", golden, "--output", _folder.File("y.f32"), "--state-out", _folder.File("state"));
+        CommandLine.Done(
+            "infer", model, "--engine", "onnx", "--input", golden, "--output", _folder.File("y.f32"), "--state-out",
+            _folder.File("state"));
         float[] actual = System.Runtime.InteropServices.MemoryMarshal.Cast<byte, float>(File.ReadAllBytes(_folder.File("y.f32"))).ToArray();
-        float[] expected = System.Runtime.InteropServices.MemoryMarshal.Cast<byte, float>(File.ReadAllBytes(SharedData.Model("etth1-lstm64", "golden_y.f32"))).ToArray();
+        float[] expected = System.Runtime.InteropServices.MemoryMarshal.Cast<byte, float>(
+            File.ReadAllBytes(SharedData.Model("etth1-lstm64", "golden_y.f32"))).ToArray();
         Assert.InRange(actual.Zip(expected, (a, b) => Math.Abs(a - b)).Max(), 0, 1e-4f);
-        CommandLine.Done("infer", model, "--engine", "float", "--input", golden, "--output", _folder.File("z.f32"), "--state-in", _folder.File("state"));
-        CommandLine.Done("infer", model, "--engine", "onnx", "--input", golden, "--output", _folder.File("z.f32"), "--state-in", _folder.File("state"));
+        CommandLine.Done(
+            "infer", model, "--engine", "float", "--input", golden, "--output", _folder.File("z.f32"), "--state-in",
+            _folder.File("state"));
+        CommandLine.Done(
+            "infer", model, "--engine", "onnx", "--input", golden, "--output", _folder.File("z.f32"), "--state-in",
+            _folder.File("state"));
     }
 
     // h' = tanh(x·W + h·R), y = h'·V, written out: nothing says which input is the state but its shape.
@@ -280,8 +301,20 @@ public sealed class OnnxModelTests : IDisposable
         var graph = new Graph { Name = "plain" };
         graph.Input.Add([Value("x", 1, 2), Value("memory", 1, 3)]);
         graph.Output.Add([Value("y", 1, 1), Value("next", 1, 3)]);
-        graph.Initializer.Add([Tensor("W", [0.1f, 0.2f, 0.3f, 0.4f, 0.5f, 0.6f], 2, 3), Tensor("R", [0.5f, 0, 0, 0, 0.5f, 0, 0, 0, 0.5f], 3, 3), Tensor("V", [1, -1, 2], 3, 1)]);
-        graph.Node.Add([Apply("MatMul", "a", "x", "W"), Apply("MatMul", "b", "memory", "R"), Apply("Add", "c", "a", "b"), Apply("Tanh", "next", "c"), Apply("MatMul", "y", "next", "V")]);
+        graph.Initializer.Add(
+            [
+                Tensor("W", [0.1f, 0.2f, 0.3f, 0.4f, 0.5f, 0.6f], 2, 3),
+                Tensor("R", [0.5f, 0, 0, 0, 0.5f, 0, 0, 0, 0.5f], 3, 3),
+                Tensor("V", [1, -1, 2], 3, 1),
+            ]);
+        graph.Node.Add(
+            [
+                Apply("MatMul", "a", "x", "W"),
+                Apply("MatMul", "b", "memory", "R"),
+                Apply("Add", "c", "a", "b"),
+                Apply("Tanh", "next", "c"),
+                Apply("MatMul", "y", "next", "V"),
+            ]);
         using OnnxModel model = Load(graph);
         Assert.Equal(3, model.StateCount);
         int row = model.Open();
@@ -302,7 +335,13 @@ public sealed class OnnxModelTests : IDisposable
         var graph = new Graph { Name = "rnn" };
         graph.Input.Add(Value("x", 1, 1, 2));
         graph.Output.Add(Value("Y", 1, 1, 1, 2));
-        graph.Initializer.Add([Tensor("W", [0.1f, 0.2f, 0.3f, 0.4f], 1, 2, 2), Tensor("R", [0.5f, 0.1f, -0.2f, 0.4f], 1, 2, 2), Tensor("B", new float[4], 1, 4), Tensor("h0", [0.7f, -0.6f], 1, 1, 2)]);
+        graph.Initializer.Add(
+            [
+                Tensor("W", [0.1f, 0.2f, 0.3f, 0.4f], 1, 2, 2),
+                Tensor("R", [0.5f, 0.1f, -0.2f, 0.4f], 1, 2, 2),
+                Tensor("B", new float[4], 1, 4),
+                Tensor("h0", [0.7f, -0.6f], 1, 1, 2),
+            ]);
         Node rnn = Apply("RNN", "Y", "x", "W", "R", "B", "", "h0");
         rnn.Attribute.Add(new Edge.Onnx.Proto.Attribute { Name = "hidden_size", I = 2, Type = 2 });
         graph.Node.Add(rnn);
@@ -331,20 +370,44 @@ public sealed class OnnxModelTests : IDisposable
 
     private OnnxModel Load(Graph graph)
     {
-        var model = new Edge.Onnx.Proto.Model { IrVersion = 8, Graph = graph, OpsetImport = { new OperatorSet { Domain = "", Version = 15 } } };
+        var model = new Edge.Onnx.Proto.Model
+        {
+            IrVersion = 8,
+            Graph = graph,
+            OpsetImport = { new OperatorSet { Domain = "", Version = 15 } },
+        };
         File.WriteAllBytes(_folder.File("m.onnx"), model.ToByteArray());
         return OnnxModel.Load(_folder.File("m.onnx"), new OnnxOptions());
     }
 
-    private static Node Apply(string type, string output, params string[] inputs) => new() { OpType = type, Name = output, Input = { inputs }, Output = { output } };
+    private static Node Apply(string type, string output, params string[] inputs) => new()
+    {
+        OpType = type,
+        Name = output,
+        Input = { inputs },
+        Output = { output },
+    };
 
     private static ValueInfo Value(string name, params long[] shape) => new()
     {
         Name = name,
-        Type = new Edge.Onnx.Proto.Type { TensorType = new TensorType { ElemType = 1, Shape = new Shape { Dim = { shape.Select(size => new Dimension { DimValue = size }) } } } },
+        Type = new Edge.Onnx.Proto.Type
+        {
+            TensorType = new TensorType
+            {
+                ElemType = 1,
+                Shape = new Shape { Dim = { shape.Select(size => new Dimension { DimValue = size }) } },
+            },
+        },
     };
 
-    private static TensorProto Tensor(string name, float[] values, params long[] shape) => new() { Name = name, DataType = 1, Dims = { shape }, FloatData = { values } };
+    private static TensorProto Tensor(string name, float[] values, params long[] shape) => new()
+    {
+        Name = name,
+        DataType = 1,
+        Dims = { shape },
+        FloatData = { values },
+    };
 
     // Readings from -3 to 3 deviations, or symbols.
     private static float[] Row(Random random, int width, int? symbols) =>

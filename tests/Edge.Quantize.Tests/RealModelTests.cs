@@ -29,7 +29,15 @@ public sealed class RealModelTests : IDisposable
     [InlineData("ambient-rnn16", "sequence.onnx")]
     public void Float_inference_is_within_1e_4_of_PyTorch_at_every_value(string model, string file)
     {
-        CommandLine.Done("infer", SharedData.Model(model, file), "--engine", "float", "--input", SharedData.Model(model, "golden_x.f32"), "--output", _folder.File("y.f32"));
+        CommandLine.Done(
+            "infer",
+            SharedData.Model(model, file),
+            "--engine",
+            "float",
+            "--input",
+            SharedData.Model(model, "golden_x.f32"),
+            "--output",
+            _folder.File("y.f32"));
         float[] expected = Floats(SharedData.Model(model, "golden_y.f32"));
         float[] actual = Floats(_folder.File("y.f32"));
         Assert.Equal(expected.Length, actual.Length);
@@ -51,7 +59,10 @@ public sealed class RealModelTests : IDisposable
             session.Step(x.AsSpan(at, session.Model.InputCount), y);
         }
 
-        Assert.InRange(Floats(SharedData.Model(model, "golden_state.f32")).Zip(session.State.ToArray(), (a, b) => Math.Abs(a - b)).Max(), 0, 1e-4f);
+        Assert.InRange(
+            Floats(SharedData.Model(model, "golden_state.f32")).Zip(session.State.ToArray(), (a, b) => Math.Abs(a - b)).Max(),
+            0,
+            1e-4f);
     }
 
     [SharedDataTheory]
@@ -65,7 +76,13 @@ public sealed class RealModelTests : IDisposable
     {
         string printed = Quantize(model, "m.safetensors");
         Assert.Contains("RMSE change, mean over outputs", printed, StringComparison.Ordinal);
-        CommandLine.Done("infer", _folder.File("m.safetensors"), "--input", SharedData.Model(model, "golden_x.f32"), "--output", _folder.File("y.f32"));
+        CommandLine.Done(
+            "infer",
+            _folder.File("m.safetensors"),
+            "--input",
+            SharedData.Model(model, "golden_x.f32"),
+            "--output",
+            _folder.File("y.f32"));
         float[] expected = Floats(SharedData.Model(model, "golden_y.f32"));
         float[] actual = Floats(_folder.File("y.f32"));
         using JsonDocument manifest = JsonDocument.Parse(File.ReadAllBytes(SharedData.Model(model, "model.json")));
@@ -104,7 +121,9 @@ public sealed class RealModelTests : IDisposable
 
         CommandLine.Done("infer", model, "--input", _folder.File("x"), "--output", _folder.File("y"), "--state-out", _folder.File("s"));
         CommandLine.Done("infer", model, "--input", _folder.File("x1"), "--output", _folder.File("y1"), "--state-out", _folder.File("s1"));
-        CommandLine.Done("infer", model, "--input", _folder.File("x2"), "--output", _folder.File("y2"), "--state-in", _folder.File("s1"), "--state-out", _folder.File("s2"));
+        CommandLine.Done(
+            "infer", model, "--input", _folder.File("x2"), "--output", _folder.File("y2"), "--state-in", _folder.File("s1"),
+            "--state-out", _folder.File("s2"));
 
         byte[] joined = [.. File.ReadAllBytes(_folder.File("y1")), .. File.ReadAllBytes(_folder.File("y2"))];
         Assert.Equal(File.ReadAllBytes(_folder.File("y")), joined);
@@ -117,11 +136,25 @@ public sealed class RealModelTests : IDisposable
         Quantize("skab-lstm64x2", "m.safetensors");
         string[] results = InferenceSession.Kernels.Select(kernel =>
         {
-            CommandLine.Done("infer", _folder.File("m.safetensors"), "--input", SharedData.Model("skab-lstm64x2", "golden_x.f32"), "--output", _folder.File(kernel), "--state-out", _folder.File(kernel + ".s"), "--kernel", kernel);
-            return Convert.ToHexString(File.ReadAllBytes(_folder.File(kernel))) + Convert.ToHexString(File.ReadAllBytes(_folder.File(kernel + ".s")));
+            CommandLine.Done(
+                "infer",
+                _folder.File("m.safetensors"),
+                "--input",
+                SharedData.Model("skab-lstm64x2", "golden_x.f32"),
+                "--output",
+                _folder.File(kernel),
+                "--state-out",
+                _folder.File(kernel + ".s"),
+                "--kernel",
+                kernel);
+            return Convert.ToHexString(File.ReadAllBytes(_folder.File(kernel)))
+                + Convert.ToHexString(File.ReadAllBytes(_folder.File(kernel + ".s")));
         }).ToArray();
         Assert.Single(results.Distinct());
-        CommandLine.Refuses(["infer", _folder.File("m.safetensors"), "--input", "x", "--output", "y", "--kernel", "gpu"], "'gpu' does not run on this processor", "scalar");
+        CommandLine.Refuses(
+            ["infer", _folder.File("m.safetensors"), "--input", "x", "--output", "y", "--kernel", "gpu"],
+            "'gpu' does not run on this processor",
+            "scalar");
     }
 
     [SharedDataFact]
@@ -132,13 +165,24 @@ public sealed class RealModelTests : IDisposable
         using JsonDocument inspected = JsonDocument.Parse(CommandLine.Done("inspect", _folder.File("m.safetensors"), "--json"));
         Assert.Equal(96, inspected.RootElement.GetProperty("state_bytes").GetInt32());
         Assert.Equal("lstm", inspected.RootElement.GetProperty("layers")[0].GetProperty("type").GetString());
-        Assert.Equal("float32", JsonDocument.Parse(CommandLine.Done("inspect", SharedData.Model("ambient-lstm32", "step.onnx"), "--json")).RootElement.GetProperty("precision").GetString());
+        Assert.Equal(
+            "float32",
+            JsonDocument.Parse(
+                CommandLine.Done("inspect", SharedData.Model("ambient-lstm32", "step.onnx"), "--json")).RootElement.GetProperty("precision")
+                    .GetString());
 
         using JsonDocument evaluated = JsonDocument.Parse(CommandLine.Done(
-            "evaluate", SharedData.Model("ambient-lstm32", "step.onnx"), _folder.File("m.safetensors"), "--data", SharedData.ReadingsOf("ambient-lstm32"), "--json"));
+            "evaluate",
+            SharedData.Model("ambient-lstm32", "step.onnx"),
+            _folder.File("m.safetensors"),
+            "--data",
+            SharedData.ReadingsOf("ambient-lstm32"),
+            "--json"));
         JsonElement output = evaluated.RootElement.GetProperty("outputs")[0];
         using JsonDocument manifest = JsonDocument.Parse(File.ReadAllBytes(SharedData.Model("ambient-lstm32", "model.json")));
-        double trained = manifest.RootElement.GetProperty("test_rmse_mean").GetDouble() * manifest.RootElement.GetProperty("std")[0].GetDouble();
+        double trained = manifest.RootElement.GetProperty("test_rmse_mean")
+            .GetDouble() * manifest.RootElement.GetProperty("std")[0]
+            .GetDouble();
         Assert.InRange(output.GetProperty("float_rmse").GetDouble() / trained, 0.98, 1.02);
         Assert.InRange(output.GetProperty("int8_rmse").GetDouble() / output.GetProperty("float_rmse").GetDouble(), 0.99, 1.01);
     }

@@ -50,26 +50,46 @@ public sealed class RefusalTests : IDisposable
     public void A_missing_column_is_named()
     {
         string csv = _folder.Write("x.csv", "timestamp,temperature\n1,2\n");
-        CommandLine.Refuses(["quantize", Onnx, "--manifest", Manifest, "--calibration", csv, "-o", _folder.File("m")], "no column 'value'", "'temperature'");
+        CommandLine.Refuses(
+            ["quantize", Onnx, "--manifest", Manifest, "--calibration", csv, "-o", _folder.File("m")],
+            "no column 'value'",
+            "'temperature'");
     }
 
     [SharedDataFact]
     public void Empty_and_absent_readings_are_named()
     {
-        CommandLine.Refuses(["quantize", Onnx, "--manifest", Manifest, "--calibration", _folder.Write("e.csv", ""), "-o", _folder.File("m")], "are empty");
-        CommandLine.Refuses(["quantize", Onnx, "--manifest", Manifest, "--calibration", _folder.Write("h.csv", "value\n"), "-o", _folder.File("m")], "0 rows");
-        CommandLine.Refuses(["quantize", Onnx, "--manifest", Manifest, "--calibration", "/no/such.csv", "-o", _folder.File("m")], "/no/such.csv");
+        CommandLine.Refuses(
+            ["quantize", Onnx, "--manifest", Manifest, "--calibration", _folder.Write("e.csv", ""), "-o", _folder.File("m")],
+            "are empty");
+        CommandLine.Refuses(
+            ["quantize", Onnx, "--manifest", Manifest, "--calibration", _folder.Write("h.csv", "value\n"), "-o", _folder.File("m")],
+            "0 rows");
+        CommandLine.Refuses(
+            ["quantize", Onnx, "--manifest", Manifest, "--calibration", "/no/such.csv", "-o", _folder.File("m")],
+            "/no/such.csv");
     }
 
     [SharedDataFact]
     public void A_manifest_that_does_not_fit_the_model_is_named() =>
         CommandLine.Refuses(
-            ["quantize", Onnx, "--manifest", SharedData.Model("etth1-lstm64", "model.json"), "--calibration", SharedData.ReadingsOf(Ambient), "-o", _folder.File("m")],
+            [
+                "quantize",
+                Onnx,
+                "--manifest",
+                SharedData.Model("etth1-lstm64", "model.json"),
+                "--calibration",
+                SharedData.ReadingsOf(Ambient),
+                "-o",
+                _folder.File("m"),
+            ],
             "names 7 columns", "the model has 1");
 
     [SharedDataFact]
     public void A_target_that_cannot_be_written_is_named() =>
-        CommandLine.Refuses(["quantize", Onnx, "--manifest", Manifest, "--calibration", SharedData.ReadingsOf(Ambient), "-o", "/no/such/folder/m"], "'/no/such/folder/m' cannot be written");
+        CommandLine.Refuses(
+            ["quantize", Onnx, "--manifest", Manifest, "--calibration", SharedData.ReadingsOf(Ambient), "-o", "/no/such/folder/m"],
+            "'/no/such/folder/m' cannot be written");
 
     [SharedDataFact]
     public void Infer_names_the_row_of_a_value_that_is_not_finite_and_a_file_that_does_not_fit()
@@ -119,7 +139,12 @@ public sealed class RefusalTests : IDisposable
             for (int flips = random.Next(1, 8); flips > 0; flips--)
             {
                 // Half of the damage among the first and last bytes, where the structure is.
-                int at = random.Next(4) switch { 0 => random.Next(400), 1 => bytes.Length - 1 - random.Next(800), _ => random.Next(bytes.Length) };
+                int at = random.Next(4) switch
+                {
+                    0 => random.Next(400),
+                    1 => bytes.Length - 1 - random.Next(800),
+                    _ => random.Next(bytes.Length),
+                };
                 damaged[at] = (byte)random.Next(256);
             }
 

@@ -31,7 +31,19 @@ public sealed class ReportTests : IDisposable
     public void The_trace_shows_every_gate_in_float_and_int8(string file, string gate)
     {
         Quantize(file);
-        CommandLine.Done("trace", _folder.File("m.safetensors"), "--float", Export(file), "--data", Export("x.f32"), "--rows", "30", "--unit", "1", "--report", _folder.File("t.html"));
+        CommandLine.Done(
+            "trace",
+            _folder.File("m.safetensors"),
+            "--float",
+            Export(file),
+            "--data",
+            Export("x.f32"),
+            "--rows",
+            "30",
+            "--unit",
+            "1",
+            "--report",
+            _folder.File("t.html"));
         string page = RequireSelfContained("t.html");
         Assert.Contains(gate, page, StringComparison.Ordinal);
         Assert.Contains("class=\"s1\"", page, StringComparison.Ordinal);
@@ -41,7 +53,10 @@ public sealed class ReportTests : IDisposable
     [Fact]
     public void A_name_that_looks_like_markup_stays_text()
     {
-        File.WriteAllText(_folder.File("m.json"), """{"name":"<script>alert(1)</script>","columns":["a&b","<i>","c","d"],"period_seconds":1,"mean":[0,0,0,0],"std":[1,1,1,1],"outputs_named":["a&b[t+1]","<i>[t+1]","y"]}""");
+        File.WriteAllText(
+            _folder.File("m.json"),
+            """{"name":"<script>alert(1)</script>","columns":["a&b","<i>","c","d"],"period_seconds":1"""
+            + ""","mean":[0,0,0,0],"std":[1,1,1,1],"outputs_named":["a&b[t+1]","<i>[t+1]","y"]}""");
         Quantize("gru_opset11.onnx", "--manifest", _folder.File("m.json"), "--report", _folder.File("r.html"));
         Assert.DoesNotContain("<script>", RequireSelfContained("r.html"), StringComparison.Ordinal);
     }
@@ -50,7 +65,13 @@ public sealed class ReportTests : IDisposable
     public void The_evaluation_as_JSON_has_every_figure()
     {
         Quantize("lstm_2_layers_hn.onnx");
-        string json = CommandLine.Done("evaluate", Export("lstm_2_layers_hn.onnx"), _folder.File("m.safetensors"), "--data", Export("x.f32"), "--json");
+        string json = CommandLine.Done(
+            "evaluate",
+            Export("lstm_2_layers_hn.onnx"),
+            _folder.File("m.safetensors"),
+            "--data",
+            Export("x.f32"),
+            "--json");
         using JsonDocument document = JsonDocument.Parse(json);
         JsonElement root = document.RootElement;
         Assert.Equal(3, root.GetProperty("outputs").GetArrayLength());
@@ -64,9 +85,14 @@ public sealed class ReportTests : IDisposable
     public void Models_that_do_not_belong_together_are_refused()
     {
         Quantize("gru_opset11.onnx");
-        CommandLine.Refuses(["evaluate", Export("lstm_opset9.onnx"), _folder.File("m.safetensors"), "--data", Export("x.f32")], "was not made from this float model", "gru");
+        CommandLine.Refuses(
+            ["evaluate", Export("lstm_opset9.onnx"), _folder.File("m.safetensors"), "--data", Export("x.f32")],
+            "was not made from this float model",
+            "gru");
         CommandLine.Refuses(["trace", Export("lstm_opset9.onnx"), "--data", Export("x.f32"), "--report", "r"], "is a float model");
-        CommandLine.Refuses(["trace", _folder.File("m.safetensors"), "--data", Export("x.f32"), "--from", "40", "--report", "r"], "--from 40");
+        CommandLine.Refuses(
+            ["trace", _folder.File("m.safetensors"), "--data", Export("x.f32"), "--from", "40", "--report", "r"],
+            "--from 40");
         CommandLine.Refuses(["trace", _folder.File("m.safetensors"), "--data", Export("x.f32"), "--unit", "6", "--report", "r"], "--unit");
     }
 
@@ -106,7 +132,9 @@ public sealed class ReportTests : IDisposable
     {
         Quantize("gru_opset11.onnx");
         using JsonDocument document = JsonDocument.Parse(CommandLine.Done("bench", _folder.File("m.safetensors"), "--json"));
-        Assert.Equal(Inference.InferenceSession.Kernels, document.RootElement.EnumerateArray().Select(entry => entry.GetProperty("kernel").GetString()!));
+        Assert.Equal(
+            Inference.InferenceSession.Kernels,
+            document.RootElement.EnumerateArray().Select(entry => entry.GetProperty("kernel").GetString()!));
     }
 
     [Fact]
@@ -141,7 +169,10 @@ public sealed class ReportTests : IDisposable
 
     private string Manifest()
     {
-        File.WriteAllText(_folder.File("manifest.json"), """{"columns":["a","b","c","d"],"period_seconds":1,"mean":[0,0,0,0],"std":[1,1,1,1],"outputs_named":["a[t+1]","b[t+1]","c[t+1]"]}""");
+        File.WriteAllText(
+            _folder.File("manifest.json"),
+            """{"columns":["a","b","c","d"],"period_seconds":1,"mean":[0,0,0,0],"std":[1,1,1,1]"""
+            + ""","outputs_named":["a[t+1]","b[t+1]","c[t+1]"]}""");
         return _folder.File("manifest.json");
     }
 
@@ -152,7 +183,8 @@ public sealed class ReportTests : IDisposable
         Assert.DoesNotContain("http", page.Replace("http-equiv", "", StringComparison.Ordinal), StringComparison.OrdinalIgnoreCase);
         Assert.DoesNotContain("<script", page, StringComparison.OrdinalIgnoreCase);
         Assert.DoesNotContain("NaN", page, StringComparison.Ordinal);
-        string body = page[page.IndexOf("<body>", StringComparison.Ordinal)..(page.IndexOf("</body>", StringComparison.Ordinal) + "</body>".Length)];
+        string body =
+            page[page.IndexOf("<body>", StringComparison.Ordinal)..(page.IndexOf("</body>", StringComparison.Ordinal) + "</body>".Length)];
         new XmlDocument().LoadXml(body);
         return page;
     }

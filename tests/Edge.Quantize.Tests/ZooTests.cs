@@ -45,7 +45,8 @@ public sealed class ZooTests : IDisposable
 
     [SharedDataTheory]
     [MemberData(nameof(Others))]
-    public void Everything_else_is_refused_with_one_sentence(string name) => CommandLine.Refuses(["inspect", SharedData.Zoo($"{name}.onnx")], $"{name}.onnx");
+    public void Everything_else_is_refused_with_one_sentence(string name) =>
+        CommandLine.Refuses(["inspect", SharedData.Zoo($"{name}.onnx")], $"{name}.onnx");
 
     private static TheoryData<string> Named(Func<string, bool> isMeant)
     {
@@ -55,7 +56,13 @@ public sealed class ZooTests : IDisposable
         }
 
         using JsonDocument catalog = JsonDocument.Parse(File.ReadAllBytes(SharedData.Zoo("catalog.json")));
-        return [.. catalog.RootElement.GetProperty("models").EnumerateObject().Where(entry => isMeant(entry.Value.GetString()!)).Select(entry => entry.Name)];
+        return
+        [
+            .. catalog.RootElement.GetProperty("models")
+                .EnumerateObject()
+                .Where(entry => isMeant(entry.Value.GetString()!))
+                .Select(entry => entry.Name),
+        ];
     }
 
     private static float[] Floats(string path) => MemoryMarshal.Cast<byte, float>(File.ReadAllBytes(path)).ToArray();

@@ -27,7 +27,9 @@ public sealed class CommandLineTests : IDisposable
     public async Task A_missing_configuration_and_a_missing_model_are_named()
     {
         await RefusesAsync(["run", "--config", "/no/such.yaml"], "'/no/such.yaml' does not exist");
-        string config = _folder.Write("edge.yaml", "device: d\nstreams:\n  - { name: s, model: gone.safetensors, source: { simulated: { } } }\n");
+        string config = _folder.Write(
+            "edge.yaml",
+            "device: d\nstreams:\n  - { name: s, model: gone.safetensors, source: { simulated: { } } }\n");
         await RefusesAsync(["run", "--config", config], "Stream 's'", "gone.safetensors' does not exist");
         await RefusesAsync(["replay", "--model", "/no/model", "--data", "x", "--output", "y"], "'/no/model' does not exist");
     }
@@ -42,25 +44,41 @@ public sealed class CommandLineTests : IDisposable
     [Fact]
     public async Task Recorded_readings_can_be_replayed_and_give_a_line_each()
     {
-        string config = _folder.Write("edge.yaml", "device: d\nstreams:\n  - name: s\n    model: demo\n    source: { simulated: { seed: 5, speed: max, faults: [ { at: 8s, duration: 1s, kind: dropout, channel: co2 } ] } }\n");
-        (int code, string output, string _) = await RunAsync("record", "--config", config, "--output", _folder.File("x.csv"), "--for", "20s");
+        string config = _folder.Write(
+            "edge.yaml",
+            "device: d\nstreams:\n  - name: s\n    model: demo\n    source: { simulated: { seed: 5, speed: max, faults: [ { at: "
+                + "8s, duration: 1s, kind: dropout, channel: co2 } ] } }\n");
+        (int code, string output, string _) = await RunAsync(
+            "record", "--config", config, "--output", _folder.File("x.csv"), "--for", "20s");
         Assert.Equal(0, code);
         Assert.StartsWith("100 rows of temperature, humidity, light, co2", output, StringComparison.Ordinal);
 
-        (code, output, string _) = await RunAsync("replay", "--model", "demo", "--data", _folder.File("x.csv"), "--output", _folder.File("y.jsonl"), "--device", "dev", "--stream", "str");
+        (code, output, string _) = await RunAsync(
+            "replay", "--model", "demo", "--data", _folder.File("x.csv"), "--output", _folder.File("y.jsonl"), "--device", "dev",
+            "--stream", "str");
         Assert.Equal(0, code);
         Assert.StartsWith("100 rows, 99 forecasts", output, StringComparison.Ordinal);
         JsonElement[] lines = File.ReadAllLines(_folder.File("y.jsonl")).Select(line => JsonDocument.Parse(line).RootElement).ToArray();
         Assert.Equal(99, lines.Count(line => line.TryGetProperty("horizon_seconds", out _)));
-        Assert.All(lines, line => Assert.Equal(("dev", "str"), (line.GetProperty("device").GetString(), line.GetProperty("stream").GetString())));
-        Assert.Equal(5, lines.Count(line => line.TryGetProperty("channels", out JsonElement channels) && channels.TryGetProperty("co2", out JsonElement co2) && co2.TryGetProperty("quality", out _)));
+        Assert.All(
+            lines,
+            line => Assert.Equal(("dev", "str"), (line.GetProperty("device").GetString(), line.GetProperty("stream").GetString())));
+        Assert.Equal(
+            5,
+            lines.Count(
+                line =>
+                    line.TryGetProperty("channels", out JsonElement channels)
+                        && channels.TryGetProperty("co2", out JsonElement co2)
+                        && co2.TryGetProperty("quality", out _)));
     }
 
     [Fact]
     public async Task Check_names_every_problem_and_exits_with_1()
     {
         string config = _folder.Write(
-            "edge.yaml", "device: d\nmqtt: { host: 127.0.0.1, port: 1, client: mosquitto }\nstreams:\n  - { name: good, model: demo, source: { simulated: { } } }\n  - { name: bad, model: gone, source: { simulated: { } } }\n");
+            "edge.yaml",
+            "device: d\nmqtt: { host: 127.0.0.1, port: 1, client: mosquitto }\nstreams:\n  - { name: good, model: demo, source: "
+                + "{ simulated: { } } }\n  - { name: bad, model: gone, source: { simulated: { } } }\n");
         (int code, string output, string _) = await RunAsync("check", "--config", config);
         Assert.Equal(1, code);
         Assert.Contains("note   configuration: mqtt.client is no longer needed", output, StringComparison.Ordinal);
@@ -91,7 +109,10 @@ public sealed class CommandLineTests : IDisposable
         (int code, string output, string _) = await RunAsync("sensors", "--config", config);
         Assert.Equal(1, code);
         Assert.Contains("temp1: { hwmon: { chip: cpu_thermal, input: temp1 } }   # 48.312", output, StringComparison.Ordinal);
-        Assert.Contains("WRONG  s, temperature, humidity: hwmon chip 'cpu_thermal' does not answer: it has no input 'temp2', only temp1.", output, StringComparison.Ordinal);
+        Assert.Contains(
+            "WRONG  s, temperature, humidity: hwmon chip 'cpu_thermal' does not answer: it has no input 'temp2', only temp1.",
+            output,
+            StringComparison.Ordinal);
         Assert.Contains("WRONG  s, light: IIO device 'tsl2561' does not answer:", output, StringComparison.Ordinal);
 
         File.WriteAllText(config, (await File.ReadAllTextAsync(config)).Replace("temp2", "temp1", StringComparison.Ordinal));
@@ -108,8 +129,11 @@ public sealed class CommandLineTests : IDisposable
         _folder.Write("class/hwmon/hwmon2/name", "cpu_thermal\n");
         _folder.Write("class/hwmon/hwmon2/temp1_input", "48312\n");
         string config = _folder.Write(
-            "edge.yaml", "device: d\nsysfs: .\nstreams:\n  - { name: s, period: 50ms, channels: { cpu: { hwmon: { chip: cpu_thermal, input: temp1 } } } }\n");
-        (int code, string output, string _) = await RunAsync("record", "--config", config, "--output", _folder.File("x.csv"), "--for", "500ms");
+            "edge.yaml",
+            "device: d\nsysfs: .\nstreams:\n  - { name: s, period: 50ms, channels: { cpu: { hwmon: { chip: cpu_thermal, input: "
+                + "temp1 } } } }\n");
+        (int code, string output, string _) = await RunAsync(
+            "record", "--config", config, "--output", _folder.File("x.csv"), "--for", "500ms");
         Assert.Equal(0, code);
         Assert.Contains("rows of cpu -> ", output, StringComparison.Ordinal);
         Assert.Contains(File.ReadAllLines(_folder.File("x.csv")), line => line.EndsWith(",48.312", StringComparison.Ordinal));
@@ -119,8 +143,14 @@ public sealed class CommandLineTests : IDisposable
     [Fact]
     public async Task Channels_that_do_not_fit_the_model_are_named()
     {
-        string config = _folder.Write("edge.yaml", "device: d\nstreams:\n  - { name: s, model: demo, channels: { temperature: { mqtt: { topic: a } }, pressure: { mqtt: { topic: b } } } }\n");
-        await RefusesAsync(["run", "--config", config], "'channels' lacks humidity, light, co2, which the model reads.", "'channels' has pressure, which the model does not read.");
+        string config = _folder.Write(
+            "edge.yaml",
+            "device: d\nstreams:\n  - { name: s, model: demo, channels: { temperature: { mqtt: { topic: a } }, pressure: { mqtt: { topic: "
+                + "b } } } }\n");
+        await RefusesAsync(
+            ["run", "--config", config],
+            "'channels' lacks humidity, light, co2, which the model reads.",
+            "'channels' has pressure, which the model does not read.");
     }
 
     private static async Task<(int Code, string Output, string Error)> RunAsync(params string[] args)

@@ -43,7 +43,10 @@ public sealed class CommandTests
     [InlineData(CommandName.Sensitivity, """{"stream":"rig","value":"NaN"}""", "'value' must be")]
     [InlineData(CommandName.Sensitivity, """{"stream":"rig","value":{"a":{"b":{"c":{"d":1}}}}}""", "not JSON")]
     internal void Anything_else_is_one_sentence(CommandName name, string payload, string part) =>
-        Assert.Contains(part, Assert.Throws<InputException>(() => CommandRequest.Parse(name, Encoding.UTF8.GetBytes(payload), Streams)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            part,
+            Assert.Throws<InputException>(() => CommandRequest.Parse(name, Encoding.UTF8.GetBytes(payload), Streams)).Message,
+            StringComparison.Ordinal);
 
     [Fact]
     public void A_hundred_thousand_hostile_payloads_are_refused_or_harmless()
@@ -53,7 +56,16 @@ public sealed class CommandTests
         [
             .. new[]
             {
-                """{"stream":"rig","for":"2h"}""", """{"stream":"climate","value":"high"}""", "{}", "[[[[[[[[[[", new string('{', 4000), "\"" + new string('\\', 3000), "{\"stream\":\"" + new string('x', 3900) + "\"}", "1e999999", "\u0000", """{"stream":"rig","value":1e308}""",
+                """{"stream":"rig","for":"2h"}""",
+                """{"stream":"climate","value":"high"}""",
+                "{}",
+                "[[[[[[[[[[",
+                new string('{', 4000),
+                "\"" + new string('\\', 3000),
+                "{\"stream\":\"" + new string('x', 3900) + "\"}",
+                "1e999999",
+                "\u0000",
+                """{"stream":"rig","value":1e308}""",
             }.Select(Encoding.UTF8.GetBytes),
             new byte[5000],
         ];
@@ -131,7 +143,14 @@ public sealed class CommandTests
     public async Task An_answer_goes_to_no_place_that_means_something_else(string? wanted)
     {
         var answers = new List<MqttMessage>();
-        using var channel = new CommandChannel("house", [CommandName.Reset], Streams, _ => throw new InvalidOperationException("a bug"), answers.Add, new FakeTimeProvider(), NullLogger.Instance);
+        using var channel = new CommandChannel(
+            "house",
+            [CommandName.Reset],
+            Streams,
+            _ => throw new InvalidOperationException("a bug"),
+            answers.Add,
+            new FakeTimeProvider(),
+            NullLogger.Instance);
         channel.Take(CommandName.Reset, new MqttReceived("t", """{"stream":"rig"}"""u8.ToArray(), Retain: false, wanted));
         channel.Take(CommandName.Reset, new MqttReceived("t", """{"stream":"rig"}"""u8.ToArray(), Retain: true));
         channel.Dispose();

@@ -83,7 +83,9 @@ public sealed class ConfigFileTests
         Assert.Equal(folder.File("etth1.safetensors"), recorded.Model);
         Assert.Equal(TimeSpan.FromMilliseconds(500), recorded.Period);
         Assert.Equal(7, recorded.HoldTicks);
-        Assert.Equal(new ReplayOptions { File = folder.File("ETTh1.csv"), TimeColumn = "date", Speed = new PlaybackSpeed(60), Loop = true }, recorded.Source);
+        Assert.Equal(
+            new ReplayOptions { File = folder.File("ETTh1.csv"), TimeColumn = "date", Speed = new PlaybackSpeed(60), Loop = true },
+            recorded.Source);
         Assert.Equal(0.8, recorded.Forecast.Interval);
         Assert.Equal(new AnomalyOptions { FalseAlarmsAWeek = 1, MinDurationTicks = 5 }, recorded.Anomaly);
         var rows = Assert.IsType<MqttRowOptions>(config.Streams[2].Source);
@@ -91,7 +93,9 @@ public sealed class ConfigFileTests
         Assert.Equal([new("temperature", "$.oil.degC")], rows.Values);
         var simulated = Assert.IsType<SimulatedOptions>(config.Streams[1].Source);
         Assert.True(simulated.Speed.IsMax);
-        Assert.Equal(new FaultOptions(TimeSpan.FromSeconds(40), TimeSpan.FromSeconds(10), FaultKind.Spike, "temperature", 5), Assert.Single(simulated.Faults));
+        Assert.Equal(
+            new FaultOptions(TimeSpan.FromSeconds(40), TimeSpan.FromSeconds(10), FaultKind.Spike, "temperature", 5),
+            Assert.Single(simulated.Faults));
     }
 
     [Fact]
@@ -114,7 +118,12 @@ public sealed class ConfigFileTests
                 model: demo
                 tick: { gpio: { chip: 0, pin: 4, edge: falling } }
                 channels:
-                  a: { i2c: { bus: 1, address: 0x48, driver: ads1115, read: a0, gain: 2.048, multiplexer: { address: 0x70, channel: 3 } }, scale: 10, offset: -1, aggregate: mean, every: 100ms }
+                  a:
+                    i2c: { bus: 1, address: 0x48, driver: ads1115, read: a0, gain: 2.048, multiplexer: { address: 0x70, channel: 3 } }
+                    scale: 10
+                    offset: -1
+                    aggregate: mean
+                    every: 100ms
                   b: { iio: { device: bme280, channel: pressure, at: 1-0076 }, min: 300, max: 1100, stuck: 600 }
                   c: { hwmon: { chip: cpu_thermal, input: temp1 } }
                   d: { mqtt: { topic: plant/load, path: $.kw, time: $.ts }, max_age: 30s }
@@ -127,10 +136,33 @@ public sealed class ConfigFileTests
         Assert.Equal(27, config.Streams[0].AlarmPin);
         Assert.Equal(
             [
-                new ChannelOptions { Column = "a", Device = new I2cDeviceOptions(1, 0x48, "ads1115", 0x70, 3, DriverOptions.None with { Gain = 2.048 }), Read = "a0", Scale = 10, Offset = -1, Aggregate = Aggregate.Mean, Every = TimeSpan.FromMilliseconds(100) },
-                new ChannelOptions { Column = "b", Device = new IioDeviceOptions("bme280", "1-0076"), Read = "pressure", Min = 300, Max = 1100, StuckTicks = 600 },
+                new ChannelOptions
+                {
+                    Column = "a",
+                    Device = new I2cDeviceOptions(1, 0x48, "ads1115", 0x70, 3, DriverOptions.None with { Gain = 2.048 }),
+                    Read = "a0",
+                    Scale = 10,
+                    Offset = -1,
+                    Aggregate = Aggregate.Mean,
+                    Every = TimeSpan.FromMilliseconds(100),
+                },
+                new ChannelOptions
+                {
+                    Column = "b",
+                    Device = new IioDeviceOptions("bme280", "1-0076"),
+                    Read = "pressure",
+                    Min = 300,
+                    Max = 1100,
+                    StuckTicks = 600,
+                },
                 new ChannelOptions { Column = "c", Device = new HwmonDeviceOptions("cpu_thermal", null), Read = "temp1" },
-                new ChannelOptions { Column = "d", Device = new MqttTopicOptions("plant/load", "$.ts"), Read = "$.kw", AgeMax = TimeSpan.FromSeconds(30) },
+                new ChannelOptions
+                {
+                    Column = "d",
+                    Device = new MqttTopicOptions("plant/load", "$.ts"),
+                    Read = "$.kw",
+                    AgeMax = TimeSpan.FromSeconds(30),
+                },
                 new ChannelOptions { Column = "e", Device = new GpioInputOptions(null, 17, Pull.Up), Read = "value" },
             ],
             channels.Channels);
@@ -146,7 +178,9 @@ public sealed class ConfigFileTests
     [Theory]
     [InlineData("device: d\nmqqt: { host: h }" + Stream, "edge.yaml:2:7: unknown key 'mqqt'; did you mean 'mqtt'?")]
     [InlineData("device: d\nmqtt: { host: h, prot: 1 }" + Stream, "edge.yaml:2:24: unknown key 'prot'; did you mean 'port'?")]
-    [InlineData("device: d\nzzzzzzz: 1" + Stream, "known here: commands, device, durability, models, mqtt, onnxruntime, state, streams, sysfs, telemetry")]
+    [InlineData(
+        "device: d\nzzzzzzz: 1" + Stream,
+        "known here: commands, device, durability, models, mqtt, onnxruntime, state, streams, sysfs, telemetry")]
     [InlineData("device: Big House" + Stream, "edge.yaml:1:9: 'device' is 'Big House'; use")]
     [InlineData("mqtt: { host: h }" + Stream, "'device' is missing")]
     [InlineData("device: d\nmqtt: { port: 1883 }" + Stream, "'host' is missing")]
@@ -154,65 +188,127 @@ public sealed class ConfigFileTests
     [InlineData("device: d\nmqtt: { host: h, version: 4 }" + Stream, "'version' must be 5 or 3.1.1, not '4'")]
     [InlineData("device: d\nmqtt: { host: h, password: p }" + Stream, "'password' needs a 'username'")]
     [InlineData("device: d\nmqtt: { host: h, username: u, password: { file: /no/such } }" + Stream, "cannot be read from its file")]
-    [InlineData("device: d\nmqtt: { host: h, username: u, password: p }" + Stream, "the password would go to h in clear: give 'tls', or say 'plaintext_password: allowed'")]
-    [InlineData("device: d\nmqtt: { host: h, username: u, password: p, plaintext_password: yes }" + Stream, "'plaintext_password' must be 'allowed'")]
+    [InlineData(
+        "device: d\nmqtt: { host: h, username: u, password: p }" + Stream,
+        "the password would go to h in clear: give 'tls', or say 'plaintext_password: allowed'")]
+    [InlineData(
+        "device: d\nmqtt: { host: h, username: u, password: p, plaintext_password: yes }" + Stream,
+        "'plaintext_password' must be 'allowed'")]
     [InlineData("device: d\nmqtt: { host: h, tls: { key: k } }" + Stream, "'certificate' and 'key' must be given together")]
     [InlineData("device: d\nmqtt: { host: h, outbox: { max_size: 3 } }" + Stream, "must be a size such as")]
-    [InlineData("device: d\nmqtt: { host: h, discovery: openhab }" + Stream, "'discovery' must be one of none, homeassistant, not 'openhab'")]
+    [InlineData(
+        "device: d\nmqtt: { host: h, discovery: openhab }" + Stream,
+        "'discovery' must be one of none, homeassistant, not 'openhab'")]
     [InlineData("device: d\nmqtt: h" + Stream, "'mqtt' must be a group of keys")]
     [InlineData("device: ${NO_SUCH_VARIABLE_HERE}" + Stream, "no variable 'NO_SUCH_VARIABLE_HERE'")]
     [InlineData("device: d\nstreams: []", "at least one stream")]
     [InlineData("device: d\nstreams: { a: b }", "'streams' must be a list")]
     [InlineData("device: d\nstreams:\n  - { name: s, model: demo }", "'channels' is missing")]
-    [InlineData("device: d\nstreams:\n  - { name: s, model: demo, source: { mqtt: { topic: a/#, time: ts, values: { x: 3 }, session: 0s } } }", "without wildcards")]
+    [InlineData(
+        "device: d\nstreams:\n  - { name: s, model: demo, source: { mqtt: { topic: a/#, time: ts, values: { x: 3 }, session: 0s } } }",
+        "without wildcards")]
     [InlineData("device: d\nstreams:\n  - { name: s, model: demo, source: { mqtt: { time: ts } } }", "'time' must name one value")]
-    [InlineData("device: d\nstreams:\n  - { name: s, model: demo, source: { mqtt: { topic: t, values: { x: 3 } } } }", "'x' must name one value")]
-    [InlineData("device: d\nstreams:\n  - { name: s, model: demo, source: { mqtt: { topic: t, session: 500ms } } }", "'session' must be at least 1s")]
+    [InlineData(
+        "device: d\nstreams:\n  - { name: s, model: demo, source: { mqtt: { topic: t, values: { x: 3 } } } }",
+        "'x' must name one value")]
+    [InlineData(
+        "device: d\nstreams:\n  - { name: s, model: demo, source: { mqtt: { topic: t, session: 500ms } } }",
+        "'session' must be at least 1s")]
     [InlineData("device: d\nstreams:\n  - { name: s, model: demo, source: { } }", "one of mqtt, replay, simulated")]
     [InlineData(Channel + "{ hwmon: {} } } }", "'chip' is missing (what its name file says)")]
     [InlineData(Channel + "{ hwmon: { chip: c, input: ../../etc } } } }", "'input' is '../../etc'; use letters, digits, _ and -")]
     [InlineData(Channel + "{ } } }", "channel 't' must have one source, one of i2c, iio, hwmon, mqtt, gpio")]
     [InlineData(Channel + "{ hwmon: { chip: c, input: temp1 }, gpio: { pin: 4 } } } }", "channel 't' must have one source")]
-    [InlineData(Channel + "{ i2c: { bus: 1, address: 0x78, driver: lm75, read: temperature } } } }", "'address' must be from 0x03 to 0x77, not '0x78'")]
+    [InlineData(
+        Channel + "{ i2c: { bus: 1, address: 0x78, driver: lm75, read: temperature } } } }",
+        "'address' must be from 0x03 to 0x77, not '0x78'")]
     [InlineData(Channel + "{ i2c: { address: 72, driver: lm75, read: temperature } } } }", "'bus' is missing (1 is /dev/i2c-1)")]
-    [InlineData(Channel + "{ i2c: { bus: 1, address: 72, driver: lm75, read: temperature, multiplexer: { address: 0x70 } } } } }", "'channel' is missing (0 to 7)")]
-    [InlineData(Channel + "{ i2c: { bus: 1, address: 72, driver: lm75, read: temperature, gian: 2 } } } }", "unknown key 'gian'; did you mean 'gain'?")]
+    [InlineData(
+        Channel + "{ i2c: { bus: 1, address: 72, driver: lm75, read: temperature, multiplexer: { address: 0x70 } } } } }",
+        "'channel' is missing (0 to 7)")]
+    [InlineData(
+        Channel + "{ i2c: { bus: 1, address: 72, driver: lm75, read: temperature, gian: 2 } } } }",
+        "unknown key 'gian'; did you mean 'gain'?")]
     [InlineData(Channel + "{ mqtt: { topic: a/+ } } } }", "without wildcards")]
     [InlineData(Channel + "{ mqtt: { topic: a, path: kw } } } }", "'path' must name one value")]
     [InlineData(Channel + "{ mqtt: { topic: a }, every: 1s } } }", "'every' is for polled sources")]
     [InlineData(Channel + "{ hwmon: { chip: c, input: temp1 }, max_age: 1s } } }", "'max_age' is for mqtt")]
     [InlineData(Channel + "{ hwmon: { chip: c, input: temp1 }, min: 5, max: 5 } } }", "'max' must be greater than 'min'")]
-    [InlineData("device: d\nstreams:\n  - { name: s, model: demo, tick: { gpio: { } }, channels: { } }", "'pin' is missing (the data-ready line's number)")]
-    [InlineData("device: d\nstreams:\n  - { name: s, model: demo, tick: { gpio: { pin: 4 } }, source: { simulated: { } } }", "'tick' needs 'channels'")]
-    [InlineData("device: d\nstreams:\n  - { name: s, model: demo, channels: { }, source: { simulated: { } } }", "give either 'channels' or 'source', not both")]
-    [InlineData("device: d\nstreams:\n  - { name: s, model: demo, engine: tflite, source: { simulated: { } } }", "'engine' must be one of int8, onnx, not 'tflite'")]
-    [InlineData("device: d\nonnxruntime: { providers: [rocm] }\nstreams:\n  - { name: s, model: demo, source: { simulated: { } } }", "'providers' must be a list of some of tensorrt, cuda, cpu, each once")]
-    [InlineData("device: d\nonnxruntime: { providers: [cpu, cpu] }\nstreams:\n  - { name: s, model: demo, source: { simulated: { } } }", "each once")]
-    [InlineData("device: d\ncommands: [shell]\nstreams:\n  - { name: s, model: demo, source: { simulated: { } } }", "'commands' must be a list of some of reset, snapshot, silence, sensitivity, reload, update, rollback, each once")]
-    [InlineData("device: d\nmodels: { canary: 100 }\nstreams:\n  - { name: s, model: demo, source: { simulated: { } } }", "set 'trusted_key'")]
-    [InlineData("device: d\nmodels: { trusted_key: k, unsigned: allowed }\nstreams:\n  - { name: s, model: demo, source: { simulated: { } } }", "set 'trusted_key'")]
+    [InlineData(
+        "device: d\nstreams:\n  - { name: s, model: demo, tick: { gpio: { } }, channels: { } }",
+        "'pin' is missing (the data-ready line's number)")]
+    [InlineData(
+        "device: d\nstreams:\n  - { name: s, model: demo, tick: { gpio: { pin: 4 } }, source: { simulated: { } } }",
+        "'tick' needs 'channels'")]
+    [InlineData(
+        "device: d\nstreams:\n  - { name: s, model: demo, channels: { }, source: { simulated: { } } }",
+        "give either 'channels' or 'source', not both")]
+    [InlineData(
+        "device: d\nstreams:\n  - { name: s, model: demo, engine: tflite, source: { simulated: { } } }",
+        "'engine' must be one of int8, onnx, not 'tflite'")]
+    [InlineData(
+        "device: d\nonnxruntime: { providers: [rocm] }\nstreams:\n  - { name: s, model: demo, source: { simulated: { } } }",
+        "'providers' must be a list of some of tensorrt, cuda, cpu, each once")]
+    [InlineData(
+        "device: d\nonnxruntime: { providers: [cpu, cpu] }\nstreams:\n  - { name: s, model: demo, source: { simulated: { } } }",
+        "each once")]
+    [InlineData(
+        "device: d\ncommands: [shell]\nstreams:\n  - { name: s, model: demo, source: { simulated: { } } }",
+        "'commands' must be a list of some of reset, snapshot, silence, sensitivity, reload, update, rollback, each once")]
+    [InlineData(
+        "device: d\nmodels: { canary: 100 }\nstreams:\n  - { name: s, model: demo, source: { simulated: { } } }",
+        "set 'trusted_key'")]
+    [InlineData(
+        "device: d\nmodels: { trusted_key: k, unsigned: allowed }\nstreams:\n  - { name: s, model: demo, source: { simulated: { } } }",
+        "set 'trusted_key'")]
     [InlineData("device: d\ntelemetry: { port: 99999 }\nstreams:\n  - { name: s, model: demo, source: { simulated: { } } }", "'port'")]
-    [InlineData("device: d\ntelemetry: { otlp: 'ftp://x' }\nstreams:\n  - { name: s, model: demo, source: { simulated: { } } }", "'otlp' must be the address of a collector")]
-    [InlineData("device: d\ntelemetry: { every: 2h }\nstreams:\n  - { name: s, model: demo, source: { simulated: { } } }", "'every' must be from 1s to 1h")]
+    [InlineData(
+        "device: d\ntelemetry: { otlp: 'ftp://x' }\nstreams:\n  - { name: s, model: demo, source: { simulated: { } } }",
+        "'otlp' must be the address of a collector")]
+    [InlineData(
+        "device: d\ntelemetry: { every: 2h }\nstreams:\n  - { name: s, model: demo, source: { simulated: { } } }",
+        "'every' must be from 1s to 1h")]
     [InlineData("device: d\nonnxruntime: { threads: 0 }\nstreams:\n  - { name: s, model: demo, source: { simulated: { } } }", "'threads'")]
-    [InlineData("device: d\nstreams:\n  - { name: s, model: demo, period: 1, source: { simulated: { } } }", "'period' must be a time such as")]
-    [InlineData("device: d\nstreams:\n  - { name: s, model: demo, source: { simulated: { speed: fast } } }", "'speed' must be max or a factor")]
-    [InlineData("device: d\nstreams:\n  - { name: s, model: demo, source: { simulated: { faults: [ { kind: melt, channel: t } ] } } }", "'at' is missing")]
-    [InlineData("device: d\nstreams:\n  - { name: s, model: demo, source: { replay: { file: x, loop: maybe } } }", "'loop' must be true or false")]
-    [InlineData("device: d\nstreams:\n  - { name: s, model: demo, source: { simulated: { } }, forecast: { interval: 2 } }", "'interval' must be a number from 0.5 to 0.999")]
-    [InlineData("device: d\nstreams:\n  - { name: s, model: demo, source: { simulated: { } } }\n  - { name: s, model: demo, source: { simulated: { } } }", "two streams are named 's'")]
+    [InlineData(
+        "device: d\nstreams:\n  - { name: s, model: demo, period: 1, source: { simulated: { } } }",
+        "'period' must be a time such as")]
+    [InlineData(
+        "device: d\nstreams:\n  - { name: s, model: demo, source: { simulated: { speed: fast } } }",
+        "'speed' must be max or a factor")]
+    [InlineData(
+        "device: d\nstreams:\n  - { name: s, model: demo, source: { simulated: { faults: [ { kind: melt, channel: t } ] } } }",
+        "'at' is missing")]
+    [InlineData(
+        "device: d\nstreams:\n  - { name: s, model: demo, source: { replay: { file: x, loop: maybe } } }",
+        "'loop' must be true or false")]
+    [InlineData(
+        "device: d\nstreams:\n  - { name: s, model: demo, source: { simulated: { } }, forecast: { interval: 2 } }",
+        "'interval' must be a number from 0.5 to 0.999")]
+    [InlineData(
+        "device: d\nstreams:\n  - { name: s, model: demo, source: { simulated: { } } }\n  - { name: s, model: demo, source: { simulated: "
+            + "{ } } }",
+        "two streams are named 's'")]
     [InlineData("device: [", "this is not YAML")]
     [InlineData("device: d\ndevice: e" + Stream, "this is not YAML")]
     [InlineData("", "one YAML mapping")]
     [InlineData("- 1", "one YAML mapping")]
     public void Each_mistake_is_named_where_it_stands(string yaml, string sentence) =>
-        Assert.Contains(sentence, Assert.Throws<InputException>(() => ConfigFile.Parse(yaml, "edge.yaml")).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            sentence,
+            Assert.Throws<InputException>(() => ConfigFile.Parse(yaml, "edge.yaml")).Message,
+            StringComparison.Ordinal);
 
     [Fact]
     public void All_mistakes_are_reported_at_once_in_the_order_of_the_file()
     {
-        string[] lines = Assert.Throws<InputException>(() => ConfigFile.Parse("device: D\nmqtt: { host: h, port: x, foo: 1 }\nstreams:\n  - name: S\n    model: demo\n", "edge.yaml")).Message.Split('\n');
-        Assert.Equal(["edge.yaml:1:9", "edge.yaml:2:24", "edge.yaml:2:32", "edge.yaml:4:5", "edge.yaml:4:11"], lines.Select(line => line[..line.IndexOf(": ", StringComparison.Ordinal)]));
+        string[] lines = Assert.Throws<InputException>(
+            () =>
+                ConfigFile.Parse(
+                    "device: D\nmqtt: { host: h, port: x, foo: 1 }\nstreams:\n  - name: S\n    model: demo\n",
+                    "edge.yaml")).Message.Split('\n');
+        Assert.Equal(
+            ["edge.yaml:1:9", "edge.yaml:2:24", "edge.yaml:2:32", "edge.yaml:4:5", "edge.yaml:4:11"],
+            lines.Select(line => line[..line.IndexOf(": ", StringComparison.Ordinal)]));
     }
 
     [Theory]
@@ -220,12 +316,18 @@ public sealed class ConfigFileTests
     [InlineData('{')]
     [InlineData('-')]
     public void Absurd_depth_is_refused(char bracket) =>
-        Assert.Throws<InputException>(() => ConfigFile.Parse("device: " + string.Concat(Enumerable.Repeat(bracket == '-' ? "- " : $"{bracket}", 200_000)), "edge.yaml"));
+        Assert.Throws<InputException>(
+            () =>
+                ConfigFile.Parse(
+                    "device: " + string.Concat(Enumerable.Repeat(bracket == '-' ? "- " : $"{bracket}", 200_000)),
+                    "edge.yaml"));
 
     [Fact]
     public void Rubbish_is_refused_and_never_crashes()
     {
-        const string Valid = "device: d\nmqtt: { host: h, port: 1883, outbox: { max_size: 3MB } }\nstreams:\n  - name: s\n    model: demo\n    source: { simulated: { seed: 7, faults: [ { at: 40s, kind: spike, channel: t } ] } }\n";
+        const string Valid =
+            "device: d\nmqtt: { host: h, port: 1883, outbox: { max_size: 3MB } }\nstreams:\n  - name: s\n    model: demo\n    source: "
+                + "{ simulated: { seed: 7, faults: [ { at: 40s, kind: spike, channel: t } ] } }\n";
         const string Marks = "\n\t :{}[]-&*!|>'\"%@`#,?x0";
         var random = new Random(1);
         for (int i = 0; i < 5_000; i++)

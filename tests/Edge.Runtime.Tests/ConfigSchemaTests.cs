@@ -11,7 +11,8 @@ public sealed class ConfigSchemaTests
 {
     private const string Nonsense = "zzzzzzzzzzzzzzzz";
 
-    private static readonly JsonElement Schema = JsonDocument.Parse(File.ReadAllText(RepositoryFile.Path("deploy/config/edge.schema.json"))).RootElement;
+    private static readonly JsonElement Schema = JsonDocument.Parse(
+        File.ReadAllText(RepositoryFile.Path("deploy/config/edge.schema.json"))).RootElement;
 
     [Theory]
     [InlineData("raspberry-pi.yaml")]
@@ -45,10 +46,14 @@ public sealed class ConfigSchemaTests
     [InlineData("streams: [ {{ source: {{ {0} }} }} ]", "definitions/stream/properties/source/properties")]
     [InlineData("streams: [ {{ source: {{ mqtt: {{ {0} }} }} }} ]", "definitions/stream/properties/source/properties/mqtt/properties")]
     [InlineData("streams: [ {{ source: {{ replay: {{ {0} }} }} }} ]", "definitions/stream/properties/source/properties/replay/properties")]
-    [InlineData("streams: [ {{ source: {{ simulated: {{ {0} }} }} }} ]", "definitions/stream/properties/source/properties/simulated/properties")]
+    [InlineData(
+        "streams: [ {{ source: {{ simulated: {{ {0} }} }} }} ]",
+        "definitions/stream/properties/source/properties/simulated/properties")]
     [InlineData("streams: [ {{ source: {{ simulated: {{ faults: [ {{ {0} }} ] }} }} }} ]", "definitions/fault/properties")]
     [InlineData("streams: [ {{ source: {{ simulated: {{}} }}, anomaly: {{ {0} }} }} ]", "definitions/stream/properties/anomaly/properties")]
-    [InlineData("streams: [ {{ source: {{ simulated: {{}} }}, forecast: {{ {0} }} }} ]", "definitions/stream/properties/forecast/properties")]
+    [InlineData(
+        "streams: [ {{ source: {{ simulated: {{}} }}, forecast: {{ {0} }} }} ]",
+        "definitions/stream/properties/forecast/properties")]
     public void The_schema_knows_the_keys_that_the_parser_knows(string place, string schemaPath)
     {
         string yaml = string.Format(System.Globalization.CultureInfo.InvariantCulture, place, $"{Nonsense}: 1");
@@ -61,6 +66,8 @@ public sealed class ConfigSchemaTests
             at = at.GetProperty(step);
         }
 
-        Assert.Equal(known.Order(StringComparer.Ordinal), at.EnumerateObject().Select(property => property.Name).Order(StringComparer.Ordinal));
+        Assert.Equal(
+            known.Order(StringComparer.Ordinal),
+            at.EnumerateObject().Select(property => property.Name).Order(StringComparer.Ordinal));
     }
 }

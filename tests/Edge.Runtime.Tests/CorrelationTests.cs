@@ -33,7 +33,12 @@ public sealed class CorrelationTests
         for (int tick = 0; tick < 200_000; tick++)
         {
             double common = Normal(random);
-            residual.Observe([(float)((Math.Sqrt(0.9) * common) + (Math.Sqrt(0.1) * Normal(random))), (float)((Math.Sqrt(0.9) * common) + (Math.Sqrt(0.1) * Normal(random)))], isCalm: true);
+            residual.Observe(
+                [
+                    (float)((Math.Sqrt(0.9) * common) + (Math.Sqrt(0.1) * Normal(random))),
+                    (float)((Math.Sqrt(0.9) * common) + (Math.Sqrt(0.1) * Normal(random))),
+                ],
+                isCalm: true);
             if (tick % 10 == 0)
             {
                 correlation.Observe(residual, isCalm: true);
@@ -63,7 +68,12 @@ public sealed class CorrelationTests
             slow += ((Normal(random) * 0.25) - slow) / 30;
             double common = slow * 30;
             double against = isBroken && tick >= Before ? -1 : 1;
-            float[] errors = [(float)(common + (0.2 * Normal(random))), (float)((against * common) + (0.2 * Normal(random))), (float)Normal(random)];
+            float[] errors =
+            [
+                (float)(common + (0.2 * Normal(random))),
+                (float)((against * common) + (0.2 * Normal(random))),
+                (float)Normal(random),
+            ];
             for (int i = 0; i < 3; i++)
             {
                 reading.Values[i] = 0.01 * Normal(random);
@@ -90,5 +100,6 @@ public sealed class CorrelationTests
         Outputs = [.. Enumerable.Range(0, channels).Select(i => new ModelOutput(i, 1))],
     };
 
-    private static double Normal(Random random) => Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble());
+    private static double Normal(Random random) =>
+        Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble());
 }

@@ -42,7 +42,12 @@ public sealed class DetectionTests(ITestOutputHelper output)
         int early = 0;
         for (int seed = 30; seed < 30 + Cases; seed++)
         {
-            var fault = new FaultOptions(Before * Period, Within * Period, Enum.Parse<FaultKind>(kind), Greenhouse.ChannelNames[seed % 4], magnitude);
+            var fault = new FaultOptions(
+                Before * Period,
+                Within * Period,
+                Enum.Parse<FaultKind>(kind),
+                Greenhouse.ChannelNames[seed % 4],
+                magnitude);
             List<int> opened = (await RunAsync(seed, [fault], ticks: Before + Within + 10)).Opened;
             found += opened.Exists(tick => tick > Before) ? 1 : 0;
             early += opened.Exists(tick => tick <= Before) ? 1 : 0;
@@ -75,10 +80,12 @@ public sealed class DetectionTests(ITestOutputHelper output)
     }
 
     [Fact]
-    public async Task Fault_free_ticks_raise_no_more_alarms_than_the_sensitivity_allows() => await RequireQuietAsync(streams: Math.Max(1, Cases / 20));
+    public async Task Fault_free_ticks_raise_no_more_alarms_than_the_sensitivity_allows() =>
+        await RequireQuietAsync(streams: Math.Max(1, Cases / 20));
 
     [LongFact]
-    public async Task Sixty_million_fault_free_ticks_raise_no_more_alarms_than_the_sensitivity_allows() => await RequireQuietAsync(streams: 600);
+    public async Task Sixty_million_fault_free_ticks_raise_no_more_alarms_than_the_sensitivity_allows() =>
+        await RequireQuietAsync(streams: 600);
 
     // One false alarm in ten weeks; a million ticks are two and a half days.
     private async Task RequireQuietAsync(int streams)
@@ -99,7 +106,11 @@ public sealed class DetectionTests(ITestOutputHelper output)
     {
         using IInferenceEngine engine = EngineFactory.LoadInt8("demo");
         using var sensor = new SimulatedSensor(
-            new SimulatedOptions { Seed = seed, Speed = PlaybackSpeed.Max, Faults = faults }, new Greenhouse(seed), engine.Manifest.Columns, Period, new FakeTimeProvider());
+            new SimulatedOptions { Seed = seed, Speed = PlaybackSpeed.Max, Faults = faults },
+            new Greenhouse(seed),
+            engine.Manifest.Columns,
+            Period,
+            new FakeTimeProvider());
         var forecaster = new Forecaster(engine, 0.9);
         var detector = new AnomalyDetector(engine.Manifest, new AnomalyOptions(), Period);
         var hold = new LastValueImputer(engine.Manifest, 5);

@@ -37,7 +37,11 @@ public sealed class ForecasterTests
         Assert.Equal(0, new ForecastOptions().SeasonTicks(TimeSpan.FromSeconds(1)));
         Assert.Equal(168, new ForecastOptions { Season = TimeSpan.FromDays(7) }.SeasonTicks(TimeSpan.FromHours(1)));
         Assert.Equal(0, new ForecastOptions { Season = TimeSpan.Zero }.SeasonTicks(TimeSpan.FromHours(1)));
-        Assert.Contains("'forecast.season' is 86400 ticks", Assert.Throws<InputException>(() => new ForecastOptions { Season = TimeSpan.FromDays(1) }.SeasonTicks(TimeSpan.FromSeconds(1))).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "'forecast.season' is 86400 ticks",
+            Assert.Throws<InputException>(
+                () => new ForecastOptions { Season = TimeSpan.FromDays(1) }.SeasonTicks(TimeSpan.FromSeconds(1))).Message,
+            StringComparison.Ordinal);
     }
 
     // Nearly the same every day.

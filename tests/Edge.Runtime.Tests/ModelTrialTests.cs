@@ -29,7 +29,12 @@ public sealed class ModelTrialTests : IDisposable
             new Dictionary<string, string?> { ["climate"] = path },
             _ => rig.Host.Control,
             store: null,
-            new ModelEvents("house", Take, () => new MqttMessage { Topic = "edge/house/info", Payload = "{}"u8.ToArray(), Class = MessageClass.Event }, clock, NullLogger.Instance));
+            new ModelEvents(
+                "house",
+                Take,
+                () => new MqttMessage { Topic = "edge/house/info", Payload = "{}"u8.ToArray(), Class = MessageClass.Event },
+                clock,
+                NullLogger.Instance));
         int over = 0;
         updates.Decided = _ => over++;
 
@@ -48,7 +53,9 @@ public sealed class ModelTrialTests : IDisposable
         Assert.Contains("runs beside", await first, StringComparison.Ordinal);
         Assert.Contains("runs beside", await second!, StringComparison.Ordinal);
         Assert.Equal(1, rig.Host.Restarts);
-        Assert.Equal(["trial", "refused The stream faulted", "trial", "taken"], _events.Select(each => each.StartsWith("refused", StringComparison.Ordinal) ? each[..26] : each.Split(' ')[0]));
+        Assert.Equal(
+            ["trial", "refused The stream faulted", "trial", "taken"],
+            _events.Select(each => each.StartsWith("refused", StringComparison.Ordinal) ? each[..26] : each.Split(' ')[0]));
         Assert.Equal(next, File.ReadAllBytes(path));
     }
 

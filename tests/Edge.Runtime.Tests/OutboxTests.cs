@@ -13,7 +13,14 @@ public sealed class OutboxTests
     public async Task Messages_leave_in_the_order_they_came()
     {
         var outbox = new Outbox(1 << 20);
-        MessageClass[] classes = [MessageClass.Event, MessageClass.Reading, MessageClass.Forecast, MessageClass.Reading, MessageClass.Event];
+        MessageClass[] classes =
+        [
+            MessageClass.Event,
+            MessageClass.Reading,
+            MessageClass.Forecast,
+            MessageClass.Reading,
+            MessageClass.Event,
+        ];
         for (int i = 0; i < classes.Length; i++)
         {
             outbox.Enqueue(Message(classes[i], i));
@@ -78,7 +85,13 @@ public sealed class OutboxTests
     public async Task With_a_store_what_does_not_fit_in_memory_comes_in_its_turn_and_nobody_waits_for_ever()
     {
         using var folder = new TemporaryFolder();
-        using StateStore store = StateStore.Open(folder.File("state"), TimeSpan.FromSeconds(5), TimeSpan.FromDays(7), TimeProvider.System, "boot", NullLogger.Instance);
+        using StateStore store = StateStore.Open(
+            folder.File("state"),
+            TimeSpan.FromSeconds(5),
+            TimeSpan.FromDays(7),
+            TimeProvider.System,
+            "boot",
+            NullLogger.Instance);
         var outbox = new Outbox(1 << 20, store);
         const int Ticks = 3000;
         for (int i = 0; i < Ticks; i++)
@@ -106,7 +119,12 @@ public sealed class OutboxTests
         Assert.False(new Outbox(1 << 20, store).TryDequeue(out _));
     }
 
-    private static MqttMessage Message(MessageClass messageClass, int number) => new() { Topic = $"{number}", Payload = new byte[10], Class = messageClass };
+    private static MqttMessage Message(MessageClass messageClass, int number) => new()
+    {
+        Topic = $"{number}",
+        Payload = new byte[10],
+        Class = messageClass,
+    };
 
     private static List<string> Drain(Outbox outbox)
     {

@@ -55,7 +55,9 @@ public sealed class PowerCutTests : IDisposable
                 SavedStream saved = after.Load("s")!;
                 Assert.InRange(BitConverter.ToInt64(saved.Snapshot), forced, last);
                 Assert.True(saved.Seq >= last, $"case {i}: number {saved.Seq + 1} would come again, {last} went out");
-                Assert.All(after.Read(0, 10_000).Messages, message => Assert.Matches("^tick [0-9]+ x*$", Encoding.UTF8.GetString(message.Payload.Span)));
+                Assert.All(
+                    after.Read(0, 10_000).Messages,
+                    message => Assert.Matches("^tick [0-9]+ x*$", Encoding.UTF8.GetString(message.Payload.Span)));
                 Assert.True(after.Commit("s", saved.Seq + 1, saved.Snapshot, "", []));
             }
 
@@ -72,7 +74,7 @@ public sealed class PowerCutTests : IDisposable
             last++;
             byte[] snapshot = new byte[4000];
             BitConverter.TryWriteBytes(snapshot, last);
-            Assert.True(store.Commit("s", last, snapshot, "", [new MqttMessage { Topic = "t", Payload = Encoding.UTF8.GetBytes($"tick {last} {new string('x', 500)}"), Class = MessageClass.Forecast }]));
+            Assert.True(store.Commit("s", last, snapshot, "", [Forecast($"tick {last} {new string('x', 500)}")]));
             if (last % 3 == 0)
             {
                 store.Delivered(store.Read(0, 1).LastId);
@@ -82,10 +84,14 @@ public sealed class PowerCutTests : IDisposable
         return last;
     }
 
-    // The file as it was at the last forced write, with some of the sectors written since.
+    private static MqttMessage Forecast(string payload) =>
+        new() { Topic = "t", Payload = Encoding.UTF8.GetBytes(payload), Class = MessageClass.Forecast };
+
+    // The file as it was at the last fsync, with some of the sectors written since.
     private static byte[] AfterCut(byte[] before, byte[] now, Random random)
     {
-        byte[] file = new byte[random.Next(2) == 0 ? now.Length : Math.Max(before.Length, random.Next(before.Length, Math.Max(before.Length, now.Length) + 1))];
+        int longest = Math.Max(before.Length, now.Length);
+        byte[] file = new byte[random.Next(2) == 0 ? now.Length : Math.Max(before.Length, random.Next(before.Length, longest + 1))];
         before.AsSpan(0, Math.Min(before.Length, file.Length)).CopyTo(file);
         double share = random.NextDouble();
         for (int at = 0; at < Math.Min(now.Length, file.Length); at += Sector)
@@ -110,5 +116,6 @@ public sealed class PowerCutTests : IDisposable
         return file;
     }
 
-    private static StateStore Open(string folder, string bootId) => StateStore.Open(folder, TimeSpan.FromHours(1), TimeSpan.FromDays(7), TimeProvider.System, bootId, NullLogger.Instance);
+    private static StateStore Open(string folder, string bootId) =>
+        StateStore.Open(folder, TimeSpan.FromHours(1), TimeSpan.FromDays(7), TimeProvider.System, bootId, NullLogger.Instance);
 }

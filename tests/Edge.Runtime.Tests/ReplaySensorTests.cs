@@ -89,18 +89,34 @@ public sealed class ReplaySensorTests : IDisposable
 
     [Fact]
     public void A_time_column_that_is_not_there_is_refused() =>
-        Assert.Contains("no time column 'when'", Assert.Throws<InputException>(() => Open("a,b\n1,2\n", timeColumn: "when")).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "no time column 'when'",
+            Assert.Throws<InputException>(() => Open("a,b\n1,2\n", timeColumn: "when")).Message,
+            StringComparison.Ordinal);
 
     [Fact]
     public void A_file_that_is_not_there_is_refused() =>
-        Assert.Contains("'/no/such.csv'", Assert.Throws<InputException>(() => new ReplaySensor(new ReplayOptions { File = "/no/such.csv" }, Columns, TimeSpan.FromSeconds(1), TimeProvider.System)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "'/no/such.csv'",
+            Assert.Throws<InputException>(
+                () =>
+                    new ReplaySensor(
+                        new ReplayOptions { File = "/no/such.csv" },
+                        Columns,
+                        TimeSpan.FromSeconds(1),
+                        TimeProvider.System)).Message,
+            StringComparison.Ordinal);
 
     [Fact]
     public async Task At_60x_a_minute_of_recording_takes_a_second()
     {
         var clock = new FakeTimeProvider();
         string file = _folder.Write("x.csv", "time,a,b\n2026-01-01 00:00:00,1,2\n2026-01-01 00:01:00,3,4\n");
-        using var sensor = new ReplaySensor(new ReplayOptions { File = file, Speed = new PlaybackSpeed(60) }, Columns, TimeSpan.FromSeconds(60), clock);
+        using var sensor = new ReplaySensor(
+            new ReplayOptions { File = file, Speed = new PlaybackSpeed(60) },
+            Columns,
+            TimeSpan.FromSeconds(60),
+            clock);
         var reading = new Reading(2);
         Assert.True(await sensor.ReadAsync(reading, default));
         Task<bool> second = sensor.ReadAsync(reading, default).AsTask();
@@ -112,7 +128,10 @@ public sealed class ReplaySensorTests : IDisposable
     }
 
     private ReplaySensor Open(string csv, bool loop = false, string? timeColumn = null) => new(
-        new ReplayOptions { File = _folder.Write("x.csv", csv), Speed = PlaybackSpeed.Max, Loop = loop, TimeColumn = timeColumn }, Columns, TimeSpan.FromSeconds(1), TimeProvider.System);
+        new ReplayOptions { File = _folder.Write("x.csv", csv), Speed = PlaybackSpeed.Max, Loop = loop, TimeColumn = timeColumn },
+        Columns,
+        TimeSpan.FromSeconds(1),
+        TimeProvider.System);
 
     private static async Task<List<(double Seconds, double A, double B)>> ReadAllAsync(ReplaySensor sensor)
     {

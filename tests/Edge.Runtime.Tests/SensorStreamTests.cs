@@ -56,7 +56,10 @@ public sealed class SensorStreamTests
         Assert.Equal(0, messages.First(message => message.Topic.EndsWith("/reading", StringComparison.Ordinal)).QualityOfService);
         MqttMessage health = messages.Last(message => message.Topic.EndsWith("/health", StringComparison.Ordinal));
         Assert.True(health.Retain);
-        Assert.Equal("OFF", System.Text.Encoding.UTF8.GetString(messages.First(message => message.Topic.EndsWith("/anomaly/state", StringComparison.Ordinal)).Payload.Span));
+        Assert.Equal(
+            "OFF",
+            System.Text.Encoding.UTF8.GetString(
+                messages.First(message => message.Topic.EndsWith("/anomaly/state", StringComparison.Ordinal)).Payload.Span));
     }
 
     [Fact]
@@ -75,7 +78,9 @@ public sealed class SensorStreamTests
         Assert.Equal([.. Enumerable.Range(2, 22), .. Enumerable.Range(31, 10)], Seqs(messages, "forecast"));
         JsonElement[] readings = Payloads(messages, "reading");
         Assert.Equal("held", readings[20].GetProperty("channels").GetProperty("humidity").GetProperty("quality").GetString());
-        Assert.Equal(readings[19].GetProperty("channels").GetProperty("humidity").GetProperty("value").GetDouble(), readings[22].GetProperty("channels").GetProperty("humidity").GetProperty("value").GetDouble());
+        Assert.Equal(
+            readings[19].GetProperty("channels").GetProperty("humidity").GetProperty("value").GetDouble(),
+            readings[22].GetProperty("channels").GetProperty("humidity").GetProperty("value").GetDouble());
         Assert.Equal(JsonValueKind.Null, readings[25].GetProperty("channels").GetProperty("humidity").GetProperty("value").ValueKind);
         Assert.Equal("missing", readings[25].GetProperty("channels").GetProperty("humidity").GetProperty("quality").GetString());
         Assert.False(readings[35].GetProperty("channels").GetProperty("humidity").TryGetProperty("quality", out _));
@@ -93,7 +98,9 @@ public sealed class SensorStreamTests
         double?[][] rows = Rows(20);
         rows[9][2] = bad;
         List<MqttMessage> messages = await RunAsync(rows);
-        Assert.Equal("held", Payloads(messages, "reading")[9].GetProperty("channels").GetProperty("light").GetProperty("quality").GetString());
+        Assert.Equal(
+            "held",
+            Payloads(messages, "reading")[9].GetProperty("channels").GetProperty("light").GetProperty("quality").GetString());
         Assert.Equal(Enumerable.Range(2, 19), Seqs(messages, "forecast"));
     }
 
@@ -125,7 +132,8 @@ public sealed class SensorStreamTests
         Assert.Contains("was expected", events[0].GetProperty("message").GetString(), StringComparison.Ordinal);
         Assert.Equal(
             ["OFF", "ON", "OFF"],
-            messages.Where(message => message.Topic.EndsWith("/anomaly/state", StringComparison.Ordinal)).Select(message => System.Text.Encoding.UTF8.GetString(message.Payload.Span)));
+            messages.Where(message => message.Topic.EndsWith("/anomaly/state", StringComparison.Ordinal))
+                .Select(message => System.Text.Encoding.UTF8.GetString(message.Payload.Span)));
     }
 
     [Fact]
@@ -134,7 +142,9 @@ public sealed class SensorStreamTests
         List<MqttMessage> first = await RunAsync(Rows(200));
         List<MqttMessage> second = await RunAsync(Rows(200));
         Assert.Equal(first.Count, second.Count);
-        Assert.All(first.Zip(second), pair => Assert.True(pair.First.Topic == pair.Second.Topic && pair.First.Payload.Span.SequenceEqual(pair.Second.Payload.Span)));
+        Assert.All(
+            first.Zip(second),
+            pair => Assert.True(pair.First.Topic == pair.Second.Topic && pair.First.Payload.Span.SequenceEqual(pair.Second.Payload.Span)));
     }
 
     [Fact]
@@ -225,7 +235,8 @@ public sealed class SensorStreamTests
         Assert.InRange(skill, 1 - (errors / unchanged) - 0.1, 1 - (errors / unchanged) + 0.1);
         Assert.InRange(skill, 0.05, 1);
 
-        double Reading(int seq, string channel) => readings[seq - 1].GetProperty("channels").GetProperty(channel).GetProperty("value").GetDouble();
+        double Reading(int seq, string channel) =>
+            readings[seq - 1].GetProperty("channels").GetProperty(channel).GetProperty("value").GetDouble();
     }
 
     [Fact]
@@ -239,7 +250,10 @@ public sealed class SensorStreamTests
         using var stream = new StreamLoop(
             "greenhouse", new SensorStream(engine, new StreamOptions { Name = "climate" }),
             new SimulatedSensor(source, new Greenhouse(3), engine.Manifest.Columns, TimeSpan.FromSeconds(0.2), clock), new PublishOptions(),
-            TimeSpan.FromDays(7), (_, _, _, _) => ++ticks > 5 ? new ValueTask(stuck.Task) : ValueTask.CompletedTask, clock, NullLogger.Instance);
+            TimeSpan.FromDays(7),
+            (_, _, _, _) => ++ticks > 5 ? new ValueTask(stuck.Task) : ValueTask.CompletedTask,
+            clock,
+            NullLogger.Instance);
         Assert.True(stream.IsAlive);
         Task running = Task.Run(() => stream.RunAsync(default, default));
         await Eventually.Async(() =>
@@ -261,7 +275,11 @@ public sealed class SensorStreamTests
         .Where(message => message.ContentType is not null && !message.Topic.EndsWith("/health", StringComparison.Ordinal))
         .Select(message => message.Topic + System.Text.Encoding.UTF8.GetString(message.Payload.Span)).ToArray();
 
-    private static StreamLoop Stream(double?[][] rows, CommitAction commit, (long Seq, byte[] Snapshot)? resume = null, StreamOptions? options = null)
+    private static StreamLoop Stream(
+        double?[][] rows,
+        CommitAction commit,
+        (long Seq, byte[] Snapshot)? resume = null,
+        StreamOptions? options = null)
     {
         var stream = new SensorStream(EngineFactory.LoadInt8("demo"), options ?? new StreamOptions { Name = "climate" });
         var sensor = new ListSensor(rows);
@@ -304,7 +322,9 @@ public sealed class SensorStreamTests
         .Select(message => JsonDocument.Parse(message.Payload).RootElement)
         .ToArray();
 
-    private static IEnumerable<int> Seqs(List<MqttMessage> messages, string topic) => Payloads(messages, topic).Select(payload => payload.GetProperty("seq").GetInt32());
+    private static IEnumerable<int> Seqs(List<MqttMessage> messages, string topic) =>
+        Payloads(messages, topic).Select(payload => payload.GetProperty("seq").GetInt32());
 
-    private static double[] Numbers(JsonElement channel, string name) => channel.GetProperty(name).EnumerateArray().Select(item => item.GetDouble()).ToArray();
+    private static double[] Numbers(JsonElement channel, string name) =>
+        channel.GetProperty(name).EnumerateArray().Select(item => item.GetDouble()).ToArray();
 }

@@ -57,7 +57,8 @@ public sealed class SimulatedSensorTests
     public void A_channel_the_greenhouse_does_not_have_is_named() =>
         Assert.Contains(
             "'pressure', but the simulated greenhouse has temperature",
-            Assert.Throws<InputException>(() => new SimulatedSensor(new SimulatedOptions(), new Greenhouse(1), ["pressure"], Period, TimeProvider.System)).Message,
+            Assert.Throws<InputException>(
+                () => new SimulatedSensor(new SimulatedOptions(), new Greenhouse(1), ["pressure"], Period, TimeProvider.System)).Message,
             StringComparison.Ordinal);
 
     [Fact]
@@ -89,7 +90,9 @@ public sealed class SimulatedSensorTests
         }
 
         string[] lines = File.ReadAllLines(folder.File("truth.csv"));
-        Assert.Equal(["time,anomaly,kind,channel", "0,,", "0,,", "1,bias,co2", "1,bias,co2", "0,,"], lines.Select((line, i) => i == 0 ? line : line[(line.IndexOf(',', StringComparison.Ordinal) + 1)..]));
+        Assert.Equal(
+            ["time,anomaly,kind,channel", "0,,", "0,,", "1,bias,co2", "1,bias,co2", "0,,"],
+            lines.Select((line, i) => i == 0 ? line : line[(line.IndexOf(',', StringComparison.Ordinal) + 1)..]));
     }
 
     [Theory]
@@ -136,7 +139,12 @@ public sealed class SimulatedSensorTests
 
     private static async Task<List<(double[] Values, Quality[] Quality)>> ReadAsync(FaultOptions[] faults, int ticks)
     {
-        using var sensor = new SimulatedSensor(new SimulatedOptions { Speed = PlaybackSpeed.Max, Faults = faults }, new Greenhouse(1), Greenhouse.ChannelNames, Period, new FakeTimeProvider());
+        using var sensor = new SimulatedSensor(
+            new SimulatedOptions { Speed = PlaybackSpeed.Max, Faults = faults },
+            new Greenhouse(1),
+            Greenhouse.ChannelNames,
+            Period,
+            new FakeTimeProvider());
         var reading = new Reading(4);
         var rows = new List<(double[], Quality[])>();
         for (int i = 0; i < ticks; i++)

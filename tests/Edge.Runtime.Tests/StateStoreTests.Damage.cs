@@ -17,7 +17,8 @@ public sealed partial class StateStoreTests
         Assert.Null(fresh.Load("s"));
         Assert.True(fresh.Commit("s", 1, [1], "", []));
         Assert.Single(
-            Directory.GetFiles(_folder.File("state"), "edge.db.damaged-*"), path => !path.EndsWith("-wal", StringComparison.Ordinal) && !path.EndsWith("-shm", StringComparison.Ordinal));
+            Directory.GetFiles(_folder.File("state"), "edge.db.damaged-*"),
+            path => !path.EndsWith("-wal", StringComparison.Ordinal) && !path.EndsWith("-shm", StringComparison.Ordinal));
     }
 
     [Fact]

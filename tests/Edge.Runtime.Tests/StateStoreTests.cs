@@ -25,7 +25,8 @@ public sealed partial class StateStoreTests : IDisposable
     {
         using (StateStore store = Open())
         {
-            Assert.True(store.Commit("s", 1, [1, 2, 3], "source", [Message(MessageClass.Reading, "r1"), Message(MessageClass.Forecast, "f1")]));
+            Assert.True(
+                store.Commit("s", 1, [1, 2, 3], "source", [Message(MessageClass.Reading, "r1"), Message(MessageClass.Forecast, "f1")]));
             Assert.True(store.Commit("s", 2, [4, 5, 6], "source", [Message(MessageClass.Event, "e2")]));
         }
 
@@ -38,7 +39,9 @@ public sealed partial class StateStoreTests : IDisposable
         Assert.Equal(["r1", "f1", "e2"], messages.Select(Text));
         MqttMessage first = messages[0];
         MqttMessage written = Message(MessageClass.Reading, "r1");
-        Assert.Equal((written.Topic, written.QualityOfService, written.Retain, written.ContentType, written.ExpirySeconds), (first.Topic, first.QualityOfService, first.Retain, first.ContentType, first.ExpirySeconds));
+        Assert.Equal(
+            (written.Topic, written.QualityOfService, written.Retain, written.ContentType, written.ExpirySeconds),
+            (first.Topic, first.QualityOfService, first.Retain, first.ContentType, first.ExpirySeconds));
         Assert.Equal((written.Seq, written.Model), (first.Seq, first.Model));
         Assert.Equal((3, 6), (again.OutboxCount, again.OutboxBytes));
     }
@@ -67,7 +70,9 @@ public sealed partial class StateStoreTests : IDisposable
         store.Evict(30);
         Assert.Equal([10, 5, 0], store.Evicted);
         Assert.Equal(30, store.OutboxBytes);
-        Assert.Equal(["02", "05", "08", "11", "14", "16", "17", "19", "20", "22", "23", "25", "26", "28", "29"], store.Read(0, 100).Messages.Select(Text));
+        Assert.Equal(
+            ["02", "05", "08", "11", "14", "16", "17", "19", "20", "22", "23", "25", "26", "28", "29"],
+            store.Read(0, 100).Messages.Select(Text));
         store.Evict(4);
         Assert.Equal([10, 10, 8], store.Evicted);
         Assert.Equal(["26", "29"], store.Read(0, 100).Messages.Select(Text));
@@ -77,7 +82,12 @@ public sealed partial class StateStoreTests : IDisposable
     public void Readings_and_forecasts_that_waited_too_long_are_given_up_and_events_are_not()
     {
         using StateStore store = Open();
-        store.Commit("s", 1, [], "", [Message(MessageClass.Reading, "r"), Message(MessageClass.Forecast, "f"), Message(MessageClass.Event, "e")]);
+        store.Commit(
+            "s",
+            1,
+            [],
+            "",
+            [Message(MessageClass.Reading, "r"), Message(MessageClass.Forecast, "f"), Message(MessageClass.Event, "e")]);
         _clock.Advance(TimeSpan.FromDays(6));
         store.Commit("s", 2, [], "", [Message(MessageClass.Reading, "later")]);
         store.Expire();
@@ -223,7 +233,8 @@ public sealed partial class StateStoreTests : IDisposable
 
     private static byte[] Snapshot => Enumerable.Range(0, 6000).Select(i => (byte)(i * 7)).ToArray();
 
-    private StateStore Open(string bootId = "boot", string folder = "state") => StateStore.Open(_folder.File(folder), Every5Seconds, TimeSpan.FromDays(7), _clock, bootId, NullLogger.Instance);
+    private StateStore Open(string bootId = "boot", string folder = "state") =>
+        StateStore.Open(_folder.File(folder), Every5Seconds, TimeSpan.FromDays(7), _clock, bootId, NullLogger.Instance);
 
     // The files of a store as they are while its process lives: what a kill leaves behind.
     private void CopyOfRunning(long seq, string bootId)

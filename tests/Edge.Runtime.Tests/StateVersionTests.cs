@@ -48,7 +48,10 @@ public sealed class StateVersionTests : IDisposable
         WriteThenChange(
             snapshot,
             payload,
-            string.Create(CultureInfo.InvariantCulture, $"UPDATE stream SET sum = {SumOfVersion1(snapshot)}; UPDATE outbox SET sum = {SumOfVersion1(payload)}; PRAGMA user_version = 1"));
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"UPDATE stream SET sum = {SumOfVersion1(snapshot)}; UPDATE outbox SET sum = {SumOfVersion1(payload)}; "
+                    + $"PRAGMA user_version = 1"));
 
         using StateStore store = Open();
         Assert.Equal(snapshot, store.Load("s")!.Snapshot);
@@ -81,5 +84,12 @@ public sealed class StateVersionTests : IDisposable
 
     private static long SumOfVersion1(byte[] bytes) => BinaryPrimitives.ReadInt64LittleEndian(SHA256.HashData(bytes));
 
-    private StateStore Open() => StateStore.Open(_folder.File("state"), TimeSpan.FromSeconds(5), TimeSpan.FromDays(7), TimeProvider.System, "boot", NullLogger.Instance);
+    private StateStore Open() =>
+        StateStore.Open(
+            _folder.File("state"),
+            TimeSpan.FromSeconds(5),
+            TimeSpan.FromDays(7),
+            TimeProvider.System,
+            "boot",
+            NullLogger.Instance);
 }

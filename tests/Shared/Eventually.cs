@@ -3,7 +3,9 @@ using System.Runtime.CompilerServices;
 
 namespace Edge.Testing;
 
-/// <summary>Waits for a condition, not for a time. The bound is for a test that will never pass: a busy machine must not reach it.</summary>
+/// <summary>
+/// Waits for a condition, not for a time. The bound is for a test that will never pass: a busy machine must not reach it.
+/// </summary>
 internal static class Eventually
 {
     /// <summary>Longest wait for anything that is bound to happen.</summary>

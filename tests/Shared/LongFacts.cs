@@ -4,5 +4,10 @@ namespace Edge.Testing;
 [AttributeUsage(AttributeTargets.Method)]
 internal sealed class LongFactAttribute : FactAttribute
 {
-    public LongFactAttribute() => Skip = !SharedData.IsThere ? SharedDataFactAttribute.Missing : Environment.GetEnvironmentVariable("EDGE_LONG") == "1" ? null : "long: set EDGE_LONG=1";
+    public LongFactAttribute() =>
+        Skip = !SharedData.IsThere
+            ? SharedDataFactAttribute.Missing
+            : Environment.GetEnvironmentVariable("EDGE_LONG") == "1"
+            ? null
+            : "long: set EDGE_LONG=1";
 }

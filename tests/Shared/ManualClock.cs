@@ -1,8 +1,9 @@
 namespace Edge.Testing;
 
 /// <summary>
-/// Time that moves only when the test says so. For tests that move in step with threads, FakeTimeProvider will not do: it fires timers at the end
-/// of a move instead of on the way, moves its timestamps along when the wall clock is set, and does not tell whether anybody waits.
+/// Time that moves only when the test says so. For tests that move in step with threads, FakeTimeProvider will not do: it fires timers at
+/// the end of a move instead of on the way, moves its timestamps along when the wall clock is set, and does not tell whether anybody
+/// waits.
 /// </summary>
 internal sealed class ManualClock : TimeProvider
 {

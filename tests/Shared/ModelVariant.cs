@@ -19,8 +19,10 @@ internal static class ModelVariant
         metadata["provenance"] = $$"""{"variant":{{number}}}""";
         if (rename is not null)
         {
-            string manifest = metadata.First(entry => entry.Value!.GetValue<string>().Contains("\"columns\"", StringComparison.Ordinal)).Key;
-            metadata[manifest] = metadata[manifest]!.GetValue<string>().Replace("\"name\":\"greenhouse\"", $"\"name\":\"{rename}\"", StringComparison.Ordinal);
+            string manifest = metadata.First(
+                entry => entry.Value!.GetValue<string>().Contains("\"columns\"", StringComparison.Ordinal)).Key;
+            metadata[manifest] = metadata[manifest]!.GetValue<string>()
+                .Replace("\"name\":\"greenhouse\"", $"\"name\":\"{rename}\"", StringComparison.Ordinal);
         }
 
         byte[] text = Encoding.UTF8.GetBytes(header.ToJsonString());
@@ -28,7 +30,10 @@ internal static class ModelVariant
         byte[] data = original[(8 + length)..];
         if (isWorse)
         {
-            JsonArray place = header.First(entry => entry.Key.StartsWith("head", StringComparison.Ordinal) && entry.Key.EndsWith("weight", StringComparison.Ordinal)).Value!["data_offsets"]!.AsArray();
+            JsonArray place = header.First(
+                entry =>
+                    entry.Key.StartsWith("head", StringComparison.Ordinal)
+                        && entry.Key.EndsWith("weight", StringComparison.Ordinal)).Value!["data_offsets"]!.AsArray();
             data.AsSpan(place[0]!.GetValue<int>(), (place[1]!.GetValue<int>() - place[0]!.GetValue<int>()) / 2).Clear();
         }
 

@@ -8,7 +8,12 @@ namespace Edge.Testing;
 /// <summary>A mosquitto broker as a child process on the loopback interface, with nothing kept on disk.</summary>
 internal sealed class MosquittoBroker : IAsyncDisposable
 {
-    private static readonly string[] Programs = ["mosquitto", "/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto", "/opt/homebrew/sbin/mosquitto"];
+    private static readonly string[] Programs = [
+        "mosquitto",
+        "/usr/sbin/mosquitto",
+        "/usr/local/sbin/mosquitto",
+        "/opt/homebrew/sbin/mosquitto"
+    ];
     private static readonly TimeSpan StartWait = TimeSpan.FromMinutes(2);
 
     private readonly Process _process;
@@ -29,7 +34,10 @@ internal sealed class MosquittoBroker : IAsyncDisposable
     internal static async Task<MosquittoBroker> StartAsync(int port, string? config = null, CancellationToken cancel = default)
     {
         string configFile = Path.GetTempFileName();
-        await File.WriteAllTextAsync(configFile, $"listener {port} 127.0.0.1\n{config ?? "allow_anonymous true"}\nset_tcp_nodelay true\nmax_queued_messages 100000\n", cancel).ConfigureAwait(false);
+        await File.WriteAllTextAsync(
+            configFile,
+            $"listener {port} 127.0.0.1\n{config ?? "allow_anonymous true"}\nset_tcp_nodelay true\nmax_queued_messages 100000\n",
+            cancel).ConfigureAwait(false);
         Process process = Start(configFile);
         var broker = new MosquittoBroker(process, configFile);
         try
@@ -66,7 +74,8 @@ internal sealed class MosquittoBroker : IAsyncDisposable
         {
             try
             {
-                return Process.Start(new ProcessStartInfo(program, ["-c", configFile]) { RedirectStandardError = true, RedirectStandardOutput = true })!;
+                return Process.Start(
+                    new ProcessStartInfo(program, ["-c", configFile]) { RedirectStandardError = true, RedirectStandardOutput = true })!;
             }
             catch (Win32Exception)
             {
@@ -102,7 +111,8 @@ internal sealed class MosquittoBroker : IAsyncDisposable
 
             if (_process.HasExited)
             {
-                throw new InvalidOperationException($"mosquitto ended with code {_process.ExitCode} at start on port {port}: {errors.Trim()}");
+                throw new InvalidOperationException(
+                    $"mosquitto ended with code {_process.ExitCode} at start on port {port}: {errors.Trim()}");
             }
 
             await Task.Delay(20, cancel).ConfigureAwait(false);

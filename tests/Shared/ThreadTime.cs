@@ -4,7 +4,8 @@ using System.Runtime.InteropServices;
 namespace Edge.Testing;
 
 /// <summary>
-/// How long the calling thread has been running, without the time it waited for a processor: what a piece of work costs, however busy the machine is.
+/// How long the calling thread has been running, without the time it waited for a processor: what a piece of work costs, however busy the
+/// machine is.
 /// </summary>
 internal static partial class ThreadTime
 {

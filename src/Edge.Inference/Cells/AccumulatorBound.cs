@@ -11,7 +11,9 @@ internal static class AccumulatorBound
         {
             if (weights[at] < -limit || weights[at] > limit)
             {
-                throw new ModelFormatException($"{tensor}: element {at} is {weights[at]}; the range is -{limit}..{limit}. The file is damaged or not made by edge-quantize.");
+                throw new ModelFormatException(
+                    $"{tensor}: element {at} is {weights[at]}; the range is -{limit}..{limit}. "
+                        + $"The file is damaged or not made by edge-quantize.");
             }
         }
     }
@@ -34,7 +36,9 @@ internal static class AccumulatorBound
 
             if ((sum * inputMax) + added > int.MaxValue)
             {
-                throw new ModelFormatException($"{tensor}: row {row} could overflow its 32-bit accumulator ({columns} weights at int16 input). Use fewer inputs per layer.");
+                throw new ModelFormatException(
+                    $"{tensor}: row {row} could overflow its 32-bit accumulator ({columns} weights at int16 input). "
+                        + $"Use fewer inputs per layer.");
             }
         }
     }

@@ -29,10 +29,17 @@ internal sealed class DenseHead
         AccumulatorBound.RequireWeights(name + ".weight", Weight, 32768);
         for (int row = 0; row < OutputCount; row++)
         {
-            AccumulatorBound.RequireFits(name + ".weight", Weight.AsSpan(row * InputCount, InputCount), InputCount, 32768, Math.Abs((long)Bias[row]));
+            AccumulatorBound.RequireFits(
+                name + ".weight",
+                Weight.AsSpan(row * InputCount, InputCount),
+                InputCount,
+                32768,
+                Math.Abs((long)Bias[row]));
             if (!float.IsFinite(Scale[row] * 2147483648f) || Scale[row] < 0)
             {
-                throw new ModelFormatException($"{name}.scale: element {row} is {Scale[row]}; a scale is finite and not negative. The file is damaged or not made by edge-quantize.");
+                throw new ModelFormatException(
+                    $"{name}.scale: element {row} is {Scale[row]}; a scale is finite and not negative. "
+                        + $"The file is damaged or not made by edge-quantize.");
             }
         }
     }

@@ -11,6 +11,9 @@ internal sealed class DenseLayer : Layer
 
     internal override int WideStates => 0;
 
-    /// <summary><see cref="Activation.Tanh"/>, <see cref="Activation.Sigmoid"/>, or <see cref="Activation.Ramp"/> or <see cref="Activation.Linear"/> in the output's format.</summary>
+    /// <summary>
+    /// <see cref="Activation.Tanh"/>, <see cref="Activation.Sigmoid"/>, or <see cref="Activation.Ramp"/> or
+    /// <see cref="Activation.Linear"/> in the output's format.
+    /// </summary>
     internal required Activation Activation { get; init; }
 }

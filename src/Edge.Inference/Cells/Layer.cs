@@ -110,7 +110,12 @@ internal abstract class Layer
         AccumulatorBound.RequireWeights(name + ".input_weight", InputWeight, inputMax);
         AccumulatorBound.RequireWeights(name + ".recurrent_weight", RecurrentWeight, hiddenMax);
         AccumulatorBound.RequireFits(name + ".input_weight", InputWeight, InputCount, inputMax, 1L << Math.Max(0, InputShift - 1));
-        AccumulatorBound.RequireFits(name + ".recurrent_weight", RecurrentWeight, UnitCount, hiddenMax, 1L << Math.Max(0, RecurrentShift - 1));
+        AccumulatorBound.RequireFits(
+            name + ".recurrent_weight",
+            RecurrentWeight,
+            UnitCount,
+            hiddenMax,
+            1L << Math.Max(0, RecurrentShift - 1));
     }
 
     protected static void RequireAll(string name, string what, short[] values, int min, int max)
@@ -125,7 +130,8 @@ internal abstract class Layer
     {
         if (value < min || value > max)
         {
-            throw new ModelFormatException($"{name}: {what} is {value}, outside {min}..{max}. The file is damaged or not made by edge-quantize.");
+            throw new ModelFormatException(
+                $"{name}: {what} is {value}, outside {min}..{max}. The file is damaged or not made by edge-quantize.");
         }
     }
 }

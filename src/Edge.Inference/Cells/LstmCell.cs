@@ -18,19 +18,26 @@ internal sealed class LstmCell : Layer
 
     internal override int NarrowStates => HiddenBits == 8 ? 1 : 0;
 
-    /// <summary>n: fraction bits of each unit's int16 cell state [U], 0..13; the range is ±2^(15-n). 13 only where all units have it.</summary>
+    /// <summary>
+    /// n: fraction bits of each unit's int16 cell state [U], 0..13; the range is ±2^(15-n). 13 only where all units have it.
+    /// </summary>
     internal required sbyte[] CellFractionBits { get; init; }
 
     /// <summary>Whether all units have the same n.</summary>
     internal bool IsCellUniform => Array.TrueForAll(CellFractionBits, bits => bits == CellFractionBits[0]);
 
-    /// <summary>Of i, f and o: <see cref="Activation.Sigmoid"/> or, for a hard sigmoid, <see cref="Activation.Ramp"/>.</summary>
+    /// <summary>Activation of i, f and o: <see cref="Activation.Sigmoid"/> or, for a hard sigmoid, <see cref="Activation.Ramp"/>.</summary>
     internal Activation GateActivation { get; init; } = Activation.Sigmoid;
 
-    /// <summary>Of g: <see cref="Activation.Tanh"/>, <see cref="Activation.Sigmoid"/>, or <see cref="Activation.Ramp"/> with n fraction bits.</summary>
+    /// <summary>
+    /// Activation of g: <see cref="Activation.Tanh"/>, <see cref="Activation.Sigmoid"/>, or <see cref="Activation.Ramp"/> with n fraction
+    /// bits.
+    /// </summary>
     internal Activation CandidateActivation { get; init; } = Activation.Tanh;
 
-    /// <summary>Of c on its way out: <see cref="Activation.Tanh"/>, or <see cref="Activation.Ramp"/> and n output fraction bits.</summary>
+    /// <summary>
+    /// Activation of c for the output: <see cref="Activation.Tanh"/>, or <see cref="Activation.Ramp"/> and n output fraction bits.
+    /// </summary>
     internal Activation CellActivation { get; init; } = Activation.Tanh;
 
     /// <summary>P, int16 [3U] of i, f, o: z = SAT16(z + MULR(P, c)·2^<see cref="PeepholeShift"/>); null for none.</summary>
@@ -41,7 +48,11 @@ internal sealed class LstmCell : Layer
 
     /// <summary>Whether the layer is the standard LSTM: kernels have a path without branches for it.</summary>
     internal bool IsPlain =>
-        GateActivation == Activation.Sigmoid && CandidateActivation == Activation.Tanh && CellActivation == Activation.Tanh && Peephole is null && Clip is null;
+        GateActivation == Activation.Sigmoid
+            && CandidateActivation == Activation.Tanh
+            && CellActivation == Activation.Tanh
+            && Peephole is null
+            && Clip is null;
 
     internal override void Validate(string name, int inputMax)
     {

@@ -9,6 +9,9 @@ internal sealed class RnnCell : Layer
 
     internal override int WideStates => 1;
 
-    /// <summary><see cref="Activation.Tanh"/>, <see cref="Activation.Sigmoid"/>, or <see cref="Activation.Ramp"/> or <see cref="Activation.Linear"/> in the output's format.</summary>
+    /// <summary>
+    /// <see cref="Activation.Tanh"/>, <see cref="Activation.Sigmoid"/>, or <see cref="Activation.Ramp"/> or
+    /// <see cref="Activation.Linear"/> in the output's format.
+    /// </summary>
     internal required Activation Activation { get; init; }
 }

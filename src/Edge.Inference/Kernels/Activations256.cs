@@ -4,7 +4,9 @@ using System.Runtime.Intrinsics.X86;
 
 namespace Edge.Inference.Kernels;
 
-/// <summary>TANH and SIGM of docs/quantization.md on 16 lanes of AVX2: the tables of <see cref="FixedPoint"/> looked up by byte shuffles.</summary>
+/// <summary>
+/// TANH and SIGM of docs/quantization.md on 16 lanes of AVX2: the tables of <see cref="FixedPoint"/> looked up by byte shuffles.
+/// </summary>
 internal static class Activations256
 {
     // The segment of each half-unit cell, doubled: the offset of its int16 entry.
@@ -33,7 +35,8 @@ internal static class Activations256
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal static Vector256<short> Sigmoid(Vector256<short> halfArgument) => (Tanh(halfArgument) >> 1) + Vector256.Create((short)(1 << 14));
+    internal static Vector256<short> Sigmoid(Vector256<short> halfArgument) =>
+        (Tanh(halfArgument) >> 1) + Vector256.Create((short)(1 << 14));
 
     // A byte shuffle of 256 bits looks up within each half.
     private static Vector256<byte> Both(Vector128<byte> half) => Vector256.Create(half, half);

@@ -55,7 +55,9 @@ internal readonly struct Vnni256 : IDotProduct256
         AvxVnni.MultiplyWideningAndAdd(accumulator, a, b);
 }
 
-/// <summary>vpdpbusd spelled out in AVX2, for processors without it: the packing and the loops of the VNNI kernel are tested with this.</summary>
+/// <summary>
+/// vpdpbusd spelled out in AVX2, for processors without it: the packing and the loops of the VNNI kernel are tested with this.
+/// </summary>
 internal readonly struct EmulatedVnni256 : IDotProduct256
 {
     public static int ActivationOffset => 128;

@@ -80,14 +80,17 @@ internal readonly struct AdvSimd128 : IInstructions128
 
     // sqrdmulh: (2·a·b + 2^15) >> 16.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<short> MultiplyRound(Vector128<short> a, Vector128<short> b) => AdvSimd.MultiplyRoundedDoublingSaturateHigh(a, b);
+    public static Vector128<short> MultiplyRound(Vector128<short> a, Vector128<short> b) =>
+        AdvSimd.MultiplyRoundedDoublingSaturateHigh(a, b);
 
     // sqdmulh: (2·a·b) >> 16.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<short> MultiplyFloor(Vector128<short> a, Vector128<short> b) => AdvSimd.MultiplyDoublingSaturateHigh(a, b);
 }
 
-/// <summary>ARMv8.2 with the dot product, as in the Raspberry Pi 5 and the Jetson Orin: sdot, and the rest as <see cref="AdvSimd128"/>.</summary>
+/// <summary>
+/// ARMv8.2 with the dot product, as in the Raspberry Pi 5 and the Jetson Orin: sdot, and the rest as <see cref="AdvSimd128"/>.
+/// </summary>
 internal readonly struct AdvSimdDot128 : IInstructions128
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -95,7 +98,8 @@ internal readonly struct AdvSimdDot128 : IInstructions128
         Dp.DotProduct(accumulator, activations, weights);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<int> PairDot(Vector128<int> accumulator, Vector128<short> a, Vector128<short> b) => AdvSimd128.PairDot(accumulator, a, b);
+    public static Vector128<int> PairDot(Vector128<int> accumulator, Vector128<short> a, Vector128<short> b) =>
+        AdvSimd128.PairDot(accumulator, a, b);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<short> MultiplyRound(Vector128<short> a, Vector128<short> b) => AdvSimd128.MultiplyRound(a, b);

@@ -31,7 +31,11 @@ internal static class KernelChoice
         new("avxvnni-emulated", Avx2.IsSupported, false, model => new VectorStepper<VectorKernel256<EmulatedVnni256>>(model)),
 
         // sdot: Raspberry Pi 5, Jetson Orin.
-        new("advsimd-dot", Dp.IsSupported && AdvSimd.Arm64.IsSupported, true, model => new VectorStepper<VectorKernel128<AdvSimdDot128>>(model)),
+        new(
+            "advsimd-dot",
+            Dp.IsSupported && AdvSimd.Arm64.IsSupported,
+            true,
+            model => new VectorStepper<VectorKernel128<AdvSimdDot128>>(model)),
 
         // Raspberry Pi 4, Jetson Nano.
         new("advsimd", AdvSimd.Arm64.IsSupported, true, model => new VectorStepper<VectorKernel128<AdvSimd128>>(model)),
@@ -57,6 +61,7 @@ internal static class KernelChoice
         }
 
         return All.FirstOrDefault(kernel => kernel.Name == name && kernel.IsSupported)
-            ?? throw new ArgumentException($"Kernel '{name}' does not run on this processor. Kernels that do: {string.Join(", ", Supported)}.");
+            ?? throw new ArgumentException(
+                $"Kernel '{name}' does not run on this processor. Kernels that do: {string.Join(", ", Supported)}.");
     }
 }

@@ -147,7 +147,7 @@ internal sealed unsafe class PackedGates
         return packed;
     }
 
-    // Every real unit of so many gates or slots with the place of its int32 lane: block, gate, A or B, lane.
+    // Every real unit of the given gates or slots with the place of its int32 lane: block, gate, A or B, lane.
     private void ForEachLane(int count, Action<int, int, int> visit)
     {
         for (int block = 0; block < Blocks; block++)

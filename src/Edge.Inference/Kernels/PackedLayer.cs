@@ -29,7 +29,8 @@ internal sealed unsafe class PackedLayer
         (Gates, Candidate) = layer switch
         {
             LstmCell => (Pack(0, 4, new(0, 0), new(1, 1), new(2, 2), new(3, 3)), null),
-            GruCell { ResetAfterProduct: true } => (Pack(0, 3, new(0, 0), new(1, 1), new(2, 2, TakesState: false), new(2, 3, TakesInput: false)), null),
+            GruCell { ResetAfterProduct: true } =>
+                (Pack(0, 3, new(0, 0), new(1, 1), new(2, 2, TakesState: false), new(2, 3, TakesInput: false)), null),
             GruCell => (Pack(0, 2, new(0, 0), new(1, 1)), Pack(2, 1, new GateSlot(2, 2))),
             _ => (Pack(0, 1, new GateSlot(0, 0)), (PackedGates?)null),
         };
@@ -39,14 +40,19 @@ internal sealed unsafe class PackedLayer
         IsCellHalved = bits.Length > 0 && bits[0] == 13;
         IsCellQ12 = IsUniform(bits) && bits[0] == 12;
         _cell = Pad(
-            [.. bits.Select(n => (short)(1 << (n + 1))), .. bits.Select(n => (short)(short.MaxValue >> Math.Max(0, 12 - n))), .. bits.Select(n => (short)(1 << Math.Max(0, 12 - n)))], 3);
+            [
+                .. bits.Select(n => (short)(1 << (n + 1))),
+                .. bits.Select(n => (short)(short.MaxValue >> Math.Max(0, 12 - n))),
+                .. bits.Select(n => (short)(1 << Math.Max(0, 12 - n))),
+            ], 3);
         CellShift = IsUniform(bits) && bits[0] < 12 ? 12 - bits[0] : 0;
 
         static bool IsUniform(sbyte[] bits) => bits.Length > 0 && Array.TrueForAll(bits, each => each == bits[0]);
 
-        PackedGates Pack(int firstGate, int gateCount, params GateSlot[] slots) => new(layer, firstGate, gateCount, slots, isInputWide, activationOffset);
+        PackedGates Pack(int firstGate, int gateCount, params GateSlot[] slots) =>
+            new(layer, firstGate, gateCount, slots, isInputWide, activationOffset);
 
-        // So many rows of U values, each padded with zeros to whole blocks.
+        // Rows of U values, each padded with zeros to whole blocks.
         PinnedBuffer Pad(short[] values, int rows)
         {
             int stride = Blocks * PackedGates.BlockUnits;
@@ -104,7 +110,10 @@ internal sealed unsafe class PackedLayer
     /// <summary>Of a block's 16 units, what makes a product of gates a cell state: MULR by 2^(n + 1) after the high half.</summary>
     internal short* CellAdmit(int block) => (short*)_cell.Pointer + (block * PackedGates.BlockUnits);
 
-    /// <summary>What a cell state is clamped to before it becomes Q3.12: beyond TANH's own clamp either way, so the same to it as saturating after.</summary>
+    /// <summary>
+    /// What a cell state is clamped to before it becomes Q3.12: beyond TANH's own clamp either way, so the same to it as saturating
+    /// after.
+    /// </summary>
     internal short* CellLimit(int block) => (short*)_cell.Pointer + ((Blocks + block) * PackedGates.BlockUnits);
 
     /// <summary>2^(12 - n).</summary>

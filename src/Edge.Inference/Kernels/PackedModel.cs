@@ -13,7 +13,9 @@ internal sealed class PackedModel
     private PackedModel(EdgeModel model, int activationOffset)
     {
         Layers = model.Layers
-            .Select((layer, l) => new PackedLayer(layer, isInputWide: l == 0 || !layer.IsRecurrent || !model.Layers[l - 1].IsNarrow, activationOffset))
+            .Select(
+                (layer, l) =>
+                    new PackedLayer(layer, isInputWide: l == 0 || !layer.IsRecurrent || !model.Layers[l - 1].IsNarrow, activationOffset))
             .ToArray();
         Head = model.Head is null ? null : new PackedHead(model.Head);
     }

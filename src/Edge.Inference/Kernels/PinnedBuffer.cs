@@ -1,6 +1,8 @@
 namespace Edge.Inference.Kernels;
 
-/// <summary>Memory that does not move, aligned to 64 bytes, with a cache line of zeros behind it so that a vector may read past the end.</summary>
+/// <summary>
+/// Memory that does not move, aligned to 64 bytes, with a cache line of zeros behind it so that a vector may read past the end.
+/// </summary>
 internal sealed unsafe class PinnedBuffer
 {
     private const int Alignment = 64;

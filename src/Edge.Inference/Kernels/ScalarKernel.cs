@@ -17,22 +17,29 @@ internal static class ScalarKernel
     /// <param name="gates">Receives i, f, g, o after their activations, int16 [4U].</param>
     /// <param name="clipped">Receives, per unit, bit 0 if the cell state was clipped [U].</param>
     internal static void StepLstm(
-        LstmCell cell, ReadOnlySpan<short> x, ReadOnlySpan<short> h, Span<short> c, Span<short> output, Span<short> gates, Span<uint> clipped)
+        LstmCell cell, ReadOnlySpan<short> x, ReadOnlySpan<short> h, Span<short> c, Span<short> output, Span<short> gates,
+        Span<uint> clipped)
     {
         int units = cell.UnitCount;
         for (int j = 0; j < units; j++)
         {
             int n = cell.CellFractionBits[j];
             int i = FixedPoint.Activate(cell.GateActivation, Clip(cell, 0, Peephole(cell, 0, j, c[j], GateArgument(cell, j, x, h))));
-            int f = FixedPoint.Activate(cell.GateActivation, Clip(cell, 1, Peephole(cell, 1, j, c[j], GateArgument(cell, units + j, x, h))));
+            int f = FixedPoint.Activate(
+                cell.GateActivation,
+                Clip(cell, 1, Peephole(cell, 1, j, c[j], GateArgument(cell, units + j, x, h))));
             int g = FixedPoint.Activate(cell.CandidateActivation, Clip(cell, 2, GateArgument(cell, (2 * units) + j, x, h)));
 
             int kept = FixedPoint.MultiplyRound(f, c[j]);
-            int admitted = cell.CandidateActivation == Activation.Ramp ? FixedPoint.MultiplyRound(i, g) : FixedPoint.ShiftRightRound(i * g, 30 - n);
+            int admitted = cell.CandidateActivation == Activation.Ramp
+                ? FixedPoint.MultiplyRound(i, g)
+                : FixedPoint.ShiftRightRound(i * g, 30 - n);
             c[j] = (short)FixedPoint.Saturate16(kept + admitted);
             clipped[j] = c[j] != kept + admitted ? 1u : 0;
 
-            int o = FixedPoint.Activate(cell.GateActivation, Clip(cell, 3, Peephole(cell, 2, j, c[j], GateArgument(cell, (3 * units) + j, x, h))));
+            int o = FixedPoint.Activate(
+                cell.GateActivation,
+                Clip(cell, 3, Peephole(cell, 2, j, c[j], GateArgument(cell, (3 * units) + j, x, h))));
             int exposed = cell.CellActivation == Activation.Ramp ? Math.Max((int)c[j], 0) : FixedPoint.Tanh(CellToQ12(c[j], n));
             output[j] = (short)FixedPoint.MultiplyRound(o, exposed);
             (gates[j], gates[units + j], gates[(2 * units) + j], gates[(3 * units) + j]) = ((short)i, (short)f, (short)g, (short)o);
@@ -94,7 +101,9 @@ internal static class ScalarKernel
     /// <summary>h = clamp(MULR(output, m), -127, 127): the int8 that products read.</summary>
     internal static int Narrow(int output, int multiplier) => Math.Clamp(FixedPoint.MultiplyRound(output, multiplier), -127, 127);
 
-    /// <summary>A dense head before its activation: int16 in, float out. The only float operations are here: one conversion, one product.</summary>
+    /// <summary>
+    /// A dense head before its activation: int16 in, float out. The only float operations are here: one conversion, one product.
+    /// </summary>
     internal static void StepHead(DenseHead head, ReadOnlySpan<short> x, Span<float> outputs)
     {
         for (int r = 0; r < head.OutputCount; r++)
@@ -103,7 +112,8 @@ internal static class ScalarKernel
         }
     }
 
-    private static int GateArgument(Layer layer, int r, ReadOnlySpan<short> x, ReadOnlySpan<short> h) => Argument(layer, r, x, h, layer.Bias[r]);
+    private static int GateArgument(Layer layer, int r, ReadOnlySpan<short> x, ReadOnlySpan<short> h) =>
+        Argument(layer, r, x, h, layer.Bias[r]);
 
     // z_r = SAT16(SHR(m_h·SAT16(SHR(W_h·h, s_h)) + m_x·SAT16(SHR(W_x·x, s_x)) + b, s_z)); an empty span leaves its term out.
     private static int Argument(Layer layer, int r, ReadOnlySpan<short> x, ReadOnlySpan<short> h, int bias)
@@ -146,7 +156,8 @@ internal static class ScalarKernel
         return FixedPoint.Saturate16(z + FixedPoint.Saturate16(FixedPoint.MultiplyRound(p, c) << cell.PeepholeShift));
     }
 
-    private static int Clip(Layer layer, int gate, int z) => layer.Clip is null ? z : Math.Clamp(z, layer.Clip[2 * gate], layer.Clip[(2 * gate) + 1]);
+    private static int Clip(Layer layer, int gate, int z) =>
+        layer.Clip is null ? z : Math.Clamp(z, layer.Clip[2 * gate], layer.Clip[(2 * gate) + 1]);
 
     private static int CellToQ12(int c, int n) =>
         n >= 12 ? FixedPoint.ShiftRightRound(c, n - 12) : FixedPoint.Saturate16(c << (12 - n));

@@ -29,7 +29,9 @@ internal sealed class ScalarStepper : ModelStepper
         _clipped = new uint[units];
     }
 
-    /// <summary>Called after each layer's step with its number, its gates (i, f, g, o of an LSTM; r, z, n of a GRU) and its output.</summary>
+    /// <summary>
+    /// Called after each layer's step with its number, its gates (i, f, g, o of an LSTM; r, z, n of a GRU) and its output.
+    /// </summary>
     internal Observer? Stepped { get; set; }
 
     internal override void Step(Span<byte> states, ReadOnlySpan<short> x, Span<float> outputs, int count)

@@ -30,7 +30,9 @@ internal unsafe struct Sums128<T, TGates>
         B3 = TGates.Count > 1 ? Vector128.Load(start + 28) : default,
     };
 
-    /// <summary>Adds groups of four int8 activations, or of two int16 ones, with their weights, which lie <paramref name="stride"/> bytes apart.</summary>
+    /// <summary>
+    /// Adds groups of four int8 activations, or of two int16 ones, with their weights, which lie <paramref name="stride"/> bytes apart.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal void Add(byte* activations, int groups, byte* w, int stride, bool areWide)
     {

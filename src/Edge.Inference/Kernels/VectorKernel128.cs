@@ -26,17 +26,27 @@ internal readonly unsafe struct VectorKernel128<T> : IKernel
         for (int half = 0; half < PackedGates.BlockUnits; half += 8)
         {
             Vector128<short> old = Vector128.Load(c + half);
-            Vector128<short> i = Activate(cell.GateActivation, Clip(cell, 0, Peephole(layer, block, 0, half, old, Vector128.Load(z + half))));
-            Vector128<short> f = Activate(cell.GateActivation, Clip(cell, 1, Peephole(layer, block, 1, half, old, Vector128.Load(z + 16 + half))));
+            Vector128<short> i = Activate(
+                cell.GateActivation,
+                Clip(cell, 0, Peephole(layer, block, 0, half, old, Vector128.Load(z + half))));
+            Vector128<short> f = Activate(
+                cell.GateActivation,
+                Clip(cell, 1, Peephole(layer, block, 1, half, old, Vector128.Load(z + 16 + half))));
             Vector128<short> g = Activate(cell.CandidateActivation, Clip(cell, 2, Vector128.Load(z + 32 + half)));
 
             Vector128<short> kept = T.MultiplyRound(f, old);
-            Vector128<short> admitted = cell.CandidateActivation == Activation.Ramp ? T.MultiplyRound(i, g) : Admitted(layer, block, half, i, g);
+            Vector128<short> admitted = cell.CandidateActivation == Activation.Ramp
+                ? T.MultiplyRound(i, g)
+                : Admitted(layer, block, half, i, g);
             Vector128<short> cell1 = Vector128.AddSaturate(kept, admitted);
             cell1.Store(c + half);
 
-            Vector128<short> o = Activate(cell.GateActivation, Clip(cell, 3, Peephole(layer, block, 2, half, cell1, Vector128.Load(z + 48 + half))));
-            Vector128<short> exposed = cell.CellActivation == Activation.Ramp ? Vector128.Max(cell1, Vector128<short>.Zero) : Tanh(CellToQ12(layer, block, half, cell1));
+            Vector128<short> o = Activate(
+                cell.GateActivation,
+                Clip(cell, 3, Peephole(layer, block, 2, half, cell1, Vector128.Load(z + 48 + half))));
+            Vector128<short> exposed = cell.CellActivation == Activation.Ramp
+                ? Vector128.Max(cell1, Vector128<short>.Zero)
+                : Tanh(CellToQ12(layer, block, half, cell1));
             T.MultiplyRound(o, exposed).Store(output + half);
 
             // Without saturating, the sum wraps: where the two differ, the cell was clipped.
@@ -149,16 +159,21 @@ internal readonly unsafe struct VectorKernel128<T> : IKernel
         fromHidden.Add(h, gates.RecurrentGroups, gates.Recurrent(block) + (gate * GateBytes), gates.GroupBytes, !gates.Layer.IsNarrow);
         var fromInput = Sums128<T, TGates>.Load(gates.InputStart(block) + (gate * PackedGates.BlockUnits));
         fromInput.Add(x, gates.InputGroups, gates.Input(block) + (gate * GateBytes), gates.GroupBytes, gates.IsInputWide);
-        StoreArgument(gates, block, gate, fromHidden.A0, fromHidden.A1, fromHidden.A2, fromHidden.A3, fromInput.A0, fromInput.A1, fromInput.A2, fromInput.A3, z);
+        StoreArgument(
+            gates, block, gate, fromHidden.A0, fromHidden.A1, fromHidden.A2, fromHidden.A3, fromInput.A0, fromInput.A1,
+            fromInput.A2, fromInput.A3, z);
         if (TGates.Count > 1)
         {
             StoreArgument(
-                gates, block, gate + 1, fromHidden.B0, fromHidden.B1, fromHidden.B2, fromHidden.B3, fromInput.B0, fromInput.B1, fromInput.B2, fromInput.B3, z);
+                gates, block, gate + 1, fromHidden.B0, fromHidden.B1, fromHidden.B2, fromHidden.B3, fromInput.B0, fromInput.B1,
+                fromInput.B2, fromInput.B3, z);
         }
         else if (gates.Slots == 4)
         {
             // A GRU's candidate: its second sum is of the same accumulators.
-            StoreArgument(gates, block, 3, fromHidden.A0, fromHidden.A1, fromHidden.A2, fromHidden.A3, fromInput.A0, fromInput.A1, fromInput.A2, fromInput.A3, z);
+            StoreArgument(
+                gates, block, 3, fromHidden.A0, fromHidden.A1, fromHidden.A2, fromHidden.A3, fromInput.A0, fromInput.A1,
+                fromInput.A2, fromInput.A3, z);
         }
     }
 
@@ -182,7 +197,8 @@ internal readonly unsafe struct VectorKernel128<T> : IKernel
     private static Vector128<int> Argument(Layer layer, Vector128<int> fromHidden, Vector128<int> fromInput, short* multiplier, int* bias)
     {
         Vector128<int> pairs = Vector128.Load((int*)multiplier);
-        Vector128<int> sum = (Saturate16(fromHidden >> layer.RecurrentShift) * ((pairs << 16) >> 16)) + (Saturate16(fromInput >> layer.InputShift) * (pairs >> 16));
+        Vector128<int> sum = (Saturate16(fromHidden >> layer.RecurrentShift) * ((pairs << 16) >> 16))
+            + (Saturate16(fromInput >> layer.InputShift) * (pairs >> 16));
         return (sum + Vector128.Load(bias)) >> layer.GateShift;
     }
 
@@ -237,7 +253,9 @@ internal readonly unsafe struct VectorKernel128<T> : IKernel
     {
         // -32768 has no positive counterpart; clamped before, it need not have one.
         Vector128<short> sign = t >> 15;
-        Vector128<short> magnitude = Vector128.Min(Vector128.Max(t, Vector128.Create((short)-FixedPoint.TanhClamp)), Vector128.Create((short)FixedPoint.TanhClamp));
+        Vector128<short> magnitude = Vector128.Min(
+            Vector128.Max(t, Vector128.Create((short)-FixedPoint.TanhClamp)),
+            Vector128.Create((short)FixedPoint.TanhClamp));
         magnitude = (magnitude ^ sign) - sign;
         Vector128<short> cell = magnitude >> 11;
 

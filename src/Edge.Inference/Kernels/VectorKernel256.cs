@@ -15,7 +15,8 @@ internal readonly unsafe struct VectorKernel256<TDot> : IKernel
     public static int ActivationOffset => TDot.ActivationOffset;
 
     // A method of its own for each width of the input: a loop that never runs would take registers from those that do.
-    public static uint StepLstm(PackedLayer layer, int block, byte* x, byte* h, sbyte* newH, short* c, short* output) => layer.Gates.IsInputWide
+    public static uint StepLstm(PackedLayer layer, int block, byte* x, byte* h, sbyte* newH, short* c, short* output) =>
+        layer.Gates.IsInputWide
         ? StepLstm<Wide16>(layer, block, x, h, newH, c, output) : StepLstm<Narrow8>(layer, block, x, h, newH, c, output);
 
     private static uint StepLstm<TInput>(PackedLayer layer, int block, byte* x, byte* h, sbyte* newH, short* c, short* output)
@@ -56,7 +57,10 @@ internal readonly unsafe struct VectorKernel256<TDot> : IKernel
             cell1 = NextCell(f, old, isRamp ? Avx2.MultiplyHighRoundScale(i, g) : Admitted(layer, block, i, g), out cellInRange);
             Vector256<short> o = Activate(cell.GateActivation, Clip(cell, 3, Peephole(layer, block, 2, cell1, zo)));
             exposed = Avx2.MultiplyHighRoundScale(
-                o, cell.CellActivation == Activation.Ramp ? Vector256.Max(cell1, Vector256<short>.Zero) : Activations256.Tanh(CellToQ12(layer, block, cell1)));
+                o,
+                cell.CellActivation == Activation.Ramp
+                    ? Vector256.Max(cell1, Vector256<short>.Zero)
+                    : Activations256.Tanh(CellToQ12(layer, block, cell1)));
         }
 
         cell1.Store(c);
@@ -167,9 +171,13 @@ internal readonly unsafe struct VectorKernel256<TDot> : IKernel
         // Packing saturates; the shuffle puts each unit's pair side by side again.
         Vector256<sbyte> pairs = Avx2.Shuffle(
             Avx2.PackSignedSaturate(
-                Avx2.ShiftRightArithmeticVariable(fromHidden, shifts.Hidden), Avx2.ShiftRightArithmeticVariable(fromInput, shifts.Input)).AsSByte(),
-            Vector256.Create((sbyte)0, 1, 8, 9, 2, 3, 10, 11, 4, 5, 12, 13, 6, 7, 14, 15, 0, 1, 8, 9, 2, 3, 10, 11, 4, 5, 12, 13, 6, 7, 14, 15));
-        return Avx2.ShiftRightArithmeticVariable(TDot.AccumulatePairs(Vector256.Load(bias), pairs.AsInt16(), Vector256.Load(multiplier)), shifts.Gate);
+                Avx2.ShiftRightArithmeticVariable(fromHidden, shifts.Hidden),
+                Avx2.ShiftRightArithmeticVariable(fromInput, shifts.Input)).AsSByte(),
+            Vector256.Create(
+                (sbyte)0, 1, 8, 9, 2, 3, 10, 11, 4, 5, 12, 13, 6, 7, 14, 15, 0, 1, 8, 9, 2, 3, 10, 11, 4, 5, 12, 13, 6, 7, 14, 15));
+        return Avx2.ShiftRightArithmeticVariable(
+            TDot.AccumulatePairs(Vector256.Load(bias), pairs.AsInt16(), Vector256.Load(multiplier)),
+            shifts.Gate);
     }
 
     // SHR(i·g, 30 - n): floors compose, so the high half first and its rounding by MULR loses nothing.
@@ -179,7 +187,11 @@ internal readonly unsafe struct VectorKernel256<TDot> : IKernel
 
     // Without saturating, the sum wraps: where the two differ, the cell was clipped.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<short> NextCell(Vector256<short> f, Vector256<short> c, Vector256<short> admitted, out Vector256<short> inRange)
+    private static Vector256<short> NextCell(
+        Vector256<short> f,
+        Vector256<short> c,
+        Vector256<short> admitted,
+        out Vector256<short> inRange)
     {
         Vector256<short> kept = Avx2.MultiplyHighRoundScale(f, c);
         Vector256<short> next = Avx2.AddSaturate(kept, admitted);

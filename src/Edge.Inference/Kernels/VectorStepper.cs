@@ -241,7 +241,9 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
         sbyte* unused = stackalloc sbyte[BlockUnits];
         for (int block = 0; block < layer.Blocks && layer.IsNarrow; block++)
         {
-            CountSaturations(TKernel.Narrow(output + (block * BlockUnits), layer.HiddenMultiplier(block), unused) << 16, firstUnit + (block * BlockUnits));
+            CountSaturations(
+                TKernel.Narrow(output + (block * BlockUnits), layer.HiddenMultiplier(block), unused) << 16,
+                firstUnit + (block * BlockUnits));
         }
     }
 

@@ -11,7 +11,8 @@ public sealed class EdgeModel
     public const long FileMaxBytes = 256L << 20;
 
     internal EdgeModel(
-        ModelManifest manifest, float[] inputOffset, float[] inputScale, Embedding? embedding, Layer[] layers, DenseHead? head, string provenance, string sha256)
+        ModelManifest manifest, float[] inputOffset, float[] inputScale, Embedding? embedding, Layer[] layers, DenseHead? head,
+        string provenance, string sha256)
     {
         Manifest = manifest;
         InputOffset = inputOffset;
@@ -51,7 +52,8 @@ public sealed class EdgeModel
         get
         {
             IEnumerable<string> layers = Layers.Select(layer => layer.IsRecurrent && layer.HiddenBits == 16
-                ? $"{layer.Type} {layer.InputCount}x{layer.UnitCount} (hidden int16)" : $"{layer.Type} {layer.InputCount}x{layer.UnitCount}");
+                ? $"{layer.Type} {layer.InputCount}x{layer.UnitCount} (hidden int16)"
+                : $"{layer.Type} {layer.InputCount}x{layer.UnitCount}");
             string first = Embedding is null ? "" : $"embedding {Embedding.SymbolCount}x{Embedding.Width}, ";
             return first + string.Join(", ", Head is null ? layers : layers.Append($"dense {Head.OutputCount}"));
         }

@@ -8,7 +8,9 @@ internal static class LayerFormat
 {
     internal static Layer Read(ModelReader reader, JsonElement element, string name, int inputMax)
     {
-        string type = element.ValueKind == JsonValueKind.Object && element.TryGetProperty("type", out JsonElement value) && value.ValueKind == JsonValueKind.String
+        string type = element.ValueKind == JsonValueKind.Object
+            && element.TryGetProperty("type", out JsonElement value)
+            && value.ValueKind == JsonValueKind.String
             ? value.GetString()! : "";
         Layer layer = type switch
         {
@@ -16,7 +18,9 @@ internal static class LayerFormat
             "gru" => ReadGru(reader, element, name),
             "rnn" => ReadRnn(reader, element, name),
             "dense" => ReadDense(reader, element, name),
-            _ => throw new ModelFormatException($"{name}: this version does not know a layer of this type. Update edge-runtime or quantize the model again."),
+            _ =>
+                throw new ModelFormatException(
+                    $"{name}: this version does not know a layer of this type. Update edge-runtime or quantize the model again."),
         };
         layer.Validate(name, inputMax);
         return layer;
@@ -76,7 +80,11 @@ internal static class LayerFormat
         }
 
         Add("clip", "I16", layer.Clip, 2 * layer.GateCount);
-        Add("cell_fraction_bits", "I8", layer is LstmCell { IsCellUniform: false } varied ? varied.CellFractionBits : null, layer.UnitCount);
+        Add(
+            "cell_fraction_bits",
+            "I8",
+            layer is LstmCell { IsCellUniform: false } varied ? varied.CellFractionBits : null,
+            layer.UnitCount);
         Add("peephole", "I16", (layer as LstmCell)?.Peephole, 3 * layer.UnitCount);
         Add("initial_wide", "I16", layer.InitialWide, layer.WideStates * layer.UnitCount);
         Add("initial_narrow", "I8", layer.InitialNarrow, layer.NarrowStates * layer.UnitCount);
@@ -108,7 +116,8 @@ internal static class LayerFormat
             CellFractionBits = reader.TakeIfThere<sbyte>($"{name}.cell_fraction_bits", "I8", shape.Units)
                 ?? [.. Enumerable.Repeat((sbyte)ModelReader.Number(element, "cell_fraction_bits", 0, 13, name), shape.Units)],
             GateActivation = ModelReader.Choice(element, "gate_activation", name, Activation.Sigmoid, Activation.Sigmoid, Activation.Ramp),
-            CandidateActivation = ModelReader.Choice(element, "candidate_activation", name, Activation.Tanh, Activation.Tanh, Activation.Sigmoid, Activation.Ramp),
+            CandidateActivation = ModelReader.Choice(
+                element, "candidate_activation", name, Activation.Tanh, Activation.Tanh, Activation.Sigmoid, Activation.Ramp),
             CellActivation = ModelReader.Choice(element, "cell_activation", name, Activation.Tanh, Activation.Tanh, Activation.Ramp),
             PeepholeShift = ModelReader.Number(element, "peephole_shift", 0, 15, name, 0),
             Peephole = reader.TakeIfThere<short>($"{name}.peephole", "I16", 3 * shape.Units),
@@ -141,7 +150,8 @@ internal static class LayerFormat
             OutputFractionBits = shape.OutputFractionBits,
             ResetAfterProduct = resetAfter,
             GateActivation = ModelReader.Choice(element, "gate_activation", name, Activation.Sigmoid, Activation.Sigmoid, Activation.Ramp),
-            CandidateActivation = ModelReader.Choice(element, "candidate_activation", name, Activation.Tanh, Activation.Tanh, Activation.Sigmoid, Activation.Ramp),
+            CandidateActivation = ModelReader.Choice(
+                element, "candidate_activation", name, Activation.Tanh, Activation.Tanh, Activation.Sigmoid, Activation.Ramp),
             InputWeight = reader.TakeWeights($"{name}.input_weight", rows, shape.Inputs),
             RecurrentWeight = reader.TakeWeights($"{name}.recurrent_weight", rows, shape.Units),
             InputMultiplier = reader.Take<short>($"{name}.input_multiplier", "I16", rows),
@@ -203,7 +213,10 @@ internal static class LayerFormat
     private static int HiddenBits(JsonElement element, string name)
     {
         int bits = ModelReader.Number(element, "hidden_bits", 8, 16, name, 8);
-        return bits is 8 or 16 ? bits : throw new ModelFormatException($"{name}: 'hidden_bits' is {bits}, but must be 8 or 16. The file is damaged or made by a later version.");
+        return bits is 8 or 16
+            ? bits
+            : throw new ModelFormatException(
+                $"{name}: 'hidden_bits' is {bits}, but must be 8 or 16. The file is damaged or made by a later version.");
     }
 
     private static void WriteUnless<T>(Utf8JsonWriter json, string key, T value, T otherwise)

@@ -24,10 +24,12 @@ internal static class ModelFile
 
     internal static EdgeModel Read(TensorFile file, string sha256)
     {
-        if (!file.Metadata.TryGetValue("edge", out string? architectureText) || !file.Metadata.TryGetValue("manifest", out string? manifestText))
+        if (!file.Metadata.TryGetValue("edge", out string? architectureText)
+            || !file.Metadata.TryGetValue("manifest", out string? manifestText))
         {
             throw new ModelFormatException(
-                "This is a safetensors file, but not one of edge-quantize: its metadata lacks 'edge' and 'manifest'. Run edge-quantize quantize on the trained model.");
+                "This is a safetensors file, but not one of edge-quantize: its metadata lacks 'edge' and 'manifest'. "
+                    + "Run edge-quantize quantize on the trained model.");
         }
 
         var reader = new ModelReader(file);
@@ -36,7 +38,9 @@ internal static class ModelFile
         int version = ModelReader.Number(root, "format", 1, int.MaxValue);
         if (version != FormatVersion)
         {
-            throw new ModelFormatException($"The file's format is {version}; this version reads format {FormatVersion}. Update edge-runtime or quantize the model again.");
+            throw new ModelFormatException(
+                $"The file's format is {version}; this version reads format {FormatVersion}. "
+                    + $"Update edge-runtime or quantize the model again.");
         }
 
         Embedding? embedding = root.TryGetProperty("embedding", out JsonElement table) ? ReadEmbedding(reader, table) : null;
@@ -53,7 +57,8 @@ internal static class ModelFile
         float[] scale = embedding is null ? reader.Take<float>("input.scale", "F32", inputs) : [];
         if (Array.Exists(scale, value => !float.IsNormal(value) || value < 0) || Array.Exists(offset, value => !float.IsFinite(value)))
         {
-            throw new ModelFormatException("input.scale or input.offset holds a value that is not a finite, positive scale or finite offset. The file is damaged.");
+            throw new ModelFormatException(
+                "input.scale or input.offset holds a value that is not a finite, positive scale or finite offset. The file is damaged.");
         }
 
         reader.RequireAllTaken();
@@ -62,7 +67,8 @@ internal static class ModelFile
         if (manifest.Columns.Count != inputs || manifest.Outputs.Count != outputs)
         {
             throw new ModelFormatException(
-                $"The manifest names {manifest.Columns.Count} columns and {manifest.Outputs.Count} outputs, the weights have {inputs} and {outputs}.");
+                $"The manifest names {manifest.Columns.Count} columns and {manifest.Outputs.Count} outputs, the weights have {inputs} and "
+                    + $"{outputs}.");
         }
 
         return new EdgeModel(manifest, offset, scale, embedding, layers, head, file.Metadata.GetValueOrDefault("provenance", "{}"), sha256);
@@ -102,7 +108,8 @@ internal static class ModelFile
     }
 
     /// <summary>Weights as I8 where they fit it, else as I16.</summary>
-    internal static Tensor Weights(short[] weights, int rows, int columns) => Array.TrueForAll(weights, weight => weight is >= -127 and <= 127)
+    internal static Tensor Weights(short[] weights, int rows, int columns) =>
+        Array.TrueForAll(weights, weight => weight is >= -127 and <= 127)
         ? Tensor.Of("I8", weights.Select(weight => (sbyte)weight).ToArray(), rows, columns) : Tensor.Of("I16", weights, rows, columns);
 
     private static void WriteArchitecture(Utf8JsonWriter json, EdgeModel model)
@@ -143,7 +150,9 @@ internal static class ModelFile
 
     private static Layer[] ReadLayers(ModelReader reader, JsonElement root)
     {
-        if (!root.TryGetProperty("layers", out JsonElement list) || list.ValueKind != JsonValueKind.Array || list.GetArrayLength() is 0 or > LayersMax)
+        if (!root.TryGetProperty("layers", out JsonElement list)
+            || list.ValueKind != JsonValueKind.Array
+            || list.GetArrayLength() is 0 or > LayersMax)
         {
             throw new ModelFormatException($"Metadata 'edge': 'layers' must list 1 to {LayersMax} layers.");
         }
@@ -152,10 +161,15 @@ internal static class ModelFile
         foreach (JsonElement element in list.EnumerateArray())
         {
             Layer? below = layers.LastOrDefault();
-            Layer layer = LayerFormat.Read(reader, element, $"layers.{layers.Count}", below is null || !below.IsNarrow || IsDense(element) ? 32768 : sbyte.MaxValue);
+            Layer layer = LayerFormat.Read(
+                reader,
+                element,
+                $"layers.{layers.Count}",
+                below is null || !below.IsNarrow || IsDense(element) ? 32768 : sbyte.MaxValue);
             if (below is not null && below.UnitCount != layer.InputCount)
             {
-                throw new ModelFormatException($"layers.{layers.Count} takes {layer.InputCount} inputs, but the layer below has {below.UnitCount} units.");
+                throw new ModelFormatException(
+                    $"layers.{layers.Count} takes {layer.InputCount} inputs, but the layer below has {below.UnitCount} units.");
             }
 
             layers.Add(layer);
@@ -166,7 +180,10 @@ internal static class ModelFile
 
     // A dense layer reads the int16 output of any layer.
     private static bool IsDense(JsonElement element) =>
-        element.ValueKind == JsonValueKind.Object && element.TryGetProperty("type", out JsonElement type) && type.ValueKind == JsonValueKind.String && type.ValueEquals("dense");
+        element.ValueKind == JsonValueKind.Object
+            && element.TryGetProperty("type", out JsonElement type)
+            && type.ValueKind == JsonValueKind.String
+            && type.ValueEquals("dense");
 
     private static Embedding ReadEmbedding(ModelReader reader, JsonElement element)
     {
@@ -181,7 +198,8 @@ internal static class ModelFile
         int outputs = ModelReader.Number(element, "output", 1, UnitsMax, "head");
         if (!element.TryGetProperty("type", out JsonElement type) || type.ValueKind != JsonValueKind.String || !type.ValueEquals("dense"))
         {
-            throw new ModelFormatException("head: this version knows only type 'dense' here. Update edge-runtime or quantize the model again.");
+            throw new ModelFormatException(
+                "head: this version knows only type 'dense' here. Update edge-runtime or quantize the model again.");
         }
 
         if (inputs != units)

@@ -38,7 +38,10 @@ public sealed partial class ModelManifest
         }
 
         string[] columns = Strings(root, "columns") ?? throw Missing("columns", "the names of the input columns in the model's order");
-        if (columns.Length == 0 || columns.Length > CountMax || columns.Distinct().Count() != columns.Length || columns.Any(string.IsNullOrWhiteSpace))
+        if (columns.Length == 0
+            || columns.Length > CountMax
+            || columns.Distinct().Count() != columns.Length
+            || columns.Any(string.IsNullOrWhiteSpace))
         {
             throw new ModelFormatException($"Manifest entry 'columns' must name 1 to {CountMax} different columns.");
         }
@@ -72,13 +75,16 @@ public sealed partial class ModelManifest
         {
             if (min?[i] >= max?[i])
             {
-                throw new ModelFormatException($"Manifest entries 'min' and 'max' of column '{columns[i]}' are {min[i]} and {max[i]}; the first must be smaller.");
+                throw new ModelFormatException(
+                    $"Manifest entries 'min' and 'max' of column '{columns[i]}' are {min[i]} and {max[i]}; the first must be smaller.");
             }
         }
 
         return new ModelManifest
         {
-            Name = root.TryGetProperty("name", out JsonElement name) && name.ValueKind == JsonValueKind.String ? name.GetString()! : "model",
+            Name = root.TryGetProperty("name", out JsonElement name) && name.ValueKind == JsonValueKind.String
+                ? name.GetString()!
+                : "model",
             Columns = columns,
             Units = units,
             PeriodSeconds = Period(root),
@@ -100,7 +106,9 @@ public sealed partial class ModelManifest
             throw Missing("period_seconds", "the seconds from one row to the next");
         }
 
-        if (element.ValueKind != JsonValueKind.Number || !element.TryGetDouble(out double seconds) || !(seconds is >= 0.0001 and <= 31_536_000))
+        if (element.ValueKind != JsonValueKind.Number
+            || !element.TryGetDouble(out double seconds)
+            || !(seconds is >= 0.0001 and <= 31_536_000))
         {
             throw new ModelFormatException("Manifest entry 'period_seconds' must be a number from 0.0001 to 31536000 (a year).");
         }
@@ -110,7 +118,8 @@ public sealed partial class ModelManifest
 
     private static ModelOutput[] ParseOutputs(JsonElement root, string[] columns)
     {
-        string[] names = Strings(root, "outputs_named") ?? throw Missing("outputs_named", "one entry an output such as \"temperature[t+1]\"");
+        string[] names = Strings(root, "outputs_named")
+            ?? throw Missing("outputs_named", "one entry an output such as \"temperature[t+1]\"");
         if (names.Length == 0 || names.Length > CountMax)
         {
             throw new ModelFormatException($"Manifest entry 'outputs_named' must name 1 to {CountMax} outputs.");
@@ -129,11 +138,16 @@ public sealed partial class ModelManifest
 
             int column = bracket < 0 || !names[i].AsSpan(bracket).StartsWith("[t+") ? -1 : Array.IndexOf(columns, names[i][..bracket]);
             if (column < 0 || !names[i].EndsWith(']')
-                || !int.TryParse(names[i].AsSpan(bracket + 3, names[i].Length - bracket - 4), NumberStyles.None, CultureInfo.InvariantCulture, out int ticks)
+                || !int.TryParse(
+                    names[i].AsSpan(bracket + 3, names[i].Length - bracket - 4),
+                    NumberStyles.None,
+                    CultureInfo.InvariantCulture,
+                    out int ticks)
                 || ticks is < 1 or > 100_000)
             {
                 throw new ModelFormatException(
-                    $"Manifest entry 'outputs_named' has '{names[i]}'; write COLUMN[t+N] with a column of 'columns' and N from 1 to 100000.");
+                    $"Manifest entry 'outputs_named' has '{names[i]}'; "
+                        + $"write COLUMN[t+N] with a column of 'columns' and N from 1 to 100000.");
             }
 
             outputs[i] = new ModelOutput(column, ticks);
@@ -170,7 +184,8 @@ public sealed partial class ModelManifest
         }
 
         if (array.ValueKind != JsonValueKind.Array
-            || array.EnumerateArray().Any(item => item.ValueKind != JsonValueKind.Number || !item.TryGetDouble(out double value) || !float.IsFinite((float)value)))
+            || array.EnumerateArray().Any(
+                item => item.ValueKind != JsonValueKind.Number || !item.TryGetDouble(out double value) || !float.IsFinite((float)value)))
         {
             throw new ModelFormatException($"Manifest entry '{key}' must be a list of finite numbers.");
         }
@@ -204,7 +219,11 @@ public sealed partial class ModelManifest
             return null;
         }
 
-        if (pair.Length != 2 || pair[0] < 0 || pair[1] <= pair[0] || pair[1] > int.MaxValue || pair.Any(value => value != Math.Floor(value)))
+        if (pair.Length != 2
+            || pair[0] < 0
+            || pair[1] <= pair[0]
+            || pair[1] > int.MaxValue
+            || pair.Any(value => value != Math.Floor(value)))
         {
             throw new ModelFormatException($"Manifest entry '{key}' must be [first row, row after the last].");
         }

@@ -19,7 +19,8 @@ internal sealed class ModelReader(TensorFile file)
         if (tensor.DType != dtype || !tensor.Shape.SequenceEqual(shape))
         {
             throw new ModelFormatException(
-                $"Tensor '{name}' is {tensor.DType}[{string.Join(", ", tensor.Shape)}], but must be {dtype}[{string.Join(", ", shape)}]. The file is damaged.");
+                $"Tensor '{name}' is {tensor.DType}[{string.Join(", ", tensor.Shape)}], but must be {dtype}[{string.Join(", ", shape)}]. "
+                    + $"The file is damaged.");
         }
 
         _taken.Add(name);
@@ -31,7 +32,8 @@ internal sealed class ModelReader(TensorFile file)
         where T : unmanaged => file.Tensors.ContainsKey(name) ? Take<T>(name, dtype, shape) : null;
 
     /// <summary>Weights of either width, as int16.</summary>
-    internal short[] TakeWeights(string name, int rows, int columns) => file.Tensors.TryGetValue(name, out Tensor tensor) && tensor.DType == "I16"
+    internal short[] TakeWeights(string name, int rows, int columns) =>
+        file.Tensors.TryGetValue(name, out Tensor tensor) && tensor.DType == "I16"
         ? Take<short>(name, "I16", rows, columns) : Array.ConvertAll(Take<sbyte>(name, "I8", rows, columns), weight => (short)weight);
 
     /// <summary>Refuses a file with tensors that were not read.</summary>
@@ -55,7 +57,8 @@ internal sealed class ModelReader(TensorFile file)
 
         if (value.ValueKind != JsonValueKind.Number || !value.TryGetInt32(out int number) || number < min || number > max)
         {
-            throw new ModelFormatException($"{where}: '{key}' must be a whole number from {min} to {max}. The file is damaged or made by a later version.");
+            throw new ModelFormatException(
+                $"{where}: '{key}' must be a whole number from {min} to {max}. The file is damaged or made by a later version.");
         }
 
         return number;
@@ -79,7 +82,8 @@ internal sealed class ModelReader(TensorFile file)
             }
         }
 
-        throw new ModelFormatException($"{where}: this version does not know this '{key}'. Update edge-runtime or quantize the model again.");
+        throw new ModelFormatException(
+            $"{where}: this version does not know this '{key}'. Update edge-runtime or quantize the model again.");
     }
 
     /// <summary>How a file writes a choice.</summary>

@@ -2,7 +2,9 @@ using System.Security.Cryptography;
 
 namespace Edge.Inference.Models;
 
-/// <summary>A model file's signature as <c>edge-quantize sign</c> writes it: ECDSA P-256 with SHA-256 over the file's bytes, DER, base64.</summary>
+/// <summary>
+/// A model file's signature as <c>edge-quantize sign</c> writes it: ECDSA P-256 with SHA-256 over the file's bytes, DER, base64.
+/// </summary>
 public sealed class ModelSignature : IDisposable
 {
     private readonly ECDsa _key;

@@ -3,7 +3,9 @@ using Edge.Inference.Cells;
 
 namespace Edge.Inference.Models;
 
-/// <summary>Where a stream's state keeps what: the int16 states of all layers first, so that they are aligned, then the int8 states.</summary>
+/// <summary>
+/// Where a stream's state keeps what: the int16 states of all layers first, so that they are aligned, then the int8 states.
+/// </summary>
 internal sealed class StateLayout
 {
     private readonly byte[] _initial;

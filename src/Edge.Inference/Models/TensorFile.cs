@@ -69,14 +69,16 @@ public sealed class TensorFile
     {
         if (file.Length < 8)
         {
-            throw new ModelFormatException($"The file has {file.Length} bytes, too few for a safetensors header. Copy or quantize the model again.");
+            throw new ModelFormatException(
+                $"The file has {file.Length} bytes, too few for a safetensors header. Copy or quantize the model again.");
         }
 
         ulong headerLength = BinaryPrimitives.ReadUInt64LittleEndian(file.Span);
         if (headerLength > HeaderMaxBytes || headerLength > (ulong)file.Length - 8)
         {
             throw new ModelFormatException(
-                $"The header should have {headerLength} bytes; the file has {file.Length - 8}, and {HeaderMaxBytes} is the limit. The file is cut off or not a safetensors file.");
+                $"The header should have {headerLength} bytes; the file has {file.Length - 8}, and {HeaderMaxBytes} is the limit. "
+                    + $"The file is cut off or not a safetensors file.");
         }
 
         ReadOnlyMemory<byte> header = file.Slice(8, (int)headerLength);
@@ -210,7 +212,8 @@ public sealed class TensorFile
         {
             if (entry.Value.ValueKind != JsonValueKind.String || !metadata.TryAdd(entry.Name, entry.Value.GetString()!))
             {
-                throw new ModelFormatException($"__metadata__ entry '{Shorten(entry.Name)}' is not a string or appears twice. The file is damaged.");
+                throw new ModelFormatException(
+                    $"__metadata__ entry '{Shorten(entry.Name)}' is not a string or appears twice. The file is damaged.");
             }
         }
     }
@@ -258,12 +261,14 @@ public sealed class TensorFile
             || offsets[1].ValueKind != JsonValueKind.Number || !offsets[1].TryGetInt64(out long end)
             || begin < 0 || end < begin || end > data.Length)
         {
-            throw new ModelFormatException($"{where}: data_offsets do not lie within the file's {data.Length} data bytes. The file is cut off or damaged.");
+            throw new ModelFormatException(
+                $"{where}: data_offsets do not lie within the file's {data.Length} data bytes. The file is cut off or damaged.");
         }
 
         if (end - begin != elements * elementBytes)
         {
-            throw new ModelFormatException($"{where}: data_offsets span {end - begin} bytes, the shape needs {elements * elementBytes}. The file is damaged.");
+            throw new ModelFormatException(
+                $"{where}: data_offsets span {end - begin} bytes, the shape needs {elements * elementBytes}. The file is damaged.");
         }
 
         return (new Tensor(dtype.GetString()!, dimensions, data.Slice((int)begin, (int)(end - begin))), begin);
@@ -279,7 +284,8 @@ public sealed class TensorFile
             if (begin != expected)
             {
                 throw new ModelFormatException(
-                    $"Tensor '{Shorten(name)}' begins at byte {begin} of the data, but must begin at {expected}: tensors {(begin < expected ? "overlap" : "leave a hole")}. The file is damaged.");
+                    $"Tensor '{Shorten(name)}' begins at byte {begin} of the data, but must begin at {expected}: "
+                        + $"tensors {(begin < expected ? "overlap" : "leave a hole")}. The file is damaged.");
             }
 
             expected = end;

@@ -51,7 +51,9 @@ internal sealed class OnnxEngine : IInferenceEngine
     {
         if (values.Length != _model.StateCount)
         {
-            throw new ModelFormatException($"The state has {values.Length} values, but this model has {_model.StateCount}. It belongs to another model. Start without it.");
+            throw new ModelFormatException(
+                $"The state has {values.Length} values, but this model has {_model.StateCount}. It belongs to another model. "
+                    + $"Start without it.");
         }
 
         _model.Write(_row, values);

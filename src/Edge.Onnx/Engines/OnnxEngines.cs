@@ -24,7 +24,8 @@ internal sealed class OnnxEngines(OnnxOptions options) : IDisposable
         if (model.InputCount != manifest.Columns.Count || model.OutputCount != manifest.Outputs.Count)
         {
             throw new ModelFormatException(
-                $"Model '{path}' has {model.InputCount} inputs and {model.OutputCount} outputs, but its manifest names {manifest.Columns.Count} columns and {manifest.Outputs.Count} outputs. Use the manifest that was written with it.");
+                $"Model '{path}' has {model.InputCount} inputs and {model.OutputCount} outputs, but its manifest names "
+                    + $"{manifest.Columns.Count} columns and {manifest.Outputs.Count} outputs. Use the manifest that was written with it.");
         }
 
         return new OnnxEngine(model, manifest);
@@ -46,7 +47,9 @@ internal sealed class OnnxEngines(OnnxOptions options) : IDisposable
         string path = manifestPath ?? (File.Exists(own) ? own : folders);
         if (!File.Exists(path))
         {
-            throw new ModelFormatException($"Model '{file}' has no manifest: neither '{own}' nor '{folders}' exists. Write one (docs/train.md), or set 'manifest' to its path.");
+            throw new ModelFormatException(
+                $"Model '{file}' has no manifest: neither '{own}' nor '{folders}' exists. "
+                    + $"Write one (docs/train.md), or set 'manifest' to its path.");
         }
 
         try

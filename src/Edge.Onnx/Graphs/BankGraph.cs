@@ -40,7 +40,9 @@ internal static class BankGraph
 
         if (step.OperatorSet < OperatorSetMin)
         {
-            throw new ModelFormatException($"The graph uses operators from before set {OperatorSetMin}. Export it again with opset_version={OperatorSetMin} or later.");
+            throw new ModelFormatException(
+                $"The graph uses operators from before set {OperatorSetMin}. "
+                    + $"Export it again with opset_version={OperatorSetMin} or later.");
         }
 
         Node[] body = [.. graph.Node];
@@ -72,14 +74,17 @@ internal static class BankGraph
         }
 
         // Unused outputs would still be computed.
-        foreach (ValueInfo output in graph.Output.Where(output => output.Name != step.Output && !output.Name.StartsWith("edge_bank_", StringComparison.Ordinal)).ToArray())
+        ValueInfo[] unused = [.. graph.Output
+            .Where(output => output.Name != step.Output && !output.Name.StartsWith("edge_bank_", StringComparison.Ordinal))];
+        foreach (ValueInfo output in unused)
         {
             graph.Output.Remove(output);
         }
 
         if (step.States.Select(state => state.Output).Contains(step.Output))
         {
-            graph.Output.Add(new ValueInfo { Name = step.Output, Type = new Proto.Type { TensorType = new TensorType { ElemType = Float } } });
+            graph.Output.Add(
+                new ValueInfo { Name = step.Output, Type = new Proto.Type { TensorType = new TensorType { ElemType = Float } } });
         }
 
         return model.ToByteArray();
@@ -117,7 +122,12 @@ internal static class BankGraph
         return model.ToByteArray();
     }
 
-    private static Model Empty(string name) => new() { IrVersion = 8, Graph = new Graph { Name = name }, OpsetImport = { new OperatorSet { Domain = "", Version = 15 } } };
+    private static Model Empty(string name) => new()
+    {
+        IrVersion = 8,
+        Graph = new Graph { Name = name },
+        OpsetImport = { new OperatorSet { Domain = "", Version = 15 } },
+    };
 
     // Dimensions of a state with the streams first.
     private static long[] Folded(GraphState state, long streams) =>
@@ -126,7 +136,11 @@ internal static class BankGraph
     // From streams first to the state's own order, and back; null where they are the same.
     private static long[]? ToState(GraphState state) => state.StreamAxis <= 0
         ? null
-        : [.. Enumerable.Range(0, state.Shape.Length).Select(axis => (long)(axis == state.StreamAxis ? 0 : axis < state.StreamAxis ? axis + 1 : axis))];
+        :
+        [
+            .. Enumerable.Range(0, state.Shape.Length)
+                .Select(axis => (long)(axis == state.StreamAxis ? 0 : axis < state.StreamAxis ? axis + 1 : axis)),
+        ];
 
     private static long[]? FromState(GraphState state) => state.StreamAxis <= 0
         ? null
@@ -153,7 +167,8 @@ internal static class BankGraph
     private static void AddRows(Graph graph)
     {
         var shape = new Shape { Dim = { new Dimension { DimParam = "streams" } } };
-        graph.Input.Add(new ValueInfo { Name = Rows, Type = new Proto.Type { TensorType = new TensorType { ElemType = Int64, Shape = shape } } });
+        graph.Input.Add(
+            new ValueInfo { Name = Rows, Type = new Proto.Type { TensorType = new TensorType { ElemType = Int64, Shape = shape } } });
     }
 
     private static void AddShape(Graph graph, string name, long[] sizes) =>

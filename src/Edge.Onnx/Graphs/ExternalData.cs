@@ -9,16 +9,18 @@ namespace Edge.Onnx.Graphs;
 /// <param name="folder">The model's folder; null where a model has none, and then external data is refused.</param>
 internal sealed class ExternalData(string? folder)
 {
-    /// <summary>Reads so many bytes of a tensor.</summary>
+    /// <summary>Reads the bytes of a tensor.</summary>
     /// <exception cref="ModelFormatException">The place is outside the model's folder, not there, or too short.</exception>
     internal byte[] Read(TensorProto proto, string name, long length)
     {
-        string location = Entry(proto, "location") ?? throw new ModelFormatException($"Tensor '{name}' has external values, but no file name. The file is damaged.");
+        string location = Entry(proto, "location")
+            ?? throw new ModelFormatException($"Tensor '{name}' has external values, but no file name. The file is damaged.");
         long offset = Number(proto, name, "offset") ?? 0;
         long claimed = Number(proto, name, "length") ?? length;
         if (claimed != length)
         {
-            throw new ModelFormatException($"Tensor '{name}' has {claimed} bytes in '{location}', its shape needs {length}. The file is damaged.");
+            throw new ModelFormatException(
+                $"Tensor '{name}' has {claimed} bytes in '{location}', its shape needs {length}. The file is damaged.");
         }
 
         string path = Resolve(location, name);
@@ -27,7 +29,9 @@ internal sealed class ExternalData(string? folder)
             using var stream = new FileStream(path, FileMode.Open, FileAccess.Read);
             if (offset > stream.Length || length > stream.Length - offset)
             {
-                throw new ModelFormatException($"Tensor '{name}' claims bytes {offset}..{offset + length} of '{location}', which has {stream.Length}. The file is cut off or not the model's.");
+                throw new ModelFormatException(
+                    $"Tensor '{name}' claims bytes {offset}..{offset + length} of '{location}', which has {stream.Length}. "
+                        + $"The file is cut off or not the model's.");
             }
 
             stream.Seek(offset, SeekOrigin.Begin);
@@ -37,7 +41,9 @@ internal sealed class ExternalData(string? folder)
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException)
         {
-            throw new ModelFormatException($"Tensor '{name}' has its values in '{location}', which cannot be read next to the model: {e.Message}", e);
+            throw new ModelFormatException(
+                $"Tensor '{name}' has its values in '{location}', which cannot be read next to the model: {e.Message}",
+                e);
         }
     }
 
@@ -53,7 +59,9 @@ internal sealed class ExternalData(string? folder)
 
     private string Resolve(string location, string name)
     {
-        string refusal = $"Tensor '{name}' points to '{location}', outside the model's folder. Only files next to the model are read. Save the model with its weights inside or next to it.";
+        string refusal =
+            $"Tensor '{name}' points to '{location}', outside the model's folder. Only files next to the model are read. "
+                + $"Save the model with its weights inside or next to it.";
         if (folder is null || location.Length == 0 || Path.IsPathRooted(location) || location.Contains('\0')
             || location.Split('/', '\\').Any(part => part is ".." || part.Contains(':')))
         {
@@ -90,6 +98,8 @@ internal sealed class ExternalData(string? folder)
         }
 
         return long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long number)
-            ? number : throw new ModelFormatException($"Tensor '{name}' has '{text}' as the {key} of its external data, which must be a whole number. The file is damaged.");
+            ? number
+            : throw new ModelFormatException(
+                $"Tensor '{name}' has '{text}' as the {key} of its external data, which must be a whole number. The file is damaged.");
     }
 }

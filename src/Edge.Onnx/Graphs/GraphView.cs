@@ -13,7 +13,10 @@ internal sealed class GraphView
 
     // Operators that move a state about without changing a value of it.
     private static readonly HashSet<string> Moves =
-        ["Identity", "Slice", "Split", "Gather", "Squeeze", "Unsqueeze", "Reshape", "Transpose", "Concat", "Expand", "Tile", "Cast", "Flatten"];
+        [
+            "Identity", "Slice", "Split", "Gather", "Squeeze", "Unsqueeze", "Reshape", "Transpose", "Concat", "Expand", "Tile",
+            "Cast", "Flatten",
+        ];
 
     private readonly Dictionary<string, Node> _producers = new(StringComparer.Ordinal);
     private readonly Dictionary<Node, int> _recurrent = new(ReferenceEqualityComparer.Instance);
@@ -28,7 +31,9 @@ internal sealed class GraphView
         }
         catch (InvalidProtocolBufferException e)
         {
-            throw new ModelFormatException("This is not a whole ONNX file: its encoding ends early or is damaged. Export or copy it again.", e);
+            throw new ModelFormatException(
+                "This is not a whole ONNX file: its encoding ends early or is damaged. Export or copy it again.",
+                e);
         }
 
         if (Model.Graph is null || Model.Graph.Node.Count is 0 or > NodesMax)
@@ -41,7 +46,8 @@ internal sealed class GraphView
             _constants[initializer.Name] = initializer;
             if (initializer.DataType == 1 && initializer.DataLocation == 0 && Array.Exists(Floats(initializer), float.IsNaN))
             {
-                throw new ModelFormatException($"Tensor '{initializer.Name}' holds values that are not finite; the training diverged or the file is damaged.");
+                throw new ModelFormatException(
+                    $"Tensor '{initializer.Name}' holds values that are not finite; the training diverged or the file is damaged.");
             }
         }
 
@@ -52,7 +58,9 @@ internal sealed class GraphView
                 _producers[output] = node;
             }
 
-            if (node.OpType == "Constant" && node.Output.Count == 1 && node.Attribute.FirstOrDefault(item => item.Name == "value")?.T is { } tensor)
+            if (node.OpType == "Constant"
+                && node.Output.Count == 1
+                && node.Attribute.FirstOrDefault(item => item.Name == "value")?.T is { } tensor)
             {
                 _constants[node.Output[0]] = tensor;
             }
@@ -63,7 +71,8 @@ internal sealed class GraphView
         {
             if (Recurrent[i].Input.Count < 3)
             {
-                throw new ModelFormatException($"{Label(Recurrent[i])} has {Recurrent[i].Input.Count} inputs, but needs readings and weights. The file is damaged.");
+                throw new ModelFormatException(
+                    $"{Label(Recurrent[i])} has {Recurrent[i].Input.Count} inputs, but needs readings and weights. The file is damaged.");
             }
 
             _recurrent[Recurrent[i]] = i;
@@ -91,11 +100,14 @@ internal sealed class GraphView
     internal bool IsConstant(string name) => _constants.ContainsKey(name);
 
     /// <summary>Name of a node in messages.</summary>
-    internal string Label(Node node) => $"{node.OpType} node {(node.Name.Length > 0 ? $"'{node.Name}'" : $"number {Graph.Node.IndexOf(node)}")}";
+    internal string Label(Node node) =>
+        $"{node.OpType} node {(node.Name.Length > 0 ? $"'{node.Name}'" : $"number {Graph.Node.IndexOf(node)}")}";
 
-    internal static long Int(Node node, string attribute, long otherwise) => node.Attribute.FirstOrDefault(item => item.Name == attribute)?.I ?? otherwise;
+    internal static long Int(Node node, string attribute, long otherwise) =>
+        node.Attribute.FirstOrDefault(item => item.Name == attribute)?.I ?? otherwise;
 
-    internal static string Text(Node node, string attribute) => node.Attribute.FirstOrDefault(item => item.Name == attribute)?.S.ToStringUtf8() ?? "";
+    internal static string Text(Node node, string attribute) =>
+        node.Attribute.FirstOrDefault(item => item.Name == attribute)?.S.ToStringUtf8() ?? "";
 
     /// <summary>The node that gives a value, or null for an input or a constant of the file.</summary>
     internal Node? Producer(string name) => _producers.GetValueOrDefault(name);
@@ -216,7 +228,8 @@ internal sealed class GraphView
         return values ?? [];
 
         ModelFormatException NotUnderstood() => new(
-            $"{Label(of)} starts from a state that other nodes compute ('{name}'), which a stream cannot carry. Export with initial states as inputs, constants or absent.");
+            $"{Label(of)} starts from a state that other nodes compute ('{name}'), which a stream cannot carry. "
+                + $"Export with initial states as inputs, constants or absent.");
     }
 
     private static float[] Floats(TensorProto tensor) =>

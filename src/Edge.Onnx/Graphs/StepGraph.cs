@@ -76,14 +76,22 @@ internal sealed class StepGraph
 
     private void FindInput()
     {
-        HashSet<string> states = new(_view.Recurrent.SelectMany(node => node.Input.Skip(4).Take(3)).SelectMany(_view.Sources), StringComparer.Ordinal);
-        HashSet<string> readings = new(_view.Recurrent.SelectMany(node => node.Input.Take(1)).SelectMany(_view.Sources), StringComparer.Ordinal);
-        ValueInfo[] inputs = [.. _view.Inputs.Where(input => _view.Recurrent.Count == 0 || (readings.Contains(input.Name) && !states.Contains(input.Name)))];
+        HashSet<string> states = new(
+            _view.Recurrent.SelectMany(node => node.Input.Skip(4).Take(3)).SelectMany(_view.Sources),
+            StringComparer.Ordinal);
+        HashSet<string> readings = new(
+            _view.Recurrent.SelectMany(node => node.Input.Take(1)).SelectMany(_view.Sources),
+            StringComparer.Ordinal);
+        ValueInfo[] inputs =
+        [
+            .. _view.Inputs.Where(input => _view.Recurrent.Count == 0 || (readings.Contains(input.Name) && !states.Contains(input.Name))),
+        ];
         if (inputs.Length == 0 || (inputs.Length > 1 && _view.Recurrent.Count > 0))
         {
             throw new ModelFormatException(inputs.Length == 0
                 ? "The graph has no input for the readings that a recurrent node reads."
-                : $"The graph has {inputs.Length} inputs for readings ({string.Join(", ", inputs.Select(input => $"'{input.Name}'"))}); join them into one before the export.");
+                : $"The graph has {inputs.Length} inputs for readings ({string.Join(", ", inputs.Select(input => $"'{input.Name}'"))}); "
+                    + $"join them into one before the export.");
         }
 
         ValueInfo found = inputs[0];
@@ -92,7 +100,9 @@ internal sealed class StepGraph
         int[] shape = Shape(found);
         if (InputType is not (Float or Int32 or Int64) || shape.Length is < 1 or > 4)
         {
-            throw new ModelFormatException($"Input '{Input}' has {shape.Length} dimensions of ONNX element type {InputType}. It must have 1 to 4, of float32 (symbols: int32 or int64).");
+            throw new ModelFormatException(
+                $"Input '{Input}' has {shape.Length} dimensions of ONNX element type {InputType}. "
+                    + $"It must have 1 to 4, of float32 (symbols: int32 or int64).");
         }
 
         // All but the values of a row are of one stream and one tick.
@@ -148,7 +158,9 @@ internal sealed class StepGraph
         {
             if (GraphView.Text(node, "direction") is "reverse" or "bidirectional")
             {
-                throw new ModelFormatException($"{_view.Label(node)} runs {GraphView.Text(node, "direction")}: it needs future readings, which a stream does not have. Train it forward only.");
+                throw new ModelFormatException(
+                    $"{_view.Label(node)} runs {GraphView.Text(node, "direction")}: "
+                        + $"it needs future readings, which a stream does not have. Train it forward only.");
             }
 
             if (node.Input.Count > 4)
@@ -163,7 +175,9 @@ internal sealed class StepGraph
                 string[] sources = [.. _view.Sources(name)];
                 if (sources.Length > 1 || sources.Contains(Input))
                 {
-                    throw new ModelFormatException($"{_view.Label(node)} starts from a state that depends on {string.Join(" and ", sources.Select(source => $"'{source}'"))}; each state must have its own input.");
+                    throw new ModelFormatException(
+                        $"{_view.Label(node)} starts from a state that depends on "
+                            + $"{string.Join(" and ", sources.Select(source => $"'{source}'"))}; each state must have its own input.");
                 }
 
                 if (sources.Length == 0 || Wire(sources[0], slot) is not { } given)
@@ -185,7 +199,9 @@ internal sealed class StepGraph
         States = [.. hidden, .. cell];
         if (States.FirstOrDefault(state => state.Shape.Aggregate(1.0, (product, size) => product * size) > StateMax) is { } huge)
         {
-            throw new ModelFormatException($"State '{huge.Input}' has the shape [{string.Join(", ", huge.Shape)}], which is larger than any supported model. The file is damaged.");
+            throw new ModelFormatException(
+                $"State '{huge.Input}' has the shape [{string.Join(", ", huge.Shape)}], which is larger than any supported model. "
+                    + $"The file is damaged.");
         }
 
         if (_view.Graph.Output.Count == 0)
@@ -202,7 +218,9 @@ internal sealed class StepGraph
     private GraphState? Wire(string input, int slot)
     {
         HashSet<int> nodes = [.. Enumerable.Range(0, _view.Recurrent.Count)
-            .Where(each => _view.Recurrent[each].Input.Count > 5 + slot && _view.Sources(_view.Recurrent[each].Input[5 + slot]).Contains(input))];
+            .Where(
+                each =>
+                    _view.Recurrent[each].Input.Count > 5 + slot && _view.Sources(_view.Recurrent[each].Input[5 + slot]).Contains(input))];
         ValueInfo given = _view.Inputs.First(each => each.Name == input);
         int[] shape = Shape(given);
         int axis = shape.Length == 3 && GraphView.Int(_view.Recurrent[nodes.First()], "layout", 0) == 0 ? 1 : 0;
@@ -254,7 +272,8 @@ internal sealed class StepGraph
             node.Output[1 + slot] = $"{name}_new";
         }
 
-        _view.Graph.Node.Add(new Node { OpType = "Identity", Name = $"{name}_carry", Input = { node.Output[1 + slot] }, Output = { state.Output } });
+        _view.Graph.Node.Add(
+            new Node { OpType = "Identity", Name = $"{name}_carry", Input = { node.Output[1 + slot] }, Output = { state.Output } });
         var input = new ValueInfo { Name = state.Input };
         SetShape(input, state.Shape, axis);
         _view.Graph.Input.Add(input);
@@ -273,7 +292,9 @@ internal sealed class StepGraph
         {
             int[] shape = Shape(input);
             ValueInfo output = open.FirstOrDefault(each => Shape(each).SequenceEqual(shape))
-                ?? throw new ModelFormatException($"Input '{input.Name}' [{string.Join(", ", shape)}] has no output of its shape, so its state would be lost. Export the new state as an output too.");
+                ?? throw new ModelFormatException(
+                    $"Input '{input.Name}' [{string.Join(", ", shape)}] has no output of its shape, so its state would be lost. "
+                        + $"Export the new state as an output too.");
             open.Remove(output);
             states.Add(new GraphState(input.Name, output.Name, [.. shape.Select(size => Math.Max(1, size))], -1, []));
         }
@@ -305,13 +326,18 @@ internal sealed class StepGraph
 
     // Sizes; 0 where one is open.
     private static int[] Shape(ValueInfo value) =>
-        [.. value.Type?.TensorType?.Shape?.Dim.Select(dim => dim.HasDimValue && dim.DimValue is > 0 and <= 1 << 20 ? (int)dim.DimValue : 0) ?? []];
+        [
+            .. value.Type?.TensorType?.Shape?.Dim.Select(
+                dim => dim.HasDimValue && dim.DimValue is > 0 and <= 1 << 20 ? (int)dim.DimValue : 0)
+                ?? [],
+        ];
 
     private static void SetShape(ValueInfo value, int[] shape, int streamAxis)
     {
         int type = value.Type?.TensorType?.ElemType ?? Float;
         var dimensions = new Shape();
-        dimensions.Dim.Add(shape.Select((size, axis) => axis == streamAxis ? new Dimension { DimParam = "streams" } : new Dimension { DimValue = size }));
+        dimensions.Dim.Add(
+            shape.Select((size, axis) => axis == streamAxis ? new Dimension { DimParam = "streams" } : new Dimension { DimValue = size }));
         value.Type = new Proto.Type { TensorType = new TensorType { ElemType = type, Shape = dimensions } };
     }
 }

@@ -19,7 +19,9 @@ internal static class ElfFile
     {
         using FileStream file = File.OpenRead(path);
         Span<byte> header = stackalloc byte[HeaderBytes];
-        if (file.ReadAtLeast(header, HeaderBytes, throwOnEndOfStream: false) < HeaderBytes || !header.StartsWith("\u007fELF"u8) || header[4] != 2)
+        if (file.ReadAtLeast(header, HeaderBytes, throwOnEndOfStream: false) < HeaderBytes
+            || !header.StartsWith("\u007fELF"u8)
+            || header[4] != 2)
         {
             return "it is not a 64-bit Linux library.";
         }
@@ -36,7 +38,9 @@ internal static class ElfFile
         Span<byte> segment = stackalloc byte[SegmentBytes];
         for (int i = 0; i < count && file.ReadAtLeast(segment, SegmentBytes, throwOnEndOfStream: false) == SegmentBytes; i++)
         {
-            end = Math.Max(end, (long)(BinaryPrimitives.ReadUInt64LittleEndian(segment[8..]) + BinaryPrimitives.ReadUInt64LittleEndian(segment[32..])));
+            end = Math.Max(
+                end,
+                (long)(BinaryPrimitives.ReadUInt64LittleEndian(segment[8..]) + BinaryPrimitives.ReadUInt64LittleEndian(segment[32..])));
         }
 
         return end > file.Length ? $"it is truncated: it has {file.Length} bytes of at least {end}." : null;

@@ -33,7 +33,11 @@ internal sealed class OnnxBank : IDisposable
         _writer = writer;
         RowCount = rows;
         OrtAllocator allocator = device is null ? OrtAllocator.DefaultInstance : Own(new OrtAllocator(reader, device));
-        _sides = [.. Enumerable.Range(0, 2).Select(_ => states.Select(state => Own(Allocate(allocator, rows, state.Width, isOnHost: device is null))).ToArray())];
+        _sides =
+        [
+            .. Enumerable.Range(0, 2)
+                .Select(_ => states.Select(state => Own(Allocate(allocator, rows, state.Width, isOnHost: device is null))).ToArray()),
+        ];
         _values = [.. states.Select(state => Own(new OnnxBuffer<float>(TensorElementType.Float, 1, state.Width)))];
         _read = [Bind(reader, 0, isWrite: false), Bind(reader, 1, isWrite: false)];
         _write = [Bind(writer, 0, isWrite: true), Bind(writer, 1, isWrite: true)];

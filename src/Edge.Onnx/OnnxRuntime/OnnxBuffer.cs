@@ -20,7 +20,11 @@ internal sealed class OnnxBuffer<T> : IDisposable
 
         _values = GC.AllocateArray<T>((int)length, pinned: true);
         Value = OrtValue.CreateTensorValueWithData(
-            OrtMemoryInfo.DefaultInstance, type, shape.ToArray(), Marshal.UnsafeAddrOfPinnedArrayElement(_values, 0), length * Marshal.SizeOf<T>());
+            OrtMemoryInfo.DefaultInstance,
+            type,
+            shape.ToArray(),
+            Marshal.UnsafeAddrOfPinnedArrayElement(_values, 0),
+            length * Marshal.SizeOf<T>());
     }
 
     internal OrtValue Value { get; }

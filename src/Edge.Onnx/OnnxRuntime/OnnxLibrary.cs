@@ -32,7 +32,9 @@ internal static class OnnxLibrary
             {
                 if (path is not null && path != LoadedFrom)
                 {
-                    throw new ModelFormatException($"onnxruntime.library: '{path}' cannot be loaded, because '{LoadedFrom ?? "the bundled library"}' is loaded. Restart the service.");
+                    throw new ModelFormatException(
+                        $"onnxruntime.library: '{path}' cannot be loaded, because '{LoadedFrom ?? "the bundled library"}' is loaded. "
+                            + $"Restart the service.");
                 }
 
                 return;
@@ -42,7 +44,8 @@ internal static class OnnxLibrary
             string shown = path ?? "The bundled library";
             if (!NativeLibrary.TryGetExport(handle, "OrtGetApiBase", out nint entry))
             {
-                throw new ModelFormatException($"onnxruntime.library: '{shown}' is not ONNX Runtime: it has no OrtGetApiBase. Set the path of libonnxruntime.so.");
+                throw new ModelFormatException(
+                    $"onnxruntime.library: '{shown}' is not ONNX Runtime: it has no OrtGetApiBase. Set the path of libonnxruntime.so.");
             }
 
             // struct OrtApiBase { const OrtApi* (*GetApi)(uint32_t version); const char* (*GetVersionString)(); }
@@ -50,10 +53,14 @@ internal static class OnnxLibrary
             string version = Marshal.PtrToStringUTF8((nint)((delegate* unmanaged<byte*>)api[1])()) ?? "";
             if (ApiVersionOf(version) < ApiVersion || ((delegate* unmanaged<uint, void*>)api[0])(ApiVersion) == null)
             {
-                throw new ModelFormatException($"onnxruntime.library: '{shown}' is ONNX Runtime {version}; this build needs 1.{ApiVersion} or later. Use a newer library, or build with an older Microsoft.ML.OnnxRuntime.");
+                throw new ModelFormatException(
+                    $"onnxruntime.library: '{shown}' is ONNX Runtime {version}; this build needs 1.{ApiVersion} or later. "
+                        + $"Use a newer library, or build with an older Microsoft.ML.OnnxRuntime.");
             }
 
-            NativeLibrary.SetDllImportResolver(typeof(SessionOptions).Assembly, (name, _, _) => name.Contains(Name, StringComparison.Ordinal) ? handle : 0);
+            NativeLibrary.SetDllImportResolver(
+                typeof(SessionOptions).Assembly,
+                (name, _, _) => name.Contains(Name, StringComparison.Ordinal) ? handle : 0);
             Version = version;
             LoadedFrom = path;
             Handle = handle;
@@ -62,16 +69,21 @@ internal static class OnnxLibrary
 
     // The version that the managed library was built for: it reads the native table up to this version.
     private static uint ApiVersion { get; } = ApiVersionOf(
-        typeof(OnnxLibrary).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().First(item => item.Key == "OnnxRuntimeVersion").Value!);
+        typeof(OnnxLibrary).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>()
+            .First(item => item.Key == "OnnxRuntimeVersion").Value!);
 
     private static uint ApiVersionOf(string version) =>
-        version.Split('.') is ["1", string minor, ..] && uint.TryParse(minor, NumberStyles.None, CultureInfo.InvariantCulture, out uint api) ? api : 0;
+        version.Split('.') is ["1", string minor, ..] && uint.TryParse(minor, NumberStyles.None, CultureInfo.InvariantCulture, out uint api)
+            ? api
+            : 0;
 
     private static nint Open(string path)
     {
         if (!File.Exists(path))
         {
-            throw new ModelFormatException($"onnxruntime.library: '{path}' does not exist. On a Jetson it comes with onnxruntime-gpu (docs/jetson.md); remove the key to use the bundled library.");
+            throw new ModelFormatException(
+                $"onnxruntime.library: '{path}' does not exist. On a Jetson it comes with onnxruntime-gpu (docs/jetson.md); "
+                    + $"remove the key to use the bundled library.");
         }
 
         try
@@ -80,22 +92,33 @@ internal static class OnnxLibrary
         }
         catch (Exception e) when (e is DllNotFoundException or BadImageFormatException or IOException or UnauthorizedAccessException)
         {
-            throw new ModelFormatException($"onnxruntime.library: '{path}' cannot be loaded: {Reason(e, path)} Use a libonnxruntime.so for this processor, with its dependencies next to it.", e);
+            throw new ModelFormatException(
+                $"onnxruntime.library: '{path}' cannot be loaded: "
+                    + $"{Reason(e, path)} Use a libonnxruntime.so for this processor, with its dependencies next to it.",
+                e);
         }
     }
 
     private static string OwnFile => Path.Combine(
-        AppContext.BaseDirectory, "runtimes", RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? "linux-arm64" : "linux-x64", "native", "libonnxruntime.so");
+        AppContext.BaseDirectory,
+        "runtimes",
+        RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? "linux-arm64" : "linux-x64",
+        "native",
+        "libonnxruntime.so");
 
     private static nint OpenOwn() =>
         NativeLibrary.TryLoad(Name, typeof(SessionOptions).Assembly, null, out nint handle) || NativeLibrary.TryLoad(OwnFile, out handle)
             ? handle
-            : throw new ModelFormatException("ONNX Runtime's library is not next to the program. Install libonnxruntime.so and set its path: onnxruntime: { library: PATH }.");
+            : throw new ModelFormatException(
+                "ONNX Runtime's library is not next to the program. Install libonnxruntime.so and set its path: onnxruntime: { library: "
+                    + "PATH }.");
 
     // The loader names what is missing, after a preamble of its own.
     private static string Reason(Exception e, string path)
     {
-        string line = e.Message.Split('\n').FirstOrDefault(each => each.Contains(path, StringComparison.Ordinal) && each.Contains(": ", StringComparison.Ordinal)) ?? e.Message;
+        string line = e.Message.Split('\n')
+            .FirstOrDefault(each => each.Contains(path, StringComparison.Ordinal) && each.Contains(": ", StringComparison.Ordinal))
+            ?? e.Message;
         return line.Trim().TrimEnd('.') + ".";
     }
 }

@@ -20,7 +20,7 @@ internal sealed partial class OnnxModel
     }
 
     // The last row belongs to no stream: unused places of a call point to it.
-    private int Nobody => _bank.RowCount - 1;
+    private int NoStream => _bank.RowCount - 1;
 
     private void RequireUsable(ReadOnlySpan<float> inputs, int outputs)
     {
@@ -95,7 +95,7 @@ internal sealed partial class OnnxModel
 
     private void Run(OnnxBatch batch, int size)
     {
-        batch.Rows[size..].Fill(Nobody);
+        batch.Rows[size..].Fill(NoStream);
         batch.Run(_run, _bank.Side);
         _bank.Turn();
     }
@@ -168,7 +168,8 @@ internal sealed partial class OnnxModel
         (float[] second, _) = Once(one);
         if (first.Concat(second).Any(value => !float.IsFinite(value)))
         {
-            throw new ModelFormatException("It returns values that are not finite for ordinary readings. The training diverged or the file is damaged.");
+            throw new ModelFormatException(
+                "It returns values that are not finite for ordinary readings. The training diverged or the file is damaged.");
         }
 
         OutputCount = first.Length;
@@ -188,7 +189,8 @@ internal sealed partial class OnnxModel
             pair.SetInputs(1, one);
             (float[] both, long[] pairShape) = pair.RunUnknown(_run, _bank.Side);
             int axis = Array.FindIndex(pairShape, size => size == 2);
-            bool isSame = both.Length == 2 * OutputCount && both.Zip(first.Concat(second)).All(each => Math.Abs(each.First - each.Second) <= 1e-4f * (1 + Math.Abs(each.Second)));
+            bool isSame = both.Length == 2 * OutputCount
+                && both.Zip(first.Concat(second)).All(each => Math.Abs(each.First - each.Second) <= 1e-4f * (1 + Math.Abs(each.Second)));
             return isSame && pairShape.Length == shape.Length && axis >= 0 && shape[axis] == 1 ? (shape, axis, StreamsMax) : (shape, -1, 1);
         }
         catch (OnnxRuntimeException)

@@ -37,14 +37,22 @@ internal sealed partial class OnnxModel : IDisposable
     private int[] _taken = [];
     private int _queued;
 
-    private OnnxModel(StepGraph step, string sha256, OnnxOptions options, (OrtSession Step, OrtSession Read, OrtSession Write) sessions, string provider, IReadOnlyList<string> refused)
+    private OnnxModel(
+        StepGraph step,
+        string sha256,
+        OnnxOptions options,
+        (OrtSession Step, OrtSession Read, OrtSession Write) sessions,
+        string provider,
+        IReadOnlyList<string> refused)
     {
         _step = step;
         (_session, _reader, _writer) = sessions;
         Sha256 = sha256;
         Provider = provider;
         Refused = refused;
-        _device = provider == "cpu" ? null : new OrtMemoryInfo("Cuda", OrtAllocatorType.DeviceAllocator, options.Device, OrtMemType.Default);
+        _device = provider == "cpu"
+            ? null
+            : new OrtMemoryInfo("Cuda", OrtAllocatorType.DeviceAllocator, options.Device, OrtMemType.Default);
         _initial = [.. step.States.SelectMany(state => state.Initial.Length == state.Width ? state.Initial : new float[state.Width])];
         try
         {
@@ -129,7 +137,9 @@ internal sealed partial class OnnxModel : IDisposable
         }
         catch (OnnxRuntimeException e)
         {
-            throw new ModelFormatException($"Model '{path}': ONNX Runtime cannot step it: {OnnxProviders.Explain("cpu", e.Message)[5..]}", e);
+            throw new ModelFormatException(
+                $"Model '{path}': ONNX Runtime cannot step it: {OnnxProviders.Explain("cpu", e.Message)[5..]}",
+                e);
         }
     }
 

@@ -15,7 +15,9 @@ internal static partial class OnnxProviders
     /// <param name="open">Opens what is to be opened; ONNX Runtime's exception means that it cannot.</param>
     /// <returns>What was opened, by which provider, and a sentence for each that refused.</returns>
     /// <exception cref="ModelFormatException">None can.</exception>
-    internal static (T Opened, string Provider, IReadOnlyList<string> Refused) Open<T>(OnnxOptions options, Func<SessionOptions, string, T> open)
+    internal static (T Opened, string Provider, IReadOnlyList<string> Refused) Open<T>(
+        OnnxOptions options,
+        Func<SessionOptions, string, T> open)
     {
         var refused = new List<string>();
         foreach (string provider in options.Providers)
@@ -31,7 +33,9 @@ internal static partial class OnnxProviders
             }
         }
 
-        throw new ModelFormatException($"ONNX Runtime {OnnxLibrary.Version} cannot run this model with any of the providers {string.Join(", ", options.Providers)}: {string.Join(" ", refused)}");
+        throw new ModelFormatException(
+            $"ONNX Runtime {OnnxLibrary.Version} cannot run this model with any of the providers {string.Join(", ", options.Providers)}: "
+                + $"{string.Join(" ", refused)}");
     }
 
     /// <summary>Why a provider is not available, as a sentence for the user.</summary>
@@ -46,15 +50,20 @@ internal static partial class OnnxProviders
                 : missing.StartsWith("libnvinfer", StringComparison.Ordinal) ? "TensorRT"
                 : missing.StartsWith("libonnxruntime", StringComparison.Ordinal) ? "ONNX Runtime for GPUs"
                 : "CUDA";
-            return $"{provider}: {missing} is missing, which is part of {of}. Install it, or remove '{provider}' from onnxruntime.providers.";
+            return $"{provider}: {missing} is missing, which is part of {of}. "
+                + $"Install it, or remove '{provider}' from onnxruntime.providers.";
         }
 
-        if (provider != "cpu" && (line.Contains("not enabled in this build", StringComparison.Ordinal) || line.Contains("EntryPoint", StringComparison.OrdinalIgnoreCase) || line.Contains("entry point", StringComparison.OrdinalIgnoreCase)))
+        if (provider != "cpu"
+            && (line.Contains("not enabled in this build", StringComparison.Ordinal)
+                || line.Contains("EntryPoint", StringComparison.OrdinalIgnoreCase)
+                || line.Contains("entry point", StringComparison.OrdinalIgnoreCase)))
         {
             return $"{provider}: this libonnxruntime.so was built without it. Set onnxruntime.library to one that has it (docs/jetson.md).";
         }
 
-        if (line.Contains("CUDA_ERROR_NO_DEVICE", StringComparison.Ordinal) || line.Contains("no CUDA-capable device", StringComparison.Ordinal))
+        if (line.Contains("CUDA_ERROR_NO_DEVICE", StringComparison.Ordinal)
+            || line.Contains("no CUDA-capable device", StringComparison.Ordinal))
         {
             return $"{provider}: the driver finds no GPU. Check nvidia-smi, or tegrastats on a Jetson.";
         }
@@ -119,7 +128,8 @@ internal static partial class OnnxProviders
     private static void AddTensorRt(SessionOptions session, OnnxOptions options)
     {
         Dictionary<string, string> given = TensorRtOptions(options);
-        if (!OrtEnv.Instance().GetAvailableProviders().Contains("TensorrtExecutionProvider") && PlugIns("tensorrt") is { Count: > 0 } devices)
+        if (!OrtEnv.Instance().GetAvailableProviders().Contains("TensorrtExecutionProvider")
+            && PlugIns("tensorrt") is { Count: > 0 } devices)
         {
             session.AppendExecutionProvider(OrtEnv.Instance(), [devices[Math.Min(options.Device, devices.Count - 1)]], given);
             return;

@@ -17,7 +17,9 @@ internal sealed class ActivationStatistics
         Cell = model.Layers.Select(layer => new float[layer.CellCount]).ToArray();
         LargestOutput = model.Layers.Select(layer => new float[layer.UnitCount]).ToArray();
         Moment = model.Layers.Select(layer => new SecondMoment(layer.InputCount + (layer.IsRecurrent ? layer.UnitCount : 0) + 1)).ToArray();
-        ResetMoment = model.Layers.Select(layer => layer is FloatGru { ResetAfterProduct: false } ? new SecondMoment(layer.InputCount + layer.UnitCount + 1) : null).ToArray();
+        ResetMoment = model.Layers.Select(
+            layer =>
+                layer is FloatGru { ResetAfterProduct: false } ? new SecondMoment(layer.InputCount + layer.UnitCount + 1) : null).ToArray();
         HeadMoment = new SecondMoment(model.Layers[^1].UnitCount + 1);
         _outputs = model.Layers.Select(layer => Enumerable.Range(0, layer.UnitCount).Select(_ => new List<float>()).ToArray()).ToArray();
     }

@@ -43,14 +43,17 @@ internal sealed class ReadingsFile
     internal ReadOnlySpan<float> Row(int row) => _values.AsSpan(row * ColumnCount, ColumnCount);
 
     /// <summary>Reads a CSV file with a header, any of the separators , ; tab |, or raw rows.</summary>
-    /// <exception cref="InputException">A column is missing or a cell is not a finite number; the message names line and column.</exception>
+    /// <exception cref="InputException">
+    /// A column is missing or a cell is not a finite number; the message names line and column.
+    /// </exception>
     internal static ReadingsFile Load(string path, ModelManifest manifest)
     {
         if (RawRows.Is(path))
         {
             float[] rows = RawRows.Read(path, "Readings", manifest.Columns.Count);
             return rows.Length >= 2 * manifest.Columns.Count
-                ? new ReadingsFile(rows, manifest.Columns.Count) : throw new InputException($"Readings '{path}' have fewer than the 2 rows that are needed.");
+                ? new ReadingsFile(rows, manifest.Columns.Count)
+                : throw new InputException($"Readings '{path}' have fewer than the 2 rows that are needed.");
         }
 
         try
@@ -91,7 +94,8 @@ internal sealed class ReadingsFile
             if (at[i] < 0)
             {
                 throw new InputException(
-                    $"Readings '{path}' have no column '{manifest.Columns[i]}', which the model reads; the header has {string.Join(", ", header.Select(name => $"'{name}'"))}.");
+                    $"Readings '{path}' have no column '{manifest.Columns[i]}', which the model reads; "
+                        + $"the header has {string.Join(", ", header.Select(name => $"'{name}'"))}.");
             }
         }
 
@@ -104,7 +108,8 @@ internal sealed class ReadingsFile
                 if (!double.TryParse(cell, NumberStyles.Float, CultureInfo.InvariantCulture, out double value) || !double.IsFinite(value))
                 {
                     throw new InputException(
-                        $"Readings '{path}', line {csv.Parser.RawRow}, column '{manifest.Columns[i]}': '{cell}' is not a finite number. Repair or remove the row.");
+                        $"Readings '{path}', line {csv.Parser.RawRow}, column '{manifest.Columns[i]}': '{cell}' is not a finite number. "
+                            + $"Repair or remove the row.");
                 }
 
                 values.Add(manifest.Normalize(i, value));

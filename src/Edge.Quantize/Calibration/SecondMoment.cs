@@ -69,7 +69,8 @@ internal sealed class SecondMoment
             {
                 double a = i < offset.Length ? offset[i] : 0;
                 double b = j < offset.Length ? offset[j] : 0;
-                shifted._sum[(i * Size) + j] = this[i, j] - (a * this[Size - 1, j]) - (b * this[i, Size - 1]) + (a * b * this[Size - 1, Size - 1]);
+                shifted._sum[(i * Size) + j] = this[i, j] - (a * this[Size - 1, j]) - (b * this[i, Size - 1])
+                    + (a * b * this[Size - 1, Size - 1]);
             }
         }
 

@@ -16,7 +16,13 @@ internal static class BenchCommand
     {
         var model = new Argument<string>("MODEL") { Description = "The int8 model, .safetensors." };
         var asJson = new Option<bool>("--json") { Description = "Print a JSON array instead of a table." };
-        var command = new Command("bench", "Measures a step of the model with each kernel of this processor: one stream, one thread, median of nine rounds.") { model, asJson };
+        var command = new Command(
+            "bench",
+            "Measures a step of the model with each kernel of this processor: one stream, one thread, median of nine rounds.")
+        {
+            model,
+            asJson,
+        };
         command.SetAction(parsed =>
         {
             EdgeModel loaded = EdgeModel.Load(parsed.GetRequiredValue(model));
@@ -31,7 +37,8 @@ internal static class BenchCommand
             output.WriteLine($"{loaded.Architecture}; one stream, one thread, median of {Rounds} rounds");
             foreach ((string kernel, double ns) in results)
             {
-                output.WriteLine($"  {kernel,-18} {ns,10:0} ns per step  {1e9 / ns,12:#,0} steps per second{(kernel == chosen ? "   in use" : "")}");
+                output.WriteLine(
+                    $"  {kernel,-18} {ns,10:0} ns per step  {1e9 / ns,12:#,0} steps per second{(kernel == chosen ? "   in use" : "")}");
             }
 
             return 0;

@@ -17,7 +17,11 @@ internal static class EvaluateCommand
     {
         var source = new Argument<string>("MODEL") { Description = "The trained model: .onnx, .safetensors (PyTorch's names) or .npz." };
         var quantized = new Argument<string>("INT8") { Description = "The int8 model made from it, .safetensors." };
-        var data = new Option<string>("--data") { Description = "Readings in the model's columns and physical units (.csv), or raw rows as for infer (.f32, .i64).", Required = true };
+        var data = new Option<string>("--data")
+        {
+            Description = "Readings in the model's columns and physical units (.csv), or raw rows as for infer (.f32, .i64).",
+            Required = true,
+        };
         var asJson = new Option<bool>("--json") { Description = "Print one JSON object instead of a table." };
         var report = new Option<string?>("--report") { Description = "Also write the evaluation as a self-contained HTML page." };
         var command = new Command("evaluate", "Compares an int8 model with the float model it was made from, on data.")
@@ -54,14 +58,19 @@ internal static class EvaluateCommand
         if (model.InputCount != floatModel.InputCount || model.OutputCount != floatModel.OutputCount)
         {
             throw new InputException(
-                $"The int8 model was not made from this float model: the float model has {floatModel.InputCount} inputs and {floatModel.OutputCount} outputs, the int8 model {model.InputCount} and {model.OutputCount}.");
+                $"The int8 model was not made from this float model: "
+                    + $"the float model has {floatModel.InputCount} inputs and {floatModel.OutputCount} outputs, the int8 model "
+                    + $"{model.InputCount} and {model.OutputCount}.");
         }
 
-        string trained = string.Join(", ", floatModel.Layers.Select(layer => $"{Quantization.LayerQuantizer.Name(layer)} {layer.InputCount}x{layer.UnitCount}"));
+        string trained = string.Join(
+            ", ",
+            floatModel.Layers.Select(layer => $"{Quantization.LayerQuantizer.Name(layer)} {layer.InputCount}x{layer.UnitCount}"));
         string quantized = string.Join(", ", model.Layers.Select(layer => $"{layer.Type} {layer.InputCount}x{layer.UnitCount}"));
         if (trained != quantized || (floatModel.Head is null) != (model.Head is null))
         {
-            throw new InputException($"The int8 model was not made from this float model: the float model has {trained}, the int8 model {quantized}.");
+            throw new InputException(
+                $"The int8 model was not made from this float model: the float model has {trained}, the int8 model {quantized}.");
         }
     }
 }

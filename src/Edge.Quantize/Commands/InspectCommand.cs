@@ -14,9 +14,16 @@ internal static class InspectCommand
 {
     internal static Command Create(TextWriter output)
     {
-        var model = new Argument<string>("MODEL") { Description = "An int8 model of edge-quantize, or a float model (.onnx, .safetensors, .npz)." };
+        var model = new Argument<string>("MODEL")
+        {
+            Description = "An int8 model of edge-quantize, or a float model (.onnx, .safetensors, .npz).",
+        };
         var asJson = new Option<bool>("--json") { Description = "Print one JSON object instead of text." };
-        var command = new Command("inspect", "Shows the contents of a model: layers, shapes, state size, operations per step.") { model, asJson };
+        var command = new Command("inspect", "Shows the contents of a model: layers, shapes, state size, operations per step.")
+        {
+            model,
+            asJson,
+        };
         command.SetAction(parsed =>
         {
             string path = parsed.GetRequiredValue(model);
@@ -42,7 +49,11 @@ internal static class InspectCommand
         }
 
         layers.AddRange(model.Layers.Concat(model.Head is null ? [] : [model.Head]).Select(layer =>
-            new LayerLine(LayerQuantizer.Name(layer), layer.InputCount, layer.UnitCount, Operations(layer.Gates, layer.InputCount, layer.UnitCount, layer.IsRecurrent))));
+            new LayerLine(
+                LayerQuantizer.Name(layer),
+                layer.InputCount,
+                layer.UnitCount,
+                Operations(layer.Gates, layer.InputCount, layer.UnitCount, layer.IsRecurrent))));
         int floats = model.Layers.Sum(layer => (layer.IsRecurrent ? layer.UnitCount : 0) + layer.CellCount);
         return new Summary("float32", layers, floats * sizeof(float), model.Sha256, null, null);
     }
@@ -56,7 +67,10 @@ internal static class InspectCommand
         }
 
         layers.AddRange(model.Layers.Select(layer => new LayerLine(
-            layer.Type, layer.InputCount, layer.UnitCount, Operations(layer.GateCount, layer.InputCount, layer.UnitCount, layer.IsRecurrent),
+            layer.Type,
+            layer.InputCount,
+            layer.UnitCount,
+            Operations(layer.GateCount, layer.InputCount, layer.UnitCount, layer.IsRecurrent),
             layer.IsRecurrent ? $"hidden int{layer.HiddenBits}" : "")));
         if (model.Head is { } head)
         {
@@ -66,7 +80,8 @@ internal static class InspectCommand
         return new Summary("int8", layers, model.StateBytes, model.Sha256, model.Manifest, model.Provenance);
     }
 
-    private static long Operations(int gates, int inputs, int units, bool isRecurrent) => (long)gates * units * (inputs + (isRecurrent ? units : 0));
+    private static long Operations(int gates, int inputs, int units, bool isRecurrent) =>
+        (long)gates * units * (inputs + (isRecurrent ? units : 0));
 
     private static string ToText(Summary summary, string path)
     {
@@ -82,7 +97,9 @@ internal static class InspectCommand
         lines.Add($"  operations  {summary.Layers.Sum(layer => layer.Operations)} multiply-accumulates per step");
         if (summary.Manifest is { } manifest)
         {
-            lines.Add($"  reads       {string.Join(", ", manifest.Columns.Select((column, i) => manifest.Units[i].Length > 0 ? $"{column} ({manifest.Units[i]})" : column))}");
+            IEnumerable<string> columns = manifest.Columns
+                .Select((column, i) => manifest.Units[i].Length > 0 ? $"{column} ({manifest.Units[i]})" : column);
+            lines.Add($"  reads       {string.Join(", ", columns)}");
             lines.Add($"  forecasts   {string.Join(", ", Enumerable.Range(0, manifest.Outputs.Count).Select(manifest.OutputName))}");
             lines.Add($"  period      {manifest.PeriodSeconds} s");
             lines.Add($"  provenance  {summary.Provenance}");

@@ -19,20 +19,50 @@ internal static class QuantizeCommand
     internal static Command Create(TextWriter output)
     {
         var model = new Argument<string>("MODEL") { Description = "The trained model: .onnx, .safetensors (PyTorch's names) or .npz." };
-        var manifest = new Option<string?>("--manifest") { Description = "The JSON manifest of the model: columns, mean, std, period_seconds, outputs_named; optional min and max. Without it, calibration needs raw rows (.f32, .i64)." };
-        var calibration = new Option<string>("--calibration") { Description = "Readings in the manifest's columns and physical units (.csv), or raw rows as for infer (.f32, .i64).", Required = true };
+        var manifest = new Option<string?>("--manifest")
+        {
+            Description =
+                "The JSON manifest of the model: columns, mean, std, period_seconds, outputs_named; optional min and max. "
+                    + "Without it, calibration needs raw rows (.f32, .i64).",
+        };
+        var calibration = new Option<string>("--calibration")
+        {
+            Description = "Readings in the manifest's columns and physical units (.csv), or raw rows as for infer (.f32, .i64).",
+            Required = true,
+        };
         var target = new Option<string>("--output", "-o") { Description = "The int8 model to write, .safetensors.", Required = true };
-        var precision = new Option<Precision>("--precision") { Description = "auto: as few int16 hidden states as the tolerance allows. int8 or int16: that width in every layer.", HelpName = "auto|int8|int16", DefaultValueFactory = _ => Precision.Auto };
-        var tolerance = new Option<double>("--tolerance") { Description = "Largest increase of the RMSE on held-out rows over the float model, in percent.", DefaultValueFactory = _ => 0.1 };
-        var range = new Option<RangeMethod>("--range") { Description = "Calibration of the int8 range of a hidden unit: minmax, percentile (99.9) or mse.", HelpName = "minmax|percentile|mse", DefaultValueFactory = _ => RangeMethod.MinMax };
-        var headroom = new Option<double>("--headroom") { Description = "Input range divided by the largest calibrated reading. Headroom is for anomalies, which exceed the calibrated readings.", DefaultValueFactory = _ => 8 };
+        var precision = new Option<Precision>("--precision")
+        {
+            Description = "auto: as few int16 hidden states as the tolerance allows. int8 or int16: that width in every layer.",
+            HelpName = "auto|int8|int16",
+            DefaultValueFactory = _ => Precision.Auto,
+        };
+        var tolerance = new Option<double>("--tolerance")
+        {
+            Description = "Largest increase of the RMSE on held-out rows over the float model, in percent.",
+            DefaultValueFactory = _ => 0.1,
+        };
+        var range = new Option<RangeMethod>("--range")
+        {
+            Description = "Calibration of the int8 range of a hidden unit: minmax, percentile (99.9) or mse.",
+            HelpName = "minmax|percentile|mse",
+            DefaultValueFactory = _ => RangeMethod.MinMax,
+        };
+        var headroom = new Option<double>("--headroom")
+        {
+            Description =
+                "Input range divided by the largest calibrated reading. Headroom is for anomalies, which exceed the calibrated readings.",
+            DefaultValueFactory = _ => 8,
+        };
         var report = new Option<string?>("--report") { Description = "Also write the evaluation as a self-contained HTML page." };
         var command = new Command("quantize", "Quantizes a trained float model to int8 and prints its evaluation.")
         {
             model, manifest, calibration, target, precision, tolerance, range, headroom, report,
         };
-        headroom.Validators.Add(result => Require(result, result.GetValueOrDefault<double>() is >= 1 and <= 1000, "--headroom must be from 1 to 1000."));
-        tolerance.Validators.Add(result => Require(result, result.GetValueOrDefault<double>() is >= 0 and <= 100, "--tolerance must be from 0 to 100 percent."));
+        headroom.Validators.Add(
+            result => Require(result, result.GetValueOrDefault<double>() is >= 1 and <= 1000, "--headroom must be from 1 to 1000."));
+        tolerance.Validators.Add(
+            result => Require(result, result.GetValueOrDefault<double>() is >= 0 and <= 100, "--tolerance must be from 0 to 100 percent."));
         command.SetAction(parsed =>
         {
             string modelPath = parsed.GetRequiredValue(model);
@@ -43,7 +73,15 @@ internal static class QuantizeCommand
             ReadingsFile readings = ReadingsFile.Load(calibrationPath, description);
             (int begin, int end) = CalibrationRows(description, readings.RowCount);
             var settings = new QuantizationSettings { Range = parsed.GetValue(range), InputHeadroom = parsed.GetValue(headroom) };
-            string provenance = Provenance(modelPath, floatModel, calibrationPath, begin, end, settings, parsed.GetValue(precision), parsed.GetValue(tolerance));
+            string provenance = Provenance(
+                modelPath,
+                floatModel,
+                calibrationPath,
+                begin,
+                end,
+                settings,
+                parsed.GetValue(precision),
+                parsed.GetValue(tolerance));
 
             using var progress = new Progress(output);
             progress.Say("running the float model");
@@ -61,7 +99,9 @@ internal static class QuantizeCommand
             byte[] file = (description.IsForecast ? quantized.With(description.WithOutputRmse(rmse)) : quantized).ToBytes();
             FileBytes.Write(path, file);
 
-            output.WriteLine($"{Path.GetFileName(modelPath)} -> {path}: {quantized.Architecture}, {file.Length} bytes, state {quantized.StateBytes} bytes per stream");
+            output.WriteLine(
+                $"{Path.GetFileName(modelPath)} -> {path}: "
+                    + $"{quantized.Architecture}, {file.Length} bytes, state {quantized.StateBytes} bytes per stream");
             output.WriteLine($"calibrated on rows {begin}..{end - 1} of {Path.GetFileName(calibrationPath)}");
             WriteTrials(output, search.Trials, parsed.GetValue(tolerance));
             EvaluationTable.Write(output, evaluation);
@@ -85,7 +125,9 @@ internal static class QuantizeCommand
         {
             return RawRows.Is(calibrationPath)
                 ? ModelManifest.Plain("model", model.InputCount, model.OutputCount)
-                : throw new InputException($"'{calibrationPath}' is in physical units. Add --manifest, which names the columns of the model and their normalization.");
+                : throw new InputException(
+                    $"'{calibrationPath}' is in physical units. "
+                        + $"Add --manifest, which names the columns of the model and their normalization.");
         }
 
         ModelManifest manifest;
@@ -101,7 +143,8 @@ internal static class QuantizeCommand
         if (manifest.Columns.Count != model.InputCount || manifest.Outputs.Count != model.OutputCount)
         {
             throw new InputException(
-                $"'{path}' names {manifest.Columns.Count} columns and {manifest.Outputs.Count} outputs, but the model has {model.InputCount} and {model.OutputCount}. Use the manifest that was written with the model.");
+                $"'{path}' names {manifest.Columns.Count} columns and {manifest.Outputs.Count} outputs, but the model has "
+                    + $"{model.InputCount} and {model.OutputCount}. Use the manifest that was written with the model.");
         }
 
         return manifest;
@@ -109,25 +152,37 @@ internal static class QuantizeCommand
 
     // Never calibrate on the scored rows: use the training rows, or the first four fifths.
     private static (int Begin, int End) CalibrationRows(ModelManifest manifest, int rows) =>
-        manifest.TrainRows is { } train && train.Begin < rows ? (train.Begin, Math.Min(train.End, rows)) : (0, rows - Math.Max(1, rows / 5));
+        manifest.TrainRows is { } train && train.Begin < rows
+            ? (train.Begin, Math.Min(train.End, rows))
+            : (0, rows - Math.Max(1, rows / 5));
 
     private static void WriteTrials(TextWriter output, IReadOnlyList<Trial> trials, double tolerance)
     {
         foreach (Trial trial in trials)
         {
             output.WriteLine(
-                $"tried {trial.Setting}: RMSE {EvaluationTable.Percent(trial.RmseChange)}, outside the calibrated range {EvaluationTable.Percent(trial.OutsideChange)}, int8 - float {100 * trial.WorstDifference:0.000} % at worst: {(trial.IsGood ? "good" : "not good enough")}");
+                $"tried {trial.Setting}: RMSE {EvaluationTable.Percent(trial.RmseChange)}, outside the calibrated range "
+                    + $"{EvaluationTable.Percent(trial.OutsideChange)}, int8 - float {100 * trial.WorstDifference:0.000} % at worst: "
+                    + $"{(trial.IsGood ? "good" : "not good enough")}");
         }
 
         if (!trials.Any(trial => trial.IsGood))
         {
             output.WriteLine(
-                $"warning: no setting meets the tolerance ({tolerance} % RMSE, {100 * PrecisionSearch.DifferenceMax} % difference). The closest one is used. More calibration rows, or training with weight decay, may help.");
+                $"warning: no setting meets the tolerance ({tolerance} % RMSE, {100 * PrecisionSearch.DifferenceMax} % difference). "
+                    + $"The closest one is used. More calibration rows, or training with weight decay, may help.");
         }
     }
 
     private static string Provenance(
-        string modelPath, FloatModel model, string calibrationPath, int begin, int end, QuantizationSettings settings, Precision precision, double tolerance)
+        string modelPath,
+        FloatModel model,
+        string calibrationPath,
+        int begin,
+        int end,
+        QuantizationSettings settings,
+        Precision precision,
+        double tolerance)
     {
         using var stream = new MemoryStream();
         using (var json = new Utf8JsonWriter(stream))

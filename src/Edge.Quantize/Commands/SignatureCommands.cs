@@ -7,8 +7,8 @@ using Edge.Inference.Models;
 namespace Edge.Quantize.Commands;
 
 /// <summary>
-/// <c>keygen</c>, <c>sign</c>, <c>verify</c>: ECDSA P-256 with SHA-256 over a model file's bytes, the signature (DER, base64, one line) beside it in
-/// <c>MODEL.sig</c>, keys in PEM (PKCS#8, SubjectPublicKeyInfo).
+/// <c>keygen</c>, <c>sign</c>, <c>verify</c>: ECDSA P-256 with SHA-256 over a model file's bytes, the signature (DER, base64, one line)
+/// beside it in <c>MODEL.sig</c>, keys in PEM (PKCS#8, SubjectPublicKeyInfo).
 /// </summary>
 internal static class SignatureCommands
 {
@@ -16,7 +16,11 @@ internal static class SignatureCommands
 
     internal static Command CreateKeygen(TextWriter output)
     {
-        var key = new Option<string>("--key") { Description = "File for the private key, PEM. Keep it on the machine that signs.", DefaultValueFactory = _ => "edge-signing-key.pem" };
+        var key = new Option<string>("--key")
+        {
+            Description = "File for the private key, PEM. Keep it on the machine that signs.",
+            DefaultValueFactory = _ => "edge-signing-key.pem",
+        };
         var command = new Command("keygen", "Creates a key pair for signing models: KEY.pem, and KEY.pub.pem for the devices.") { key };
         command.SetAction(parsed =>
         {
@@ -24,7 +28,9 @@ internal static class SignatureCommands
             string publicPath = Path.ChangeExtension(path, ".pub.pem");
             if (File.Exists(path) || File.Exists(publicPath))
             {
-                throw new InputException($"'{(File.Exists(path) ? path : publicPath)}' already exists, and keys are not overwritten. Choose another name, or remove the file.");
+                throw new InputException(
+                    $"'{(File.Exists(path) ? path : publicPath)}' already exists, and keys are not overwritten. "
+                        + $"Choose another name, or remove the file.");
             }
 
             using ECDsa pair = ECDsa.Create(ECCurve.NamedCurves.nistP256);
@@ -46,7 +52,10 @@ internal static class SignatureCommands
         {
             string path = parsed.GetRequiredValue(model);
             using ECDsa signer = LoadPrivateKey(parsed.GetRequiredValue(key));
-            byte[] signature = signer.SignData(FileBytes.Read(path, "Model"), HashAlgorithmName.SHA256, DSASignatureFormat.Rfc3279DerSequence);
+            byte[] signature = signer.SignData(
+                FileBytes.Read(path, "Model"),
+                HashAlgorithmName.SHA256,
+                DSASignatureFormat.Rfc3279DerSequence);
             FileBytes.Write(path + ".sig", Encoding.ASCII.GetBytes(Convert.ToBase64String(signature) + "\n"));
             output.WriteLine($"signature: {path}.sig");
             return 0;
@@ -58,7 +67,11 @@ internal static class SignatureCommands
     {
         var model = new Argument<string>("MODEL") { Description = "The model file; its signature is MODEL.sig." };
         var key = new Option<string>("--key") { Description = "Public key of keygen, PEM.", Required = true };
-        var command = new Command("verify", "Verifies the signature of a model. Exit code 0 if it is valid for this key and file, else 1.") { model, key };
+        var command = new Command("verify", "Verifies the signature of a model. Exit code 0 if it is valid for this key and file, else 1.")
+        {
+            model,
+            key,
+        };
         command.SetAction(parsed =>
         {
             string path = parsed.GetRequiredValue(model);
@@ -66,7 +79,9 @@ internal static class SignatureCommands
             byte[] file = FileBytes.Read(path, "Model");
             if (!trusted.Verifies(file, Encoding.ASCII.GetString(FileBytes.Read(path + ".sig", "Signature", 4096))))
             {
-                throw new InputException($"'{path}' has no valid signature of this key. The file was changed after signing, or another key signed it. Copy the model again, or sign it.");
+                throw new InputException(
+                    $"'{path}' has no valid signature of this key. The file was changed after signing, or another key signed it. "
+                        + $"Copy the model again, or sign it.");
             }
 
             output.WriteLine($"{path}: signature good");
@@ -95,7 +110,8 @@ internal static class SignatureCommands
         try
         {
             key.ImportFromPem(pem);
-            if (pem.Contains("PRIVATE KEY", StringComparison.Ordinal) && key.ExportParameters(includePrivateParameters: false).Curve.Oid.Value == ECCurve.NamedCurves.nistP256.Oid.Value)
+            if (pem.Contains("PRIVATE KEY", StringComparison.Ordinal)
+                && key.ExportParameters(includePrivateParameters: false).Curve.Oid.Value == ECCurve.NamedCurves.nistP256.Oid.Value)
             {
                 return key;
             }

@@ -12,7 +12,13 @@ internal static class StepCommand
     {
         var model = new Argument<string>("MODEL") { Description = "An ONNX model with LSTM, GRU or RNN nodes." };
         var outputPath = new Option<string>("--output", "-o") { Description = "File for the step model.", Required = true };
-        var command = new Command("step", "Converts an ONNX model of sequences to one of steps: it takes a row and the states, and returns outputs and the new states.") { model, outputPath };
+        var command = new Command(
+            "step",
+            "Converts an ONNX model of sequences to one of steps: it takes a row and the states, and returns outputs and the new states.")
+        {
+            model,
+            outputPath,
+        };
         command.SetAction(parsed =>
         {
             string path = parsed.GetRequiredValue(model);
@@ -23,7 +29,9 @@ internal static class StepCommand
                 output.WriteLine($"Input '{step.Input}' [{string.Join(", ", step.InputShape)}], output '{step.Output}'.");
                 foreach (GraphState state in step.States)
                 {
-                    output.WriteLine($"State '{state.Input}' [{string.Join(", ", state.Shape)}] is returned as '{state.Output}' and starts from {(state.Initial.Length == 0 ? "zero" : "the model's initial state, which the caller must provide")}.");
+                    output.WriteLine(
+                        $"State '{state.Input}' [{string.Join(", ", state.Shape)}] is returned as '{state.Output}' and starts from "
+                            + $"{(state.Initial.Length == 0 ? "zero" : "the model's initial state, which the caller must provide")}.");
                 }
 
                 return 0;

@@ -16,12 +16,19 @@ internal static class TraceCommand
     internal static Command Create(TextWriter output)
     {
         var model = new Argument<string>("MODEL") { Description = "The int8 model, .safetensors." };
-        var data = new Option<string>("--data") { Description = "Readings in the model's columns and physical units (.csv), or raw rows as for infer (.f32, .i64).", Required = true };
+        var data = new Option<string>("--data")
+        {
+            Description = "Readings in the model's columns and physical units (.csv), or raw rows as for infer (.f32, .i64).",
+            Required = true,
+        };
         var report = new Option<string>("--report") { Description = "The HTML page to write.", Required = true };
         var reference = new Option<string?>("--float") { Description = "The float model it was made from, to be drawn in the same plots." };
         var rows = new Option<int>("--rows") { Description = $"How many rows to draw, 2 to {RowsMax}.", DefaultValueFactory = _ => 200 };
         var from = new Option<int?>("--from") { Description = "First row to draw. Default: the last rows of the file." };
-        var unit = new Option<int[]>("--unit") { Description = "A unit to draw, in every layer. The option may be repeated. Default: the three units that change most." };
+        var unit = new Option<int[]>("--unit")
+        {
+            Description = "A unit to draw, in every layer. The option may be repeated. Default: the three units that change most.",
+        };
         var command = new Command("trace", "Plots gates, cell and hidden state over time, as a self-contained HTML page.")
         {
             model, data, report, reference, rows, from, unit,
@@ -53,7 +60,8 @@ internal static class TraceCommand
             int begin = parsed.GetValue(from) ?? readings.RowCount - count;
             if (begin < 0 || begin > readings.RowCount - 2)
             {
-                throw new InputException($"--from {begin} is not a row of the data, which has {readings.RowCount} rows. At least two rows are drawn.");
+                throw new InputException(
+                    $"--from {begin} is not a row of the data, which has {readings.RowCount} rows. At least two rows are drawn.");
             }
 
             int[] units = parsed.GetValue(unit) ?? [];
@@ -64,7 +72,8 @@ internal static class TraceCommand
             }
 
             string target = parsed.GetRequiredValue(report);
-            new TraceReport(quantized, trained, readings, begin, Math.Min(begin + count, readings.RowCount)).Write(target, units.Length == 0 ? null : units);
+            new TraceReport(quantized, trained, readings, begin, Math.Min(begin + count, readings.RowCount))
+                .Write(target, units.Length == 0 ? null : units);
             output.WriteLine($"report: {target}");
             return 0;
         });

@@ -10,7 +10,12 @@ namespace Edge.Quantize.Evaluation;
 /// <param name="Drift">Difference over a long horizon.</param>
 /// <param name="Costs">What each gate's weights alone cost.</param>
 internal sealed record EvaluationReport(
-    FloatRun Reference, EdgeModel Quantized, ModelEvaluation Model, IReadOnlyList<OutsideRange> Outside, Drift Drift, IReadOnlyList<GateCost> Costs)
+    FloatRun Reference,
+    EdgeModel Quantized,
+    ModelEvaluation Model,
+    IReadOnlyList<OutsideRange> Outside,
+    Drift Drift,
+    IReadOnlyList<GateCost> Costs)
 {
     internal static EvaluationReport Measure(FloatRun reference, EdgeModel quantized, Action<string, double?> say)
     {

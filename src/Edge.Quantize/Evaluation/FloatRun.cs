@@ -17,7 +17,8 @@ internal sealed class FloatRun
         Readings = readings;
         Manifest = manifest;
         (Begin, End) = manifest.TestRows is { } test && test.Begin < readings.RowCount - 1
-            ? (test.Begin, Math.Min(test.End, readings.RowCount)) : (readings.RowCount - Math.Max(2, readings.RowCount / 5), readings.RowCount);
+            ? (test.Begin, Math.Min(test.End, readings.RowCount))
+            : (readings.RowCount - Math.Max(2, readings.RowCount / 5), readings.RowCount);
         int width = model.OutputCount;
         Outputs = new float[readings.RowCount * width];
         var session = new FloatSession(model);
@@ -63,7 +64,9 @@ internal sealed class FloatRun
 
     internal ReadOnlySpan<float> Output(int row) => Outputs.AsSpan(row * Model.OutputCount, Model.OutputCount);
 
-    /// <summary>The largest RMS of int8 minus float over an output's standard deviation; an output that never moves does not count.</summary>
+    /// <summary>
+    /// The largest RMS of int8 minus float over an output's standard deviation; an output that never moves does not count.
+    /// </summary>
     internal double WorstDifference(ReadOnlySpan<ErrorSum> differences)
     {
         double worst = 0;
@@ -82,7 +85,10 @@ internal sealed class FloatRun
         {
             if (!(MathF.Abs(value) <= StateMax))
             {
-                throw new InputException($"The float model's state is {value} after row {row} of the readings: the state diverges, so the model cannot be quantized. Check the weights and the normalization of the readings.");
+                throw new InputException(
+                    $"The float model's state is {value} after row {row} of the readings: "
+                        + $"the state diverges, so the model cannot be quantized. "
+                        + $"Check the weights and the normalization of the readings.");
             }
         }
     }

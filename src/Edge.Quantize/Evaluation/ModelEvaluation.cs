@@ -5,7 +5,10 @@ using Edge.Quantize.Calibration;
 
 namespace Edge.Quantize.Evaluation;
 
-/// <summary>The errors of one output on held-out rows, in the unit of its column. Those against the actual values are NaN for an output that forecasts no column.</summary>
+/// <summary>
+/// The errors of one output on held-out rows, in the unit of its column. Those against the actual values are NaN for an output that
+/// forecasts no column.
+/// </summary>
 /// <param name="Output">Its name, <c>HUFL[t+1]</c>.</param>
 /// <param name="Unit">Unit of its column, or "".</param>
 /// <param name="Rows">Rows scored.</param>
@@ -32,11 +35,21 @@ internal sealed record OutputEvaluation(
 /// <param name="FloatNsPerStep">Wall time of the float step here, nanoseconds.</param>
 /// <param name="Int8NsPerStep">Wall time of the int8 step here, nanoseconds.</param>
 internal sealed record ModelEvaluation(
-    IReadOnlyList<OutputEvaluation> Outputs, int Begin, int End, float[] Int8Outputs, long[] InputSaturations, long[] CellSaturations, long[] HiddenSaturations,
+    IReadOnlyList<OutputEvaluation> Outputs,
+    int Begin,
+    int End,
+    float[] Int8Outputs,
+    long[] InputSaturations,
+    long[] CellSaturations,
+    long[] HiddenSaturations,
     string Kernel, double FloatNsPerStep, double Int8NsPerStep)
 {
     /// <summary>Mean over the outputs of int8 RMSE / float RMSE - 1; 0 where no output forecasts a column.</summary>
-    internal double RmseChange => Outputs.Where(output => output.FloatRmse > 0).Select(output => (output.Int8Rmse / output.FloatRmse) - 1).DefaultIfEmpty(0).Average();
+    internal double RmseChange =>
+        Outputs.Where(output => output.FloatRmse > 0)
+            .Select(output => (output.Int8Rmse / output.FloatRmse) - 1)
+            .DefaultIfEmpty(0)
+            .Average();
 
     /// <summary>Largest <see cref="OutputEvaluation.DifferenceRms"/>.</summary>
     internal double WorstDifference => Outputs.Max(output => output.DifferenceRms);
@@ -55,8 +68,16 @@ internal sealed record ModelEvaluation(
 
         double nanoseconds = Stopwatch.GetElapsedTime(started).TotalNanoseconds / readings.RowCount;
         return new ModelEvaluation(
-            Enumerable.Range(0, outputs).Select(k => Score(reference, k, int8Outputs)).ToArray(), reference.Begin, reference.End, int8Outputs,
-            session.InputSaturations.ToArray(), session.CellSaturations.ToArray(), session.HiddenSaturations.ToArray(), session.Kernel, reference.NsPerStep, nanoseconds);
+            Enumerable.Range(0, outputs).Select(k => Score(reference, k, int8Outputs)).ToArray(),
+            reference.Begin,
+            reference.End,
+            int8Outputs,
+            session.InputSaturations.ToArray(),
+            session.CellSaturations.ToArray(),
+            session.HiddenSaturations.ToArray(),
+            session.Kernel,
+            reference.NsPerStep,
+            nanoseconds);
     }
 
     private static OutputEvaluation Score(FloatRun reference, int k, float[] int8Outputs)
@@ -86,12 +107,19 @@ internal sealed record ModelEvaluation(
         double relative = reference.Deviation[k] > 0 ? difference.Rms / reference.Deviation[k] : 0;
         if (!output.IsForecast)
         {
-            return new OutputEvaluation(manifest.OutputName(k), "", difference.Count, double.NaN, double.NaN, double.NaN, double.NaN, double.NaN, relative, double.NaN);
+            return new OutputEvaluation(
+                manifest.OutputName(k), "", difference.Count, double.NaN, double.NaN, double.NaN, double.NaN, double.NaN,
+                relative, double.NaN);
         }
 
         double std = manifest.Std[output.Column];
         return new OutputEvaluation(
-            manifest.OutputName(k), manifest.Units[output.Column], floatError.Count, floatError.Rms * std, int8Error.Rms * std, persistence.Rms * std,
+            manifest.OutputName(k),
+            manifest.Units[output.Column],
+            floatError.Count,
+            floatError.Rms * std,
+            int8Error.Rms * std,
+            persistence.Rms * std,
             floatError.MeanAbsolute * std, int8Error.MeanAbsolute * std, relative, int8Error.Rms);
     }
 }

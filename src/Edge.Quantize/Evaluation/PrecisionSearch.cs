@@ -26,7 +26,12 @@ internal enum Precision
 internal sealed record Trial(string Setting, double RmseChange, double WorstDifference, double OutsideChange, bool IsGood);
 
 /// <summary>Finds the cheapest setting that meets a tolerance: as few layers with an int16 hidden state as possible.</summary>
-internal sealed class PrecisionSearch(FloatRun reference, ActivationStatistics statistics, QuantizationSettings settings, double tolerance, string provenance)
+internal sealed class PrecisionSearch(
+    FloatRun reference,
+    ActivationStatistics statistics,
+    QuantizationSettings settings,
+    double tolerance,
+    string provenance)
 {
     /// <summary>
     /// Largest RMS of int8 minus float over an output's standard deviation: RMSE hardly changes if the difference is not correlated with
@@ -59,7 +64,9 @@ internal sealed class PrecisionSearch(FloatRun reference, ActivationStatistics s
         {
             // One more layer in int16: the one that helps most.
             double headroom = best.CellHeadroom;
-            Candidate next = recurrent.Where(l => !wide.Contains(l)).Select(l => Try([.. wide, l], headroom)).MinBy(candidate => Badness(candidate.Trial))!;
+            Candidate next = recurrent.Where(l => !wide.Contains(l))
+                .Select(l => Try([.. wide, l], headroom))
+                .MinBy(candidate => Badness(candidate.Trial))!;
             wide = [.. next.Wide];
             best = next.Trial.IsGood || Badness(next.Trial) < Badness(best.Trial) ? next : best;
         }
@@ -94,7 +101,9 @@ internal sealed class PrecisionSearch(FloatRun reference, ActivationStatistics s
         ModelEvaluation evaluation = ModelEvaluation.Run(reference, model);
         double outside = OutsideRange.Measure(reference, model).Select(result => result.RmseChange).DefaultIfEmpty(0).Max();
         double difference = Math.Max(evaluation.WorstDifference, WorstDifference(evaluation.Int8Outputs));
-        string width = wide.Count == 0 ? "hidden int8" : $"hidden int16 in {(wide.Count == 1 ? "layer" : "layers")} {string.Join(", ", wide.Order())}";
+        string width = wide.Count == 0
+            ? "hidden int8"
+            : $"hidden int16 in {(wide.Count == 1 ? "layer" : "layers")} {string.Join(", ", wide.Order())}";
         var trial = new Trial(
             HasCells ? $"{width}, cell headroom {cellHeadroom}" : width, evaluation.RmseChange, difference, outside,
             evaluation.RmseChange <= tolerance && outside <= tolerance && difference <= DifferenceMax);
@@ -115,7 +124,8 @@ internal sealed class PrecisionSearch(FloatRun reference, ActivationStatistics s
     }
 
     // How far beyond the bounds the worst figure is.
-    private double Badness(Trial trial) => Math.Max(Math.Max(trial.RmseChange, trial.OutsideChange) / Math.Max(tolerance, 1e-9), trial.WorstDifference / DifferenceMax);
+    private double Badness(Trial trial) =>
+        Math.Max(Math.Max(trial.RmseChange, trial.OutsideChange) / Math.Max(tolerance, 1e-9), trial.WorstDifference / DifferenceMax);
 
     private sealed record Candidate(EdgeModel Model, Trial Trial, HashSet<int> Wide, double CellHeadroom);
 }

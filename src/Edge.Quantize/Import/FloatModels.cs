@@ -39,7 +39,8 @@ internal static class FloatModels
 
         if (bytes.Length > 4 && bytes[0] == 0x89 && bytes.AsSpan(1).StartsWith("HDF"u8))
         {
-            throw new InputException("This is an HDF5 file (Keras). Convert it: python -m tf2onnx.convert --keras model.h5 --output model.onnx.");
+            throw new InputException(
+                "This is an HDF5 file (Keras). Convert it: python -m tf2onnx.convert --keras model.h5 --output model.onnx.");
         }
 
         if (bytes.AsSpan().StartsWith("PK"u8))

@@ -43,7 +43,8 @@ internal sealed partial class NumpyArray
         Match shapeText = ShapePattern().Match(header);
         if (!type.Success || !shapeText.Success)
         {
-            throw new InputException($"Array '{name}' has no type or shape. The file is damaged or holds objects, which are not supported.");
+            throw new InputException(
+                $"Array '{name}' has no type or shape. The file is damaged or holds objects, which are not supported.");
         }
 
         int[] shape = ReadShape(name, shapeText.Groups[1].Value, out long elements);
@@ -52,7 +53,9 @@ internal sealed partial class NumpyArray
             "<f4" => Elements<float>(name, data, elements),
             "<f8" => Elements<double>(name, data, elements).Select(value => (float)value).ToArray(),
             "<f2" => Elements<Half>(name, data, elements).Select(value => (float)value).ToArray(),
-            var other => throw new InputException($"Array '{name}' has the type '{other}'; only little-endian floats (<f2, <f4, <f8) are supported."),
+            var other =>
+                throw new InputException(
+                    $"Array '{name}' has the type '{other}'; only little-endian floats (<f2, <f4, <f8) are supported."),
         };
         int bad = Array.FindIndex(values, value => !float.IsFinite(value));
         if (bad >= 0)
@@ -60,7 +63,9 @@ internal sealed partial class NumpyArray
             throw new InputException($"Array '{name}' holds {values[bad]} at element {bad}; the training diverged or the file is damaged.");
         }
 
-        return new NumpyArray(shape, header.Contains("'fortran_order': True", StringComparison.Ordinal) && shape.Length == 2 ? RowMajor(values, shape) : values);
+        return new NumpyArray(
+            shape,
+            header.Contains("'fortran_order': True", StringComparison.Ordinal) && shape.Length == 2 ? RowMajor(values, shape) : values);
     }
 
     private static int[] ReadShape(string name, string text, out long elements)
@@ -69,9 +74,12 @@ internal sealed partial class NumpyArray
         var shape = new List<int>();
         foreach (string part in text.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
         {
-            if (!int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out int size) || (elements *= size) > 16 << 20 || shape.Count == 4)
+            if (!int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out int size)
+                || (elements *= size) > 16 << 20
+                || shape.Count == 4)
             {
-                throw new InputException($"Array '{name}' claims the shape ({text}), which is larger than any supported model. The file is damaged.");
+                throw new InputException(
+                    $"Array '{name}' claims the shape ({text}), which is larger than any supported model. The file is damaged.");
             }
 
             shape.Add(size);
@@ -83,7 +91,8 @@ internal sealed partial class NumpyArray
     private static T[] Elements<T>(string name, ReadOnlySpan<byte> data, long elements)
         where T : unmanaged => data.Length == elements * Marshal.SizeOf<T>()
         ? MemoryMarshal.Cast<byte, T>(data).ToArray()
-        : throw new InputException($"Array '{name}' has {data.Length} bytes of data, its shape needs {elements * Marshal.SizeOf<T>()}. The file is damaged.");
+        : throw new InputException(
+            $"Array '{name}' has {data.Length} bytes of data, its shape needs {elements * Marshal.SizeOf<T>()}. The file is damaged.");
 
     private static float[] RowMajor(float[] values, int[] shape) =>
         Enumerable.Range(0, values.Length).Select(at => values[(at % shape[1] * shape[0]) + (at / shape[1])]).ToArray();

@@ -23,7 +23,8 @@ internal static class NumpyWeights
         int inputs = Take(arrays, "W_f").Values.Length / Math.Max(units, 1) - units;
         if (units is < 1 or > 4096 || inputs is < 1 or > 4096)
         {
-            throw new InputException($"W_f is {Take(arrays, "W_f").ShapeText} and b_f has {units} values; W_f must be [H, H + I] and b_f must have H values.");
+            throw new InputException(
+                $"W_f is {Take(arrays, "W_f").ShapeText} and b_f has {units} values; W_f must be [H, H + I] and b_f must have H values.");
         }
 
         var inputWeight = new float[4 * units * inputs];
@@ -36,7 +37,9 @@ internal static class NumpyWeights
             bool isTransposed = w.Shape.SequenceEqual([units + inputs, units]);
             if (b.Values.Length != units || (!isTransposed && !w.Shape.SequenceEqual([units, units + inputs])))
             {
-                throw new InputException($"W_{Gates[gate]} is {w.ShapeText} and b_{Gates[gate]} has {b.Values.Length} values; they must be [{units}, {units + inputs}] and {units}, as W_f and b_f.");
+                throw new InputException(
+                    $"W_{Gates[gate]} is {w.ShapeText} and b_{Gates[gate]} has {b.Values.Length} values; "
+                        + $"they must be [{units}, {units + inputs}] and {units}, as W_f and b_f.");
             }
 
             for (int u = 0; u < units; u++)
@@ -59,7 +62,12 @@ internal static class NumpyWeights
         }
 
         string sha256 = Convert.ToHexStringLower(SHA256.HashData(bytes));
-        return new FloatModel(null, null, [new FloatLstm(inputs, units, inputWeight, recurrentWeight, bias)], ReadHead(arrays, units), sha256);
+        return new FloatModel(
+            null,
+            null,
+            [new FloatLstm(inputs, units, inputWeight, recurrentWeight, bias)],
+            ReadHead(arrays, units),
+            sha256);
     }
 
     private static FloatDense? ReadHead(Dictionary<string, NumpyArray> arrays, int units)
@@ -74,16 +82,22 @@ internal static class NumpyWeights
         float[] bias = arrays.TryGetValue("b_y", out NumpyArray? b) ? b.Values : new float[outputs];
         if (outputs is < 1 or > 4096 || bias.Length != outputs || (!isTransposed && !w.Shape.SequenceEqual([outputs, units])))
         {
-            throw new InputException($"W_y is {w.ShapeText} and b_y has {bias.Length} values; they must be [outputs, {units}] and one value per output.");
+            throw new InputException(
+                $"W_y is {w.ShapeText} and b_y has {bias.Length} values; they must be [outputs, {units}] and one value per output.");
         }
 
-        float[] rows = isTransposed ? Enumerable.Range(0, w.Values.Length).Select(at => w.Values[(at % units * outputs) + (at / units)]).ToArray() : w.Values;
+        float[] rows = isTransposed
+            ? Enumerable.Range(0, w.Values.Length).Select(at => w.Values[(at % units * outputs) + (at / units)]).ToArray()
+            : w.Values;
         return new FloatDense(units, outputs, rows, bias, FloatActivation.Linear);
     }
 
     private static NumpyArray Take(Dictionary<string, NumpyArray> arrays, string name, string? also = null, bool isEither = false) =>
         arrays.TryGetValue(name, out NumpyArray? array) || (isEither && arrays.TryGetValue(also!, out array))
-            ? array : throw new InputException($"The file has no array '{name}'; an LSTM needs W_f b_f W_i b_i W_C b_C W_o b_o, and this file has {(arrays.Count == 0 ? "none" : string.Join(" ", arrays.Keys.Order()))}.");
+            ? array
+            : throw new InputException(
+                $"The file has no array '{name}'; an LSTM needs W_f b_f W_i b_i W_C b_C W_o b_o, and this file has "
+                    + $"{(arrays.Count == 0 ? "none" : string.Join(" ", arrays.Keys.Order()))}.");
 
     private static Dictionary<string, NumpyArray> ReadArrays(byte[] bytes)
     {
@@ -94,7 +108,8 @@ internal static class NumpyWeights
             using var archive = new ZipArchive(new MemoryStream(bytes, writable: false), ZipArchiveMode.Read);
             if (archive.Entries.Count > ArraysMax)
             {
-                throw new InputException($"The archive has {archive.Entries.Count} entries; {ArraysMax} is the limit. It is not a model's .npz.");
+                throw new InputException(
+                    $"The archive has {archive.Entries.Count} entries; {ArraysMax} is the limit. It is not a model's .npz.");
             }
 
             foreach (ZipArchiveEntry entry in archive.Entries.Where(entry => entry.FullName.EndsWith(".npy", StringComparison.Ordinal)))
@@ -108,7 +123,8 @@ internal static class NumpyWeights
                     room -= read;
                     if (room < 0)
                     {
-                        throw new InputException($"The archive unpacks to more than {FloatModels.FileMaxBytes} bytes. It is not a model's .npz.");
+                        throw new InputException(
+                            $"The archive unpacks to more than {FloatModels.FileMaxBytes} bytes. It is not a model's .npz.");
                     }
 
                     unpacked.Write(buffer, 0, read);

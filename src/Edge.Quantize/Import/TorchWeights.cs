@@ -12,8 +12,8 @@ namespace Edge.Quantize.Import;
 /// <c>weight_hr_l0</c> with a projection; any prefix) and at most one linear layer, and an embedding.
 /// </summary>
 /// <remarks>
-/// A state dictionary has no graph: the kind of cell follows from the shapes, and nothing says what lies between two linear layers. What
-/// cannot be told is refused; ONNX says it all.
+/// A state dictionary has no graph: the kind of cell follows from the shapes, but what is between two linear layers is unknown.
+/// An ambiguous file is refused; an ONNX file is never ambiguous.
 /// </remarks>
 internal sealed partial class TorchWeights
 {
@@ -28,7 +28,11 @@ internal sealed partial class TorchWeights
                 "F32" => tensor.ToArray<float>(),
                 "F64" => tensor.ToArray<double>().Select(value => (float)value).ToArray(),
                 "F16" => tensor.ToArray<Half>().Select(value => (float)value).ToArray(),
-                "BF16" => MemoryMarshal.Cast<byte, ushort>(tensor.Bytes.Span).ToArray().Select(bits => BitConverter.Int32BitsToSingle(bits << 16)).ToArray(),
+                "BF16" =>
+                    MemoryMarshal.Cast<byte, ushort>(tensor.Bytes.Span)
+                        .ToArray()
+                        .Select(bits => BitConverter.Int32BitsToSingle(bits << 16))
+                        .ToArray(),
                 _ => null,
             };
             if (values is null)
@@ -39,14 +43,15 @@ internal sealed partial class TorchWeights
             int bad = Array.FindIndex(values, value => !float.IsFinite(value));
             if (bad >= 0)
             {
-                throw new InputException($"Tensor '{name}' holds {values[bad]} at element {bad}; the training diverged or the file is damaged.");
+                throw new InputException(
+                    $"Tensor '{name}' holds {values[bad]} at element {bad}; the training diverged or the file is damaged.");
             }
 
             _tensors[name] = ([.. tensor.Shape], values);
         }
     }
 
-    /// <exception cref="InputException">The file is damaged or its weights cannot be told apart.</exception>
+    /// <exception cref="InputException">The file is damaged or its weights are ambiguous.</exception>
     internal static FloatModel Import(byte[] bytes)
     {
         TensorFile file;
@@ -69,19 +74,28 @@ internal sealed partial class TorchWeights
 
     private FloatModel Build(string sha256)
     {
-        string[] prefixes = _tensors.Keys.Select(name => RecurrentName().Match(name)).Where(match => match.Success).Select(match => match.Groups[1].Value).Distinct().ToArray();
+        string[] prefixes = _tensors.Keys.Select(name => RecurrentName().Match(name))
+            .Where(match => match.Success)
+            .Select(match => match.Groups[1].Value)
+            .Distinct()
+            .ToArray();
         if (prefixes.Length != 1)
         {
             throw new InputException(prefixes.Length == 0
-                ? "The file has no recurrent weights under PyTorch's names (weight_ih_l0, weight_hh_l0). Save a model's state_dict, or export it to ONNX."
-                : $"The file has {prefixes.Length} recurrent modules ({string.Join(", ", prefixes.Select(name => $"'{name}'"))}), and a state_dict does not say how they are connected. Export the model to ONNX.");
+                ? "The file has no recurrent weights under PyTorch's names (weight_ih_l0, weight_hh_l0). "
+                    + "Save a model's state_dict, or export it to ONNX."
+                : $"The file has {prefixes.Length} recurrent modules ({string.Join(", ", prefixes.Select(name => $"'{name}'"))}), and a "
+                    + $"state_dict does not say how they are connected. Export the model to ONNX.");
         }
 
         string prefix = prefixes[0];
-        string? reverse = _tensors.Keys.FirstOrDefault(name => name.StartsWith(prefix, StringComparison.Ordinal) && name.EndsWith("_reverse", StringComparison.Ordinal));
+        string? reverse = _tensors.Keys.FirstOrDefault(
+            name => name.StartsWith(prefix, StringComparison.Ordinal) && name.EndsWith("_reverse", StringComparison.Ordinal));
         if (reverse is not null)
         {
-            throw new InputException($"'{reverse}' belongs to a bidirectional module: it needs future readings, so it cannot stream. Train it with bidirectional=False.");
+            throw new InputException(
+                $"'{reverse}' belongs to a bidirectional module: it needs future readings, so it cannot stream. "
+                    + $"Train it with bidirectional=False.");
         }
 
         var layers = new List<FloatLayer>();
@@ -102,7 +116,9 @@ internal sealed partial class TorchWeights
         string? stray = _tensors.Keys.FirstOrDefault();
         if (stray is not null)
         {
-            throw new InputException($"Tensor '{stray}' belongs to no supported layer of a state_dict: an embedding, one recurrent module, one linear layer after it. Export the model to ONNX.");
+            throw new InputException(
+                $"Tensor '{stray}' belongs to no supported layer of a state_dict: "
+                    + $"an embedding, one recurrent module, one linear layer after it. Export the model to ONNX.");
         }
 
         return new FloatModel(null, embedding, layers, head, sha256);
@@ -123,7 +139,8 @@ internal sealed partial class TorchWeights
         if (hh.Shape[0] != rows || gates is not (1 or 3 or 4) || units > 4096 || ih.Shape[1] is < 1 or > 4096)
         {
             throw new InputException(
-                $"'{prefix}weight_ih{suffix}' is [{string.Join(", ", ih.Shape)}] and '{prefix}weight_hh{suffix}' [{string.Join(", ", hh.Shape)}]: these are not the shapes of an LSTM, GRU or RNN.");
+                $"'{prefix}weight_ih{suffix}' is [{string.Join(", ", ih.Shape)}] and '{prefix}weight_hh{suffix}' "
+                    + $"[{string.Join(", ", hh.Shape)}]: these are not the shapes of an LSTM, GRU or RNN.");
         }
 
         int expected = number == 0 ? ih.Shape[1] : projection is null ? below[^1].UnitCount : projection.Length / below[^1].UnitCount;
@@ -141,7 +158,8 @@ internal sealed partial class TorchWeights
             (int[] Shape, float[] Values) hr = Take($"{prefix}weight_hr{suffix}", 2);
             if (!hr.Shape.AsSpan().SequenceEqual([read, units]))
             {
-                throw new InputException($"'{prefix}weight_hr{suffix}' is [{string.Join(", ", hr.Shape)}] where [{read}, {units}] is expected.");
+                throw new InputException(
+                    $"'{prefix}weight_hr{suffix}' is [{string.Join(", ", hr.Shape)}] where [{read}, {units}] is expected.");
             }
 
             projection = hr.Values;
@@ -161,12 +179,19 @@ internal sealed partial class TorchWeights
 
     private FloatDense? ReadHead(int units, int width, float[]? projection, out string? name)
     {
-        string[] candidates = _tensors.Where(entry => entry.Key.EndsWith("weight", StringComparison.Ordinal) && entry.Value.Shape.Length == 2
-            && entry.Value.Shape[1] == width && !IsEmbedding(entry.Key)).Select(entry => entry.Key).ToArray();
+        string[] candidates = _tensors
+            .Where(entry => entry.Key.EndsWith("weight", StringComparison.Ordinal)
+                && entry.Value.Shape.Length == 2
+                && entry.Value.Shape[1] == width
+                && !IsEmbedding(entry.Key))
+            .Select(entry => entry.Key)
+            .ToArray();
         name = candidates.FirstOrDefault();
         if (candidates.Length > 1)
         {
-            throw new InputException($"The file has {candidates.Length} linear layers ({string.Join(", ", candidates.Select(each => $"'{each}'"))}), and a state_dict does not say what is between them. Export the model to ONNX.");
+            throw new InputException(
+                $"The file has {candidates.Length} linear layers ({string.Join(", ", candidates.Select(each => $"'{each}'"))}), and a "
+                    + $"state_dict does not say what is between them. Export the model to ONNX.");
         }
 
         if (name is null)
@@ -181,7 +206,12 @@ internal sealed partial class TorchWeights
         }
 
         float[] bias = TakeBias(string.Concat(name.AsSpan(0, name.Length - "weight".Length), "bias"), weight.Shape[0]);
-        return new FloatDense(units, weight.Shape[0], projection is null ? weight.Values : Product(weight.Values, projection, width), bias, FloatActivation.Linear);
+        return new FloatDense(
+            units,
+            weight.Shape[0],
+            projection is null ? weight.Values : Product(weight.Values, projection, width),
+            bias,
+            FloatActivation.Linear);
     }
 
     private FloatEmbedding? ReadEmbedding(int inputs, string? headName)
@@ -194,7 +224,8 @@ internal sealed partial class TorchWeights
 
         (int[] Shape, float[] Values) table = Take(name, 2);
         return table.Shape[1] == inputs && table.Shape[0] is >= 1 and <= 65536
-            ? new FloatEmbedding(table.Shape[0], inputs, table.Values) : throw new InputException($"'{name}' is [{string.Join(", ", table.Shape)}] where [symbols, {inputs}] is expected.");
+            ? new FloatEmbedding(table.Shape[0], inputs, table.Values)
+            : throw new InputException($"'{name}' is [{string.Join(", ", table.Shape)}] where [symbols, {inputs}] is expected.");
     }
 
     private (int[] Shape, float[] Values) Take(string name, int rank)
@@ -205,7 +236,8 @@ internal sealed partial class TorchWeights
         }
 
         return tensor.Shape.Length == rank
-            ? tensor : throw new InputException($"Tensor '{name}' is [{string.Join(", ", tensor.Shape)}] where {rank} dimensions are expected.");
+            ? tensor
+            : throw new InputException($"Tensor '{name}' is [{string.Join(", ", tensor.Shape)}] where {rank} dimensions are expected.");
     }
 
     private float[] TakeBias(string name, int rows)
@@ -216,12 +248,15 @@ internal sealed partial class TorchWeights
         }
 
         (int[] Shape, float[] Values) bias = Take(name, 1);
-        return bias.Values.Length == rows ? bias.Values : throw new InputException($"Tensor '{name}' has {bias.Values.Length} values where {rows} are expected.");
+        return bias.Values.Length == rows
+            ? bias.Values
+            : throw new InputException($"Tensor '{name}' has {bias.Values.Length} values where {rows} are expected.");
     }
 
     // Not linear layers: nn.Embedding has no bias, and a name that says so.
     private bool IsEmbedding(string name) =>
-        name.Contains("emb", StringComparison.OrdinalIgnoreCase) && !_tensors.ContainsKey(string.Concat(name.AsSpan(0, Math.Max(0, name.Length - "weight".Length)), "bias"));
+        name.Contains("emb", StringComparison.OrdinalIgnoreCase)
+            && !_tensors.ContainsKey(string.Concat(name.AsSpan(0, Math.Max(0, name.Length - "weight".Length)), "bias"));
 
     // a [R, inner]·b [inner, C].
     private static float[] Product(float[] a, float[] b, int inner)

@@ -38,7 +38,8 @@ internal static class Axes
         long[] order = node.Ints("perm") ?? Enumerable.Range(0, axes.Length).Reverse().Select(i => (long)i).ToArray();
         if (order.Length != axes.Length || !order.Order().SequenceEqual(Enumerable.Range(0, axes.Length).Select(i => (long)i)))
         {
-            throw new InputException($"{node.Label}: perm [{string.Join(", ", order)}] does not fit {axes.Length} dimensions. The file is damaged.");
+            throw new InputException(
+                $"{node.Label}: perm [{string.Join(", ", order)}] does not fit {axes.Length} dimensions. The file is damaged.");
         }
 
         return order.Select(from => axes[from]).ToArray();
@@ -95,7 +96,9 @@ internal static class Axes
         if (!keepsRows || (target[^1] is -1 or null && hasSteps && Array.TrueForAll(others, size => size == 1)))
         {
             throw new InputException(
-                $"{node.Label} mixes the values of different steps or rows (to [{string.Join(", ", target.Select(size => size?.ToString() ?? "?"))}]), so it cannot stream. Feed the recurrent layer row by row.");
+                $"{node.Label} mixes the values of different steps or rows (to "
+                    + $"[{string.Join(", ", target.Select(size => size?.ToString() ?? "?"))}]), so it cannot stream. "
+                    + $"Feed the recurrent layer row by row.");
         }
 
         // The dimensions keep their order; single ones come and go.
@@ -124,7 +127,8 @@ internal static class Axes
         if (axis == axes.Length || axes[axis..^1].Any(inner => !inner.IsSingle))
         {
             throw new InputException(
-                $"{node.Label} puts all steps of a sequence into one row, so its model needs a whole window at a time. Let the last layer read the newest step only (Keras: return_sequences=False).");
+                $"{node.Label} puts all steps of a sequence into one row, so its model needs a whole window at a time. "
+                    + $"Let the last layer read the newest step only (Keras: return_sequences=False).");
         }
 
         Axis[] steps = axes[..axis].Where(outer => !outer.IsSingle).ToArray();
@@ -137,11 +141,14 @@ internal static class Axes
         int axis = Index(node, node.Int("axis", 0), axes.Length);
         if (index is null || index.Values.Length != 1)
         {
-            throw new InputException($"{node.Label} picks rows by a list or by a computed number, which cannot stream. Use the newest step (index -1).");
+            throw new InputException(
+                $"{node.Label} picks rows by a list or by a computed number, which cannot stream. Use the newest step (index -1).");
         }
 
         RequireNewest(node, axes[axis], (long)index.Values[0]);
-        return index.Shape.Length == 0 ? axes.Where((_, i) => i != axis).ToArray() : axes.Select((kept, i) => i == axis ? kept with { Size = 1 } : kept).ToArray();
+        return index.Shape.Length == 0
+            ? axes.Where((_, i) => i != axis).ToArray()
+            : axes.Select((kept, i) => i == axis ? kept with { Size = 1 } : kept).ToArray();
     }
 
     internal static Axis[] Slice(OnnxNode node, Axis[] axes, int width, long[] starts, long[] ends, long[]? which, long[]? steps)
@@ -158,7 +165,8 @@ internal static class Axes
             int at = Index(node, which[i], axes.Length);
             if (steps is not null && steps[i] != 1)
             {
-                throw new InputException($"{node.Label} skips or reverses steps, so it cannot stream. Train and export the model without it.");
+                throw new InputException(
+                    $"{node.Label} skips or reverses steps, so it cannot stream. Train and export the model without it.");
             }
 
             long size = axes[at].Kind == AxisKind.Feature ? width : axes[at].Size ?? int.MaxValue;
@@ -169,12 +177,15 @@ internal static class Axes
 
             if (axes[at].Kind == AxisKind.Feature)
             {
-                throw new InputException($"{node.Label} takes values {starts[i]}..{ends[i]} of {width}; a stream keeps them all. Remove the columns from the data instead.");
+                throw new InputException(
+                    $"{node.Label} takes values {starts[i]}..{ends[i]} of {width}; a stream keeps them all. "
+                        + $"Remove the columns from the data instead.");
             }
 
             if (ends[i] != -1 && ends[i] < size && ends[i] != starts[i] + 1)
             {
-                throw new InputException($"{node.Label} takes steps {starts[i]}..{ends[i]} of a sequence; a stream has only the newest one.");
+                throw new InputException(
+                    $"{node.Label} takes steps {starts[i]}..{ends[i]} of a sequence; a stream has only the newest one.");
             }
 
             RequireNewest(node, axes[at], starts[i]);
@@ -187,7 +198,9 @@ internal static class Axes
     internal static int Index(OnnxNode node, long axis, int rank)
     {
         long index = axis < 0 ? axis + rank : axis;
-        return index >= 0 && index < rank ? (int)index : throw new InputException($"{node.Label}: dimension {axis} of {rank} does not exist. The file is damaged.");
+        return index >= 0 && index < rank
+            ? (int)index
+            : throw new InputException($"{node.Label}: dimension {axis} of {rank} does not exist. The file is damaged.");
     }
 
     internal static string Name(Axis axis) => axis.Kind switch
@@ -202,7 +215,8 @@ internal static class Axes
     {
         if (axis.Kind == AxisKind.Feature)
         {
-            throw new InputException($"{node.Label} takes value {index} of a row alone; a stream keeps them all. Remove the columns from the data instead.");
+            throw new InputException(
+                $"{node.Label} takes value {index} of a row alone; a stream keeps them all. Remove the columns from the data instead.");
         }
 
         bool isNewest = index == -1 || (axis.Size is { } size && index == size - 1) || (index == 0 && axis.IsSingle);

@@ -41,16 +41,19 @@ internal static class ConstantFolder
     internal static long[]? AxesOf(OnnxNode node, OnnxTensor?[] inputs) => Whole(inputs, 1) ?? node.Ints("axes");
 
     // Ends such as the largest int64 came through float32.
-    private static long ToWhole(float value) => value >= long.MaxValue ? long.MaxValue : value <= long.MinValue ? long.MinValue : (long)value;
+    private static long ToWhole(float value) =>
+        value >= long.MaxValue ? long.MaxValue : value <= long.MinValue ? long.MinValue : (long)value;
 
     private static OnnxTensor WithShape(OnnxNode node, OnnxTensor x, int[] shape) =>
         shape.Aggregate(1L, (product, size) => product * size) == x.Values.Length
-            ? new OnnxTensor(x.Name, shape, x.Values) : throw new InputException($"{node.Label}: {x.ShapeText} does not become [{string.Join(", ", shape)}]. The file is damaged.");
+            ? new OnnxTensor(x.Name, shape, x.Values)
+            : throw new InputException($"{node.Label}: {x.ShapeText} does not become [{string.Join(", ", shape)}]. The file is damaged.");
 
     private static int[] Squeeze(OnnxNode node, int[] shape, long[]? axes)
     {
         int[] gone = axes is null
-            ? Enumerable.Range(0, shape.Length).Where(i => shape[i] == 1).ToArray() : axes.Select(axis => Axes.Index(node, axis, shape.Length)).ToArray();
+            ? Enumerable.Range(0, shape.Length).Where(i => shape[i] == 1).ToArray()
+            : axes.Select(axis => Axes.Index(node, axis, shape.Length)).ToArray();
         return shape.Where((_, i) => !gone.Contains(i)).ToArray();
     }
 
@@ -73,8 +76,17 @@ internal static class ConstantFolder
     {
         target ??= node.Ints("shape") ?? throw new InputException($"{node.Label} has no target shape. The file is damaged.");
         long[] shape = target.Select((size, i) => size == 0 && i < x.Shape.Length ? x.Shape[i] : size).ToArray();
-        long known = shape.Where(size => size != -1).Aggregate(1L, (product, size) => size is < 0 or > OnnxTensor.ElementsMax ? 0 : Math.Min(product * size, OnnxTensor.ElementsMax));
-        return WithShape(node, x, shape.Select(size => size == -1 ? (int)(known == 0 ? 0 : x.Values.Length / known) : (int)Math.Clamp(size, -1, OnnxTensor.ElementsMax)).ToArray());
+        long known = shape.Where(size => size != -1).Aggregate(
+            1L,
+            (product, size) => size is < 0 or > OnnxTensor.ElementsMax ? 0 : Math.Min(product * size, OnnxTensor.ElementsMax));
+        return WithShape(
+            node,
+            x,
+            shape.Select(
+                size =>
+                    size == -1
+                        ? (int)(known == 0 ? 0 : x.Values.Length / known)
+                        : (int)Math.Clamp(size, -1, OnnxTensor.ElementsMax)).ToArray());
     }
 
     private static OnnxTensor Transpose(OnnxNode node, OnnxTensor x)
@@ -95,7 +107,8 @@ internal static class ConstantFolder
     private static OnnxTensor Concat(OnnxNode node, OnnxTensor[] parts)
     {
         int axis = Axes.Index(node, node.Int("axis", 0), parts[0].Shape.Length);
-        if (parts.Any(part => part.Shape.Length != parts[0].Shape.Length || part.Shape.Where((size, i) => i != axis && size != parts[0].Shape[i]).Any())
+        if (parts.Any(part => part.Shape.Length != parts[0].Shape.Length
+                || part.Shape.Where((size, i) => i != axis && size != parts[0].Shape[i]).Any())
             || parts.Sum(part => (long)part.Values.Length) > OnnxTensor.ElementsMax)
         {
             throw new InputException($"{node.Label} joins constants that do not fit together. The file is damaged.");
@@ -149,7 +162,8 @@ internal static class ConstantFolder
         long[]? steps = Whole(inputs, 4);
         if (ends.Length != starts.Length || axes.Length != starts.Length || (steps is not null && steps.Any(step => step != 1)))
         {
-            throw new InputException($"{node.Label} slices a constant in an unsupported way. Export the model again with constant folding.");
+            throw new InputException(
+                $"{node.Label} slices a constant in an unsupported way. Export the model again with constant folding.");
         }
 
         for (int i = 0; i < starts.Length; i++)
@@ -212,7 +226,8 @@ internal static class ConstantFolder
         {
             if (left[i] != right[i] && left[i] != 1 && right[i] != 1)
             {
-                throw new InputException($"{node.Label} combines constants of {a.ShapeText} and {b.ShapeText}, which do not fit. The file is damaged.");
+                throw new InputException(
+                    $"{node.Label} combines constants of {a.ShapeText} and {b.ShapeText}, which do not fit. The file is damaged.");
             }
 
             shape[i] = left[i] == 1 ? right[i] : left[i];
@@ -226,9 +241,12 @@ internal static class ConstantFolder
 
         int[] leftStrides = Strides(left).Select((stride, i) => left[i] == 1 ? 0 : stride).ToArray();
         int[] rightStrides = Strides(right).Select((stride, i) => right[i] == 1 ? 0 : stride).ToArray();
-        float[] values = Walk(shape, leftStrides, (int)count).Zip(Walk(shape, rightStrides, (int)count), (i, j) => operation(a.Values[i], b.Values[j])).ToArray();
+        float[] values = Walk(shape, leftStrides, (int)count)
+            .Zip(Walk(shape, rightStrides, (int)count), (i, j) => operation(a.Values[i], b.Values[j]))
+            .ToArray();
         return Array.TrueForAll(values, float.IsFinite)
-            ? new OnnxTensor(a.Name, shape, values) : throw new InputException($"{node.Label} makes a constant that is not finite of '{a.Name}' and '{b.Name}'.");
+            ? new OnnxTensor(a.Name, shape, values)
+            : throw new InputException($"{node.Label} makes a constant that is not finite of '{a.Name}' and '{b.Name}'.");
     }
 
     private static int[] Strides(int[] shape)

@@ -31,9 +31,14 @@ internal sealed class LayerStack
 
     internal void AddEmbedding(string label, OnnxTensor table)
     {
-        if (_layers.Count > 0 || _embedding is not null || table.Shape.Length != 2 || table.Shape[0] is < 1 or > 65536 || table.Shape[1] is < 1 or > 4096)
+        if (_layers.Count > 0
+            || _embedding is not null
+            || table.Shape.Length != 2
+            || table.Shape[0] is < 1 or > 65536
+            || table.Shape[1] is < 1 or > 4096)
         {
-            throw new InputException($"{label}: an embedding is read as the first step only, from a table [symbols, values], not {table.ShapeText}.");
+            throw new InputException(
+                $"{label}: an embedding is read as the first step only, from a table [symbols, values], not {table.ShapeText}.");
         }
 
         _embedding = new FloatEmbedding(table.Shape[0], table.Shape[1], table.Values);
@@ -53,7 +58,9 @@ internal sealed class LayerStack
             offset[i] = (offset[i] * f) + term[term.Count == 1 ? 0 : i];
             if (!float.IsFinite((float)gain[i]) || !float.IsFinite((float)offset[i]))
             {
-                throw new InputException($"{label} scales value {i} beyond the range of a float. A standard deviation of 0 in the training data causes this. Remove that column.");
+                throw new InputException(
+                    $"{label} scales value {i} beyond the range of a float. A standard deviation of 0 in the training data causes this. "
+                        + $"Remove that column.");
             }
         }
 
@@ -107,7 +114,8 @@ internal sealed class LayerStack
             }
             else if (_layers[^1] is FloatDense { Activation.Function: FloatFunction.Softmax })
             {
-                throw new InputException("The graph scales or shifts the result of a Softmax, which no layer can include. Scale the outputs outside the model.");
+                throw new InputException(
+                    "The graph scales or shifts the result of a Softmax, which no layer can include. Scale the outputs outside the model.");
             }
             else
             {
@@ -178,7 +186,8 @@ internal sealed class LayerStack
         (_gain, _offset) = (null, null);
     }
 
-    private float[] Scaled(float[] weight) => _gain is null ? weight : weight.Select((value, at) => (float)(value * _gain[at % Width])).ToArray();
+    private float[] Scaled(float[] weight) =>
+        _gain is null ? weight : weight.Select((value, at) => (float)(value * _gain[at % Width])).ToArray();
 
     private float[] Shifted(float[] weight, float[] bias) => _offset is null
         ? bias

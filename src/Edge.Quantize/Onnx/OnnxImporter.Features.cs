@@ -17,7 +17,9 @@ internal sealed partial class OnnxImporter
         }
 
         int at = Array.FindIndex(inputs, input => input is Features);
-        if (node.Type == "Concat" && inputs.All(input => input is Features { Axes: [{ Kind: AxisKind.One }, ..] }) && node.Int("axis", 0) == 0)
+        if (node.Type == "Concat"
+            && inputs.All(input => input is Features { Axes: [{ Kind: AxisKind.One }, ..] })
+            && node.Int("axis", 0) == 0)
         {
             Bind(node, new Joined(inputs.Cast<Features>().ToArray()));
             return;
@@ -25,14 +27,22 @@ internal sealed partial class OnnxImporter
 
         if (inputs.Count(input => input is Features) > 1)
         {
-            BindAll(node, new Refused($"{node.Label} joins two branches of the model; only one chain of layers from input to output is supported. Train without skip connections, or run the model with engine: onnx."));
+            BindAll(
+                node,
+                new Refused(
+                    $"{node.Label} joins two branches of the model; only one chain of layers from input to output is supported. "
+                        + $"Train without skip connections, or run the model with engine: onnx."));
             return;
         }
 
         var features = (Features)inputs[at]!;
         if (features.Stage != _layers.Stage)
         {
-            BindAll(node, new Refused($"{node.Label} branches off an earlier layer; only one chain of layers from input to output is supported. Run the model with engine: onnx."));
+            BindAll(
+                node,
+                new Refused(
+                    $"{node.Label} branches off an earlier layer; only one chain of layers from input to output is supported. "
+                        + $"Run the model with engine: onnx."));
             return;
         }
 
@@ -50,7 +60,9 @@ internal sealed partial class OnnxImporter
                 AddBatchNormalization(node, inputs, axes);
                 break;
             case "Softmax" when !IsOverRow(node, axes):
-                throw new InputException($"{node.Label} is a softmax over {Axes.Name(axes[Axes.Index(node, node.Int("axis", -1), axes.Length)])}, not over a row: attention over time cannot stream. Run the model with engine: onnx.");
+                throw new InputException(
+                    $"{node.Label} is a softmax over {Axes.Name(axes[Axes.Index(node, node.Int("axis", -1), axes.Length)])}, not over a "
+                        + $"row: attention over time cannot stream. Run the model with engine: onnx.");
             case { } type when Activations.Of(node) is { } activation:
                 _layers.AddActivation(node.Label, activation);
                 break;
@@ -72,7 +84,10 @@ internal sealed partial class OnnxImporter
         }
 
         return node.Type is "Identity" or "Cast"
-            ? inputs[0]! : new Refused($"{node.Label} reads the final states of several layers at once; only one chain of layers from input to output is supported. Take the last layer's output instead.");
+            ? inputs[0]!
+            : new Refused(
+                $"{node.Label} reads the final states of several layers at once; "
+                    + $"only one chain of layers from input to output is supported. Take the last layer's output instead.");
     }
 
     // Operators that keep every value and only rename or drop dimensions.
@@ -99,14 +114,25 @@ internal sealed partial class OnnxImporter
                 return Axes.Gather(node, axes, constants.ElementAtOrDefault(1));
             case "Slice":
                 return Axes.Slice(
-                    node, axes, width, ConstantFolder.Whole(constants, 1) ?? node.Ints("starts") ?? [], ConstantFolder.Whole(constants, 2) ?? node.Ints("ends") ?? [],
+                    node,
+                    axes,
+                    width,
+                    ConstantFolder.Whole(constants, 1) ?? node.Ints("starts") ?? [],
+                    ConstantFolder.Whole(constants, 2) ?? node.Ints("ends") ?? [],
                     ConstantFolder.Whole(constants, 3) ?? node.Ints("axes"), ConstantFolder.Whole(constants, 4));
-            case "ReduceMean" when (ConstantFolder.AxesOf(node, constants) ?? []).Any(axis => axes[Axes.Index(node, axis, axes.Length)].Kind == AxisKind.Feature):
-                throw new InputException($"{node.Label} averages the values of a row, as layer normalization does, which no layer can include. Train without it, or run the model with engine: onnx.");
+            case "ReduceMean" when (ConstantFolder.AxesOf(node, constants) ?? [])
+                .Any(axis => axes[Axes.Index(node, axis, axes.Length)].Kind == AxisKind.Feature):
+                throw new InputException(
+                    $"{node.Label} averages the values of a row, as layer normalization does, which no layer can include. "
+                        + $"Train without it, or run the model with engine: onnx.");
             case "ReduceMean" or "ReduceSum" or "ReduceMax" or "GlobalAveragePool" or "AveragePool" or "MaxPool" or "Conv":
-                throw new InputException($"{node.Label} reads several steps of a sequence at once, which a stream does not have. Train without it, or run the model with engine: onnx.");
+                throw new InputException(
+                    $"{node.Label} reads several steps of a sequence at once, which a stream does not have. "
+                        + $"Train without it, or run the model with engine: onnx.");
             default:
-                throw new InputException($"{node.Label} changes the features in an unsupported way. Move it out of the model, or run the model with engine: onnx.");
+                throw new InputException(
+                    $"{node.Label} changes the features in an unsupported way. Move it out of the model, or run the model with engine: "
+                        + $"onnx.");
         }
     }
 
@@ -128,7 +154,8 @@ internal sealed partial class OnnxImporter
         outputs = weight.Shape[isTransposed ? 0 : 1];
         if (width != _layers.Width || outputs is < 1 or > 4096)
         {
-            throw new InputException($"{node.Label}: weight '{weight.Name}' is {weight.ShapeText}, but {_layers.Width} values of a row come in.");
+            throw new InputException(
+                $"{node.Label}: weight '{weight.Name}' is {weight.ShapeText}, but {_layers.Width} values of a row come in.");
         }
 
         float alpha = isGemm ? node.Float("alpha", 1) : 1;
@@ -141,7 +168,9 @@ internal sealed partial class OnnxImporter
             }
         }
 
-        return Array.TrueForAll(rows, float.IsFinite) ? rows : throw new InputException($"{node.Label}: alpha {alpha} scales weights beyond the range of a float.");
+        return Array.TrueForAll(rows, float.IsFinite)
+            ? rows
+            : throw new InputException($"{node.Label}: alpha {alpha} scales weights beyond the range of a float.");
     }
 
     private static float[] DenseBias(OnnxNode node, Value?[] inputs, int outputs)
@@ -164,14 +193,18 @@ internal sealed partial class OnnxImporter
     {
         if (inputs.Length != 2 || inputs[1 - at] is not Constant { Tensor: { } tensor })
         {
-            throw new InputException($"{node.Label} combines the features with a value that is not constant, so it cannot be part of a stream.");
+            throw new InputException(
+                $"{node.Label} combines the features with a value that is not constant, so it cannot be part of a stream.");
         }
 
         int inRow = axes.Length - 1 - Array.FindIndex(axes, axis => axis.Kind == AxisKind.Feature);
-        bool fits = tensor.Values.Length == 1 || (tensor.Values.Length == _layers.Width && tensor.Shape.Length > inRow && tensor.Shape[^(1 + inRow)] == _layers.Width);
+        bool fits = tensor.Values.Length == 1
+            || (tensor.Values.Length == _layers.Width && tensor.Shape.Length > inRow && tensor.Shape[^(1 + inRow)] == _layers.Width);
         if (!fits)
         {
-            throw new InputException($"{node.Label}: the constant '{tensor.Name}' is {tensor.ShapeText}; it must have one value, or one for each of the {_layers.Width} values of a row.");
+            throw new InputException(
+                $"{node.Label}: the constant '{tensor.Name}' is {tensor.ShapeText}; "
+                    + $"it must have one value, or one for each of the {_layers.Width} values of a row.");
         }
 
         double[] values = tensor.Values.Select(value => (double)value).ToArray();
@@ -199,7 +232,8 @@ internal sealed partial class OnnxImporter
         if (inputs.Length < 5 || inputs[1..5].Any(input => input is not Constant constant || constant.Tensor.Values.Length != _layers.Width)
             || axes.Length < 2 || axes[1].Kind != AxisKind.Feature)
         {
-            throw new InputException($"{node.Label} is supported only over the values of a row, with four constants of {_layers.Width} values.");
+            throw new InputException(
+                $"{node.Label} is supported only over the values of a row, with four constants of {_layers.Width} values.");
         }
 
         float[][] p = inputs[1..5].Select(input => ((Constant)input!).Tensor.Values).ToArray();
@@ -211,6 +245,7 @@ internal sealed partial class OnnxImporter
     private bool IsOverRow(OnnxNode node, Axis[] axes)
     {
         int axis = Axes.Index(node, node.Int("axis", _operatorSet < 13 ? 1 : -1), axes.Length);
-        return axes[axis].Kind == AxisKind.Feature || (_operatorSet < 13 && axes[axis..].All(inner => inner.Kind == AxisKind.Feature || inner.IsSingle));
+        return axes[axis].Kind == AxisKind.Feature
+            || (_operatorSet < 13 && axes[axis..].All(inner => inner.Kind == AxisKind.Feature || inner.IsSingle));
     }
 }

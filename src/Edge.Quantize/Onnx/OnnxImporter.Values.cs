@@ -22,7 +22,9 @@ internal sealed partial class OnnxImporter
     /// <summary>A state: what streams carry from step to step themselves, or zero.</summary>
     private sealed record State(bool IsZero) : Value;
 
-    /// <summary>What no stream can have. That matters only if the model's output comes of it: exports also join states for the caller.</summary>
+    /// <summary>
+    /// What no stream can have. That matters only if the model's output comes of it: exports also join states for the caller.
+    /// </summary>
     private sealed record Refused(string Reason) : Value;
 
     /// <summary>The final states of several layers in one tensor, as PyTorch returns them; one of them may be picked out again.</summary>
@@ -36,7 +38,8 @@ internal sealed partial class OnnxImporter
     {
         Value result = (node.Type, inputs) switch
         {
-            ("ConstantOfShape", _) => new State(IsZero: node.Tensor("value") is not { } fill || OnnxTensor.Read(fill, node.Label, _external).IsZero),
+            ("ConstantOfShape", _) =>
+                new State(IsZero: node.Tensor("value") is not { } fill || OnnxTensor.Read(fill, node.Label, _external).IsZero),
             ("Shape", [Symbols symbols, ..]) => new Dimensions(symbols.Axes.Select(axis => axis.Size).ToArray()),
             ("Shape", _) => new Dimensions([]),
             ("Concat", _) when inputs.All(input => input is Dimensions or Constant) => new Dimensions(inputs.SelectMany(SizesOf).ToArray()),

@@ -67,8 +67,10 @@ internal sealed partial class OnnxImporter
         {
             Node? control = _graph.Node.FirstOrDefault(node => node.OpType is "Loop" or "Scan" or "If");
             throw new InputException(control is null
-                ? "The graph has no recurrent node (LSTM, GRU or RNN), so it keeps no state from row to row. Run such a model with engine: onnx."
-                : $"{new OnnxNode(control, _graph.Node.IndexOf(control)).Label} has the recurrence in a subgraph, which is not supported. Export with the recurrent layer as one node (LSTM, GRU or RNN).");
+                ? "The graph has no recurrent node (LSTM, GRU or RNN), so it keeps no state from row to row. Run such a model with engine: "
+                    + "onnx."
+                : $"{new OnnxNode(control, _graph.Node.IndexOf(control)).Label} has the recurrence in a subgraph, which is not supported. "
+                    + $"Export with the recurrent layer as one node (LSTM, GRU or RNN).");
         }
 
         foreach (TensorProto initializer in _graph.Initializer)
@@ -91,13 +93,14 @@ internal sealed partial class OnnxImporter
 
         if (!isThere)
         {
-            throw new InputException("No output of the graph is the output of the last layer. Export the model with its forecast as an output.");
+            throw new InputException(
+                "No output of the graph is the output of the last layer. Export the model with its forecast as an output.");
         }
 
         return _layers.Build(sha256);
     }
 
-    // What recurrent nodes read as initial states or lengths is no reading, however many nodes it passes on its way.
+    // Initial states and lengths of recurrent nodes are not readings, however many nodes are in between.
     private void BindInputs()
     {
         var producers = new Dictionary<string, Node>(StringComparer.Ordinal);
@@ -109,15 +112,18 @@ internal sealed partial class OnnxImporter
             }
         }
 
-        HashSet<string> states = Ancestors(_graph.Node.Where(node => Recurrent.Contains(node.OpType)).SelectMany(node => node.Input.Skip(4).Take(3)));
-        HashSet<string> readings = Ancestors(_graph.Node.Where(node => Recurrent.Contains(node.OpType)).SelectMany(node => node.Input.Take(1)));
+        HashSet<string> states = Ancestors(
+            _graph.Node.Where(node => Recurrent.Contains(node.OpType)).SelectMany(node => node.Input.Skip(4).Take(3)));
+        HashSet<string> readings = Ancestors(
+            _graph.Node.Where(node => Recurrent.Contains(node.OpType)).SelectMany(node => node.Input.Take(1)));
         ValueInfo[] inputs = _graph.Input.Where(input => !_values.ContainsKey(input.Name)).ToArray();
         ValueInfo[] features = inputs.Where(input => readings.Contains(input.Name)).ToArray();
         if (features.Length != 1)
         {
             throw new InputException(features.Length == 0
                 ? "The graph has no input for the readings that a recurrent node reads."
-                : $"The graph has {features.Length} inputs for readings ({string.Join(", ", features.Select(input => $"'{input.Name}'"))}); join them into one before the export.");
+                : $"The graph has {features.Length} inputs for readings "
+                    + $"({string.Join(", ", features.Select(input => $"'{input.Name}'"))}); join them into one before the export.");
         }
 
         foreach (ValueInfo input in inputs)
@@ -134,7 +140,10 @@ internal sealed partial class OnnxImporter
                 // Through another recurrent node only its readings count: its own states are its own matter.
                 if (name.Length > 0 && seen.Add(name) && producers.TryGetValue(name, out Node? producer))
                 {
-                    foreach (string input in Recurrent.Contains(producer.OpType) ? producer.Input.Take(1) : producer.OpType == "Shape" ? [] : producer.Input)
+                    IEnumerable<string> inputs = Recurrent.Contains(producer.OpType)
+                        ? producer.Input.Take(1)
+                        : producer.OpType == "Shape" ? [] : producer.Input;
+                    foreach (string input in inputs)
                     {
                         open.Push(input);
                     }
@@ -149,7 +158,8 @@ internal sealed partial class OnnxImporter
     {
         Shape? shape = input.Type?.TensorType?.Shape;
         int type = input.Type?.TensorType?.ElemType ?? 1;
-        Axis[] axes = shape?.Dim.Select(dim => new Axis(AxisKind.Open, dim.HasDimValue && dim.DimValue > 0 ? dim.DimValue : null)).ToArray() ?? [];
+        Axis[] axes = shape?.Dim.Select(dim => new Axis(AxisKind.Open, dim.HasDimValue && dim.DimValue > 0 ? dim.DimValue : null)).ToArray()
+            ?? [];
         if (type is 6 or 7 && axes.Length is >= 1 and <= 4)
         {
             return new Symbols(axes);
@@ -243,14 +253,18 @@ internal sealed partial class OnnxImporter
         bool isBatchMajor = node.Int("layout", 0) != 0;
         if (features.Axes.Length != 3 || features.Axes[2].Kind != AxisKind.Feature)
         {
-            throw new InputException($"{node.Label} reads '{node.Input(0)}' with {features.Axes.Length} dimensions; they must be time, batch and the values of a row, in that order.");
+            throw new InputException(
+                $"{node.Label} reads '{node.Input(0)}' with {features.Axes.Length} dimensions; "
+                    + $"they must be time, batch and the values of a row, in that order.");
         }
 
         Axis time = features.Axes[isBatchMajor ? 1 : 0];
         Axis batch = features.Axes[isBatchMajor ? 0 : 1];
         if (time.Kind is AxisKind.Batch || (batch.Kind is AxisKind.Time && batch.Size != 1))
         {
-            throw new InputException($"{node.Label} steps through the batch instead of the time. Transpose its input, or train with batch_first set as the data is.");
+            throw new InputException(
+                $"{node.Label} steps through the batch instead of the time. "
+                    + $"Transpose its input, or train with batch_first set as the data is.");
         }
 
         _layers.AddRecurrent(node.Label, width => RecurrentNode.Read(
@@ -258,7 +272,9 @@ internal sealed partial class OnnxImporter
         time = time with { Kind = AxisKind.Time };
         batch = batch with { Kind = AxisKind.Batch };
         var row = new Axis(AxisKind.Feature, _layers.Width);
-        Axis[][] outputs = isBatchMajor ? [[batch, time, Axis.One, row], [batch, Axis.One, row]] : [[time, Axis.One, batch, row], [Axis.One, batch, row]];
+        Axis[][] outputs = isBatchMajor
+            ? [[batch, time, Axis.One, row], [batch, Axis.One, row]]
+            : [[time, Axis.One, batch, row], [Axis.One, batch, row]];
         for (int i = 0; i < node.Outputs.Count; i++)
         {
             _values[node.Outputs[i]] = i < 2 ? new Features(outputs[i], _layers.Stage) : new State(IsZero: false);
@@ -269,16 +285,22 @@ internal sealed partial class OnnxImporter
     {
         null or State { IsZero: true } => null,
         Constant constant => constant.Tensor,
-        _ => throw new InputException($"{node.Label} starts from a state that other nodes compute ('{node.Input(at)}'), which a stream cannot carry. Export with initial states as inputs, constants or absent."),
+        _ =>
+            throw new InputException(
+                $"{node.Label} starts from a state that other nodes compute ('{node.Input(at)}'), which a stream cannot carry. "
+                    + $"Export with initial states as inputs, constants or absent."),
     };
 
     // The features a recurrent node reads: an older stage would leave out what came since.
     private Features Newest(OnnxNode node, Value?[] inputs)
     {
         Features features = inputs.FirstOrDefault() as Features
-            ?? throw new InputException($"{node.Label} does not read the model's features ('{node.Input(0)}'), so it cannot be part of a stream.");
+            ?? throw new InputException(
+                $"{node.Label} does not read the model's features ('{node.Input(0)}'), so it cannot be part of a stream.");
         return features.Stage == _layers.Stage
-            ? features : throw new InputException($"{node.Label} branches off an earlier layer; only one chain of layers from input to output is supported.");
+            ? features
+            : throw new InputException(
+                $"{node.Label} branches off an earlier layer; only one chain of layers from input to output is supported.");
     }
 
     private Value Get(OnnxNode node, int at) =>

@@ -39,22 +39,38 @@ internal sealed class OnnxTensor
             1 => Elements<float>(proto, name, elements, external) ?? [.. proto.FloatData],
             10 => Elements<Half>(proto, name, elements, external)?.Select(value => (float)value).ToArray()
                 ?? proto.Int32Data.Select(bits => (float)BitConverter.UInt16BitsToHalf((ushort)bits)).ToArray(),
-            16 => Elements<ushort>(proto, name, elements, external)?.Select(BFloat16).ToArray() ?? proto.Int32Data.Select(bits => BFloat16((ushort)bits)).ToArray(),
-            11 => Elements<double>(proto, name, elements, external)?.Select(value => (float)value).ToArray() ?? proto.DoubleData.Select(value => (float)value).ToArray(),
-            7 => Elements<long>(proto, name, elements, external)?.Select(value => (float)value).ToArray() ?? proto.Int64Data.Select(value => (float)value).ToArray(),
-            6 => Elements<int>(proto, name, elements, external)?.Select(value => (float)value).ToArray() ?? proto.Int32Data.Select(value => (float)value).ToArray(),
-            9 or 2 => Elements<byte>(proto, name, elements, external)?.Select(value => (float)value).ToArray() ?? proto.Int32Data.Select(value => (float)value).ToArray(),
-            _ => throw new InputException($"Tensor '{name}' has ONNX element type {proto.DataType}; only float16, bfloat16, float32, float64, int32 and int64 are supported."),
+            16 =>
+                Elements<ushort>(proto, name, elements, external)?.Select(BFloat16).ToArray()
+                    ?? proto.Int32Data.Select(bits => BFloat16((ushort)bits)).ToArray(),
+            11 =>
+                Elements<double>(proto, name, elements, external)?.Select(value => (float)value).ToArray()
+                    ?? proto.DoubleData.Select(value => (float)value).ToArray(),
+            7 =>
+                Elements<long>(proto, name, elements, external)?.Select(value => (float)value).ToArray()
+                    ?? proto.Int64Data.Select(value => (float)value).ToArray(),
+            6 =>
+                Elements<int>(proto, name, elements, external)?.Select(value => (float)value).ToArray()
+                    ?? proto.Int32Data.Select(value => (float)value).ToArray(),
+            9 or 2 =>
+                Elements<byte>(proto, name, elements, external)?.Select(value => (float)value).ToArray()
+                    ?? proto.Int32Data.Select(value => (float)value).ToArray(),
+            _ =>
+                throw new InputException(
+                    $"Tensor '{name}' has ONNX element type {proto.DataType}; "
+                        + $"only float16, bfloat16, float32, float64, int32 and int64 are supported."),
         };
         if (values.Length != elements)
         {
-            throw new InputException($"Tensor '{name}' has {values.Length} values, its shape [{string.Join(", ", shape)}] needs {elements}. The file is damaged.");
+            throw new InputException(
+                $"Tensor '{name}' has {values.Length} values, its shape [{string.Join(", ", shape)}] needs {elements}. "
+                    + $"The file is damaged.");
         }
 
         int bad = Array.FindIndex(values, value => !float.IsFinite(value));
         if (bad >= 0)
         {
-            throw new InputException($"Tensor '{name}' holds {values[bad]} at element {bad}; the training diverged or the file is damaged.");
+            throw new InputException(
+                $"Tensor '{name}' holds {values[bad]} at element {bad}; the training diverged or the file is damaged.");
         }
 
         return new OnnxTensor(name, shape, values);
@@ -67,13 +83,16 @@ internal sealed class OnnxTensor
         {
             if (dimension < 0 || dimension > ElementsMax || (elements *= dimension) > ElementsMax)
             {
-                throw new InputException($"Tensor '{name}' claims the shape [{string.Join(", ", proto.Dims)}], which is larger than any supported model. The file is damaged.");
+                throw new InputException(
+                    $"Tensor '{name}' claims the shape [{string.Join(", ", proto.Dims)}], which is larger than any supported model. "
+                        + $"The file is damaged.");
             }
         }
 
         if (proto.Dims.Count > 8)
         {
-            throw new InputException($"Tensor '{name}' claims {proto.Dims.Count} dimensions, which is larger than any supported model. The file is damaged.");
+            throw new InputException(
+                $"Tensor '{name}' claims {proto.Dims.Count} dimensions, which is larger than any supported model. The file is damaged.");
         }
 
         return proto.Dims.Select(dimension => (int)dimension).ToArray();

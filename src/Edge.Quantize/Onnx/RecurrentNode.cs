@@ -38,7 +38,8 @@ internal sealed class RecurrentNode
         _units = _r.Shape[2];
         if (node.Int("hidden_size", _units) != _units)
         {
-            throw new InputException($"{node.Label}: hidden_size is {node.Int("hidden_size", _units)}, but R has {_units} units. The file is damaged.");
+            throw new InputException(
+                $"{node.Label}: hidden_size is {node.Int("hidden_size", _units)}, but R has {_units} units. The file is damaged.");
         }
 
         if (!_w.Shape.AsSpan().SequenceEqual([1, _gates * _units, inputs]))
@@ -47,7 +48,7 @@ internal sealed class RecurrentNode
         }
     }
 
-    /// <summary>The layer of a node whose features have so many values.</summary>
+    /// <summary>The layer of a node with this many features.</summary>
     /// <param name="node">The node.</param>
     /// <param name="inputs">Values of a row that comes in.</param>
     /// <param name="constant">The constant at an input of the node, or null.</param>
@@ -78,7 +79,10 @@ internal sealed class RecurrentNode
             {
                 FloatFunction.Sigmoid => activations[0],
                 FloatFunction.HardSigmoid => activations[0] with { Beta = 1 - activations[0].Beta },
-                _ => throw new InputException($"{_node.Label} couples input and forget gate through {activations[0].Function}; input_forget supports only Sigmoid and HardSigmoid."),
+                _ =>
+                    throw new InputException(
+                        $"{_node.Label} couples input and forget gate through {activations[0].Function}; "
+                            + $"input_forget supports only Sigmoid and HardSigmoid."),
             };
         }
 
@@ -98,7 +102,12 @@ internal sealed class RecurrentNode
     {
         FloatActivation[] activations = ReadActivations(FloatActivation.Sigmoid, FloatActivation.Tanh);
         return new FloatGru(
-            _inputs, _units, Reorder(_w.Values, GruGates, _inputs), Reorder(_r.Values, GruGates, _units), Bias(0, GruGates), Bias(1, GruGates),
+            _inputs,
+            _units,
+            Reorder(_w.Values, GruGates, _inputs),
+            Reorder(_r.Values, GruGates, _units),
+            Bias(0, GruGates),
+            Bias(1, GruGates),
             _node.Int("linear_before_reset", 0) != 0)
         {
             Gate = activations[0],
@@ -107,7 +116,11 @@ internal sealed class RecurrentNode
         };
     }
 
-    private FloatRnn ReadRnn() => new(_inputs, _units, _w.Values, _r.Values, Sum(Bias(0, [0]), Bias(1, [0])), ReadActivations(FloatActivation.Tanh)[0]) { Clip = Clip() };
+    private FloatRnn ReadRnn() =>
+        new(_inputs, _units, _w.Values, _r.Values, Sum(Bias(0, [0]), Bias(1, [0])), ReadActivations(FloatActivation.Tanh)[0])
+        {
+            Clip = Clip(),
+        };
 
     private void RequireForward()
     {
@@ -115,7 +128,8 @@ internal sealed class RecurrentNode
         if (direction != "forward")
         {
             throw new InputException(
-                $"{_node.Label} runs in direction '{direction}': it needs future readings, so it cannot stream. Train it with a forward {_node.Type}.");
+                $"{_node.Label} runs in direction '{direction}': it needs future readings, so it cannot stream. "
+                    + $"Train it with a forward {_node.Type}.");
         }
     }
 
@@ -129,7 +143,8 @@ internal sealed class RecurrentNode
 
         if (names.Count != standard.Length)
         {
-            throw new InputException($"{_node.Label} names {names.Count} activations where {standard.Length} are expected. The file is damaged.");
+            throw new InputException(
+                $"{_node.Label} names {names.Count} activations where {standard.Length} are expected. The file is damaged.");
         }
 
         // Parameters are handed out in order to the functions that have them.
@@ -176,7 +191,8 @@ internal sealed class RecurrentNode
             return null;
         }
 
-        OnnxTensor p = _constant(7) ?? throw new InputException($"{_node.Label}: its peephole weight P ('{_node.Input(7)}') is not a constant.");
+        OnnxTensor p = _constant(7)
+            ?? throw new InputException($"{_node.Label}: its peephole weight P ('{_node.Input(7)}') is not a constant.");
         if (!p.Shape.AsSpan().SequenceEqual([1, 3 * _units]))
         {
             throw new InputException($"{_node.Label}: P is {p.ShapeText} where [1, {3 * _units}] is expected.");
@@ -195,7 +211,9 @@ internal sealed class RecurrentNode
 
         if (initial.Values.Length != _units)
         {
-            throw new InputException($"{_node.Label}: its initial state '{_node.Input(at)}' is {initial.ShapeText} where {_units} values for one sequence are expected.");
+            throw new InputException(
+                $"{_node.Label}: its initial state '{_node.Input(at)}' is {initial.ShapeText} where {_units} values for one sequence are "
+                    + $"expected.");
         }
 
         return initial.Values;

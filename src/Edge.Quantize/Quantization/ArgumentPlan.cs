@@ -31,7 +31,8 @@ internal readonly record struct ArgumentPlan(Activation Kind, double Steps, int 
         FloatFunction.HardSigmoid => new(Activation.Ramp, 32768, 15, activation.Alpha, activation.Beta),
         FloatFunction.Affine => new(Activation.Linear, 1 << openBits, openBits, activation.Alpha, activation.Beta),
         _ => throw new InputException(
-            $"{where} has the activation {activation.Function}, which is not supported in int8. Supported: Sigmoid, HardSigmoid, Tanh, Relu and Affine. Train with one of those, or run the model with engine: onnx."),
+            $"{where} has the activation {activation.Function}, which is not supported in int8. Supported: "
+                + $"Sigmoid, HardSigmoid, Tanh, Relu and Affine. Train with one of those, or run the model with engine: onnx."),
     };
 
     /// <summary>The bounds of z that a clip of the argument means, or none if it holds them anyway.</summary>

@@ -47,7 +47,9 @@ internal sealed class Dequantizer
                 InputWeight = Rows(f.InputWeight, q, gate, Plan(f, q, gate), isInput: true),
                 RecurrentWeight = Rows(f.RecurrentWeight, q, gate, Plan(f, q, gate), isInput: false),
                 InputBias = GruInputBias(f, q, gate),
-                RecurrentBias = q.ResetAfterProduct && gate == 2 ? Biases(f.RecurrentBias, q, 2, 3, Plan(f, q, 2) with { Term = 0 }, isInput: false) : f.RecurrentBias,
+                RecurrentBias = q.ResetAfterProduct && gate == 2
+                    ? Biases(f.RecurrentBias, q, 2, 3, Plan(f, q, 2) with { Term = 0 }, isInput: false)
+                    : f.RecurrentBias,
             },
             (FloatRnn f, RnnCell q) => f with
             {
@@ -92,7 +94,8 @@ internal sealed class Dequantizer
 
     private static ArgumentPlan Plan(FloatLayer layer, Layer q, int gate) => layer switch
     {
-        FloatLstm lstm => ArgumentPlan.Of(gate switch { 1 => lstm.Forget, 2 => lstm.Candidate, _ => lstm.Gate }, ((LstmCell)q).CellFractionBits[0], ""),
+        FloatLstm lstm =>
+            ArgumentPlan.Of(gate switch { 1 => lstm.Forget, 2 => lstm.Candidate, _ => lstm.Gate }, ((LstmCell)q).CellFractionBits[0], ""),
         FloatGru { ResetAfterProduct: true } gru when gate == 2 => ArgumentPlan.Of(gru.Candidate, q.OutputFractionBits, "").Halved,
         FloatGru gru => ArgumentPlan.Of(gate == 2 ? gru.Candidate : gru.Gate, q.OutputFractionBits, ""),
         FloatRnn rnn => ArgumentPlan.Of(rnn.Activation, q.OutputFractionBits, ""),
@@ -102,7 +105,8 @@ internal sealed class Dequantizer
     private float[] Rows(float[] trained, Layer q, int gate, ArgumentPlan plan, bool isInput)
     {
         (short[] weight, short[] multiplier, int shift, Operand operand) = isInput
-            ? (q.InputWeight, q.InputMultiplier, q.InputShift, _arriving) : (q.RecurrentWeight, q.RecurrentMultiplier, q.RecurrentShift, _hidden);
+            ? (q.InputWeight, q.InputMultiplier, q.InputShift, _arriving)
+            : (q.RecurrentWeight, q.RecurrentMultiplier, q.RecurrentShift, _hidden);
         float[] rows = [.. trained];
         int columns = operand.Scale.Length;
         for (int r = gate * q.UnitCount; r < (gate + 1) * q.UnitCount; r++)

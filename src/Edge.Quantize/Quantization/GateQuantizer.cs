@@ -11,7 +11,12 @@ namespace Edge.Quantize.Quantization;
 internal sealed record GateRows(float[] Input, float[] Recurrent, float[] Bias, ArgumentPlan Plan, CompensatedRounding Rounding);
 
 /// <summary>The same rows in integers.</summary>
-internal sealed record GateIntegers(short[] InputWeight, short[] RecurrentWeight, short[] InputMultiplier, short[] RecurrentMultiplier, int[] Bias);
+internal sealed record GateIntegers(
+    short[] InputWeight,
+    short[] RecurrentWeight,
+    short[] InputMultiplier,
+    short[] RecurrentMultiplier,
+    int[] Bias);
 
 /// <summary>
 /// The gates of one layer to integers. A row's scale is the integer multiplier itself times a power of two, so the multiplier rounds
@@ -54,7 +59,12 @@ internal sealed class GateQuantizer
         int inputs = gate.Input.Length / _units;
         int states = gate.Recurrent.Length / _units;
         int columns = inputs + states;
-        var integers = new GateIntegers(new short[gate.Input.Length], new short[gate.Recurrent.Length], new short[_units], new short[_units], new int[_units]);
+        var integers = new GateIntegers(
+            new short[gate.Input.Length],
+            new short[gate.Recurrent.Length],
+            new short[_units],
+            new short[_units],
+            new int[_units]);
         var row = new double[columns + 1];
         var step = new double[columns + 1];
         int[] limit = [.. Enumerable.Repeat(_input.WeightMax, inputs), .. Enumerable.Repeat(_hidden.WeightMax, states), Layer.BiasMax];
@@ -106,7 +116,8 @@ internal sealed class GateQuantizer
             {
                 if (Multiplier(gate, gate.Input, _input, u, InputShift) > Layer.MultiplierMax
                     || Multiplier(gate, gate.Recurrent, _hidden, u, RecurrentShift) > Layer.MultiplierMax
-                    || Math.Abs((gate.Plan.Factor * gate.Bias[u]) + gate.Plan.Term) * Math.ScaleB(gate.Plan.Steps, GateShift) > Layer.BiasMax)
+                    || Math.Abs(
+                        (gate.Plan.Factor * gate.Bias[u]) + gate.Plan.Term) * Math.ScaleB(gate.Plan.Steps, GateShift) > Layer.BiasMax)
                 {
                     return false;
                 }
@@ -151,8 +162,8 @@ internal sealed class GateQuantizer
                 return default;
             }
 
-            // The accumulator has 31 bits, a part of them for the rounding; compensation may move each weight by a step or two. Rows of int8
-            // hardly ever need fewer than 127 steps for that.
+            // The accumulator has 31 bits, a part of them for the rounding; compensation may move each weight by a step or two. Rows of
+            // int8 hardly ever need fewer than 127 steps for that.
             double room = ((int.MaxValue - (1 << 29)) / (double)operand.Max) - (2 * columns);
             double unit = Math.Max(largest / operand.WeightMax, room > 0 ? sum / room : double.PositiveInfinity);
             return new Row(unit, (sum / unit) + (columns / 2.0));

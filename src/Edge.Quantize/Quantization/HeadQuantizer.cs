@@ -17,7 +17,8 @@ internal static class HeadQuantizer
             FloatFunction.Tanh => OutputActivation.Tanh,
             FloatFunction.Softmax => OutputActivation.Softmax,
             _ => throw new InputException(
-                $"The last layer has the activation {dense.Activation.Function}, which is not supported in int8. Supported: Sigmoid, Tanh, Relu and Softmax. Train with one of those, or run the model with engine: onnx."),
+                $"The last layer has the activation {dense.Activation.Function}, which is not supported in int8. Supported: "
+                    + $"Sigmoid, Tanh, Relu and Softmax. Train with one of those, or run the model with engine: onnx."),
         };
         int columns = dense.InputCount;
         var weight = new short[dense.Weight.Length];
@@ -31,9 +32,11 @@ internal static class HeadQuantizer
             double largest = row[..columns].Max(Math.Abs);
             double sum = row[..columns].Sum(Math.Abs);
 
-            // The bias shares the accumulator: it may take a quarter of its range, the products half, and compensation moves weights a little.
+            // The bias shares the accumulator: it may take a quarter of its range, the products half, and compensation moves weights a
+            // little.
             double weightStep = Math.Max(
-                Math.Max(largest / short.MaxValue, sum / ((1 << 15) - (2 * columns))), Math.Abs(row[columns]) * Math.ScaleB(1, inputFractionBits - 29));
+                Math.Max(largest / short.MaxValue, sum / ((1 << 15) - (2 * columns))),
+                Math.Abs(row[columns]) * Math.ScaleB(1, inputFractionBits - 29));
             scale[r] = (float)Math.ScaleB(weightStep, -inputFractionBits);
             step.AsSpan(0, columns).Fill(Math.ScaleB(scale[r], inputFractionBits));
             step[columns] = scale[r];
@@ -46,6 +49,14 @@ internal static class HeadQuantizer
             bias[r] = rounded[columns];
         }
 
-        return new DenseHead { InputCount = columns, OutputCount = dense.UnitCount, Weight = weight, Bias = bias, Scale = scale, Activation = activation };
+        return new DenseHead
+        {
+            InputCount = columns,
+            OutputCount = dense.UnitCount,
+            Weight = weight,
+            Bias = bias,
+            Scale = scale,
+            Activation = activation,
+        };
     }
 }

@@ -31,7 +31,12 @@ internal sealed class LayerQuantizer
     /// <param name="arriving">Its input in integers.</param>
     /// <param name="statistics">What the float model's activations were like.</param>
     /// <param name="settings">Headroom and widths.</param>
-    internal static Layer Quantize(FloatLayer layer, int number, Operand arriving, ActivationStatistics statistics, QuantizationSettings settings)
+    internal static Layer Quantize(
+        FloatLayer layer,
+        int number,
+        Operand arriving,
+        ActivationStatistics statistics,
+        QuantizationSettings settings)
     {
         var quantizer = new LayerQuantizer(layer, number, arriving, statistics, settings);
         return layer switch
@@ -45,23 +50,33 @@ internal sealed class LayerQuantizer
     }
 
     /// <summary>What messages and tables call a layer.</summary>
-    internal static string Name(FloatLayer layer) => layer switch { FloatLstm => "lstm", FloatGru => "gru", FloatRnn => "rnn", _ => "dense" };
+    internal static string Name(FloatLayer layer) => layer switch
+    {
+        FloatLstm => "lstm",
+        FloatGru => "gru",
+        FloatRnn => "rnn",
+        _ => "dense",
+    };
 
     private LstmCell Lstm(FloatLstm layer)
     {
         int units = layer.UnitCount;
         bool isCellRamp = layer.Cell.Function == FloatFunction.Relu;
-        sbyte[] cellBits = CellFractionBits(mustBeUniform: isCellRamp || layer.Candidate.Function == FloatFunction.Relu || layer.Peephole is not null);
+        sbyte[] cellBits = CellFractionBits(
+            mustBeUniform: isCellRamp || layer.Candidate.Function == FloatFunction.Relu || layer.Peephole is not null);
         int n = cellBits[0];
         ArgumentPlan gate = ArgumentPlan.Of(layer.Gate, 15, _where);
         ArgumentPlan forget = ArgumentPlan.Of(layer.Forget, 15, _where);
         ArgumentPlan candidate = ArgumentPlan.Of(layer.Candidate, n, _where);
         ArgumentPlan[] plans = [gate, forget, candidate, gate];
         if (gate.Kind is not (Activation.Sigmoid or Activation.Ramp) || layer.Gate.Function == FloatFunction.Relu
-            || layer.Candidate.Function is FloatFunction.HardSigmoid or FloatFunction.Affine || (!isCellRamp && layer.Cell.Function != FloatFunction.Tanh))
+            || layer.Candidate.Function is FloatFunction.HardSigmoid or FloatFunction.Affine
+                || (!isCellRamp && layer.Cell.Function != FloatFunction.Tanh))
         {
             throw new InputException(
-                $"{_where} has the activations {layer.Gate.Function}, {layer.Candidate.Function}, {layer.Cell.Function}; int8 supports gates of Sigmoid or HardSigmoid, a candidate of Tanh, Sigmoid or Relu and a cell of Tanh or Relu. Run the model with engine: onnx.");
+                $"{_where} has the activations {layer.Gate.Function}, {layer.Candidate.Function}, {layer.Cell.Function}; "
+                    + $"int8 supports gates of Sigmoid or HardSigmoid, a candidate of Tanh, Sigmoid or Relu and a cell of Tanh or Relu. "
+                    + $"Run the model with engine: onnx.");
         }
 
         int bits = Bits();
@@ -69,7 +84,14 @@ internal sealed class LayerQuantizer
         short[] hiddenMultiplier = HiddenMultipliers(bits, outputBits);
         var rounding = new CompensatedRounding(_moment);
         GateRows[] gates = Enumerable.Range(0, 4)
-            .Select(g => new GateRows(Part(layer.InputWeight, g, 4), Part(layer.RecurrentWeight, g, 4), Part(Shift(layer.InputWeight, layer.Bias), g, 4), plans[g], rounding)).ToArray();
+            .Select(
+                g =>
+                    new GateRows(
+                        Part(layer.InputWeight, g, 4),
+                        Part(layer.RecurrentWeight, g, 4),
+                        Part(Shift(layer.InputWeight, layer.Bias), g, 4),
+                        plans[g],
+                        rounding)).ToArray();
         (GateQuantizer plan, GateIntegers[] rows) = Quantize(gates, Hidden(bits, outputBits, hiddenMultiplier));
         (short[]? peephole, int peepholeShift) = Peephole(layer, [gate, forget, gate], cellBits);
         return new LstmCell
@@ -95,8 +117,16 @@ internal sealed class LayerQuantizer
             HiddenMultiplier = hiddenMultiplier,
             Clip = Clips(layer.Clip, plans),
             InitialWide = layer.InitialCell is null && (layer.InitialHidden is null || bits == 8)
-                ? null : [.. Initial(layer.InitialCell, units, j => cellBits[j]), .. bits == 8 ? [] : Initial(layer.InitialHidden, units, _ => outputBits)],
-            InitialNarrow = bits == 8 ? layer.InitialHidden?.Select((h, j) => (sbyte)Math.Clamp(Math.Round(Math.ScaleB(h * hiddenMultiplier[j], outputBits - 15)), -127, 127)).ToArray() : null,
+                ? null
+                :
+                [
+                    .. Initial(layer.InitialCell, units, j => cellBits[j]),
+                    .. bits == 8 ? [] : Initial(layer.InitialHidden, units, _ => outputBits),
+                ],
+            InitialNarrow = bits == 8
+                ? layer.InitialHidden?.Select(
+                    (h, j) => (sbyte)Math.Clamp(Math.Round(Math.ScaleB(h * hiddenMultiplier[j], outputBits - 15)), -127, 127)).ToArray()
+                : null,
         };
     }
 
@@ -107,7 +137,9 @@ internal sealed class LayerQuantizer
         if (layer.Gate.Function is not (FloatFunction.Sigmoid or FloatFunction.HardSigmoid) || candidate.Kind == Activation.Linear)
         {
             throw new InputException(
-                $"{_where} has the activations {layer.Gate.Function}, {layer.Candidate.Function}; int8 supports gates of Sigmoid or HardSigmoid and a candidate of Tanh, Sigmoid, HardSigmoid or Relu. Run the model with engine: onnx.");
+                $"{_where} has the activations {layer.Gate.Function}, {layer.Candidate.Function}; "
+                    + $"int8 supports gates of Sigmoid or HardSigmoid and a candidate of Tanh, Sigmoid, HardSigmoid or Relu. "
+                    + $"Run the model with engine: onnx.");
         }
 
         int bits = Bits();
@@ -130,7 +162,13 @@ internal sealed class LayerQuantizer
             int[] ofInput = [.. Enumerable.Range(0, layer.InputCount), _moment.Size - 1];
             int[] ofState = [.. Enumerable.Range(layer.InputCount, layer.UnitCount), _moment.Size - 1];
             gates.Add(new(Part(w, 2, 3), [], Part(inputBias, 2, 3), half, new CompensatedRounding(_moment.Of(ofInput))));
-            gates.Add(new([], Part(r, 2, 3), Part(layer.RecurrentBias, 2, 3), half with { Term = 0 }, new CompensatedRounding(_moment.Of(ofState))));
+            gates.Add(
+                new(
+                    [],
+                    Part(r, 2, 3),
+                    Part(layer.RecurrentBias, 2, 3),
+                    half with { Term = 0 },
+                    new CompensatedRounding(_moment.Of(ofState))));
         }
         else
         {
@@ -167,7 +205,12 @@ internal sealed class LayerQuantizer
         ArgumentPlan plan = ArgumentPlan.Of(layer.Activation, OpenBits(), _where);
         int bits = Bits();
         short[] hiddenMultiplier = HiddenMultipliers(bits, plan.FractionBits);
-        var gate = new GateRows(layer.InputWeight, layer.RecurrentWeight, Shift(layer.InputWeight, layer.Bias), plan, new CompensatedRounding(_moment));
+        var gate = new GateRows(
+            layer.InputWeight,
+            layer.RecurrentWeight,
+            Shift(layer.InputWeight, layer.Bias),
+            plan,
+            new CompensatedRounding(_moment));
         (GateQuantizer shifts, GateIntegers[] rows) = Quantize([gate], Hidden(bits, plan.FractionBits, hiddenMultiplier));
         return new RnnCell
         {
@@ -240,7 +283,8 @@ internal sealed class LayerQuantizer
         {
             double calibrated = CalibratedRange.Of(_settings.Range, largest[unit], () => _statistics.Outputs(_number, unit));
             double range = outputBits == 15
-                ? Math.Clamp(calibrated * _settings.HiddenHeadroom, 0.125, 1) : Math.Max(calibrated * _settings.HiddenHeadroom, Math.ScaleB(1, 11 - outputBits));
+                ? Math.Clamp(calibrated * _settings.HiddenHeadroom, 0.125, 1)
+                : Math.Max(calibrated * _settings.HiddenHeadroom, Math.ScaleB(1, 11 - outputBits));
             return (short)Math.Clamp(Math.Floor(Math.ScaleB(127 / range, 15 - outputBits)), 1, short.MaxValue);
         }).ToArray();
     }
@@ -251,18 +295,29 @@ internal sealed class LayerQuantizer
     private sbyte[] CellFractionBits(bool mustBeUniform)
     {
         sbyte[] bits = _statistics.Cell[_number]
-            .Select(largest => (sbyte)Math.Clamp(15 - (int)Math.Ceiling(Math.Log2(Math.Max(largest * _settings.CellHeadroom, 1e-3))), 0, 13)).ToArray();
+            .Select(
+                largest =>
+                    (sbyte)Math.Clamp(
+                        15 - (int)Math.Ceiling(Math.Log2(Math.Max(largest * _settings.CellHeadroom, 1e-3))),
+                        0,
+                        13)).ToArray();
         sbyte least = bits.Min();
         return bits.Select(each => mustBeUniform || least == 13 ? least : Math.Min(each, (sbyte)12)).ToArray();
     }
 
     // The same for an output that nothing bounds.
     private int OpenBits() =>
-        Math.Clamp(15 - (int)Math.Ceiling(Math.Log2(Math.Max(_statistics.LargestOutput[_number].Max() * _settings.OpenHeadroom, 1e-3))), 0, 14);
+        Math.Clamp(
+            15 - (int)Math.Ceiling(Math.Log2(Math.Max(_statistics.LargestOutput[_number].Max() * _settings.OpenHeadroom, 1e-3))),
+            0,
+            14);
 
     private float[] Shift(float[] weight, float[] bias) => Array.TrueForAll(_arriving.Offset, offset => offset == 0)
         ? bias
-        : bias.Select((value, r) => (float)(value + _arriving.Offset.Select((offset, i) => weight[(r * _arriving.Offset.Length) + i] * offset).Sum())).ToArray();
+        : bias.Select(
+            (value, r) =>
+                (float)(
+                    value + _arriving.Offset.Select((offset, i) => weight[(r * _arriving.Offset.Length) + i] * offset).Sum())).ToArray();
 
     // P = p·steps·2^(15-shift) / 2^n with the smallest shift that fits 16 bits.
     private static (short[]? Peephole, int Shift) Peephole(FloatLstm layer, ArgumentPlan[] plans, sbyte[] cellBits)
@@ -273,7 +328,11 @@ internal sealed class LayerQuantizer
         }
 
         double[] scaled = layer.Peephole
-            .Select((p, at) => Math.ScaleB(p * plans[at / layer.UnitCount].Factor * plans[at / layer.UnitCount].Steps, 15 - cellBits[at % layer.UnitCount])).ToArray();
+            .Select(
+                (p, at) =>
+                    Math.ScaleB(
+                        p * plans[at / layer.UnitCount].Factor * plans[at / layer.UnitCount].Steps,
+                        15 - cellBits[at % layer.UnitCount])).ToArray();
         int shift = 0;
         while (shift < 15 && scaled.Max(Math.Abs) >= Math.ScaleB(short.MaxValue, shift))
         {
@@ -287,9 +346,12 @@ internal sealed class LayerQuantizer
         float.IsFinite(clip) ? plans.SelectMany(plan => new[] { plan.Clip(clip).Lower, plan.Clip(clip).Upper }).ToArray() : null;
 
     private static short[] Initial(float[]? values, int units, Func<int, int> fractionBits) =>
-        (values ?? new float[units]).Select((value, j) => (short)Math.Clamp(Math.Round(Math.ScaleB((double)value, fractionBits(j))), -32767, 32767)).ToArray();
+        (values ?? new float[units])
+            .Select((value, j) => (short)Math.Clamp(Math.Round(Math.ScaleB((double)value, fractionBits(j))), -32767, 32767))
+            .ToArray();
 
-    private static float[] Part(float[] rows, int gate, int gates) => rows[(gate * (rows.Length / gates))..((gate + 1) * (rows.Length / gates))];
+    private static float[] Part(float[] rows, int gate, int gates) =>
+        rows[(gate * (rows.Length / gates))..((gate + 1) * (rows.Length / gates))];
 
     private static T[] Join<T>(IEnumerable<GateIntegers> gates, Func<GateIntegers, T[]> part) => gates.SelectMany(part).ToArray();
 }

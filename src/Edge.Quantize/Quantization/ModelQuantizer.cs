@@ -24,7 +24,8 @@ internal static class ModelQuantizer
 
         DenseHead? head = model.Head is null
             ? null : HeadQuantizer.Quantize(model.Head, layers[^1].OutputFractionBits, new CompensatedRounding(statistics.HeadMoment));
-        var quantized = new EdgeModel(manifest, input.Offset, input.Scale, input.Embedding, [.. layers], head, provenance, new string('0', 64));
+        var quantized = new EdgeModel(
+            manifest, input.Offset, input.Scale, input.Embedding, [.. layers], head, provenance, new string('0', 64));
         return EdgeModel.Parse(quantized.ToBytes());
     }
 
@@ -45,16 +46,28 @@ internal static class ModelQuantizer
     /// <summary>The same of an embedding: each value's largest magnitude is 32,767 steps.</summary>
     internal static Operand EmbeddingOperand(FloatEmbedding table) => new(
         Enumerable.Range(0, table.Width)
-            .Select(d => Math.Max(Enumerable.Range(0, table.SymbolCount).Max(v => Math.Abs((double)table.Table[(v * table.Width) + d])), 1e-6) / short.MaxValue).ToArray(),
+            .Select(
+                d =>
+                    Math.Max(
+                        Enumerable.Range(0, table.SymbolCount).Max(v => Math.Abs((double)table.Table[(v * table.Width) + d])),
+                        1e-6) / short.MaxValue).ToArray(),
         32768);
 
-    private static QuantizedInput QuantizeInput(FloatModel model, ModelManifest manifest, ActivationStatistics statistics, QuantizationSettings settings)
+    private static QuantizedInput QuantizeInput(
+        FloatModel model,
+        ModelManifest manifest,
+        ActivationStatistics statistics,
+        QuantizationSettings settings)
     {
         if (model.Embedding is { } table)
         {
             Operand symbols = EmbeddingOperand(table);
             short[] integers = table.Table.Select((value, at) => (short)Math.Round(value / symbols.Scale[at % table.Width])).ToArray();
-            return new QuantizedInput([], [], new Embedding { SymbolCount = table.SymbolCount, Width = table.Width, Table = integers }, symbols);
+            return new QuantizedInput(
+                [],
+                [],
+                new Embedding { SymbolCount = table.SymbolCount, Width = table.Width, Table = integers },
+                symbols);
         }
 
         var offset = new float[model.InputCount];

@@ -13,9 +13,12 @@ internal sealed record Operand(double[] Scale, int Max)
 
     /// <summary>A layer's hidden state as recurrent products read it.</summary>
     internal static Operand OfHidden(Layer layer) => layer.IsNarrow
-        ? new(layer.HiddenMultiplier.Select(multiplier => Math.ScaleB(1.0 / multiplier, 15 - layer.OutputFractionBits)).ToArray(), sbyte.MaxValue)
+        ? new(
+            layer.HiddenMultiplier.Select(multiplier => Math.ScaleB(1.0 / multiplier, 15 - layer.OutputFractionBits)).ToArray(),
+            sbyte.MaxValue)
         : OfOutput(layer);
 
     /// <summary>A layer's int16 output.</summary>
-    internal static Operand OfOutput(Layer layer) => new(Enumerable.Repeat(Math.ScaleB(1, -layer.OutputFractionBits), layer.UnitCount).ToArray(), 32768);
+    internal static Operand OfOutput(Layer layer) =>
+        new(Enumerable.Repeat(Math.ScaleB(1, -layer.OutputFractionBits), layer.UnitCount).ToArray(), 32768);
 }

@@ -30,12 +30,16 @@ internal static class EvaluationTable
         foreach (OutputEvaluation result in evaluation.Outputs)
         {
             table.AddRow(
-                Markup.Escape(result.Unit.Length > 0 ? $"{result.Output} {result.Unit}" : result.Output), Number(result.FloatRmse), Number(result.Int8Rmse),
+                Markup.Escape(result.Unit.Length > 0 ? $"{result.Output} {result.Unit}" : result.Output),
+                Number(result.FloatRmse),
+                Number(result.Int8Rmse),
                 result.FloatRmse > 0 ? Percent((result.Int8Rmse / result.FloatRmse) - 1) : "", Number(result.PersistenceRmse),
                 Number(result.FloatMae), Number(result.Int8Mae), $"{100 * result.DifferenceRms:0.000} %");
         }
 
-        output.WriteLine($"scored on rows {evaluation.Begin}..{evaluation.End - 1}, state carried from row 0; errors in physical units; int8 - float: RMS over the output's standard deviation");
+        output.WriteLine(
+            $"scored on rows {evaluation.Begin}..{evaluation.End - 1}, state carried from row 0; errors in physical units; int8 - float: "
+                + $"RMS over the output's standard deviation");
         console.Write(table);
         foreach (string line in Lines(report))
         {
@@ -54,16 +58,27 @@ internal static class EvaluationTable
 
         if (report.Outside.Count > 0)
         {
-            OutsideRange worst = report.Outside.MaxBy(result => report.Reference.Manifest.IsForecast ? result.RmseChange : result.WorstDifference)!;
+            OutsideRange worst = report.Outside.MaxBy(
+                result => report.Reference.Manifest.IsForecast ? result.RmseChange : result.WorstDifference)!;
             yield return report.Reference.Manifest.IsForecast
-                ? $"outside the calibrated range (a column raised 10 deviations above its largest value): RMSE change {Percent(worst.RmseChange)} at worst ({worst.Column})"
-                : $"outside the calibrated range (a column raised 10 deviations above its largest value): int8 - float {100 * worst.WorstDifference:0.000} % at worst ({worst.Column})";
+                ? $"outside the calibrated range (a column raised 10 deviations above its largest value): "
+                    + $"RMSE change {Percent(worst.RmseChange)} at worst ({worst.Column})"
+                : $"outside the calibrated range (a column raised 10 deviations above its largest value): "
+                    + $"int8 - float {100 * worst.WorstDifference:0.000} % at worst ({worst.Column})";
         }
 
-        yield return $"drift over {report.Drift.Steps} steps: int8 - float {100 * report.Drift.First:0.000} % in the first {report.Drift.BlockSteps}, {100 * report.Drift.Later:0.000} % at most in any later ones";
-        yield return $"readings clipped: {Clipped(report)}; cell states: {evaluation.CellSaturations.Sum()}; hidden states: {evaluation.HiddenSaturations.Sum()}{Units(report)}";
-        yield return $"costs most: {string.Join(", ", report.Costs.OrderByDescending(cost => cost.WorstDifference).Take(3).Select(cost => $"{cost.Layer} {cost.Gate} {100 * cost.WorstDifference:0.000} %"))}";
-        yield return $"step, one thread, on this machine: float reference {evaluation.FloatNsPerStep:0} ns, int8 {evaluation.Int8NsPerStep:0} ns ({evaluation.Kernel})";
+        yield return $"drift over {report.Drift.Steps} steps: "
+            + $"int8 - float {100 * report.Drift.First:0.000} % in the first {report.Drift.BlockSteps}, {100 * report.Drift.Later:0.000} % "
+            + $"at most in any later ones";
+        yield return $"readings clipped: {Clipped(report)}; cell states: {evaluation.CellSaturations.Sum()}; hidden states: "
+            + $"{evaluation.HiddenSaturations.Sum()}{Units(report)}";
+        IEnumerable<string> costs = report.Costs
+            .OrderByDescending(cost => cost.WorstDifference)
+            .Take(3)
+            .Select(cost => $"{cost.Layer} {cost.Gate} {100 * cost.WorstDifference:0.000} %");
+        yield return $"costs most: {string.Join(", ", costs)}";
+        yield return $"step, one thread, on this machine: "
+            + $"float reference {evaluation.FloatNsPerStep:0} ns, int8 {evaluation.Int8NsPerStep:0} ns ({evaluation.Kernel})";
     }
 
     internal static void WriteJson(TextWriter output, EvaluationReport report)

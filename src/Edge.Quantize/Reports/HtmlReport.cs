@@ -23,7 +23,9 @@ internal static class HtmlReport
         var page = new Page();
         ModelManifest manifest = report.Reference.Manifest;
         page.Heading(1, $"{manifest.Name}: int8 compared with float");
-        page.Paragraph($"{report.Quantized.Architecture}; scored on rows {report.Model.Begin} to {report.Model.End - 1}, the state carried from row 0.");
+        page.Paragraph(
+            $"{report.Quantized.Architecture}; scored on rows {report.Model.Begin} to {report.Model.End - 1}, the state carried from row "
+                + $"0.");
         page.Tiles(Tiles(report));
         page.Heading(2, "Errors on held-out rows");
         page.Paragraph("In physical units. Int8 - float is the root mean square of their difference over the output's standard deviation.");
@@ -33,12 +35,18 @@ internal static class HtmlReport
         WriteForecasts(page, report);
         WriteErrors(page, report);
         page.Heading(2, "Drift");
-        page.Paragraph($"The same {report.Drift.BlockSteps} steps are repeated, and the state is kept: int8 - float of the worst output in each round, percent of its deviation. A line that stays level is no drift.");
-        page.Plots([("worst output, percent", Plot.Lines([new Series(report.Drift.Worst.Select(worst => 100 * worst).ToArray(), 2)], "first steps", $"{report.Drift.Steps} steps", fromZero: true))]);
+        page.Paragraph(
+            $"The same {report.Drift.BlockSteps} steps are repeated, and the state is kept: "
+                + $"int8 - float of the worst output in each round, percent of its deviation. A line that stays level is no drift.");
+        var worst = new Series(report.Drift.Worst.Select(each => 100 * each).ToArray(), 2);
+        page.Plots([("worst output, percent", Plot.Lines([worst], "first steps", $"{report.Drift.Steps} steps", fromZero: true))]);
         WriteOutside(page, report);
         page.Heading(2, "Which gate costs what");
         page.Paragraph("Int8 - float of the worst output if only this gate's weights are rounded and everything else stays float.");
-        page.Plots([("percent of the output's deviation", Plot.Bars(report.Costs.Select(cost => ($"{cost.Layer} {cost.Gate}", cost.WorstDifference, $"{100 * cost.WorstDifference:0.000} %")).ToArray()))]);
+        string costs = Plot.Bars(report.Costs
+            .Select(cost => ($"{cost.Layer} {cost.Gate}", cost.WorstDifference, $"{100 * cost.WorstDifference:0.000} %"))
+            .ToArray());
+        page.Plots([("percent of the output's deviation", costs)]);
         WriteGates(page, report);
         page.Heading(2, "Provenance");
         page.Paragraph(report.Quantized.Provenance);
@@ -57,19 +65,30 @@ internal static class HtmlReport
         yield return ($"{100 * model.WorstDifference:0.00} %", "largest difference of an output, of its deviation");
         if (report.Outside.Count > 0 && report.Reference.Manifest.IsForecast)
         {
-            yield return (EvaluationTable.Percent(report.Outside.Max(result => result.RmseChange)), "RMSE against float far outside the calibrated range");
+            yield return (
+                EvaluationTable.Percent(report.Outside.Max(result => result.RmseChange)),
+                "RMSE against float far outside the calibrated range");
         }
 
-        yield return ($"{100 * report.Drift.First:0.00} → {100 * report.Drift.Later:0.00} %", $"difference at first and later, {report.Drift.Steps / 1000} thousand steps");
-        yield return ($"{model.Int8NsPerStep / 1000:0.00} µs", $"per step on this machine, {model.Kernel}; float {model.FloatNsPerStep / 1000:0.0} µs");
+        yield return (
+            $"{100 * report.Drift.First:0.00} → {100 * report.Drift.Later:0.00} %",
+            $"difference at first and later, {report.Drift.Steps / 1000} thousand steps");
+        yield return (
+            $"{model.Int8NsPerStep / 1000:0.00} µs",
+            $"per step on this machine, {model.Kernel}; float {model.FloatNsPerStep / 1000:0.0} µs");
         yield return ($"{report.Quantized.StateBytes} bytes", "of state per stream");
-        yield return ($"{model.InputSaturations.Sum()} / {model.CellSaturations.Sum()} / {model.HiddenSaturations.Sum()}", "readings, cell and hidden states clipped");
+        yield return (
+            $"{model.InputSaturations.Sum()} / {model.CellSaturations.Sum()} / {model.HiddenSaturations.Sum()}",
+            "readings, cell and hidden states clipped");
     }
 
     private static IReadOnlyList<string> Row(OutputEvaluation result) =>
     [
-        result.Unit.Length > 0 ? $"{result.Output} {result.Unit}" : result.Output, EvaluationTable.Number(result.FloatRmse), EvaluationTable.Number(result.Int8Rmse),
-        result.FloatRmse > 0 ? EvaluationTable.Percent((result.Int8Rmse / result.FloatRmse) - 1) : "", EvaluationTable.Number(result.PersistenceRmse),
+        result.Unit.Length > 0 ? $"{result.Output} {result.Unit}" : result.Output,
+        EvaluationTable.Number(result.FloatRmse),
+        EvaluationTable.Number(result.Int8Rmse),
+        result.FloatRmse > 0 ? EvaluationTable.Percent((result.Int8Rmse / result.FloatRmse) - 1) : "",
+        EvaluationTable.Number(result.PersistenceRmse),
         EvaluationTable.Number(result.FloatMae), EvaluationTable.Number(result.Int8Mae), $"{100 * result.DifferenceRms:0.000} %",
     ];
 
@@ -86,7 +105,14 @@ internal static class HtmlReport
             var series = new List<Series>();
             if (output.IsForecast)
             {
-                series.Add(new Series(Rows(row => row + output.TicksAhead < report.Model.End ? Physical(output, report.Reference.Readings.Row(row + output.TicksAhead)[output.Column]) : double.NaN), 0));
+                series.Add(
+                    new Series(
+                        Rows(
+                            row =>
+                                row + output.TicksAhead < report.Model.End
+                                    ? Physical(output, report.Reference.Readings.Row(row + output.TicksAhead)[output.Column])
+                                    : double.NaN),
+                        0));
             }
 
             series.Add(new Series(Rows(row => Physical(output, report.Reference.Output(row)[k])), 1));
@@ -112,11 +138,16 @@ internal static class HtmlReport
         {
             ModelOutput output = manifest.Outputs[k];
             double std = manifest.Std[output.Column];
-            int[] rows = Enumerable.Range(report.Model.Begin, Math.Max(0, report.Model.End - report.Model.Begin - output.TicksAhead)).ToArray();
-            double[] floatErrors = rows.Select(row => std * (report.Reference.Output(row)[k] - report.Reference.Readings.Row(row + output.TicksAhead)[output.Column])).ToArray();
-            double[] int8Errors = rows.Select(row => std * (report.Model.Int8Outputs[(row * manifest.Outputs.Count) + k] - report.Reference.Readings.Row(row + output.TicksAhead)[output.Column])).ToArray();
+            int[] rows = Enumerable.Range(
+                report.Model.Begin,
+                Math.Max(0, report.Model.End - report.Model.Begin - output.TicksAhead)).ToArray();
+            double[] floatErrors = [.. rows.Select(row => std * (report.Reference.Output(row)[k] - Actual(row)))];
+            double[] int8Errors = [.. rows.Select(row => std * (Int8(row) - Actual(row)))];
             double reach = floatErrors.Select(Math.Abs).Order().ElementAtOrDefault((int)(0.99 * floatErrors.Length)) * 1.2;
             return (Name(manifest, k), Plot.Histogram(Count(floatErrors, reach), Count(int8Errors, reach), $"{-reach:G3}", $"{reach:G3}"));
+
+            double Actual(int row) => report.Reference.Readings.Row(row + output.TicksAhead)[output.Column];
+            double Int8(int row) => report.Model.Int8Outputs[(row * manifest.Outputs.Count) + k];
         }));
     }
 
@@ -128,11 +159,13 @@ internal static class HtmlReport
         }
 
         page.Heading(2, "Outside the calibrated range");
-        page.Paragraph("Each column in turn is raised so that its smallest value is ten standard deviations above its largest one, as in an anomaly.");
+        page.Paragraph(
+            "Each column in turn is raised so that its smallest value is ten standard deviations above its largest one, as in an anomaly.");
         page.Table(
             ["column", "raised by", "RMSE change", "int8 - float"],
             report.Outside.Select(result => (IReadOnlyList<string>)[result.Column, $"{result.By:0.0} deviations",
-                report.Reference.Manifest.IsForecast ? EvaluationTable.Percent(result.RmseChange) : "", $"{100 * result.WorstDifference:0.000} %"]));
+                report.Reference.Manifest.IsForecast ? EvaluationTable.Percent(result.RmseChange) : "",
+                $"{100 * result.WorstDifference:0.000} %"]));
     }
 
     // How open each unit's gates are over the scored rows: dark is open.
@@ -142,8 +175,14 @@ internal static class HtmlReport
         ReadingsFile readings = report.Reference.Readings;
         int begin = Math.Max(0, report.Model.End - PlottedRows);
         float[] y = new float[report.Quantized.OutputCount];
-        double[][] sums = report.Quantized.Layers.Select(layer => new double[Int8Trace.GateNames(layer).Length * layer.UnitCount]).ToArray();
-        double[][][] kept = sums.Select((sum, l) => Enumerable.Range(0, Int8Trace.GateNames(report.Quantized.Layers[l]).Length).Select(_ => new double[report.Model.End - begin]).ToArray()).ToArray();
+        double[][] sums = report.Quantized.Layers.Select(
+            layer => new double[Int8Trace.GateNames(layer).Length * layer.UnitCount]).ToArray();
+        double[][][] kept = sums.Select(
+            (sum, l) =>
+                Enumerable.Range(0, Int8Trace.GateNames(report.Quantized.Layers[l]).Length)
+                    .Select(_ => new double[report.Model.End - begin])
+                    .ToArray())
+                    .ToArray();
         for (int row = Math.Max(0, begin - PlottedRows); row < report.Model.End; row++)
         {
             trace.Step(readings.Row(row), y);
@@ -159,7 +198,9 @@ internal static class HtmlReport
         }
 
         page.Heading(2, "Gate activity");
-        page.Paragraph($"Of the int8 model over the last {report.Model.End - begin} rows: each column a unit, its mean magnitude as shade, gates from top to bottom; below, the mean over the units in time.");
+        page.Paragraph(
+            $"Of the int8 model over the last {report.Model.End - begin} rows: "
+                + $"each column a unit, its mean magnitude as shade, gates from top to bottom; below, the mean over the units in time.");
         for (int l = 0; l < sums.Length; l++)
         {
             string[] names = Int8Trace.GateNames(report.Quantized.Layers[l]);
@@ -171,16 +212,29 @@ internal static class HtmlReport
 
             var plots = new List<(string, string)>
             {
-                ($"layer {l}: {string.Join(", ", names)}", Plot.Shades(names.Select((_, g) => (IReadOnlyList<double>)sums[l].Skip(g * units).Take(units).ToArray()).ToArray(), "unit 0", $"unit {units - 1}", 30 + (24 * names.Length))),
+                (
+                    $"layer {l}: {string.Join(", ", names)}",
+                    Plot.Shades(
+                        names.Select((_, g) => (IReadOnlyList<double>)sums[l].Skip(g * units).Take(units).ToArray()).ToArray(),
+                        "unit 0",
+                        $"unit {units - 1}",
+                        30 + (24 * names.Length))),
             };
-            plots.AddRange(names.Select((name, g) => ($"layer {l}: {name}, mean", Plot.Lines([new Series(kept[l][g], 1)], $"row {begin}", $"row {report.Model.End - 1}", 110))));
+            plots.AddRange(
+                names.Select(
+                    (name, g) =>
+                        (
+                            $"layer {l}: {name}, mean",
+                            Plot.Lines([new Series(kept[l][g], 1)], $"row {begin}", $"row {report.Model.End - 1}", 110))));
             page.Plots(plots);
         }
     }
 
     // The first outputs, or evenly chosen ones where there are many.
     private static IEnumerable<int> Some(int outputs) =>
-        outputs <= PlottedOutputs ? Enumerable.Range(0, outputs) : Enumerable.Range(0, PlottedOutputs).Select(i => i * (outputs - 1) / (PlottedOutputs - 1));
+        outputs <= PlottedOutputs
+            ? Enumerable.Range(0, outputs)
+            : Enumerable.Range(0, PlottedOutputs).Select(i => i * (outputs - 1) / (PlottedOutputs - 1));
 
     private static string Name(ModelManifest manifest, int k)
     {

@@ -58,7 +58,8 @@ internal sealed class Int8Trace
         for (int i = 0; i < _gates[l].Length; i++)
         {
             // Q0.15, but for a relu candidate, which is in the cell's or the output's format.
-            bool isOpen = i / layer.UnitCount == 2 && layer is LstmCell { CandidateActivation: Activation.Ramp } or GruCell { CandidateActivation: Activation.Ramp };
+            bool isOpen = i / layer.UnitCount == 2
+                && layer is LstmCell { CandidateActivation: Activation.Ramp } or GruCell { CandidateActivation: Activation.Ramp };
             int bits = !isOpen ? 15 : layer is LstmCell lstm ? lstm.CellFractionBits[0] : layer.OutputFractionBits;
             _gates[l][i] = MathF.ScaleB(gates[i], -bits);
         }

@@ -8,17 +8,29 @@ internal sealed class Page
 {
     private const string Style = """
         :root{--ink:#1c2430;--dim:#667085;--line:#d8dde6;--paper:#fff;--card:#f6f8fb;--a:#2563eb;--b:#d9480f;--c:#8a94a6}
-        @media(prefers-color-scheme:dark){:root{--ink:#e6eaf2;--dim:#98a2b3;--line:#323c4d;--paper:#12161d;--card:#1a2029;--a:#6ea8fe;--b:#ff9f6b;--c:#7d889b}}
-        *{box-sizing:border-box}body{margin:0 auto;max-width:1060px;padding:20px 16px 48px;background:var(--paper);color:var(--ink);font:15px/1.5 system-ui,sans-serif}
-        h1{font-size:1.45rem;margin:.2em 0 .1em;overflow-wrap:anywhere}h2{font-size:1.1rem;margin:2em 0 .4em}h3{font-size:.95rem;margin:1.2em 0 .2em}
-        p{margin:.3em 0;color:var(--dim)}.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:10px;margin:16px 0}
-        .tile{background:var(--card);border-radius:10px;padding:10px 14px}.tile b{display:block;font-size:1.25rem}.tile span{color:var(--dim);font-size:.85rem}
-        .wide{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums;width:100%}th,td{padding:5px 10px;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}
-        th:first-child,td:first-child{text-align:left;position:sticky;left:0;background:var(--paper)}th{color:var(--dim);font-weight:500;font-size:.85rem}
-        .plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,440px),1fr));gap:6px 18px}figure{margin:0;max-width:560px}figcaption{font-size:.85rem;color:var(--dim);margin-top:8px}
-        svg{width:100%;height:auto;display:block}svg text{font:13px system-ui,sans-serif;fill:var(--dim)}.axis{stroke:var(--line);stroke-width:1;fill:none}
-        .s0{stroke:var(--c)}.s1{stroke:var(--a)}.s2{stroke:var(--b);stroke-dasharray:5 3}.s0,.s1,.s2{fill:none;stroke-width:1.6;stroke-linejoin:round}
-        .f0{fill:var(--c)}.f1{fill:var(--a)}.f2{fill:var(--b)}.key{display:flex;flex-wrap:wrap;gap:4px 16px;font-size:.85rem;color:var(--dim);margin:4px 0}
+        @media(prefers-color-scheme:dark){
+        :root{--ink:#e6eaf2;--dim:#98a2b3;--line:#323c4d;--paper:#12161d;--card:#1a2029;--a:#6ea8fe;--b:#ff9f6b;--c:#7d889b}}
+        *{box-sizing:border-box}
+        body{margin:0 auto;max-width:1060px;padding:20px 16px 48px;background:var(--paper);color:var(--ink);
+        font:15px/1.5 system-ui,sans-serif}
+        h1{font-size:1.45rem;margin:.2em 0 .1em;overflow-wrap:anywhere}h2{font-size:1.1rem;margin:2em 0 .4em}
+        h3{font-size:.95rem;margin:1.2em 0 .2em}
+        p{margin:.3em 0;color:var(--dim)}
+        .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:10px;margin:16px 0}
+        .tile{background:var(--card);border-radius:10px;padding:10px 14px}.tile b{display:block;font-size:1.25rem}
+        .tile span{color:var(--dim);font-size:.85rem}
+        .wide{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums;width:100%}
+        th,td{padding:5px 10px;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}
+        th:first-child,td:first-child{text-align:left;position:sticky;left:0;background:var(--paper)}
+        th{color:var(--dim);font-weight:500;font-size:.85rem}
+        .plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,440px),1fr));gap:6px 18px}
+        figure{margin:0;max-width:560px}figcaption{font-size:.85rem;color:var(--dim);margin-top:8px}
+        svg{width:100%;height:auto;display:block}svg text{font:13px system-ui,sans-serif;fill:var(--dim)}
+        .axis{stroke:var(--line);stroke-width:1;fill:none}
+        .s0{stroke:var(--c)}.s1{stroke:var(--a)}.s2{stroke:var(--b);stroke-dasharray:5 3}
+        .s0,.s1,.s2{fill:none;stroke-width:1.6;stroke-linejoin:round}
+        .f0{fill:var(--c)}.f1{fill:var(--a)}.f2{fill:var(--b)}
+        .key{display:flex;flex-wrap:wrap;gap:4px 16px;font-size:.85rem;color:var(--dim);margin:4px 0}
         .key i{display:inline-block;width:18px;border-top:3px solid;margin-right:6px;vertical-align:middle}
         """;
 
@@ -79,7 +91,8 @@ internal sealed class Page
     internal void Write(string path, string title) => FileBytes.Write(path, Encoding.UTF8.GetBytes(
         $"""
         <!doctype html>
-        <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><title>{Escape(title)}</title>
+        <html lang="en"><head><meta charset="utf-8">
+        <meta name="viewport" content="width=device-width,initial-scale=1"><title>{Escape(title)}</title>
         <style>{Style}</style></head><body>
         {_body}</body></html>
 

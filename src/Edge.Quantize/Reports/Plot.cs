@@ -71,7 +71,9 @@ internal static class Plot
         double scale = (height - Top - Bottom) / Math.Max(high, 1e-12);
         for (int i = 0; i < first.Count; i++)
         {
-            svg.Append($"<rect class=\"f1\" opacity=\".35\" x=\"{Number(Left + (i * step))}\" width=\"{Number(step)}\" y=\"{Number(height - Bottom - (first[i] * scale))}\" height=\"{Number(first[i] * scale)}\"/>");
+            svg.Append(
+                $"<rect class=\"f1\" opacity=\".35\" x=\"{Number(Left + (i * step))}\" width=\"{Number(step)}\" "
+                    + $"y=\"{Number(height - Bottom - (first[i] * scale))}\" height=\"{Number(first[i] * scale)}\"/>");
         }
 
         svg.Append("<path class=\"s2\" style=\"stroke-dasharray:none\" d=\"");
@@ -115,7 +117,9 @@ internal static class Plot
             for (int i = 0; i < rows[r].Count; i++)
             {
                 string shade = Math.Clamp(rows[r][i], 0, 1).ToString("0.##", CultureInfo.InvariantCulture);
-                svg.Append($"<rect class=\"f1\" opacity=\"{shade}\" x=\"{Number(Left + (i * step))}\" y=\"{Number(r * rowHeight)}\" width=\"{Number(step + 0.3)}\" height=\"{Number(rowHeight + 0.3)}\"/>");
+                svg.Append(
+                    $"<rect class=\"f1\" opacity=\"{shade}\" x=\"{Number(Left + (i * step))}\" y=\"{Number(r * rowHeight)}\" "
+                        + $"width=\"{Number(step + 0.3)}\" height=\"{Number(rowHeight + 0.3)}\"/>");
             }
         }
 
@@ -129,14 +133,17 @@ internal static class Plot
         foreach (double tick in Ticks(low, high))
         {
             double y = Top + ((height - Top - Bottom) * (high - tick) / (high - low));
-            svg.Append($"<path class=\"axis\" d=\"M{Left} {Number(y)}H{Width - Right}\"/><text x=\"{Left - 6}\" y=\"{Number(y + 4)}\" text-anchor=\"end\">{Label(tick)}</text>");
+            svg.Append(
+                $"<path class=\"axis\" d=\"M{Left} {Number(y)}H{Width - Right}\"/><text x=\"{Left - 6}\" y=\"{Number(y + 4)}\" "
+                    + $"text-anchor=\"end\">{Label(tick)}</text>");
         }
 
         return svg.Append(Ends(from, to, height)).ToString();
     }
 
     private static string Ends(string from, string to, int height) =>
-        $"<text x=\"{Left}\" y=\"{height - 5}\">{Page.Escape(from)}</text><text x=\"{Width - Right}\" y=\"{height - 5}\" text-anchor=\"end\">{Page.Escape(to)}</text>";
+        $"<text x=\"{Left}\" y=\"{height - 5}\">{Page.Escape(from)}</text><text x=\"{Width - Right}\" y=\"{height - 5}\" "
+            + $"text-anchor=\"end\">{Page.Escape(to)}</text>";
 
     // Three to six round values: 1, 2 or 5 times a power of ten apart.
     private static IEnumerable<double> Ticks(double low, double high)

@@ -44,7 +44,10 @@ internal sealed class TraceReport
         var page = new Page();
         string title = $"{_model.Manifest.Name}: units over time";
         page.Heading(1, title);
-        page.Paragraph($"{_model.Architecture}; rows {_begin} to {_end - 1}, the state carried from row 0. {(_float is null ? "int8." : "Float and int8 are drawn in the same plot. Where only one line is visible, they agree.")}");
+        string lines = _float is null
+            ? "int8."
+            : "Float and int8 are drawn in the same plot. Where only one line is visible, they agree.";
+        page.Paragraph($"{_model.Architecture}; rows {_begin} to {_end - 1}, the state carried from row 0. {lines}");
         if (_float is not null)
         {
             page.Key((1, "float"), (2, "int8"));
@@ -55,7 +58,9 @@ internal sealed class TraceReport
             page.Heading(2, "Inputs");
             page.Plots(_model.Manifest.Columns.Take(12).Select((column, i) => (
                 _model.Manifest.Units[i].Length > 0 ? $"{column}, {_model.Manifest.Units[i]}" : column,
-                Draw(Enumerable.Range(_begin, _end - _begin).Select(row => _model.Manifest.Denormalize(i, _readings.Row(row)[i])).ToArray(), null))));
+                Draw(
+                    Enumerable.Range(_begin, _end - _begin).Select(row => _model.Manifest.Denormalize(i, _readings.Row(row)[i])).ToArray(),
+                    null))));
         }
 
         for (int l = 0; l < _int8.Length; l++)
@@ -64,7 +69,8 @@ internal sealed class TraceReport
             {
                 page.Heading(2, $"Layer {l} ({_model.Layers[l].Type}), unit {unit}");
                 int layer = l;
-                page.Plots(_int8[l].Names.Select((name, part) => (name, Draw(_int8[layer].Line(part, unit), _float?[layer].Line(part, unit)))));
+                page.Plots(
+                    _int8[l].Names.Select((name, part) => (name, Draw(_int8[layer].Line(part, unit), _float?[layer].Line(part, unit)))));
             }
         }
 
@@ -72,7 +78,10 @@ internal sealed class TraceReport
     }
 
     private string Draw(double[] int8, double[]? reference) => Plot.Lines(
-        reference is null ? [new Series(int8, 1)] : [new Series(reference, 1), new Series(int8, 2)], $"row {_begin}", $"row {_end - 1}", 130);
+        reference is null ? [new Series(int8, 1)] : [new Series(reference, 1), new Series(int8, 2)],
+        $"row {_begin}",
+        $"row {_end - 1}",
+        130);
 
     private void StepInt8()
     {
@@ -144,7 +153,8 @@ internal sealed class TraceReport
             }
         }
 
-        internal double[] Line(int part, int unit) => Enumerable.Range(0, _values[part].Length / _units).Select(row => _values[part][(row * _units) + unit]).ToArray();
+        internal double[] Line(int part, int unit) =>
+            Enumerable.Range(0, _values[part].Length / _units).Select(row => _values[part][(row * _units) + unit]).ToArray();
 
         internal int[] MostActive(int count) => Enumerable.Range(0, _units).OrderByDescending(unit =>
         {

@@ -19,7 +19,10 @@ internal static class CheckCommand
     internal static Command Create(TextWriter output)
     {
         Option<string> config = RunCommand.ConfigOption();
-        var noSensors = new Option<bool>("--no-sensors") { Description = "Do not read the sensors. Use this while another program reads them." };
+        var noSensors = new Option<bool>("--no-sensors")
+        {
+            Description = "Do not read the sensors. Use this while another program reads them.",
+        };
         var command = new Command("check", "Checks configuration, models, sources, broker and clock.") { config, noSensors };
         command.SetAction(async (parsed, cancel) =>
         {
@@ -43,7 +46,12 @@ internal static class CheckCommand
             well &= parsed.GetValue(noSensors) || SensorsCommand.ShowConfigured(edge, devices, output);
 
             Say($"broker {edge.Mqtt.Host}:{edge.Mqtt.Port}", await CheckBrokerAsync(edge, cancel).ConfigureAwait(false));
-            Say("clock", TimeProvider.System.GetUtcNow() < ClockMin ? $"The clock shows {TimeProvider.System.GetUtcNow():yyyy-MM-dd}, a date in the past. Set it, or wait for time synchronization." : null);
+            Say(
+                "clock",
+                TimeProvider.System.GetUtcNow() < ClockMin
+                    ? $"The clock shows {TimeProvider.System.GetUtcNow():yyyy-MM-dd}, a date in the past. "
+                        + $"Set it, or wait for time synchronization."
+                    : null);
             return well ? ExitCodes.Done : ExitCodes.InputWrong;
 
             void Say(string what, string? problem)

@@ -18,13 +18,22 @@ internal static class DemoCommand
         var port = new Option<int?>("--port") { Description = "Port of the broker. Default: 1883 if it is free, else any free port." };
         var duration = new Option<string?>("--for") { Description = "Stop after this time, such as 30s. Default: run until Ctrl-C." };
         var seed = new Option<int>("--seed") { Description = "Seed of the simulated greenhouse.", DefaultValueFactory = _ => 7 };
-        var command = new Command("demo", "Runs a broker, simulated sensors with a fault after 20 s and the bundled model, with a live view.") { port, duration, seed };
+        var command = new Command(
+            "demo",
+            "Runs a broker, simulated sensors with a fault after 20 s and the bundled model, with a live view.")
+        {
+            port,
+            duration,
+            seed,
+        };
         command.SetAction(async (parsed, cancel) =>
         {
             TimeSpan? span = null;
             if (parsed.GetValue(duration) is { } text)
             {
-                span = Duration.TryParse(text, out TimeSpan given) ? given : throw new InputException($"--for must be a time such as 30s or 2m, not '{text}'.");
+                span = Duration.TryParse(text, out TimeSpan given)
+                    ? given
+                    : throw new InputException($"--for must be a time such as 30s or 2m, not '{text}'.");
             }
 
             int brokerPort = ChoosePort(parsed.GetValue(port));
@@ -58,10 +67,14 @@ internal static class DemoCommand
         [
             .. endedWell ? [] : new[] { "a stream ended with an error" },
             .. watch.Forecasts > 0 ? [] : new[] { "no forecast was published" },
-            .. watch.Delivered >= watch.Forecasts ? [] : new[] { $"only {watch.Delivered} messages were delivered for {watch.Forecasts} forecasts" },
+            .. watch.Delivered >= watch.Forecasts
+                ? []
+                : new[] { $"only {watch.Delivered} messages were delivered for {watch.Forecasts} forecasts" },
             .. watch.Elapsed < DemoScenario.FaultKnownBy || watch.Anomalies > 0 ? [] : new[] { "the injected fault was not found" },
         ];
-        output.WriteLine($"demo: {watch.Elapsed.TotalSeconds:0.0} s, {watch.Ticks} readings, {watch.Forecasts} forecasts, {watch.Anomalies} anomalies, {watch.Delivered} messages delivered");
+        output.WriteLine(
+            $"demo: {watch.Elapsed.TotalSeconds:0.0} s, {watch.Ticks} readings, {watch.Forecasts} forecasts, {watch.Anomalies} anomalies, "
+                + $"{watch.Delivered} messages delivered");
         foreach (string line in watch.Events)
         {
             output.WriteLine("  " + line);
@@ -75,7 +88,9 @@ internal static class DemoCommand
     {
         if (asked is { } port)
         {
-            return port is >= 1 and <= 65535 && IsFree(port) ? port : throw new InputException($"Port {port} is in use or is not a port number. Choose another one with --port.");
+            return port is >= 1 and <= 65535 && IsFree(port)
+                ? port
+                : throw new InputException($"Port {port} is in use or is not a port number. Choose another one with --port.");
         }
 
         if (IsFree(UsualPort))

@@ -32,8 +32,12 @@ internal static class DemoView
                 continue;
             }
 
-            string channels = string.Join("  ", now.Channels.Select(channel => $"{channel.Name} {Number(channel.Actual)} (expected {Number(channel.Expected)})"));
-            await output.WriteLineAsync($"{watch.Elapsed.TotalSeconds,4:0} s  {channels}  score {Number(now.Score)}  {watch.Delivered} messages{(now.IsAnomalous ? "  ANOMALY" : "")}").ConfigureAwait(false);
+            string channels = string.Join(
+                "  ",
+                now.Channels.Select(channel => $"{channel.Name} {Number(channel.Actual)} (expected {Number(channel.Expected)})"));
+            await output.WriteLineAsync(
+                $"{watch.Elapsed.TotalSeconds,4:0} s  {channels}  score {Number(now.Score)}  {watch.Delivered} "
+                    + $"messages{(now.IsAnomalous ? "  ANOMALY" : "")}").ConfigureAwait(false);
             for (; told < watch.Anomalies && now.Events.Length > 0; told++)
             {
                 await output.WriteLineAsync($"        {now.Events[^1]}").ConfigureAwait(false);
@@ -56,11 +60,16 @@ internal static class DemoView
         });
 
     private static Rows Draw(DemoWatch watch, DemoSnapshot now) => new(
-        new Markup($"[bold]Edge runtime demo[/]  device [green]{DemoScenario.Device}[/], stream [green]{DemoScenario.Stream}[/], {watch.Elapsed:mm\\:ss}"),
+        new Markup(
+            $"[bold]Edge runtime demo[/]  device [green]{DemoScenario.Device}[/], stream [green]{DemoScenario.Stream}[/], "
+                + $"{watch.Elapsed:mm\\:ss}"),
         Channels(now),
         Verdict(now),
         new Text(""),
-        new Rows(now.Events.Select(line => (IRenderable)new Text(line, line.Contains("opened", StringComparison.Ordinal) ? new Style(Color.Red) : Style.Plain))),
+        new Rows(
+            now.Events.Select(
+                line =>
+                    (IRenderable)new Text(line, line.Contains("opened", StringComparison.Ordinal) ? new Style(Color.Red) : Style.Plain))),
         new Text(""),
         new Markup($"[bold]{watch.Delivered}[/] messages delivered, {watch.Forecasts} of them forecasts"),
         new Markup("Watch it from another terminal:"),
@@ -102,7 +111,9 @@ internal static class DemoView
     {
         double low = values.Min();
         double span = Math.Max(values.Max() - low, 1e-9);
-        return string.Concat(values.Where((_, at) => at % SparklineEvery == 0).Select(value => Bars[(int)Math.Round((value - low) / span * (Bars.Length - 1))]));
+        return string.Concat(
+            values.Where((_, at) => at % SparklineEvery == 0)
+                .Select(value => Bars[(int)Math.Round((value - low) / span * (Bars.Length - 1))]));
     }
 
     private static string Number(double value) => double.IsNaN(value) ? "-" : Math.Abs(value) switch

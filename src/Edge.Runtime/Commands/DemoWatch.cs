@@ -18,7 +18,8 @@ namespace Edge.Runtime.Commands;
 /// <param name="HalfWidth">Half the interval of that forecast.</param>
 /// <param name="Recent">The last readings, oldest first.</param>
 internal sealed record ChannelSnapshot(
-    string Name, string Unit, double Actual, Quality Quality, double Expected, double Ahead, double AheadSeconds, double HalfWidth, double[] Recent);
+    string Name, string Unit, double Actual, Quality Quality, double Expected, double Ahead, double AheadSeconds,
+    double HalfWidth, double[] Recent);
 
 /// <summary>A snapshot of the demo for the view.</summary>
 internal sealed record DemoSnapshot(IReadOnlyList<ChannelSnapshot> Channels, double Score, bool IsAnomalous, string[] Events);
@@ -90,7 +91,8 @@ internal sealed class DemoWatch
         {
             if (tick.Anomaly is { } anomaly)
             {
-                _events.Enqueue($"{Elapsed.TotalSeconds,5:0.0} s  {anomaly.Change.ToString().ToLowerInvariant(),-7} {anomaly.Id}: {anomaly.Message}");
+                _events.Enqueue(
+                    $"{Elapsed.TotalSeconds,5:0.0} s  {anomaly.Change.ToString().ToLowerInvariant(),-7} {anomaly.Id}: {anomaly.Message}");
                 if (_events.Count > EventsMax)
                 {
                     _events.Dequeue();
@@ -117,13 +119,18 @@ internal sealed class DemoWatch
             _recent[column].Dequeue();
         }
 
-        int[] outputs = Enumerable.Range(0, manifest.Outputs.Count).Where(k => manifest.Outputs[k].Column == column).OrderBy(k => manifest.Outputs[k].TicksAhead).ToArray();
+        int[] outputs = Enumerable.Range(0, manifest.Outputs.Count)
+            .Where(k => manifest.Outputs[k].Column == column)
+            .OrderBy(k => manifest.Outputs[k].TicksAhead)
+            .ToArray();
         double expected = _expectedNext[column];
         _expectedNext[column] = tick.Forecast?.Value(outputs[0]) ?? double.NaN;
         int farthest = outputs[^1];
         return new ChannelSnapshot(
             manifest.Columns[column], manifest.Units[column], actual, tick.Reading.Quality[column], expected,
-            tick.Forecast?.Value(farthest) ?? double.NaN, manifest.Outputs[farthest].TicksAhead * manifest.PeriodSeconds, tick.Forecast?.HalfWidth(farthest) ?? double.NaN,
+            tick.Forecast?.Value(farthest) ?? double.NaN,
+            manifest.Outputs[farthest].TicksAhead * manifest.PeriodSeconds,
+            tick.Forecast?.HalfWidth(farthest) ?? double.NaN,
             [.. _recent[column]]);
     }
 }

@@ -42,7 +42,13 @@ internal sealed class DetectionScore
     internal int FalseDetections => _detections.Count(row => !_labels[row]);
 
     /// <summary>Rows from the beginning of a window to its detection, on average over the found ones; NaN if there are none.</summary>
-    internal double MeanDelayRows => _windows.Select(window => Detection(window) - window.First).Where(delay => delay >= 0).DefaultIfEmpty(-1).Average() is var mean and >= 0 ? mean : double.NaN;
+    internal double MeanDelayRows =>
+        _windows.Select(window => Detection(window) - window.First)
+            .Where(delay => delay >= 0)
+            .DefaultIfEmpty(-1)
+            .Average() is var mean and >= 0
+            ? mean
+            : double.NaN;
 
     private int TruePositives => Count(label: true, alarm: true);
 
@@ -84,7 +90,9 @@ internal sealed class DetectionScore
         foreach (int row in _detections.Where(row => !_labels[row]))
         {
             int before = _windows.FindLastIndex(window => window.Last < row);
-            double far = before < 0 ? -1 : Math.Max(-1, Sigmoid((row - _windows[before].Last) / (double)(_windows[before].Last - _windows[before].First + 1)));
+            double far = before < 0
+                ? -1
+                : Math.Max(-1, Sigmoid((row - _windows[before].Last) / (double)(_windows[before].Last - _windows[before].First + 1)));
             score += falseAlarm * far;
         }
 

@@ -19,10 +19,23 @@ internal static class RecordCommand
     internal static Command Create(TextWriter output)
     {
         Option<string> config = RunCommand.ConfigOption();
-        var target = new Option<string>("--output") { Description = "The CSV file to write. A file with the same columns is continued.", Required = true };
+        var target = new Option<string>("--output")
+        {
+            Description = "The CSV file to write. A file with the same columns is continued.",
+            Required = true,
+        };
         var stream = new Option<string?>("--stream") { Description = "Name of the stream. Default: the first one." };
-        var duration = new Option<string?>("--for") { Description = "Time to record, such as 90s or 24h. Default: until the source ends or Ctrl-C." };
-        var command = new Command("record", "Writes the readings of a stream to a CSV file for training and calibration.") { config, target, stream, duration };
+        var duration = new Option<string?>("--for")
+        {
+            Description = "Time to record, such as 90s or 24h. Default: until the source ends or Ctrl-C.",
+        };
+        var command = new Command("record", "Writes the readings of a stream to a CSV file for training and calibration.")
+        {
+            config,
+            target,
+            stream,
+            duration,
+        };
         command.SetAction(async (parsed, cancel) =>
         {
             EdgeConfig edge = ConfigFile.Load(parsed.GetRequiredValue(config));
@@ -41,9 +54,11 @@ internal static class RecordCommand
             using var stop = new StopSignal();
             string path = parsed.GetRequiredValue(target);
             using RecordingFile file = RecordingFile.Open(path, columns);
-            Action<TimeSpan>? progress = Console.IsOutputRedirected ? null : elapsed => output.Write($"\r{file.Rows} rows, {elapsed:d\\.hh\\:mm\\:ss} ");
+            Action<TimeSpan>? progress = Console.IsOutputRedirected ? null : elapsed =>
+                output.Write($"\r{file.Rows} rows, {elapsed:d\\.hh\\:mm\\:ss} ");
             await RecordAsync(sensor, file, columns.Count, span, progress, stop.Token).ConfigureAwait(false);
-            await output.WriteLineAsync($"{(progress is null ? "" : "\r")}{file.Rows} rows of {string.Join(", ", columns)} -> {path}").ConfigureAwait(false);
+            await output.WriteLineAsync(
+                $"{(progress is null ? "" : "\r")}{file.Rows} rows of {string.Join(", ", columns)} -> {path}").ConfigureAwait(false);
             return ExitCodes.Done;
         });
         return command;
@@ -66,9 +81,16 @@ internal static class RecordCommand
     private static StreamConfig Choose(EdgeConfig edge, string? name) => name is null
         ? edge.Streams[0]
         : edge.Streams.FirstOrDefault(stream => stream.Name == name)
-            ?? throw new InputException($"--stream is '{name}'; the configuration has {string.Join(", ", edge.Streams.Select(stream => stream.Name))}.");
+            ?? throw new InputException(
+                $"--stream is '{name}'; the configuration has {string.Join(", ", edge.Streams.Select(stream => stream.Name))}.");
 
-    private static async Task RecordAsync(ISensor sensor, RecordingFile file, int channels, TimeSpan span, Action<TimeSpan>? progress, CancellationToken stop)
+    private static async Task RecordAsync(
+        ISensor sensor,
+        RecordingFile file,
+        int channels,
+        TimeSpan span,
+        Action<TimeSpan>? progress,
+        CancellationToken stop)
     {
         try
         {

@@ -8,7 +8,9 @@ using Edge.Streams;
 
 namespace Edge.Runtime.Commands;
 
-/// <summary>A CSV file of ticks that can be continued: a time column, then the channels. A cell without a measured value is empty.</summary>
+/// <summary>
+/// A CSV file of ticks that can be continued: a time column, then the channels. A cell without a measured value is empty.
+/// </summary>
 internal sealed class RecordingFile : IDisposable
 {
     private static readonly TimeSpan FlushEvery = TimeSpan.FromSeconds(1);
@@ -113,7 +115,9 @@ internal sealed class RecordingFile : IDisposable
         string[] expected = ["time", .. columns];
         if (!header.SequenceEqual(expected))
         {
-            throw new InputException($"'{path}' exists with the columns {string.Join(", ", header)}. This stream has {string.Join(", ", expected)}. Choose another file, or remove this one.");
+            throw new InputException(
+                $"'{path}' exists with the columns {string.Join(", ", header)}. This stream has {string.Join(", ", expected)}. "
+                    + $"Choose another file, or remove this one.");
         }
 
         CutUnfinishedLine(file);

@@ -15,19 +15,34 @@ using Microsoft.Extensions.Logging;
 
 namespace Edge.Runtime.Commands;
 
-/// <summary><c>replay</c>: runs the pipeline over recorded rows without a broker, as fast as possible. Writes one JSON object per line.</summary>
+/// <summary>
+/// <c>replay</c>: runs the pipeline over recorded rows without a broker, as fast as possible. Writes one JSON object per line.
+/// </summary>
 internal static class ReplayCommand
 {
     internal static Command Create(TextWriter output)
     {
-        var model = new Option<string>("--model") { Description = "A .safetensors model of edge-quantize, an .onnx file with its manifest next to it, or demo.", Required = true };
+        var model = new Option<string>("--model")
+        {
+            Description = "A .safetensors model of edge-quantize, an .onnx file with its manifest next to it, or demo.",
+            Required = true,
+        };
         var data = new Option<string>("--data") { Description = "CSV file with the columns of the model.", Required = true };
         var target = new Option<string>("--output") { Description = "File for the payloads, one JSON object per line.", Required = true };
         var device = new Option<string>("--device") { Description = "Device name in the payloads.", DefaultValueFactory = _ => "replay" };
         var stream = new Option<string?>("--stream") { Description = "Stream name in the payloads. Default: the name of the model." };
-        var timeColumn = new Option<string?>("--time-column") { Description = "Header of the time column. Default: a column named like a time." };
-        var horizon = new Option<int>("--horizon") { Description = "Ticks to forecast with a one-step model by feeding back its forecasts. Default: the outputs of the model.", DefaultValueFactory = _ => 1 };
-        var command = new Command("replay", "Runs the pipeline over recorded rows as fast as possible and writes the MQTT payloads to a file.")
+        var timeColumn = new Option<string?>("--time-column")
+        {
+            Description = "Header of the time column. Default: a column named like a time.",
+        };
+        var horizon = new Option<int>("--horizon")
+        {
+            Description = "Ticks to forecast with a one-step model by feeding back its forecasts. Default: the outputs of the model.",
+            DefaultValueFactory = _ => 1,
+        };
+        var command = new Command(
+            "replay",
+            "Runs the pipeline over recorded rows as fast as possible and writes the MQTT payloads to a file.")
         {
             model, data, target, device, stream, timeColumn, horizon,
         };
@@ -35,7 +50,12 @@ internal static class ReplayCommand
         {
             using ILoggerFactory logs = ServiceLog.Create();
             string path = parsed.GetRequiredValue(model);
-            var replay = new ReplayOptions { File = parsed.GetRequiredValue(data), TimeColumn = parsed.GetValue(timeColumn), Speed = PlaybackSpeed.Max };
+            var replay = new ReplayOptions
+            {
+                File = parsed.GetRequiredValue(data),
+                TimeColumn = parsed.GetValue(timeColumn),
+                Speed = PlaybackSpeed.Max,
+            };
             var config = new StreamConfig
             {
                 Name = "",
@@ -53,12 +73,21 @@ internal static class ReplayCommand
             var sensor = new ReplaySensor(replay, engine.Manifest.Columns, pipeline.Period, TimeProvider.System);
             await using Stream lines = Open(parsed.GetRequiredValue(target));
             using var loop = new StreamLoop(
-                deviceName, pipeline, sensor, config.Publish, new OutboxOptions().AgeMax, (_, messages, _, _) => Write(lines, messages), new StoppedClock(), log);
+                deviceName,
+                pipeline,
+                sensor,
+                config.Publish,
+                new OutboxOptions().AgeMax,
+                (_, messages, _, _) => Write(lines, messages),
+                new StoppedClock(),
+                log);
             using var stop = new StopSignal();
             await loop.RunAsync(stop.Token, stop.Token).ConfigureAwait(false);
             await lines.FlushAsync(CancellationToken.None).ConfigureAwait(false);
             StreamHealth health = pipeline.Health;
-            await output.WriteLineAsync($"{health.Ticks} rows, {health.Forecasts} forecasts, {health.Anomalies} anomalies, {health.MissedTicks} rows without usable values -> {parsed.GetRequiredValue(target)}").ConfigureAwait(false);
+            await output.WriteLineAsync(
+                $"{health.Ticks} rows, {health.Forecasts} forecasts, {health.Anomalies} anomalies, {health.MissedTicks} rows without "
+                    + $"usable values -> {parsed.GetRequiredValue(target)}").ConfigureAwait(false);
             return ExitCodes.Done;
         });
         return command;
@@ -89,14 +118,22 @@ internal static class ReplayCommand
     }
 
     private static int RequireHorizon(int horizon) =>
-        horizon is >= 1 and <= ForecastOptions.HorizonMax ? horizon : throw new InputException($"--horizon is {horizon}; use 1 to {ForecastOptions.HorizonMax}.");
+        horizon is >= 1 and <= ForecastOptions.HorizonMax
+            ? horizon
+            : throw new InputException($"--horizon is {horizon}; use 1 to {ForecastOptions.HorizonMax}.");
 
     private static string RequireName(string option, string name) =>
-        ConfigFile.IsName(name) ? name : throw new InputException($"{option} is '{name}'; use 1 to 64 of the letters a-z, digits, _ and -.");
+        ConfigFile.IsName(name)
+            ? name
+            : throw new InputException($"{option} is '{name}'; use 1 to 64 of the letters a-z, digits, _ and -.");
 
     private static string StreamName(ModelManifest manifest)
     {
-        string name = new(manifest.Name.ToLowerInvariant().Select(letter => char.IsAsciiLetterOrDigit(letter) || letter is '_' or '-' ? letter : '-').Take(64).ToArray());
+        string name = new(
+            manifest.Name.ToLowerInvariant()
+                .Select(letter => char.IsAsciiLetterOrDigit(letter) || letter is '_' or '-' ? letter : '-')
+                .Take(64)
+                .ToArray());
         return name.Length > 0 ? name : "model";
     }
 

@@ -16,7 +16,12 @@ internal static class RunCommand
             using ILoggerFactory logs = ServiceLog.Create();
             using var signals = new StopSignal();
             using var notifier = ServiceNotifier.FromEnvironment();
-            var runner = new ServiceRunner(parsed.GetRequiredValue(config), notifier, signals, TimeProvider.System, logs.CreateLogger("edge"));
+            var runner = new ServiceRunner(
+                parsed.GetRequiredValue(config),
+                notifier,
+                signals,
+                TimeProvider.System,
+                logs.CreateLogger("edge"));
             return await runner.RunAsync().ConfigureAwait(false) ? ExitCodes.Done : ExitCodes.InputWrong;
         });
         return command;

@@ -13,18 +13,41 @@ internal static class ScoreCommand
 {
     internal static Command Create(TextWriter output)
     {
-        var events = new Option<string[]>("--events") { Description = "Output of edge-runtime replay. Several files are scored together.", Required = true, AllowMultipleArgumentsPerToken = true };
-        var labels = new Option<string[]>("--labels") { Description = "One file per events file: a CSV with a column 'anomaly' (0 or 1) and one line per row, or JSON with windows of times: [[begin, end], ...].", Required = true, AllowMultipleArgumentsPerToken = true };
-        var skip = new Option<int>("--skip") { Description = "Rows at the start of each file that are not scored (calibration).", DefaultValueFactory = _ => 0 };
+        var events = new Option<string[]>("--events")
+        {
+            Description = "Output of edge-runtime replay. Several files are scored together.",
+            Required = true,
+            AllowMultipleArgumentsPerToken = true,
+        };
+        var labels = new Option<string[]>("--labels")
+        {
+            Description =
+                "One file per events file: a CSV with a column 'anomaly' (0 or 1) and one line per row, or JSON with windows of times: "
+                    + "[[begin, end], ...].",
+            Required = true,
+            AllowMultipleArgumentsPerToken = true,
+        };
+        var skip = new Option<int>("--skip")
+        {
+            Description = "Rows at the start of each file that are not scored (calibration).",
+            DefaultValueFactory = _ => 0,
+        };
         var asJson = new Option<bool>("--json") { Description = "Print JSON." };
-        var command = new Command("score", "Scores anomaly events against labels, per row and per window.") { events, labels, skip, asJson };
+        var command = new Command("score", "Scores anomaly events against labels, per row and per window.")
+        {
+            events,
+            labels,
+            skip,
+            asJson,
+        };
         command.SetAction(parsed =>
         {
             string[] runs = parsed.GetRequiredValue(events);
             string[] truths = parsed.GetRequiredValue(labels);
             if (runs.Length != truths.Length)
             {
-                throw new InputException($"--events names {runs.Length} files and --labels {truths.Length}. Give one labels file per events file.");
+                throw new InputException(
+                    $"--events names {runs.Length} files and --labels {truths.Length}. Give one labels file per events file.");
             }
 
             var score = new RunScores(parsed.GetValue(skip));
@@ -43,9 +66,17 @@ internal static class ScoreCommand
     {
         (string Name, double Value)[] figures =
         [
-            ("precision", score.Precision), ("recall", score.Recall), ("f1", score.F1), ("false_alarm_rate", score.FalseAlarmRate), ("missed_rate", score.MissedRate),
-            ("windows", score.Windows), ("windows_found", score.FoundWindows), ("false_detections", score.FalseDetections), ("mean_delay_rows", score.MeanDelayRows),
-            .. DetectionScore.Profiles.Select(profile => ($"nab_{profile.Name.Replace(' ', '_')}", score.Benchmark(profile.FalseAlarm, profile.Missed))),
+            ("precision", score.Precision),
+            ("recall", score.Recall),
+            ("f1", score.F1),
+            ("false_alarm_rate", score.FalseAlarmRate),
+            ("missed_rate", score.MissedRate),
+            ("windows", score.Windows),
+            ("windows_found", score.FoundWindows),
+            ("false_detections", score.FalseDetections),
+            ("mean_delay_rows", score.MeanDelayRows),
+            .. DetectionScore.Profiles.Select(
+                profile => ($"nab_{profile.Name.Replace(' ', '_')}", score.Benchmark(profile.FalseAlarm, profile.Missed))),
         ];
         if (!asJson)
         {
@@ -91,7 +122,9 @@ internal static class ScoreCommand
         internal void Add(string events, string labels)
         {
             (List<DateTime> times, List<(int Opened, DateTime Started, int Closed)> anomalies) = ReadEvents(events);
-            bool[] truth = labels.EndsWith(".json", StringComparison.Ordinal) ? ReadWindows(labels, times) : ReadLabels(labels, times.Count);
+            bool[] truth = labels.EndsWith(".json", StringComparison.Ordinal)
+                ? ReadWindows(labels, times)
+                : ReadLabels(labels, times.Count);
             int offset = _labels.Count - skip;
             for (int row = skip; row < times.Count; row++)
             {
@@ -146,13 +179,22 @@ internal static class ScoreCommand
     }
 
     private static DateTime Time(JsonElement root, string name) =>
-        DateTime.Parse(root.GetProperty(name).GetString() ?? "", CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal);
+        DateTime.Parse(
+            root.GetProperty(name).GetString() ?? "",
+            CultureInfo.InvariantCulture,
+            DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal);
 
     private static bool[] ReadLabels(string path, int rows)
     {
         try
         {
-            using var csv = new CsvReader(new StreamReader(path), new CsvConfiguration(CultureInfo.InvariantCulture) { DetectDelimiter = true, DetectDelimiterValues = ReplaySensor.Separators });
+            using var csv = new CsvReader(
+                new StreamReader(path),
+                new CsvConfiguration(CultureInfo.InvariantCulture)
+                {
+                    DetectDelimiter = true,
+                    DetectDelimiterValues = ReplaySensor.Separators,
+                });
             csv.Read();
             csv.ReadHeader();
             var labels = new List<bool>();
@@ -161,7 +203,9 @@ internal static class ScoreCommand
                 labels.Add(csv.GetField<double>("anomaly") > 0);
             }
 
-            return labels.Count == rows ? [.. labels] : throw new InputException($"Labels '{path}' have {labels.Count} rows, but the events are of {rows} readings.");
+            return labels.Count == rows
+                ? [.. labels]
+                : throw new InputException($"Labels '{path}' have {labels.Count} rows, but the events are of {rows} readings.");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
         {
@@ -179,7 +223,9 @@ internal static class ScoreCommand
         try
         {
             using JsonDocument document = JsonDocument.Parse(File.ReadAllText(path));
-            JsonElement root = document.RootElement.ValueKind == JsonValueKind.Object ? document.RootElement.EnumerateObject().Single().Value : document.RootElement;
+            JsonElement root = document.RootElement.ValueKind == JsonValueKind.Object
+                ? document.RootElement.EnumerateObject().Single().Value
+                : document.RootElement;
             (DateTime Begin, DateTime End)[] windows = [.. root.EnumerateArray().Select(window => (Moment(window[0]), Moment(window[1])))];
             return [.. times.Select(time => Array.Exists(windows, window => time >= window.Begin && time <= window.End))];
         }
@@ -193,6 +239,9 @@ internal static class ScoreCommand
         }
 
         static DateTime Moment(JsonElement text) =>
-            DateTime.Parse(text.GetString() ?? "", CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal);
+            DateTime.Parse(
+                text.GetString() ?? "",
+                CultureInfo.InvariantCulture,
+                DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal);
     }
 }

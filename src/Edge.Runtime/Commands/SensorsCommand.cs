@@ -18,7 +18,13 @@ internal static class SensorsCommand
     {
         var bus = new Option<int?>("--bus") { Description = "Scan this I2C bus only." };
         var config = new Option<string?>("--config") { Description = "Also read each channel of this edge.yaml once." };
-        var command = new Command("sensors", "Lists the sensors on the I2C buses and in the kernel's drivers, with the lines for edge.yaml.") { bus, config };
+        var command = new Command(
+            "sensors",
+            "Lists the sensors on the I2C buses and in the kernel's drivers, with the lines for edge.yaml.")
+        {
+            bus,
+            config,
+        };
         command.SetAction(parsed =>
         {
             EdgeConfig? edge = parsed.GetValue(config) is { } path ? ConfigFile.Load(path) : null;
@@ -31,8 +37,22 @@ internal static class SensorsCommand
             ShowBuses(parsed.GetValue(bus) is { } number ? [number] : I2cAccess.Buses(), devices, output);
             if (parsed.GetValue(bus) is null)
             {
-                ShowKernel("IIO", KernelFiles.All(devices.IioRoot), IioDevice.Channels, name => new IioDeviceOptions(name, null), (name, channel) => $"iio: {{ device: {name}, channel: {channel} }}", devices, output);
-                ShowKernel("hwmon", KernelFiles.All(devices.HwmonRoot), HwmonChip.Inputs, name => new HwmonDeviceOptions(name, null), (name, input) => $"hwmon: {{ chip: {name}, input: {input} }}", devices, output);
+                ShowKernel(
+                    "IIO",
+                    KernelFiles.All(devices.IioRoot),
+                    IioDevice.Channels,
+                    name => new IioDeviceOptions(name, null),
+                    (name, channel) => $"iio: {{ device: {name}, channel: {channel} }}",
+                    devices,
+                    output);
+                ShowKernel(
+                    "hwmon",
+                    KernelFiles.All(devices.HwmonRoot),
+                    HwmonChip.Inputs,
+                    name => new HwmonDeviceOptions(name, null),
+                    (name, input) => $"hwmon: {{ chip: {name}, input: {input} }}",
+                    devices,
+                    output);
             }
 
             return edge is null || ShowConfigured(edge, devices, output) ? ExitCodes.Done : ExitCodes.InputWrong;
@@ -52,14 +72,18 @@ internal static class SensorsCommand
                 continue;
             }
 
-            foreach (IGrouping<DeviceOptions, ChannelOptions> device in live.Channels.Where(channel => !channel.Device.IsPushed).GroupBy(channel => channel.Device))
+            IEnumerable<IGrouping<DeviceOptions, ChannelOptions>> polled = live.Channels
+                .Where(channel => !channel.Device.IsPushed)
+                .GroupBy(channel => channel.Device);
+            foreach (IGrouping<DeviceOptions, ChannelOptions> device in polled)
             {
                 ChannelOptions[] channels = [.. device];
                 SensorTrial trial = SensorTrial.Read(device.Key, channels, devices);
                 well &= trial.Fault is null && !trial.Values.Any(double.IsNaN);
                 if (trial.Fault is not null)
                 {
-                    output.WriteLine($"WRONG  {stream.Name}, {string.Join(", ", channels.Select(channel => channel.Column))}: {trial.Fault}");
+                    output.WriteLine(
+                        $"WRONG  {stream.Name}, {string.Join(", ", channels.Select(channel => channel.Column))}: {trial.Fault}");
                 }
 
                 for (int i = 0; i < trial.Values.Length; i++)
@@ -96,7 +120,9 @@ internal static class SensorsCommand
 
     private static void ShowBus(int bus, IReadOnlyList<I2cFinding> findings, TextWriter output)
     {
-        output.WriteLine($"I2C bus {bus}: {(findings.Count == 0 ? "no device answers. Check the wiring and the power of the sensor." : $"{findings.Count} devices answer")}");
+        output.WriteLine(findings.Count == 0
+            ? $"I2C bus {bus}: no device answers. Check the wiring and the power of the sensor."
+            : $"I2C bus {bus}: {findings.Count} devices answer");
         foreach (I2cFinding finding in findings)
         {
             string address = string.Create(CultureInfo.InvariantCulture, $"0x{finding.Address:x2}");
@@ -109,16 +135,21 @@ internal static class SensorsCommand
 
             foreach (I2cCandidate candidate in reading)
             {
-                output.WriteLine($"  {address}  {candidate.Driver} ({candidate.Description}) reads {string.Join(", ", candidate.Channels.Select((channel, i) => $"{channel.Name} {Number(candidate.Values![i])} {channel.Unit}"))}");
+                IEnumerable<string> values = candidate.Channels
+                    .Select((channel, i) => $"{channel.Name} {Number(candidate.Values![i])} {channel.Unit}");
+                output.WriteLine($"  {address}  {candidate.Driver} ({candidate.Description}) reads {string.Join(", ", values)}");
                 foreach ((string name, string _) in candidate.Channels)
                 {
-                    output.WriteLine($"          {name}: {{ i2c: {{ bus: {bus}, address: {address}, driver: {candidate.Driver}, read: {name} }} }}");
+                    output.WriteLine(
+                        $"          {name}: {{ i2c: {{ bus: {bus}, address: {address}, driver: {candidate.Driver}, read: {name} }} }}");
                 }
             }
 
             if (others.Length > 0)
             {
-                output.WriteLine($"  {address}  {(reading.Length > 0 ? "not" : "may be, but returned no valid reading as,")} {string.Join(", ", others)}");
+                output.WriteLine(
+                    $"  {address}  {(reading.Length > 0 ? "not" : "may be, but returned no valid reading as,")} "
+                        + $"{string.Join(", ", others)}");
             }
         }
     }
@@ -138,7 +169,10 @@ internal static class SensorsCommand
             output.WriteLine($"  {name} at {KernelFiles.Node(folder)}");
             foreach (string channel in channelsOf(folder))
             {
-                SensorTrial trial = SensorTrial.Read(device(name), [new ChannelOptions { Column = channel, Device = device(name), Read = channel }], devices);
+                SensorTrial trial = SensorTrial.Read(
+                    device(name),
+                    [new ChannelOptions { Column = channel, Device = device(name), Read = channel }],
+                    devices);
                 output.WriteLine($"          {channel}: {{ {line(name, channel)} }}   # {(trial.Fault ?? Number(trial.Values[0]))}");
             }
         }

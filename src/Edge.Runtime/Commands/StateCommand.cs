@@ -14,7 +14,12 @@ internal static class StateCommand
     internal static Command Create(TextWriter output)
     {
         Option<string> config = RunCommand.ConfigOption();
-        var show = new Command("show", "Shows the last tick and the size of the state of each stream, and the messages that wait for the broker.") { config };
+        var show = new Command(
+            "show",
+            "Shows the last tick and the size of the state of each stream, and the messages that wait for the broker.")
+        {
+            config,
+        };
         show.SetAction(parsed =>
         {
             using StateStore store = Open(parsed.GetRequiredValue(config));
@@ -22,7 +27,9 @@ internal static class StateCommand
             foreach (string name in store.Streams())
             {
                 SavedStream stream = store.Load(name)!;
-                output.WriteLine($"  {name}: tick {stream.Seq}, {stream.Snapshot.Length} bytes of state, source {(stream.Source.Length > 0 ? stream.Source : "none")}");
+                output.WriteLine(
+                    $"  {name}: tick {stream.Seq}, {stream.Snapshot.Length} bytes of state, source "
+                        + $"{(stream.Source.Length > 0 ? stream.Source : "none")}");
             }
 
             return ExitCodes.Done;
@@ -30,7 +37,13 @@ internal static class StateCommand
 
         Option<string> again = RunCommand.ConfigOption();
         var only = new Option<string?>("--stream") { Description = "Name of the stream. Default: all streams." };
-        var reset = new Command("reset", "Resets the state of streams. Their numbers (seq) continue. Messages that wait for the broker are kept.") { again, only };
+        var reset = new Command(
+            "reset",
+            "Resets the state of streams. Their numbers (seq) continue. Messages that wait for the broker are kept.")
+        {
+            again,
+            only,
+        };
         reset.SetAction(parsed =>
         {
             using StateStore store = Open(parsed.GetRequiredValue(again));
@@ -38,7 +51,9 @@ internal static class StateCommand
             string? wanted = parsed.GetValue(only);
             if (wanted is not null && !names.Contains(wanted))
             {
-                throw new InputException($"There is no state of a stream '{wanted}'. There is state of: {(names.Count == 0 ? "no stream" : string.Join(", ", names))}.");
+                throw new InputException(
+                    $"There is no state of a stream '{wanted}'. There is state of: "
+                        + $"{(names.Count == 0 ? "no stream" : string.Join(", ", names))}.");
             }
 
             foreach (string name in names.Where(name => wanted is null || name == wanted))
@@ -66,6 +81,12 @@ internal static class StateCommand
         }
 
         using ILoggerFactory logs = ServiceLog.Create();
-        return StateStore.Open(edge.StateFolder, edge.Durability, edge.Outbox.AgeMax, TimeProvider.System, InfoMessage.BootId(), logs.CreateLogger("edge"));
+        return StateStore.Open(
+            edge.StateFolder,
+            edge.Durability,
+            edge.Outbox.AgeMax,
+            TimeProvider.System,
+            InfoMessage.BootId(),
+            logs.CreateLogger("edge"));
     }
 }

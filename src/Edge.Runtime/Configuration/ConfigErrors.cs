@@ -26,7 +26,8 @@ internal sealed class ConfigErrors(string path)
     {
         if (_errors.Count > 0)
         {
-            throw new InputException(string.Join('\n', _errors.Order().Select(error => $"{path}:{error.Line}:{error.Column}: {error.Message}.")));
+            throw new InputException(
+                string.Join('\n', _errors.Order().Select(error => $"{path}:{error.Line}:{error.Column}: {error.Message}.")));
         }
     }
 }

@@ -16,7 +16,10 @@ internal static partial class ConfigFile
 
     private static ChannelsOptions ReadChannels(YamlMap map, DataReadyOptions? tick)
     {
-        ChannelOptions[] channels = [.. map.Keys.Select(column => map.Map(column) is { } channel ? ReadChannel(channel, column) : null).OfType<ChannelOptions>()];
+        ChannelOptions[] channels =
+        [
+            .. map.Keys.Select(column => map.Map(column) is { } channel ? ReadChannel(channel, column) : null).OfType<ChannelOptions>(),
+        ];
         return new ChannelsOptions { Channels = channels, Tick = tick };
     }
 
@@ -25,7 +28,9 @@ internal static partial class ConfigFile
         string[] kinds = [.. DeviceKinds.Where(map.Has)];
         if (kinds.Length != 1)
         {
-            map.Fail(kinds.Length > 1 ? kinds[1] : "i2c", $"channel '{column}' must have one source, one of {string.Join(", ", DeviceKinds)}");
+            map.Fail(
+                kinds.Length > 1 ? kinds[1] : "i2c",
+                $"channel '{column}' must have one source, one of {string.Join(", ", DeviceKinds)}");
         }
 
         (DeviceOptions device, string read) = ReadDevice(map);
@@ -73,10 +78,22 @@ internal static partial class ConfigFile
                 device = kind switch
                 {
                     "i2c" => ReadI2c(map),
-                    "iio" => (new IioDeviceOptions(map.RequiredText("device", "the text of its name file"), map.Text("at")), FileName(map, "channel", "temp, pressure, voltage0, ...")),
-                    "hwmon" => (new HwmonDeviceOptions(map.RequiredText("chip", "the text of its name file"), map.Text("at")), FileName(map, "input", "temp1, in0, ...")),
+                    "iio" =>
+                        (
+                            new IioDeviceOptions(map.RequiredText("device", "the text of its name file"), map.Text("at")),
+                            FileName(map, "channel", "temp, pressure, voltage0, ...")),
+                    "hwmon" =>
+                        (
+                            new HwmonDeviceOptions(map.RequiredText("chip", "the text of its name file"), map.Text("at")),
+                            FileName(map, "input", "temp1, in0, ...")),
                     "mqtt" => ReadTopic(map),
-                    _ => (new GpioInputOptions(Chip(map), map.RequiredWhole("pin", "the line's number", 0, PinMax), map.Choice("pull", Pull.None)), "value"),
+                    _ =>
+                        (
+                            new GpioInputOptions(
+                                Chip(map),
+                                map.RequiredWhole("pin", "the line's number", 0, PinMax),
+                                map.Choice("pull", Pull.None)),
+                            "value"),
                 };
                 map.RejectUnknown();
             }
@@ -98,7 +115,13 @@ internal static partial class ConfigFile
 
         var options = new DriverOptions(map.Number("gain", double.NaN, 0, 100), map.Number("shunt", double.NaN, 1e-6, 1e3));
         return (
-            new I2cDeviceOptions(map.RequiredWhole("bus", "1 is /dev/i2c-1", 0, 255), Address(map), map.RequiredText("driver", "such as bme280"), multiplexer, channel, options),
+            new I2cDeviceOptions(
+                map.RequiredWhole("bus", "1 is /dev/i2c-1", 0, 255),
+                Address(map),
+                map.RequiredText("driver", "such as bme280"),
+                multiplexer,
+                channel,
+                options),
             map.RequiredText("read", "which of the driver's channels"));
     }
 
@@ -167,7 +190,10 @@ internal static partial class ConfigFile
         DataReadyOptions? tick = null;
         if (map.Map("gpio") is { } gpio)
         {
-            tick = new DataReadyOptions(Chip(gpio), gpio.RequiredWhole("pin", "the data-ready line's number", 0, PinMax), gpio.Choice("edge", LineEdge.Rising));
+            tick = new DataReadyOptions(
+                Chip(gpio),
+                gpio.RequiredWhole("pin", "the data-ready line's number", 0, PinMax),
+                gpio.Choice("edge", LineEdge.Rising));
             gpio.RejectUnknown();
         }
         else

@@ -48,7 +48,9 @@ internal static partial class ConfigFile
         }
         else if (password is not null && tls is null && plaintext is null && !IsLoopback(host))
         {
-            map.Fail("password", $"the password would be sent to {host} unencrypted: configure 'tls', or set 'plaintext_password: allowed'");
+            map.Fail(
+                "password",
+                $"the password would be sent to {host} unencrypted: configure 'tls', or set 'plaintext_password: allowed'");
         }
 
         // Versions up to 1.x chose between two clients here. Drop this with the next version.
@@ -71,7 +73,8 @@ internal static partial class ConfigFile
         return (mqtt, outbox, discovery);
     }
 
-    private static bool IsLoopback(string host) => host == "localhost" || (IPAddress.TryParse(host, out IPAddress? address) && IPAddress.IsLoopback(address));
+    private static bool IsLoopback(string host) =>
+        host == "localhost" || (IPAddress.TryParse(host, out IPAddress? address) && IPAddress.IsLoopback(address));
 
     private static MqttVersion ReadVersion(YamlMap map)
     {

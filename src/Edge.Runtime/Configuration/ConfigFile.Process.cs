@@ -15,7 +15,8 @@ internal static partial class ConfigFile
         }
 
         Uri? otlp = null;
-        if (map.Text("otlp") is { } text && (!Uri.TryCreate(text.TrimEnd('/') + "/", UriKind.Absolute, out otlp) || otlp.Scheme is not ("http" or "https")))
+        if (map.Text("otlp") is { } text
+            && (!Uri.TryCreate(text.TrimEnd('/') + "/", UriKind.Absolute, out otlp) || otlp.Scheme is not ("http" or "https")))
         {
             map.Fail("otlp", $"'otlp' must be the address of a collector, such as http://127.0.0.1:4318, not '{text}'");
         }
@@ -53,7 +54,11 @@ internal static partial class ConfigFile
         {
             IncomingFolder = map.Text("incoming") is { } incoming ? Path.Combine(folder, incoming) : null,
             TrustedKeyFile = key is null ? null : Path.Combine(folder, key),
-            CanaryTicks = map.Whole("canary", new ModelUpdateOptions().CanaryTicks, ModelUpdateOptions.CanaryTicksMin, ModelUpdateOptions.CanaryTicksMax),
+            CanaryTicks = map.Whole(
+                "canary",
+                new ModelUpdateOptions().CanaryTicks,
+                ModelUpdateOptions.CanaryTicksMin,
+                ModelUpdateOptions.CanaryTicksMax),
         };
         map.RejectUnknown();
         return models;

@@ -148,7 +148,9 @@ internal static partial class ConfigFile
             return PlaybackSpeed.Max;
         }
 
-        if (text.EndsWith('x') && double.TryParse(text.AsSpan(0, text.Length - 1), NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double factor)
+        ReadOnlySpan<char> number = text.AsSpan(0, Math.Max(0, text.Length - 1));
+        if (text.EndsWith('x')
+            && double.TryParse(number, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double factor)
             && factor is > 0 and <= PlaybackSpeed.FactorMax)
         {
             return new PlaybackSpeed(factor);

@@ -121,7 +121,11 @@ internal static partial class ConfigFile
             map.Fail("streams", "'streams' must list at least one stream");
         }
 
-        foreach (string twice in streams.GroupBy(stream => stream.Name).Where(group => group.Count() > 1 && group.Key.Length > 0).Select(group => group.Key))
+        IEnumerable<string> repeated = streams
+            .GroupBy(stream => stream.Name)
+            .Where(group => group.Count() > 1 && group.Key.Length > 0)
+            .Select(group => group.Key);
+        foreach (string twice in repeated)
         {
             map.Fail("streams", $"two streams are named '{twice}'");
         }
@@ -148,7 +152,9 @@ internal static partial class ConfigFile
     private static StreamConfig ReadStream(YamlMap map, string folder)
     {
         // Channels can be recorded before they have a model.
-        string model = map.Has("channels") ? map.Text("model") ?? "" : map.RequiredText("model", "a .safetensors file of edge-quantize, or demo");
+        string model = map.Has("channels")
+            ? map.Text("model") ?? ""
+            : map.RequiredText("model", "a .safetensors file of edge-quantize, or demo");
         IReadOnlyList<string> published = map.Texts("publish", Published, Published, mayBeEmpty: true);
         string name = Name(map, "name", "the stream's name in topics");
         var stream = new StreamConfig
@@ -217,7 +223,9 @@ internal static partial class ConfigFile
             return rate;
         }
 
-        map.Fail("sensitivity", $"'sensitivity' must be low, normal, high or a number of false alarms per week from 0.001 to 10000, not '{text}'");
+        map.Fail(
+            "sensitivity",
+            $"'sensitivity' must be low, normal, high or a number of false alarms per week from 0.001 to 10000, not '{text}'");
         return 1;
     }
 

@@ -32,7 +32,8 @@ internal sealed class CommandChannel : IDisposable
     private readonly TimeProvider _clock;
     private readonly ILogger _log;
     private readonly List<IDisposable> _subscriptions = [];
-    private readonly Channel<(CommandName Name, MqttReceived Message)> _queue = Channel.CreateBounded<(CommandName, MqttReceived)>(QueueMax);
+    private readonly Channel<(CommandName Name, MqttReceived Message)> _queue =
+        Channel.CreateBounded<(CommandName, MqttReceived)>(QueueMax);
     private readonly Lock _gate = new();
     private double _tokens = Burst;
     private long _filledAt;
@@ -47,7 +48,13 @@ internal sealed class CommandChannel : IDisposable
     /// <param name="clock">Time.</param>
     /// <param name="log">Every request.</param>
     internal CommandChannel(
-        string device, IReadOnlyCollection<CommandName> allowed, IReadOnlyCollection<string> streams, Func<CommandRequest, Task<CommandResult>> execute, Action<MqttMessage> answer, TimeProvider clock, ILogger log)
+        string device,
+        IReadOnlyCollection<CommandName> allowed,
+        IReadOnlyCollection<string> streams,
+        Func<CommandRequest, Task<CommandResult>> execute,
+        Action<MqttMessage> answer,
+        TimeProvider clock,
+        ILogger log)
     {
         _device = device;
         Allowed = allowed;
@@ -101,7 +108,12 @@ internal sealed class CommandChannel : IDisposable
         {
             string? origin = ResponseTopic(name, message);
             (bool isDone, CommandResult result) = await ExecuteAsync(name, message).ConfigureAwait(false);
-            _log.Log(isDone ? LogLevel.Information : LogLevel.Warning, "Command {Command}, answered on {Topic}: {Said}", Text(name), origin, result.Said);
+            _log.Log(
+                isDone ? LogLevel.Information : LogLevel.Warning,
+                "Command {Command}, answered on {Topic}: {Said}",
+                Text(name),
+                origin,
+                result.Said);
             _answer(Answer(name, message, origin, isDone, result.Said));
             result.Then?.Invoke();
         }

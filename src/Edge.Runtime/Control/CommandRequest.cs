@@ -35,7 +35,12 @@ internal enum CommandName
 /// <param name="Time"><c>silence</c>: the duration.</param>
 /// <param name="FalseAlarmsAWeek"><c>sensitivity</c>: expected false alarms per week.</param>
 /// <param name="Part"><c>update</c>: the part of the model.</param>
-internal sealed record CommandRequest(CommandName Name, string Stream, TimeSpan Time = default, double FalseAlarmsAWeek = 0, ModelPart? Part = null)
+internal sealed record CommandRequest(
+    CommandName Name,
+    string Stream,
+    TimeSpan Time = default,
+    double FalseAlarmsAWeek = 0,
+    ModelPart? Part = null)
 {
     /// <summary>Largest request, in bytes.</summary>
     internal const int PayloadMaxBytes = 4096;
@@ -90,7 +95,10 @@ internal sealed record CommandRequest(CommandName Name, string Stream, TimeSpan 
         string[] given = [.. root.EnumerateObject().Select(property => property.Name)];
         if (given.Except(keys).Any() || given.Distinct().Count() != keys.Length || given.Length != keys.Length)
         {
-            throw new InputException(keys.Length == 0 ? "The request takes no keys." : $"The request takes the keys {string.Join(" and ", keys)}, each once, and no other keys.");
+            throw new InputException(
+                keys.Length == 0
+                    ? "The request takes no keys."
+                    : $"The request takes the keys {string.Join(" and ", keys)}, each once, and no other keys.");
         }
 
         string stream = keys.Length > 0 ? Text(root, "stream") : "";
@@ -107,15 +115,18 @@ internal sealed record CommandRequest(CommandName Name, string Stream, TimeSpan 
         };
     }
 
-    private static TimeSpan ReadTime(string text) => Duration.TryParse(text, out TimeSpan time) && time > TimeSpan.Zero && time <= SilenceMax
+    private static TimeSpan ReadTime(string text) =>
+        Duration.TryParse(text, out TimeSpan time) && time > TimeSpan.Zero && time <= SilenceMax
         ? time : throw new InputException("'for' must be a time such as 30m or 2h, at most 7d.");
 
     private static double ReadRate(JsonElement value)
     {
         string text = value.ValueKind is JsonValueKind.String or JsonValueKind.Number ? value.ToString() : "";
         return AnomalyOptions.TryParseSensitivity(text, out double rate)
-            ? rate : throw new InputException("'value' must be low, normal, high or a number of false alarms per week from 0.001 to 10000.");
+            ? rate
+            : throw new InputException("'value' must be low, normal, high or a number of false alarms per week from 0.001 to 10000.");
     }
 
-    private static string Text(JsonElement root, string key) => root.GetProperty(key) is { ValueKind: JsonValueKind.String } value ? value.GetString()! : "";
+    private static string Text(JsonElement root, string key) =>
+        root.GetProperty(key) is { ValueKind: JsonValueKind.String } value ? value.GetString()! : "";
 }

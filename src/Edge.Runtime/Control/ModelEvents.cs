@@ -22,7 +22,13 @@ internal sealed class ModelEvents(string device, Action<MqttMessage> publish, Fu
     /// <param name="message">A sentence.</param>
     internal void Say(string stream, string change, string sha256, double? ratio, string message)
     {
-        log.Log(change == "refused" ? LogLevel.Warning : LogLevel.Information, "{Stream}: model {Model} {Change}: {Message}", stream, sha256[..6], change, message);
+        log.Log(
+            change == "refused" ? LogLevel.Warning : LogLevel.Information,
+            "{Stream}: model {Model} {Change}: {Message}",
+            stream,
+            sha256[..6],
+            change,
+            message);
         using var payload = new MemoryStream();
         using (var json = new Utf8JsonWriter(payload))
         {
@@ -41,7 +47,14 @@ internal sealed class ModelEvents(string device, Action<MqttMessage> publish, Fu
             json.WriteEndObject();
         }
 
-        publish(new MqttMessage { Topic = Topics.Model(device, stream), Payload = payload.ToArray(), Class = MessageClass.Event, ContentType = "application/json" });
+        publish(
+            new MqttMessage
+            {
+                Topic = Topics.Model(device, stream),
+                Payload = payload.ToArray(),
+                Class = MessageClass.Event,
+                ContentType = "application/json",
+            });
         if (change is "taken" or "rolled_back")
         {
             publish(info());

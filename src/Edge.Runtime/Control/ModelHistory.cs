@@ -2,7 +2,9 @@ using Edge.Runtime.Delivery;
 
 namespace Edge.Runtime.Control;
 
-/// <summary>Models that a stream has had, by the first digits of their SHA-256, so that only a rollback brings one back. Stored with the state.</summary>
+/// <summary>
+/// Models that a stream has had, by the first digits of their SHA-256, so that only a rollback brings one back. Stored with the state.
+/// </summary>
 internal sealed class ModelHistory(StateStore? store)
 {
     private const int Most = 64;

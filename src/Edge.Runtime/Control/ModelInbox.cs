@@ -49,7 +49,10 @@ internal sealed class ModelInbox : IDisposable
 
             updates.Began = Keep;
             updates.Decided = Forget;
-            _watcher = new FileSystemWatcher(folder) { NotifyFilter = NotifyFilters.FileName | NotifyFilters.LastWrite | NotifyFilters.Size };
+            _watcher = new FileSystemWatcher(folder)
+            {
+                NotifyFilter = NotifyFilters.FileName | NotifyFilters.LastWrite | NotifyFilters.Size,
+            };
             _watcher.Created += (_, _) => Wake();
             _watcher.Changed += (_, _) => Wake();
             _watcher.Renamed += (_, _) => Wake();
@@ -137,7 +140,9 @@ internal sealed class ModelInbox : IDisposable
             }
 
             byte[] model = await File.ReadAllBytesAsync(path).ConfigureAwait(false);
-            string? signature = File.Exists(signaturePath) && new FileInfo(signaturePath).Length <= 4096 ? await File.ReadAllTextAsync(signaturePath).ConfigureAwait(false) : null;
+            string? signature = File.Exists(signaturePath) && new FileInfo(signaturePath).Length <= 4096
+                ? await File.ReadAllTextAsync(signaturePath).ConfigureAwait(false)
+                : null;
 
             // Renamed first: a user who sees the result may copy the next model here at once.
             Rename(signaturePath, signaturePath + Offered);

@@ -37,7 +37,8 @@ internal sealed record ModelPart(string Stream, string Sha256, int Part, int Par
             string[] given = root.ValueKind == JsonValueKind.Object ? [.. root.EnumerateObject().Select(property => property.Name)] : [];
             if (given.Length == 0 || given.Except(Keys).Any() || given.Distinct().Count() != given.Length || Keys[..^1].Except(given).Any())
             {
-                throw new InputException("A part must have the keys stream, sha256, part, parts and data, each once. It may have signature.");
+                throw new InputException(
+                    "A part must have the keys stream, sha256, part, parts and data, each once. It may have signature.");
             }
 
             string stream = root.GetProperty("stream").GetString() ?? "";
@@ -48,10 +49,18 @@ internal sealed record ModelPart(string Stream, string Sha256, int Part, int Par
                 throw new InputException($"There is no such stream. Streams: {string.Join(", ", streams)}.");
             }
 
-            if (sha256.Length != 64 || !sha256.All(digit => char.IsAsciiDigit(digit) || digit is >= 'a' and <= 'f') || signature is { Length: > 1024 }
-                || !root.GetProperty("part").TryGetInt32(out int part) || !root.GetProperty("parts").TryGetInt32(out int parts) || parts is < 1 or > PartsMax || part < 1 || part > parts)
+            if (sha256.Length != 64
+                || !sha256.All(digit => char.IsAsciiDigit(digit) || digit is >= 'a' and <= 'f')
+                || signature is { Length: > 1024 }
+                || !root.GetProperty("part").TryGetInt32(out int part)
+                || !root.GetProperty("parts").TryGetInt32(out int parts)
+                || parts is < 1 or > PartsMax
+                || part < 1
+                || part > parts)
             {
-                throw new InputException($"sha256 must be 64 lower-case hexadecimal digits, parts 1 to {PartsMax}, part 1 to parts, and signature the content of MODEL.sig.");
+                throw new InputException(
+                    $"sha256 must be 64 lower-case hexadecimal digits, parts 1 to {PartsMax}, part 1 to parts, and signature the content "
+                        + $"of MODEL.sig.");
             }
 
             return new ModelPart(stream, sha256, part, parts, root.GetProperty("data").GetBytesFromBase64(), signature);

@@ -12,6 +12,8 @@ internal sealed record ModelUpdateOptions
     /// <summary>Public key that verifies their signature, PEM; null if unsigned models are allowed.</summary>
     public string? TrustedKeyFile { get; init; }
 
-    /// <summary>Ticks for which a new model is compared with the one in use, <see cref="CanaryTicksMin"/>..<see cref="CanaryTicksMax"/>.</summary>
+    /// <summary>
+    /// Ticks for which a new model is compared with the one in use, <see cref="CanaryTicksMin"/>..<see cref="CanaryTicksMax"/>.
+    /// </summary>
     public int CanaryTicks { get; init; } = 1000;
 }

@@ -31,7 +31,11 @@ internal sealed class ModelUpdates
     /// <param name="events">Reports what happens.</param>
     /// <exception cref="InputException">The key cannot be read.</exception>
     internal ModelUpdates(
-        ModelUpdateOptions config, IReadOnlyDictionary<string, string?> models, Func<string, StreamControl> control, StateStore? store, ModelEvents events)
+        ModelUpdateOptions config,
+        IReadOnlyDictionary<string, string?> models,
+        Func<string, StreamControl> control,
+        StateStore? store,
+        ModelEvents events)
     {
         _config = config;
         _models = models;
@@ -88,7 +92,9 @@ internal sealed class ModelUpdates
                 throw;
             }
 
-            string said = $"Model {model.Sha256[..6]} runs beside {_control(stream).Stream.Engine.ModelSha256[..6]} for {_config.CanaryTicks} ticks. It replaces it if its error is not significantly larger.";
+            string said =
+                $"Model {model.Sha256[..6]} runs beside {_control(stream).Stream.Engine.ModelSha256[..6]} for {_config.CanaryTicks} ticks. "
+                    + $"It replaces it if its error is not significantly larger.";
             _events.Say(stream, "trial", model.Sha256, null, said);
             return said;
         }
@@ -153,7 +159,12 @@ internal sealed class ModelUpdates
 
         Withdraw(running.Name);
         Decided?.Invoke(running.Name);
-        _events.Say(running.Name, "refused", Convert.ToHexStringLower(SHA256.HashData(file)), null, "The stream had a fault during the canary phase. Offer the model again once the stream runs well.");
+        _events.Say(
+            running.Name,
+            "refused",
+            Convert.ToHexStringLower(SHA256.HashData(file)),
+            null,
+            "The stream had a fault during the canary phase. Offer the model again once the stream runs well.");
     }
 
     // The canary phase is over: replace the file first, then the model of the stream, both between two ticks.
@@ -166,11 +177,16 @@ internal sealed class ModelUpdates
         }
 
         string sha256 = Convert.ToHexStringLower(SHA256.HashData(file));
-        string figures = string.Create(CultureInfo.InvariantCulture, $"over {verdict.Ticks} ticks its error was {verdict.ErrorRatio:G4} times the error of the old model (± {verdict.Noise:G2})");
-        (string change, string said) = verdict.IsNoWorse ? ("taken", $"The new model is in use: {figures}.") : ("refused", $"The new model is dropped: {figures}.");
+        string figures = string.Create(
+            CultureInfo.InvariantCulture,
+            $"over {verdict.Ticks} ticks its error was {verdict.ErrorRatio:G4} times the error of the old model (± {verdict.Noise:G2})");
+        (string change, string said) = verdict.IsNoWorse
+            ? ("taken", $"The new model is in use: {figures}.")
+            : ("refused", $"The new model is dropped: {figures}.");
         try
         {
-            await _control(stream).ReplaceAsync(running => verdict.IsNoWorse ? TakeOver(running, file) : Drop(running, sha256)).ConfigureAwait(false);
+            await _control(stream)
+                .ReplaceAsync(running => verdict.IsNoWorse ? TakeOver(running, file) : Drop(running, sha256)).ConfigureAwait(false);
         }
         catch (Exception e)
         {
@@ -230,12 +246,15 @@ internal sealed class ModelUpdates
         ModelManifest current = _control(stream).Stream.Engine.Manifest;
         if (!CanaryModel.Fits(current, model.Manifest))
         {
-            throw new InputException($"The model '{model.Manifest.Name}' does not fit stream '{stream}'. Name, columns, units, outputs and period must equal those of the model in use.");
+            throw new InputException(
+                $"The model '{model.Manifest.Name}' does not fit stream '{stream}'. "
+                    + $"Name, columns, units, outputs and period must equal those of the model in use.");
         }
 
         if (model.Sha256 == _control(stream).Stream.Engine.ModelSha256 || _history.Has(stream, model.Sha256))
         {
-            throw new InputException($"Model {model.Sha256[..6]} is or was in use on this stream. Use the command rollback to restore an old model.");
+            throw new InputException(
+                $"Model {model.Sha256[..6]} is or was in use on this stream. Use the command rollback to restore an old model.");
         }
 
         using FileStream writable = OpenForWrite(path);
@@ -268,7 +287,8 @@ internal sealed class ModelUpdates
 
     // edge.yaml names the file in use; a new model replaces this file.
     private string ModelPath(string stream) => _models[stream]
-        ?? throw new InputException($"The model of stream '{stream}' cannot be replaced: it must be a file of edge-quantize, without forecast.horizon.");
+        ?? throw new InputException(
+            $"The model of stream '{stream}' cannot be replaced: it must be a file of edge-quantize, without forecast.horizon.");
 
     private static string Previous(string path) => path + ".previous";
 

@@ -10,7 +10,12 @@ namespace Edge.Runtime.Control;
 /// <param name="updates">Updates models, or null.</param>
 /// <param name="reload">Reads edge.yaml again and returns the action that applies it; null if it cannot be read again here.</param>
 /// <param name="clock">Time.</param>
-internal sealed class ServiceCommands(IReadOnlyList<StreamControl> streams, StateStore? store, ModelUpdates? updates, Func<Action>? reload, TimeProvider clock)
+internal sealed class ServiceCommands(
+    IReadOnlyList<StreamControl> streams,
+    StateStore? store,
+    ModelUpdates? updates,
+    Func<Action>? reload,
+    TimeProvider clock)
 {
     private readonly ModelAssembly _assembly = new(clock);
 
@@ -41,7 +46,9 @@ internal sealed class ServiceCommands(IReadOnlyList<StreamControl> streams, Stat
             stream.Silence(request.Time);
             return isOpen;
         }).ConfigureAwait(false);
-        return new($"Stream '{request.Stream}' {(wasOpen ? "closed its anomaly and " : "")}opens no anomaly until {clock.GetUtcNow() + request.Time:yyyy-MM-dd'T'HH:mm:ss'Z'}.");
+        return new(
+            $"Stream '{request.Stream}' {(wasOpen ? "closed its anomaly and " : "")}opens no anomaly until "
+                + $"{clock.GetUtcNow() + request.Time:yyyy-MM-dd'T'HH:mm:ss'Z'}.");
     }
 
     private async Task<CommandResult> SetSensitivityAsync(CommandRequest request)
@@ -51,7 +58,10 @@ internal sealed class ServiceCommands(IReadOnlyList<StreamControl> streams, Stat
             stream.SetSensitivity(request.FalseAlarmsAWeek);
             return true;
         }).ConfigureAwait(false);
-        return new(string.Create(CultureInfo.InvariantCulture, $"Sensitivity of '{request.Stream}' set to {request.FalseAlarmsAWeek} false alarms per week until restart."));
+        return new(
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"Sensitivity of '{request.Stream}' set to {request.FalseAlarmsAWeek} false alarms per week until restart."));
     }
 
     private CommandResult Snapshot()
@@ -68,8 +78,12 @@ internal sealed class ServiceCommands(IReadOnlyList<StreamControl> streams, Stat
             : $"Part {part.Part} of {part.Parts} received.");
     }
 
-    private async Task<CommandResult> RollBackAsync(CommandRequest request) => new(await Updates.RollBackAsync(request.Stream).ConfigureAwait(false));
+    private async Task<CommandResult> RollBackAsync(CommandRequest request) =>
+        new(await Updates.RollBackAsync(request.Stream).ConfigureAwait(false));
 
     // Applied after the answer is queued, because it stops this instance of the service.
-    private CommandResult Reload() => new("The configuration was read again and is being applied.", (reload ?? throw new InputException("edge.yaml cannot be read again here."))());
+    private CommandResult Reload() =>
+        new(
+            "The configuration was read again and is being applied.",
+            (reload ?? throw new InputException("edge.yaml cannot be read again here."))());
 }

@@ -74,7 +74,9 @@ internal sealed class StreamControl(SensorStream stream)
         return true;
     });
 
-    /// <summary>Steps a new model beside the one in use; <paramref name="decided"/> is called once, after a tick, with the verdict.</summary>
+    /// <summary>
+    /// Steps a new model beside the one in use; <paramref name="decided"/> is called once, after a tick, with the verdict.
+    /// </summary>
     internal void BeginCanary(SensorStream running, IInferenceEngine engine, long ticks, Action<CanaryVerdict> decided)
     {
         running.BeginCanary(engine, ticks);

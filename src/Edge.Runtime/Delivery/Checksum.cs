@@ -4,7 +4,9 @@ using System.Security.Cryptography;
 
 namespace Edge.Runtime.Delivery;
 
-/// <summary>CRC-32C (RFC 3720, section 12.1) of a stored value. SQLite detects a broken page, but not a flipped bit inside a value.</summary>
+/// <summary>
+/// CRC-32C (RFC 3720, section 12.1) of a stored value. SQLite detects a broken page, but not a flipped bit inside a value.
+/// </summary>
 internal static class Checksum
 {
     internal static long Of(ReadOnlySpan<byte> bytes)
@@ -23,7 +25,9 @@ internal static class Checksum
         return ~crc;
     }
 
-    /// <summary>Whether a checksum matches these bytes. Version 1 of the file used the first 8 bytes of their SHA-256, which also match.</summary>
+    /// <summary>
+    /// Whether a checksum matches these bytes. Version 1 of the file used the first 8 bytes of their SHA-256, which also match.
+    /// </summary>
     internal static bool Fits(ReadOnlySpan<byte> bytes, long sum) =>
         sum is >= 0 and <= uint.MaxValue ? sum == Of(bytes) : sum == BinaryPrimitives.ReadInt64LittleEndian(SHA256.HashData(bytes));
 }

@@ -34,7 +34,8 @@ internal sealed class Database : IDisposable
         {
             if ((long)Scalar("PRAGMA user_version")! > SchemaVersion)
             {
-                throw new InputException($"State '{path}' was written by a later version. Update edge-runtime, or move the file away to start without state.");
+                throw new InputException(
+                    $"State '{path}' was written by a later version. Update edge-runtime, or move the file away to start without state.");
             }
 
             // Only a new file takes the first of these.
@@ -185,10 +186,13 @@ internal sealed class Database : IDisposable
         Execute(
             """
             CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-            CREATE TABLE IF NOT EXISTS stream(name TEXT PRIMARY KEY, seq INTEGER NOT NULL, snapshot BLOB NOT NULL, source TEXT NOT NULL, sum INTEGER NOT NULL DEFAULT 0,
+            CREATE TABLE IF NOT EXISTS stream(
+                name TEXT PRIMARY KEY, seq INTEGER NOT NULL, snapshot BLOB NOT NULL, source TEXT NOT NULL, sum INTEGER NOT NULL DEFAULT 0,
                 reserved INTEGER NOT NULL DEFAULT 0);
-            CREATE TABLE IF NOT EXISTS outbox(id INTEGER PRIMARY KEY AUTOINCREMENT, class INTEGER NOT NULL, topic TEXT NOT NULL, payload BLOB NOT NULL, qos INTEGER NOT NULL,
-                retain INTEGER NOT NULL, content_type TEXT, expiry INTEGER, seq TEXT, model TEXT, created INTEGER NOT NULL, sum INTEGER NOT NULL);
+            CREATE TABLE IF NOT EXISTS outbox(
+                id INTEGER PRIMARY KEY AUTOINCREMENT, class INTEGER NOT NULL, topic TEXT NOT NULL, payload BLOB NOT NULL,
+                qos INTEGER NOT NULL, retain INTEGER NOT NULL, content_type TEXT, expiry INTEGER, seq TEXT, model TEXT,
+                created INTEGER NOT NULL, sum INTEGER NOT NULL);
             """);
         Execute($"PRAGMA user_version={SchemaVersion}");
 
@@ -205,7 +209,8 @@ internal sealed class Database : IDisposable
     private static SqliteConnection Connect(string path, SqliteOpenMode mode)
     {
         Batteries_V2.Init();
-        var connection = new SqliteConnection(new SqliteConnectionStringBuilder { DataSource = path, Mode = mode, Pooling = false, DefaultTimeout = 1 }.ToString());
+        var connection = new SqliteConnection(
+            new SqliteConnectionStringBuilder { DataSource = path, Mode = mode, Pooling = false, DefaultTimeout = 1 }.ToString());
         connection.Open();
         using SqliteCommand command = connection.CreateCommand();
         command.CommandText = "PRAGMA busy_timeout=500";

@@ -3,7 +3,9 @@ using Edge.Inference;
 
 namespace Edge.Runtime.Delivery;
 
-/// <summary>Writes files atomically, also across a power cut: writes a temporary file, fsyncs it, renames it, and fsyncs the folder.</summary>
+/// <summary>
+/// Writes files atomically, also across a power cut: writes a temporary file, fsyncs it, renames it, and fsyncs the folder.
+/// </summary>
 internal static partial class DurableFile
 {
     // The only flag with the same value on every processor: O_DIRECTORY of x86 is O_DIRECT on ARM, which a folder refuses.

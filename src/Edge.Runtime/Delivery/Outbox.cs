@@ -122,7 +122,9 @@ internal sealed class Outbox
         }
     }
 
-    /// <summary>Adds messages that the store has committed, as far as there is space. The others are read from the store when their turn comes.</summary>
+    /// <summary>
+    /// Adds messages that the store has committed, as far as there is space. The others are read from the store when their turn comes.
+    /// </summary>
     internal void AddStored(IReadOnlyList<MqttMessage> messages)
     {
         lock (_gate)

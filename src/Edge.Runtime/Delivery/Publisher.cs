@@ -15,7 +15,7 @@ namespace Edge.Runtime.Delivery;
 /// <see cref="Delivered"/> and <see cref="IsConnected"/> may be read by any thread.
 /// The link settles a message on its own thread. The loop sees that by <see cref="MqttDelivery.IsSettled"/>.
 /// Promised order: messages are sent in the order of the outbox. After a lost connection, unacknowledged ones are sent
-/// again first, in their old order. The store is told of a delivery only when all messages before it are settled too.
+/// again first, in their old order. A delivery is reported to the store only when all messages before it are settled too.
 /// So an acknowledged id never covers a message that was not sent.
 /// </remarks>
 internal sealed class Publisher
@@ -106,7 +106,10 @@ internal sealed class Publisher
                 if (!saidUnreachable)
                 {
                     string why = e is TimeoutException ? $"The broker has not answered for {_patience.TotalSeconds:0.#} s." : e.Message;
-                    _log.LogWarning("{Reason} Retrying until it works. {Count} messages wait", why, _outbox.Count + _again.Count + _inFlight.Count);
+                    _log.LogWarning(
+                        "{Reason} Retrying until it works. {Count} messages wait",
+                        why,
+                        _outbox.Count + _again.Count + _inFlight.Count);
                     saidUnreachable = true;
                 }
             }
@@ -141,7 +144,9 @@ internal sealed class Publisher
             {
                 previous.TrySetResult(message.Payload);
             }
-            else if (message.Topic == device.BirthTopic && message.Payload.Span.SequenceEqual("online"u8) && Volatile.Read(ref description) is { } again)
+            else if (message.Topic == device.BirthTopic
+                && message.Payload.Span.SequenceEqual("online"u8)
+                && Volatile.Read(ref description) is { } again)
             {
                 // Through the outbox: this is the link's thread, and only the publisher may publish.
                 _outbox.Enqueue(again);

@@ -30,7 +30,8 @@ internal sealed partial class StateStore
         _stop.Dispose();
     }
 
-    // Every use of the file while the service runs. A damaged file is replaced and the action repeated on the new one; a disk error is logged.
+    // Every use of the file while the service runs. A damaged file is replaced and the action repeated on the new one; a disk error is
+    // logged.
     private T Guarded<T>(Func<T> use, T otherwise)
     {
         lock (_gate)
@@ -70,7 +71,12 @@ internal sealed partial class StateStore
         CloseFile();
         try
         {
-            _log.LogError("State '{Path}' is damaged: {Reason}. It is kept as '{Aside}' with {Count} waiting messages. A new file is written", Path, damage, MoveAside(Path, _clock), waiting);
+            _log.LogError(
+                "State '{Path}' is damaged: {Reason}. It is kept as '{Aside}' with {Count} waiting messages. A new file is written",
+                Path,
+                damage,
+                MoveAside(Path, _clock),
+                waiting);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -107,7 +113,8 @@ internal sealed partial class StateStore
     {
         _outbox = new StoredOutbox(_database, afterId, _clock, _log);
         _saveStream = _database.PrepareHot(
-            "INSERT INTO stream(name, seq, snapshot, source, sum) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT(name) DO UPDATE SET seq = ?2, snapshot = ?3, source = ?4, sum = ?5");
+            "INSERT INTO stream(name, seq, snapshot, source, sum) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT(name) DO UPDATE SET seq = ?2, "
+                + "snapshot = ?3, source = ?4, sum = ?5");
         _reserved.Clear();
         SettleNumbers(_bootId);
     }

@@ -45,7 +45,11 @@ internal sealed partial class StateStore
         }
 
         SizeLimit = Math.Max(LimitMin, _outbox.Bytes / 4 * 3);
-        _log.LogError("State '{Path}': the disk is full. The outbox is limited to {Size} kB until there is space. The oldest readings are evicted first", Path, SizeLimit / 1024);
+        _log.LogError(
+            "State '{Path}': the disk is full. The outbox is limited to {Size} kB until there is space. "
+                + "The oldest readings are evicted first",
+            Path,
+            SizeLimit / 1024);
         try
         {
             GiveUp(SizeLimit);

@@ -48,7 +48,9 @@ internal sealed partial class StateStore
         }
     }
 
-    /// <summary>Creates a new file if the old one was deleted or moved: what is written to a deleted file is lost with the process.</summary>
+    /// <summary>
+    /// Creates a new file if the old one was deleted or moved: what is written to a deleted file is lost with the process.
+    /// </summary>
     internal void LookForFile()
     {
         lock (_gate)
@@ -60,7 +62,10 @@ internal sealed partial class StateStore
 
             long waiting = _outbox.Count;
             CloseFile();
-            _log.LogError("State '{Path}' was deleted or moved, with {Count} waiting messages. The streams continue, and a new file is written", Path, waiting);
+            _log.LogError(
+                "State '{Path}' was deleted or moved, with {Count} waiting messages. The streams continue, and a new file is written",
+                Path,
+                waiting);
         }
     }
 
@@ -70,7 +75,11 @@ internal sealed partial class StateStore
         long count = Guarded(() => _outbox.Expire(_clock.GetUtcNow() - _ageMax), 0);
         if (count > 0)
         {
-            _log.LogWarning("State '{Path}': {Count} readings and forecasts older than {Age} expired before the broker took them", Path, count, _ageMax);
+            _log.LogWarning(
+                "State '{Path}': {Count} readings and forecasts older than {Age} expired before the broker took them",
+                Path,
+                count,
+                _ageMax);
         }
     }
 
@@ -108,7 +117,11 @@ internal sealed partial class StateStore
 
         long next = seq + ReservedAhead;
         using SqliteCommand command = _database.Prepare(
-            "INSERT INTO stream(name, seq, snapshot, source, reserved) VALUES ($name, $before, x'', '', $next) ON CONFLICT(name) DO UPDATE SET reserved = $next", "$name", "$before", "$next");
+            "INSERT INTO stream(name, seq, snapshot, source, reserved) VALUES ($name, $before, x'', '', $next) ON CONFLICT(name) DO UPDATE "
+                + "SET reserved = $next",
+            "$name",
+            "$before",
+            "$next");
         _database.RunForced(command, stream, Math.Max(0, seq - 1), next);
         _reserved[stream] = next;
     }
@@ -120,10 +133,12 @@ internal sealed partial class StateStore
         if (boot is not null && boot != bootId && boot != "clean")
         {
             _database.Execute("UPDATE stream SET seq = MAX(seq, reserved)");
-            _log.LogWarning("The machine stopped without a clean shutdown. The numbers of the streams continue after those that may have been sent");
+            _log.LogWarning(
+                "The machine stopped without a clean shutdown. The numbers of the streams continue after those that may have been sent");
         }
 
-        using (SqliteCommand command = _database.Prepare("INSERT INTO meta(key, value) VALUES ('boot', $boot) ON CONFLICT(key) DO UPDATE SET value = $boot", "$boot"))
+        using (SqliteCommand command = _database.Prepare("INSERT INTO meta(key, value) VALUES ('boot', $boot) ON CONFLICT(key) DO UPDATE "
+            + "SET value = $boot", "$boot"))
         {
             _database.RunForced(command, bootId);
         }

@@ -40,7 +40,8 @@ internal sealed partial class StateStore : IDisposable
     private bool _saysWell;
     private long _brokenAt;
 
-    private StateStore(string path, FileStream lockFile, TimeSpan durability, TimeSpan ageMax, TimeProvider clock, string bootId, ILogger log)
+    private StateStore(
+        string path, FileStream lockFile, TimeSpan durability, TimeSpan ageMax, TimeProvider clock, string bootId, ILogger log)
     {
         _ageMax = ageMax;
         Path = path;
@@ -66,7 +67,10 @@ internal sealed partial class StateStore : IDisposable
     internal bool IsBroken => _saidBroken;
 
     /// <summary>Age of the oldest waiting message; zero if there is none.</summary>
-    internal TimeSpan OutboxAge() => Guarded(() => _outbox.Oldest() is { } oldest && oldest < _clock.GetUtcNow() ? _clock.GetUtcNow() - oldest : TimeSpan.Zero, TimeSpan.Zero);
+    internal TimeSpan OutboxAge() =>
+        Guarded(
+            () => _outbox.Oldest() is { } oldest && oldest < _clock.GetUtcNow() ? _clock.GetUtcNow() - oldest : TimeSpan.Zero,
+            TimeSpan.Zero);
 
     /// <summary>Opens the store of a folder. A damaged file is logged, moved aside and replaced by a new one.</summary>
     /// <param name="folder">The folder; created if it does not exist.</param>
@@ -90,14 +94,20 @@ internal sealed partial class StateStore : IDisposable
             }
             catch (SqliteException e) when (Database.IsDamage(e))
             {
-                log.LogError("State '{Path}' is damaged: {Reason}. It is kept as '{Aside}', and the streams are reset", path, e.Message, MoveAside(path, clock));
+                log.LogError(
+                    "State '{Path}' is damaged: {Reason}. It is kept as '{Aside}', and the streams are reset",
+                    path,
+                    e.Message,
+                    MoveAside(path, clock));
                 return new StateStore(path, lockFile, durability, ageMax, clock, bootId, log);
             }
         }
         catch (Exception e) when (e is SqliteException or IOException or UnauthorizedAccessException)
         {
             lockFile?.Dispose();
-            throw new InputException($"State folder '{folder}' cannot be used: {e.Message} Create it, or allow the service to write there.", e);
+            throw new InputException(
+                $"State folder '{folder}' cannot be used: {e.Message} Create it, or allow the service to write there.",
+                e);
         }
     }
 
@@ -192,7 +202,10 @@ internal sealed partial class StateStore : IDisposable
     internal void Remember(string key, string value) => Guarded(
         () =>
         {
-            using SqliteCommand command = _database.Prepare("INSERT INTO meta(key, value) VALUES ($key, $value) ON CONFLICT(key) DO UPDATE SET value = $value", "$key", "$value");
+            using SqliteCommand command = _database.Prepare(
+                "INSERT INTO meta(key, value) VALUES ($key, $value) ON CONFLICT(key) DO UPDATE SET value = $value",
+                "$key",
+                "$value");
             _database.RunForced(command, key, value);
             return true;
         },
@@ -249,7 +262,11 @@ internal sealed partial class StateStore : IDisposable
         {
             _brokenAt = _clock.GetTimestamp();
             _saysWell = true;
-            _log.LogError("State '{Path}' cannot be used: {Reason} The streams continue in memory. Their state is lost if the process ends before the disk works again", Path, e.Message);
+            _log.LogError(
+                "State '{Path}' cannot be used: {Reason} The streams continue in memory. "
+                    + "Their state is lost if the process ends before the disk works again",
+                Path,
+                e.Message);
         }
     }
 
@@ -278,7 +295,9 @@ internal sealed partial class StateStore : IDisposable
         }
         catch (IOException e) when (File.Exists(path))
         {
-            throw new InputException($"State folder '{folder}' is in use by another edge-runtime. Stop that one, or give this one another folder.", e);
+            throw new InputException(
+                $"State folder '{folder}' is in use by another edge-runtime. Stop that one, or give this one another folder.",
+                e);
         }
     }
 }

@@ -32,9 +32,12 @@ internal sealed class StoredOutbox : IDisposable
         _clock = clock;
         _log = log;
         _add = database.PrepareHot(
-            "INSERT INTO outbox(class, topic, payload, qos, retain, content_type, expiry, seq, model, created, sum) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)");
+            "INSERT INTO outbox(class, topic, payload, qos, retain, content_type, expiry, seq, model, created, sum) VALUES (?1, ?2, ?3, "
+                + "?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)");
         _forget = database.Prepare("DELETE FROM outbox WHERE id <= $id RETURNING length(payload)", "$id");
-        using SqliteCommand count = database.Prepare("SELECT COUNT(*), COALESCE(SUM(length(payload)), 0), (SELECT COALESCE(MAX(seq), 0) FROM sqlite_sequence WHERE name = 'outbox') FROM outbox");
+        using SqliteCommand count = database.Prepare(
+            "SELECT COUNT(*), COALESCE(SUM(length(payload)), 0), (SELECT COALESCE(MAX(seq), 0) FROM sqlite_sequence WHERE name = 'outbox') "
+                + "FROM outbox");
         using SqliteDataReader row = count.ExecuteReader();
         row.Read();
         (Count, Bytes, LastId) = (row.GetInt64(0), row.GetInt64(1), Math.Max(afterId, row.GetInt64(2)));
@@ -86,7 +89,10 @@ internal sealed class StoredOutbox : IDisposable
     internal (List<MqttMessage> Messages, long LastId) Read(long afterId, int most)
     {
         using SqliteCommand command = _database.Prepare(
-            "SELECT id, class, topic, payload, qos, retain, content_type, expiry, seq, model, sum FROM outbox WHERE id > $after ORDER BY id LIMIT $most", "$after", "$most");
+            "SELECT id, class, topic, payload, qos, retain, content_type, expiry, seq, model, sum FROM outbox WHERE id > $after ORDER BY "
+                + "id LIMIT $most",
+            "$after",
+            "$most");
         command.Parameters[0].Value = Math.Max(afterId, _deliveredUpTo);
         command.Parameters[1].Value = most;
         using SqliteDataReader row = command.ExecuteReader();
@@ -124,7 +130,10 @@ internal sealed class StoredOutbox : IDisposable
         _deliveredUpTo = Math.Max(_deliveredUpTo, id);
     }
 
-    /// <summary>Evicts some of the oldest messages of the first class that has any, while more than this many bytes wait. It evicts a few at a time, so that the change itself needs little space.</summary>
+    /// <summary>
+    /// Evicts some of the oldest messages of the first class that has any, while more than this many bytes wait. It evicts a few at a
+    /// time, so that the change itself needs little space.
+    /// </summary>
     /// <param name="sizeMaxBytes">Bytes that may wait.</param>
     /// <param name="dropped">Counters of evicted messages, by class.</param>
     /// <returns>Whether a message was evicted.</returns>
@@ -172,7 +181,8 @@ internal sealed class StoredOutbox : IDisposable
     private long GiveUpOldest(int messageClass, long excess, DateTimeOffset before)
     {
         (long upTo, long count, long bytes) = (0, 0, 0);
-        using (SqliteCommand oldest = _database.Prepare("SELECT id, length(payload), created FROM outbox WHERE id > $after AND class = $class ORDER BY id LIMIT $most", "$after", "$class", "$most"))
+        using (SqliteCommand oldest = _database.Prepare("SELECT id, length(payload), created FROM outbox WHERE id > $after AND class = "
+            + "$class ORDER BY id LIMIT $most", "$after", "$class", "$most"))
         {
             oldest.Parameters[0].Value = _noneUpTo[messageClass];
             oldest.Parameters[1].Value = messageClass;
@@ -195,7 +205,11 @@ internal sealed class StoredOutbox : IDisposable
 
         if (count > 0)
         {
-            using SqliteCommand delete = _database.Prepare("DELETE FROM outbox WHERE id > $after AND id <= $id AND class = $class", "$after", "$id", "$class");
+            using SqliteCommand delete = _database.Prepare(
+                "DELETE FROM outbox WHERE id > $after AND id <= $id AND class = $class",
+                "$after",
+                "$id",
+                "$class");
             Database.Run(delete, _noneUpTo[messageClass], upTo, messageClass);
             _noneUpTo[messageClass] = upTo;
             Count -= count;

@@ -93,7 +93,8 @@ internal sealed class TickCommitter : IDisposable
         var flushed = new Tick("", 0, [], []) { Flushed = new ManualResetEventSlim() };
         if (!_ended.Task.IsCompleted && (!_queued.Writer.TryWrite(flushed) || !flushed.Flushed.Wait(DiskWait)))
         {
-            throw new InputException($"State '{_store!.Path}' does not answer: the disk is stalled. Try again later. If it never answers, replace the disk.");
+            throw new InputException(
+                $"State '{_store!.Path}' does not answer: the disk is stalled. Try again later. If it never answers, replace the disk.");
         }
     }
 
@@ -127,7 +128,12 @@ internal sealed class TickCommitter : IDisposable
                 }
                 catch (Exception e)
                 {
-                    _log.LogError("A bug in edge-runtime: {Stream}: tick {Seq} could not be stored ({Kind}): {Message}", tick.Stream, tick.Seq, e.GetType().Name, e.Message);
+                    _log.LogError(
+                        "A bug in edge-runtime: {Stream}: tick {Seq} could not be stored ({Kind}): {Message}",
+                        tick.Stream,
+                        tick.Seq,
+                        e.GetType().Name,
+                        e.Message);
                 }
             }
         }

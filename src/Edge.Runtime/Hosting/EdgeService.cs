@@ -38,14 +38,24 @@ internal sealed class EdgeService : IDisposable
     /// <param name="clock">Time.</param>
     /// <param name="log">What happens.</param>
     /// <param name="before">Last state of the streams of the previous configuration; null for none.</param>
-    /// <param name="reload">Reads edge.yaml again and returns the action that applies it; an <see cref="InputException"/> says what is wrong. Null if it cannot be read again.</param>
-    internal EdgeService(EdgeConfig config, TimeProvider clock, ILogger log, IReadOnlyDictionary<string, SavedStream>? before = null, Func<Action>? reload = null)
+    /// <param name="reload">
+    /// Reads edge.yaml again and returns the action that applies it; an <see cref="InputException"/> says what is wrong. Null if it
+    /// cannot be read again.
+    /// </param>
+    internal EdgeService(
+        EdgeConfig config,
+        TimeProvider clock,
+        ILogger log,
+        IReadOnlyDictionary<string, SavedStream>? before = null,
+        Func<Action>? reload = null)
     {
         _config = config;
         _clock = clock;
         _log = log;
         _started = clock.GetTimestamp();
-        _store = config.StateFolder is null ? null : StateStore.Open(config.StateFolder, config.Durability, config.Outbox.AgeMax, clock, InfoMessage.BootId(), log);
+        _store = config.StateFolder is null
+            ? null
+            : StateStore.Open(config.StateFolder, config.Durability, config.Outbox.AgeMax, clock, InfoMessage.BootId(), log);
         _outbox = new Outbox(config.Outbox.SizeMaxBytes, _store);
         _sources = config.Streams.ToDictionary(stream => stream.Name, stream => stream.Source.Identity);
         _committer = new TickCommitter(_store, _outbox, _sources, log);
@@ -94,7 +104,14 @@ internal sealed class EdgeService : IDisposable
         if (problems.Count == 0 && config.Commands.Count > 0)
         {
             var commands = new ServiceCommands([.. _hosts.Select(host => host.Control)], _store, _updates, reload, clock);
-            _commands = new CommandChannel(config.Device, config.Commands, [.. config.Streams.Select(stream => stream.Name)], commands.ExecuteAsync, Publish, clock, log);
+            _commands = new CommandChannel(
+                config.Device,
+                config.Commands,
+                [.. config.Streams.Select(stream => stream.Name)],
+                commands.ExecuteAsync,
+                Publish,
+                clock,
+                log);
             _commands.Subscribe(_streams.Topics.Shared);
         }
 
@@ -115,10 +132,13 @@ internal sealed class EdgeService : IDisposable
     internal int Waiting => _outbox.Count;
 
     /// <summary>Last state of each stream; call it after the streams have ended.</summary>
-    internal IReadOnlyDictionary<string, SavedStream> Saved => Streams.Where(stream => stream.Seq > 0).ToDictionary(stream => stream.Name, stream => new SavedStream(stream.Seq, stream.Save(), _sources[stream.Name]));
+    internal IReadOnlyDictionary<string, SavedStream> Saved =>
+        Streams.Where(stream => stream.Seq > 0)
+            .ToDictionary(stream => stream.Name, stream => new SavedStream(stream.Seq, stream.Save(), _sources[stream.Name]));
 
     /// <summary>Why the service is not alive: streams that should tick and do not.</summary>
-    internal IReadOnlyList<string> NotAlive => [.. _hosts.Where(host => !host.IsAlive).Select(host => $"stream {host.Stream.Name} does not tick")];
+    internal IReadOnlyList<string> NotAlive =>
+        [.. _hosts.Where(host => !host.IsAlive).Select(host => $"stream {host.Stream.Name} does not tick")];
 
     /// <summary>Why the service is not ready.</summary>
     internal IReadOnlyList<string> NotReady =>
@@ -136,7 +156,8 @@ internal sealed class EdgeService : IDisposable
         using var streamsStop = CancellationTokenSource.CreateLinkedTokenSource(stop);
         using var publisherStop = new CancellationTokenSource();
         Task publishing = Publisher.RunAsync(publisherStop.Token);
-        Task<bool>[] running = _hosts.Select(host => Task.Run(() => RunStreamAsync(host, streamsStop.Token), CancellationToken.None)).ToArray();
+        Task<bool>[] running = _hosts.Select(
+            host => Task.Run(() => RunStreamAsync(host, streamsStop.Token), CancellationToken.None)).ToArray();
         Task<bool[]> streams = Task.WhenAll(running);
 
         if (await Task.WhenAny(streams, publishing).ConfigureAwait(false) == publishing)
@@ -183,7 +204,12 @@ internal sealed class EdgeService : IDisposable
             return;
         }
 
-        var metrics = new ServiceMetrics(_config.Device, () => [.. _hosts.Select(host => (host.Stream, host.IsAlive))], _outbox, _store, Publisher);
+        var metrics = new ServiceMetrics(
+            _config.Device,
+            () => [.. _hosts.Select(host => (host.Stream, host.IsAlive))],
+            _outbox,
+            _store,
+            Publisher);
         _telemetry.Add(metrics);
         _streams.Metrics = metrics;
         foreach (StreamHost host in _hosts)
@@ -217,7 +243,10 @@ internal sealed class EdgeService : IDisposable
         }
         catch (Exception e)
         {
-            _log.LogError("{Stream}: a bug in edge-runtime ended this stream; the other streams continue: {Message}", host.Stream.Name, e.Message);
+            _log.LogError(
+                "{Stream}: a bug in edge-runtime ended this stream; the other streams continue: {Message}",
+                host.Stream.Name,
+                e.Message);
             _bug = e;
             return false;
         }

@@ -36,7 +36,9 @@ internal sealed class EngineFactory(OnnxOptions onnx) : IDisposable
     {
         if (model.Length == 0)
         {
-            throw new InputException("There is no 'model'. Record readings (edge-runtime record), train and quantize a model (docs/train.md), and set 'model' to its file.");
+            throw new InputException(
+                "There is no 'model'. Record readings (edge-runtime record), train and quantize a model (docs/train.md), and set 'model' "
+                    + "to its file.");
         }
 
         EdgeModel loaded = model == "demo" ? EdgeModel.Parse(ReadBundled()) : EdgeModel.Load(model);
@@ -64,7 +66,8 @@ internal sealed class EngineFactory(OnnxOptions onnx) : IDisposable
         if (readsSymbols || !manifest.IsForecast)
         {
             throw new InputException(
-                $"Model '{model}' {(readsSymbols ? "reads symbols, not readings" : "has outputs that forecast no column")}: a stream needs a model of readings whose manifest names every output COLUMN[t+N].");
+                $"Model '{model}' {(readsSymbols ? "reads symbols, not readings" : "has outputs that forecast no column")}: "
+                    + $"a stream needs a model of readings whose manifest names every output COLUMN[t+N].");
         }
     }
 

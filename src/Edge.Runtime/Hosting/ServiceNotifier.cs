@@ -41,7 +41,8 @@ internal sealed class ServiceNotifier : IDisposable
     }
 
     /// <summary>The notifier that the environment describes.</summary>
-    internal static ServiceNotifier FromEnvironment() => new(Environment.GetEnvironmentVariable("NOTIFY_SOCKET"), Environment.GetEnvironmentVariable("WATCHDOG_USEC"));
+    internal static ServiceNotifier FromEnvironment() =>
+        new(Environment.GetEnvironmentVariable("NOTIFY_SOCKET"), Environment.GetEnvironmentVariable("WATCHDOG_USEC"));
 
     /// <summary>Longest time between two watchdog notifications, or null for no watchdog.</summary>
     internal TimeSpan? WatchdogInterval { get; }
@@ -55,7 +56,11 @@ internal sealed class ServiceNotifier : IDisposable
     internal void Stopping() => Send("STOPPING=1");
 
     /// <summary>Begins a reload; <see cref="Ready"/> ends it.</summary>
-    internal void Reloading() => Send(string.Create(CultureInfo.InvariantCulture, $"RELOADING=1\nMONOTONIC_USEC={Stopwatch.GetTimestamp() / (Stopwatch.Frequency / 1_000_000)}"));
+    internal void Reloading() =>
+        Send(
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"RELOADING=1\nMONOTONIC_USEC={Stopwatch.GetTimestamp() / (Stopwatch.Frequency / 1_000_000)}"));
 
     public void Dispose() => _socket?.Dispose();
 

@@ -27,7 +27,13 @@ internal sealed class Sources : IDisposable
     /// <param name="topics">Connections for subscribed topics; null for those of the configured broker.</param>
     /// <param name="system">The clocks of the operating system; null for those of Linux.</param>
     internal Sources(
-        EdgeConfig config, Devices devices, TimeProvider clock, ILogger log, bool keepsSessions = false, MqttTopics? topics = null, SystemClock? system = null)
+        EdgeConfig config,
+        Devices devices,
+        TimeProvider clock,
+        ILogger log,
+        bool keepsSessions = false,
+        MqttTopics? topics = null,
+        SystemClock? system = null)
     {
         _clock = clock;
         _system = system ?? SystemClock.Linux;

@@ -32,7 +32,12 @@ internal sealed class StreamFactory : IDisposable
     /// <param name="clock">Time.</param>
     /// <param name="log">What happens.</param>
     internal StreamFactory(
-        EdgeConfig config, StateStore? store, IReadOnlyDictionary<string, SavedStream> before, CommitAction commit, TimeProvider clock, ILogger log)
+        EdgeConfig config,
+        StateStore? store,
+        IReadOnlyDictionary<string, SavedStream> before,
+        CommitAction commit,
+        TimeProvider clock,
+        ILogger log)
     {
         _config = config;
         _store = store;
@@ -129,14 +134,20 @@ internal sealed class StreamFactory : IDisposable
         using IInferenceEngine? writtenBy = snapshot.Length > 0 ? _engines.LoadStateFrom(config) : null;
         if (writtenBy is not null && stream.Resume(saved.Seq, snapshot, writtenBy))
         {
-            _log.LogInformation("{Stream}: continues after tick {Seq}, its state converted from '{Model}'", stream.Name, saved.Seq, config.StateFrom);
+            _log.LogInformation(
+                "{Stream}: continues after tick {Seq}, its state converted from '{Model}'",
+                stream.Name,
+                saved.Seq,
+                config.StateFrom);
             return true;
         }
 
         if (saved.Snapshot.Length > 0)
         {
             _log.LogWarning(
-                "{Stream}: model, source or configuration changed: its state is reset, its numbers continue after {Seq}", stream.Name, saved.Seq);
+                "{Stream}: model, source or configuration changed: its state is reset, its numbers continue after {Seq}",
+                stream.Name,
+                saved.Seq);
         }
 
         return false;

@@ -49,7 +49,8 @@ internal sealed class StreamLoop : IDisposable
     /// <param name="clock">Clock for health messages and batches. The content of a tick does not depend on it.</param>
     /// <param name="log">Anomalies, and the end of the source.</param>
     internal StreamLoop(
-        string device, SensorStream stream, ISensor sensor, PublishOptions publish, TimeSpan expiry, CommitAction commit, TimeProvider clock, ILogger log)
+        string device, SensorStream stream, ISensor sensor, PublishOptions publish, TimeSpan expiry, CommitAction commit,
+        TimeProvider clock, ILogger log)
     {
         _device = device;
         _publish = publish;

@@ -1,6 +1,8 @@
 namespace Edge.Runtime.Mqtt;
 
-/// <summary>Waits that double from the shortest to the longest, each off by up to half either way, so that many devices do not come back at once.</summary>
+/// <summary>
+/// Waits that double from the shortest to the longest, each with up to 50 % of jitter. The jitter spreads the reconnects of many devices.
+/// </summary>
 internal sealed class Backoff
 {
     /// <summary>First wait before a broker is tried again.</summary>
@@ -22,7 +24,7 @@ internal sealed class Backoff
         _next = shortest;
     }
 
-    /// <summary>Back to the shortest.</summary>
+    /// <summary>Resets the wait to the shortest one.</summary>
     internal void Reset() => _next = _shortest;
 
     internal Task WaitAsync(CancellationToken cancel)

@@ -13,13 +13,13 @@ namespace Edge.Runtime.Mqtt;
 /// </summary>
 internal sealed class CoalescingChannel(IMqttChannel inner) : IMqttChannel
 {
-    /// <summary>Most bytes that are gathered before they are sent unasked.</summary>
+    /// <summary>Gathered bytes are sent when they exceed this size.</summary>
     internal const int WriteBytesMax = 64 * 1024;
 
-    // A kilobyte holds the acknowledgements of 256 messages, which is the window.
+    // A kilobyte holds the acknowledgments of 256 messages, which is the window.
     private const int ReadBytesMax = 4096;
 
-    // Held by whoever adds to the gathered bytes or sends them, so that bytes leave in the order in which they came.
+    // Held while bytes are added or sent, so that they leave in the order in which they were added.
     private readonly SemaphoreSlim _turn = new(1, 1);
     private readonly byte[] _gathered = new byte[WriteBytesMax];
     private readonly byte[] _read = new byte[ReadBytesMax];
@@ -48,7 +48,7 @@ internal sealed class CoalescingChannel(IMqttChannel inner) : IMqttChannel
 
     public Task DisconnectAsync(CancellationToken cancellationToken) => inner.DisconnectAsync(cancellationToken);
 
-    /// <summary>Gathers bytes; waits only if there is no room for them and they must be sent first.</summary>
+    /// <summary>Gathers bytes; waits only if there is no space and bytes must be sent first.</summary>
     /// <exception cref="MqttCommunicationException">The connection is lost.</exception>
     public Task WriteAsync(ReadOnlySequence<byte> buffer, bool isEndOfPacket, CancellationToken cancellationToken)
     {
@@ -154,7 +154,7 @@ internal sealed class CoalescingChannel(IMqttChannel inner) : IMqttChannel
         return SendAsync(bytes, cancel);
     }
 
-    // Called with the turn held. A send that fails or is given up may have sent half a packet: nothing can follow it.
+    // Called with the turn held. A send that fails or is canceled may have sent half a packet, so nothing may follow it.
     private async ValueTask SendAsync(ReadOnlySequence<byte> bytes, CancellationToken cancel)
     {
         RequireWhole();

@@ -1,6 +1,6 @@
 namespace Edge.Runtime.Mqtt;
 
-/// <summary>Whom to connect to and as whom.</summary>
+/// <summary>Broker, credentials, client id and last will of one link.</summary>
 internal sealed record MqttLinkOptions
 {
     public required string Host { get; init; }
@@ -17,7 +17,7 @@ internal sealed record MqttLinkOptions
 
     public TlsOptions? Tls { get; init; }
 
-    /// <summary>What the broker says for us when we vanish.</summary>
+    /// <summary>Last will: the message that the broker publishes if this client is lost.</summary>
     public MqttMessage? Will { get; init; }
 
     /// <summary>
@@ -25,7 +25,7 @@ internal sealed record MqttLinkOptions
     /// </summary>
     public uint SessionSeconds { get; init; }
 
-    /// <summary>Seconds of silence after which either side counts the other as gone, 5..65535.</summary>
+    /// <summary>Keep-alive time in seconds, 5..65535.</summary>
     public int KeepAliveSeconds { get; init; } = 15;
 
     /// <summary>Longest wait for the broker's answer to a connect or a subscription.</summary>
@@ -35,7 +35,7 @@ internal sealed record MqttLinkOptions
     private const int UnacceptableVersion = 0x01;
     private const int UnsupportedVersion = 0x84;
 
-    /// <summary>The broker answered a connect with no.</summary>
+    /// <summary>The broker refused the connection.</summary>
     /// <param name="code">
     /// Its return code (MQTT 3.1.1, 1..5) or reason code (5, from 0x80): brokers of either version answer in their own way.
     /// </param>
@@ -63,10 +63,10 @@ internal sealed record MqttLinkOptions
 internal readonly record struct MqttReceived(
     string Topic, ReadOnlyMemory<byte> Payload, bool Retain, string? ResponseTopic = null, ReadOnlyMemory<byte> CorrelationData = default);
 
-/// <summary>The broker cannot be reached or went away; trying again may help.</summary>
+/// <summary>The broker cannot be reached, or the connection was lost. A retry may help.</summary>
 internal class MqttLinkException(string message, Exception? inner = null) : Exception(message, inner);
 
-/// <summary>The broker answered no; trying again as before will not help.</summary>
+/// <summary>The broker refused. A retry with the same settings will not help.</summary>
 internal sealed class MqttRefusedException(string message) : MqttLinkException(message);
 
 /// <summary>
@@ -76,7 +76,7 @@ internal sealed class MqttRefusedException(string message) : MqttLinkException(m
 internal interface IMqttLink : IAsyncDisposable
 {
     /// <summary>Connects with the will, into the session that is kept under the client's id if there is to be one.</summary>
-    /// <exception cref="MqttRefusedException">The broker refuses (credentials, authorisation, protocol).</exception>
+    /// <exception cref="MqttRefusedException">The broker refuses (credentials, authorization, protocol).</exception>
     /// <exception cref="MqttLinkException">The broker cannot be reached.</exception>
     Task ConnectAsync(CancellationToken cancel);
 
@@ -87,7 +87,7 @@ internal interface IMqttLink : IAsyncDisposable
     /// <exception cref="MqttLinkException">The connection is lost.</exception>
     ValueTask SendAsync(MqttDelivery delivery);
 
-    /// <summary>Sends what was taken: one write for all of it.</summary>
+    /// <summary>Sends the gathered messages with one write.</summary>
     /// <exception cref="MqttLinkException">The connection is lost.</exception>
     ValueTask FlushAsync();
 
@@ -112,12 +112,12 @@ internal interface IMqttLink : IAsyncDisposable
     /// </summary>
     Func<MqttReceived, ValueTask<bool>>? Received { get; set; }
 
-    /// <summary>Ends when the connection is gone, with the reason.</summary>
+    /// <summary>Completes with the reason when the connection is lost.</summary>
     Task<string> Closed { get; }
 
-    /// <summary>Most unacknowledged QoS 1 messages that the broker takes.</summary>
+    /// <summary>Largest number of unacknowledged QoS 1 messages that the broker allows.</summary>
     int ReceiveMaximum { get; }
 
-    /// <summary>Says goodbye, so that the broker forgets the will.</summary>
+    /// <summary>Disconnects cleanly, so that the broker discards the last will.</summary>
     Task DisconnectAsync();
 }

@@ -4,7 +4,10 @@ using System.Text.RegularExpressions;
 
 namespace Edge.Runtime.Mqtt;
 
-/// <summary>Where in a JSON message a value is: <c>$.a.b</c>, <c>$['a b']</c>, <c>$.list[0]</c>; <c>$</c> alone is the message itself. The part of RFC 9535 that names one value.</summary>
+/// <summary>
+/// Where in a JSON message a value is: <c>$.a.b</c>, <c>$['a b']</c>, <c>$.list[0]</c>; <c>$</c> alone is the message itself. The part of
+/// RFC 9535 that names one value.
+/// </summary>
 internal sealed partial class JsonPath
 {
     private readonly List<(string? Name, int Index)> _steps = [];
@@ -14,7 +17,8 @@ internal sealed partial class JsonPath
     }
 
     /// <summary>A path that was found valid before.</summary>
-    internal static JsonPath Parse(string text) => TryParse(text, out JsonPath? path) ? path! : throw new InvalidOperationException($"'{text}' was checked before.");
+    internal static JsonPath Parse(string text) =>
+        TryParse(text, out JsonPath? path) ? path! : throw new InvalidOperationException($"'{text}' was checked before.");
 
     /// <summary>The member of this name, whatever characters it is of.</summary>
     internal static JsonPath Member(string name)

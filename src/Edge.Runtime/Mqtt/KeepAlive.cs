@@ -4,7 +4,7 @@ using MQTTnet.Packets;
 namespace Edge.Runtime.Mqtt;
 
 /// <summary>
-/// Pings a broker that has heard nothing of us for the keep-alive time, and notices one that does not answer within half of it. Its timer
+/// Pings the broker when nothing was sent for the keep-alive time, and detects a broker that does not answer within half of it. Its timer
 /// fires at most twice in that time: MQTTnet's own wakes four times a second, and does not see what is published past its client.
 /// </summary>
 internal sealed class KeepAlive : IDisposable
@@ -70,7 +70,7 @@ internal sealed class KeepAlive : IDisposable
         }
         catch (Exception e) when (e is MqttCommunicationException or ObjectDisposedException or OperationCanceledException)
         {
-            // Whoever reads from the connection notices that it is gone.
+            // The reader of the connection notices that it is lost.
         }
     }
 }

@@ -12,7 +12,7 @@ namespace Edge.Runtime.Mqtt;
 
 /// <summary>
 /// Stands between MQTTnet's client and its connection. The client connects, subscribes, receives and disconnects through it. Publishing
-/// goes past the client, which would make a task, a lock and two writes of each message: packets are gathered and acknowledgements settled
+/// goes past the client, which would make a task, a lock and two writes of each message: packets are gathered and acknowledgments settled
 /// here.
 /// </summary>
 internal sealed class LinkAdapter : IMqttChannelAdapter
@@ -71,7 +71,7 @@ internal sealed class LinkAdapter : IMqttChannelAdapter
     /// <summary>Gathers a packet: it goes out with the next flush.</summary>
     internal Task GatherAsync(MqttPublishPacket packet) => _inner.SendPacketAsync(packet, CancellationToken.None);
 
-    /// <summary>The next packet for the client. Acknowledgements of what was published never reach it.</summary>
+    /// <summary>The next packet for the client. Acknowledgments of what was published never reach it.</summary>
     public async Task<MqttPacket> ReceivePacketAsync(CancellationToken cancellationToken)
     {
         while (true)
@@ -79,11 +79,11 @@ internal sealed class LinkAdapter : IMqttChannelAdapter
             MqttPacket packet = await _inner.ReceivePacketAsync(cancellationToken).ConfigureAwait(false);
             switch (packet)
             {
-                case MqttPubAckPacket acknowledgement:
-                    _unacknowledged.Settle(acknowledgement.PacketIdentifier, Refusal(acknowledgement));
+                case MqttPubAckPacket acknowledgment:
+                    _unacknowledged.Settle(acknowledgment.PacketIdentifier, Refusal(acknowledgment));
                     break;
                 case MqttConnAckPacket connected:
-                    // The client would ping four times a second on seeing it, having been told that it need not keep the connection alive.
+                    // The client would ping four times a second if it saw this value, although its own keep-alive is off.
                     KeepAliveSeconds = connected.ServerKeepAlive > 0 ? connected.ServerKeepAlive : _keepAliveSeconds;
                     connected.ServerKeepAlive = 0;
                     return packet;
@@ -95,11 +95,11 @@ internal sealed class LinkAdapter : IMqttChannelAdapter
 
     public void Dispose() => _inner.Dispose();
 
-    // Of what is no refusal, MQTT 5 knows two: that the message was taken, and that nobody has subscribed to it.
-    private static MqttRefusedException? Refusal(MqttPubAckPacket acknowledgement) =>
-        acknowledgement.ReasonCode is MqttPubAckReasonCode.Success or MqttPubAckReasonCode.NoMatchingSubscribers
+    // MQTT 5 has two reason codes that are not a refusal: accepted, and accepted without a subscriber.
+    private static MqttRefusedException? Refusal(MqttPubAckPacket acknowledgment) =>
+        acknowledgment.ReasonCode is MqttPubAckReasonCode.Success or MqttPubAckReasonCode.NoMatchingSubscribers
             ? null
-            : new MqttRefusedException($"{acknowledgement.ReasonCode}.");
+            : new MqttRefusedException($"{acknowledgment.ReasonCode}.");
 }
 
 /// <summary>Gives the client the adapter of its one connection.</summary>

@@ -13,13 +13,13 @@ internal sealed class MqttDelivery(MqttMessage message)
 
     internal MqttMessage Message => message;
 
-    /// <summary>Whether it is known what became of it.</summary>
+    /// <summary>Whether it is settled: acknowledged, refused or lost.</summary>
     internal bool IsSettled => Volatile.Read(ref _outcome) is not null;
 
     /// <summary>Whether the broker has acknowledged it (QoS 1) or the link has taken it (QoS 0).</summary>
     internal bool IsDelivered => ReferenceEquals(Volatile.Read(ref _outcome), Acknowledged);
 
-    /// <summary>Why it was not delivered; null while it is on its way, and if it was.</summary>
+    /// <summary>Why it was not delivered; null while it is in flight, and if it was delivered.</summary>
     internal MqttLinkException? Failure => Volatile.Read(ref _outcome) as MqttLinkException;
 
     /// <summary>Settles it. The first call counts.</summary>
@@ -32,7 +32,9 @@ internal sealed class MqttDelivery(MqttMessage message)
         }
     }
 
-    /// <summary>Waits until it is settled. A delivery nobody waits for costs no task: one wait serves a whole window of messages.</summary>
+    /// <summary>
+    /// Waits until it is settled. A delivery without a waiting caller costs no task: one wait serves a whole window of messages.
+    /// </summary>
     /// <exception cref="MqttRefusedException">The broker refused it.</exception>
     /// <exception cref="MqttLinkException">The connection was lost first.</exception>
     internal Task SettledAsync()
@@ -45,7 +47,7 @@ internal sealed class MqttDelivery(MqttMessage message)
         var fresh = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         TaskCompletionSource waiting = Interlocked.CompareExchange(ref _waiting, fresh, null) ?? fresh;
 
-        // It may have been settled just before there was somebody to tell.
+        // It may have been settled just before the waiting task was created.
         if (IsSettled)
         {
             End(waiting);
@@ -62,7 +64,7 @@ internal sealed class MqttDelivery(MqttMessage message)
         }
         else if (waiting.TrySetException(failure))
         {
-            // Whoever waited may have given up: a failure that nobody looks at is no failure of the process.
+            // The waiting task may have been canceled: observe the failure, so that it is not reported as unobserved.
             _ = waiting.Task.Exception;
         }
     }

@@ -3,20 +3,20 @@ using Edge.Streams.Forecasting;
 
 namespace Edge.Runtime.Mqtt;
 
-/// <summary>What a message is for, in the order in which a full outbox gives them up.</summary>
+/// <summary>Class of a message, in the order in which a full outbox evicts them.</summary>
 internal enum MessageClass
 {
     Reading,
     Forecast,
 
-    /// <summary>Anomalies, states, health: never given up before the others.</summary>
+    /// <summary>Anomalies, states, health: evicted last.</summary>
     Event,
 }
 
-/// <summary>One message on its way to the broker.</summary>
+/// <summary>One message to the broker.</summary>
 internal sealed record MqttMessage
 {
-    /// <summary>Its place in the durable outbox; 0 where there is none.</summary>
+    /// <summary>Its id in the stored outbox; 0 without a store.</summary>
     public long Id { get; set; }
 
     public required string Topic { get; init; }

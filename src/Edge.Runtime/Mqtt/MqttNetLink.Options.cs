@@ -8,7 +8,7 @@ using MQTTnet.Protocol;
 
 namespace Edge.Runtime.Mqtt;
 
-/// <summary>Whom to connect to, as whom and whom to trust, in MQTTnet's terms.</summary>
+/// <summary>Converts the broker options (address, credentials, TLS) to those of MQTTnet.</summary>
 internal sealed partial class MqttNetLink
 {
     private MqttClientOptions BuildOptions()

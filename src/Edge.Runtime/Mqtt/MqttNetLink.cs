@@ -31,7 +31,8 @@ internal sealed partial class MqttNetLink : IMqttLink
         _client.DisconnectedAsync += disconnected =>
         {
             Close(disconnected.Exception is null
-                ? $"Broker {options.Host}:{options.Port} closed the connection: {disconnected.ReasonString ?? disconnected.Reason.ToString()}."
+                ? $"Broker {options.Host}:{options.Port} closed the connection: "
+                    + $"{disconnected.ReasonString ?? disconnected.Reason.ToString()}."
                 : $"The connection to broker {options.Host}:{options.Port} was lost: {Sentence(disconnected.Exception)}.");
             return Task.CompletedTask;
         };
@@ -57,9 +58,12 @@ internal sealed partial class MqttNetLink : IMqttLink
         {
             throw NoAnswer(e);
         }
-        catch (Exception e) when (e is MqttCommunicationException or MqttProtocolViolationException or CryptographicException or IOException)
+        catch (Exception e) when (e is MqttCommunicationException or MqttProtocolViolationException
+            or CryptographicException or IOException)
         {
-            string? why = _options.Tls is { } tls ? await TlsDiagnosis.ExplainAsync(_options, tls, DateTimeOffset.UtcNow, cancel).ConfigureAwait(false) : null;
+            string? why = _options.Tls is { } tls
+                ? await TlsDiagnosis.ExplainAsync(_options, tls, DateTimeOffset.UtcNow, cancel).ConfigureAwait(false)
+                : null;
             throw new MqttLinkException(why ?? $"Broker {_options.Host}:{_options.Port} cannot be reached: {Sentence(e)}.", e);
         }
 
@@ -114,7 +118,9 @@ internal sealed partial class MqttNetLink : IMqttLink
         try
         {
             MqttClientSubscribeResult result = await _client
-                .SubscribeAsync(new MqttClientSubscribeOptionsBuilder().WithTopicFilter(filter, MqttQualityOfServiceLevel.AtLeastOnce).Build(), timed.Token)
+                .SubscribeAsync(
+                    new MqttClientSubscribeOptionsBuilder().WithTopicFilter(filter, MqttQualityOfServiceLevel.AtLeastOnce).Build(),
+                    timed.Token)
                 .ConfigureAwait(false);
             if (result.Items.Any(item => (int)item.ResultCode >= 0x80))
             {
@@ -139,7 +145,7 @@ internal sealed partial class MqttNetLink : IMqttLink
         }
         catch (Exception e) when (IsLoss(e))
         {
-            // It was gone already, which is what was wanted.
+            // It was already disconnected.
         }
     }
 
@@ -165,7 +171,7 @@ internal sealed partial class MqttNetLink : IMqttLink
         NoteTaken(delivery);
     }
 
-    // Nobody acknowledges QoS 0: it is done when the link has it, and goes out before what follows.
+    // QoS 0 has no acknowledgment: the message is settled when the link has it, and is sent before the next one.
     private static void NoteTaken(MqttDelivery delivery)
     {
         if (delivery.Message.QualityOfService == 0)
@@ -183,21 +189,26 @@ internal sealed partial class MqttNetLink : IMqttLink
         _unacknowledged.Lose(new MqttLinkException(_closed.Task.Result));
     }
 
-    // The client acknowledges when this has ended.
+    // The client acknowledges the message when this returns.
     private async Task TakeAsync(MqttApplicationMessageReceivedEventArgs received)
     {
         if (_closed.Task.IsCompleted)
         {
-            // What came behind a message that was not taken must not overtake it.
+            // Messages after one that was not accepted must not overtake it.
             received.AutoAcknowledge = false;
             return;
         }
 
         MqttApplicationMessage message = received.ApplicationMessage;
-        string why = "A message was not taken.";
+        string why = "A message was not accepted.";
         try
         {
-            var arrived = new MqttReceived(message.Topic, message.Payload.ToArray(), message.Retain, message.ResponseTopic, message.CorrelationData);
+            var arrived = new MqttReceived(
+                message.Topic,
+                message.Payload.ToArray(),
+                message.Retain,
+                message.ResponseTopic,
+                message.CorrelationData);
             if (Received is null || await Received(arrived).ConfigureAwait(false))
             {
                 return;
@@ -205,7 +216,7 @@ internal sealed partial class MqttNetLink : IMqttLink
         }
         catch (Exception e)
         {
-            why = $"A message on '{message.Topic}' could not be taken: a bug of ours ({e.GetType().Name}): {e.Message}";
+            why = $"A message on '{message.Topic}' could not be processed. This is a bug in edge-runtime ({e.GetType().Name}): {e.Message}";
         }
 
         received.AutoAcknowledge = false;
@@ -219,13 +230,15 @@ internal sealed partial class MqttNetLink : IMqttLink
         return timed;
     }
 
-    // While MQTTnet takes a lost connection down, calls may fail at whatever is gone first.
+    // While MQTTnet closes a lost connection, calls may fail in many ways.
     private bool IsLoss(Exception e) => !_client.IsConnected
         || e is MqttCommunicationException or OperationCanceledException or ObjectDisposedException or IOException or SocketException;
 
-    private MqttLinkException NoAnswer(Exception e) => new($"Broker {_options.Host}:{_options.Port} did not answer within {_options.AnswerTimeoutMs / 1000.0:0.#} s.", e);
+    private MqttLinkException NoAnswer(Exception e) =>
+        new($"Broker {_options.Host}:{_options.Port} did not answer within {_options.AnswerTimeoutMs / 1000.0:0.#} s.", e);
 
-    private MqttLinkException Lost(Exception e) => new($"The connection to broker {_options.Host}:{_options.Port} was lost: {Sentence(e)}.", e);
+    private MqttLinkException Lost(Exception e) =>
+        new($"The connection to broker {_options.Host}:{_options.Port} was lost: {Sentence(e)}.", e);
 
     private static string Sentence(Exception e) => (e.InnerException ?? e).Message.TrimEnd('.');
 }

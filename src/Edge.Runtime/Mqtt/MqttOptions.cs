@@ -6,11 +6,11 @@ internal enum MqttVersion
     /// <summary>MQTT 5.</summary>
     Five,
 
-    /// <summary>MQTT 3.1.1, for a broker that knows no better: no content type, expiry, user properties or response topic.</summary>
+    /// <summary>MQTT 3.1.1, for a broker without MQTT 5: no content type, expiry, user properties or response topic.</summary>
     ThreeOneOne,
 }
 
-/// <summary>The broker, and who we are to it.</summary>
+/// <summary>Options of the broker connection.</summary>
 internal sealed record MqttOptions
 {
     /// <summary>The port without TLS.</summary>

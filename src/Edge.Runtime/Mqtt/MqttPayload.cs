@@ -36,7 +36,7 @@ internal static class MqttPayload
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            // The second: a string that is no Unicode, which is noticed when it is read.
+            // The second: a string that is not valid Unicode, which is found when it is read.
             return "a message came that is neither a number nor JSON";
         }
     }
@@ -47,7 +47,8 @@ internal static class MqttPayload
         JsonValueKind.Number => value.GetDouble(),
         JsonValueKind.True => 1,
         JsonValueKind.False => 0,
-        JsonValueKind.String when double.TryParse(value.GetString(), NumberStyles.Float, CultureInfo.InvariantCulture, out double number) => number,
+        JsonValueKind.String when double.TryParse(value.GetString(), NumberStyles.Float, CultureInfo.InvariantCulture, out double number) =>
+            number,
         _ => double.NaN,
     };
 

@@ -10,16 +10,16 @@ internal sealed record MqttRowOptions : SourceOptions
 
     public required string Topic { get; init; }
 
-    /// <summary>The stream's name: the broker keeps what it has missed under it.</summary>
+    /// <summary>Name of the stream, which names its session at the broker.</summary>
     public required string Stream { get; init; }
 
     /// <summary>JSON path of a message's time; null if it carries none.</summary>
     public string? TimePath { get; init; }
 
-    /// <summary>JSON paths of columns; one that is not here is a member of its own name.</summary>
+    /// <summary>JSON paths of columns; a column without a path is the member of its name.</summary>
     public IReadOnlyDictionary<string, string> Values { get; init; } = new Dictionary<string, string>();
 
-    /// <summary>How long the broker keeps messages while no one takes them, <see cref="SessionMin"/> or more.</summary>
+    /// <summary>How long the broker keeps messages while this process does not run, <see cref="SessionMin"/> or more.</summary>
     public TimeSpan Session { get; init; } = TimeSpan.FromDays(7);
 
     internal override string Identity => $"mqtt {Topic}";

@@ -10,12 +10,13 @@ using Microsoft.Extensions.Logging;
 namespace Edge.Runtime.Mqtt;
 
 /// <summary>
-/// Rows from the messages of one topic, each a row, in a session of its own: a message is acknowledged when its row is committed, and what comes while nobody
-/// is there the broker keeps. Where messages carry their time, one that comes again is known by it, and each is taken in exactly once.
+/// Rows from the messages of one topic, each a row, in its own session: a message is acknowledged when its row is committed. The broker
+/// keeps messages while this process does not run. If messages carry their time, a repeated message is detected by it, so that each
+/// is processed exactly once.
 /// </summary>
 internal sealed class MqttRowSensor : ISensor
 {
-    // A time further ahead than this would shut out every row until then.
+    // A time further ahead than this would block every row until then.
     private static readonly TimeSpan AheadMax = TimeSpan.FromDays(1);
 
     private readonly MqttRowOptions _config;
@@ -38,20 +39,32 @@ internal sealed class MqttRowSensor : ISensor
     /// <param name="columns">The model's columns.</param>
     /// <param name="period">Time from row to row, by which a gap is known.</param>
     /// <param name="clock">Time of rows that carry none.</param>
-    /// <param name="system">Whether that time can be believed.</param>
-    /// <param name="connect">Makes the connection, at the first row that is asked for.</param>
-    /// <param name="log">For messages that are no row.</param>
+    /// <param name="system">Whether the clock is set.</param>
+    /// <param name="connect">Connects, at the first read.</param>
+    /// <param name="log">Logs messages that are not a row.</param>
     /// <exception cref="InputException">The configuration names a column that the model does not have.</exception>
-    internal MqttRowSensor(MqttRowOptions config, IReadOnlyList<string> columns, TimeSpan period, TimeProvider clock, SystemClock system, Func<MqttSubscriber> connect, ILogger log)
+    internal MqttRowSensor(
+        MqttRowOptions config,
+        IReadOnlyList<string> columns,
+        TimeSpan period,
+        TimeProvider clock,
+        SystemClock system,
+        Func<MqttSubscriber> connect,
+        ILogger log)
     {
         string[] unknown = [.. config.Values.Keys.Except(columns)];
         if (unknown.Length > 0)
         {
-            throw new InputException($"'values' has {string.Join(", ", unknown)}, which the model does not read; its columns are {string.Join(", ", columns)}.");
+            throw new InputException(
+                $"'values' has {string.Join(", ", unknown)}, which the model does not read; its columns are {string.Join(", ", columns)}.");
         }
 
         _config = config;
-        _paths = [.. columns.Select(column => config.Values.TryGetValue(column, out string? path) ? JsonPath.Parse(path) : JsonPath.Member(column))];
+        _paths =
+        [
+            .. columns.Select(
+                column => config.Values.TryGetValue(column, out string? path) ? JsonPath.Parse(path) : JsonPath.Member(column)),
+        ];
         _time = config.TimePath is { } timePath ? JsonPath.Parse(timePath) : null;
         _period = period;
         _clock = clock;
@@ -96,12 +109,12 @@ internal sealed class MqttRowSensor : ISensor
         _taken = null;
     }
 
-    /// <summary>What is not committed is not acknowledged, and comes again.</summary>
+    /// <summary>An uncommitted row is not acknowledged, so the broker sends it again.</summary>
     public void Dispose()
     {
         _arrivals.Writer.TryComplete();
 
-        // Before the connection hears that a message was not taken, which it would call a loss.
+        // Before the link learns that a message was not accepted, which it would report as a loss.
         _input?.Dispose();
         while (_arrivals.Reader.TryRead(out Arrival? waiting))
         {
@@ -112,7 +125,7 @@ internal sealed class MqttRowSensor : ISensor
         _taken = null;
     }
 
-    // What the broker retained is a row from before this session.
+    // A retained message is a row from before this session.
     private async ValueTask<bool> TakeAsync(MqttReceived message)
     {
         if (message.Retain)
@@ -124,7 +137,7 @@ internal sealed class MqttRowSensor : ISensor
         return _arrivals.Writer.TryWrite(arrival) && await arrival.Done.Task.ConfigureAwait(false);
     }
 
-    // Why the message is no row to step with, or null.
+    // Why the message is not a usable row, or null.
     private string? ReadRow(JsonElement root)
     {
         DateTime now = _clock.GetUtcNow().UtcDateTime;
@@ -139,7 +152,8 @@ internal sealed class MqttRowSensor : ISensor
 
             if (time <= _lastTime)
             {
-                return $"a row of {Text(time)} came, which is not newer than the one before ({Text(_lastTime)}); it was taken in already, or rows do not come in the order of their time";
+                return $"a row of {Text(time)} came, which is not newer than the one before ({Text(_lastTime)}); "
+                    + $"it was taken in already, or rows do not come in the order of their time";
             }
 
             if (clockIsSet && time > now + AheadMax)
@@ -163,12 +177,17 @@ internal sealed class MqttRowSensor : ISensor
     private void ReadValue(JsonElement root, int channel)
     {
         // A number by itself is the row of a model with one column.
-        bool isThere = _paths[channel].TryFind(root, out JsonElement value) || (_paths.Length == 1 && (value = root).ValueKind == JsonValueKind.Number);
+        bool isThere = _paths[channel].TryFind(root, out JsonElement value)
+            || (_paths.Length == 1 && (value = root).ValueKind == JsonValueKind.Number);
         double number = isThere ? MqttPayload.Number(value) : double.NaN;
         bool isFinite = double.IsFinite(number);
         _row!.Values[channel] = isFinite ? number : 0;
         _row.Quality[channel] = isFinite ? Quality.Good : isThere ? Quality.Invalid : Quality.Missing;
-        _row.Faults[channel] = isFinite ? null : isThere ? "a message came with something that is no finite number" : "a message came without its value";
+        _row.Faults[channel] = isFinite
+            ? null
+            : isThere
+            ? "a message came with something that is no finite number"
+            : "a message came without its value";
     }
 
     private void SaySkipped(string why)

@@ -25,7 +25,7 @@ internal sealed class MqttSubscriber : IDisposable
         _log = log;
     }
 
-    /// <summary>Hands a topic's messages to somebody from now on, on the link's own thread.</summary>
+    /// <summary>Passes the messages of a topic to a handler, on the thread of the link.</summary>
     /// <returns>What ends that when disposed.</returns>
     internal IDisposable Subscribe(string topic, Action<MqttReceived> feed) => Subscribe(topic, message =>
     {
@@ -33,7 +33,9 @@ internal sealed class MqttSubscriber : IDisposable
         return new ValueTask<bool>(true);
     });
 
-    /// <summary>Hands a topic's messages to somebody from now on, each when the one before has been taken: <see cref="IMqttLink.Received"/>.</summary>
+    /// <summary>
+    /// Passes the messages of a topic to a handler, each when the handler has accepted the one before: <see cref="IMqttLink.Received"/>.
+    /// </summary>
     /// <returns>What ends that when disposed.</returns>
     internal IDisposable Subscribe(string topic, Func<MqttReceived, ValueTask<bool>> feed)
     {
@@ -53,7 +55,8 @@ internal sealed class MqttSubscriber : IDisposable
         if (link is not null)
         {
             // If this fails, the connection is gone and the next one subscribes to everything.
-            _ = link.SubscribeAsync(topic, _stop.Token).ContinueWith(static failed => failed.Exception, TaskContinuationOptions.OnlyOnFaulted);
+            _ = link.SubscribeAsync(topic, _stop.Token)
+                .ContinueWith(static failed => failed.Exception, TaskContinuationOptions.OnlyOnFaulted);
         }
 
         return new Subscription(this, topic, feed);

@@ -14,14 +14,17 @@ internal sealed class MqttTopicFeed
     /// <param name="config">Topic, and where its messages carry their time.</param>
     /// <param name="channels">Each with the path of its value and the age past which it is of no use.</param>
     /// <param name="clock">For the age of a message that carries its time.</param>
-    internal MqttTopicFeed(MqttTopicOptions config, IEnumerable<(Channel Channel, string Path, TimeSpan AgeMax)> channels, TimeProvider clock)
+    internal MqttTopicFeed(
+        MqttTopicOptions config,
+        IEnumerable<(Channel Channel, string Path, TimeSpan AgeMax)> channels,
+        TimeProvider clock)
     {
         _channels = [.. channels.Select(channel => (channel.Channel, JsonPath.Parse(channel.Path), channel.AgeMax))];
         _time = config.TimePath is { } path ? JsonPath.Parse(path) : null;
         _clock = clock;
     }
 
-    /// <summary>Takes a message, from any thread. What it does not carry is a fault of its channels, never an exception.</summary>
+    /// <summary>Takes a message, from any thread. A missing value is a fault of its channel, never an exception.</summary>
     internal void Take(ReadOnlyMemory<byte> payload)
     {
         // The common case needs no document.
@@ -69,7 +72,9 @@ internal sealed class MqttTopicFeed
             }
             else
             {
-                channel.Add(MqttPayload.Number(value), _clock.GetTimestamp() - (long)(Math.Max(0, age.TotalSeconds) * _clock.TimestampFrequency));
+                channel.Add(
+                    MqttPayload.Number(value),
+                    _clock.GetTimestamp() - (long)(Math.Max(0, age.TotalSeconds) * _clock.TimestampFrequency));
             }
         }
 

@@ -3,12 +3,18 @@ using Microsoft.Extensions.Logging;
 
 namespace Edge.Runtime.Mqtt;
 
-/// <summary>The connections over which topics come in: one that all channels and commands share, and one for each stream of rows.</summary>
+/// <summary>Connections for subscribed topics: one shared by all channels and commands, and one for each stream of rows.</summary>
 /// <param name="connect">Makes links with a client id that ends in the given name, and a session of the given length.</param>
-/// <param name="keepsSessions">Whether the broker keeps rows while this process is away: the service's, not those of a command that only looks.</param>
+/// <param name="keepsSessions">
+/// Whether the broker keeps rows while this process is away: the service's, not those of a command that only looks.
+/// </param>
 /// <param name="clock">Time.</param>
 /// <param name="log">Connections that are lost.</param>
-internal sealed class MqttTopics(Func<string, TimeSpan, Func<IMqttLink>> connect, bool keepsSessions, TimeProvider clock, ILogger log) : IDisposable
+internal sealed class MqttTopics(
+    Func<string, TimeSpan, Func<IMqttLink>> connect,
+    bool keepsSessions,
+    TimeProvider clock,
+    ILogger log) : IDisposable
 {
     private readonly Lazy<MqttSubscriber> _shared = new(() => new MqttSubscriber(connect("sensors", TimeSpan.Zero), clock, log));
 

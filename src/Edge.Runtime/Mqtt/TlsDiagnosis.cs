@@ -8,14 +8,14 @@ using System.Security.Cryptography.X509Certificates;
 namespace Edge.Runtime.Mqtt;
 
 /// <summary>
-/// Why a broker's certificate is not good enough, in words: client libraries say that TLS failed and no more. A second connection looks at the
-/// certificate, says nothing but the greeting, and is closed.
+/// Why a broker's certificate is not good enough, in words: client libraries say that TLS failed and no more. A second connection looks
+/// at the certificate, says nothing but the greeting, and is closed.
 /// </summary>
 internal static class TlsDiagnosis
 {
     private static readonly TimeSpan TimeMax = TimeSpan.FromSeconds(3);
 
-    /// <summary>A sentence, or null where the certificate is not what is wrong.</summary>
+    /// <summary>A sentence, or null if the certificate is not the problem.</summary>
     internal static async Task<string?> ExplainAsync(MqttLinkOptions options, TlsOptions tls, DateTimeOffset now, CancellationToken cancel)
     {
         string? found = null;
@@ -34,13 +34,16 @@ internal static class TlsDiagnosis
                     CertificateRevocationCheckMode = X509RevocationMode.NoCheck,
                     RemoteCertificateValidationCallback = (_, certificate, _, errors) =>
                     {
-                        found = certificate is null ? "shows no certificate" : Problem(options, tls, new X509Certificate2(certificate), errors, now);
+                        found = certificate is null
+                            ? "shows no certificate"
+                            : Problem(options, tls, new X509Certificate2(certificate), errors, now);
                         return false;
                     },
                 },
                 timed.Token).ConfigureAwait(false);
         }
-        catch (Exception e) when (e is AuthenticationException or IOException or SocketException or OperationCanceledException or CryptographicException)
+        catch (Exception e) when (e is AuthenticationException or IOException or SocketException
+            or OperationCanceledException or CryptographicException)
         {
             // It was refused, as it should be; what was found is what counts.
             found ??= e is AuthenticationException or IOException ? "does not speak TLS 1.2 or later on this port" : null;
@@ -49,27 +52,41 @@ internal static class TlsDiagnosis
         return found is null ? null : $"Broker {options.Host}:{options.Port} {found}. Nothing was sent to it.";
     }
 
-    private static string? Problem(MqttLinkOptions options, TlsOptions tls, X509Certificate2 certificate, SslPolicyErrors errors, DateTimeOffset now)
+    private static string? Problem(
+        MqttLinkOptions options,
+        TlsOptions tls,
+        X509Certificate2 certificate,
+        SslPolicyErrors errors,
+        DateTimeOffset now)
     {
         using (certificate)
         {
             if (now < certificate.NotBefore)
             {
-                return string.Create(CultureInfo.InvariantCulture, $"shows a certificate that is valid from {certificate.NotBefore.ToUniversalTime():yyyy-MM-dd} on, and this machine's clock says {now.UtcDateTime:yyyy-MM-dd}: set the clock, or wait for time synchronisation");
+                return string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"shows a certificate that is valid from {certificate.NotBefore.ToUniversalTime():yyyy-MM-dd} on, and this machine's "
+                        + $"clock says {now.UtcDateTime:yyyy-MM-dd}: set the clock, or wait for time synchronization");
             }
 
             if (now > certificate.NotAfter)
             {
-                return string.Create(CultureInfo.InvariantCulture, $"shows a certificate that expired on {certificate.NotAfter.ToUniversalTime():yyyy-MM-dd}, by this machine's clock ({now.UtcDateTime:yyyy-MM-dd})");
+                return string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"shows a certificate that expired on {certificate.NotAfter.ToUniversalTime():yyyy-MM-dd}, by this machine's clock "
+                        + $"({now.UtcDateTime:yyyy-MM-dd})");
             }
 
             if (errors.HasFlag(SslPolicyErrors.RemoteCertificateNameMismatch))
             {
-                return $"shows a certificate of another name ({certificate.GetNameInfo(X509NameType.DnsName, forIssuer: false)}), not of '{options.Host}'";
+                return $"shows a certificate of another name ({certificate.GetNameInfo(X509NameType.DnsName, forIssuer: false)}), not of "
+                    + $"'{options.Host}'";
             }
 
             return IsSignedBy(tls, certificate) ? null
-                : $"shows a certificate of '{certificate.GetNameInfo(X509NameType.SimpleName, forIssuer: true)}' that {(tls.CaFile is { } file ? $"'{file}'" : "the system's certificates")} {(tls.CaFile is null ? "do" : "does")} not vouch for";
+                : $"shows a certificate of '{certificate.GetNameInfo(X509NameType.SimpleName, forIssuer: true)}' that "
+                    + $"{(tls.CaFile is { } file ? $"'{file}'" : "the system's certificates")} {(tls.CaFile is null ? "do" : "does")} not "
+                    + $"vouch for";
         }
     }
 

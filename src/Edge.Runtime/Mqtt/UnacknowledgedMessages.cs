@@ -41,7 +41,7 @@ internal sealed class UnacknowledgedMessages
         }
     }
 
-    /// <summary>Settles the message of an identifier. An identifier that nobody uses is ignored.</summary>
+    /// <summary>Settles the message of an identifier. An unused identifier is ignored.</summary>
     /// <param name="id">The identifier that the broker acknowledges.</param>
     /// <param name="refusal">Why the broker refuses the message, or null if it has taken it.</param>
     internal void Settle(ushort id, MqttRefusedException? refusal)

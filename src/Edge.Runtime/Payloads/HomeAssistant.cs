@@ -3,6 +3,7 @@ using System.Text.Json;
 using Edge.Inference.Models;
 using Edge.Runtime.Delivery;
 using Edge.Runtime.Mqtt;
+using Edge.Streams;
 using Edge.Streams.Forecasting;
 
 namespace Edge.Runtime.Payloads;
@@ -19,8 +20,17 @@ internal sealed class HomeAssistant(string device, IReadOnlyList<(string Stream,
     // Unit in the manifest, unit in Home Assistant, and its device class.
     private static readonly (string Unit, string Theirs, string? Class)[] Units =
     [
-        ("degC", "°C", "temperature"), ("degF", "°F", "temperature"), ("hPa", "hPa", "atmospheric_pressure"), ("kPa", "kPa", "pressure"), ("bar", "bar", "pressure"),
-        ("V", "V", "voltage"), ("A", "A", "current"), ("W", "W", "power"), ("kW", "kW", "power"), ("lx", "lx", "illuminance"), ("Hz", "Hz", "frequency"),
+        ("degC", "°C", "temperature"),
+        ("degF", "°F", "temperature"),
+        ("hPa", "hPa", "atmospheric_pressure"),
+        ("kPa", "kPa", "pressure"),
+        ("bar", "bar", "pressure"),
+        ("V", "V", "voltage"),
+        ("A", "A", "current"),
+        ("W", "W", "power"),
+        ("kW", "kW", "power"),
+        ("lx", "lx", "illuminance"),
+        ("Hz", "Hz", "frequency"),
         ("m/s2", "m/s²", null), ("uT", "µT", null), ("deg/s", "°/s", null),
     ];
 
@@ -31,11 +41,14 @@ internal sealed class HomeAssistant(string device, IReadOnlyList<(string Stream,
     internal string ConfigTopic { get; } = $"homeassistant/device/{device}/config";
 
     /// <summary>The description.</summary>
-    /// <param name="previous">The retained description of an earlier configuration, or empty. Its components that no longer exist are removed.</param>
+    /// <param name="previous">
+    /// The retained description of an earlier configuration, or empty. Its components that no longer exist are removed.
+    /// </param>
     internal MqttMessage Describe(ReadOnlyMemory<byte> previous)
     {
         using var payload = new MemoryStream();
-        using (var json = new Utf8JsonWriter(payload, new JsonWriterOptions { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
+        var options = new JsonWriterOptions { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+        using (var json = new Utf8JsonWriter(payload, options))
         {
             json.WriteStartObject();
             json.WriteStartObject("dev");
@@ -72,14 +85,29 @@ internal sealed class HomeAssistant(string device, IReadOnlyList<(string Stream,
         return Message(payload.ToArray());
     }
 
-    private MqttMessage Message(byte[] payload) => new() { Topic = ConfigTopic, Payload = payload, Class = MessageClass.Event, Retain = true };
+    private MqttMessage Message(byte[] payload) => new()
+    {
+        Topic = ConfigTopic,
+        Payload = payload,
+        Class = MessageClass.Event,
+        Retain = true,
+    };
 
     private void WriteStream(Utf8JsonWriter json, string stream, ModelManifest manifest, HashSet<string> ids)
     {
         for (int column = 0; column < manifest.Columns.Count; column++)
         {
             string name = manifest.Columns[column];
-            WriteSensor(json, ids, $"{stream}_{Slug(name)}", $"{stream} {name}", Topics.Reading(device, stream), $"channels['{Escape(name)}'].value", manifest.Units[column], name, null);
+            WriteSensor(
+                json,
+                ids,
+                $"{stream}_{Slug(name)}",
+                $"{stream} {name}",
+                Topics.Reading(device, stream),
+                $"channels['{Escape(name)}'].value",
+                manifest.Units[column],
+                name,
+                null);
             int[] horizons = [.. manifest.Outputs.Select(output => output.TicksAhead).Distinct().Order()];
             foreach (ModelOutput output in manifest.Outputs.Where(output => output.Column == column))
             {
@@ -103,7 +131,9 @@ internal sealed class HomeAssistant(string device, IReadOnlyList<(string Stream,
         json.WriteEndObject();
     }
 
-    private void WriteSensor(Utf8JsonWriter json, HashSet<string> ids, string id, string name, string topic, string path, string unit, string channel, string? attributes)
+    private void WriteSensor(
+        Utf8JsonWriter json, HashSet<string> ids, string id, string name, string topic, string path, string unit, string channel,
+        string? attributes)
     {
         Begin(json, ids, id, "sensor", name, topic);
         json.WriteString("val_tpl", $"{{{{ value_json.{path} }}}}");
@@ -153,7 +183,12 @@ internal sealed class HomeAssistant(string device, IReadOnlyList<(string Stream,
         try
         {
             using JsonDocument document = JsonDocument.Parse(previous);
-            return [.. document.RootElement.GetProperty("cmps").EnumerateObject().Select(component => (component.Name, component.Value.GetProperty("p").GetString() ?? "sensor"))];
+            return
+            [
+                .. document.RootElement.GetProperty("cmps")
+                    .EnumerateObject()
+                    .Select(component => (component.Name, component.Value.GetProperty("p").GetString() ?? "sensor")),
+            ];
         }
         catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException)
         {
@@ -169,7 +204,9 @@ internal sealed class HomeAssistant(string device, IReadOnlyList<(string Stream,
         _ => string.Create(CultureInfo.InvariantCulture, $"{seconds:0.###} s"),
     };
 
-    private static string Slug(string text) => new([.. text.ToLowerInvariant().Select(letter => char.IsAsciiLetterOrDigit(letter) ? letter : '_')]);
+    private static string Slug(string text) =>
+        new([.. text.ToLowerInvariant().Select(letter => char.IsAsciiLetterOrDigit(letter) ? letter : '_')]);
 
-    private static string Escape(string text) => text.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("'", "\\'", StringComparison.Ordinal);
+    private static string Escape(string text) =>
+        text.Replace("\\", "\\\\", StringComparison.Ordinal).Replace("'", "\\'", StringComparison.Ordinal);
 }

@@ -12,11 +12,16 @@ internal static class InfoMessage
 {
     internal static string Version => typeof(InfoMessage).Assembly.GetName().Version!.ToString(3);
 
-    /// <summary>Identifies the boot of the machine: the id of Linux or, in a sandbox that hides it, an id in a folder that systemd empties at every boot.</summary>
+    /// <summary>
+    /// Identifies the boot of the machine: the id of Linux or, in a sandbox that hides it, an id in a folder that systemd empties at
+    /// every boot.
+    /// </summary>
     internal static string BootId() => BootId("/proc/sys/kernel/random/boot_id", Environment.GetEnvironmentVariable("RUNTIME_DIRECTORY"));
 
     /// <param name="kernelFile">File with the id of Linux.</param>
-    /// <param name="runtimeFolder">The folder of systemd's <c>RuntimeDirectory</c>, or null. Without both, each process gets its own id.</param>
+    /// <param name="runtimeFolder">
+    /// The folder of systemd's <c>RuntimeDirectory</c>, or null. Without both, each process gets its own id.
+    /// </param>
     internal static string BootId(string kernelFile, string? runtimeFolder)
     {
         try

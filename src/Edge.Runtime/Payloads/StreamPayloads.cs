@@ -168,9 +168,24 @@ internal sealed class StreamPayloads : IDisposable
     {
         Begin(seq, reading.Time);
         _json.WriteString("id", anomaly.Id);
-        _json.WriteString("event", anomaly.Change is AnomalyChange.Closed or AnomalyChange.Accepted or AnomalyChange.Silenced ? "closed" : anomaly.Change == AnomalyChange.Opened ? "opened" : "updated");
+        _json.WriteString(
+            "event",
+            anomaly.Change is AnomalyChange.Closed or AnomalyChange.Accepted or AnomalyChange.Silenced
+                ? "closed"
+                : anomaly.Change == AnomalyChange.Opened
+                ? "opened"
+                : "updated");
         _json.WriteString("kind", anomaly.Cause == AnomalyCause.Sensor ? "sensor" : "process");
-        _json.WriteString("cause", anomaly.Cause switch { AnomalyCause.Residual => "surprise", AnomalyCause.Drift => "pull", AnomalyCause.Correlation => "relation", AnomalyCause.Level => "level", _ => "sensor" });
+        _json.WriteString(
+            "cause",
+            anomaly.Cause switch
+            {
+                AnomalyCause.Residual => "surprise",
+                AnomalyCause.Drift => "pull",
+                AnomalyCause.Correlation => "relation",
+                AnomalyCause.Level => "level",
+                _ => "sensor",
+            });
         _json.WriteString("started", anomaly.Started.ToString(Timestamp.Format, CultureInfo.InvariantCulture));
         WriteRounded("score", anomaly.Score);
         _json.WriteNumber("threshold", 1);

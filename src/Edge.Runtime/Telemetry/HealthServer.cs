@@ -29,7 +29,12 @@ internal sealed class HealthServer : IDisposable
     /// <param name="notReady">Why the service is not ready, one sentence each.</param>
     /// <param name="log">What goes wrong.</param>
     /// <exception cref="InputException">The port is in use or not allowed.</exception>
-    internal HealthServer(int port, Func<string> metrics, Func<IReadOnlyList<string>> notAlive, Func<IReadOnlyList<string>> notReady, ILogger log)
+    internal HealthServer(
+        int port,
+        Func<string> metrics,
+        Func<IReadOnlyList<string>> notAlive,
+        Func<IReadOnlyList<string>> notReady,
+        ILogger log)
     {
         _metrics = metrics;
         _notAlive = notAlive;
@@ -49,7 +54,10 @@ internal sealed class HealthServer : IDisposable
         }
         catch (Exception e) when (e is HttpListenerException or SocketException)
         {
-            throw new InputException($"telemetry.port: port {port} on 127.0.0.1 cannot be used: {e.Message.TrimEnd('.')}. Choose another port, or stop the program that uses it.", e);
+            throw new InputException(
+                $"telemetry.port: port {port} on 127.0.0.1 cannot be used: {e.Message.TrimEnd('.')}. "
+                    + $"Choose another port, or stop the program that uses it.",
+                e);
         }
 
         _answering = Task.Run(AnswerAsync);
@@ -110,7 +118,8 @@ internal sealed class HealthServer : IDisposable
             await context.Response.OutputStream.WriteAsync(bytes, late.Token).ConfigureAwait(false);
             context.Response.Close();
         }
-        catch (Exception e) when (e is HttpListenerException or ObjectDisposedException or OperationCanceledException or IOException or InvalidOperationException)
+        catch (Exception e) when (e is HttpListenerException or ObjectDisposedException or OperationCanceledException
+            or IOException or InvalidOperationException)
         {
             context.Response.Abort();
         }
@@ -132,14 +141,15 @@ internal sealed class HealthServer : IDisposable
         }
     }
 
-    private (int Status, string Type, string Body) Answer(HttpListenerRequest request) => (request.HttpMethod, request.Url?.AbsolutePath) switch
-    {
-        ("GET", "/metrics") => (200, PrometheusText.ContentType, _metrics()),
-        ("GET", "/health/live") => Health(_notAlive()),
-        ("GET", "/health/ready") => Health(_notReady()),
-        ("GET", _) => (404, "text/plain", "There are /metrics, /health/live and /health/ready.\n"),
-        _ => (405, "text/plain", "GET only.\n"),
-    };
+    private (int Status, string Type, string Body) Answer(HttpListenerRequest request) =>
+        (request.HttpMethod, request.Url?.AbsolutePath) switch
+        {
+            ("GET", "/metrics") => (200, PrometheusText.ContentType, _metrics()),
+            ("GET", "/health/live") => Health(_notAlive()),
+            ("GET", "/health/ready") => Health(_notReady()),
+            ("GET", _) => (404, "text/plain", "There are /metrics, /health/live and /health/ready.\n"),
+            _ => (405, "text/plain", "GET only.\n"),
+        };
 
     private static (int Status, string Type, string Body) Health(IReadOnlyList<string> problems)
     {

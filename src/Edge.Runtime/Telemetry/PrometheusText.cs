@@ -53,7 +53,9 @@ internal sealed class PrometheusText : IDisposable
     {
         internal Instrument Instrument { get; } = instrument;
 
-        internal double[]? Bounds { get; } = instrument is Histogram<double> { Advice.HistogramBucketBoundaries: { } bounds } ? [.. bounds] : null;
+        internal double[]? Bounds { get; } = instrument is Histogram<double> { Advice.HistogramBucketBoundaries: { } bounds }
+            ? [.. bounds]
+            : null;
 
         internal List<Series> Series { get; } = [];
     }
@@ -127,7 +129,9 @@ internal sealed class PrometheusText : IDisposable
         bool isCounter = instrument.GetType().Name.Contains("Counter", StringComparison.Ordinal);
         string name = Name(instrument, isCounter);
         text.Append(CultureInfo.InvariantCulture, $"# HELP {name} {instrument.Description}\n");
-        text.Append(CultureInfo.InvariantCulture, $"# TYPE {name} {(family.Bounds is not null ? "histogram" : isCounter ? "counter" : "gauge")}\n");
+        text.Append(
+            CultureInfo.InvariantCulture,
+            $"# TYPE {name} {(family.Bounds is not null ? "histogram" : isCounter ? "counter" : "gauge")}\n");
         foreach (Series series in family.Series)
         {
             string labels = string.Join(",", series.Tags.Select(tag => $"{tag.Key}=\"{tag.Value}\""));
@@ -144,7 +148,10 @@ internal sealed class PrometheusText : IDisposable
                 text.Append(CultureInfo.InvariantCulture, $"{name}_bucket{{{labels},le=\"{family.Bounds[i]}\"}} {below}\n");
             }
 
-            text.Append(CultureInfo.InvariantCulture, $"{name}_bucket{{{labels},le=\"+Inf\"}} {series.Count}\n{name}_sum{{{labels}}} {series.Value}\n{name}_count{{{labels}}} {series.Count}\n");
+            text.Append(
+                CultureInfo.InvariantCulture,
+                $"{name}_bucket{{{labels},le=\"+Inf\"}} {series.Count}\n{name}_sum{{{labels}}} {series.Value}\n{name}_count{{{labels}}} "
+                    + $"{series.Count}\n");
         }
     }
 

@@ -15,7 +15,10 @@ internal sealed class ServiceMetrics : IDisposable
 
     private static readonly InstrumentAdvice<double> Durations = new()
     {
-        HistogramBucketBoundaries = [1e-6, 2e-6, 5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.2, 0.5, 1],
+        HistogramBucketBoundaries =
+        [
+            1e-6, 2e-6, 5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.2, 0.5, 1,
+        ],
     };
 
     private readonly string _device;
@@ -28,36 +31,79 @@ internal sealed class ServiceMetrics : IDisposable
     /// <param name="store">The stored state, or null.</param>
     /// <param name="publisher">Counts delivered messages.</param>
     internal ServiceMetrics(
-        string device, Func<IReadOnlyList<(SensorStream Stream, bool IsAlive)>> streams, Outbox outbox, StateStore? store, Publisher publisher)
+        string device,
+        Func<IReadOnlyList<(SensorStream Stream, bool IsAlive)>> streams,
+        Outbox outbox,
+        StateStore? store,
+        Publisher publisher)
     {
         _device = device;
         Meter = new Meter(MeterName, typeof(ServiceMetrics).Assembly.GetName().Version!.ToString(3), [new("device", device)]);
-        _step = Meter.CreateHistogram("edge.stream.step.duration", "s", "Duration of one step of the stream: model, intervals and detector.", [], Durations);
+        _step = Meter.CreateHistogram(
+            "edge.stream.step.duration",
+            "s",
+            "Duration of one step of the stream: model, intervals and detector.",
+            [],
+            Durations);
         _jitter = Meter.CreateHistogram("edge.stream.tick.jitter", "s", "Distance of a live tick from its planned time.", [], Durations);
         Counter("edge.stream.ticks", "{tick}", "Rows received.", stream => stream.Health.Ticks);
         Counter("edge.stream.forecasts", "{forecast}", "Forecasts made.", stream => stream.Health.Forecasts);
         Counter("edge.stream.missed_ticks", "{tick}", "Ticks lost, or without usable values.", stream => stream.Health.MissedTicks);
         Counter("edge.stream.anomalies", "{anomaly}", "Anomalies opened.", stream => stream.Health.Anomalies);
-        Counter("edge.stream.saturations", "{value}", "Inputs and states clipped to their range.", stream => stream.Health.SaturatedTicks.Sum() + stream.Health.StateSaturations);
+        Counter(
+            "edge.stream.saturations",
+            "{value}",
+            "Inputs and states clipped to their range.",
+            stream => stream.Health.SaturatedTicks.Sum() + stream.Health.StateSaturations);
         Gauge("edge.stream.anomaly.open", "", "1 while an anomaly is open.", each => each.Stream.IsAnomalyOpen ? 1 : 0);
         Gauge("edge.stream.alive", "", "1 while the stream ticks as it should.", each => each.IsAlive ? 1 : 0);
-        Gauge("edge.stream.skill", "", "Skill against persistence: above 0 the model is better than persistence.", each => each.Stream.Health.Skill);
+        Gauge(
+            "edge.stream.skill",
+            "",
+            "Skill against persistence: above 0 the model is better than persistence.",
+            each => each.Stream.Health.Skill);
         Gauge("edge.stream.coverage", "", "Share of actual values inside their interval.", each => each.Stream.Health.Coverage);
         Meter.CreateObservableGauge("edge.outbox.messages", () => Of(outbox.Count), "{message}", "Messages waiting for the broker.");
-        Meter.CreateObservableCounter("edge.outbox.dropped", () => Dropped(outbox), "{message}", "Messages evicted because the outbox was full, by class.");
+        Meter.CreateObservableCounter(
+            "edge.outbox.dropped",
+            () => Dropped(outbox),
+            "{message}",
+            "Messages evicted because the outbox was full, by class.");
         Meter.CreateObservableGauge("edge.mqtt.connected", () => Of(publisher.IsConnected ? 1 : 0), "", "1 while connected to the broker.");
-        Meter.CreateObservableCounter("edge.mqtt.delivered", () => Of(publisher.Delivered), "{message}", "Messages that the broker has acknowledged.");
+        Meter.CreateObservableCounter(
+            "edge.mqtt.delivered",
+            () => Of(publisher.Delivered),
+            "{message}",
+            "Messages that the broker has acknowledged.");
         Meter.CreateObservableGauge("process.memory.usage", () => Of(Environment.WorkingSet), "By", "Resident memory.");
-        Meter.CreateObservableCounter("process.cpu.time", () => Of(Environment.CpuUsage.TotalTime.TotalSeconds), "s", "CPU time, all cores.");
+        Meter.CreateObservableCounter(
+            "process.cpu.time",
+            () => Of(Environment.CpuUsage.TotalTime.TotalSeconds),
+            "s",
+            "CPU time, all cores.");
         if (store is not null)
         {
             Meter.CreateObservableGauge("edge.outbox.size", () => Of(store.OutboxBytes), "By", "Bytes of payload waiting for the broker.");
-            Meter.CreateObservableGauge("edge.outbox.age", () => Of(store.OutboxAge().TotalSeconds), "s", "Age of the oldest waiting message.");
-            Meter.CreateObservableGauge("edge.state.writable", () => Of(store.IsBroken ? 0 : 1), "", "1 while the state file can be written.");
+            Meter.CreateObservableGauge(
+                "edge.outbox.age",
+                () => Of(store.OutboxAge().TotalSeconds),
+                "s",
+                "Age of the oldest waiting message.");
+            Meter.CreateObservableGauge(
+                "edge.state.writable",
+                () => Of(store.IsBroken ? 0 : 1),
+                "",
+                "1 while the state file can be written.");
         }
 
         void Counter(string name, string unit, string description, Func<SensorStream, long> value) =>
-            Meter.CreateObservableCounter(name, () => streams().Select(each => new Measurement<long>(value(each.Stream), Tag("device", device), Tag("stream", each.Stream.Name))), unit, description);
+            Meter.CreateObservableCounter(
+                name,
+                () =>
+                    streams().Select(
+                        each => new Measurement<long>(value(each.Stream), Tag("device", device), Tag("stream", each.Stream.Name))),
+                unit,
+                description);
 
         void Gauge(string name, string unit, string description, Func<(SensorStream Stream, bool IsAlive), double> value) =>
             Meter.CreateObservableGauge(
@@ -80,7 +126,9 @@ internal sealed class ServiceMetrics : IDisposable
         where T : struct => new(value, Tag("device", _device));
 
     private IEnumerable<Measurement<long>> Dropped(Outbox outbox) =>
-        Enum.GetValues<MessageClass>().Select(each => new Measurement<long>(outbox.Dropped[(int)each], Tag("device", _device), Tag("class", each.ToString().ToLowerInvariant())));
+        Enum.GetValues<MessageClass>().Select(
+            each =>
+                new Measurement<long>(outbox.Dropped[(int)each], Tag("device", _device), Tag("class", each.ToString().ToLowerInvariant())));
 
     private static KeyValuePair<string, object?> Tag(string key, string value) => new(key, value);
 }

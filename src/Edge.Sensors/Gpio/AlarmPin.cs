@@ -22,7 +22,10 @@ internal sealed class AlarmPin : IDisposable
         {
             // Drivers throw exceptions of any type.
             _chip?.Dispose();
-            throw new InputException($"The alarm pin, GPIO {pin}, cannot be used: {e.Message.TrimEnd('.')}. Check 'anomaly.alarm_pin', and that the user is in group gpio.", e);
+            throw new InputException(
+                $"The alarm pin, GPIO {pin}, cannot be used: {e.Message.TrimEnd('.')}. "
+                    + $"Check 'anomaly.alarm_pin', and that the user is in group gpio.",
+                e);
         }
     }
 

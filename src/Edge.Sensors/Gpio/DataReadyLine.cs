@@ -23,7 +23,10 @@ internal sealed class DataReadyLine : IDisposable
         {
             // Drivers throw exceptions of any type.
             _chip?.Dispose();
-            throw new InputException($"The data-ready line, GPIO {config.Pin}, cannot be used: {e.Message.TrimEnd('.')}. Check 'tick', and that the user is in group gpio.", e);
+            throw new InputException(
+                $"The data-ready line, GPIO {config.Pin}, cannot be used: {e.Message.TrimEnd('.')}. "
+                    + $"Check 'tick', and that the user is in group gpio.",
+                e);
         }
     }
 

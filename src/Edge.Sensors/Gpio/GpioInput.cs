@@ -11,7 +11,9 @@ internal sealed class GpioInput(GpioInputOptions config, Func<int?, GpioControll
     internal override void Open()
     {
         _chip = openChip(config.Chip);
-        _chip.OpenPin(config.Pin, config.Pull switch { Pull.Up => PinMode.InputPullUp, Pull.Down => PinMode.InputPullDown, _ => PinMode.Input });
+        _chip.OpenPin(
+            config.Pin,
+            config.Pull switch { Pull.Up => PinMode.InputPullUp, Pull.Down => PinMode.InputPullDown, _ => PinMode.Input });
     }
 
     internal override bool Read(Span<double> values)

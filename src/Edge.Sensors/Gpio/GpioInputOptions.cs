@@ -17,5 +17,6 @@ internal enum Pull
 /// <param name="Pull">Where its resistor pulls it.</param>
 internal sealed record GpioInputOptions(int? Chip, int Pin, Pull Pull) : DeviceOptions
 {
-    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"GPIO {Pin}{(Chip is { } chip ? $" of gpiochip{chip}" : "")}");
+    public override string ToString() =>
+        string.Create(CultureInfo.InvariantCulture, $"GPIO {Pin}{(Chip is { } chip ? $" of gpiochip{chip}" : "")}");
 }

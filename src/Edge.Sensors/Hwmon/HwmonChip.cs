@@ -6,7 +6,10 @@ namespace Edge.Sensors.Hwmon;
 /// A chip of the kernel's hardware monitoring. Its integers become whole units: degC, V, A, W, J, %, RPM, Hz.
 /// Linux, Documentation/hwmon/sysfs-interface.
 /// </summary>
-internal sealed class HwmonChip(HwmonDeviceOptions config, IReadOnlyList<string> reads, string root) : PolledDevice(config, config.ToString())
+internal sealed class HwmonChip(
+    HwmonDeviceOptions config,
+    IReadOnlyList<string> reads,
+    string root) : PolledDevice(config, config.ToString())
 {
     private static readonly (string Type, double Unit)[] Units =
         [("temp", 0.001), ("in", 0.001), ("curr", 0.001), ("humidity", 0.001), ("power", 1e-6), ("energy", 1e-6)];

@@ -10,14 +10,21 @@ namespace Edge.Sensors.I2c;
 /// <param name="Multiplexer">Address of a TCA9548A between bus and device, or null.</param>
 /// <param name="MultiplexerChannel">Its channel, 0..7.</param>
 /// <param name="Options">The driver's own settings.</param>
-internal sealed record I2cDeviceOptions(int Bus, int Address, string Driver, int? Multiplexer, int MultiplexerChannel, DriverOptions Options) : DeviceOptions
+internal sealed record I2cDeviceOptions(
+    int Bus,
+    int Address,
+    string Driver,
+    int? Multiplexer,
+    int MultiplexerChannel,
+    DriverOptions Options) : DeviceOptions
 {
     internal const int AddressMin = 0x03;
     internal const int AddressMax = 0x77;
 
     public override string ToString() => string.Create(
         CultureInfo.InvariantCulture,
-        $"{Driver} at 0x{Address:x2} on I2C bus {Bus}{(Multiplexer is { } mux ? $", multiplexer 0x{mux:x2} channel {MultiplexerChannel}" : "")}");
+        $"{Driver} at 0x{Address:x2} on I2C bus "
+            + $"{Bus}{(Multiplexer is { } mux ? $", multiplexer 0x{mux:x2} channel {MultiplexerChannel}" : "")}");
 }
 
 /// <summary>A driver's settings, NaN where not given.</summary>

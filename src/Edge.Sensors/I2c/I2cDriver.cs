@@ -43,7 +43,12 @@ internal sealed record I2cDriver(string Name, string Description, int[] Addresse
     /// <param name="addresses">Addresses it can have, the usual one first.</param>
     /// <param name="channels">What it measures.</param>
     /// <param name="open">Sets it up; what it returns reads every channel, in order.</param>
-    internal static I2cDriver OfAll(string name, string description, int[] addresses, DriverChannel[] channels, Func<I2cDevice, DriverOptions, OpenSensor> open) =>
+    internal static I2cDriver OfAll(
+        string name,
+        string description,
+        int[] addresses,
+        DriverChannel[] channels,
+        Func<I2cDevice, DriverOptions, OpenSensor> open) =>
         new(name, description, addresses, channels, (device, wanted, options) =>
         {
             OpenSensor sensor = open(device, options);

@@ -10,4 +10,8 @@ internal sealed record I2cFinding(int Address, IReadOnlyList<I2cCandidate> Candi
 /// <param name="Description">Maker and type.</param>
 /// <param name="Channels">What it reads, with units.</param>
 /// <param name="Values">One reading, or null if the driver does not fit the device.</param>
-internal sealed record I2cCandidate(string Driver, string Description, IReadOnlyList<(string Name, string Unit)> Channels, double[]? Values);
+internal sealed record I2cCandidate(
+    string Driver,
+    string Description,
+    IReadOnlyList<(string Name, string Unit)> Channels,
+    double[]? Values);

@@ -28,13 +28,15 @@ internal sealed partial class I2cPolledDevice : PolledDevice
         if (missing >= 0)
         {
             throw new InputException(
-                $"Driver {_driver.Name} has no channel '{reads[missing]}'; 'read' can be {string.Join(", ", _driver.Channels.Select(channel => channel.Name))}.");
+                $"Driver {_driver.Name} has no channel '{reads[missing]}'; "
+                    + $"'read' can be {string.Join(", ", _driver.Channels.Select(channel => channel.Name))}.");
         }
     }
 
     internal override TimeSpan Timeout => _driver.Timeout;
 
-    internal override (double Min, double Max) Range(int read) => (_driver.Channels[_channels[read]].Min, _driver.Channels[_channels[read]].Max);
+    internal override (double Min, double Max) Range(int read) =>
+        (_driver.Channels[_channels[read]].Min, _driver.Channels[_channels[read]].Max);
 
     internal override void Open()
     {
@@ -42,7 +44,11 @@ internal sealed partial class I2cPolledDevice : PolledDevice
         {
             _bus = _openBus(_config.Bus);
             _device = _config.Multiplexer is { } multiplexer
-                ? new MultiplexedDevice(_bus.CreateDevice(multiplexer), _config.MultiplexerChannel, _bus.CreateDevice(_config.Address), _config.Bus)
+                ? new MultiplexedDevice(
+                    _bus.CreateDevice(multiplexer),
+                    _config.MultiplexerChannel,
+                    _bus.CreateDevice(_config.Address),
+                    _config.Bus)
                 : _bus.CreateDevice(_config.Address);
             _sensor = _driver.Open(_device, _channels, _config.Options);
         }

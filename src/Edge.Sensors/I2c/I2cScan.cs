@@ -43,12 +43,18 @@ internal static class I2cScan
     {
         (string, string)[] channels = [.. driver.Channels.Select(channel => (channel.Name, channel.Unit))];
         var device = new I2cPolledDevice(
-            new I2cDeviceOptions(bus, address, driver.Name, null, 0, DriverOptions.None), [.. driver.Channels.Select(channel => channel.Name)], openBus);
+            new I2cDeviceOptions(bus, address, driver.Name, null, 0, DriverOptions.None),
+            [.. driver.Channels.Select(channel => channel.Name)],
+            openBus);
         var values = new double[channels.Length];
         try
         {
             device.Open();
-            return new I2cCandidate(driver.Name, driver.Description, channels, device.Read(values) && IsPossible(device, values) ? values : null);
+            return new I2cCandidate(
+                driver.Name,
+                driver.Description,
+                channels,
+                device.Read(values) && IsPossible(device, values) ? values : null);
         }
         catch (Exception)
         {

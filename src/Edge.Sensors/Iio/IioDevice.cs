@@ -42,7 +42,10 @@ internal sealed class IioDevice(IioDeviceOptions config, IReadOnlyList<string> r
     /// <summary>The channels that a device's folder offers.</summary>
     internal static IEnumerable<string> Channels(string folder) => Directory.EnumerateFiles(folder)
         .Select(file => Path.GetFileName(file))
-        .Where(file => file.StartsWith("in_", StringComparison.Ordinal) && (file.EndsWith("_input", StringComparison.Ordinal) || file.EndsWith("_raw", StringComparison.Ordinal)))
+        .Where(
+            file =>
+                file.StartsWith("in_", StringComparison.Ordinal)
+                    && (file.EndsWith("_input", StringComparison.Ordinal) || file.EndsWith("_raw", StringComparison.Ordinal)))
         .Select(file => file[3..file.LastIndexOf('_')])
         .Distinct()
         .Order(StringComparer.Ordinal);

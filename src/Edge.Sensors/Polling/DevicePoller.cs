@@ -32,7 +32,9 @@ internal sealed class DevicePoller : IDisposable
     /// <param name="channels">The channels of its values, in the order of its reads.</param>
     /// <param name="bus">The thread of its bus.</param>
     /// <param name="clock">Monotonic time.</param>
-    /// <param name="answered">Called on the thread of the bus, with the tick, when the reading of that tick has succeeded or failed.</param>
+    /// <param name="answered">
+    /// Called on the thread of the bus, with the tick, when the reading of that tick has succeeded or failed.
+    /// </param>
     internal DevicePoller(PolledDevice device, Channel[] channels, BusThread bus, TimeProvider clock, Action<long> answered)
     {
         _device = device;
@@ -44,7 +46,9 @@ internal sealed class DevicePoller : IDisposable
     }
 
     /// <summary>Starts a reading, unless one is pending or it is too early to retry.</summary>
-    /// <returns>Whether an answer may be waited for: a reading was begun and the last one went well. Then the tick is answered, once.</returns>
+    /// <returns>
+    /// Whether the tick waits for an answer: a reading has started and the last one succeeded. The tick is then answered once.
+    /// </returns>
     internal bool TryStart(long tick)
     {
         bool waitedFor;

@@ -149,7 +149,8 @@ internal sealed class ReplaySensor : ISensor
         if (missing >= 0)
         {
             throw new InputException(
-                $"Readings '{_config.File}' have no column '{_columns[missing]}', which the model reads; the header has {string.Join(", ", header.Select(name => $"'{name}'"))}.");
+                $"Readings '{_config.File}' have no column '{_columns[missing]}', which the model reads; "
+                    + $"the header has {string.Join(", ", header.Select(name => $"'{name}'"))}.");
         }
 
         _timeAt = FindTimeColumn(header);
@@ -161,7 +162,11 @@ internal sealed class ReplaySensor : ISensor
         if (_config.TimeColumn is { } named)
         {
             int at = Array.IndexOf(header, named);
-            return at >= 0 ? at : throw new InputException($"Readings '{_config.File}' have no time column '{named}'; the header has {string.Join(", ", header.Select(name => $"'{name}'"))}.");
+            return at >= 0
+                ? at
+                : throw new InputException(
+                    $"Readings '{_config.File}' have no time column '{named}'; "
+                        + $"the header has {string.Join(", ", header.Select(name => $"'{name}'"))}.");
         }
 
         return Array.FindIndex(header, name => !_columns.Contains(name)
@@ -174,7 +179,9 @@ internal sealed class ReplaySensor : ISensor
         DateTime stamp = DateTime.UnixEpoch + (_rows * _period);
         if (_timeAt >= 0)
         {
-            stamp = Timestamp.TryParse(_csv!.GetField(_timeAt), out DateTime time) ? time + _loopOffset : _first + _offset + (_rows == 0 ? TimeSpan.Zero : _period);
+            stamp = Timestamp.TryParse(_csv!.GetField(_timeAt), out DateTime time)
+                ? time + _loopOffset
+                : _first + _offset + (_rows == 0 ? TimeSpan.Zero : _period);
         }
 
         if (_rows == 0)

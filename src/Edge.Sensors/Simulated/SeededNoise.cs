@@ -1,6 +1,8 @@
 namespace Edge.Sensors.Simulated;
 
-/// <summary>Random numbers from a seed by arithmetic with the same result on every processor: SplitMix64, and sums of uniforms for the normal.</summary>
+/// <summary>
+/// Random numbers from a seed by arithmetic with the same result on every processor: SplitMix64, and sums of uniforms for the normal.
+/// </summary>
 internal sealed class SeededNoise(int seed)
 {
     private ulong _state = 0x9E3779B97F4A7C15ul * ((ulong)seed + 1);
@@ -27,7 +29,9 @@ internal sealed class SeededNoise(int seed)
         return sum;
     }
 
-    /// <summary>About the sine of so many turns. A polynomial, because Math.Sin may differ in its last bit from one C library to another.</summary>
+    /// <summary>
+    /// Approximate sine of an angle in turns. A polynomial, because Math.Sin may differ in its last bit from one C library to another.
+    /// </summary>
     internal static double Sine(double turns)
     {
         double t = turns - Math.Floor(turns);

@@ -22,14 +22,22 @@ internal sealed class SimulatedSensor : ISensor
     private TimeSpan _skipped;
     private RestartGap _gap;
 
-    /// <exception cref="InputException">The model reads a channel, or a fault names one, that the plant does not have; or the truth cannot be written.</exception>
-    internal SimulatedSensor(SimulatedOptions config, SimulatedPlant plant, IReadOnlyList<string> columns, TimeSpan period, TimeProvider clock)
+    /// <exception cref="InputException">
+    /// The model reads a channel, or a fault names one, that the plant does not have; or the truth cannot be written.
+    /// </exception>
+    internal SimulatedSensor(
+        SimulatedOptions config,
+        SimulatedPlant plant,
+        IReadOnlyList<string> columns,
+        TimeSpan period,
+        TimeProvider clock)
     {
         _plant = plant;
         _values = new double[plant.Channels.Count];
         _dropped = new bool[plant.Channels.Count];
         _faultNoise = new SeededNoise(config.Seed ^ 0x5EED);
-        _faults = config.Faults.Select(fault => new SimulatedFault(fault, Channel(fault.Channel, "A fault"), plant.TypicalStd, period)).ToArray();
+        _faults = config.Faults.Select(
+            fault => new SimulatedFault(fault, Channel(fault.Channel, "A fault"), plant.TypicalStd, period)).ToArray();
         _order = columns.Select(column => Channel(column, "The model")).ToArray();
         _pacer = new Pacer(config.Speed, clock);
         _period = period;
@@ -99,7 +107,9 @@ internal sealed class SimulatedSensor : ISensor
         // Next() has moved on.
         SimulatedFault[] active = [.. _faults.Where(fault => fault.IsActive(_ticks - 1))];
         string stamp = time.ToString(Timestamp.Format, CultureInfo.InvariantCulture);
-        _truth.WriteLine($"{stamp},{(active.Length > 0 ? 1 : 0)},{string.Join(' ', active.Select(fault => fault.Kind))},{string.Join(' ', active.Select(fault => fault.ChannelName))}");
+        string kinds = string.Join(' ', active.Select(fault => fault.Kind));
+        string channels = string.Join(' ', active.Select(fault => fault.ChannelName));
+        _truth.WriteLine($"{stamp},{(active.Length > 0 ? 1 : 0)},{kinds},{channels}");
     }
 
     private static StreamWriter OpenTruth(string file)

@@ -34,7 +34,9 @@ internal sealed partial record SystemClock(Func<TimeSpan> Suspended, Func<bool> 
     {
         try
         {
-            return ClockGetTime(clock, out TimeSpec time) == 0 ? TimeSpan.FromSeconds(time.Seconds) + TimeSpan.FromTicks(time.Nanoseconds / 100) : TimeSpan.Zero;
+            return ClockGetTime(clock, out TimeSpec time) == 0
+                ? TimeSpan.FromSeconds(time.Seconds) + TimeSpan.FromTicks(time.Nanoseconds / 100)
+                : TimeSpan.Zero;
         }
         catch (Exception e) when (e is DllNotFoundException or EntryPointNotFoundException)
         {

@@ -68,9 +68,15 @@ internal sealed partial class AnomalyDetector
             .GroupBy(k => manifest.Outputs[k].Column)
             .Select(group => group.MinBy(k => manifest.Outputs[k].TicksAhead))
             .ToArray();
-        _watchedAt = [.. Enumerable.Range(0, manifest.Columns.Count).Select(column => Array.FindIndex(_outputs, k => manifest.Outputs[k].Column == column))];
+        _watchedAt =
+        [
+            .. Enumerable.Range(0, manifest.Columns.Count)
+                .Select(column => Array.FindIndex(_outputs, k => manifest.Outputs[k].Column == column)),
+        ];
         _minDurationTicks = config.MinDurationTicks;
-        _adaptTicks = config.Adapt is { } adapt ? Math.Max(1, (long)(adapt / period)) : Math.Max(AdaptTicksMin, (long)(TimeSpan.FromDays(1) / period));
+        _adaptTicks = config.Adapt is { } adapt
+            ? Math.Max(1, (long)(adapt / period))
+            : Math.Max(AdaptTicksMin, (long)(TimeSpan.FromDays(1) / period));
         _coolDownTicks = (long)(config.CoolDown / period);
         _residual = new ResidualStatistic(manifest, _outputs);
         _correlation = new CorrelationStatistic(_outputs.Length);
@@ -164,7 +170,8 @@ internal sealed partial class AnomalyDetector
     }
 
     // Probability of a false alarm per tick, for one of the four statistics.
-    private double Probability(double falseAlarmsAWeek) => Math.Min(falseAlarmsAWeek * _period.TotalSeconds / SecondsAWeek / Statistics, 0.005);
+    private double Probability(double falseAlarmsAWeek) =>
+        Math.Min(falseAlarmsAWeek * _period.TotalSeconds / SecondsAWeek / Statistics, 0.005);
 
     private void Judge()
     {
@@ -189,7 +196,7 @@ internal sealed partial class AnomalyDetector
         Weigh(AnomalyCause.Sensor, _sensors.Value);
     }
 
-    // Of the root mean square of so many standard normal values, by Wilson and Hilferty's cube root (1931).
+    // Quantile of the root mean square of standard normal values, by Wilson and Hilferty's cube root (1931).
     private static double RootMeanSquareBound(int degrees, double quantile)
     {
         double spread = 2.0 / (9 * degrees);

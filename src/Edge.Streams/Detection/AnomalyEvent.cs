@@ -58,4 +58,11 @@ public readonly record struct AnomalyChannel(int Column, double Actual, double E
 /// <param name="Message">One sentence for the user.</param>
 /// <param name="Channels">The channels that contribute, the largest share first.</param>
 public sealed record AnomalyEvent(
-    string Id, AnomalyChange Change, AnomalyCause Cause, DateTime Started, double Score, string Severity, string Message, IReadOnlyList<AnomalyChannel> Channels);
+    string Id,
+    AnomalyChange Change,
+    AnomalyCause Cause,
+    DateTime Started,
+    double Score,
+    string Severity,
+    string Message,
+    IReadOnlyList<AnomalyChannel> Channels);

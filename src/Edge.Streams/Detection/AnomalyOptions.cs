@@ -24,13 +24,18 @@ public sealed record AnomalyOptions
     /// </summary>
     public int MinDurationTicks { get; init; } = 3;
 
-    /// <summary>A change that lasts longer than this becomes the new normal; null for a day or a thousand ticks, whichever is longer.</summary>
+    /// <summary>
+    /// A change that lasts longer than this becomes the new normal; null for a day or a thousand ticks, whichever is longer.
+    /// </summary>
     public TimeSpan? Adapt { get; init; }
 
     /// <summary>Time after an anomaly during which no other opens.</summary>
     public TimeSpan CoolDown { get; init; }
 
-    /// <summary>Reads a sensitivity: <c>low</c>, <c>normal</c> or <c>high</c> (one false alarm in 100 weeks, 10 weeks or 1 week), or a number per week.</summary>
+    /// <summary>
+    /// Reads a sensitivity: <c>low</c>, <c>normal</c> or <c>high</c> (one false alarm in 100 weeks, 10 weeks or 1 week), or a number per
+    /// week.
+    /// </summary>
     /// <param name="text">The word or number.</param>
     /// <param name="falseAlarmsAWeek">Expected false alarms per week.</param>
     public static bool TryParseSensitivity(string text, out double falseAlarmsAWeek)

@@ -64,7 +64,14 @@ internal sealed class AnomalyReporter(string stream, ModelManifest manifest, Ano
         AnomalyChannel[] channels = Channels(reading);
         double score = isOver ? detector.PeakScore : detector.Score;
         return new AnomalyEvent(
-            $"{stream}-{_openedAt}", change, isOver ? _cause : detector.Cause, _started, score, score >= CriticalScore ? "critical" : "warning", Sentence(reading, change, channels), channels);
+            $"{stream}-{_openedAt}",
+            change,
+            isOver ? _cause : detector.Cause,
+            _started,
+            score,
+            score >= CriticalScore ? "critical" : "warning",
+            Sentence(reading, change, channels),
+            channels);
     }
 
     private AnomalyChannel[] Channels(Reading reading)
@@ -105,12 +112,24 @@ internal sealed class AnomalyReporter(string stream, ModelManifest manifest, Ano
         return detector.Cause switch
         {
             AnomalyCause.Sensor when detector.Sensors.IsStuck(first.Column) =>
-                string.Create(CultureInfo.InvariantCulture, $"{name} has been {first.Actual:G4}{unit} for {detector.Sensors.Ticks(first.Column)} readings: the sensor may be stuck."),
-            AnomalyCause.Sensor => string.Create(CultureInfo.InvariantCulture, $"{name} has given no value for {detector.Sensors.Ticks(first.Column)} ticks."),
-            AnomalyCause.Level => string.Create(CultureInfo.InvariantCulture, $"{name} is {first.Actual:G4}{unit}, it is usually about {first.Expected:G4}{unit}."),
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{name} has been {first.Actual:G4}{unit} for {detector.Sensors.Ticks(first.Column)} readings: "
+                        + $"the sensor may be stuck."),
+            AnomalyCause.Sensor =>
+                string.Create(CultureInfo.InvariantCulture, $"{name} has given no value for {detector.Sensors.Ticks(first.Column)} ticks."),
+            AnomalyCause.Level =>
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{name} is {first.Actual:G4}{unit}, it is usually about {first.Expected:G4}{unit}."),
             AnomalyCause.Correlation when channels.Length > 1 => string.Create(
-                CultureInfo.InvariantCulture, $"{name} and {manifest.Columns[channels[1].Column]} no longer go together: {name} is {first.Actual:G4}{unit}, {first.Expected:G4}{unit} was expected."),
-            AnomalyCause.Drift or AnomalyCause.Correlation => string.Create(CultureInfo.InvariantCulture, $"{name} is {first.Actual:G4}{unit} and keeps pulling away from what is expected, now {first.Expected:G4}{unit}."),
+                CultureInfo.InvariantCulture,
+                $"{name} and {manifest.Columns[channels[1].Column]} no longer go together: "
+                    + $"{name} is {first.Actual:G4}{unit}, {first.Expected:G4}{unit} was expected."),
+            AnomalyCause.Drift or AnomalyCause.Correlation =>
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{name} is {first.Actual:G4}{unit} and keeps pulling away from what is expected, now {first.Expected:G4}{unit}."),
             _ => string.Create(CultureInfo.InvariantCulture, $"{name} is {first.Actual:G4}{unit}, {first.Expected:G4}{unit} was expected."),
         };
     }

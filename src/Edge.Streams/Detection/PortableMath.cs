@@ -1,6 +1,9 @@
 namespace Edge.Streams.Detection;
 
-/// <summary>Logarithm and exponential from additions, multiplications and divisions alone, so that every processor and C library gives the same bits.</summary>
+/// <summary>
+/// Logarithm and exponential from additions, multiplications and divisions alone, so that every processor and C library gives the same
+/// bits.
+/// </summary>
 internal static class PortableMath
 {
     private const double Ln2 = 0.6931471805599453;

@@ -105,7 +105,9 @@ internal sealed class ResidualStatistic
             _variance[i] = Math.Max(1e-12, _variance[i] + (Math.Max(first, SizeRate) * (limited - _variance[i])));
             _bias[i] += Math.Max(first, SlowSizeRate) * (standard - _bias[i]);
             double slowSquare = Math.Min(_slow[i] * _slow[i], 9 * _slowVariance[i]);
-            _slowVariance[i] = Math.Max(SlowVariance / 4, _slowVariance[i] + (Math.Max(first, SlowSizeRate) * (slowSquare - _slowVariance[i])));
+            _slowVariance[i] = Math.Max(
+                SlowVariance / 4,
+                _slowVariance[i] + (Math.Max(first, SlowSizeRate) * (slowSquare - _slowVariance[i])));
         }
     }
 

@@ -26,7 +26,8 @@ public sealed class RolloutEngine : IInferenceEngine
         if (manifest.Outputs.Count != manifest.Columns.Count || _outputOfColumn.Contains(-1))
         {
             throw new InputException(
-                $"'forecast.horizon' feeds forecasts back as readings, so the model must forecast each of its columns one tick ahead and nothing else; '{manifest.Name}' does not. Remove it.");
+                $"'forecast.horizon' feeds forecasts back as readings, so the model must forecast each of its columns one tick ahead and "
+                    + $"nothing else; '{manifest.Name}' does not. Remove it.");
         }
 
         _engine = engine;
@@ -37,7 +38,10 @@ public sealed class RolloutEngine : IInferenceEngine
         Manifest = Extend(manifest, horizon);
     }
 
-    /// <summary>The manifest of the model, with one output per column and tick up to the horizon: tick after tick, columns in the order of the model's outputs.</summary>
+    /// <summary>
+    /// The manifest of the model, with one output per column and tick up to the horizon: tick after tick, columns in the order of the
+    /// model's outputs.
+    /// </summary>
     public ModelManifest Manifest { get; }
 
     /// <inheritdoc/>
@@ -99,7 +103,9 @@ public sealed class RolloutEngine : IInferenceEngine
     // Errors of a rollout are unknown at first: they start as those of a random walk, and the intervals adapt.
     private static ModelManifest Extend(ModelManifest manifest, int horizon) => manifest.WithOutputs(
         [.. Enumerable.Range(1, horizon).SelectMany(ahead => manifest.Outputs.Select(output => output with { TicksAhead = ahead }))],
-        manifest.OutputRmse is { } rmse ? [.. Enumerable.Range(1, horizon).SelectMany(ahead => rmse.Select(error => error * Math.Sqrt(ahead)))] : null);
+        manifest.OutputRmse is { } rmse
+            ? [.. Enumerable.Range(1, horizon).SelectMany(ahead => rmse.Select(error => error * Math.Sqrt(ahead)))]
+            : null);
 
     private static int IndexOf(ModelManifest manifest, int column)
     {

@@ -11,7 +11,10 @@ internal sealed class AdaptiveInterval
     private const double Rate = 0.05;
 
     private static readonly (double Coverage, double Quantile)[] NormalQuantiles =
-        [(0.5, 0.674), (0.6, 0.842), (0.7, 1.036), (0.8, 1.282), (0.9, 1.645), (0.95, 1.960), (0.98, 2.326), (0.99, 2.576), (0.995, 2.807), (0.999, 3.291)];
+        [
+            (0.5, 0.674), (0.6, 0.842), (0.7, 1.036), (0.8, 1.282), (0.9, 1.645), (0.95, 1.960), (0.98, 2.326), (0.99, 2.576),
+            (0.995, 2.807), (0.999, 3.291),
+        ];
 
     private const double WidthMin = 1e-6;
 

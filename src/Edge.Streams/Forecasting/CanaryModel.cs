@@ -18,7 +18,9 @@ public readonly record struct CanaryVerdict(long Ticks, double ErrorRatio, doubl
     public bool IsNoWorse => ErrorRatio <= 1 + Math.Clamp(Noise, MarginMin, MarginMax);
 }
 
-/// <summary>A new model in its canary phase: it steps on the same readings without publishing, and is compared with the model in use.</summary>
+/// <summary>
+/// A new model in its canary phase: it steps on the same readings without publishing, and is compared with the model in use.
+/// </summary>
 public sealed class CanaryModel : IDisposable
 {
     // The state of the new model starts at zero: its first forecasts are not compared.
@@ -97,7 +99,10 @@ public sealed class CanaryModel : IDisposable
         double mean = (_newSquare - _oldSquare) / _compared;
         double variance = Math.Max(0, (_differenceSquare / _compared) - (mean * mean));
         return _newSquare == _oldSquare ? new CanaryVerdict(_compared, 1, 0)
-            : _oldSquare > 0 ? new CanaryVerdict(_compared, Math.Sqrt(_newSquare / _oldSquare), Math.Sqrt(_compared * variance) / _oldSquare)
+            : _oldSquare > 0 ? new CanaryVerdict(
+                _compared,
+                Math.Sqrt(_newSquare / _oldSquare),
+                Math.Sqrt(_compared * variance) / _oldSquare)
             : new CanaryVerdict(_compared, double.PositiveInfinity, 0);
     }
 
@@ -108,5 +113,9 @@ public sealed class CanaryModel : IDisposable
 
     /// <summary>Whether a model can replace another: same columns in the same order and units, same outputs.</summary>
     public static bool Fits(ModelManifest old, ModelManifest next) =>
-        next.Columns.SequenceEqual(old.Columns) && next.Units.SequenceEqual(old.Units) && next.Outputs.SequenceEqual(old.Outputs) && next.PeriodSeconds == old.PeriodSeconds && next.Name == old.Name;
+        next.Columns.SequenceEqual(old.Columns)
+            && next.Units.SequenceEqual(old.Units)
+            && next.Outputs.SequenceEqual(old.Outputs)
+            && next.PeriodSeconds == old.PeriodSeconds
+            && next.Name == old.Name;
 }

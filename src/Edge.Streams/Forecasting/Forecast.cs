@@ -2,7 +2,9 @@ using Edge.Inference.Models;
 
 namespace Edge.Streams.Forecasting;
 
-/// <summary>The newest forecasts of a stream, in the units of their columns. Output by output, in the order of the model's manifest.</summary>
+/// <summary>
+/// The newest forecasts of a stream, in the units of their columns. Output by output, in the order of the model's manifest.
+/// </summary>
 public sealed class Forecast
 {
     private readonly Forecaster _forecaster;

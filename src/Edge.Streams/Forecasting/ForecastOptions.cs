@@ -17,7 +17,9 @@ public sealed record ForecastOptions
     /// <summary>Share of actual values that the interval is to hold, <see cref="IntervalMin"/>..<see cref="IntervalMax"/>.</summary>
     public double Interval { get; init; } = 0.9;
 
-    /// <summary>Ticks for which a one-step model's forecasts are fed back, 1..<see cref="HorizonMax"/>; 1 for the model's own outputs.</summary>
+    /// <summary>
+    /// Ticks for which a one-step model's forecasts are fed back, 1..<see cref="HorizonMax"/>; 1 for the model's own outputs.
+    /// </summary>
     public int Horizon { get; init; } = 1;
 
     /// <summary>Length of the season; null for a day, if that is a possible number of ticks; zero for no season.</summary>
@@ -37,6 +39,7 @@ public sealed record ForecastOptions
         return ticks is 0 or (>= 2 and <= SeasonalBaseline.TicksMax)
             ? (int)ticks
             : throw new InputException(
-                $"'forecast.season' is {ticks} ticks of {period.TotalSeconds} s; it must have 2 to {SeasonalBaseline.TicksMax}. Choose another season, or none.");
+                $"'forecast.season' is {ticks} ticks of {period.TotalSeconds} s; it must have 2 to {SeasonalBaseline.TicksMax}. "
+                    + $"Choose another season, or none.");
     }
 }

@@ -49,7 +49,9 @@ internal sealed class Forecaster
 
     internal ModelManifest Manifest => _manifest;
 
-    /// <summary>Reading minus forecast of each output for this tick, in standard deviations of its column; NaN where there is none to compare.</summary>
+    /// <summary>
+    /// Reading minus forecast of each output for this tick, in standard deviations of its column; NaN where there is none to compare.
+    /// </summary>
     internal ReadOnlySpan<float> Errors => _errors;
 
     /// <summary>

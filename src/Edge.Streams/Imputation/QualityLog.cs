@@ -55,7 +55,9 @@ internal sealed class QualityLog(ModelManifest manifest, ILogger log)
         foreach (IGrouping<string, int> cause in _news.GroupBy(i => reading.Faults[i] ?? What(reading.Quality[i])))
         {
             string channels = string.Join(", ", cause.Select(i => $"'{manifest.Columns[i]}'"));
-            string then = reading.Quality[cause.First()] == Quality.Stuck ? "it is used" : "its last good value is used for a while, then the stream waits";
+            string then = reading.Quality[cause.First()] == Quality.Stuck
+                ? "it is used"
+                : "its last good value is used for a while, then the stream waits";
             log.LogWarning("{Stream}: tick {Seq}: {Channels}: {Cause}; {Then}", stream, seq, channels, cause.Key, then);
         }
 

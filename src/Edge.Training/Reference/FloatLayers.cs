@@ -111,7 +111,12 @@ internal abstract record FloatLayer(int InputCount, int UnitCount)
 /// <param name="InputWeight">[4U, I].</param>
 /// <param name="RecurrentWeight">[4U, U].</param>
 /// <param name="Bias">[4U], both biases added.</param>
-internal sealed record FloatLstm(int InputCount, int UnitCount, float[] InputWeight, float[] RecurrentWeight, float[] Bias) : FloatLayer(InputCount, UnitCount)
+internal sealed record FloatLstm(
+    int InputCount,
+    int UnitCount,
+    float[] InputWeight,
+    float[] RecurrentWeight,
+    float[] Bias) : FloatLayer(InputCount, UnitCount)
 {
     internal override int CellCount => UnitCount;
 
@@ -175,7 +180,8 @@ internal sealed record FloatLstm(int InputCount, int UnitCount, float[] InputWei
 /// <param name="RecurrentBias">[3U]: b_R; of n it is inside what r multiplies, if r multiplies the product.</param>
 /// <param name="ResetAfterProduct">Whether r multiplies W_h·h + b (<c>linear_before_reset</c> 1) or h.</param>
 internal sealed record FloatGru(
-    int InputCount, int UnitCount, float[] InputWeight, float[] RecurrentWeight, float[] InputBias, float[] RecurrentBias, bool ResetAfterProduct)
+    int InputCount, int UnitCount, float[] InputWeight, float[] RecurrentWeight, float[] InputBias, float[] RecurrentBias,
+    bool ResetAfterProduct)
     : FloatLayer(InputCount, UnitCount)
 {
     internal override int Gates => 3;
@@ -202,7 +208,8 @@ internal sealed record FloatGru(
             int update = UnitCount + j;
             int candidate = (2 * UnitCount) + j;
             r[j] = Gate.Apply(Clamp(InputBias[j] + RecurrentBias[j] + Dot(InputWeight, j, x) + Dot(RecurrentWeight, j, h)));
-            z[j] = Gate.Apply(Clamp(InputBias[update] + RecurrentBias[update] + Dot(InputWeight, update, x) + Dot(RecurrentWeight, update, h)));
+            z[j] = Gate.Apply(
+                Clamp(InputBias[update] + RecurrentBias[update] + Dot(InputWeight, update, x) + Dot(RecurrentWeight, update, h)));
             n[j] = InputBias[candidate] + Dot(InputWeight, candidate, x)
                 + (ResetAfterProduct ? r[j] * (RecurrentBias[candidate] + Dot(RecurrentWeight, candidate, h)) : RecurrentBias[candidate]);
             resetHidden[j] = r[j] * h[j];
@@ -225,7 +232,13 @@ internal sealed record FloatGru(
 /// <param name="RecurrentWeight">[U, U].</param>
 /// <param name="Bias">[U], both biases added.</param>
 /// <param name="Activation">f.</param>
-internal sealed record FloatRnn(int InputCount, int UnitCount, float[] InputWeight, float[] RecurrentWeight, float[] Bias, FloatActivation Activation)
+internal sealed record FloatRnn(
+    int InputCount,
+    int UnitCount,
+    float[] InputWeight,
+    float[] RecurrentWeight,
+    float[] Bias,
+    FloatActivation Activation)
     : FloatLayer(InputCount, UnitCount)
 {
     internal override int Gates => 1;
@@ -251,7 +264,12 @@ internal sealed record FloatRnn(int InputCount, int UnitCount, float[] InputWeig
 /// <param name="Weight">[U, I].</param>
 /// <param name="Bias">[U].</param>
 /// <param name="Activation">f.</param>
-internal sealed record FloatDense(int InputCount, int UnitCount, float[] Weight, float[] Bias, FloatActivation Activation) : FloatLayer(InputCount, UnitCount)
+internal sealed record FloatDense(
+    int InputCount,
+    int UnitCount,
+    float[] Weight,
+    float[] Bias,
+    FloatActivation Activation) : FloatLayer(InputCount, UnitCount)
 {
     internal override bool IsRecurrent => false;
 

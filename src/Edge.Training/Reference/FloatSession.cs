@@ -107,7 +107,8 @@ internal sealed class FloatSession
             float symbol = inputs[0];
             if (!(symbol >= 0 && symbol < embedding.SymbolCount && MathF.Floor(symbol) == symbol))
             {
-                throw new ArgumentException($"{symbol} is not a symbol of this model. Use a whole number from 0 to {embedding.SymbolCount - 1}.");
+                throw new ArgumentException(
+                    $"{symbol} is not a symbol of this model. Use a whole number from 0 to {embedding.SymbolCount - 1}.");
             }
 
             embedding.Table.AsSpan((int)symbol * embedding.Width, embedding.Width).CopyTo(_features);

@@ -8,7 +8,10 @@ using Edge.Training.Reference;
 
 namespace Edge.Benchmarks;
 
-/// <summary><c>onnx [LIBRARY [PROVIDER]]</c>: a step of the engine onnx for many streams of one (8,64,1) model, in one call and one by one, int8 beside it.</summary>
+/// <summary>
+/// <c>onnx [LIBRARY [PROVIDER]]</c>: a step of the engine onnx for many streams of one (8,64,1) model, in one call and one by one, int8
+/// beside it.
+/// </summary>
 internal static class OnnxBenchmark
 {
     private const int Rounds = 9;
@@ -19,9 +22,13 @@ internal static class OnnxBenchmark
         File.WriteAllBytes(path, LstmGraph.FloatModel(8, 64, 1, 4));
         try
         {
-            using OnnxModel model = OnnxModel.Load(path, new OnnxOptions { Library = args.ElementAtOrDefault(0), Providers = [args.ElementAtOrDefault(1) ?? "cpu"] });
+            using OnnxModel model = OnnxModel.Load(
+                path,
+                new OnnxOptions { Library = args.ElementAtOrDefault(0), Providers = [args.ElementAtOrDefault(1) ?? "cpu"] });
             EdgeModel int8 = EdgeModel.Parse(RandomModels.Int8(1, 8, 64, 1, 4));
-            Console.WriteLine($"(8,64,1), ONNX Runtime {OnnxLibrary.Version} on {model.Provider}, one thread; int8 kernel {InferenceSession.Kernels[0]}; medians of {Rounds} rounds, microseconds a tick of all streams");
+            Console.WriteLine(
+                $"(8,64,1), ONNX Runtime {OnnxLibrary.Version} on {model.Provider}, one thread; int8 kernel {InferenceSession.Kernels[0]}; "
+                    + $"medians of {Rounds} rounds, microseconds a tick of all streams");
             Console.WriteLine("| streams | one by one | streams/s | int8 in one call | int8 streams/s |");
             Console.WriteLine("| ---: | ---: | ---: | ---: | ---: |");
             foreach (int streams in new[] { 1, 16, 256, 4096 })
@@ -39,7 +46,8 @@ internal static class OnnxBenchmark
                     }
                 });
                 double integer = Median(repeat, () => batch.Step(x, y));
-                Console.WriteLine($"| {streams} | {single:0.0} | {streams / single * 1e6:0} | {integer:0.0} | {streams / integer * 1e6:0} |");
+                Console.WriteLine(
+                    $"| {streams} | {single:0.0} | {streams / single * 1e6:0} | {integer:0.0} | {streams / integer * 1e6:0} |");
                 Array.ForEach(rows, model.Close);
             }
         }

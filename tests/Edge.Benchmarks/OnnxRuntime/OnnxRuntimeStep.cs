@@ -13,7 +13,12 @@ internal sealed class OnnxRuntimeStep : IDisposable
 
     internal OnnxRuntimeStep(byte[] model, int input, int hidden, int layers, int outputs)
     {
-        using var options = new SessionOptions { IntraOpNumThreads = 1, InterOpNumThreads = 1, ExecutionMode = ExecutionMode.ORT_SEQUENTIAL };
+        using var options = new SessionOptions
+        {
+            IntraOpNumThreads = 1,
+            InterOpNumThreads = 1,
+            ExecutionMode = ExecutionMode.ORT_SEQUENTIAL,
+        };
         _session = new InferenceSession(model, options);
         OrtValue x = Buffer(input);
         OrtValue y = Buffer(outputs);

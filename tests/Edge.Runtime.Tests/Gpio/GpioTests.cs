@@ -62,9 +62,13 @@ public sealed class GpioTests
     {
         Func<int?, GpioController> open = _ => throw new PlatformNotSupportedException("No unix driver appears to be runnable.");
         Assert.Equal(
-            "The alarm pin, GPIO 27, cannot be used: No unix driver appears to be runnable. Check 'anomaly.alarm_pin', and that the user is in group gpio.",
+            "The alarm pin, GPIO 27, cannot be used: No unix driver appears to be runnable. "
+                + "Check 'anomaly.alarm_pin', and that the user is in group gpio.",
             Assert.Throws<InputException>(() => new AlarmPin(27, open)).Message);
-        Assert.Contains("Check 'tick'", Assert.Throws<InputException>(() => new DataReadyLine(new DataReadyOptions(0, 4, LineEdge.Rising), () => { }, open)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "Check 'tick'",
+            Assert.Throws<InputException>(() => new DataReadyLine(new DataReadyOptions(0, 4, LineEdge.Rising), () => { }, open)).Message,
+            StringComparison.Ordinal);
     }
 
     /// <summary>A controller whose lines are variables; it outlives its disposal, as lines do.</summary>
@@ -82,8 +86,14 @@ public sealed class GpioTests
         {
             PinValue before = Read(pin);
             Values[pin] = value;
-            PinEventTypes edge = value == before ? PinEventTypes.None : value == PinValue.High ? PinEventTypes.Rising : PinEventTypes.Falling;
-            foreach ((int _, PinEventTypes _, PinChangeEventHandler callback) in _callbacks.Where(callback => callback.Pin == pin && (callback.Edges & edge) != 0).ToArray())
+            PinEventTypes edge = value == before
+                ? PinEventTypes.None
+                : value == PinValue.High
+                ? PinEventTypes.Rising
+                : PinEventTypes.Falling;
+            (int Pin, PinEventTypes Edges, PinChangeEventHandler Callback)[] wanted =
+                [.. _callbacks.Where(each => each.Pin == pin && (each.Edges & edge) != 0)];
+            foreach ((int _, PinEventTypes _, PinChangeEventHandler callback) in wanted)
             {
                 callback(this, new PinValueChangedEventArgs(edge, pin));
             }
@@ -101,9 +111,14 @@ public sealed class GpioTests
 
         public override void Write(int pinNumber, PinValue value) => Values[pinNumber] = value;
 
-        public override void RegisterCallbackForPinValueChangedEvent(int pinNumber, PinEventTypes eventTypes, PinChangeEventHandler callback) => _callbacks.Add((pinNumber, eventTypes, callback));
+        public override void RegisterCallbackForPinValueChangedEvent(
+            int pinNumber,
+            PinEventTypes eventTypes,
+            PinChangeEventHandler callback) =>
+            _callbacks.Add((pinNumber, eventTypes, callback));
 
-        public override void UnregisterCallbackForPinValueChangedEvent(int pinNumber, PinChangeEventHandler callback) => _callbacks.RemoveAll(added => added.Pin == pinNumber);
+        public override void UnregisterCallbackForPinValueChangedEvent(int pinNumber, PinChangeEventHandler callback) =>
+            _callbacks.RemoveAll(added => added.Pin == pinNumber);
 
         protected override void OpenPinCore(int pinNumber)
         {

@@ -16,7 +16,11 @@ internal sealed class ChannelsRig : IDisposable
     private readonly Lockstep _lockstep;
     private bool _isStarted;
 
-    internal ChannelsRig(IReadOnlyList<ScriptedDevice> devices, Func<ChannelOptions, ChannelOptions>? configure = null, TimeSpan? period = null, bool edges = false)
+    internal ChannelsRig(
+        IReadOnlyList<ScriptedDevice> devices,
+        Func<ChannelOptions, ChannelOptions>? configure = null,
+        TimeSpan? period = null,
+        bool edges = false)
     {
         _period = period ?? TimeSpan.FromSeconds(1);
         _lockstep = new Lockstep(Clock, _buses, _period) { Hangs = bus => devices.Any(device => device.Bus == bus && device.IsHanging) };

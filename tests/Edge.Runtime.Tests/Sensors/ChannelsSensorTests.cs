@@ -64,7 +64,9 @@ public sealed class ChannelsSensorTests
         for (int i = 0; i < 100; i++)
         {
             await rig.TickAsync();
-            Assert.Equal((Quality.Missing, "IIO device 'a' does not answer: no device acknowledges the address"), (rig.Reading.Quality[0], rig.Reading.Faults[0]));
+            Assert.Equal(
+                (Quality.Missing, "IIO device 'a' does not answer: no device acknowledges the address"),
+                (rig.Reading.Quality[0], rig.Reading.Faults[0]));
             Assert.Equal(Quality.Good, rig.Reading.Quality[1]);
         }
 
@@ -159,7 +161,9 @@ public sealed class ChannelsSensorTests
     [InlineData("Max", 4)]
     public async Task Samples_between_ticks_are_brought_together(string aggregate, double expected)
     {
-        using var rig = new ChannelsRig([new ScriptedDevice("a") { Failure = "only the samples below count" }], config => config with { Aggregate = Enum.Parse<Aggregate>(aggregate) });
+        using var rig = new ChannelsRig(
+            [new ScriptedDevice("a") { Failure = "only the samples below count" }],
+            config => config with { Aggregate = Enum.Parse<Aggregate>(aggregate) });
         foreach (double value in (double[])[1, 3, 2, 4])
         {
             rig.Channels[0].Add(value, rig.Clock.GetTimestamp());
@@ -174,7 +178,9 @@ public sealed class ChannelsSensorTests
     {
         int reads = 0;
         var device = new ScriptedDevice("a");
-        using var rig = new ChannelsRig([device], config => config with { Every = TimeSpan.FromMilliseconds(100), Aggregate = Aggregate.Mean });
+        using var rig = new ChannelsRig(
+            [device],
+            config => config with { Every = TimeSpan.FromMilliseconds(100), Aggregate = Aggregate.Mean });
         device.Value = () => reads++;
         await rig.TickAsync();
         for (int i = 1; i < 10; i++)

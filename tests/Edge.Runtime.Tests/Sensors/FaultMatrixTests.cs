@@ -20,6 +20,10 @@ public sealed class FaultMatrixTests : IDisposable
     private readonly TemporaryFolder _folder = new();
     private readonly Dictionary<string, ScriptedDevice> _scripted = [];
 
+    private static string I2c(string channel) => $"i2c: {{ bus: 1, address: 0x10, driver: {channel}, read: x }}";
+
+    private static string Topic(string column) => $"mqtt: {{ topic: plant/{column[..1]} }}, max_age: 1s, max: 500, stuck: 4";
+
     public static TheoryData<string, string, string, string> Faults => new()
     {
         { "iio", "unplugged", "missing", "does not answer: " },
@@ -51,7 +55,11 @@ public sealed class FaultMatrixTests : IDisposable
 
     [Theory]
     [MemberData(nameof(Faults))]
-    public async Task A_fault_is_flagged_said_once_shown_in_health_and_over_when_it_is_over(string kind, string fault, string quality, string reason)
+    public async Task A_fault_is_flagged_said_once_shown_in_health_and_over_when_it_is_over(
+        string kind,
+        string fault,
+        string quality,
+        string reason)
     {
         (StreamRig made, Action<bool> apply, Action beforeTick) = Make(kind, fault);
         using StreamRig rig = made;
@@ -62,7 +70,9 @@ public sealed class FaultMatrixTests : IDisposable
         await TicksAsync(rig, kind is "replay" or "simulated" ? 12 : 15, beforeTick);
         Assert.Equal(quality, rig.Quality("temperature"));
         Assert.Equal("good", rig.Quality("humidity"));
-        string line = Assert.Single(rig.Log, entry => entry.StartsWith("Warning", StringComparison.Ordinal) && entry.Contains("'temperature'", StringComparison.Ordinal));
+        string line = Assert.Single(
+            rig.Log,
+            entry => entry.StartsWith("Warning", StringComparison.Ordinal) && entry.Contains("'temperature'", StringComparison.Ordinal));
         Assert.Contains(reason, line, StringComparison.Ordinal);
         JsonElement health = rig.Last("health").GetProperty("sensors");
         Assert.Equal(quality, health.GetProperty("temperature").GetProperty("quality").GetString());
@@ -75,7 +85,11 @@ public sealed class FaultMatrixTests : IDisposable
         apply(false);
         await TicksAsync(rig, 30, beforeTick);
         Assert.Equal("good", rig.Quality("temperature"));
-        Assert.Single(rig.Log, entry => entry.StartsWith("Information", StringComparison.Ordinal) && entry.Contains("'temperature' has a value again", StringComparison.Ordinal));
+        Assert.Single(
+            rig.Log,
+            entry =>
+                entry.StartsWith("Information", StringComparison.Ordinal)
+                    && entry.Contains("'temperature' has a value again", StringComparison.Ordinal));
         Assert.Equal("good", rig.Last("health").GetProperty("sensors").GetProperty("temperature").GetProperty("quality").GetString());
     }
 
@@ -102,7 +116,8 @@ public sealed class FaultMatrixTests : IDisposable
         WriteIio("voltage0", "5000");
         WriteIio("voltage1", "5000");
         using var rig = new StreamRig(
-            $"channels: {{ temperature: {Device}temp }} }}, humidity: {Device}humidityrelative }} }}, light: {Device}voltage0 }} }}, co2: {Device}voltage1 }} }} }}",
+            $"channels: {{ temperature: {Device}temp }} }}, humidity: {Device}humidityrelative }} }}, light: {Device}voltage0 }} }}, co2: "
+                + $"{Device}voltage1 }} }} }}",
             (edge, clock, log) => new Sources(edge, new Devices(_folder.Path), clock, log, system: Calm));
         await rig.TicksAsync(3);
         Directory.Delete(IioRoot, recursive: true);
@@ -122,7 +137,7 @@ public sealed class FaultMatrixTests : IDisposable
         }
 
         using var rig = new StreamRig(
-            $"channels: {{ {string.Join(", ", _scripted.Keys.Select(channel => $"{channel}: {{ i2c: {{ bus: 1, address: 0x10, driver: {channel}, read: x }} }}"))} }}",
+            $"channels: {{ {string.Join(", ", _scripted.Keys.Select(channel => $"{channel}: {{ {I2c(channel)} }}"))} }}",
             (edge, clock, log) => new Sources(edge, Scripted, clock, log, system: new SystemClock(() => slept, () => isSet)));
         await rig.TicksAsync(3);
         Assert.False(rig.Last("reading").TryGetProperty("clock", out _));
@@ -191,7 +206,13 @@ public sealed class FaultMatrixTests : IDisposable
         "device" => MakeDevice(fault),
         "mqtt" => MakeMqtt(fault),
         "replay" => MakeReplay(fault),
-        "simulated" => (new StreamRig("source: { simulated: { seed: 3, faults: [ { at: 2.4s, duration: 2.4s, kind: dropout, channel: temperature } ] } }"), _ => { }, () => { }),
+        "simulated" =>
+            (
+                new StreamRig(
+                    "source: { simulated: { seed: 3, faults: [ { at: 2.4s, duration: 2.4s, kind: dropout, channel: temperature } ] } }"),
+                _ => { },
+                () => { }
+        ),
         _ => MakeKernel(kind, fault),
     };
 
@@ -203,7 +224,7 @@ public sealed class FaultMatrixTests : IDisposable
         }
 
         var rig = new StreamRig(
-            $"channels: {{ {string.Join(", ", _scripted.Keys.Select(channel => $"{channel}: {{ i2c: {{ bus: 1, address: 0x10, driver: {channel}, read: x }}, stuck: 4 }}"))} }}",
+            $"channels: {{ {string.Join(", ", _scripted.Keys.Select(channel => $"{channel}: {{ {I2c(channel)}, stuck: 4 }}"))} }}",
             (edge, clock, log) => new Sources(edge, Scripted, clock, log, system: Calm));
         ScriptedDevice broken = _scripted["temperature"];
         rig.Hangs = bus => bus == broken.Bus && broken.IsHanging;
@@ -214,7 +235,13 @@ public sealed class FaultMatrixTests : IDisposable
         {
             broken.Failure = on && fault == "fails" ? "NACK" : null;
             broken.HasMeasurement = !(on && fault == "not yet");
-            broken.Value = (on, fault) switch { (true, "not valid") => () => double.NaN, (true, "outside") => () => 900, (true, "stuck") => () => 20, _ => walk };
+            broken.Value = (on, fault) switch
+            {
+                (true, "not valid") => () => double.NaN,
+                (true, "outside") => () => 900,
+                (true, "stuck") => () => 20,
+                _ => walk,
+            };
             if (fault == "hangs")
             {
                 (on ? (Action)broken.Hang : broken.GoOn)();
@@ -245,7 +272,8 @@ public sealed class FaultMatrixTests : IDisposable
         File.WriteAllText(Path.Combine(folder, "temp1_fault"), "0");
         Write();
         string source = string.Join(", ", columns.Select((column, i) =>
-            $"{column}: {{ {(kind == "iio" ? $"iio: {{ device: chip{i}, channel" : $"hwmon: {{ chip: chip{i}, input")}: {channels[i]} }}, max: 500, stuck: 4 }}"));
+            $"{column}: {{ {(kind == "iio" ? $"iio: {{ device: chip{i}, channel" : $"hwmon: {{ chip: chip{i}, input")}: "
+                + $"{channels[i]} }}, max: 500, stuck: 4 }}"));
         var rig = new StreamRig(
             $"channels: {{ {source} }}",
             (edge, clock, log) => new Sources(edge, new Devices(_folder.Path), clock, log, system: Calm))
@@ -317,8 +345,15 @@ public sealed class FaultMatrixTests : IDisposable
         bool isOn = false;
         Func<double> walk = Walk();
         var rig = new StreamRig(
-            $"channels: {{ {string.Join(", ", columns.Select(column => $"{column}: {{ mqtt: {{ topic: plant/{column[..1]} }}, max_age: 1s, max: 500, stuck: 4 }}"))} }}",
-            (edge, clock, log) => new Sources(edge, new Devices(), clock, log, topics: new MqttTopics((_, _) => () => throw new MqttLinkException("no broker here."), false, clock, log), system: Calm));
+            $"channels: {{ {string.Join(", ", columns.Select(column => $"{column}: {{ {Topic(column)} }}"))} }}",
+            (edge, clock, log) =>
+                new Sources(
+                    edge,
+                    new Devices(),
+                    clock,
+                    log,
+                    topics: new MqttTopics((_, _) => () => throw new MqttLinkException("no broker here."), false, clock, log),
+                    system: Calm));
         return (rig, on => isOn = on, Send);
 
         void Send()
@@ -331,7 +366,8 @@ public sealed class FaultMatrixTests : IDisposable
                     : fault switch { "silence" => null, "no number" => "twenty", "not valid" => "NaN", "outside" => "900", _ => "20" };
                 if (text is not null)
                 {
-                    _ = rig.Sources.Topics.Shared.DispatchAsync(new Edge.Runtime.Mqtt.MqttReceived($"plant/{column[..1]}", Encoding.UTF8.GetBytes(text), false)).AsTask();
+                    _ = rig.Sources.Topics.Shared.DispatchAsync(
+                        new Edge.Runtime.Mqtt.MqttReceived($"plant/{column[..1]}", Encoding.UTF8.GetBytes(text), false)).AsTask();
                 }
             }
         }
@@ -341,7 +377,11 @@ public sealed class FaultMatrixTests : IDisposable
     {
         Func<double> walk = Walk();
         string bad = fault == "empty" ? "" : "error";
-        string[] rows = [.. Enumerable.Range(0, 100).Select(i => $"{(i is >= 12 and < 24 ? bad : $"{walk():0.00}")},{walk():0.00},{walk():0.00},{walk():0.00}")];
+        string[] rows =
+        [
+            .. Enumerable.Range(0, 100)
+                .Select(i => $"{(i is >= 12 and < 24 ? bad : $"{walk():0.00}")},{walk():0.00},{walk():0.00},{walk():0.00}"),
+        ];
         _folder.Write("rows.csv", "temperature,humidity,light,co2\n" + string.Join('\n', rows) + "\n");
         return (new StreamRig($"source: {{ replay: {{ file: {_folder.File("rows.csv")} }} }}"), _ => { }, () => { });
     }

@@ -25,7 +25,9 @@ public sealed class I2cAccessTests : IDisposable
     public void The_module_is_not_loaded()
     {
         Directory.CreateDirectory(_root.File("adapters/i2c-1"));
-        Assert.Equal("The kernel module i2c-dev is not loaded. Run 'sudo modprobe i2c-dev' and add a line i2c-dev to /etc/modules.", Problem(1));
+        Assert.Equal(
+            "The kernel module i2c-dev is not loaded. Run 'sudo modprobe i2c-dev' and add a line i2c-dev to /etc/modules.",
+            Problem(1));
     }
 
     [Fact]

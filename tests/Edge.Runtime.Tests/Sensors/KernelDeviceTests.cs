@@ -6,7 +6,9 @@ using Edge.Testing;
 
 namespace Edge.Runtime.Tests.Sensors;
 
-/// <summary>IIO and hwmon against folders laid out as the kernel does: devices in a tree of their own, links to them in one folder.</summary>
+/// <summary>
+/// IIO and hwmon against folders laid out as the kernel does: devices in a tree of their own, links to them in one folder.
+/// </summary>
 public sealed class KernelDeviceTests : IDisposable
 {
     private readonly TemporaryFolder _root = new();
@@ -14,7 +16,13 @@ public sealed class KernelDeviceTests : IDisposable
     [Fact]
     public void A_processed_iio_value_is_in_whole_units()
     {
-        Iio("iio:device0", "1-0076", ("name", "bme280"), ("in_temp_input", "21530"), ("in_humidityrelative_input", "45120"), ("in_pressure_input", "101.325"));
+        Iio(
+            "iio:device0",
+            "1-0076",
+            ("name", "bme280"),
+            ("in_temp_input", "21530"),
+            ("in_humidityrelative_input", "45120"),
+            ("in_pressure_input", "101.325"));
         Assert.Equal([21.53, 45.12, 101.325], ReadIio("bme280", "temp", "humidityrelative", "pressure"));
     }
 
@@ -53,17 +61,29 @@ public sealed class KernelDeviceTests : IDisposable
     {
         Iio("iio:device0", "1-0076", ("name", "bme280"), ("in_temp_input", "1000"));
         Iio("iio:device1", "1-0077", ("name", "bme280"), ("in_temp_input", "2000"));
-        Assert.Contains("2 devices of that name; choose one with 'at': 1-0076, 1-0077", Assert.Throws<IOException>(() => ReadIio("bme280", "temp")).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "2 devices of that name; choose one with 'at': 1-0076, 1-0077",
+            Assert.Throws<IOException>(() => ReadIio("bme280", "temp")).Message,
+            StringComparison.Ordinal);
         Assert.Equal([2], ReadIio(new IioDeviceOptions("bme280", "1-0077"), "temp"));
-        Assert.Contains("not at 2-0076", Assert.Throws<IOException>(() => ReadIio(new IioDeviceOptions("bme280", "2-0076"), "temp")).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "not at 2-0076",
+            Assert.Throws<IOException>(() => ReadIio(new IioDeviceOptions("bme280", "2-0076"), "temp")).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]
     public void What_is_not_there_is_named_beside_what_is()
     {
         Iio("iio:device0", "1-0076", ("name", "bme280"), ("in_temp_input", "1000"), ("in_pressure_raw", "1"));
-        Assert.Contains("has no 'bmp280'; it has 'bme280'", Assert.Throws<IOException>(() => ReadIio("bmp280", "temp")).Message, StringComparison.Ordinal);
-        Assert.Contains("no channel 'humidity'; it has pressure, temp", Assert.Throws<IOException>(() => ReadIio("bme280", "humidity")).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "has no 'bmp280'; it has 'bme280'",
+            Assert.Throws<IOException>(() => ReadIio("bmp280", "temp")).Message,
+            StringComparison.Ordinal);
+        Assert.Contains(
+            "no channel 'humidity'; it has pressure, temp",
+            Assert.Throws<IOException>(() => ReadIio("bme280", "humidity")).Message,
+            StringComparison.Ordinal);
     }
 
     [Theory]
@@ -73,14 +93,27 @@ public sealed class KernelDeviceTests : IDisposable
     public void A_file_without_a_number_is_an_error(string text)
     {
         Iio("iio:device0", "1-0076", ("name", "bme280"), ("in_temp_input", text));
-        Assert.Contains("which is not a number", Assert.Throws<IOException>(() => ReadIio("bme280", "temp")).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "which is not a number",
+            Assert.Throws<IOException>(() => ReadIio("bme280", "temp")).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]
     public void Hwmon_values_are_in_whole_units()
     {
-        Hwmon("hwmon0", "cpu_thermal", ("temp1_input", "48312"), ("in0_input", "12040"), ("curr1_input", "1500"), ("power1_input", "18060000"), ("fan1_input", "2100"), ("humidity1_input", "45000"));
-        Assert.Equal([48.312, 12.04, 1.5, 18.06, 2100, 45], ReadHwmon("cpu_thermal", "temp1", "in0", "curr1", "power1", "fan1", "humidity1").Select(value => Math.Round(value, 6)));
+        Hwmon(
+            "hwmon0",
+            "cpu_thermal",
+            ("temp1_input", "48312"),
+            ("in0_input", "12040"),
+            ("curr1_input", "1500"),
+            ("power1_input", "18060000"),
+            ("fan1_input", "2100"),
+            ("humidity1_input", "45000"));
+        Assert.Equal(
+            [48.312, 12.04, 1.5, 18.06, 2100, 45],
+            ReadHwmon("cpu_thermal", "temp1", "in0", "curr1", "power1", "fan1", "humidity1").Select(value => Math.Round(value, 6)));
     }
 
     [Fact]
@@ -99,7 +132,12 @@ public sealed class KernelDeviceTests : IDisposable
         var clock = new ManualClock();
         var channel = new Channel(new ChannelOptions { Column = "t", Device = config, Read = "temp" }, (-40, 85), null, clock);
         long answered = 0;
-        using var poller = new DevicePoller(new IioDevice(config, ["temp"], Path.Combine(_root.Path, "iio")), [channel], buses["iio"], clock, tick => Interlocked.Exchange(ref answered, tick));
+        using var poller = new DevicePoller(
+            new IioDevice(config, ["temp"], Path.Combine(_root.Path, "iio")),
+            [channel],
+            buses["iio"],
+            clock,
+            tick => Interlocked.Exchange(ref answered, tick));
         var row = new Reading(1);
 
         async Task<Quality> ReadAsync(long tick)
@@ -124,9 +162,11 @@ public sealed class KernelDeviceTests : IDisposable
 
     private double[] ReadIio(string name, params string[] channels) => ReadIio(new IioDeviceOptions(name, null), channels);
 
-    private double[] ReadIio(IioDeviceOptions config, params string[] channels) => Read(new IioDevice(config, channels, Path.Combine(_root.Path, "iio")), channels.Length);
+    private double[] ReadIio(IioDeviceOptions config, params string[] channels) =>
+        Read(new IioDevice(config, channels, Path.Combine(_root.Path, "iio")), channels.Length);
 
-    private double[] ReadHwmon(string name, params string[] inputs) => Read(new HwmonChip(new HwmonDeviceOptions(name, null), inputs, Path.Combine(_root.Path, "hwmon")), inputs.Length);
+    private double[] ReadHwmon(string name, params string[] inputs) =>
+        Read(new HwmonChip(new HwmonDeviceOptions(name, null), inputs, Path.Combine(_root.Path, "hwmon")), inputs.Length);
 
     private static double[] Read(PolledDevice device, int count)
     {
@@ -136,9 +176,11 @@ public sealed class KernelDeviceTests : IDisposable
         return values;
     }
 
-    private void Iio(string device, string node, params (string Name, string Text)[] files) => Link("iio", device, Path.Combine("devices", node, device), files);
+    private void Iio(string device, string node, params (string Name, string Text)[] files) =>
+        Link("iio", device, Path.Combine("devices", node, device), files);
 
-    private void Hwmon(string device, string name, params (string Name, string Text)[] files) => Link("hwmon", device, Path.Combine("devices", name, "hwmon", device), [("name", name), .. files]);
+    private void Hwmon(string device, string name, params (string Name, string Text)[] files) =>
+        Link("hwmon", device, Path.Combine("devices", name, "hwmon", device), [("name", name), .. files]);
 
     private void Link(string kind, string device, string real, (string Name, string Text)[] files)
     {

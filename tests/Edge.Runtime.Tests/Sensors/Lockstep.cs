@@ -4,8 +4,8 @@ using Edge.Testing;
 namespace Edge.Runtime.Tests.Sensors;
 
 /// <summary>
-/// Moves a clock to the next row only when no bus thread has anything left to do at the present instant. Threads and devices are real and take
-/// the time they take; what the rows say does not depend on it.
+/// Moves a clock to the next row only when no bus thread has anything left to do at the present instant. Threads and devices are real and
+/// take the time they take; what the rows say does not depend on it.
 /// </summary>
 internal sealed class Lockstep(ManualClock clock, Buses buses, TimeSpan period)
 {
@@ -25,7 +25,9 @@ internal sealed class Lockstep(ManualClock clock, Buses buses, TimeSpan period)
             TimeSpan now = clock.Elapsed;
             TimeSpan tick = now - TimeSpan.FromTicks(now.Ticks % period.Ticks) + period;
             TimeSpan late = now + _patience;
-            await Eventually.Async(() => isThere() || (IsSettled && (clock.IsAwaited(tick) || IsLate(late))), "the row comes, or waits for its tick or for a device that hangs");
+            await Eventually.Async(
+                () => isThere() || (IsSettled && (clock.IsAwaited(tick) || IsLate(late))),
+                "the row comes, or waits for its tick or for a device that hangs");
             if (isThere())
             {
                 break;
@@ -41,7 +43,8 @@ internal sealed class Lockstep(ManualClock clock, Buses buses, TimeSpan period)
     /// <summary>Waits until every device has been read that is due.</summary>
     internal Task SettleAsync() => Eventually.Async(() => IsSettled, "the bus threads have nothing left to do");
 
-    private bool IsSettled => buses.All.All(bus => Hangs(bus.Name) ? bus.LeftBehind == 0 || bus.Busy == 0 : bus is { Busy: 0, LeftBehind: 0 });
+    private bool IsSettled =>
+        buses.All.All(bus => Hangs(bus.Name) ? bus.LeftBehind == 0 || bus.Busy == 0 : bus is { Busy: 0, LeftBehind: 0 });
 
     private bool IsLate(TimeSpan instant) => buses.All.Any(bus => Hangs(bus.Name)) && clock.IsAwaited(instant);
 }

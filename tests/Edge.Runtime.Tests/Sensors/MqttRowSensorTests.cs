@@ -20,7 +20,8 @@ public sealed class MqttRowSensorTests : IDisposable
     private readonly Reading _row = new(2);
     private bool _clockIsSet = true;
 
-    public MqttRowSensorTests() => _input = new MqttSubscriber(() => throw new MqttLinkException("no broker here."), _clock, NullLogger.Instance);
+    public MqttRowSensorTests() =>
+        _input = new MqttSubscriber(() => throw new MqttLinkException("no broker here."), _clock, NullLogger.Instance);
 
     public void Dispose() => _input.Dispose();
 
@@ -194,5 +195,6 @@ public sealed class MqttRowSensorTests : IDisposable
         () => _input,
         NullLogger.Instance);
 
-    private Task<bool> Send(string payload) => _input.DispatchAsync(new MqttReceived(Topic, Encoding.UTF8.GetBytes(payload), false)).AsTask();
+    private Task<bool> Send(string payload) =>
+        _input.DispatchAsync(new MqttReceived(Topic, Encoding.UTF8.GetBytes(payload), false)).AsTask();
 }

@@ -19,7 +19,8 @@ public sealed class MqttTopicFeedTests
     [InlineData("{\"my key\":\"8.25\"}", "$['my key']", 8.25)]
     [InlineData("{\"door\":true}", "$.door", 1)]
     [InlineData("[5,6]", "$[1]", 6)]
-    public void A_value_is_found(string payload, string path, double expected) => Assert.Equal((Quality.Good, expected), Take(payload, path));
+    public void A_value_is_found(string payload, string path, double expected) =>
+        Assert.Equal((Quality.Good, expected), Take(payload, path));
 
     [Theory]
     [InlineData("NaN", "$", Quality.Invalid)]
@@ -118,7 +119,11 @@ public sealed class MqttTopicFeedTests
     {
         var device = new MqttTopicOptions("plant/load", timePath);
         var age = TimeSpan.FromSeconds(10);
-        var channel = new Channel(new ChannelOptions { Column = "load", Device = device, Read = path }, (double.NegativeInfinity, double.PositiveInfinity), age, _clock);
+        var channel = new Channel(
+            new ChannelOptions { Column = "load", Device = device, Read = path },
+            (double.NegativeInfinity, double.PositiveInfinity),
+            age,
+            _clock);
         return (channel, new MqttTopicFeed(device, [(channel, path, age)], _clock));
     }
 }

@@ -18,7 +18,9 @@ public sealed class RecordingFileTests : IDisposable
     {
         Record(["a", "b"], 2);
         Record(["a", "b"], 1);
-        Assert.Equal(["time,a,b", "2026-01-01T00:00:00.000Z,0,0", "2026-01-01T00:00:00.000Z,1,0", "2026-01-01T00:00:00.000Z,0,0"], File.ReadAllLines(_folder.File("x.csv")));
+        Assert.Equal(
+            ["time,a,b", "2026-01-01T00:00:00.000Z,0,0", "2026-01-01T00:00:00.000Z,1,0", "2026-01-01T00:00:00.000Z,0,0"],
+            File.ReadAllLines(_folder.File("x.csv")));
     }
 
     [Fact]
@@ -45,7 +47,10 @@ public sealed class RecordingFileTests : IDisposable
     {
         _folder.Write("x.csv", "time,c\n1,2\n");
         var e = Assert.Throws<InputException>(() => Record(["a", "b"], 1));
-        Assert.Contains("exists with the columns time, c. This stream has time, a, b. Choose another file", e.Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "exists with the columns time, c. This stream has time, a, b. Choose another file",
+            e.Message,
+            StringComparison.Ordinal);
         Assert.Equal("time,c\n1,2\n", File.ReadAllText(_folder.File("x.csv")));
     }
 

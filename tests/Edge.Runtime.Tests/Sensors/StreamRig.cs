@@ -11,7 +11,10 @@ using Microsoft.Extensions.Logging;
 
 namespace Edge.Runtime.Tests.Sensors;
 
-/// <summary>A whole stream of the bundled model from an edge.yaml's source, under a clock that the test moves; its messages and log lines are kept.</summary>
+/// <summary>
+/// A whole stream of the bundled model from an edge.yaml's source, under a clock that the test moves; its messages and log lines are
+/// kept.
+/// </summary>
 internal sealed class StreamRig : IDisposable
 {
     private readonly Sources _sources;
@@ -29,13 +32,23 @@ internal sealed class StreamRig : IDisposable
     /// <param name="open">Where sensors are, given the clock and the log.</param>
     internal StreamRig(string source, Func<EdgeConfig, TimeProvider, ILogger, Sources>? open = null)
     {
-        EdgeConfig config = ConfigFile.Parse($"device: greenhouse\nstreams:\n  - {{ name: climate, model: demo, hold: 0, {source} }}", "edge.yaml");
+        EdgeConfig config = ConfigFile.Parse(
+            $"device: greenhouse\nstreams:\n  - {{ name: climate, model: demo, hold: 0, {source} }}",
+            "edge.yaml");
         _sources = (open ?? ((edge, clock, log) => new Sources(edge, new Devices(), clock, log)))(config, Clock, _log);
         _lockstep = new Lockstep(Clock, _sources.Buses, _period) { Hangs = bus => Hangs(bus) };
         IInferenceEngine engine = EngineFactory.LoadInt8("demo");
         StreamConfig stream = config.Streams[0];
         ISensor sensor = _sources.Open(stream.Source, engine.Manifest, _period);
-        _loop = new StreamLoop("greenhouse", new SensorStream(engine, stream, _log), sensor, stream.Publish, TimeSpan.FromDays(7), Keep, Clock, _log)
+        _loop = new StreamLoop(
+            "greenhouse",
+            new SensorStream(engine, stream, _log),
+            sensor,
+            stream.Publish,
+            TimeSpan.FromDays(7),
+            Keep,
+            Clock,
+            _log)
         {
             Ticked = _ => Interlocked.Increment(ref _ticks),
         };
@@ -67,13 +80,17 @@ internal sealed class StreamRig : IDisposable
     {
         lock (_messages)
         {
-            return JsonDocument.Parse(_messages.Last(message => message.Topic.EndsWith("/" + topic, StringComparison.Ordinal)).Payload).RootElement;
+            return JsonDocument.Parse(
+                _messages.Last(message => message.Topic.EndsWith("/" + topic, StringComparison.Ordinal)).Payload).RootElement;
         }
     }
 
     /// <summary>How the newest reading names a channel's quality.</summary>
     internal string Quality(string channel) =>
-        Last("reading").GetProperty("channels").GetProperty(channel) is var reading && reading.TryGetProperty("quality", out JsonElement quality) ? quality.GetString()! : "good";
+        Last("reading").GetProperty("channels").GetProperty(channel) is var reading
+            && reading.TryGetProperty("quality", out JsonElement quality)
+            ? quality.GetString()!
+            : "good";
 
     public void Dispose()
     {
@@ -113,7 +130,12 @@ internal sealed class StreamRig : IDisposable
 
         public bool IsEnabled(LogLevel logLevel) => true;
 
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        public void Log<TState>(
+            LogLevel logLevel,
+            EventId eventId,
+            TState state,
+            Exception? exception,
+            Func<TState, Exception?, string> formatter)
         {
             lock (_lines)
             {

@@ -71,20 +71,44 @@ internal static class RandomModels
             Enumerable.Range(0, layers)
                 .Select(l => (Width: l == 0 ? inputs : hidden, l))
                 .Select(layer => new FloatLstm(
-                    layer.Width, hidden, Floats(random, 4 * hidden * layer.Width, scale), Floats(random, 4 * hidden * hidden, scale), Floats(random, 4 * hidden, scale)))
+                    layer.Width,
+                    hidden,
+                    Floats(random, 4 * hidden * layer.Width, scale),
+                    Floats(random, 4 * hidden * hidden, scale),
+                    Floats(random, 4 * hidden, scale)))
                 .ToArray(),
-            new FloatDense(hidden, outputs, Floats(random, outputs * hidden, scale), Floats(random, outputs, scale), FloatActivation.Linear),
+            new FloatDense(
+                hidden,
+                outputs,
+                Floats(random, outputs * hidden, scale),
+                Floats(random, outputs, scale),
+                FloatActivation.Linear),
             new string('0', 64));
     }
 
     private static byte[] File(int inputs, Layer[] layers, DenseHead? head) => new EdgeModel(
-        Manifest(inputs, head?.OutputCount ?? layers[^1].UnitCount), new float[inputs], Enumerable.Repeat(1f / 4096, inputs).ToArray(), null, layers, head, "{}", new string('0', 64)).ToBytes();
+        Manifest(inputs, head?.OutputCount ?? layers[^1].UnitCount),
+        new float[inputs],
+        Enumerable.Repeat(1f / 4096, inputs).ToArray(),
+        null,
+        layers,
+        head,
+        "{}",
+        new string('0', 64)).ToBytes();
 
     private static byte[] FileOfSymbols(Random random, Layer[] layers, DenseHead? head)
     {
         int width = layers[0].InputCount;
         var embedding = new Embedding { SymbolCount = Symbols, Width = width, Table = Shorts(random, Symbols * width, -32768, 32767) };
-        return new EdgeModel(Manifest(1, head?.OutputCount ?? layers[^1].UnitCount), [], [], embedding, layers, head, "{}", new string('0', 64)).ToBytes();
+        return new EdgeModel(
+            Manifest(1, head?.OutputCount ?? layers[^1].UnitCount),
+            [],
+            [],
+            embedding,
+            layers,
+            head,
+            "{}",
+            new string('0', 64)).ToBytes();
     }
 
     private static LstmCell Lstm(Random random, int width, int hidden, bool isWide) => new()
@@ -216,22 +240,29 @@ internal static class RandomModels
     private static short[]? Clip(Random random, int gates) => random.Next(3) != 0 ? null : Enumerable.Range(0, gates)
         .SelectMany(_ => new[] { (short)random.Next(-32768, 0), (short)random.Next(0, 32768) }).ToArray();
 
-    private static int[] Biases(Random random, int count) => Enumerable.Range(0, count).Select(_ => random.Next(-4_000_000, 4_000_000)).ToArray();
+    private static int[] Biases(Random random, int count) =>
+        Enumerable.Range(0, count).Select(_ => random.Next(-4_000_000, 4_000_000)).ToArray();
 
     private static int Log2(int value) => (int)Math.Ceiling(Math.Log2(value + 1));
 
-    private static short[] Weights(Random random, int count) => Enumerable.Range(0, count).Select(_ => (short)random.Next(-127, 128)).ToArray();
+    private static short[] Weights(Random random, int count) =>
+        Enumerable.Range(0, count).Select(_ => (short)random.Next(-127, 128)).ToArray();
 
     // Rows of so many columns that meet int16: int16 themselves, as large as the accumulator allows, or int8.
     private static short[] WideWeights(Random random, int rows, int columns)
     {
         int limit = Math.Min(short.MaxValue, 45_000 / columns);
-        return limit < 127 || random.Next(2) == 0 ? Weights(random, rows * columns) : Enumerable.Range(0, rows * columns).Select(_ => (short)random.Next(-limit, limit + 1)).ToArray();
+        return limit < 127 || random.Next(2) == 0
+            ? Weights(random, rows * columns)
+            : Enumerable.Range(0, rows * columns).Select(_ => (short)random.Next(-limit, limit + 1)).ToArray();
     }
 
-    private static short[] WeightsOf(Random random, int rows, int columns, bool areWide) => areWide ? WideWeights(random, rows, columns) : Weights(random, rows * columns);
+    private static short[] WeightsOf(Random random, int rows, int columns, bool areWide) =>
+        areWide ? WideWeights(random, rows, columns) : Weights(random, rows * columns);
 
-    private static short[] Shorts(Random random, int count, int min, int max) => Enumerable.Range(0, count).Select(_ => (short)random.Next(min, max)).ToArray();
+    private static short[] Shorts(Random random, int count, int min, int max) =>
+        Enumerable.Range(0, count).Select(_ => (short)random.Next(min, max)).ToArray();
 
-    private static float[] Floats(Random random, int count, float scale) => Enumerable.Range(0, count).Select(_ => scale * ((2 * random.NextSingle()) - 1)).ToArray();
+    private static float[] Floats(Random random, int count, float scale) =>
+        Enumerable.Range(0, count).Select(_ => scale * ((2 * random.NextSingle()) - 1)).ToArray();
 }

@@ -3,7 +3,9 @@ using Iot.Device.Ads1115;
 
 namespace Edge.Sensors.I2c.Drivers;
 
-/// <summary>TI ADS1115: four inputs against ground, or pairs of them; one conversion a wanted channel. <c>gain</c> is the full scale in volts.</summary>
+/// <summary>
+/// TI ADS1115: four inputs against ground, or pairs of them; one conversion a wanted channel. <c>gain</c> is the full scale in volts.
+/// </summary>
 internal static class Ads1115Driver
 {
     private static readonly InputMultiplexer[] Inputs =
@@ -16,7 +18,19 @@ internal static class Ads1115Driver
         "ads1115",
         "TI ADS1115",
         [0x48, 0x49, 0x4a, 0x4b],
-        [.. new[] { "a0", "a1", "a2", "a3", "a0-a1", "a0-a3", "a1-a3", "a2-a3" }.Select(name => new DriverChannel(name, "V", -6.144, 6.144))],
+        [
+            .. new[]
+            {
+                "a0",
+                "a1",
+                "a2",
+                "a3",
+                "a0-a1",
+                "a0-a3",
+                "a1-a3",
+                "a2-a3",
+            }.Select(name => new DriverChannel(name, "V", -6.144, 6.144)),
+        ],
         (device, channels, options) =>
         {
             // Single-shot mode: a continuous conversion could still be that of the previous input.
@@ -40,6 +54,9 @@ internal static class Ads1115Driver
         1.024 => MeasuringRange.FS1024,
         0.512 => MeasuringRange.FS0512,
         0.256 => MeasuringRange.FS0256,
-        _ => throw new InputException($"'gain' of an ads1115 is its full scale in volts, one of 6.144, 4.096, 2.048, 1.024, 0.512 and 0.256, not {options.Gain}."),
+        _ =>
+            throw new InputException(
+                $"'gain' of an ads1115 is its full scale in volts, one of 6.144, 4.096, 2.048, 1.024, 0.512 and 0.256, not "
+                    + $"{options.Gain}."),
     };
 }

@@ -3,7 +3,10 @@ using System.Device.I2c;
 
 namespace Edge.Sensors.I2c.Drivers;
 
-/// <summary>Analog Devices ADXL345 at ±16 g in full resolution, 100 Hz. The binding of Iot.Device speaks SPI only, so its few registers are read here.</summary>
+/// <summary>
+/// Analog Devices ADXL345 at ±16 g in full resolution, 100 Hz. The binding of Iot.Device speaks SPI only, so its few registers are read
+/// here.
+/// </summary>
 internal static class Adxl345Driver
 {
     private const byte DeviceId = 0x00;

@@ -3,7 +3,9 @@ using UnitsNet;
 
 namespace Edge.Sensors.I2c.Drivers;
 
-/// <summary>ScioSense CCS811, a measurement a second. Equivalent CO2 and volatile organic compounds; nothing until the first measurement.</summary>
+/// <summary>
+/// ScioSense CCS811, a measurement a second. Equivalent CO2 and volatile organic compounds; nothing until the first measurement.
+/// </summary>
 internal static class Ccs811Driver
 {
     internal static readonly I2cDriver Driver = I2cDriver.OfAll(

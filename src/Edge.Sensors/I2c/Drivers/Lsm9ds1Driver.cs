@@ -3,7 +3,9 @@ using Iot.Device.Lsm9Ds1;
 
 namespace Edge.Sensors.I2c.Drivers;
 
-/// <summary>ST LSM9DS1: accelerometer at ±2 g and gyroscope at ±245 deg/s at one address, the magnetometer at ±4 gauss at another.</summary>
+/// <summary>
+/// ST LSM9DS1: accelerometer at ±2 g and gyroscope at ±245 deg/s at one address, the magnetometer at ±4 gauss at another.
+/// </summary>
 internal static class Lsm9ds1Driver
 {
     private const double MicroTeslaPerGauss = 100;
@@ -48,7 +50,10 @@ internal static class Lsm9ds1Driver
             return new OpenSensor(sensor, values =>
             {
                 Vector3 gauss = sensor.MagneticInduction;
-                (values[0], values[1], values[2]) = (gauss.X * MicroTeslaPerGauss, gauss.Y * MicroTeslaPerGauss, gauss.Z * MicroTeslaPerGauss);
+                (values[0], values[1], values[2]) = (
+                    gauss.X * MicroTeslaPerGauss,
+                    gauss.Y * MicroTeslaPerGauss,
+                    gauss.Z * MicroTeslaPerGauss);
                 return true;
             });
         });

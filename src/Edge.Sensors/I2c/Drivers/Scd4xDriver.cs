@@ -33,7 +33,10 @@ internal static class Scd4xDriver
                 if (Environment.TickCount64 >= nextAt)
                 {
                     (VolumeConcentration? gas, RelativeHumidity? damp, Temperature? warmth) = sensor.ReadPeriodicMeasurement();
-                    (co2, temperature, humidity) = (gas?.PartsPerMillion ?? double.NaN, warmth?.DegreesCelsius ?? double.NaN, damp?.Percent ?? double.NaN);
+                    (co2, temperature, humidity) = (
+                        gas?.PartsPerMillion ?? double.NaN,
+                        warmth?.DegreesCelsius ?? double.NaN,
+                        damp?.Percent ?? double.NaN);
                     nextAt = Due();
                     hasMeasured = true;
                 }

@@ -27,6 +27,7 @@ internal static class Shtc3Driver
             });
         });
 
-    // The binding takes the sensor's 16 bits, of which 0 is -45 and 65536 would be 130 degC, for signed: from 42.5 degC on it is 175 too low.
+    // The binding takes the sensor's 16 bits, of which 0 is -45 and 65536 would be 130 degC, for signed: from 42.5 degC on it is 175 too
+    // low.
     private static double Unwrap(double celsius) => celsius < -45 ? celsius + 175 : celsius;
 }

@@ -2,7 +2,9 @@ using Iot.Device.Si7021;
 
 namespace Edge.Sensors.I2c.Drivers;
 
-/// <summary>Silicon Labs Si7021, and the HTU21D that answers alike. Their formula gives a little less than 0 and more than 100 % at the ends.</summary>
+/// <summary>
+/// Silicon Labs Si7021, and the HTU21D that answers alike. Their formula gives a little less than 0 and more than 100 % at the ends.
+/// </summary>
 internal static class Si7021Driver
 {
     internal static readonly I2cDriver Driver = I2cDriver.OfAll(

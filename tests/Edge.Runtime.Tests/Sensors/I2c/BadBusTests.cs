@@ -7,8 +7,8 @@ using Edge.Testing;
 namespace Edge.Runtime.Tests.Sensors.I2c;
 
 /// <summary>
-/// Everything a bad bus can do, through the genuine bindings, as rows see it. The bindings wait with Thread.Sleep, in real time; the clock that
-/// the rows go by stands still meanwhile.
+/// Everything a bad bus can do, through the genuine bindings, as rows see it. The bindings wait with Thread.Sleep, in real time; the
+/// clock that the rows go by stands still meanwhile.
 /// </summary>
 public sealed class BadBusTests : IDisposable
 {
@@ -30,12 +30,27 @@ public sealed class BadBusTests : IDisposable
         SimulatedBus two = new SimulatedBus().Add(0x48, _lm75);
         (int Bus, string Driver)[] sensors = [(1, "bme280"), (1, "sht4x"), (2, "lm75")];
         var channels = new Channel[3];
-        _sensor = new ChannelsSensor(channels, new Ticker(Period, _clock, false), Period, _clock, new SystemClock(() => TimeSpan.Zero, () => true));
+        _sensor = new ChannelsSensor(
+            channels,
+            new Ticker(Period, _clock, false),
+            Period,
+            _clock,
+            new SystemClock(() => TimeSpan.Zero, () => true));
         for (int i = 0; i < sensors.Length; i++)
         {
-            var config = new I2cDeviceOptions(sensors[i].Bus, I2cDrivers.Find(sensors[i].Driver).Addresses[0], sensors[i].Driver, null, 0, DriverOptions.None);
+            var config = new I2cDeviceOptions(
+                sensors[i].Bus,
+                I2cDrivers.Find(sensors[i].Driver).Addresses[0],
+                sensors[i].Driver,
+                null,
+                0,
+                DriverOptions.None);
             var device = new I2cPolledDevice(config, ["temperature"], bus => bus == 1 ? one : two);
-            channels[i] = new Channel(new ChannelOptions { Column = sensors[i].Driver, Device = config, Read = "temperature" }, device.Range(0), null, _clock);
+            channels[i] = new Channel(
+                new ChannelOptions { Column = sensors[i].Driver, Device = config, Read = "temperature" },
+                device.Range(0),
+                null,
+                _clock);
             _sensor.Add(device, [channels[i]], null, _buses[device.Bus]);
         }
     }
@@ -64,7 +79,9 @@ public sealed class BadBusTests : IDisposable
     {
         _sht4x.Corruptions = int.MaxValue;
         await TicksAsync(3);
-        Assert.Equal((Quality.Missing, "sht4x at 0x44 on I2C bus 1 does not answer: its checksum is wrong"), (_row.Quality[1], _row.Faults[1]));
+        Assert.Equal(
+            (Quality.Missing, "sht4x at 0x44 on I2C bus 1 does not answer: its checksum is wrong"),
+            (_row.Quality[1], _row.Faults[1]));
     }
 
     [Fact]
@@ -73,7 +90,9 @@ public sealed class BadBusTests : IDisposable
         await TicksAsync(2);
         _lm75.IsGone = true;
         await TicksAsync(2);
-        Assert.Equal((Quality.Missing, "lm75 at 0x48 on I2C bus 2 does not answer: no device acknowledges the address"), (_row.Quality[2], _row.Faults[2]));
+        Assert.Equal(
+            (Quality.Missing, "lm75 at 0x48 on I2C bus 2 does not answer: no device acknowledges the address"),
+            (_row.Quality[2], _row.Faults[2]));
         Assert.Equal([Quality.Good, Quality.Good], _row.Quality[..2]);
         _lm75.IsGone = false;
         await TicksAsync(10);

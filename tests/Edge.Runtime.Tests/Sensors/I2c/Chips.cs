@@ -11,11 +11,14 @@ internal static class Chips
     internal static byte[] Sensirion(params int[] words) =>
         [.. words.SelectMany(word => (byte[])[(byte)(word >> 8), (byte)word, ChecksumDevice.Checksum([(byte)(word >> 8), (byte)word])])];
 
-    internal static CommandChip Sht4x(double celsius, double percent) => new(1, _ => Sensirion((int)Math.Round((celsius + 45) / 175 * 65535), (int)Math.Round((percent + 6) / 125 * 65535)));
+    internal static CommandChip Sht4x(double celsius, double percent) =>
+        new(1, _ => Sensirion((int)Math.Round((celsius + 45) / 175 * 65535), (int)Math.Round((percent + 6) / 125 * 65535)));
 
-    internal static CommandChip Sht3x(double celsius, double percent) => new(2, _ => Sensirion((int)Math.Round((celsius + 45) / 175 * 65535), (int)Math.Round(percent / 100 * 65535)));
+    internal static CommandChip Sht3x(double celsius, double percent) =>
+        new(2, _ => Sensirion((int)Math.Round((celsius + 45) / 175 * 65535), (int)Math.Round(percent / 100 * 65535)));
 
-    internal static CommandChip Shtc3(double celsius, double percent) => new(2, _ => Sensirion((int)Math.Round((celsius + 45) / 175 * 65536), (int)Math.Round(percent / 100 * 65536)));
+    internal static CommandChip Shtc3(double celsius, double percent) =>
+        new(2, _ => Sensirion((int)Math.Round((celsius + 45) / 175 * 65536), (int)Math.Round(percent / 100 * 65536)));
 
     internal static CommandChip Scd4x(int ppm, double celsius, double percent) => new(2, command => command switch
     {
@@ -46,7 +49,15 @@ internal static class Chips
     {
         int humidity = (int)Math.Round(percent / 100 * (1 << 20));
         int temperature = (int)Math.Round((celsius + 50) / 200 * (1 << 20));
-        byte[] measured = [0x18, (byte)(humidity >> 12), (byte)(humidity >> 4), (byte)((humidity << 4) | (temperature >> 16)), (byte)(temperature >> 8), (byte)temperature];
+        byte[] measured =
+        [
+            0x18,
+            (byte)(humidity >> 12),
+            (byte)(humidity >> 4),
+            (byte)((humidity << 4) | (temperature >> 16)),
+            (byte)(temperature >> 8),
+            (byte)temperature,
+        ];
         return new CommandChip(1, _ => measured);
     }
 
@@ -81,7 +92,10 @@ internal sealed class Ads1115Chip(IReadOnlyDictionary<int, double> volts) : Word
     }
 }
 
-/// <summary>A BME280, BMP280 with the calibration of the data sheet's example, whose raw values are found for given physical ones by its integer formulas.</summary>
+/// <summary>
+/// A BME280, BMP280 with the calibration of the data sheet's example, whose raw values are found for given physical ones by its integer
+/// formulas.
+/// </summary>
 internal sealed class Bme280Chip : RegisterChip
 {
     private const int T1 = 27504, T2 = 26435, T3 = -1000;

@@ -18,7 +18,10 @@ public sealed class DriverTests
         double[] values = Read(known.Driver, known.Chip, known.Options, [.. known.Expected.Select(expected => expected.Channel)]);
         for (int i = 0; i < values.Length; i++)
         {
-            Assert.InRange(values[i], known.Expected[i].Value - known.Expected[i].Within, known.Expected[i].Value + known.Expected[i].Within);
+            Assert.InRange(
+                values[i],
+                known.Expected[i].Value - known.Expected[i].Within,
+                known.Expected[i].Value + known.Expected[i].Within);
         }
     }
 
@@ -60,7 +63,10 @@ public sealed class DriverTests
     [Fact]
     public void Nothing_at_the_address_is_said_in_words()
     {
-        var device = new I2cPolledDevice(new I2cDeviceOptions(1, 0x76, "bme280", null, 0, DriverOptions.None), ["temperature"], _ => new SimulatedBus());
+        var device = new I2cPolledDevice(
+            new I2cDeviceOptions(1, 0x76, "bme280", null, 0, DriverOptions.None),
+            ["temperature"],
+            _ => new SimulatedBus());
         Assert.Equal("no device acknowledges the address", Assert.Throws<IOException>(device.Open).Message);
         device.Close();
     }
@@ -77,7 +83,8 @@ public sealed class DriverTests
     [InlineData("bme280", "humidty", "Driver bme280 has no channel 'humidty'; 'read' can be temperature, humidity, pressure.")]
     public void A_misspelt_driver_or_channel_is_one_sentence(string driver, string read, string expected)
     {
-        var e = Assert.Throws<InputException>(() => new I2cPolledDevice(new I2cDeviceOptions(1, 0x76, driver, null, 0, DriverOptions.None), [read], _ => new SimulatedBus()));
+        var e = Assert.Throws<InputException>(
+            () => new I2cPolledDevice(new I2cDeviceOptions(1, 0x76, driver, null, 0, DriverOptions.None), [read], _ => new SimulatedBus()));
         Assert.StartsWith(expected, e.Message, StringComparison.Ordinal);
     }
 
@@ -107,7 +114,10 @@ public sealed class DriverTests
     [Fact]
     public void A_scan_finds_what_answers_and_which_drivers_read_it()
     {
-        SimulatedBus bus = new SimulatedBus().Add(0x76, new Bme280Chip(0x60, 21.5, 45, 1013.25)).Add(0x18, Chips.Mcp9808(22)).Add(0x0b, new WordChip());
+        SimulatedBus bus = new SimulatedBus()
+            .Add(0x76, new Bme280Chip(0x60, 21.5, 45, 1013.25))
+            .Add(0x18, Chips.Mcp9808(22))
+            .Add(0x0b, new WordChip());
         IReadOnlyList<I2cFinding> findings = I2cScan.Run(1, _ => bus);
         Assert.Equal([0x0b, 0x18, 0x76], findings.Select(finding => finding.Address));
         Assert.Empty(findings[0].Candidates);
@@ -142,7 +152,12 @@ public sealed class DriverTests
 
     private static Case[] Known { get; } = KnownValues.All();
 
-    internal sealed record Case(string Driver, string Title, SimulatedChip Chip, DriverOptions Options, (string Channel, double Value, double Within)[] Expected);
+    internal sealed record Case(
+        string Driver,
+        string Title,
+        SimulatedChip Chip,
+        DriverOptions Options,
+        (string Channel, double Value, double Within)[] Expected);
 
     /// <summary>A TCA9548A: one byte that says which channels are connected.</summary>
     private sealed class MultiplexerChip : SimulatedChip

@@ -62,7 +62,9 @@ internal sealed class ReadOnlyRegisterChip(int addressBytes = 1, int addressMask
     }
 }
 
-/// <summary>Registers of several bytes each, the pointer staying where it is: LM75, INA219, ADS1115, MCP9808, CCS811 and their kind.</summary>
+/// <summary>
+/// Registers of several bytes each, the pointer staying where it is: LM75, INA219, ADS1115, MCP9808, CCS811 and their kind.
+/// </summary>
 internal class WordChip : SimulatedChip
 {
     private readonly Dictionary<int, byte[]> _registers = [];
