@@ -7,7 +7,7 @@ namespace Edge.Inference;
 /// One stream through an <see cref="EdgeModel"/>: the hidden and cell state that live from step to step, and the step.
 /// Not thread-safe; a session belongs to one stream. A step allocates nothing.
 /// </summary>
-public sealed class InferenceSession
+public sealed partial class InferenceSession
 {
     private readonly byte[] _state;
     private readonly short[] _x;
@@ -61,12 +61,7 @@ public sealed class InferenceSession
     /// </exception>
     public void Step(ReadOnlySpan<float> inputs, Span<float> outputs)
     {
-        if (inputs.Length != Model.InputCount || outputs.Length != Model.OutputCount)
-        {
-            throw new ArgumentException(
-                $"A step takes {Model.InputCount} inputs and {Model.OutputCount} outputs, not {inputs.Length} and {outputs.Length}.");
-        }
-
+        RequireLengths(inputs.Length, outputs.Length);
         InputQuantizer.RequireUsable(Model, inputs);
         InputQuantizer.Quantize(Model, inputs, _x, _inputSaturations);
         _stepper.Step(_state, _x, outputs, 1);

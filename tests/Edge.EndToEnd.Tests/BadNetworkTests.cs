@@ -3,7 +3,6 @@ using Edge.Testing;
 namespace Edge.EndToEnd.Tests;
 
 /// <summary>Connections cut with packets half sent. EDGE_CUTS=50 is the long run.</summary>
-[Collection("services")]
 public sealed class BadNetworkTests : IDisposable
 {
     private static readonly int Cuts = int.TryParse(Environment.GetEnvironmentVariable("EDGE_CUTS"), out int cuts) ? cuts : 5;
@@ -32,7 +31,7 @@ public sealed class BadNetworkTests : IDisposable
               - { name: climate, model: demo, source: { replay: { file: {{data}}, speed: max } } }
             """);
         using RuntimeProcess run = RuntimeProcess.Start("run", "--config", config);
-        Assert.Equal(0, await run.ExitAsync(60 + (5 * Cuts)));
+        Assert.Equal(0, await run.ExitAsync(120 + (5 * Cuts)));
         await subscriber.UntilAsync(seen => seen.LastOrDefault(item => item.Topic == "edge/house/status")?.Payload == "offline");
         Assert.Equal(Cuts, proxy.Cuts);
         Delivery.AssertSame(expected, subscriber);

@@ -15,6 +15,7 @@ internal sealed class CuttingProxy : IAsyncDisposable
     private readonly Func<int, int> _bytesOf;
     private readonly Task _accepting;
     private int _connections;
+    private volatile bool _swallowsAnswers;
 
     /// <param name="brokerPort">Where the broker listens.</param>
     /// <param name="bytesOf">Of the n-th connection, how many bytes pass before it is cut.</param>
@@ -30,6 +31,13 @@ internal sealed class CuttingProxy : IAsyncDisposable
     internal int Port { get; }
 
     internal int Cuts { get; private set; }
+
+    /// <summary>Whether what the broker answers is lost on the way: what it has taken is not acknowledged.</summary>
+    internal bool SwallowsAnswers
+    {
+        get => _swallowsAnswers;
+        set => _swallowsAnswers = value;
+    }
 
     public async ValueTask DisposeAsync()
     {
@@ -62,7 +70,7 @@ internal sealed class CuttingProxy : IAsyncDisposable
         try
         {
             await toBroker.ConnectAsync(IPAddress.Loopback, _brokerPort, _stop.Token);
-            Task back = toBroker.GetStream().CopyToAsync(toService.GetStream(), _stop.Token);
+            _ = CarryBackAsync(toBroker, toService);
             var buffer = new byte[4096];
 
             // Asked when the broker is there: the one that is there now.
@@ -84,6 +92,29 @@ internal sealed class CuttingProxy : IAsyncDisposable
             toBroker.Client.LingerState = new LingerOption(true, 0);
         }
         catch (Exception e) when (e is OperationCanceledException or IOException or SocketException or ObjectDisposedException)
+        {
+            // One of the two went first.
+        }
+    }
+
+    private async Task CarryBackAsync(TcpClient toBroker, TcpClient toService)
+    {
+        try
+        {
+            var buffer = new byte[4096];
+            for (int read; (read = await toBroker.GetStream().ReadAsync(buffer, _stop.Token)) > 0;)
+            {
+                if (!SwallowsAnswers)
+                {
+                    await toService.GetStream().WriteAsync(buffer.AsMemory(0, read), _stop.Token);
+                }
+            }
+
+            // A service that waits for answers would not notice that the broker has gone.
+            toService.Close();
+        }
+        catch (Exception e) when (e is OperationCanceledException or IOException or SocketException
+            or ObjectDisposedException or InvalidOperationException)
         {
             // One of the two went first.
         }

@@ -7,7 +7,6 @@ using Xunit.Abstractions;
 namespace Edge.EndToEnd.Tests;
 
 /// <summary>A day of four streams at 10 Hz, as fast as it goes; some minutes, run with EDGE_LONG=1.</summary>
-[Collection("services")]
 public sealed partial class DayTests(ITestOutputHelper output) : IDisposable
 {
     private const long TicksOfAnHour = 36_000;

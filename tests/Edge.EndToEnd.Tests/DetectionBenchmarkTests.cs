@@ -4,6 +4,7 @@ using Edge.Testing;
 namespace Edge.EndToEnd.Tests;
 
 /// <summary>Published recordings with known faults, from the trained model to the score, with the default settings.</summary>
+[Trait("Runs", "kernels")]
 public sealed class DetectionBenchmarkTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();

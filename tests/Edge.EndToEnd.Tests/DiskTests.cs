@@ -3,8 +3,7 @@ using Edge.Testing;
 
 namespace Edge.EndToEnd.Tests;
 
-/// <summary>A disk that is full, that others have filled, and one that is slow.</summary>
-[Collection("services")]
+/// <summary>A disk that others have filled, and one that stalls.</summary>
 public sealed class DiskTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
@@ -12,104 +11,30 @@ public sealed class DiskTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [SmallDiskFact]
-    public async Task A_disk_that_the_outbox_fills_costs_the_oldest_messages_and_is_well_again_once_they_are_delivered()
-    {
-        using var disk = new SmallDisk(24);
-        await using TestBroker broker = await TestBroker.StartAsync("allow_anonymous true\nmax_queued_messages 0\n");
-        await broker.KillAsync();
-        string config = Config(disk.Path, broker.Port, "300x");
-        using (RuntimeProcess run = RuntimeProcess.Start("run", "--config", config))
-        {
-            await UntilAsync(() => run.Error.Contains("the disk is full", StringComparison.Ordinal));
-            await Task.Delay(3000);
-            await broker.StartAgainAsync();
-            await using Subscriber subscriber = await Subscriber.StartAsync(broker.Port, "edge/house/climate/forecast");
-            await UntilAsync(() => run.Error.Contains("the disk has space again", StringComparison.Ordinal));
-            int before = subscriber.All.Count;
-            await subscriber.UntilAsync(seen => seen.Count > before + 1000);
-            run.Terminate();
-            Assert.Equal(0, await run.ExitAsync(10));
-
-            // Readings went first. If forecasts had to go too, they were the oldest that lay on the disk: one piece; nothing twice,
-            // nothing out of order.
-            long[] steps = [.. Seqs(subscriber).Zip(Seqs(subscriber).Skip(1), (seq, next) => next - seq)];
-            Assert.All(steps, step => Assert.True(step >= 1));
-            Assert.InRange(steps.Count(step => step > 1), 0, 1);
-            Assert.DoesNotContain("cannot be used", run.Error, StringComparison.Ordinal);
-        }
-
-        await GoesOnAsync(config, broker);
-    }
-
-    [SmallDiskFact]
     public async Task A_disk_that_others_have_filled_costs_nothing_while_the_broker_is_there()
     {
         using var disk = new SmallDisk(24);
         await using TestBroker broker = await TestBroker.StartAsync("allow_anonymous true\nmax_queued_messages 0\n");
-        string config = Config(disk.Path, broker.Port, "50x");
+        string config = Config(disk.Path, broker.Port, "20x");
         using (RuntimeProcess run = RuntimeProcess.Start("run", "--config", config))
         {
             await using Subscriber subscriber = await Subscriber.StartAsync(broker.Port, "edge/house/climate/forecast");
             await subscriber.UntilAsync(seen => seen.Count > 100);
-            await UntilAsync(() => File.Exists(Path.Combine(disk.Path, "state", "edge.reserve")));
+            await Eventually.Async(() => File.Exists(Path.Combine(disk.Path, "state", "edge.reserve")));
             FillUp(Path.Combine(disk.Path, "others"));
-            await UntilAsync(() => run.Error.Contains("the disk is full", StringComparison.Ordinal));
+            await Eventually.Async(() => run.Error.Contains("the disk is full", StringComparison.Ordinal));
             int before = subscriber.All.Count;
             await subscriber.UntilAsync(seen => seen.Count > before + 2000);
             File.Delete(Path.Combine(disk.Path, "others"));
-            await UntilAsync(() => run.Error.Contains("the disk has space again", StringComparison.Ordinal));
+            await Eventually.Async(() => run.Error.Contains("the disk has space again", StringComparison.Ordinal));
             run.Terminate();
-            Assert.Equal(0, await run.ExitAsync(10));
+            Assert.Equal(0, await run.ExitAsync());
             long[] seqs = Seqs(subscriber);
             Assert.Equal(Enumerable.Range(0, seqs.Length).Select(i => seqs[0] + i), seqs);
             Assert.DoesNotContain("cannot be used", run.Error, StringComparison.Ordinal);
         }
 
         await GoesOnAsync(config, broker);
-    }
-
-    // One that takes most of a second to force anything, and one whose writes stall now and then, as a card's do that tidies itself up.
-    [SlowDiskTheory]
-    [InlineData("fsync,fdatasync", "1+", 0.8)]
-    [InlineData("pwrite64", "100+300", 1.5)]
-    public async Task A_slow_disk_loses_no_tick_of_a_live_stream(string calls, string when, double seconds)
-    {
-        string chip = Directory.CreateDirectory(Path.Combine(_folder.Path, "sys/class/hwmon/hwmon0")).FullName;
-        File.WriteAllText(Path.Combine(chip, "name"), "board\n");
-        for (int i = 0; i < 4; i++)
-        {
-            File.WriteAllText(Path.Combine(chip, $"in{i}_input"), "21000\n");
-        }
-
-        await using TestBroker broker = await TestBroker.StartAsync();
-        string channels = string.Join(
-            ", ",
-            new[]
-            {
-                "temperature",
-                "humidity",
-                "light",
-                "co2",
-            }.Select((name, i) => $"{name}: {{ hwmon: {{ chip: board, input: in{i} }} }}"));
-        string config = _folder.Write("edge.yaml", $$"""
-            device: house
-            state: state
-            sysfs: sys
-            durability: 1s
-            mqtt: { host: 127.0.0.1, port: {{broker.Port}} }
-            streams:
-              - { name: climate, model: demo, period: 100ms, channels: { {{channels}} } }
-            """);
-        using RuntimeProcess run = RuntimeProcess.StartWithSlowDisk(calls, when, TimeSpan.FromSeconds(seconds), "run", "--config", config);
-        await using Subscriber subscriber = await Subscriber.StartAsync(broker.Port, "edge/house/climate/reading");
-        await subscriber.UntilAsync(seen => seen.Count > 20);
-        int before = subscriber.All.Count;
-        await subscriber.UntilAsync(seen => seen.Count > before + 80);
-        run.Terminate();
-        Assert.Equal(0, await run.ExitAsync(20));
-        Assert.All(subscriber.All.Skip(20), item => Assert.DoesNotContain("gap_ticks", item.Payload, StringComparison.Ordinal));
-        long[] seqs = Seqs(subscriber);
-        Assert.Equal(Enumerable.Range(0, seqs.Length).Select(i => seqs[0] + i), seqs);
     }
 
     // What it was is not on the disk yet, and no number may be used twice.
@@ -122,13 +47,15 @@ public sealed class DiskTests : IDisposable
         using RuntimeProcess run = RuntimeProcess.StartWithSlowDisk(
             "pwrite64",
             "500+60000",
-            TimeSpan.FromSeconds(6),
+            TimeSpan.FromSeconds(10),
             "run",
             "--config",
             config);
         await using Subscriber subscriber = await Subscriber.StartAsync(broker.Port, "edge/house/climate/reading");
         await subscriber.UntilAsync(seen => seen.Count > 5);
-        for (int before = -1; before != subscriber.All.Count; await Task.Delay(500))
+
+        // Fifty ticks a second, and then none for longer than a busy machine would take for one.
+        for (int before = -1; before != subscriber.All.Count; await Task.Delay(1500))
         {
             before = subscriber.All.Count;
         }
@@ -142,24 +69,26 @@ public sealed class DiskTests : IDisposable
         int reset = subscriber.All.Count;
         await subscriber.UntilAsync(seen => seen.Count > reset + 20);
         run.Terminate();
-        Assert.Equal(0, await run.ExitAsync(20));
+        Assert.Equal(0, await run.ExitAsync());
         long[] seqs = Seqs(subscriber);
         Assert.Equal(Enumerable.Range(0, seqs.Length).Select(i => seqs[0] + i), seqs);
         Assert.DoesNotContain("A bug in edge-runtime", run.Error, StringComparison.Ordinal);
     }
 
     // State and numbers are where they were.
-    private static async Task GoesOnAsync(string config, TestBroker broker)
+    internal static async Task GoesOnAsync(string config, TestBroker broker)
     {
         using RuntimeProcess run = RuntimeProcess.Start("run", "--config", config);
         await using Subscriber subscriber = await Subscriber.StartAsync(broker.Port, "edge/house/climate/forecast");
         await subscriber.UntilAsync(seen => seen.Count > 10);
         run.Terminate();
-        Assert.Equal(0, await run.ExitAsync(10));
+        Assert.Equal(0, await run.ExitAsync());
         Assert.Contains("continues after tick", run.Error, StringComparison.Ordinal);
     }
 
-    private string Config(string disk, int port, string speed) => _folder.Write("edge.yaml", $$"""
+    private string Config(string disk, int port, string speed) => Config(_folder, disk, port, speed);
+
+    internal static string Config(TemporaryFolder folder, string disk, int port, string speed) => folder.Write("edge.yaml", $$"""
         device: house
         state: {{Path.Combine(disk, "state")}}
         durability: 1s
@@ -185,16 +114,6 @@ public sealed class DiskTests : IDisposable
         }
     }
 
-    private static long[] Seqs(Subscriber subscriber) =>
+    internal static long[] Seqs(Subscriber subscriber) =>
         [.. subscriber.All.Select(item => JsonDocument.Parse(item.Payload).RootElement.GetProperty("seq").GetInt64())];
-
-    private static async Task UntilAsync(Func<bool> condition)
-    {
-        for (int i = 0; i < 600 && !condition(); i++)
-        {
-            await Task.Delay(50);
-        }
-
-        Assert.True(condition());
-    }
 }

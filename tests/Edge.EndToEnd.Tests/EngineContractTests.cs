@@ -9,6 +9,7 @@ using Edge.Testing;
 namespace Edge.EndToEnd.Tests;
 
 /// <summary>What every engine owes a stream, over every engine this build has.</summary>
+[Trait("Runs", "kernels")]
 public sealed class EngineContractTests : IDisposable
 {
     private const string Name = "skab-lstm64x2";

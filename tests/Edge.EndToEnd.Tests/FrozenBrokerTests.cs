@@ -4,6 +4,7 @@ using Edge.Runtime.Delivery;
 using Edge.Runtime.Mqtt;
 using Edge.Runtime.Payloads;
 using Edge.Streams.Forecasting;
+using Edge.Testing;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Edge.EndToEnd.Tests;
@@ -47,11 +48,11 @@ public sealed class FrozenBrokerTests
 
         broker.Freeze();
         Enqueue(outbox, Before, During);
-        await EventuallyAsync(() => !publisher.IsConnected);
+        await Eventually.Async(() => !publisher.IsConnected);
 
         broker.Thaw();
         outbox.Complete();
-        await run.WaitAsync(TimeSpan.FromSeconds(30));
+        await run.WaitAsync(Eventually.Bound);
         await subscriber.UntilAsync(seen => seen.Select(item => item.Payload).Distinct().Count() == Before + During);
         int[] first = [.. subscriber.All.Select(item => item.Payload).Distinct().Select(Number)];
         Assert.Equal(Enumerable.Range(0, Before + During), first);
@@ -72,13 +73,4 @@ public sealed class FrozenBrokerTests
     }
 
     private static int Number(string payload) => int.Parse(payload, CultureInfo.InvariantCulture);
-
-    private static async Task EventuallyAsync(Func<bool> condition)
-    {
-        for (int wait = 0; !condition(); wait++)
-        {
-            Assert.True(wait < 500);
-            await Task.Delay(20);
-        }
-    }
 }

@@ -6,7 +6,6 @@ using Edge.Testing;
 namespace Edge.EndToEnd.Tests;
 
 /// <summary>What Home Assistant finds on a real broker.</summary>
-[Collection("services")]
 public sealed class HomeAssistantTests : IDisposable
 {
     private const string Config = "homeassistant/device/house/config";
@@ -76,7 +75,7 @@ public sealed class HomeAssistantTests : IDisposable
                 new MqttMessage { Topic = "homeassistant/status", Payload = Encoding.UTF8.GetBytes("online"), Class = MessageClass.Event });
             await subscriber.UntilAsync(seen => seen.Count(item => item.Topic == Config) == 2);
             run.Terminate();
-            Assert.Equal(0, await run.ExitAsync(5));
+            Assert.Equal(0, await run.ExitAsync());
         }
 
         using RuntimeProcess fewer = RuntimeProcess.Start("run", "--config", Write(broker.Port, version, "climate"));

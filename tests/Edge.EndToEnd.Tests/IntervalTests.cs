@@ -12,6 +12,7 @@ using Xunit.Abstractions;
 namespace Edge.EndToEnd.Tests;
 
 /// <summary>The 90 % interval on real readings, channel by channel: over the held-out rows, and after every level has jumped.</summary>
+[Trait("Runs", "kernels")]
 public sealed class IntervalTests(ITestOutputHelper output)
 {
     [SharedDataTheory]

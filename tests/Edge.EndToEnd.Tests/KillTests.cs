@@ -7,7 +7,6 @@ namespace Edge.EndToEnd.Tests;
 /// The service killed at random instants, again and again: a subscriber has at the end what an unkilled run would have sent.
 /// EDGE_KILLS=300 is the long run.
 /// </summary>
-[Collection("services")]
 public sealed class KillTests : IDisposable
 {
     private static readonly int Kills = KillsOr(12);
@@ -40,7 +39,7 @@ public sealed class KillTests : IDisposable
         for (int code = -1; code != 0;)
         {
             using RuntimeProcess run = RuntimeProcess.Start("run", "--config", config);
-            Task<int> exit = run.ExitAsync(60 + Kills);
+            Task<int> exit = run.ExitAsync(120 + Kills);
             if (killed < Kills)
             {
                 await Task.WhenAny(exit, Task.Delay(random.Next(150, 900)));
@@ -105,6 +104,12 @@ public sealed class KillTests : IDisposable
             if (killed < KillsOverMqtt)
             {
                 await Task.Delay(random.Next(150, 900));
+                if (killed % 4 is 1 or 2)
+                {
+                    // A signal before it listens for signals is but another kill.
+                    await Eventually.Async(() => run.Error.Length > 0, "the service says its first line");
+                }
+
                 if (killed % 4 == 1)
                 {
                     // Reading its configuration again closes the stream and opens it where it stood.
@@ -127,7 +132,7 @@ public sealed class KillTests : IDisposable
                 seen =>
                     seen.LastOrDefault(item => item.Topic == "edge/house/climate/reading") is { } last
                         && Delivery.Seq(last.Payload) == rows.Length,
-                60 + KillsOverMqtt);
+                120 + KillsOverMqtt);
             run.Terminate();
             Assert.Equal(0, await run.ExitAsync());
         }

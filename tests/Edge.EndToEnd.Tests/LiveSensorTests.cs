@@ -9,7 +9,6 @@ namespace Edge.EndToEnd.Tests;
 /// <summary>
 /// Live channels in the service as a process: the kernel's drivers, and topics over a real broker that goes away and comes back.
 /// </summary>
-[Collection("services")]
 public sealed class LiveSensorTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
@@ -48,9 +47,7 @@ public sealed class LiveSensorTests : IDisposable
             await subscriber.UntilAsync(seen => seen.Any(item => Quality(item, "co2") == "missing"));
             Assert.Empty(subscriber.On("edge/house/climate/forecast"));
             await PublishUntilAsync(sensor, () => subscriber.On("edge/house/climate/forecast").Count >= 5);
-            JsonElement channels = subscriber.On("edge/house/climate/reading")
-                .Select(Channels)
-                .First(reading => !reading.GetProperty("co2").TryGetProperty("quality", out _));
+            JsonElement channels = subscriber.On("edge/house/climate/reading").Select(Channels).First(IsGood);
             Assert.Equal(
                 (21.53, 45.12, 12, 600),
                 (Value(channels, "temperature"), Value(channels, "humidity"), Value(channels, "light"), Value(channels, "co2")));
@@ -68,7 +65,7 @@ public sealed class LiveSensorTests : IDisposable
             line =>
                 line.Contains("Topics over MQTT: ", StringComparison.Ordinal) && line.Contains("Trying again", StringComparison.Ordinal));
         run.Terminate();
-        Assert.Equal(0, await run.ExitAsync(8));
+        Assert.Equal(0, await run.ExitAsync());
     }
 
     private static async Task PublishUntilAsync(IMqttLink link, Func<bool> condition)
@@ -97,6 +94,10 @@ public sealed class LiveSensorTests : IDisposable
     }
 
     private static JsonElement Channels(Seen seen) => JsonDocument.Parse(seen.Payload).RootElement.GetProperty("channels");
+
+    // On a busy machine the others may have missed the first row with it.
+    private static bool IsGood(JsonElement channels) =>
+        channels.EnumerateObject().All(channel => !channel.Value.TryGetProperty("quality", out _));
 
     private static double Value(JsonElement channels, string name) =>
         Math.Round(channels.GetProperty(name).GetProperty("value").GetDouble(), 6);

@@ -4,7 +4,6 @@ using Edge.Testing;
 namespace Edge.EndToEnd.Tests;
 
 /// <summary>The main job from configuration to subscriber: the service as a process, a real broker, an independent subscriber.</summary>
-[Collection("services")]
 public sealed class MainJobTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
@@ -87,7 +86,7 @@ public sealed class MainJobTests : IDisposable
         using RuntimeProcess stopped = RuntimeProcess.Start("run", "--config", config);
         await subscriber.UntilAsync(seen => seen.Count(item => item.Topic == "edge/house/status") == 3);
         stopped.Terminate();
-        Assert.Equal(0, await stopped.ExitAsync(5));
+        Assert.Equal(0, await stopped.ExitAsync());
         await subscriber.UntilAsync(seen => seen.Count(item => item.Topic == "edge/house/status") == 4);
         Assert.Equal(["online", "offline", "online", "offline"], subscriber.On("edge/house/status").Select(seen => seen.Payload));
     }
@@ -112,7 +111,7 @@ public sealed class MainJobTests : IDisposable
         await using TestBroker broker = await TestBroker.StartAsync("allow_anonymous false");
         string config = Simulated(broker.Port, version, "username: u, password: s3cret, ");
         using RuntimeProcess run = RuntimeProcess.Start("run", "--config", config);
-        Assert.Equal(1, await run.ExitAsync(20));
+        Assert.Equal(1, await run.ExitAsync());
         string sentence = Assert.Single(
             run.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries),
             line => line.Contains("refuses", StringComparison.Ordinal));
@@ -134,7 +133,7 @@ public sealed class MainJobTests : IDisposable
         }
 
         await broker.KillAsync();
-        await Task.Delay(1500);
+        await run.UntilSaidAsync("Trying again");
         Assert.False(run.HasExited);
         await broker.StartAgainAsync();
         await using Subscriber after = await Subscriber.StartAsync(broker.Port);
@@ -144,7 +143,7 @@ public sealed class MainJobTests : IDisposable
             .ToArray();
         Assert.Equal(Enumerable.Range(seqs[0], seqs.Length), seqs);
         run.Terminate();
-        Assert.Equal(0, await run.ExitAsync(10));
+        Assert.Equal(0, await run.ExitAsync());
         Assert.Single(run.Error.Split('\n'), line => line.Contains("Trying again", StringComparison.Ordinal));
     }
 
@@ -174,17 +173,33 @@ public sealed class MainJobTests : IDisposable
     }
 
     [Fact]
-    public async Task The_demo_ends_by_itself_and_finds_its_fault()
+    public async Task The_demo_finds_its_fault()
     {
+        // The fault comes with tick 101, after 20 s, and the demo promises to know of it 25 ticks later.
+        const int FaultAt = 101;
+        const int KnownBy = 126;
         int port = TestBroker.FreePort();
-        using RuntimeProcess demo = RuntimeProcess.Start("demo", "--for", "26s", "--port", $"{port}");
-        await TestBroker.UntilListeningAsync(port);
+        using RuntimeProcess demo = RuntimeProcess.Start("demo", "--port", $"{port}");
         await using Subscriber subscriber = await Subscriber.StartAsync(port);
-        Assert.Equal(0, await demo.ExitAsync(60));
-        Assert.Contains(
-            subscriber.On("edge/greenhouse/climate/anomaly"),
-            seen => seen.Payload.Contains("\"event\":\"opened\"", StringComparison.Ordinal));
-        Assert.InRange(subscriber.On("edge/greenhouse/climate/forecast").Count, 100, 140);
+        await subscriber.UntilAsync(seen => seen.Any(IsOpened));
+        demo.Terminate();
+        Assert.Equal(0, await demo.ExitAsync());
+        Assert.InRange(Delivery.Seq(subscriber.All.First(IsOpened).Payload), FaultAt, KnownBy);
+
+        // A forecast for each tick since the subscriber came.
+        long[] forecasts = [.. subscriber.On("edge/greenhouse/climate/forecast").Select(seen => Delivery.Seq(seen.Payload))];
+        Assert.Equal(Enumerable.Range(0, forecasts.Length).Select(i => forecasts[0] + i), forecasts);
+        Assert.InRange(forecasts[^1], FaultAt, long.MaxValue);
+
+        static bool IsOpened(Seen seen) =>
+            seen.Topic == "edge/greenhouse/climate/anomaly" && seen.Payload.Contains("\"event\":\"opened\"", StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_demo_ends_by_itself()
+    {
+        using RuntimeProcess demo = RuntimeProcess.Start("demo", "--for", "8s", "--port", $"{TestBroker.FreePort()}");
+        Assert.Equal(0, await demo.ExitAsync());
     }
 
     private string Simulated(int port, string version, string credentials = "") => _folder.Write("edge.yaml", $$"""

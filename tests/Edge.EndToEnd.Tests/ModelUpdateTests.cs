@@ -11,7 +11,6 @@ namespace Edge.EndToEnd.Tests;
 /// <summary>
 /// New models for a running stream: good, worse, hostile, and with the process killed at any instant. EDGE_KILLS=200 is the long run.
 /// </summary>
-[Collection("services")]
 public sealed class ModelUpdateTests : IDisposable
 {
     private static readonly int Kills = int.TryParse(Environment.GetEnvironmentVariable("EDGE_KILLS"), out int kills) ? kills : 6;
@@ -160,7 +159,7 @@ public sealed class ModelUpdateTests : IDisposable
         Prepare();
         await using TestBroker broker = await TestBroker.StartAsync();
         await using Subscriber subscriber = await Subscriber.StartAsync(broker.Port);
-        using RuntimeProcess run = RuntimeProcess.Start("run", "--config", WriteConfig(broker.Port, "8x"));
+        using RuntimeProcess run = RuntimeProcess.Start("run", "--config", WriteConfig(broker.Port, "2x"));
         await subscriber.UntilAsync(seen => seen.Any(item => item.Topic == "edge/house/climate/forecast"));
         byte[] next = Variant(7);
         Offer(next);
@@ -207,8 +206,7 @@ public sealed class ModelUpdateTests : IDisposable
             await subscriber.UntilAsync(
                 _ =>
                     Directory.GetFiles(_folder.File("incoming")).Length == 0
-                        && last.Error.Contains("Connected to the broker", StringComparison.Ordinal),
-                60);
+                        && last.Error.Contains("Connected to the broker", StringComparison.Ordinal));
             last.Terminate();
             Assert.Equal(0, await last.ExitAsync());
         }
@@ -304,7 +302,7 @@ public sealed class ModelUpdateTests : IDisposable
                 "-q",
                 "1",
                 "-W",
-                "10",
+                "120",
                 "-t",
                 $"edge/house/command/{command}",
                 "-e",

@@ -25,6 +25,17 @@ public sealed partial class MqttLinkContractTests
         Assert.Equal(Enumerable.Range(0, Together).Select(i => $"{i}"), subscriber.All.Select(seen => seen.Payload.Trim()));
     }
 
+    [Theory]
+    [InlineData("5", "max_inflight_messages 30", 30)]
+    [InlineData("5", "max_inflight_messages 0", ushort.MaxValue)]
+    [InlineData("3.1.1", "max_inflight_messages 30", ushort.MaxValue)]
+    public async Task The_receive_maximum_is_the_brokers_and_without_one_that_of_the_standard(string version, string line, int expected)
+    {
+        await using TestBroker broker = await TestBroker.StartAsync($"allow_anonymous true\n{line}\n");
+        await using IMqttLink link = await ConnectAsync(version, broker.Port);
+        Assert.Equal(expected, link.ReceiveMaximum);
+    }
+
     // More than is gathered, and in the middle one message that is larger than all of it.
     [Theory]
     [MemberData(nameof(Versions))]

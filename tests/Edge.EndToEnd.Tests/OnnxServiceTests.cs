@@ -6,7 +6,6 @@ using Edge.Testing;
 namespace Edge.EndToEnd.Tests;
 
 /// <summary>A stream on ONNX Runtime in the service: killed and restarted, converted, and with every library that it may meet.</summary>
-[Collection("services")]
 public sealed class OnnxServiceTests : IDisposable
 {
     private static readonly string Model = SharedData.Model("etth1-lstm64", "sequence.onnx");

@@ -7,6 +7,7 @@ using Edge.Testing;
 namespace Edge.EndToEnd.Tests;
 
 /// <summary>Looking further ahead than the model was trained to.</summary>
+[Trait("Runs", "kernels")]
 public sealed class RolloutTests : IDisposable
 {
     private const int Horizon = 12;

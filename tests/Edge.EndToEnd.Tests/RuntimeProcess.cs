@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
 using System.Text;
+using Edge.Testing;
 
 namespace Edge.EndToEnd.Tests;
 
@@ -89,11 +90,15 @@ internal sealed partial class RuntimeProcess : IDisposable
         "-e",
         $"inject={calls}:delay_enter={(long)delay.TotalMicroseconds}:when={when}");
 
-    internal async Task<int> ExitAsync(int secondsMax = 60)
+    internal async Task<int> ExitAsync(int secondsMax = 120)
     {
         await _process.WaitForExitAsync().WaitAsync(TimeSpan.FromSeconds(secondsMax));
         return _process.ExitCode;
     }
+
+    /// <summary>Waits until its log has a line with that text.</summary>
+    internal Task UntilSaidAsync(string text) =>
+        Eventually.Async(() => Error.Contains(text, StringComparison.Ordinal), $"it says '{text}'");
 
     internal void Terminate() => _ = Signal(_process.Id, SigTerm);
 

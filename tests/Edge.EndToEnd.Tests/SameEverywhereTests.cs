@@ -9,6 +9,7 @@ namespace Edge.EndToEnd.Tests;
 /// Forecasts, intervals and anomalies of five thousand rows, byte for byte what they were on another processor: CI runs this with AVX2,
 /// without it, and without any vector instruction.
 /// </summary>
+[Trait("Runs", "kernels")]
 public sealed class SameEverywhereTests : IDisposable
 {
     // SHA-256 of every payload; it changes with the bundled model, the detector and the payloads, never with the processor.

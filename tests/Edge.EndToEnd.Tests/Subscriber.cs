@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Text;
 using System.Text.Json;
+using Edge.Testing;
 
 namespace Edge.EndToEnd.Tests;
 
@@ -35,9 +36,20 @@ internal sealed class Subscriber : IAsyncDisposable
             RedirectStandardError = true,
             StandardOutputEncoding = Encoding.UTF8,
         };
-        var subscriber = new Subscriber(Process.Start(start)!);
-        await subscriber._subscribed.Task.WaitAsync(TimeSpan.FromSeconds(30));
-        return subscriber;
+        for (long started = Stopwatch.GetTimestamp(); ; await Task.Delay(20))
+        {
+            var subscriber = new Subscriber(Process.Start(start)!);
+
+            // It ends at once where the broker is not there yet.
+            Task ended = subscriber._process.WaitForExitAsync();
+            if (await Task.WhenAny(subscriber._subscribed.Task, ended).WaitAsync(Eventually.Bound) != ended)
+            {
+                return subscriber;
+            }
+
+            await subscriber.DisposeAsync();
+            Assert.True(Stopwatch.GetElapsedTime(started) < Eventually.Bound, "The broker never granted the subscription.");
+        }
     }
 
     /// <summary>How often the broker has granted the subscription: more than once if it went away in between.</summary>
@@ -57,7 +69,7 @@ internal sealed class Subscriber : IAsyncDisposable
     internal IReadOnlyList<Seen> On(string topic) => All.Where(seen => seen.Topic == topic).ToArray();
 
     /// <summary>Waits until the messages seen fulfil a condition.</summary>
-    internal async Task UntilAsync(Func<IReadOnlyList<Seen>, bool> condition, int secondsMax = 30)
+    internal async Task UntilAsync(Func<IReadOnlyList<Seen>, bool> condition, int secondsMax = 120)
     {
         for (long started = Stopwatch.GetTimestamp(); !condition(All); await Task.Delay(20))
         {

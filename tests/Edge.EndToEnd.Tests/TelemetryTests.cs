@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
@@ -8,10 +9,9 @@ using Edge.Testing;
 namespace Edge.EndToEnd.Tests;
 
 /// <summary>What the service tells about itself, asked for as Prometheus, a load balancer and a collector ask.</summary>
-[Collection("services")]
 public sealed partial class TelemetryTests : IDisposable
 {
-    private static readonly HttpClient Client = new() { Timeout = TimeSpan.FromSeconds(5) };
+    private static readonly HttpClient Client = new() { Timeout = Eventually.Bound };
 
     private readonly TemporaryFolder _folder = new();
 
@@ -23,9 +23,15 @@ public sealed partial class TelemetryTests : IDisposable
         await using TestBroker broker = await TestBroker.StartAsync();
         int port = TestBroker.FreePort();
         using RuntimeProcess run = RuntimeProcess.Start("run", "--config", WriteConfig(broker.Port, $"port: {port}"));
-        await UntilAsync(port, "/health/ready", HttpStatusCode.OK);
-        await Task.Delay(1500);
-        string metrics = await Client.GetStringAsync($"http://127.0.0.1:{port}/metrics");
+        await UntilAsync(run, port, "/health/ready", HttpStatusCode.OK);
+        string metrics = "";
+        for (double made = 0, delivered = 0; made < 20 || delivered < 20; await Task.Delay(20))
+        {
+            metrics = await Client.GetStringAsync($"http://127.0.0.1:{port}/metrics");
+            made = Sample(metrics, "edge_stream_ticks_total");
+            delivered = Sample(metrics, "edge_mqtt_delivered_total");
+        }
+
         Assert.Equal("""{"status":"ok","reasons":[]}""", (await Client.GetStringAsync($"http://localhost:{port}/health/live")).Trim());
 
         // Lines as Prometheus parses them, no series twice.
@@ -42,14 +48,13 @@ public sealed partial class TelemetryTests : IDisposable
         Assert.Equal(
             series[$"edge_stream_step_duration_seconds_count{{{Labels}}}"],
             series[$"edge_stream_step_duration_seconds_bucket{{{Labels},le=\"+Inf\"}}"]);
-        Assert.InRange(
-            series[$"edge_stream_step_duration_seconds_sum{{{Labels}}}"] / series[$"edge_stream_step_duration_seconds_count{{{Labels}}}"],
-            1e-7,
-            1e-2);
-        Assert.InRange(
-            series[$"edge_stream_tick_jitter_seconds_sum{{{Labels}}}"] / series[$"edge_stream_tick_jitter_seconds_count{{{Labels}}}"],
-            0,
-            0.1);
+
+        // Most steps take less than a hundredth of a second, and more than none; on a busy machine some take whatever the others leave.
+        double steps = series[$"edge_stream_step_duration_seconds_count{{{Labels}}}"];
+        Assert.InRange(series[$"edge_stream_step_duration_seconds_sum{{{Labels}}}"] / steps, 1e-7, double.MaxValue);
+        Assert.InRange(series[$"edge_stream_step_duration_seconds_bucket{{{Labels},le=\"0.01\"}}"], steps / 2, steps);
+        double ticks = series[$"edge_stream_tick_jitter_seconds_count{{{Labels}}}"];
+        Assert.InRange(series[$"edge_stream_tick_jitter_seconds_bucket{{{Labels},le=\"0.1\"}}"], ticks / 2, ticks);
         Assert.InRange(series["process_memory_usage_bytes{device=\"house\"}"], 1e7, 1e9);
         Assert.Equal(1, series["edge_mqtt_connected{device=\"house\"}"]);
         Assert.Equal(1, series[$"edge_stream_alive{{{Labels}}}"]);
@@ -85,7 +90,7 @@ public sealed partial class TelemetryTests : IDisposable
         await using TestBroker broker = await TestBroker.StartAsync();
         int port = TestBroker.FreePort();
         using RuntimeProcess run = RuntimeProcess.Start("run", "--config", WriteConfig(broker.Port, $"port: {port}"));
-        await UntilAsync(port, "/health/live", HttpStatusCode.OK);
+        await UntilAsync(run, port, "/health/live", HttpStatusCode.OK);
         Assert.Equal(HttpStatusCode.NotFound, (await Client.GetAsync($"http://127.0.0.1:{port}/../../etc/passwd")).StatusCode);
         Assert.Equal(
             HttpStatusCode.MethodNotAllowed,
@@ -118,7 +123,7 @@ public sealed partial class TelemetryTests : IDisposable
         Assert.False(run.HasExited);
         idle.ForEach(client => client.Dispose());
         run.Terminate();
-        Assert.Equal(0, await run.ExitAsync(5));
+        Assert.Equal(0, await run.ExitAsync());
     }
 
     [Fact]
@@ -126,8 +131,8 @@ public sealed partial class TelemetryTests : IDisposable
     {
         int port = TestBroker.FreePort();
         using RuntimeProcess run = RuntimeProcess.Start("run", "--config", WriteConfig(TestBroker.FreePort(), $"port: {port}"));
-        await UntilAsync(port, "/health/live", HttpStatusCode.OK);
-        await Task.Delay(1500);
+        await UntilAsync(run, port, "/health/live", HttpStatusCode.OK);
+        await run.UntilSaidAsync("Trying again");
         HttpResponseMessage ready = await Client.GetAsync($"http://127.0.0.1:{port}/health/ready");
         Assert.Equal(HttpStatusCode.ServiceUnavailable, ready.StatusCode);
         Assert.Equal(
@@ -165,7 +170,7 @@ public sealed partial class TelemetryTests : IDisposable
         while (!all.Contains("edge.stream.ticks", StringComparison.Ordinal)
             || !all.Contains("edge.stream.step.duration", StringComparison.Ordinal))
         {
-            HttpListenerContext context = await collector.GetContextAsync().WaitAsync(TimeSpan.FromSeconds(20));
+            HttpListenerContext context = await collector.GetContextAsync().WaitAsync(Eventually.Bound);
             Assert.Equal("/v1/metrics", context.Request.Url!.AbsolutePath);
             Assert.Equal("application/x-protobuf", context.Request.ContentType);
             using var body = new MemoryStream();
@@ -178,7 +183,7 @@ public sealed partial class TelemetryTests : IDisposable
             new[] { "edge-runtime", "service.instance.id", "house", "climate", "dotnet.gc.collections" },
             part => Assert.Contains(part, all, StringComparison.Ordinal));
         run.Terminate();
-        Assert.Equal(0, await run.ExitAsync(10));
+        Assert.Equal(0, await run.ExitAsync());
     }
 
     private string WriteConfig(int broker, string telemetry) => _folder.Write("edge.yaml", $$"""
@@ -190,9 +195,14 @@ public sealed partial class TelemetryTests : IDisposable
           - { name: climate, model: demo, period: 50ms, source: { simulated: { seed: 3 } } }
         """);
 
-    private static async Task UntilAsync(int port, string path, HttpStatusCode status)
+    private static double Sample(string metrics, string name) =>
+        metrics.Split('\n').FirstOrDefault(line => line.StartsWith(name + "{", StringComparison.Ordinal)) is { } line
+            ? double.Parse(line.Split(' ')[^1], System.Globalization.CultureInfo.InvariantCulture)
+            : 0;
+
+    private static async Task UntilAsync(RuntimeProcess run, int port, string path, HttpStatusCode status)
     {
-        for (int attempt = 0; ; attempt++)
+        for (long started = Stopwatch.GetTimestamp(); ; await Task.Delay(50))
         {
             try
             {
@@ -201,13 +211,12 @@ public sealed partial class TelemetryTests : IDisposable
                     return;
                 }
             }
-            catch (HttpRequestException) when (attempt < 1200)
+            catch (HttpRequestException)
             {
                 // Not up yet.
             }
 
-            Assert.True(attempt < 1200);
-            await Task.Delay(50);
+            Assert.True(!run.HasExited && Stopwatch.GetElapsedTime(started) < Eventually.Bound, $"{path} is not {status}: {run.Error}");
         }
     }
 

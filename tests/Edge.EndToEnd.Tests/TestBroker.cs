@@ -50,24 +50,6 @@ internal sealed class TestBroker : IAsyncDisposable
         }
     }
 
-    /// <summary>Waits until somebody listens on a port.</summary>
-    internal static async Task UntilListeningAsync(int port)
-    {
-        for (int attempt = 0; ; attempt++)
-        {
-            try
-            {
-                using var socket = new TcpClient();
-                await socket.ConnectAsync(IPAddress.Loopback, port);
-                return;
-            }
-            catch (SocketException) when (attempt < 500)
-            {
-                await Task.Delay(20);
-            }
-        }
-    }
-
     /// <summary>Stops the process without ending it: the kernel still takes what is sent to it, until its buffers are full.</summary>
     internal void Freeze() => _ = RuntimeProcess.Signal(_broker!.ProcessId, RuntimeProcess.SigStop);
 

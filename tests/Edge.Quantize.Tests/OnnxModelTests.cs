@@ -101,36 +101,66 @@ public sealed class OnnxModelTests : IDisposable
     {
         using OnnxModel together = OnnxModel.Load(SharedData.Model(name, "step.onnx"), new OnnxOptions());
         using OnnxModel alone = OnnxModel.Load(SharedData.Model(name, "step.onnx"), new OnnxOptions());
-        const int Streams = 37;
+        const int Streams = 13;
         int[] rows = [.. Enumerable.Range(0, Streams).Select(_ => together.Open())];
         int[] single = [.. Enumerable.Range(0, Streams).Select(_ => alone.Open())];
         var random = new Random(5);
-        float[] y = new float[Streams * together.OutputCount];
+        float[][] x = new float[Streams][];
+        float[][] y = [.. rows.Select(_ => new float[together.OutputCount])];
         float[] expected = new float[together.OutputCount];
+        bool[] takesPart = new bool[Streams];
+        bool isOver = false;
+
+        // Every stream has a thread of its own, and all of a round step at once: those that find a call under way step in the next
+        // together.
+        using var begin = new Barrier(Streams + 1);
+        using var end = new Barrier(Streams + 1);
+        Thread[] threads = [.. Enumerable.Range(0, Streams).Select(stream => new Thread(() => Run(stream)))];
+        Array.ForEach(threads, thread => thread.Start());
         for (int step = 0; step < 200; step++)
         {
             // Some of the streams, in any order; one leaves and another takes its row.
-            int[] order = [.. Enumerable.Range(0, Streams).OrderBy(_ => random.Next()).Take(1 + random.Next(Streams))];
-            float[][] x = [.. order.Select(_ => Row(random, together.InputCount, null))];
-            together.StepMany(
-                [.. order.Select(stream => rows[stream])],
-                [.. x.SelectMany(row => row)],
-                y.AsSpan(0, order.Length * together.OutputCount));
-            for (int i = 0; i < order.Length; i++)
+            for (int stream = 0; stream < Streams; stream++)
             {
-                alone.Step(single[order[i]], x[i], expected);
-                for (int k = 0; k < expected.Length; k++)
+                takesPart[stream] = random.Next(2) == 0;
+                x[stream] = Row(random, together.InputCount, null);
+            }
+
+            begin.SignalAndWait();
+            end.SignalAndWait();
+            for (int stream = 0; stream < Streams; stream++)
+            {
+                if (takesPart[stream])
                 {
-                    Assert.Equal(expected[k], y[(i * expected.Length) + k], 1e-4f);
+                    alone.Step(single[stream], x[stream], expected);
+                    Assert.All(Enumerable.Range(0, expected.Length), k => Assert.Equal(expected[k], y[stream][k], 1e-4f));
                 }
             }
 
             if (step % 50 == 49)
             {
-                together.Close(rows[order[0]]);
-                rows[order[0]] = together.Open();
-                alone.Close(single[order[0]]);
-                single[order[0]] = alone.Open();
+                int gone = random.Next(Streams);
+                together.Close(rows[gone]);
+                rows[gone] = together.Open();
+                alone.Close(single[gone]);
+                single[gone] = alone.Open();
+            }
+        }
+
+        isOver = true;
+        begin.SignalAndWait();
+        Array.ForEach(threads, thread => thread.Join());
+
+        void Run(int stream)
+        {
+            for (begin.SignalAndWait(); !Volatile.Read(ref isOver); begin.SignalAndWait())
+            {
+                if (takesPart[stream])
+                {
+                    together.Step(rows[stream], x[stream], y[stream]);
+                }
+
+                end.SignalAndWait();
             }
         }
     }
@@ -173,27 +203,21 @@ public sealed class OnnxModelTests : IDisposable
     public void A_step_allocates_nothing()
     {
         using OnnxModel model = OnnxModel.Load(SharedData.Model("etth1-lstm64", "step.onnx"), new OnnxOptions());
-        int[] rows = [.. Enumerable.Range(0, 16).Select(_ => model.Open())];
-        float[] x = new float[16 * model.InputCount];
-        float[] y = new float[16 * model.OutputCount];
+        int row = model.Open();
+        float[] x = new float[model.InputCount];
+        float[] y = new float[model.OutputCount];
         for (int step = 0; step < 300; step++)
         {
-            Both();
+            model.Step(row, x, y);
         }
 
         long before = GC.GetAllocatedBytesForCurrentThread();
         for (int step = 0; step < 1000; step++)
         {
-            Both();
+            model.Step(row, x, y);
         }
 
         Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
-
-        void Both()
-        {
-            model.Step(rows[0], x.AsSpan(0, model.InputCount), y.AsSpan(0, model.OutputCount));
-            model.StepMany(rows, x, y);
-        }
     }
 
     [SharedDataFact]
@@ -207,7 +231,6 @@ public sealed class OnnxModelTests : IDisposable
         foreach (float bad in new[] { float.NaN, float.PositiveInfinity, float.NegativeInfinity })
         {
             Assert.Throws<ArgumentException>(() => model.Step(row, [bad], new float[1]));
-            Assert.Throws<ArgumentException>(() => model.StepMany([row], [bad], new float[1]));
         }
 
         Assert.Throws<ArgumentException>(() => model.Step(row, [1, 2], new float[1]));

@@ -7,6 +7,7 @@ using Edge.Streams.Forecasting;
 namespace Edge.Runtime.Tests;
 
 /// <summary>A new model beside the one in use, and the verdict on it.</summary>
+[Trait("Runs", "kernels")]
 public sealed class ShadowTests
 {
     private const int Ticks = 400;

@@ -15,7 +15,7 @@ internal sealed class MosquittoBroker : IAsyncDisposable
         "/usr/local/sbin/mosquitto",
         "/opt/homebrew/sbin/mosquitto",
     ];
-    private static readonly TimeSpan StartWait = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan StartWait = TimeSpan.FromMinutes(2);
 
     private readonly Process _process;
     private readonly string _configFile;

@@ -191,36 +191,6 @@ internal sealed partial class OnnxModel : IDisposable
         request.Outputs.CopyTo(outputs);
     }
 
-    /// <summary>Steps several streams at once, one row each.</summary>
-    /// <param name="rows">The streams, each once.</param>
-    /// <param name="inputs">Their inputs, stream after stream.</param>
-    /// <param name="outputs">Receives their outputs, stream after stream.</param>
-    /// <exception cref="ArgumentException">A length is wrong or an input is not finite; no state is changed.</exception>
-    internal void StepMany(ReadOnlySpan<int> rows, ReadOnlySpan<float> inputs, Span<float> outputs)
-    {
-        for (int i = 0; i < rows.Length; i++)
-        {
-            RequireUsable(inputs.Slice(i * InputCount, InputCount), OutputCount);
-        }
-
-        lock (_running)
-        {
-            for (int begin = 0; begin < rows.Length; begin += _batchMax)
-            {
-                int size = Math.Min(_batchMax, rows.Length - begin);
-                OnnxBatch batch = BatchOf(size);
-                for (int i = 0; i < size; i++)
-                {
-                    batch.Rows[i] = rows[begin + i];
-                    batch.SetInputs(i, inputs.Slice((begin + i) * InputCount, InputCount));
-                }
-
-                Run(batch, size);
-                batch.Outputs[..(size * OutputCount)].CopyTo(outputs[(begin * OutputCount)..]);
-            }
-        }
-    }
-
     /// <summary>A stream's state: hidden states of all layers, then cell states.</summary>
     internal void Read(int row, Span<float> state)
     {

@@ -265,7 +265,7 @@ internal sealed class StoredOutbox : IDisposable
         Retain = row.GetInt32(5) != 0,
         ContentType = row.IsDBNull(6) ? null : row.GetString(6),
         ExpirySeconds = row.IsDBNull(7) ? null : (uint)row.GetInt64(7),
-        Seq = row.IsDBNull(8) ? 0 : long.Parse(row.GetString(8), CultureInfo.InvariantCulture),
+        Seq = !row.IsDBNull(8) && long.TryParse(row.GetString(8), NumberStyles.None, CultureInfo.InvariantCulture, out long seq) ? seq : 0,
         Model = row.IsDBNull(9) ? null : row.GetString(9),
     };
 }

@@ -72,7 +72,9 @@ internal sealed partial class MqttNetLink : IMqttLink
             throw _options.Refused((int)result.ResultCode, result.ReasonString ?? result.ResultCode.ToString());
         }
 
-        ReceiveMaximum = result.ReceiveMaximum ?? ushort.MaxValue;
+
+        // MQTTnet gives 0 where a broker of MQTT 5 sets no maximum; section 3.2.2.3.3 then has it at 65,535.
+        ReceiveMaximum = result.ReceiveMaximum is { } maximum and > 0 ? maximum : ushort.MaxValue;
         _adapter = _adapters.Adapter;
         _keepAlive = new KeepAlive(_adapter!, why => Close($"The connection to broker {_options.Host}:{_options.Port} was lost: {why}."));
     }

@@ -4,7 +4,6 @@ using System.Text.Json;
 using Edge.Inference.Models;
 using Edge.Runtime.Mqtt;
 using Edge.Sensors;
-using Edge.Sensors.Gpio;
 using Edge.Streams;
 using Edge.Streams.Detection;
 using Edge.Streams.Forecasting;

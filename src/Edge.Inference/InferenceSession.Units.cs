@@ -1,0 +1,51 @@
+using Edge.Inference.Models;
+
+namespace Edge.Inference;
+
+/// <summary>Steps in the model's own units, for callers who have readings rather than normalized inputs.</summary>
+public sealed partial class InferenceSession
+{
+    private float[]? _normalizedInputs;
+    private float[]? _normalizedOutputs;
+
+    /// <summary>Takes one row of readings in and gives one row of forecasts, both in the units of the model's manifest.</summary>
+    /// <param name="readings">Readings [I], finite, each in the unit of its column.</param>
+    /// <param name="outputs">
+    /// Receives the outputs [O]: a forecast in the unit of the column that it forecasts; an output that forecasts none as the model gives
+    /// it.
+    /// </param>
+    /// <exception cref="ArgumentException">
+    /// A length is wrong, a reading is NaN or infinite, or the model reads symbols; the state is untouched.
+    /// </exception>
+    public void StepInUnits(ReadOnlySpan<double> readings, Span<double> outputs)
+    {
+        if (Model.ReadsSymbols)
+        {
+            throw new ArgumentException("The model reads symbols, which have no unit. Call Step with the number of the symbol.");
+        }
+
+        RequireLengths(readings.Length, outputs.Length);
+        float[] x = _normalizedInputs ??= new float[Model.InputCount];
+        float[] y = _normalizedOutputs ??= new float[Model.OutputCount];
+        ModelManifest manifest = Model.Manifest;
+        for (int i = 0; i < x.Length; i++)
+        {
+            x[i] = manifest.Normalize(i, readings[i]);
+        }
+
+        Step(x, y);
+        for (int k = 0; k < y.Length; k++)
+        {
+            outputs[k] = manifest.Outputs[k].IsForecast ? manifest.Denormalize(manifest.Outputs[k].Column, y[k]) : y[k];
+        }
+    }
+
+    private void RequireLengths(int inputs, int outputs)
+    {
+        if (inputs != Model.InputCount || outputs != Model.OutputCount)
+        {
+            throw new ArgumentException(
+                $"A step takes {Model.InputCount} inputs and {Model.OutputCount} outputs, not {inputs} and {outputs}.");
+        }
+    }
+}
