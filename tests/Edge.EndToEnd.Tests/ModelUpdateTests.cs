@@ -76,7 +76,7 @@ public sealed class ModelUpdateTests : IDisposable
         JsonElement refused = JsonDocument.Parse(subscriber.On("edge/house/climate/model")[^1].Payload).RootElement;
         Assert.InRange(refused.GetProperty("error_ratio").GetDouble(), 1.001, 1000);
         Assert.Contains(
-            "It is dropped: over 400 ticks its error was ",
+            "The new model is dropped: over 400 ticks its error was ",
             refused.GetProperty("message").GetString(),
             StringComparison.Ordinal);
         Assert.Equal(Original, File.ReadAllBytes(Model));

@@ -110,13 +110,13 @@ public sealed class ServiceTests : IDisposable
         {
             await Eventually.Async(() => run.Error.Contains("Connected to the broker", StringComparison.Ordinal));
             await broker.KillAsync();
-            await Eventually.Async(() => run.Error.Contains("Trying again", StringComparison.Ordinal));
+            await Eventually.Async(() => run.Error.Contains("Retrying", StringComparison.Ordinal));
             string[] lines = run.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries);
             Assert.Contains(lines, line => line == "<6>edge[0] Connected to the broker");
             Assert.Contains(
                 lines,
                 line =>
-                    line.StartsWith("<4>edge[0] ", StringComparison.Ordinal) && line.Contains("Trying again", StringComparison.Ordinal));
+                    line.StartsWith("<4>edge[0] ", StringComparison.Ordinal) && line.Contains("Retrying", StringComparison.Ordinal));
             Assert.All(lines, line => Assert.Matches("^<[346]>", line));
         }
 
