@@ -133,7 +133,7 @@ public sealed class MainJobTests : IDisposable
         }
 
         await broker.KillAsync();
-        await run.UntilSaidAsync("Trying again");
+        await run.UntilSaidAsync("Retrying");
         Assert.False(run.HasExited);
         await broker.StartAgainAsync();
         await using Subscriber after = await Subscriber.StartAsync(broker.Port);
@@ -144,7 +144,7 @@ public sealed class MainJobTests : IDisposable
         Assert.Equal(Enumerable.Range(seqs[0], seqs.Length), seqs);
         run.Terminate();
         Assert.Equal(0, await run.ExitAsync());
-        Assert.Single(run.Error.Split('\n'), line => line.Contains("Trying again", StringComparison.Ordinal));
+        Assert.Single(run.Error.Split('\n'), line => line.Contains("Retrying", StringComparison.Ordinal));
     }
 
     [Fact]
