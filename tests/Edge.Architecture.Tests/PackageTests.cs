@@ -19,16 +19,8 @@ public sealed class PackageTests : IDisposable
         foreach (string project in new[] { "Edge.Inference", "Edge.Streams" })
         {
             Run(
-                RepositoryFile.Path("."),
-                "pack",
-                $"src/{project}",
-                "-c",
-                "Release",
-                "-o",
-                _folder.File("packages"),
-                $"-p:Version={Version}",
-                "--nologo",
-                "-v:q");
+                RepositoryFile.Path("."), "pack", $"src/{project}", "-c", "Release", "-o", _folder.File("packages"),
+                $"-p:Version={Version}", "--nologo", "-v:q");
         }
 
         _folder.Write("nuget.config", $"""

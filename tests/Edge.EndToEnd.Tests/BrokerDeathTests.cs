@@ -67,7 +67,8 @@ public sealed class BrokerDeathTests : IDisposable
     private static async Task PassOnAsync(TestBroker broker, Subscriber subscriber, string last)
     {
         using Process publisher = Process.Start(
-            "mosquitto_pub", ["-h", "127.0.0.1", "-p", $"{broker.Port}", "-q", "1", "-t", "edge/last", "-m", last]);
+            "mosquitto_pub",
+            ["-h", "127.0.0.1", "-p", $"{broker.Port}", "-q", "1", "-t", "edge/last", "-m", last]);
         await publisher.WaitForExitAsync();
         await subscriber.UntilAsync(seen => seen.Any(item => item.Payload == last));
     }

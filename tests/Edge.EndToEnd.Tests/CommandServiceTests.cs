@@ -58,7 +58,10 @@ public sealed class CommandServiceTests : IDisposable
     {
         await using TestBroker broker = await TestBroker.StartAsync();
         await using Subscriber subscriber = await Subscriber.StartAsync(
-            broker.Port, "edge/house/climate/#", "-t", "edge/house/command/+/response");
+            broker.Port,
+            "edge/house/climate/#",
+            "-t",
+            "edge/house/command/+/response");
         long started = Stopwatch.GetTimestamp();
         using RuntimeProcess run = RuntimeProcess.Start("run", "--config", WriteConfig(broker.Port, "snapshot"));
         await subscriber.UntilAsync(seen => seen.Any(item => item.Topic == "edge/house/climate/forecast"));
@@ -70,25 +73,19 @@ public sealed class CommandServiceTests : IDisposable
             new ProcessStartInfo(
                 "mosquitto_pub",
                 [
-                    "-h",
-                    "127.0.0.1",
-                    "-p",
-                    $"{broker.Port}",
-                    "-t",
-                    "edge/house/command/snapshot",
-                    "-q",
-                    "1",
-                    "--repeat",
-                    "3000",
-                    "-m",
-                    new string('[', 4000)
+                    "-h", "127.0.0.1", "-p", $"{broker.Port}", "-t", "edge/house/command/snapshot", "-q", "1", "--repeat", "3000",
+                    "-m", new string('[', 4000),
                 ])
-            { RedirectStandardError = true })!;
+            {
+                RedirectStandardError = true,
+            })!;
         await flood.WaitForExitAsync();
         long last = Seq(subscriber.On("edge/house/climate/reading")[^1]);
         await subscriber.UntilAsync(seen => seen.Any(item => item.Topic == "edge/house/climate/reading" && Seq(item) > last + 10));
         Assert.InRange(
-            subscriber.On("edge/house/command/snapshot/response").Count, 0, 20 + (2 * Stopwatch.GetElapsedTime(started).TotalSeconds));
+            subscriber.On("edge/house/command/snapshot/response").Count,
+            0,
+            20 + (2 * Stopwatch.GetElapsedTime(started).TotalSeconds));
         Assert.Contains("Dropped", run.Error, StringComparison.Ordinal);
         run.Terminate();
         Assert.Equal(0, await run.ExitAsync());

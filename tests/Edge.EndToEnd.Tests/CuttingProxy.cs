@@ -113,8 +113,8 @@ internal sealed class CuttingProxy : IAsyncDisposable
             // A service that waits for answers would not notice that the broker has gone.
             toService.Close();
         }
-        catch (Exception e) when (
-            e is OperationCanceledException or IOException or SocketException or ObjectDisposedException or InvalidOperationException)
+        catch (Exception e) when (e is OperationCanceledException or IOException or SocketException
+            or ObjectDisposedException or InvalidOperationException)
         {
             // One of the two went first.
         }

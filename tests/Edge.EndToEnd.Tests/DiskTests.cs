@@ -45,7 +45,12 @@ public sealed class DiskTests : IDisposable
         string config = Config("", broker.Port, "10x");
         File.AppendAllText(config, "\ncommands: [reset]\n");
         using RuntimeProcess run = RuntimeProcess.StartWithSlowDisk(
-            "pwrite64", "500+60000", TimeSpan.FromSeconds(10), "run", "--config", config);
+            "pwrite64",
+            "500+60000",
+            TimeSpan.FromSeconds(10),
+            "run",
+            "--config",
+            config);
         await using Subscriber subscriber = await Subscriber.StartAsync(broker.Port, "edge/house/climate/reading");
         await subscriber.UntilAsync(seen => seen.Count > 5);
 

@@ -129,8 +129,9 @@ public sealed class KillTests : IDisposable
 
             await publishing;
             await subscriber.UntilAsync(
-                seen => seen.LastOrDefault(
-                    item => item.Topic == "edge/house/climate/reading") is { } last && Delivery.Seq(last.Payload) == rows.Length,
+                seen =>
+                    seen.LastOrDefault(item => item.Topic == "edge/house/climate/reading") is { } last
+                        && Delivery.Seq(last.Payload) == rows.Length,
                 120 + KillsOverMqtt);
             run.Terminate();
             Assert.Equal(0, await run.ExitAsync());

@@ -63,7 +63,7 @@ public sealed class LiveSensorTests : IDisposable
         Assert.Single(
             run.Error.Split('\n'),
             line =>
-                line.Contains("Topics over MQTT: ", StringComparison.Ordinal) && line.Contains("Trying again", StringComparison.Ordinal));
+                line.Contains("Topics over MQTT: ", StringComparison.Ordinal) && line.Contains("Retrying", StringComparison.Ordinal));
         run.Terminate();
         Assert.Equal(0, await run.ExitAsync());
     }

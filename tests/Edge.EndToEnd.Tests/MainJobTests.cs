@@ -113,7 +113,8 @@ public sealed class MainJobTests : IDisposable
         using RuntimeProcess run = RuntimeProcess.Start("run", "--config", config);
         Assert.Equal(1, await run.ExitAsync());
         string sentence = Assert.Single(
-            run.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries), line => line.Contains("refuses", StringComparison.Ordinal));
+            run.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries),
+            line => line.Contains("refuses", StringComparison.Ordinal));
         Assert.Contains("user 'u'", sentence, StringComparison.Ordinal);
         Assert.DoesNotContain("s3cret", run.Error, StringComparison.Ordinal);
         Assert.DoesNotContain("   at ", run.Error, StringComparison.Ordinal);
@@ -132,7 +133,7 @@ public sealed class MainJobTests : IDisposable
         }
 
         await broker.KillAsync();
-        await run.UntilSaidAsync("Trying again");
+        await run.UntilSaidAsync("Retrying");
         Assert.False(run.HasExited);
         await broker.StartAgainAsync();
         await using Subscriber after = await Subscriber.StartAsync(broker.Port);
@@ -143,7 +144,7 @@ public sealed class MainJobTests : IDisposable
         Assert.Equal(Enumerable.Range(seqs[0], seqs.Length), seqs);
         run.Terminate();
         Assert.Equal(0, await run.ExitAsync());
-        Assert.Single(run.Error.Split('\n'), line => line.Contains("Trying again", StringComparison.Ordinal));
+        Assert.Single(run.Error.Split('\n'), line => line.Contains("Retrying", StringComparison.Ordinal));
     }
 
     [Fact]

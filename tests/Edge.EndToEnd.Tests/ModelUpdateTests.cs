@@ -76,7 +76,7 @@ public sealed class ModelUpdateTests : IDisposable
         JsonElement refused = JsonDocument.Parse(subscriber.On("edge/house/climate/model")[^1].Payload).RootElement;
         Assert.InRange(refused.GetProperty("error_ratio").GetDouble(), 1.001, 1000);
         Assert.Contains(
-            "It is dropped: over 400 ticks its error was ",
+            "The new model is dropped: over 400 ticks its error was ",
             refused.GetProperty("message").GetString(),
             StringComparison.Ordinal);
         Assert.Equal(Original, File.ReadAllBytes(Model));
@@ -204,8 +204,9 @@ public sealed class ModelUpdateTests : IDisposable
         {
             // It may have nothing left to do; it must still be up to be told to stop.
             await subscriber.UntilAsync(
-                _ => Directory.GetFiles(_folder.File("incoming")).Length == 0 && last.Error.Contains(
-                    "Connected to the broker", StringComparison.Ordinal));
+                _ =>
+                    Directory.GetFiles(_folder.File("incoming")).Length == 0
+                        && last.Error.Contains("Connected to the broker", StringComparison.Ordinal));
             last.Terminate();
             Assert.Equal(0, await last.ExitAsync());
         }
@@ -290,7 +291,8 @@ public sealed class ModelUpdateTests : IDisposable
     private static string Ask(int port, string command, string payload)
     {
         using Process asker = Process.Start(new ProcessStartInfo(
-            "mosquitto_rr", [
+            "mosquitto_rr",
+            [
                 "-h",
                 "127.0.0.1",
                 "-p",
@@ -306,7 +308,7 @@ public sealed class ModelUpdateTests : IDisposable
                 "-e",
                 $"answers/{Guid.NewGuid():N}",
                 "-m",
-                payload
+                payload,
             ])
         {
             RedirectStandardOutput = true,

@@ -110,13 +110,13 @@ public sealed class ServiceTests : IDisposable
         {
             await Eventually.Async(() => run.Error.Contains("Connected to the broker", StringComparison.Ordinal));
             await broker.KillAsync();
-            await Eventually.Async(() => run.Error.Contains("Trying again", StringComparison.Ordinal));
+            await Eventually.Async(() => run.Error.Contains("Retrying", StringComparison.Ordinal));
             string[] lines = run.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries);
             Assert.Contains(lines, line => line == "<6>edge[0] Connected to the broker");
             Assert.Contains(
                 lines,
                 line =>
-                    line.StartsWith("<4>edge[0] ", StringComparison.Ordinal) && line.Contains("Trying again", StringComparison.Ordinal));
+                    line.StartsWith("<4>edge[0] ", StringComparison.Ordinal) && line.Contains("Retrying", StringComparison.Ordinal));
             Assert.All(lines, line => Assert.Matches("^<[346]>", line));
         }
 
@@ -156,9 +156,10 @@ public sealed class ServiceTests : IDisposable
 
     private static Socket Listen(string name)
     {
-        var socket = new Socket(
-            AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified)
-        { ReceiveTimeout = (int)Eventually.Bound.TotalMilliseconds };
+        var socket = new Socket(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified)
+        {
+            ReceiveTimeout = (int)Eventually.Bound.TotalMilliseconds,
+        };
         socket.Bind(new UnixDomainSocketEndPoint(name[0] == '@' ? "\0" + name[1..] : name));
         return socket;
     }

@@ -12,8 +12,8 @@ public sealed class SlowDiskTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     // One that takes most of a second to force anything, and one whose writes stall now and then, as a card's do that tidies itself up.
-    // A tick is lost when the one after it is due as well: either delay is longer than two periods, and what a busy machine adds is shorter
-    // than one.
+    // A tick is lost when the one after it is due as well: either delay is longer than two periods, and what a busy machine adds is
+    // shorter than one.
     [SlowDiskTheory]
     [InlineData("fsync,fdatasync", "1+", 0.8)]
     [InlineData("pwrite64", "40+120", 1.5)]
@@ -29,8 +29,13 @@ public sealed class SlowDiskTests : IDisposable
         await using TestBroker broker = await TestBroker.StartAsync();
         string channels = string.Join(
             ", ",
-            new[] { "temperature", "humidity", "light", "co2" }.Select(
-                (name, i) => $"{name}: {{ hwmon: {{ chip: board, input: in{i} }} }}"));
+            new[]
+            {
+                "temperature",
+                "humidity",
+                "light",
+                "co2",
+            }.Select((name, i) => $"{name}: {{ hwmon: {{ chip: board, input: in{i} }} }}"));
         string config = _folder.Write("edge.yaml", $$"""
             device: house
             state: state

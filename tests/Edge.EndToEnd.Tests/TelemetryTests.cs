@@ -132,7 +132,7 @@ public sealed partial class TelemetryTests : IDisposable
         int port = TestBroker.FreePort();
         using RuntimeProcess run = RuntimeProcess.Start("run", "--config", WriteConfig(TestBroker.FreePort(), $"port: {port}"));
         await UntilAsync(run, port, "/health/live", HttpStatusCode.OK);
-        await run.UntilSaidAsync("Trying again");
+        await run.UntilSaidAsync("Retrying");
         HttpResponseMessage ready = await Client.GetAsync($"http://127.0.0.1:{port}/health/ready");
         Assert.Equal(HttpStatusCode.ServiceUnavailable, ready.StatusCode);
         Assert.Equal(

@@ -149,7 +149,7 @@ public sealed class ReportTests : IDisposable
         CommandLine.Done("sign", model, "--key", _folder.File("a.pem"));
         CommandLine.Done("verify", model, "--key", _folder.File("a.pub.pem"));
         CommandLine.Refuses(["verify", model, "--key", _folder.File("b.pub.pem")], "has no valid signature of this key");
-        CommandLine.Refuses(["verify", model, "--key", _folder.File("a.pem")], "not a public");
+        CommandLine.Refuses(["verify", model, "--key", _folder.File("a.pem")], "This is a private key");
         CommandLine.Refuses(["sign", model, "--key", _folder.File("a.pub.pem")], "not a private");
         if (!OperatingSystem.IsWindows())
         {

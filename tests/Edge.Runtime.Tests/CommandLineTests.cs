@@ -110,7 +110,7 @@ public sealed class CommandLineTests : IDisposable
         Assert.Equal(1, code);
         Assert.Contains("temp1: { hwmon: { chip: cpu_thermal, input: temp1 } }   # 48.312", output, StringComparison.Ordinal);
         Assert.Contains(
-            "WRONG  s, temperature, humidity: hwmon chip 'cpu_thermal' does not answer: it has no input 'temp2', only temp1.",
+            "WRONG  s, temperature, humidity: hwmon chip 'cpu_thermal' does not answer: it has no input 'temp2'; it has temp1.",
             output,
             StringComparison.Ordinal);
         Assert.Contains("WRONG  s, light: IIO device 'tsl2561' does not answer:", output, StringComparison.Ordinal);
@@ -137,7 +137,7 @@ public sealed class CommandLineTests : IDisposable
         Assert.Equal(0, code);
         Assert.Contains("rows of cpu -> ", output, StringComparison.Ordinal);
         Assert.Contains(File.ReadAllLines(_folder.File("x.csv")), line => line.EndsWith(",48.312", StringComparison.Ordinal));
-        await RefusesAsync(["run", "--config", config], "Stream 's': There is no 'model' yet. Record readings");
+        await RefusesAsync(["run", "--config", config], "Stream 's': There is no 'model'. Record readings");
     }
 
     [Fact]

@@ -180,7 +180,7 @@ public sealed class ConfigFileTests
     [InlineData("device: d\nmqtt: { host: h, prot: 1 }" + Stream, "edge.yaml:2:24: unknown key 'prot'; did you mean 'port'?")]
     [InlineData(
         "device: d\nzzzzzzz: 1" + Stream,
-        "known here: commands, device, durability, models, mqtt, onnxruntime, state, streams, sysfs, telemetry")]
+        "known keys: commands, device, durability, models, mqtt, onnxruntime, state, streams, sysfs, telemetry")]
     [InlineData("device: Big House" + Stream, "edge.yaml:1:9: 'device' is 'Big House'; use")]
     [InlineData("mqtt: { host: h }" + Stream, "'device' is missing")]
     [InlineData("device: d\nmqtt: { port: 1883 }" + Stream, "'host' is missing")]
@@ -190,7 +190,7 @@ public sealed class ConfigFileTests
     [InlineData("device: d\nmqtt: { host: h, username: u, password: { file: /no/such } }" + Stream, "cannot be read from its file")]
     [InlineData(
         "device: d\nmqtt: { host: h, username: u, password: p }" + Stream,
-        "the password would go to h in clear: give 'tls', or say 'plaintext_password: allowed'")]
+        "the password would be sent to h unencrypted: configure 'tls', or set 'plaintext_password: allowed'")]
     [InlineData(
         "device: d\nmqtt: { host: h, username: u, password: p, plaintext_password: yes }" + Stream,
         "'plaintext_password' must be 'allowed'")]
@@ -215,7 +215,7 @@ public sealed class ConfigFileTests
         "device: d\nstreams:\n  - { name: s, model: demo, source: { mqtt: { topic: t, session: 500ms } } }",
         "'session' must be at least 1s")]
     [InlineData("device: d\nstreams:\n  - { name: s, model: demo, source: { } }", "one of mqtt, replay, simulated")]
-    [InlineData(Channel + "{ hwmon: {} } } }", "'chip' is missing (what its name file says)")]
+    [InlineData(Channel + "{ hwmon: {} } } }", "'chip' is missing (the text of its name file)")]
     [InlineData(Channel + "{ hwmon: { chip: c, input: ../../etc } } } }", "'input' is '../../etc'; use letters, digits, _ and -")]
     [InlineData(Channel + "{ } } }", "channel 't' must have one source, one of i2c, iio, hwmon, mqtt, gpio")]
     [InlineData(Channel + "{ hwmon: { chip: c, input: temp1 }, gpio: { pin: 4 } } } }", "channel 't' must have one source")]

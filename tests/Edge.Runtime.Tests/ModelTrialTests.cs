@@ -7,7 +7,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Edge.Runtime.Tests;
 
-/// <summary>What becomes of a model on trial when its stream does not run on as it did.</summary>
+/// <summary>What happens to a model in its canary phase when its stream faults or is reset.</summary>
 public sealed class ModelTrialTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
@@ -54,7 +54,7 @@ public sealed class ModelTrialTests : IDisposable
         Assert.Contains("runs beside", await second!, StringComparison.Ordinal);
         Assert.Equal(1, rig.Host.Restarts);
         Assert.Equal(
-            ["trial", "refused The stream faulted", "trial", "taken"],
+            ["trial", "refused The stream had a f", "trial", "taken"],
             _events.Select(each => each.StartsWith("refused", StringComparison.Ordinal) ? each[..26] : each.Split(' ')[0]));
         Assert.Equal(next, File.ReadAllBytes(path));
     }

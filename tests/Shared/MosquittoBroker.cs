@@ -8,11 +8,12 @@ namespace Edge.Testing;
 /// <summary>A mosquitto broker as a child process on the loopback interface, with nothing kept on disk.</summary>
 internal sealed class MosquittoBroker : IAsyncDisposable
 {
-    private static readonly string[] Programs = [
+    private static readonly string[] Programs =
+    [
         "mosquitto",
         "/usr/sbin/mosquitto",
         "/usr/local/sbin/mosquitto",
-        "/opt/homebrew/sbin/mosquitto"
+        "/opt/homebrew/sbin/mosquitto",
     ];
     private static readonly TimeSpan StartWait = TimeSpan.FromMinutes(2);
 

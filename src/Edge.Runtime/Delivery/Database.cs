@@ -183,17 +183,16 @@ internal sealed class Database : IDisposable
 
     private void PrepareFile()
     {
+        // SQLite keeps this text in the file, byte for byte: do not reformat it.
         Execute(
-            """
-            CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-            CREATE TABLE IF NOT EXISTS stream(
-                name TEXT PRIMARY KEY, seq INTEGER NOT NULL, snapshot BLOB NOT NULL, source TEXT NOT NULL, sum INTEGER NOT NULL DEFAULT 0,
-                reserved INTEGER NOT NULL DEFAULT 0);
-            CREATE TABLE IF NOT EXISTS outbox(
-                id INTEGER PRIMARY KEY AUTOINCREMENT, class INTEGER NOT NULL, topic TEXT NOT NULL, payload BLOB NOT NULL,
-                qos INTEGER NOT NULL, retain INTEGER NOT NULL, content_type TEXT, expiry INTEGER, seq TEXT, model TEXT,
-                created INTEGER NOT NULL, sum INTEGER NOT NULL);
-            """);
+            "CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;\n"
+            + "CREATE TABLE IF NOT EXISTS stream(name TEXT PRIMARY KEY, seq INTEGER NOT NULL, snapshot BLOB NOT NULL, "
+            + "source TEXT NOT NULL, sum INTEGER NOT NULL DEFAULT 0,\n"
+            + "    reserved INTEGER NOT NULL DEFAULT 0);\n"
+            + "CREATE TABLE IF NOT EXISTS outbox(id INTEGER PRIMARY KEY AUTOINCREMENT, class INTEGER NOT NULL, topic TEXT NOT NULL, "
+            + "payload BLOB NOT NULL, qos INTEGER NOT NULL,\n"
+            + "    retain INTEGER NOT NULL, content_type TEXT, expiry INTEGER, seq TEXT, model TEXT, created INTEGER NOT NULL, "
+            + "sum INTEGER NOT NULL);");
         Execute($"PRAGMA user_version={SchemaVersion}");
 
         // Find a damaged page at the start rather than later.

@@ -118,7 +118,7 @@ internal sealed class MqttSubscriber : IDisposable
             if (!isSaid)
             {
                 isSaid = true;
-                _log.LogWarning("Topics over MQTT: {Why} Trying again", why);
+                _log.LogWarning("Topics over MQTT: {Why} Retrying", why);
             }
 
             try

@@ -35,7 +35,7 @@ public sealed class I2cAccessTests : IDisposable
     {
         _root.Write("dev/i2c-20", "");
         _root.Write("dev/i2c-3", "");
-        Assert.StartsWith("There is no I2C bus 1, only 3, 20.", Problem(1), StringComparison.Ordinal);
+        Assert.StartsWith("There is no I2C bus 1. Buses: 3, 20.", Problem(1), StringComparison.Ordinal);
         Assert.Null(Problem(3));
     }
 
