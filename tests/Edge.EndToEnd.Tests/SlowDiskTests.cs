@@ -12,7 +12,8 @@ public sealed class SlowDiskTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     // One that takes most of a second to force anything, and one whose writes stall now and then, as a card's do that tidies itself up.
-    // A tick is lost when the one after it is due as well: either delay is longer than two periods, and what a busy machine adds is shorter than one.
+    // A tick is lost when the one after it is due as well: either delay is longer than two periods. A machine so busy that the service gets no
+    // processor for a whole period loses ticks, too.
     [SlowDiskTheory]
     [InlineData("fsync,fdatasync", "1+", 0.8)]
     [InlineData("pwrite64", "40+120", 1.5)]
