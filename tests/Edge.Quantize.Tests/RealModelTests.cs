@@ -161,7 +161,7 @@ public sealed class RealModelTests : IDisposable
     public void Inspect_and_evaluate_say_the_same_to_people_and_programs()
     {
         Quantize("ambient-lstm32", "m.safetensors");
-        Assert.Contains("96 bytes a stream", CommandLine.Done("inspect", _folder.File("m.safetensors")), StringComparison.Ordinal);
+        Assert.Contains("96 bytes per stream", CommandLine.Done("inspect", _folder.File("m.safetensors")), StringComparison.Ordinal);
         using JsonDocument inspected = JsonDocument.Parse(CommandLine.Done("inspect", _folder.File("m.safetensors"), "--json"));
         Assert.Equal(96, inspected.RootElement.GetProperty("state_bytes").GetInt32());
         Assert.Equal("lstm", inspected.RootElement.GetProperty("layers")[0].GetProperty("type").GetString());
