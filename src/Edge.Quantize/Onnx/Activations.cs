@@ -13,20 +13,20 @@ internal static class Activations
     /// <param name="beta">The same of beta.</param>
     internal static FloatActivation Read(string name, string label, Func<float, float> alpha, Func<float, float> beta) =>
         name.ToLowerInvariant() switch
-    {
-        "sigmoid" => FloatActivation.Sigmoid,
-        "tanh" => FloatActivation.Tanh,
-        "relu" => FloatActivation.Relu,
-        "affine" => new(FloatFunction.Affine, alpha(1), beta(0)),
-        "hardsigmoid" => new(FloatFunction.HardSigmoid, alpha(0.2f), beta(0.5f)),
-        "leakyrelu" => new(FloatFunction.LeakyRelu, alpha(0.01f)),
-        "thresholdedrelu" => new(FloatFunction.ThresholdedRelu, alpha(1)),
-        "scaledtanh" => new(FloatFunction.ScaledTanh, alpha(1), beta(1)),
-        "elu" => new(FloatFunction.Elu, alpha(1)),
-        "softsign" => new(FloatFunction.Softsign),
-        "softplus" => new(FloatFunction.Softplus),
-        _ => throw new InputException($"{label} has an activation '{name}', which ONNX does not define. The file is damaged."),
-    };
+        {
+            "sigmoid" => FloatActivation.Sigmoid,
+            "tanh" => FloatActivation.Tanh,
+            "relu" => FloatActivation.Relu,
+            "affine" => new(FloatFunction.Affine, alpha(1), beta(0)),
+            "hardsigmoid" => new(FloatFunction.HardSigmoid, alpha(0.2f), beta(0.5f)),
+            "leakyrelu" => new(FloatFunction.LeakyRelu, alpha(0.01f)),
+            "thresholdedrelu" => new(FloatFunction.ThresholdedRelu, alpha(1)),
+            "scaledtanh" => new(FloatFunction.ScaledTanh, alpha(1), beta(1)),
+            "elu" => new(FloatFunction.Elu, alpha(1)),
+            "softsign" => new(FloatFunction.Softsign),
+            "softplus" => new(FloatFunction.Softplus),
+            _ => throw new InputException($"{label} has an activation '{name}', which ONNX does not define. The file is damaged."),
+        };
 
     /// <summary>The activation that an operator is, or null if it is none.</summary>
     internal static FloatActivation? Of(OnnxNode node) => node.Type switch

@@ -118,9 +118,9 @@ internal sealed class RecurrentNode
 
     private FloatRnn ReadRnn() =>
         new(_inputs, _units, _w.Values, _r.Values, Sum(Bias(0, [0]), Bias(1, [0])), ReadActivations(FloatActivation.Tanh)[0])
-    {
-        Clip = Clip(),
-    };
+        {
+            Clip = Clip(),
+        };
 
     private void RequireForward()
     {

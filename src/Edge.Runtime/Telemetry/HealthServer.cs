@@ -143,13 +143,13 @@ internal sealed class HealthServer : IDisposable
 
     private (int Status, string Type, string Body) Answer(HttpListenerRequest request) =>
         (request.HttpMethod, request.Url?.AbsolutePath) switch
-    {
-        ("GET", "/metrics") => (200, PrometheusText.ContentType, _metrics()),
-        ("GET", "/health/live") => Health(_notAlive()),
-        ("GET", "/health/ready") => Health(_notReady()),
-        ("GET", _) => (404, "text/plain", "There are /metrics, /health/live and /health/ready.\n"),
-        _ => (405, "text/plain", "GET only.\n"),
-    };
+        {
+            ("GET", "/metrics") => (200, PrometheusText.ContentType, _metrics()),
+            ("GET", "/health/live") => Health(_notAlive()),
+            ("GET", "/health/ready") => Health(_notReady()),
+            ("GET", _) => (404, "text/plain", "There are /metrics, /health/live and /health/ready.\n"),
+            _ => (405, "text/plain", "GET only.\n"),
+        };
 
     private static (int Status, string Type, string Body) Health(IReadOnlyList<string> problems)
     {

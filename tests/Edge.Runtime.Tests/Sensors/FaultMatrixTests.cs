@@ -211,7 +211,8 @@ public sealed class FaultMatrixTests : IDisposable
                 new StreamRig(
                     "source: { simulated: { seed: 3, faults: [ { at: 2.4s, duration: 2.4s, kind: dropout, channel: temperature } ] } }"),
                 _ => { },
-                () => { }),
+                () => { }
+        ),
         _ => MakeKernel(kind, fault),
     };
 
