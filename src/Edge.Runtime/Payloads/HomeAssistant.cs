@@ -3,6 +3,7 @@ using System.Text.Json;
 using Edge.Inference.Models;
 using Edge.Runtime.Delivery;
 using Edge.Runtime.Mqtt;
+using Edge.Streams;
 using Edge.Streams.Forecasting;
 
 namespace Edge.Runtime.Payloads;
