@@ -48,7 +48,7 @@ internal static partial class ConfigFile
             map.Fail("password", $"the password would go to {host} in clear: give 'tls', or say 'plaintext_password: allowed'");
         }
 
-        // Versions up to 1.x chose between two clients here. Drop this with the next version.
+        // Versions before chose between two clients here. Drop this with the next version.
         if (map.TakeObsolete("client"))
         {
             warnings.Add("mqtt.client is no longer needed and is ignored: MQTTnet is the only client. Remove the line.");
