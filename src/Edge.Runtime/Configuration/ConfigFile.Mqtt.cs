@@ -53,7 +53,7 @@ internal static partial class ConfigFile
                 $"the password would be sent to {host} unencrypted: configure 'tls', or set 'plaintext_password: allowed'");
         }
 
-        // Versions up to 1.x chose between two clients here. Drop this with the next version.
+        // Versions before chose between two clients here. Drop this with the next version.
         if (map.TakeObsolete("client"))
         {
             warnings.Add("mqtt.client is no longer needed and is ignored: MQTTnet is the only client. Remove the line.");
