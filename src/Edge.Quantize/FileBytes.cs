@@ -27,7 +27,7 @@ internal static class FileBytes
 
             return File.ReadAllBytes(path);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
+        catch (Exception e) when (FileFault.Is(e))
         {
             throw new InputException($"{what} '{path}' cannot be read: {e.Message}", e);
         }
@@ -48,7 +48,7 @@ internal static class FileBytes
 
             File.Move(partial, path, overwrite: true);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
+        catch (Exception e) when (FileFault.Is(e))
         {
             throw new InputException($"'{path}' cannot be written: {e.Message}", e);
         }

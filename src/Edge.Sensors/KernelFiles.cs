@@ -1,4 +1,5 @@
 using System.Globalization;
+using Edge.Inference;
 
 namespace Edge.Sensors;
 
@@ -67,7 +68,7 @@ internal static class KernelFiles
         {
             return Text(path);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (FileFault.Is(e))
         {
             return null;
         }

@@ -98,7 +98,7 @@ public sealed class EdgeModel
 
             bytes = File.ReadAllBytes(path);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
+        catch (Exception e) when (FileFault.Is(e))
         {
             throw new ModelFormatException($"Model '{path}' cannot be read: {e.Message}", e);
         }

@@ -60,7 +60,7 @@ internal sealed class OnnxEngines(OnnxOptions options) : IDisposable
         {
             throw new ModelFormatException($"Manifest '{path}': {e.Message}", e);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (FileFault.Is(e))
         {
             throw new ModelFormatException($"Manifest '{path}' cannot be read: {e.Message}", e);
         }

@@ -39,7 +39,7 @@ internal sealed class ExternalData(string? folder)
             stream.ReadExactly(bytes);
             return bytes;
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException)
+        catch (Exception e) when (FileFault.Is(e))
         {
             throw new ModelFormatException(
                 $"Tensor '{name}' has its values in '{location}', which cannot be read next to the model: {e.Message}",

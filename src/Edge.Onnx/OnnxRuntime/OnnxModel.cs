@@ -127,7 +127,7 @@ internal sealed partial class OnnxModel : IDisposable
             });
             return new OnnxModel(step, Convert.ToHexStringLower(SHA256.HashData(bytes)), options, sessions, provider, refused);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (FileFault.Is(e))
         {
             throw new ModelFormatException($"Model '{path}' cannot be read: {e.Message}", e);
         }

@@ -61,7 +61,7 @@ internal sealed class ReadingsFile
             using var text = new StreamReader(path);
             return Read(text, path, manifest);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
+        catch (Exception e) when (FileFault.Is(e))
         {
             throw new InputException($"Readings '{path}' cannot be read: {e.Message}", e);
         }

@@ -142,7 +142,7 @@ internal static class SignatureCommands
             using var stream = new FileStream(path, options);
             stream.Write(Encoding.ASCII.GetBytes(text));
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
+        catch (Exception e) when (FileFault.Is(e))
         {
             throw new InputException($"'{path}' cannot be written: {e.Message}", e);
         }

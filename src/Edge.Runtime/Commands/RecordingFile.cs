@@ -54,7 +54,7 @@ internal sealed class RecordingFile : IDisposable
                 throw;
             }
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
+        catch (Exception e) when (FileFault.Is(e))
         {
             throw new InputException($"'{path}' cannot be written: {e.Message}", e);
         }

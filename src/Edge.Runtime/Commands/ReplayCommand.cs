@@ -111,7 +111,7 @@ internal static class ReplayCommand
         {
             return new BufferedStream(new FileStream(path, FileMode.Create, FileAccess.Write), 1 << 16);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
+        catch (Exception e) when (FileFault.Is(e))
         {
             throw new InputException($"'{path}' cannot be written: {e.Message}", e);
         }

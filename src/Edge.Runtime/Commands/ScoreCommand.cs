@@ -166,7 +166,7 @@ internal static class ScoreCommand
                 }
             }
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
+        catch (Exception e) when (FileFault.Is(e))
         {
             throw new InputException($"Events '{path}' cannot be read: {e.Message}", e);
         }
@@ -207,7 +207,7 @@ internal static class ScoreCommand
                 ? [.. labels]
                 : throw new InputException($"Labels '{path}' have {labels.Count} rows, but the events are of {rows} readings.");
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
+        catch (Exception e) when (FileFault.Is(e))
         {
             throw new InputException($"Labels '{path}' cannot be read: {e.Message}", e);
         }
@@ -229,7 +229,7 @@ internal static class ScoreCommand
             (DateTime Begin, DateTime End)[] windows = [.. root.EnumerateArray().Select(window => (Moment(window[0]), Moment(window[1])))];
             return [.. times.Select(time => Array.Exists(windows, window => time >= window.Begin && time <= window.End))];
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
+        catch (Exception e) when (FileFault.Is(e))
         {
             throw new InputException($"Labels '{path}' cannot be read: {e.Message}", e);
         }

@@ -48,7 +48,7 @@ internal static partial class ConfigFile
 
             text = File.ReadAllText(path);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
+        catch (Exception e) when (FileFault.Is(e))
         {
             throw new InputException($"Configuration '{path}' cannot be read: {e.Message}", e);
         }

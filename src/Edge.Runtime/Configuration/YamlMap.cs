@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
+using Edge.Inference;
 using YamlDotNet.RepresentationModel;
 
 namespace Edge.Runtime.Configuration;
@@ -97,7 +98,7 @@ internal sealed partial class YamlMap
         {
             return path.Length == 0 ? null : File.ReadAllText(path).TrimEnd('\r', '\n');
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
+        catch (Exception e) when (FileFault.Is(e))
         {
             _errors.Add(node, $"'{key}' cannot be read from its file: {e.Message}");
             return null;

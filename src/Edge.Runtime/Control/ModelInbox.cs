@@ -58,7 +58,7 @@ internal sealed class ModelInbox : IDisposable
             _watcher.Renamed += (_, _) => Wake();
             _watcher.EnableRaisingEvents = true;
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
+        catch (Exception e) when (FileFault.Is(e))
         {
             throw new InputException($"models.incoming '{folder}' cannot be used: {e.Message}", e);
         }
@@ -158,7 +158,7 @@ internal sealed class ModelInbox : IDisposable
             Rename(path + refused, path + ".refused");
             Rename(signaturePath + refused, signaturePath + ".refused");
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (FileFault.Is(e))
         {
             _log.LogError("Model {Path} cannot be read: {Message}", path, e.Message);
         }
@@ -199,7 +199,7 @@ internal sealed class ModelInbox : IDisposable
             File.Delete(PathOf(stream) + Trial);
             File.Delete(SignatureOf(stream) + Trial);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (FileFault.Is(e))
         {
             _log.LogError("{Path} cannot be removed: {Message}", PathOf(stream) + Trial, e.Message);
         }
@@ -214,7 +214,7 @@ internal sealed class ModelInbox : IDisposable
                 File.Move(path, to, overwrite: true);
             }
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (FileFault.Is(e))
         {
             _log.LogError("{Path} cannot be renamed: {Message}", path, e.Message);
         }

@@ -279,7 +279,7 @@ internal sealed class ModelUpdates
         {
             return new FileStream(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (FileFault.Is(e))
         {
             throw new InputException($"The model file of the stream cannot be replaced: {e.Message}", e);
         }

@@ -52,8 +52,12 @@ internal sealed class Database : IDisposable
         }
     }
 
-    /// <summary>Whether the file is damaged: SQLITE_CORRUPT or SQLITE_NOTADB.</summary>
-    internal static bool IsDamage(SqliteException e) => e.SqliteErrorCode is 11 or 26;
+    /// <summary>
+    /// Whether the file is damaged: SQLITE_CORRUPT, SQLITE_NOTADB, or a schema that lacks what every statement here names.
+    /// </summary>
+    internal static bool IsDamage(SqliteException e) => e.SqliteErrorCode is 11 or 26
+        || (e.SqliteErrorCode == 1
+            && (e.Message.Contains("no such ", StringComparison.Ordinal) || e.Message.Contains("no column named", StringComparison.Ordinal)));
 
     /// <summary>Checks the whole file while another connection writes.</summary>
     /// <returns>What is wrong with it, or null.</returns>

@@ -26,7 +26,7 @@ internal static partial class DurableFile
             File.Move(partial, path, overwrite: true);
             ForceFolder(Path.GetDirectoryName(Path.GetFullPath(path))!);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
+        catch (Exception e) when (FileFault.Is(e))
         {
             throw new InputException($"'{path}' cannot be written: {e.Message}", e);
         }

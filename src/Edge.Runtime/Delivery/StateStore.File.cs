@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
+using Edge.Inference;
 using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Logging;
 
@@ -78,7 +79,7 @@ internal sealed partial class StateStore
                 MoveAside(Path, _clock),
                 waiting);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (FileFault.Is(e))
         {
             if (_saidBroken)
             {

@@ -1,3 +1,4 @@
+using Edge.Inference;
 using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Logging;
 
@@ -85,7 +86,7 @@ internal sealed partial class StateStore
                 }
             }
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (FileFault.Is(e))
         {
             _log.LogDebug("State '{Path}': no space can be reserved: {Reason}", Path, e.Message);
             TryDelete(partial);
@@ -111,7 +112,7 @@ internal sealed partial class StateStore
         {
             File.Delete(path);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (FileFault.Is(e))
         {
             // A process that cannot write there cannot have created it.
         }

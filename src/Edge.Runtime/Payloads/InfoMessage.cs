@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
+using Edge.Inference;
 using Edge.Runtime.Mqtt;
 using Edge.Sensors;
 using Edge.Streams;
@@ -43,7 +44,7 @@ internal static class InfoMessage
                 return File.ReadAllText(own);
             }
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (FileFault.Is(e))
         {
             // Then each process gets its own id.
         }

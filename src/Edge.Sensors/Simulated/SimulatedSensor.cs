@@ -120,7 +120,7 @@ internal sealed class SimulatedSensor : ISensor
             truth.WriteLine("time,anomaly,kind,channel");
             return truth;
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
+        catch (Exception e) when (FileFault.Is(e))
         {
             throw new InputException($"The truth '{file}' cannot be written: {e.Message}", e);
         }
