@@ -57,7 +57,9 @@ internal sealed class Database : IDisposable
     /// </summary>
     internal static bool IsDamage(SqliteException e) => e.SqliteErrorCode is 11 or 26
         || (e.SqliteErrorCode == 1
-            && (e.Message.Contains("no such ", StringComparison.Ordinal) || e.Message.Contains("no column named", StringComparison.Ordinal)));
+            && (
+                e.Message.Contains("no such ", StringComparison.Ordinal) || e.Message.Contains(
+                    "no column named", StringComparison.Ordinal)));
 
     /// <summary>Checks the whole file while another connection writes.</summary>
     /// <returns>What is wrong with it, or null.</returns>
