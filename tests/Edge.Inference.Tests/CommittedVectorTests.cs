@@ -6,7 +6,7 @@ namespace Edge.Inference.Tests;
 
 /// <summary>
 /// The vectors that docs/int8-vector/reproduce.py reproduces from the formulas alone. They change only when the arithmetic does, and then
-/// every model's results do; EDGE_WRITE_VECTOR=1 writes them anew.
+/// every model's results do; EDGE_WRITE_VECTOR=1 writes them again.
 /// </summary>
 public sealed class CommittedVectorTests
 {

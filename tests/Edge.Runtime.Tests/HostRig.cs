@@ -20,7 +20,7 @@ internal sealed class HostRig : IDisposable
     {
         _failAt = new Queue<int>(failAt);
         _isLive = isLive;
-        Host = new StreamHost((_, anew) => Open(clock, anew), () => { }, clock, NullLogger.Instance);
+        Host = new StreamHost((_, reset) => Open(clock, reset), () => { }, clock, NullLogger.Instance);
     }
 
     internal StreamHost Host { get; }
@@ -29,7 +29,7 @@ internal sealed class HostRig : IDisposable
 
     internal List<long> Seqs { get; } = [];
 
-    internal int Anew { get; private set; }
+    internal int Resets { get; private set; }
 
     public void Dispose()
     {
@@ -49,12 +49,12 @@ internal sealed class HostRig : IDisposable
         Assert.True(await running);
     }
 
-    private StreamLoop Open(TimeProvider clock, bool anew)
+    private StreamLoop Open(TimeProvider clock, bool reset)
     {
-        Anew += anew ? 1 : 0;
+        Resets += reset ? 1 : 0;
         var config = new StreamConfig { Name = "climate", Model = "demo", Source = new SimulatedOptions() };
         var stream = new SensorStream(EngineFactory.LoadInt8("demo"), config);
-        Assert.Equal(!anew && _snapshot.Length > 0, stream.Resume(_seq, anew ? [] : _snapshot));
+        Assert.Equal(!reset && _snapshot.Length > 0, stream.Resume(_seq, reset ? [] : _snapshot));
         var sensor = new FaultySensor(_isLive, () => _seq, _failAt);
         return new StreamLoop("house", stream, sensor, config.Publish, TimeSpan.FromDays(1), Commit, clock, NullLogger.Instance);
     }

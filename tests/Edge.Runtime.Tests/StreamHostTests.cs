@@ -13,7 +13,7 @@ public sealed class StreamHostTests
         using var rig = new HostRig(clock, isLive: true, failAt: [40, 90]);
         await rig.RunAsync(clock, until: () => rig.Host.Stream.Seq >= 150);
         Assert.Equal(2, rig.Host.Restarts);
-        Assert.Equal(0, rig.Anew);
+        Assert.Equal(0, rig.Resets);
 
         // Every number once, no tick lost but that of the fault.
         Assert.Equal(Enumerable.Range(1, rig.Seqs.Count).Select(seq => (long)seq), rig.Seqs);
@@ -26,7 +26,7 @@ public sealed class StreamHostTests
         using var rig = new HostRig(clock, isLive: true, failAt: [40, 40, 40, 40]);
         await rig.RunAsync(clock, until: () => rig.Host.Stream.Seq >= 60);
         Assert.Equal(4, rig.Host.Restarts);
-        Assert.Equal(1, rig.Anew);
+        Assert.Equal(1, rig.Resets);
         Assert.Equal(Enumerable.Range(1, rig.Seqs.Count).Select(seq => (long)seq), rig.Seqs);
     }
 
