@@ -17,6 +17,7 @@ internal static class Program
         {
             InspectCommand.Create(output),
             QuantizeCommand.Create(output),
+            ProfileCommand.Create(output),
             EvaluateCommand.Create(output),
             InferCommand.Create(output),
             StepCommand.Create(output),

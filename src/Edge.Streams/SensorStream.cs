@@ -103,6 +103,7 @@ public sealed partial class SensorStream : IDisposable
         SeasonalSkill = _forecaster.SeasonalSkill,
         BadTicks = _imputer.BadTicks.ToArray(),
         SaturatedTicks = _engine.InputSaturations.ToArray(),
+        OutsideShare = _detector.OutsideShare,
         StateSaturations = _engine.StateSaturations,
     };
 

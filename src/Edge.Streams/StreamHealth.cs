@@ -32,6 +32,11 @@ public sealed record StreamHealth
     /// <summary>Ticks whose value was clipped to the model's range, per channel.</summary>
     public required IReadOnlyList<long> SaturatedTicks { get; init; }
 
+    /// <summary>
+    /// Share of the channels whose level is outside what the model knows from its calibration rows, 0..1; NaN if it knows no levels.
+    /// </summary>
+    public required double OutsideShare { get; init; }
+
     /// <summary>How often a unit's cell or hidden state was clipped to its range, over all units.</summary>
     public required long StateSaturations { get; init; }
 }

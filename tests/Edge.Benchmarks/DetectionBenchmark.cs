@@ -19,13 +19,14 @@ internal static class DetectionBenchmark
     {
         EdgeModel model = EdgeModel.Parse(RandomModels.Int8(1, Channels, 64, 1, Channels));
         var session = new InferenceSession(model);
-        var detector = new AnomalyDetector(model.Manifest, new AnomalyOptions(), TimeSpan.FromSeconds(1));
         AdaptiveInterval[] intervals = [.. Enumerable.Range(0, Channels).Select(_ => new AdaptiveInterval(0.9, 0.5))];
         var random = new Random(1);
         float[] noise =
         [
             .. Enumerable.Range(0, 8192).Select(_ => (float)((random.NextDouble() + random.NextDouble() + random.NextDouble()) - 1.5)),
         ];
+        ModelManifest manifest = model.Manifest.WithNormalProfile(Profile(model.Manifest, noise));
+        var detector = new AnomalyDetector(manifest, new AnomalyOptions(), TimeSpan.FromSeconds(1));
         var reading = new Reading(Channels);
         float[] outputs = new float[Channels];
         double[] steps = new double[Rounds];
@@ -52,13 +53,29 @@ internal static class DetectionBenchmark
             ReadOnlySpan<float> errors = Errors(tick);
             for (int i = 0; i < Channels; i++)
             {
-                reading.Values[i] = i + errors[i];
+                reading.Values[i] = Value(noise, tick, i);
                 intervals[i].Observe(Math.Abs(errors[i]));
             }
 
             detector.Observe(errors, reading, isUsable: true);
         }
     }
+
+    // Linear and curved relations of eight channels.
+    private static byte[] Profile(ModelManifest manifest, float[] noise)
+    {
+        const int Rows = 10_000;
+        var rows = new float[Rows * Channels];
+        for (int at = 0; at < rows.Length; at++)
+        {
+            rows[at] = manifest.Normalize(at % Channels, Value(noise, at / Channels, at % Channels));
+        }
+
+        return NormalProfileLearner.Learn(rows, Channels);
+    }
+
+    private static double Value(float[] noise, int tick, int channel) =>
+        channel + noise[((tick * 13) % (noise.Length - Channels)) + channel];
 
     private static double Time(Action<int> action)
     {

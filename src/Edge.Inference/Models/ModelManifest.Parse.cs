@@ -96,7 +96,22 @@ public sealed partial class ModelManifest
             Min = min,
             Max = max,
             OutputRmse = rmse,
+            NormalProfile = Profile(root),
         };
+    }
+
+    private static byte[] Profile(JsonElement root)
+    {
+        if (!root.TryGetProperty("normal_profile", out JsonElement element))
+        {
+            return [];
+        }
+
+        return element.ValueKind == JsonValueKind.String && element.TryGetBytesFromBase64(out byte[]? bytes)
+            && bytes.Length <= NormalProfileBytesMax
+            ? bytes
+            : throw new ModelFormatException(
+                $"Manifest entry 'normal_profile' is not Base64 of at most {NormalProfileBytesMax >> 20} MiB.");
     }
 
     private static double Period(JsonElement root)

@@ -21,6 +21,9 @@ public sealed partial class ModelManifest
     /// <summary>Most columns or outputs.</summary>
     public const int CountMax = 4096;
 
+    /// <summary>Largest <see cref="NormalProfile"/>.</summary>
+    public const int NormalProfileBytesMax = 4 << 20;
+
     /// <summary>The model's name.</summary>
     public required string Name { get; init; }
 
@@ -57,6 +60,12 @@ public sealed partial class ModelManifest
     /// <summary>Root mean square error of each output on held-out rows, in units of its column's standard deviation, or null.</summary>
     public IReadOnlyList<double>? OutputRmse { get; init; }
 
+    /// <summary>
+    /// What is normal for the columns, as the detector of Edge.Streams reads it; empty where nothing is known. At most
+    /// <see cref="NormalProfileBytesMax"/> bytes.
+    /// </summary>
+    public ReadOnlyMemory<byte> NormalProfile { get; init; }
+
     /// <summary>Whether every output forecasts one of the columns.</summary>
     public bool IsForecast => Outputs.All(output => output.IsForecast);
 
@@ -90,7 +99,13 @@ public sealed partial class ModelManifest
     public ModelManifest WithOutputRmse(IReadOnlyList<double> rmse) => WithOutputs(Outputs, rmse);
 
     /// <summary>This manifest with other outputs and their errors.</summary>
-    public ModelManifest WithOutputs(IReadOnlyList<ModelOutput> outputs, IReadOnlyList<double>? rmse) => new()
+    public ModelManifest WithOutputs(IReadOnlyList<ModelOutput> outputs, IReadOnlyList<double>? rmse) =>
+        With(outputs, rmse, NormalProfile);
+
+    /// <summary>This manifest with what is normal for its columns.</summary>
+    public ModelManifest WithNormalProfile(ReadOnlyMemory<byte> profile) => With(Outputs, OutputRmse, profile);
+
+    private ModelManifest With(IReadOnlyList<ModelOutput> outputs, IReadOnlyList<double>? rmse, ReadOnlyMemory<byte> profile) => new()
     {
         Name = Name,
         Columns = Columns,
@@ -104,6 +119,7 @@ public sealed partial class ModelManifest
         Min = Min,
         Max = Max,
         OutputRmse = rmse,
+        NormalProfile = profile,
     };
 
     /// <summary>Writes the manifest as one JSON object.</summary>
@@ -124,6 +140,11 @@ public sealed partial class ModelManifest
         if (OutputRmse is not null)
         {
             WriteNumbers(json, "output_rmse_normalised", OutputRmse);
+        }
+
+        if (!NormalProfile.IsEmpty)
+        {
+            json.WriteBase64String("normal_profile", NormalProfile.Span);
         }
 
         json.WriteEndObject();

@@ -3,6 +3,7 @@ using CsvHelper;
 using CsvHelper.Configuration;
 using Edge.Inference;
 using Edge.Inference.Models;
+using Edge.Streams.Detection;
 
 namespace Edge.Quantize.Calibration;
 
@@ -38,6 +39,10 @@ internal sealed class ReadingsFile
 
         return new ReadingsFile(values, ColumnCount);
     }
+
+    /// <summary>What is normal for these rows, for the detector; empty if they are too few.</summary>
+    internal byte[] LearnNormal(int begin, int end) =>
+        NormalProfileLearner.Learn(_values.AsSpan(begin * ColumnCount, (end - begin) * ColumnCount), ColumnCount);
 
     /// <summary>One row of normalized readings.</summary>
     internal ReadOnlySpan<float> Row(int row) => _values.AsSpan(row * ColumnCount, ColumnCount);

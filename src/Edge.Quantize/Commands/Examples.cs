@@ -10,6 +10,10 @@ internal sealed class Examples : SynchronousCommandLineAction
     private static readonly Dictionary<string, string[]> Of = new()
     {
         ["inspect"] = ["inspect model.onnx", "inspect model.safetensors --json"],
+        ["profile"] =
+        [
+            "profile model.safetensors --calibration calm-week.csv -o model-2.safetensors",
+        ],
         ["quantize"] =
         [
             "quantize model.onnx --manifest model.json --calibration readings.csv -o model.safetensors",

@@ -96,7 +96,9 @@ internal static class QuantizeCommand
 
             // The measured error is stored in the file: the runtime uses it for its first prediction intervals.
             double[] rmse = evaluation.Model.Outputs.Select(result => result.Int8RmseNormalized).ToArray();
-            byte[] file = (description.IsForecast ? quantized.With(description.WithOutputRmse(rmse)) : quantized).ToBytes();
+            ModelManifest full = (description.IsForecast ? description.WithOutputRmse(rmse) : description)
+                .WithNormalProfile(quantized.Embedding is null ? readings.LearnNormal(begin, end) : []);
+            byte[] file = quantized.With(full).ToBytes();
             FileBytes.Write(path, file);
 
             output.WriteLine(

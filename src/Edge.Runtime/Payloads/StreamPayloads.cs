@@ -181,7 +181,7 @@ internal sealed class StreamPayloads : IDisposable
             anomaly.Cause switch
             {
                 AnomalyCause.Residual => "surprise",
-                AnomalyCause.Drift => "pull",
+                AnomalyCause.Pattern => "pattern",
                 AnomalyCause.Correlation => "relation",
                 AnomalyCause.Level => "level",
                 _ => "sensor",

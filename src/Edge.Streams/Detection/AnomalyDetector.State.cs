@@ -5,23 +5,56 @@ internal sealed partial class AnomalyDetector
 {
     internal void Archive(StreamSnapshot snapshot)
     {
+        _ticks = snapshot.Field(_ticks);
         _residual.Archive(snapshot);
-        _level.Archive(snapshot);
         _sensors.Archive(snapshot);
-        _fastThreshold.Archive(snapshot);
-        _slowThreshold.Archive(snapshot);
-        _correlation.Archive(snapshot);
-        _correlationThreshold.Archive(snapshot);
-        _observed = snapshot.Field(_observed);
-        _levelThreshold.Archive(snapshot);
+        _recent?.Archive(snapshot);
+        foreach (EwmaChart relation in _relations)
+        {
+            relation.Archive(snapshot);
+        }
+
+        ArchiveLevels(snapshot);
+        _patterns?.Archive(snapshot);
+        snapshot.Fields<float>(_shift);
+        snapshot.Fields<double>(_openRow);
+        snapshot.Fields<double>(_openResidual);
+        snapshot.Fields<float>(_mute);
+        snapshot.Fields<float>(_width);
+        snapshot.Fields<float>(_peak);
         Score = snapshot.Field(Score);
         PeakScore = snapshot.Field(PeakScore);
+        OutsideShare = snapshot.Field(OutsideShare);
         IsOpen = snapshot.Field(IsOpen);
-        Cause = (AnomalyCause)snapshot.Field((byte)Cause);
+        _largestKind = (Kind)snapshot.Field((byte)_largestKind);
+        _openedBy = (Kind)snapshot.Field((byte)_openedBy);
+        _largestChannel = snapshot.Field(_largestChannel);
         _above = snapshot.Field(_above);
         _below = snapshot.Field(_below);
         _openTicks = snapshot.Field(_openTicks);
         _coolDown = snapshot.Field(_coolDown);
-        _ticks = snapshot.Field(_ticks);
+        _soon = snapshot.Field(_soon);
+        _closedAt = snapshot.Field(_closedAt);
+        _held = snapshot.Field(_held);
+        _unsettled = snapshot.Field(_unsettled);
+    }
+
+    // A warm-up that is over has become the levels; the snapshot keeps it, so that its length does not change.
+    private void ArchiveLevels(StreamSnapshot snapshot)
+    {
+        if (_warmUp is null)
+        {
+            _levels!.Archive(snapshot);
+            return;
+        }
+
+        _warmUp.Archive(snapshot);
+        if (snapshot.IsReading && _warmUp.IsOver)
+        {
+            BeginLevels(_warmUp);
+        }
+
+        EwmaChart levels = _levels ?? new EwmaChart(_channels, WarmUpChart.Rows, _warmUp.Measure());
+        levels.Archive(snapshot);
     }
 }

@@ -1,99 +1,177 @@
+using Edge.Inference;
 using Edge.Inference.Models;
 
 namespace Edge.Streams.Detection;
 
 /// <summary>
-/// Combines five statistics: residual, drift, correlation, level and sensor. Each is divided by its own threshold, extrapolated to
-/// the configured rate of false alarms. The largest ratio is the score; a score of 1 or more is abnormal. Enough abnormal ticks
-/// open an anomaly, and enough normal ticks close it. docs/detection.md.
+/// Combines what is known about the channels: their levels, how they go together, what they have looked like, the residuals of the model,
+/// and whether the sensors answer. Each gives every channel a ratio, abnormal from 1 on; the largest is the score. docs/detection.md.
 /// </summary>
 internal sealed partial class AnomalyDetector
 {
-    // An anomaly closes below this score: hysteresis.
-    private const double CloseScore = 0.7;
-    private const int UpdateTicks = 60;
+    // With a profile, only the means and the model's state have to settle before an anomaly may open.
+    private const int ProfileWarmUpTicks = 60;
 
-    // No tick before this one is abnormal: the state of the model and the scale of its residuals have not settled.
-    private const int FirstTicks = 60;
+    // An anomaly closes when its main channels have been below this score for so many ticks.
+    private const double CloseScore = 0.7;
+    private const int CloseTicksMin = 10;
+
+    // Main are the channels that came within this factor of the anomaly's largest score; the others only suffered from it.
+    private const double MainShare = 0.5;
+
+    // What remains of an anomaly when it closes, or is accepted, counts again once it has grown by this factor.
+    private const double MuteFactor = 1.5;
+
+    // An anomaly that closes by itself widens the limits it exceeded: by this power of the excess, by more if it was brief, and by most if
+    // it is accepted.
+    private const double ClosedPower = 0.1;
+    private const double BriefPower = 0.3;
+    private const double PatternPower = 0.03;
+    private const int BriefTicks = 60;
+    private const double AcceptedPower = 0.5;
+    private const double WidthDecay = 0.99;
+
+    private const int UpdateTicks = 60;
+    private const int CoolDownTicksDefault = 60;
+
+    // An anomaly soon after the last one doubles the cool-down: within so many of them.
+    private const int SoonFactor = 10;
+    private const int SoonFree = 2;
+    private const int SoonMax = 20;
     private const long AdaptTicksMin = 1000;
-    private const int Statistics = 4;
     private const double SecondsAWeek = 7 * 86400.0;
 
-    // In standard deviations of a normal distribution: no threshold is lower, even after a short warm-up. Levels and means are close to
-    // normal (once in 10,000, once in 300,000); single residuals of real plants are far from it.
-    private const double LevelQuantile = 3.719;
-    private const double SlowQuantile = 4.5;
-    private const double FastQuantile = 9;
+    // After so many missed ticks the past says little about the present.
+    private const int GapTicks = 3;
+    private const int GapSettleTicks = 20;
 
-    // Independent values in the fast value, per channel.
-    private const int FastDegrees = 3;
+    private const float Beyond = 1.1f;
 
-    // Levels and means change little from tick to tick: only one tick in this many counts for their tail.
-    private const int SlowEveryTicks = 10;
-    private const int SlowWarmUp = 60;
-    private const double SlowAllowance = 5;
+    // The profile of the calibration rows is trusted ten times as long as the stream's own past.
+    private const double ProfileTrust = 10;
 
     private readonly ModelManifest _manifest;
+    private readonly NormalProfile? _profile;
+    private readonly int _channels;
     private readonly int[] _outputs;
     private readonly int[] _watchedAt;
     private readonly ResidualStatistic _residual;
-    private readonly CorrelationStatistic _correlation;
-    private readonly LevelStatistic _level;
+    private readonly RecentMeans? _recent;
+    private readonly EwmaChart[] _relations;
+    private readonly PatternMemory? _patterns;
     private readonly SensorWatch _sensors;
-    private readonly TailThreshold _fastThreshold;
-    private readonly TailThreshold _slowThreshold;
-    private readonly TailThreshold _correlationThreshold;
-    private readonly TailThreshold _levelThreshold;
-    private readonly double _fastMin;
-    private readonly double _slowMin;
-    private readonly double _levelMin;
+    private readonly WarmUpChart? _warmUp;
+    private readonly float[] _features;
+    private readonly float[] _row;
+    private readonly float[] _known;
+
+    // How far each channel went on the calibration rows, and a little farther: a relation says nothing about what lies beyond.
+    private readonly float[] _range;
+
+    // What was accepted: it is taken off the row. And what the open anomaly shows on average, of rows and of their linear residuals.
+    private readonly float[] _shift;
+    private readonly double[] _openRow;
+    private readonly double[] _openResidual;
+    private readonly int _warmUpTicks;
     private readonly int _minDurationTicks;
+    private readonly int _closeTicks;
     private readonly long _adaptTicks;
     private readonly long _coolDownTicks;
     private readonly TimeSpan _period;
+
+    // [kinds, channels]: the ratios of this tick, what they are divided by, and the largest quotients of the open anomaly.
+    private readonly float[] _ratio;
+    private readonly float[] _mute;
+    private readonly float[] _width;
+    private readonly float[] _peak;
+    private EwmaChart? _levels;
+    private double _probability;
     private int _above;
     private int _below;
     private long _silence;
-    private long _observed;
     private long _openTicks;
     private long _coolDown;
+    private int _soon;
+    private long _closedAt;
     private long _ticks;
+    private int _held;
+    private int _unsettled;
 
+    /// <exception cref="ModelFormatException">The manifest's profile is damaged.</exception>
     internal AnomalyDetector(ModelManifest manifest, AnomalyOptions config, TimeSpan period)
     {
         _manifest = manifest;
+        _channels = manifest.Columns.Count;
+        _period = period;
 
         // For each column, the output with the nearest horizon.
         _outputs = Enumerable.Range(0, manifest.Outputs.Count)
+            .Where(k => manifest.Outputs[k].IsForecast)
             .GroupBy(k => manifest.Outputs[k].Column)
             .Select(group => group.MinBy(k => manifest.Outputs[k].TicksAhead))
             .ToArray();
         _watchedAt =
         [
-            .. Enumerable.Range(0, manifest.Columns.Count)
-                .Select(column => Array.FindIndex(_outputs, k => manifest.Outputs[k].Column == column)),
+            .. Enumerable.Range(0, _channels).Select(column => Array.FindIndex(_outputs, k => manifest.Outputs[k].Column == column)),
         ];
         _minDurationTicks = config.MinDurationTicks;
+        _closeTicks = Math.Max(CloseTicksMin, config.MinDurationTicks);
         _adaptTicks = config.Adapt is { } adapt
             ? Math.Max(1, (long)(adapt / period))
             : Math.Max(AdaptTicksMin, (long)(TimeSpan.FromDays(1) / period));
-        _coolDownTicks = (long)(config.CoolDown / period);
-        _residual = new ResidualStatistic(manifest, _outputs);
-        _correlation = new CorrelationStatistic(_outputs.Length);
-        _level = new LevelStatistic(manifest, _adaptTicks);
-        _sensors = new SensorWatch(manifest.Columns.Count);
+        _coolDownTicks = config.CoolDown is { } coolDown ? (long)(coolDown / period) : CoolDownTicksDefault;
 
-        // Four statistics share the configured rate of false alarms.
-        _period = period;
-        double probability = Probability(config.FalseAlarmsAWeek);
-        _fastThreshold = new TailThreshold(probability, LevelStatistic.WarmUpTicks, 1.5);
-        _slowThreshold = new TailThreshold(probability * SlowEveryTicks, SlowWarmUp, 2, SlowAllowance);
-        _correlationThreshold = new TailThreshold(probability * SlowEveryTicks, SlowWarmUp, 2, SlowAllowance);
-        _levelThreshold = new TailThreshold(probability * SlowEveryTicks, SlowWarmUp, 1.5);
-        _fastMin = RootMeanSquareBound(FastDegrees * _outputs.Length, FastQuantile);
-        _slowMin = RootMeanSquareBound(_outputs.Length, SlowQuantile);
-        _levelMin = RootMeanSquareBound(manifest.Columns.Count, LevelQuantile);
+        _profile = NormalProfile.Of(manifest);
+        _residual = new ResidualStatistic(manifest, _outputs, _profile?.Change);
+        _sensors = new SensorWatch(_channels);
+        _profile?.Longest.CopyTo(_sensors.Longest);
+        _patterns = _profile?.Patterns ?? (_channels <= NormalProfileLearner.ColumnsMax ? new PatternMemory(_channels) : null);
+        _relations = [.. (_profile?.Relations ?? []).Select(relation => new EwmaChart(_channels, _profile!.Rows, relation.Statistics))];
+        if (_profile is { HasLevels: true })
+        {
+            _levels = new EwmaChart(_channels, _profile.Rows, _profile.Levels);
+            _recent = new RecentMeans(_channels, _profile.Rows);
+        }
+        else
+        {
+            _warmUp = new WarmUpChart(_channels);
+        }
+
+        _warmUpTicks = _warmUp is null ? ProfileWarmUpTicks : WarmUpChart.Rows;
+
+        _features = new float[_profile is { Relations: [.., var last] } ? last.Model.Stride : 0];
+        _row = new float[_channels];
+        _known = new float[_channels];
+        _range =
+        [
+            .. Enumerable.Range(0, _channels).Select(channel => _profile is { HasLevels: true }
+                ? Beyond * _profile.Levels[channel * (_profile.Levels.Length / _channels)].Largest
+                : 0),
+        ];
+        _shift = new float[_channels];
+        _openRow = new double[_channels];
+        _openResidual = new double[_channels];
+        _ratio = new float[KindCount * _channels];
+        _mute = new float[KindCount * _channels];
+        _width = new float[KindCount * _channels];
+        _peak = new float[KindCount * _channels];
+        Array.Fill(_mute, 1);
+        Array.Fill(_width, 1);
+        SetSensitivity(config.FalseAlarmsAWeek);
     }
+
+    // What the ratios are of. Relations are linear, then curved.
+    private enum Kind
+    {
+        Level,
+        Relation,
+        CurvedRelation,
+        Pattern,
+        Residual,
+        Sensor,
+    }
+
+    private static int KindCount { get; } = Enum.GetValues<Kind>().Length;
 
     /// <summary>Outputs whose residuals are used, one per column.</summary>
     internal ReadOnlySpan<int> Outputs => _outputs;
@@ -106,37 +184,50 @@ internal sealed partial class AnomalyDetector
     /// <summary>Largest score since the anomaly opened.</summary>
     internal double PeakScore { get; private set; }
 
-    /// <summary>The statistic with the largest score.</summary>
-    internal AnomalyCause Cause { get; private set; }
+    /// <summary>What has the largest score.</summary>
+    internal AnomalyCause Cause => CauseOf(_largestKind);
 
     internal SensorWatch Sensors => _sensors;
 
-    /// <summary>The usual level of a column, in its unit.</summary>
-    internal double Usual(int column) => _level.Usual(column);
+    /// <summary>
+    /// Share of the channels whose level is outside what the model knows from its calibration rows, 0..1; NaN if it knows no levels.
+    /// </summary>
+    internal double OutsideShare { get; private set; } = double.NaN;
+
+    private bool IsWarm => _ticks >= _warmUpTicks;
 
     /// <summary>Changes the expected rate of false alarms per week.</summary>
     internal void SetSensitivity(double falseAlarmsAWeek)
     {
-        double probability = Probability(falseAlarmsAWeek);
-        _fastThreshold.SetProbability(probability);
-        _slowThreshold.SetProbability(probability * SlowEveryTicks);
-        _correlationThreshold.SetProbability(probability * SlowEveryTicks);
-        _levelThreshold.SetProbability(probability * SlowEveryTicks);
+        // All that is watched of all channels shares the rate.
+        int watched = _channels * (2 + _relations.Length);
+        _probability = Math.Min(falseAlarmsAWeek * _period.TotalSeconds / SecondsAWeek, 0.005) / watched;
+        _levels?.SetProbability(_probability);
+        foreach (EwmaChart relation in _relations)
+        {
+            relation.SetProbability(_probability);
+        }
+
+        _patterns?.SetProbability(watched * _probability / _channels);
+        _residual.SetProbability(_probability);
     }
 
     /// <summary>Closes an open anomaly at the next tick, and opens none for this time.</summary>
     internal void Silence(TimeSpan time) => _silence = Math.Max(1, (long)(time / _period));
 
-    /// <summary>Share of a column in the score, 0..1.</summary>
-    internal double Share(int column)
+    /// <summary>The score of one cause at this tick, its largest over the channels.</summary>
+    internal double ScoreOf(AnomalyCause cause)
     {
-        double sum = 0;
-        for (int i = 0; i < _manifest.Columns.Count; i++)
+        double largest = 0;
+        for (int kind = 0; kind < KindCount; kind++)
         {
-            sum += Part(i);
+            for (int channel = 0; CauseOf((Kind)kind) == cause && channel < _channels; channel++)
+            {
+                largest = Math.Max(largest, Quotient((kind * _channels) + channel));
+            }
         }
 
-        return sum > 0 ? Part(column) / sum : 0;
+        return largest;
     }
 
     /// <summary>Adds one tick.</summary>
@@ -145,153 +236,265 @@ internal sealed partial class AnomalyDetector
     /// <param name="isUsable">Whether every channel has a value, measured or held.</param>
     internal AnomalyChange Observe(ReadOnlySpan<float> errors, Reading reading, bool isUsable)
     {
-        bool isCalm = !IsOpen;
+        bool isCalm = !IsOpen && _above == 0;
         _sensors.Observe(reading);
-        bool isMeasured = _residual.Observe(errors, isCalm);
-        if (_observed++ % SlowEveryTicks == 0 && _correlation.IsWatching)
+        _sensors.Ratios.CopyTo(Ratios(Kind.Sensor));
+        if (reading.SkippedTicks >= GapTicks)
         {
-            _correlation.Observe(_residual, isCalm && _above == 0 && _ticks > LevelStatistic.WarmUpTicks);
+            _residual.Skip();
         }
 
-        bool wasWarm = _level.IsWarm;
+        _residual.Observe(errors, isCalm);
+        SetResidual();
         if (isUsable)
         {
-            _level.Observe(reading.Values, isCalm);
+            Normalize(reading.Values);
+            Bridge(reading.SkippedTicks);
+            ObserveLevels();
+            ObserveRelations();
+            ObservePatterns();
+            _ticks++;
+            if (_ticks == _warmUpTicks)
+            {
+                EndWarmUp();
+            }
         }
 
         Judge();
         AnomalyChange change = Decide();
-        if (!IsOpen && _above == 0)
+        if (isUsable && !IsOpen && _above == 0)
         {
-            Learn(isMeasured, wasWarm && isUsable);
+            Follow();
+        }
+
+        if (_ticks % UpdateTicks == 0)
+        {
+            OutsideShare = Outside();
         }
 
         return change;
     }
 
-    // Probability of a false alarm per tick, for one of the four statistics.
-    private double Probability(double falseAlarmsAWeek) =>
-        Math.Min(falseAlarmsAWeek * _period.TotalSeconds / SecondsAWeek / Statistics, 0.005);
-
-    private void Judge()
+    private static AnomalyCause CauseOf(Kind kind) => kind switch
     {
-        Score = 0;
-        Weigh(AnomalyCause.Level, _level.Value / _levelThreshold.AtLeast(_levelMin));
-        if (_ticks >= FirstTicks)
-        {
-            Weigh(AnomalyCause.Residual, _residual.Fast / _fastThreshold.AtLeast(_fastMin));
-        }
-
-        // The usual residual, and how far its mean drifts from it, take longer to learn.
-        if (_slowThreshold.IsWarm)
-        {
-            Weigh(AnomalyCause.Drift, _residual.Slow / _slowThreshold.AtLeast(_slowMin));
-        }
-
-        if (_correlationThreshold.IsWarm)
-        {
-            Weigh(AnomalyCause.Correlation, _correlation.Value / _correlationThreshold.AtLeast(_slowMin));
-        }
-
-        Weigh(AnomalyCause.Sensor, _sensors.Value);
-    }
-
-    // Quantile of the root mean square of standard normal values, by Wilson and Hilferty's cube root (1931).
-    private static double RootMeanSquareBound(int degrees, double quantile)
-    {
-        double spread = 2.0 / (9 * degrees);
-        double root = 1 - spread + (quantile * Math.Sqrt(spread));
-        return Math.Sqrt(root * root * root);
-    }
-
-    private void Weigh(AnomalyCause cause, double score)
-    {
-        if (score > Score)
-        {
-            Score = score;
-            Cause = cause;
-        }
-    }
-
-    private AnomalyChange Decide()
-    {
-        // A score of three is as good as three ticks of one.
-        if (_silence > 0)
-        {
-            bool wasOpen = IsOpen;
-            (IsOpen, _above, _below, _coolDown, _silence) = (false, 0, 0, _silence, 0);
-            return wasOpen ? AnomalyChange.Silenced : AnomalyChange.None;
-        }
-
-        _above = Score >= 1 ? _above + (int)Math.Min(Score, _minDurationTicks) : 0;
-        _below = Score < CloseScore ? _below + 1 : 0;
-        if (!IsOpen)
-        {
-            _coolDown = Math.Max(0, _coolDown - 1);
-            if (_above < _minDurationTicks || _coolDown > 0)
-            {
-                return AnomalyChange.None;
-            }
-
-            IsOpen = true;
-            PeakScore = Score;
-            _openTicks = 0;
-            _below = 0;
-            return AnomalyChange.Opened;
-        }
-
-        _openTicks++;
-        PeakScore = Math.Max(PeakScore, Score);
-        bool isAccepted = _openTicks >= _adaptTicks;
-        if (_below >= _minDurationTicks || isAccepted)
-        {
-            IsOpen = false;
-            _above = 0;
-            _coolDown = _coolDownTicks;
-            if (isAccepted)
-            {
-                _level.Accept();
-            }
-
-            return isAccepted ? AnomalyChange.Accepted : AnomalyChange.Closed;
-        }
-
-        return _openTicks % UpdateTicks == 0 ? AnomalyChange.Updated : AnomalyChange.None;
-    }
-
-    // Learn only from normal ticks, and not from those that may lead to an alarm.
-    private void Learn(bool isMeasured, bool isWarm)
-    {
-        _ticks++;
-        if (isMeasured && _ticks > FirstTicks)
-        {
-            _fastThreshold.Learn(_residual.Fast);
-        }
-
-        if (_ticks % SlowEveryTicks == 0)
-        {
-            if (isMeasured && _ticks > LevelStatistic.WarmUpTicks)
-            {
-                _slowThreshold.Learn(_residual.Slow);
-                if (_correlation.IsWatching)
-                {
-                    _correlationThreshold.Learn(_correlation.Value);
-                }
-            }
-
-            if (isWarm)
-            {
-                _levelThreshold.Learn(_level.Value);
-            }
-        }
-    }
-
-    private double Part(int column) => Cause switch
-    {
-        AnomalyCause.Level => _level.Part(column),
-        AnomalyCause.Sensor => _sensors.Part(column) >= 1 ? _sensors.Part(column) : 0,
-        AnomalyCause.Correlation => _watchedAt[column] < 0 ? 0 : _correlation.Part(_watchedAt[column]),
-        AnomalyCause.Drift => _watchedAt[column] < 0 ? 0 : _residual.SlowPart(_watchedAt[column]),
-        _ => _watchedAt[column] < 0 ? 0 : _residual.FastPart(_watchedAt[column]),
+        Kind.Level => AnomalyCause.Level,
+        Kind.Relation or Kind.CurvedRelation => AnomalyCause.Correlation,
+        Kind.Pattern => AnomalyCause.Pattern,
+        Kind.Sensor => AnomalyCause.Sensor,
+        _ => AnomalyCause.Residual,
     };
+
+    private Span<float> Ratios(Kind kind) => _ratio.AsSpan((int)kind * _channels, _channels);
+
+    private float Quotient(int at) => _ratio[at] / (_mute[at] * _width[at]);
+
+    private void Normalize(ReadOnlySpan<double> values)
+    {
+        for (int channel = 0; channel < _channels; channel++)
+        {
+            float value = _manifest.Normalize(channel, values[channel]);
+            float standard = _profile is null ? value : (value - _profile.Mean[channel]) * _profile.Scale[channel];
+            _row[channel] = standard - _shift[channel];
+            _known[channel] = Math.Clamp(_row[channel], -_range[channel], _range[channel]);
+        }
+    }
+
+    // What the past says about the present fades with the ticks that were missed.
+    private void Bridge(long skipped)
+    {
+        if (_ticks == 0)
+        {
+            _recent?.Observe(_known, isFirst: true);
+            _unsettled = _recent?.SettleRows ?? 0;
+            _patterns?.Skip(_row);
+        }
+        else if (skipped >= GapTicks)
+        {
+            _levels?.Skip(skipped);
+            for (int r = 0; r < _relations.Length; r++)
+            {
+                _relations[r].Skip(skipped);
+                Ratios(Kind.Relation + r).Clear();
+            }
+
+            _recent?.Skip(_known, skipped);
+            _unsettled = (int)Math.Max(_unsettled, Math.Min(2 * skipped, _recent?.SettleRows ?? 0));
+            _patterns?.Skip(_row);
+            _held = GapSettleTicks;
+        }
+
+        _held = Math.Max(0, _held - 1);
+    }
+
+    private void ObserveLevels()
+    {
+        if (_levels is null)
+        {
+            _warmUp!.Observe(_row);
+            return;
+        }
+
+        for (int channel = 0; channel < _channels; channel++)
+        {
+            _levels.Observe(channel, _row[channel]);
+            _openRow[channel] += IsOpen ? _row[channel] : 0;
+        }
+
+        _levels.Ratios.CopyTo(Ratios(Kind.Level));
+    }
+
+    private void ObserveRelations()
+    {
+        if (_recent is null)
+        {
+            return;
+        }
+
+        _recent.Observe(_known, isFirst: false);
+        if (_unsettled > 0)
+        {
+            _unsettled--;
+            return;
+        }
+
+        int strangers = CountStrangers();
+        for (int r = 0; r < _relations.Length; r++)
+        {
+            RelationModel model = _profile!.Relations[r].Model;
+            Span<float> features = _features.AsSpan(0, model.Stride);
+            features[model.FeatureCount..].Clear();
+            model.Features(_known, _recent.Values, features);
+            for (int channel = 0; channel < _channels; channel++)
+            {
+                float residual = _row[channel] - model.Predict(channel, features);
+                _relations[r].Observe(channel, residual);
+                _openResidual[channel] += IsOpen && r == 0 ? residual : 0;
+
+                // Beside a channel that is where it never was, nothing is known about the others.
+                bool isJudged = strangers - (IsStranger(channel) ? 1 : 0) == 0;
+                Ratios(Kind.Relation + r)[channel] = isJudged ? _relations[r].Ratios[channel] : 0;
+            }
+        }
+    }
+
+    private int CountStrangers()
+    {
+        int count = 0;
+        for (int channel = 0; channel < _channels; channel++)
+        {
+            count += IsStranger(channel) ? 1 : 0;
+        }
+
+        return count;
+    }
+
+    // Whether the level of a channel is outside the range of the calibration rows.
+    private bool IsStranger(int channel) => Math.Abs(_levels!.Level(channel)) > _range[channel];
+
+    private void ObservePatterns()
+    {
+        if (_patterns is null)
+        {
+            return;
+        }
+
+        _patterns.Observe(_row);
+        if (_held > 0)
+        {
+            Ratios(Kind.Pattern).Clear();
+        }
+        else
+        {
+            _patterns.Ratios.CopyTo(Ratios(Kind.Pattern));
+        }
+    }
+
+    private void SetResidual()
+    {
+        Span<float> ratios = Ratios(Kind.Residual);
+        ratios.Clear();
+        if (_residual.LargestAt >= 0)
+        {
+            ratios[_manifest.Outputs[_outputs[_residual.LargestAt]].Column] = (float)_residual.Ratio;
+        }
+    }
+
+    // The warm-up has shown how the levels move; a channel that is elsewhere than the profile says stays there.
+    private void EndWarmUp()
+    {
+        if (_warmUp is not null)
+        {
+            BeginLevels(_warmUp);
+            return;
+        }
+
+        for (int channel = 0; channel < _channels; channel++)
+        {
+            if (_levels!.Ratios[channel] >= 1 || _relations.Any(relation => relation.Ratios[channel] >= 1))
+            {
+                Recenter(channel);
+            }
+        }
+    }
+
+    private void BeginLevels(WarmUpChart warmUp)
+    {
+        _levels = new EwmaChart(_channels, WarmUpChart.Rows, warmUp.Measure());
+        _levels.SetProbability(_probability);
+        for (int channel = 0; channel < _channels; channel++)
+        {
+            _levels.Follow(channel, warmUp.Center(channel), rate: 1);
+        }
+    }
+
+    private void Recenter(int channel)
+    {
+        _levels?.Recenter(channel);
+        foreach (EwmaChart relation in _relations)
+        {
+            relation.Recenter(channel);
+        }
+    }
+
+    // Calm readings move the centers, slowly.
+    private void Follow()
+    {
+        if (!IsWarm || _levels is null)
+        {
+            return;
+        }
+
+        double rate = 1 / (_adaptTicks * (_profile is { HasLevels: true } ? ProfileTrust : 1));
+        for (int channel = 0; channel < _channels; channel++)
+        {
+            if (_levels.Ratios[channel] < CloseScore)
+            {
+                _levels.Follow(channel, _row[channel], rate);
+            }
+        }
+
+        if (_ticks % _adaptTicks == 0)
+        {
+            foreach (ref float width in _width.AsSpan())
+            {
+                width = (float)(1 + ((width - 1) * WidthDecay));
+            }
+        }
+    }
+
+    private double Outside()
+    {
+        if (_profile is not { HasLevels: true } || _levels is null)
+        {
+            return double.NaN;
+        }
+
+        int outside = 0;
+        for (int channel = 0; channel < _channels; channel++)
+        {
+            outside += _levels.Displacement(channel) >= 1 ? 1 : 0;
+        }
+
+        return (double)outside / _channels;
+    }
 }

@@ -28,10 +28,10 @@ public enum AnomalyCause
     /// <summary>The residuals of the model are large.</summary>
     Residual,
 
-    /// <summary>The mean residual drifts: the readings stay on one side of the forecasts.</summary>
-    Drift,
+    /// <summary>A channel looks as it never did before.</summary>
+    Pattern,
 
-    /// <summary>The correlation between the channels changed.</summary>
+    /// <summary>The channels no longer go together as they did.</summary>
     Correlation,
 
     /// <summary>The readings left their usual level.</summary>
@@ -44,7 +44,7 @@ public enum AnomalyCause
 /// <summary>One channel's part in an anomaly.</summary>
 /// <param name="Column">Index of the model's column.</param>
 /// <param name="Actual">Measured value, in its unit; NaN if there is none.</param>
-/// <param name="Expected">Forecast for this tick, or usual level of the channel, in its unit.</param>
+/// <param name="Expected">What was expected of it: by the other channels, its usual level, or the forecast, in its unit.</param>
 /// <param name="Share">Its part of the score, 0..1.</param>
 public readonly record struct AnomalyChannel(int Column, double Actual, double Expected, double Share);
 

@@ -20,7 +20,8 @@ public sealed record AnomalyOptions
     public double FalseAlarmsAWeek { get; init; } = 0.1;
 
     /// <summary>
-    /// Ticks in a row that must be abnormal before an anomaly opens, and normal before it closes, 1..<see cref="MinDurationTicksMax"/>.
+    /// Ticks in a row that must be abnormal before an anomaly opens, and normal before it closes (at least ten),
+    /// 1..<see cref="MinDurationTicksMax"/>.
     /// </summary>
     public int MinDurationTicks { get; init; } = 3;
 
@@ -29,8 +30,8 @@ public sealed record AnomalyOptions
     /// </summary>
     public TimeSpan? Adapt { get; init; }
 
-    /// <summary>Time after an anomaly during which no other opens.</summary>
-    public TimeSpan CoolDown { get; init; }
+    /// <summary>Time after an anomaly during which no other opens; null for sixty ticks.</summary>
+    public TimeSpan? CoolDown { get; init; }
 
     /// <summary>
     /// Reads a sensitivity: <c>low</c>, <c>normal</c> or <c>high</c> (one false alarm in 100 weeks, 10 weeks or 1 week), or a number per

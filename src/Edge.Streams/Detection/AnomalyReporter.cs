@@ -76,12 +76,13 @@ internal sealed class AnomalyReporter(string stream, ModelManifest manifest, Ano
 
     private AnomalyChannel[] Channels(Reading reading)
     {
+        double[] shares = detector.Shares();
         var channels = new List<AnomalyChannel>();
         for (int column = 0; column < manifest.Columns.Count; column++)
         {
             double actual = reading.Quality[column].IsMeasured() ? reading.Values[column] : double.NaN;
-            double expected = detector.Cause == AnomalyCause.Level ? detector.Usual(column) : _expected[column];
-            channels.Add(new AnomalyChannel(column, actual, expected, detector.Share(column)));
+            double expected = detector.Expected(column);
+            channels.Add(new AnomalyChannel(column, actual, double.IsNaN(expected) ? _expected[column] : expected, shares[column]));
         }
 
         channels.Sort((a, b) => b.Share.CompareTo(a.Share));
@@ -109,6 +110,9 @@ internal sealed class AnomalyReporter(string stream, ModelManifest manifest, Ano
         AnomalyChannel first = channels[0];
         string name = manifest.Columns[first.Column];
         string unit = manifest.Units[first.Column].Length > 0 ? " " + manifest.Units[first.Column] : "";
+        string isNow = string.Create(CultureInfo.InvariantCulture, $"{name} is {first.Actual:G4}{unit}");
+        string expected = string.Create(CultureInfo.InvariantCulture, $"{first.Expected:G4}{unit}");
+        string side = first.Actual > first.Expected ? "higher" : "lower";
         return detector.Cause switch
         {
             AnomalyCause.Sensor when detector.Sensors.IsStuck(first.Column) =>
@@ -118,19 +122,10 @@ internal sealed class AnomalyReporter(string stream, ModelManifest manifest, Ano
                         + $"the sensor may be stuck."),
             AnomalyCause.Sensor =>
                 string.Create(CultureInfo.InvariantCulture, $"{name} has given no value for {detector.Sensors.Ticks(first.Column)} ticks."),
-            AnomalyCause.Level =>
-                string.Create(
-                    CultureInfo.InvariantCulture,
-                    $"{name} is {first.Actual:G4}{unit}, it is usually about {first.Expected:G4}{unit}."),
-            AnomalyCause.Correlation when channels.Length > 1 => string.Create(
-                CultureInfo.InvariantCulture,
-                $"{name} and {manifest.Columns[channels[1].Column]} no longer go together: "
-                    + $"{name} is {first.Actual:G4}{unit}, {first.Expected:G4}{unit} was expected."),
-            AnomalyCause.Drift or AnomalyCause.Correlation =>
-                string.Create(
-                    CultureInfo.InvariantCulture,
-                    $"{name} is {first.Actual:G4}{unit} and keeps pulling away from what is expected, now {first.Expected:G4}{unit}."),
-            _ => string.Create(CultureInfo.InvariantCulture, $"{name} is {first.Actual:G4}{unit}, {first.Expected:G4}{unit} was expected."),
+            AnomalyCause.Level => $"{isNow}, {side} than usual: about {expected} was expected.",
+            AnomalyCause.Correlation => $"{isNow}, {side} than the other channels suggest: {expected} was expected.",
+            AnomalyCause.Pattern => $"{isNow}, and has not behaved like this before.",
+            _ => $"{isNow}, {side} than forecast: {expected} was expected.",
         };
     }
 }

@@ -3,67 +3,90 @@ using Edge.Inference.Models;
 namespace Edge.Streams.Detection;
 
 /// <summary>
-/// Residuals of the model, each in units of its own recent size. The fast value is the root mean square over the channels, smoothed
-/// over about two ticks. The slow value is that of the mean residual of about ten ticks, which finds a small but lasting drift.
+/// Residuals of the model, each in units of its own recent size: the root mean square over the channels, smoothed over about two ticks,
+/// against a limit from its own past. Finds what the channel does not do by itself within a tick.
 /// </summary>
 internal sealed class ResidualStatistic
 {
     private const double SizeRate = 1.0 / 200;
     private const double FastRate = 0.5;
-    private const double SlowRate = 1.0 / 10;
-    private const double SlowSizeRate = 1.0 / 1000;
 
     // The state of the model settles during the first ticks, and the sizes are not known yet.
-    private const int SettleTicks = 30;
+    private const int SettleTicks = 60;
 
-    // Clips a residual, in deviations, so that the mean depends on many residuals and not on one large one.
-    private const double SlowClip = 3;
+    // Single residuals of real plants are far from normal: the limit is never below that of nine deviations, and lies at least three mean
+    // excesses beyond the start of the tail.
+    private const double NormalQuantile = 9;
+    private const double ExcessMin = 3;
 
-    // The variance of a mean over SlowRate of independent residuals: where its own size starts.
-    private const double SlowVariance = SlowRate / (2 - SlowRate);
+    private const float VarianceMin = 1e-12f;
+
+    // Independent values in the smoothed square, per channel.
+    private const int Degrees = 3;
+    private const int RefreshTicks = 16;
 
     private readonly int[] _outputs;
-    private readonly double[] _variance;
-    private readonly double[] _fast;
-    private readonly double[] _slow;
-    private readonly double[] _slowVariance;
-    private readonly double[] _bias;
-    private int _calmTicks;
+    private readonly float[] _varianceMin;
+    private readonly float[] _variance;
+    private readonly float[] _fast;
+    private readonly ushort[] _bins = new ushort[TailHistogram.Bins];
+    private readonly double _limitMin;
+    private double _limit;
+    private double _probability;
+    private int _ticks;
+    private int _held;
 
-    internal ResidualStatistic(ModelManifest manifest, int[] outputs)
+    /// <param name="manifest">The errors of the model's outputs on held-out rows.</param>
+    /// <param name="outputs">Indices of the outputs that are compared, one a column.</param>
+    /// <param name="changes">
+    /// Root mean square change of each column from row to row, normalized; null if unknown. A model that was trained too long has tiny
+    /// residuals on its training rows and large ones behind them: no residual counts that is not large beside the changes.
+    /// </param>
+    internal ResidualStatistic(ModelManifest manifest, int[] outputs, IReadOnlyList<float>? changes)
     {
         _outputs = outputs;
-        _variance = outputs.Select(k => manifest.OutputRmse?[k] ?? 1).Select(rmse => Math.Max(1e-12, rmse * rmse)).ToArray();
-        _fast = new double[outputs.Length];
-        _slow = new double[outputs.Length];
-        _slowVariance = [.. Enumerable.Repeat(SlowVariance, outputs.Length)];
-        _bias = new double[outputs.Length];
+        _varianceMin = [.. outputs.Select(k => changes is null ? VarianceMin : Least(changes[manifest.Outputs[k].Column]))];
+        _variance =
+        [
+            .. outputs.Select((k, i) => manifest.OutputRmse?[k] is { } rmse ? Math.Max(_varianceMin[i], (float)(rmse * rmse)) : 1),
+        ];
+        _fast = new float[outputs.Length];
+        _limitMin = outputs.Length == 0 ? 1 : RootMeanSquareBound(Degrees * outputs.Length, NormalQuantile);
+        _limit = _limitMin;
     }
 
-    internal double Fast { get; private set; }
+    /// <summary>The value over its limit; abnormal from 1 on.</summary>
+    internal double Ratio { get; private set; }
 
-    internal double Slow { get; private set; }
+    /// <summary>Position of the output with the largest part, in the list given; -1 if there is none.</summary>
+    internal int LargestAt { get; private set; } = -1;
 
     internal void Archive(StreamSnapshot snapshot)
     {
-        foreach (double[] values in Arrays)
-        {
-            snapshot.Fields<double>(values);
-        }
-
-        Fast = snapshot.Field(Fast);
-        Slow = snapshot.Field(Slow);
-        _calmTicks = snapshot.Field(_calmTicks);
+        snapshot.Fields<float>(_variance);
+        snapshot.Fields<float>(_fast);
+        snapshot.Fields<ushort>(_bins);
+        _limit = snapshot.Field(_limit);
+        _ticks = snapshot.Field(_ticks);
+        _held = snapshot.Field(_held);
     }
 
-    /// <summary>Takes the residuals of one tick, in standard deviations of their columns, NaN where there is none.</summary>
-    /// <returns>Whether there was any.</returns>
-    internal bool Observe(ReadOnlySpan<float> errors, bool isCalm)
+    /// <summary>Sets the probability, per tick, that a calm tick is beyond the limit.</summary>
+    internal void SetProbability(double probability)
     {
+        _probability = probability;
+        Refresh();
+    }
+
+    /// <summary>After missed ticks the state of the model is out of date: its residuals are not judged for a while.</summary>
+    internal void Skip() => _held = SettleTicks;
+
+    /// <summary>Takes the residuals of one tick, in standard deviations of their columns, NaN where there is none.</summary>
+    internal void Observe(ReadOnlySpan<float> errors, bool isCalm)
+    {
+        double sum = 0;
+        double largest = -1;
         bool any = false;
-        _calmTicks += isCalm && _calmTicks < int.MaxValue ? 1 : 0;
-        double fast = 0;
-        double slow = 0;
         for (int i = 0; i < _outputs.Length; i++)
         {
             float error = errors[_outputs[i]];
@@ -73,43 +96,63 @@ internal sealed class ResidualStatistic
                 Take(i, error, isCalm);
             }
 
-            fast += _fast[i];
-            slow += _slow[i] * _slow[i] / _slowVariance[i];
+            sum += _fast[i];
+            if (_fast[i] > largest)
+            {
+                largest = _fast[i];
+                LargestAt = i;
+            }
         }
 
-        Fast = Math.Sqrt(fast / _outputs.Length);
-        Slow = Math.Sqrt(slow / _outputs.Length);
-        return any;
+        double value = Math.Sqrt(sum / Math.Max(1, _outputs.Length));
+        bool isSettled = _ticks >= SettleTicks && _held == 0;
+        Ratio = isSettled ? value / _limit : 0;
+        _held = Math.Max(0, _held - 1);
+        if (any)
+        {
+            _ticks += _ticks < int.MaxValue ? 1 : 0;
+            if (isSettled)
+            {
+                TailHistogram.Add(_bins, (float)value);
+            }
+
+            if (_ticks % RefreshTicks == 0)
+            {
+                Refresh();
+            }
+        }
     }
 
-    /// <summary>Part of watched output <paramref name="at"/> in the fast value, in its units squared.</summary>
-    internal double FastPart(int at) => _fast[at];
+    /// <summary>Part of the output at a position of the list, in its variances.</summary>
+    internal double Part(int at) => _fast[at];
 
-    /// <summary>Part of watched output <paramref name="at"/> in the slow value, in its units squared.</summary>
-    internal double SlowPart(int at) => _slow[at] * _slow[at] / _slowVariance[at];
+    // The best forecast of noise is off by half the mean square of its changes.
+    private static float Least(float change) => Math.Max(VarianceMin, change * change / 2);
 
-    /// <summary>The mean residual of watched output <paramref name="at"/>, less its usual one, in its usual size.</summary>
-    internal double SlowDeviation(int at) => _slow[at] / Math.Sqrt(_slowVariance[at]);
+    private void Refresh()
+    {
+        double limit = TailHistogram.Limit(_bins, _probability, ExcessMin);
+        _limit = double.IsFinite(limit) ? Math.Max(_limitMin, limit) : _limitMin;
+    }
 
     private void Take(int i, double error, bool isCalm)
     {
         double square = error * error;
-        _fast[i] += FastRate * ((square / _variance[i]) - _fast[i]);
-        double standard = Math.Clamp(error / Math.Sqrt(_variance[i]), -SlowClip, SlowClip);
-        _slow[i] += SlowRate * (standard - _bias[i] - _slow[i]);
+        _fast[i] += (float)(FastRate * ((square / _variance[i]) - _fast[i]));
         if (isCalm)
         {
             // Values beyond three deviations say little about the usual size. The first ticks count equally.
-            double first = 1.0 / _calmTicks;
-            double limited = _calmTicks < SettleTicks ? square : Math.Min(square, 9 * _variance[i]);
-            _variance[i] = Math.Max(1e-12, _variance[i] + (Math.Max(first, SizeRate) * (limited - _variance[i])));
-            _bias[i] += Math.Max(first, SlowSizeRate) * (standard - _bias[i]);
-            double slowSquare = Math.Min(_slow[i] * _slow[i], 9 * _slowVariance[i]);
-            _slowVariance[i] = Math.Max(
-                SlowVariance / 4,
-                _slowVariance[i] + (Math.Max(first, SlowSizeRate) * (slowSquare - _slowVariance[i])));
+            double first = 1.0 / (_ticks + 1);
+            double limited = _ticks < SettleTicks ? square : Math.Min(square, 9 * _variance[i]);
+            _variance[i] = (float)Math.Max(_varianceMin[i], _variance[i] + (Math.Max(first, SizeRate) * (limited - _variance[i])));
         }
     }
 
-    private double[][] Arrays => [_variance, _fast, _slow, _slowVariance, _bias];
+    // Quantile of the root mean square of standard normal values, by Wilson and Hilferty's cube root (1931).
+    private static double RootMeanSquareBound(int degrees, double quantile)
+    {
+        double spread = 2.0 / (9 * degrees);
+        double root = 1 - spread + (quantile * Math.Sqrt(spread));
+        return Math.Sqrt(root * root * root);
+    }
 }

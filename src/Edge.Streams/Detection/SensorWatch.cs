@@ -1,8 +1,8 @@
 namespace Edge.Streams.Detection;
 
 /// <summary>
-/// Finds sensors that return no value, or the same value at every tick; abnormal from 1 on. The usual number of repetitions is
-/// learned from the longest run of equal values.
+/// Finds sensors that return no value, or the same value at every tick; abnormal from 1 on. The usual number of repetitions is the
+/// longest run of equal values so far, that of the calibration rows included. A channel that never changed is not stuck.
 /// </summary>
 internal sealed class SensorWatch(int columns)
 {
@@ -13,16 +13,20 @@ internal sealed class SensorWatch(int columns)
     private const int LearnTicks = 100;
 
     private readonly double[] _last = new double[columns];
+    private readonly float[] _ratio = new float[columns];
     private readonly int[] _same = new int[columns];
     private readonly int[] _longest = new int[columns];
     private readonly int[] _silent = new int[columns];
     private readonly int[] _seen = new int[columns];
 
-    internal double Value { get; private set; }
+    /// <summary>Ticks without a value, or with the same one, over the limit, of each channel.</summary>
+    internal ReadOnlySpan<float> Ratios => _ratio;
+
+    /// <summary>Longest run of equal values of each channel, in readings; 0 while it has never changed.</summary>
+    internal Span<int> Longest => _longest;
 
     internal void Archive(StreamSnapshot snapshot)
     {
-        Value = snapshot.Field(Value);
         snapshot.Fields<double>(_last);
         snapshot.Fields<int>(_same);
         snapshot.Fields<int>(_longest);
@@ -33,7 +37,6 @@ internal sealed class SensorWatch(int columns)
     /// <summary>Adds a row, with held values marked.</summary>
     internal void Observe(Reading reading)
     {
-        Value = 0;
         for (int i = 0; i < _last.Length; i++)
         {
             if (!reading.Quality[i].IsMeasured())
@@ -44,34 +47,45 @@ internal sealed class SensorWatch(int columns)
             else
             {
                 _silent[i] = 0;
-                _seen[i]++;
-                if (reading.Values[i].Equals(_last[i]))
-                {
-                    _same[i]++;
-                }
-                else
-                {
-                    // Learn only from a run that has ended and was usual.
-                    _longest[i] = IsStuck(i) ? _longest[i] : Math.Max(_longest[i], _same[i]);
-                    _same[i] = 0;
-                    _last[i] = reading.Values[i];
-                }
+                Repeat(i, reading.Values[i]);
             }
 
-            Value = Math.Max(Value, Part(i));
+            _ratio[i] = _silent[i] > 0 ? (float)_silent[i] / SilentTicks
+                : _same[i] > 0 && IsJudged(i) ? (float)_same[i] / RepeatLimit(i)
+                : 0;
         }
     }
 
-    /// <summary>A column's own value.</summary>
-    internal double Part(int column) => Math.Max(
-        (double)_silent[column] / SilentTicks,
-        _seen[column] > LearnTicks ? (double)_same[column] / RepeatLimit(column) : 0);
+    // Adds a measured value of a channel.
+    private void Repeat(int column, double value)
+    {
+        _seen[column]++;
+        if (_seen[column] == 1)
+        {
+            _last[column] = value;
+            return;
+        }
+
+        if (value.Equals(_last[column]))
+        {
+            _same[column]++;
+            return;
+        }
+
+        // A run that was too long and ended by itself is usual when it comes again.
+        int usual = IsStuck(column) ? _same[column] / RepeatFactor : _same[column];
+        _longest[column] = Math.Max(_longest[column], usual + 1);
+        _same[column] = 0;
+        _last[column] = value;
+    }
 
     /// <summary>Whether the column repeats a value, rather than returning none.</summary>
-    internal bool IsStuck(int column) => _silent[column] == 0 && _seen[column] > LearnTicks && _same[column] >= RepeatLimit(column);
+    internal bool IsStuck(int column) => _silent[column] == 0 && IsJudged(column) && _same[column] >= RepeatLimit(column);
 
     /// <summary>Ticks for which the column had no value, or the same one.</summary>
     internal int Ticks(int column) => Math.Max(_silent[column], _same[column]);
 
-    private int RepeatLimit(int column) => Math.Max(RepeatTicksMin, RepeatFactor * _longest[column]);
+    private bool IsJudged(int column) => _seen[column] > LearnTicks && _longest[column] > 0;
+
+    private int RepeatLimit(int column) => (int)Math.Max(RepeatTicksMin, Math.Min(int.MaxValue, RepeatFactor * (_longest[column] - 1L)));
 }

@@ -1,0 +1,74 @@
+using System.CommandLine;
+using System.Text.Json;
+using Edge.Inference;
+using Edge.Inference.Models;
+using Edge.Quantize.Calibration;
+using Edge.Streams.Detection;
+
+namespace Edge.Quantize.Commands;
+
+/// <summary><c>profile</c>: learns again what is normal for the columns of a model, and leaves the rest of the model as it is.</summary>
+internal static class ProfileCommand
+{
+    internal static Command Create(TextWriter output)
+    {
+        var model = new Argument<string>("MODEL")
+        {
+            Description = "An int8 model of edge-quantize; or the .json manifest beside a model that runs in ONNX Runtime.",
+        };
+        var calibration = new Option<string>("--calibration")
+        {
+            Description = "Readings without a fault, in the manifest's columns and physical units (.csv). All rows are used.",
+            Required = true,
+        };
+        var target = new Option<string>("--output", "-o") { Description = "File for the model with its profile.", Required = true };
+        var command = new Command("profile", "Learns what is normal from calm readings, and writes it into the model for the detector.")
+        {
+            model, calibration, target,
+        };
+        command.SetAction(parsed =>
+        {
+            string path = parsed.GetRequiredValue(model);
+            bool isManifest = path.EndsWith(".json", StringComparison.OrdinalIgnoreCase);
+            EdgeModel? loaded = isManifest ? null : EdgeModel.Load(path);
+            ModelManifest manifest = loaded?.Manifest ?? ParseManifest(path);
+            ReadingsFile readings = ReadingsFile.Load(parsed.GetRequiredValue(calibration), manifest);
+            byte[] profile = readings.LearnNormal(0, readings.RowCount);
+            if (profile.Length == 0)
+            {
+                throw new InputException(
+                    $"A profile needs at least {NormalProfileLearner.RowsMin} rows and at most {NormalProfileLearner.ColumnsMax} columns; "
+                        + $"these are {readings.RowCount} rows of {readings.ColumnCount}.");
+            }
+
+            ModelManifest profiled = manifest.WithNormalProfile(profile);
+            FileBytes.Write(parsed.GetRequiredValue(target), loaded is null ? Json(profiled) : loaded.With(profiled).ToBytes());
+            output.WriteLine($"{path} -> {parsed.GetRequiredValue(target)}: a profile of {readings.RowCount} rows, {profile.Length} bytes");
+            return 0;
+        });
+        return command;
+    }
+
+    private static byte[] Json(ModelManifest manifest)
+    {
+        using var stream = new MemoryStream();
+        using (var json = new Utf8JsonWriter(stream, new JsonWriterOptions { Indented = true }))
+        {
+            manifest.Write(json);
+        }
+
+        return stream.ToArray();
+    }
+
+    private static ModelManifest ParseManifest(string path)
+    {
+        try
+        {
+            return ModelManifest.Parse(FileBytes.Read(path, "Manifest", 16 << 20));
+        }
+        catch (ModelFormatException e)
+        {
+            throw new InputException($"'{path}': {e.Message}", e);
+        }
+    }
+}

@@ -1,0 +1,203 @@
+namespace Edge.Streams.Detection;
+
+/// <summary>The life of an anomaly: when it opens, is updated, closes or is accepted, and what is learned from it.</summary>
+internal sealed partial class AnomalyDetector
+{
+    private Kind _largestKind;
+    private Kind _openedBy;
+    private int _largestChannel;
+
+    private void Judge()
+    {
+        Score = 0;
+        bool isWarm = IsWarm;
+        for (int at = 0; at < _ratio.Length; at++)
+        {
+            if (_mute[at] > 1)
+            {
+                _mute[at] = Math.Min(_mute[at], Remainder(at));
+            }
+
+            float quotient = isWarm ? Quotient(at) : 0;
+            if (quotient > Score)
+            {
+                Score = quotient;
+                _largestKind = (Kind)(at / _channels);
+                _largestChannel = at % _channels;
+            }
+        }
+    }
+
+    private AnomalyChange Decide()
+    {
+        if (_silence > 0)
+        {
+            bool wasOpen = IsOpen;
+            (IsOpen, _above, _below, _coolDown, _silence) = (false, 0, 0, _silence, 0);
+            return wasOpen ? AnomalyChange.Silenced : AnomalyChange.None;
+        }
+
+        return IsOpen ? Continue() : Open();
+    }
+
+    private AnomalyChange Open()
+    {
+        // A score of three is as good as three ticks of one. A pattern spans several ticks already.
+        bool isPattern = Score >= 1 && ScoreOf(AnomalyCause.Pattern) >= 1;
+        _above = isPattern ? _minDurationTicks : Score >= 1 ? _above + (int)Math.Min(Score, _minDurationTicks) : 0;
+        _coolDown = Math.Max(0, _coolDown - 1);
+        if (_above < _minDurationTicks || _coolDown > 0)
+        {
+            return AnomalyChange.None;
+        }
+
+        IsOpen = true;
+        _openedBy = _largestKind;
+        PeakScore = Score;
+        _openTicks = 0;
+        _below = 0;
+        Array.Clear(_peak);
+        Array.Clear(_openRow);
+        Array.Clear(_openResidual);
+        NotePeaks();
+        return AnomalyChange.Opened;
+    }
+
+    private AnomalyChange Continue()
+    {
+        _openTicks++;
+        NotePeaks();
+        double score = MainScore(out bool isOfCharts);
+        _below = score < CloseScore ? _below + 1 : 0;
+        bool isAccepted = _openTicks >= _adaptTicks;
+        if (_below < (isOfCharts ? _closeTicks : _minDurationTicks) && !isAccepted)
+        {
+            return _openTicks % UpdateTicks == 0 ? AnomalyChange.Updated : AnomalyChange.None;
+        }
+
+        IsOpen = false;
+        _above = 0;
+        _coolDown = NextCoolDown();
+        Learn(isAccepted);
+        return isAccepted ? AnomalyChange.Accepted : AnomalyChange.Closed;
+    }
+
+    // A plant that is often abnormal is not worth an alarm each time. A pattern becomes known by itself.
+    private long NextCoolDown()
+    {
+        if (_openedBy == Kind.Pattern)
+        {
+            return _coolDownTicks;
+        }
+
+        bool isSoon = _soon > 0 && _ticks - _closedAt < SoonFactor * CoolDownAfter(_soon);
+        _soon = isSoon ? Math.Min(_soon + 1, SoonMax) : 1;
+        _closedAt = _ticks;
+        return CoolDownAfter(_soon);
+    }
+
+    // The first few of a row of anomalies count as single ones; from then on each doubles the time.
+    private long CoolDownAfter(int anomalies) =>
+        Math.Min(_coolDownTicks << Math.Max(0, anomalies - SoonFree), Math.Max(_adaptTicks, _coolDownTicks));
+
+    // The factor below which what is left of an anomaly does not count.
+    private float Remainder(int at) => Math.Max(1, (float)MuteFactor * _ratio[at] / _width[at]);
+
+    private void NotePeaks()
+    {
+        PeakScore = Math.Max(PeakScore, Score);
+        for (int at = 0; at < _peak.Length; at++)
+        {
+            _peak[at] = Math.Max(_peak[at], Quotient(at));
+        }
+    }
+
+    // The largest score of what is the anomaly's own. A pattern soon becomes known, while the level that it left may stay wrong: patterns
+    // are not compared with the rest.
+    private double MainScore(out bool isOfCharts)
+    {
+        isOfCharts = false;
+        int patterns = (int)Kind.Pattern * _channels;
+        double largest = 0;
+        double least = Math.Max(1, MainShare * LargestPeak(patterns));
+        for (int at = 0; at < _peak.Length; at++)
+        {
+            var kind = (Kind)(at / _channels);
+            bool isMain = _peak[at] >= (kind == Kind.Pattern ? Math.Max(1, MainShare * PeakScore) : least);
+            largest = isMain ? Math.Max(largest, Quotient(at)) : largest;
+            isOfCharts |= isMain && kind is Kind.Level or Kind.Relation or Kind.CurvedRelation;
+        }
+
+        return largest;
+    }
+
+    // The largest peak, those of one kind left out.
+    private double LargestPeak(int without)
+    {
+        double largest = 0;
+        for (int at = 0; at < _peak.Length; at++)
+        {
+            bool counts = at < without || at >= without + _channels;
+            largest = counts ? Math.Max(largest, _peak[at]) : largest;
+        }
+
+        return largest;
+    }
+
+    // What the anomaly leaves behind is known from now on; what was accepted is normal to every part.
+    private void Learn(bool isAccepted)
+    {
+        if (isAccepted && _levels is not null)
+        {
+            Accept(_levels);
+        }
+
+        for (int at = 0; at < _peak.Length; at++)
+        {
+            var kind = (Kind)(at / _channels);
+            if (_peak[at] > 1 && kind is Kind.Level or Kind.Relation or Kind.CurvedRelation or Kind.Pattern)
+            {
+                double power = isAccepted ? AcceptedPower
+                    : kind == Kind.Pattern ? PatternPower
+                    : _openTicks < BriefTicks ? BriefPower
+                    : ClosedPower;
+                _width[at] *= (float)PortableMath.Exp(power * PortableMath.Log(_peak[at]));
+            }
+
+            _mute[at] = Remainder(at);
+        }
+    }
+
+    // What has lasted so long is normal from now on, to every part: the shift that explains it is taken off the readings.
+    private void Accept(EwmaChart levels)
+    {
+        double ticks = Math.Max(1, _openTicks);
+        int blamed = -1;
+        if (_relations.Length > 0)
+        {
+            (blamed, double shift) = ExplainShift(ticks);
+            Shift(blamed, (float)shift);
+        }
+
+        for (int channel = 0; channel < _channels; channel++)
+        {
+            if (channel != blamed && _peak[channel] > 1 && (_relations.Length == 0 || levels.Ratios[channel] >= 1))
+            {
+                Shift(channel, (float)((_openRow[channel] / ticks) - levels.Center(channel)));
+            }
+
+            levels.Restart(channel);
+            foreach (EwmaChart relation in _relations)
+            {
+                relation.Restart(channel);
+            }
+        }
+    }
+
+    private void Shift(int channel, float shift)
+    {
+        _shift[channel] += shift;
+        _recent?.Shift(channel, shift);
+        _unsettled = Math.Max(_unsettled, _recent?.SettleRows ?? 0);
+    }
+}

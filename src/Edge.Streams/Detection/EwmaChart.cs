@@ -1,0 +1,147 @@
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+
+namespace Edge.Streams.Detection;
+
+/// <summary>
+/// Control charts of one quantity of every channel: exponentially weighted means over several spans, each against its limit. A short
+/// span finds jumps, a long one small and slow shifts. Roberts, "Control chart tests based on geometric moving averages" (1959).
+/// </summary>
+internal sealed class EwmaChart
+{
+    private static readonly int[] AllSpans = [1, 3, 10, 30, 100, 300, 1000];
+
+    // One lane a span; those beyond the spans in use have no limit.
+    private static readonly Vector256<float> Rates = Vector256.Create([.. AllSpans.Select(span => 1f / span), 0f]);
+
+    private readonly int _rows;
+    private readonly int _spans;
+    private readonly ChartStatistics[] _statistics;
+    private readonly Vector256<float>[] _inverse;
+    private readonly Vector256<float>[] _mean;
+    private readonly float[] _offset;
+    private readonly float[] _ratio;
+
+    /// <param name="channels">Number of channels.</param>
+    /// <param name="rows">Calm rows behind the statistics.</param>
+    /// <param name="statistics">Of each channel and span: [channels, <see cref="SpansOf"/>(rows).Length].</param>
+    internal EwmaChart(int channels, int rows, ChartStatistics[] statistics)
+    {
+        _rows = rows;
+        _statistics = statistics;
+        _spans = SpansOf(rows).Length;
+        _inverse = new Vector256<float>[channels];
+        _mean = new Vector256<float>[channels];
+        _offset = new float[channels];
+        _ratio = new float[channels];
+    }
+
+    /// <summary>Largest mean over its limit, of each channel; abnormal from 1 on.</summary>
+    internal ReadOnlySpan<float> Ratios => _ratio;
+
+    /// <summary>The spans, in rows, about which so many calm rows say enough.</summary>
+    internal static ReadOnlySpan<int> SpansOf(int rows)
+    {
+        int count = 0;
+        while (count < AllSpans.Length && ChartStatistics.IsEnough(rows, AllSpans[count]))
+        {
+            count++;
+        }
+
+        return AllSpans.AsSpan(0, count);
+    }
+
+    /// <summary>Sets the limits for a probability, per row and channel, that a calm row is beyond one.</summary>
+    internal void SetProbability(double probability)
+    {
+        for (int at = 0; at < _statistics.Length; at++)
+        {
+            double limit = _statistics[at].Limit(probability, _rows, AllSpans[at % _spans]);
+            ref Vector256<float> inverse = ref _inverse[at / _spans];
+            inverse = inverse.WithElement(at % _spans, (float)(1 / limit));
+        }
+    }
+
+    internal void Archive(StreamSnapshot snapshot)
+    {
+        Span<float> means = MemoryMarshal.Cast<Vector256<float>, float>(_mean.AsSpan());
+        for (int channel = 0; channel < _mean.Length; channel++)
+        {
+            snapshot.Fields(means.Slice(channel * Vector256<float>.Count, _spans));
+        }
+
+        snapshot.Fields<float>(_offset);
+    }
+
+    /// <summary>Takes the quantity of a channel.</summary>
+    internal void Observe(int channel, float value)
+    {
+        ref Vector256<float> means = ref _mean[channel];
+        means += (Vector256.Create(value - _offset[channel]) - means) * Rates;
+        Vector256<float> ratios = Vector256.Abs(means) * _inverse[channel];
+        Vector128<float> half = Vector128.Max(ratios.GetLower(), ratios.GetUpper());
+        _ratio[channel] = Math.Max(Math.Max(half[0], half[1]), Math.Max(half[2], half[3]));
+    }
+
+    /// <summary>Moves the means towards 0 as if so many calm rows had passed unseen.</summary>
+    internal void Skip(long rows)
+    {
+        Vector256<float> retained = Vector256.Create([.. AllSpans.Select(span => Retained(span, rows)), 0f]);
+        for (int channel = 0; channel < _mean.Length; channel++)
+        {
+            _mean[channel] *= retained;
+        }
+    }
+
+    /// <summary>Share that is left of an exponentially weighted mean after so many rows.</summary>
+    internal static float Retained(int span, long rows) =>
+        span == 1 ? 0 : (float)PortableMath.Exp(Math.Max(-80, Math.Min(rows, 100_000L) * PortableMath.Log(1 - (1.0 / span))));
+
+    /// <summary>Lets the center of a channel follow its quantity.</summary>
+    internal void Follow(int channel, float value, double rate) => _offset[channel] += (float)(rate * (value - _offset[channel]));
+
+    /// <summary>Takes the present level of a channel for its center.</summary>
+    internal void Recenter(int channel)
+    {
+        _offset[channel] += Mean(channel, Math.Min(LevelSpanAt, _spans - 1));
+        Restart(channel);
+    }
+
+    /// <summary>Sets the means of a channel to its center.</summary>
+    internal void Restart(int channel)
+    {
+        _mean[channel] = Vector256<float>.Zero;
+        _ratio[channel] = 0;
+    }
+
+    /// <summary>Position of the span that has a channel's largest ratio.</summary>
+    internal int LargestSpanAt(int channel)
+    {
+        Vector256<float> ratios = Vector256.Abs(_mean[channel]) * _inverse[channel];
+        int largest = 0;
+        for (int at = 1; at < _spans; at++)
+        {
+            largest = ratios[at] > ratios[largest] ? at : largest;
+        }
+
+        return largest;
+    }
+
+    /// <summary>Rows of the span at a position.</summary>
+    internal static int SpanAt(int at) => AllSpans[at];
+
+    /// <summary>A mean of a channel, less its center.</summary>
+    internal float Mean(int channel, int spanAt) => _mean[channel][spanAt];
+
+    /// <summary>The center of a channel.</summary>
+    internal float Center(int channel) => _offset[channel];
+
+    /// <summary>The level of a channel: its mean over about ten rows.</summary>
+    internal float Level(int channel) => Mean(channel, Math.Min(LevelSpanAt, _spans - 1)) + _offset[channel];
+
+    /// <summary>Distance of a channel's level from 0, its center when the statistics were measured, over its limit.</summary>
+    internal float Displacement(int channel) => Math.Abs(Level(channel)) * _inverse[channel][Math.Min(LevelSpanAt, _spans - 1)];
+
+    // Ten rows: the span that stands for the present level.
+    private const int LevelSpanAt = 2;
+}

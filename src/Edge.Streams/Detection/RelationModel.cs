@@ -1,0 +1,154 @@
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+
+namespace Edge.Streams.Detection;
+
+/// <summary>
+/// Each channel as a function of the others: a ridge regression on their values, their recent means and their squares and products.
+/// What is left is small as long as the channels go together as they did on the calibration rows, whatever the load.
+/// </summary>
+internal sealed class RelationModel
+{
+    /// <summary>Most channels: a relation of more is not worth its cost.</summary>
+    internal const int ChannelsMax = 32;
+
+    // Products of pairs grow with the square of the channels.
+    private const int ProductChannelsMax = 10;
+
+    private readonly int _channels;
+    private readonly int _contexts;
+    private readonly bool _isCurved;
+    private readonly float[] _weights;
+
+    /// <param name="channels">Number of channels, 2..<see cref="ChannelsMax"/>.</param>
+    /// <param name="contexts">Number of means over recent rows, of each other channel.</param>
+    /// <param name="isCurved">Whether squares, and products where the channels are few, are among the inputs.</param>
+    internal RelationModel(int channels, int contexts, bool isCurved)
+    {
+        _channels = channels;
+        _contexts = contexts;
+        _isCurved = isCurved;
+        int squares = isCurved ? channels : 0;
+        int products = HasProducts ? channels * (channels - 1) / 2 : 0;
+        FeatureCount = 1 + (channels * (1 + contexts)) + squares + products;
+        Stride = (FeatureCount + Vector256<float>.Count - 1) / Vector256<float>.Count * Vector256<float>.Count;
+        _weights = new float[channels * Stride];
+    }
+
+    /// <summary>Inputs of all regressions together: 1, values, means, then squares and products of pairs.</summary>
+    internal int FeatureCount { get; }
+
+    /// <summary>The inputs, rounded up to whole vectors; those beyond <see cref="FeatureCount"/> are 0.</summary>
+    internal int Stride { get; }
+
+    private bool HasProducts => _isCurved && _channels <= ProductChannelsMax;
+
+    internal void Archive(StreamSnapshot snapshot) => snapshot.Fields<float>(_weights);
+
+    /// <summary>Sets the weights of a channel: [<see cref="FeatureCount"/>], 0 for an input that is of the channel itself.</summary>
+    internal void SetWeights(int channel, ReadOnlySpan<double> weights)
+    {
+        for (int f = 0; f < weights.Length; f++)
+        {
+            _weights[(channel * Stride) + f] = (float)weights[f];
+        }
+    }
+
+    /// <summary>Whether the regression of a channel may use an input: not if it is of the channel itself.</summary>
+    internal bool IsInput(int channel, int feature)
+    {
+        int linear = 1 + (_channels * (1 + _contexts));
+        if (feature < linear)
+        {
+            return feature == 0 || (feature - 1) % _channels != channel;
+        }
+
+        (int first, int second) = Pair(feature - linear);
+        return first != channel && second != channel;
+    }
+
+    /// <summary>The inputs.</summary>
+    /// <param name="row">Values of all channels.</param>
+    /// <param name="means">Recent means: [contexts, channels].</param>
+    /// <param name="features">[<see cref="Stride"/>]; only the first <see cref="FeatureCount"/> are set.</param>
+    internal void Features(ReadOnlySpan<float> row, ReadOnlySpan<float> means, Span<float> features)
+    {
+        features[0] = 1;
+        row.CopyTo(features[1..]);
+        means[..(_contexts * _channels)].CopyTo(features[(1 + _channels)..]);
+        int at = 1 + (_channels * (1 + _contexts));
+        for (int first = 0; _isCurved && first < row.Length; first++)
+        {
+            features[at++] = row[first] * row[first];
+        }
+
+        for (int first = 1; HasProducts && first < row.Length; first++)
+        {
+            for (int second = 0; second < first; second++)
+            {
+                features[at++] = row[first] * row[second];
+            }
+        }
+    }
+
+    /// <summary>What the others say about a channel: a sum in eight parts, the same bits on every processor.</summary>
+    /// <param name="channel">The channel.</param>
+    /// <param name="features">The inputs, [<see cref="Stride"/>].</param>
+    internal float Predict(int channel, ReadOnlySpan<float> features)
+    {
+        ReadOnlySpan<Vector256<float>> weights = MemoryMarshal.Cast<float, Vector256<float>>(_weights.AsSpan(channel * Stride, Stride));
+        ReadOnlySpan<Vector256<float>> inputs = MemoryMarshal.Cast<float, Vector256<float>>(features);
+        Vector256<float> sum = Vector256<float>.Zero;
+        for (int at = 0; at < weights.Length; at++)
+        {
+            sum += weights[at] * inputs[at];
+        }
+
+        Vector128<float> half = sum.GetLower() + sum.GetUpper();
+        return half[0] + half[2] + (half[1] + half[3]);
+    }
+
+    /// <summary>
+    /// How far the prediction of <paramref name="channel"/> moves if <paramref name="other"/> is off by 1, near the row.
+    /// </summary>
+    /// <param name="channel">The channel that is predicted.</param>
+    /// <param name="other">The channel that is off.</param>
+    /// <param name="row">Values of all channels.</param>
+    /// <param name="rows">For how many rows it has been off: the recent means have moved by so much.</param>
+    internal double Gain(int channel, int other, ReadOnlySpan<float> row, int rows)
+    {
+        ReadOnlySpan<float> weights = _weights.AsSpan(channel * Stride, Stride);
+        double gain = weights[1 + other];
+        for (int context = 0; context < _contexts; context++)
+        {
+            gain += weights[1 + ((context + 1) * _channels) + other] * (1 - RecentMeans.Retained(context, rows));
+        }
+
+        int linear = 1 + (_channels * (1 + _contexts));
+        for (int feature = linear; feature < FeatureCount; feature++)
+        {
+            (int first, int second) = Pair(feature - linear);
+            gain += weights[feature] * ((first == other ? row[second] : 0) + (second == other ? row[first] : 0));
+        }
+
+        return gain;
+    }
+
+    // The channels whose product is the curved input at a position: the squares come first.
+    private (int First, int Second) Pair(int position)
+    {
+        if (position < _channels)
+        {
+            return (position, position);
+        }
+
+        position -= _channels;
+        int first = 1;
+        while (position >= first)
+        {
+            position -= first++;
+        }
+
+        return (first, position);
+    }
+}
