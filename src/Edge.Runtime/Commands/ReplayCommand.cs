@@ -53,7 +53,7 @@ internal static class ReplayCommand
             var replay = new ReplayOptions
             {
                 File = parsed.GetRequiredValue(data),
-                TimeColumn = parsed.GetValue(timeColumn),
+                TimeColumns = parsed.GetValue(timeColumn) is { } named ? [named] : [],
                 Speed = PlaybackSpeed.Max,
             };
             var config = new StreamConfig
@@ -70,7 +70,7 @@ internal static class ReplayCommand
             string deviceName = RequireName("--device", parsed.GetRequiredValue(device));
             ILogger log = logs.CreateLogger("edge");
             var pipeline = new SensorStream(engine, config, log);
-            var sensor = new ReplaySensor(replay, engine.Manifest.Columns, pipeline.Period, TimeProvider.System);
+            var sensor = new ReplaySensor(replay, engine.Manifest.Columns, pipeline.Period, TimeProvider.System, log);
             await using Stream lines = Open(parsed.GetRequiredValue(target));
             using var loop = new StreamLoop(
                 deviceName,
