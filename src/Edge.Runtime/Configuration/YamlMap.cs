@@ -92,7 +92,7 @@ internal sealed partial class YamlMap
         if (!_entries.TryGetValue(key, out YamlNode? node) || node is not YamlMappingNode)
         {
             string? given = Text(key);
-            _errors.Hide(given ?? "", $"the value of '{key}'");
+            Hide(key, given);
             return given;
         }
 
@@ -111,7 +111,7 @@ internal sealed partial class YamlMap
         try
         {
             string? read = path.Length == 0 ? null : RegularFile.ReadText(path, SecretMaxBytes).TrimEnd('\r', '\n');
-            _errors.Hide(read ?? "", $"the value of '{key}'");
+            Hide(key, read);
             return read;
         }
         catch (Exception e) when (FileFault.Is(e))
@@ -319,6 +319,15 @@ internal sealed partial class YamlMap
         }
 
         return sequence.Children.Select(item => new YamlMap((YamlMappingNode)item, _errors)).ToArray();
+    }
+
+    // A user's name is no secret, and may be a word that sentences have.
+    private void Hide(string key, string? value)
+    {
+        if (key != "username" && value is not null)
+        {
+            _errors.Hide(value, $"the value of '{key}'");
+        }
     }
 
     // The written value of a key, if it names a credential of systemd.
