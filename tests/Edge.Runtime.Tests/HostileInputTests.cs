@@ -177,6 +177,13 @@ public sealed partial class HostileInputTests : IDisposable
     [Fact]
     public void Half_of_a_character_is_escaped() => Assert.Equal("\\ud800x", PrintableText.Of("\ud800x"));
 
+    [Theory]
+    [InlineData("Limit  Soft Limit  Hard Limit  Units\nMax open files            140                  140                  files\n", 140L)]
+    [InlineData("Max open files            unlimited            unlimited            files\n", null)]
+    [InlineData("", null)]
+    public void The_limit_of_open_files_is_read_from_proc(string limits, long? expected) =>
+        Assert.Equal(expected, OpenFilesLimit.Parse(limits));
+
     // Each group of commented lines is a choice of its own; only 'source' stands instead of something.
     [Theory]
     [InlineData("raspberry-pi.yaml", 2)]
