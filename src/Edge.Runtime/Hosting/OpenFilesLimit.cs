@@ -4,7 +4,8 @@ using Edge.Inference;
 namespace Edge.Runtime.Hosting;
 
 /// <summary>
-/// How many files and connections this process may open. With too few, .NET cannot load its own libraries, and the failure names none of it.
+/// How many files and connections this process may open. With too few, .NET cannot load its own libraries, and the failure does not say
+/// so.
 /// </summary>
 internal static class OpenFilesLimit
 {
