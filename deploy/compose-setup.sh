@@ -19,11 +19,25 @@ for user in edge homeassistant; do
   mosquitto_passwd -b "$secrets/passwords" "$user" "$(cat "$secrets/$user.password")" 2>/dev/null \
     || docker run --rm -v "$PWD/$secrets:/secrets" eclipse-mosquitto:2.0.22 mosquitto_passwd -b /secrets/passwords "$user" "$(cat "$secrets/$user.password")"
 done
-# The broker and the service run under their own users inside their containers.
-chmod 0755 "$secrets"
-chmod 0644 "$secrets/ca.crt" "$secrets/server.crt" "$secrets/server.key" "$secrets/passwords" "$secrets/edge.password"
+# The broker and the service run under their own users inside their containers: each secret is readable by its user alone.
+give() { # UID FILE...
+  local user=$1 file
+  shift
+  for file in "$@"; do
+    chmod 0400 "$secrets/$file"
+    chown "$user:$user" "$secrets/$file" 2>/dev/null \
+      || docker run --rm -v "$PWD/$secrets:/secrets" eclipse-mosquitto:2.0.22 chown "$user:$user" "/secrets/$file"
+  done
+}
+chmod 0711 "$secrets"
+chmod 0644 "$secrets/ca.crt" "$secrets/server.crt"
+homeassistant_password=$(cat "$secrets/homeassistant.password")
+give 1883 server.key passwords
+give 10001 edge.password
+mkdir -p models
+chmod 0755 models
 if [ ! -e config/edge.yaml ]; then
   sed -e 's/^  host: .*/  host: mosquitto/' -e 's/^  # tls: /  tls: /' -e 's/^  # username: .*/  username: edge/' \
     -e 's|^  # password: .*|  password: { file: /etc/edge-runtime/mqtt-password }|' config/raspberry-pi.yaml >config/edge.yaml
 fi
-echo "Home Assistant's password for the broker (user homeassistant): $(cat "$secrets/homeassistant.password")"
+echo "Home Assistant's password for the broker (user homeassistant): $homeassistant_password"

@@ -25,7 +25,7 @@ internal static class FileBytes
                 throw new InputException($"{what} '{path}' has {file.Length} bytes; {maxBytes} is the limit.");
             }
 
-            return File.ReadAllBytes(path);
+            return RegularFile.ReadBytes(path);
         }
         catch (Exception e) when (FileFault.Is(e))
         {

@@ -5,6 +5,7 @@ using Edge.Sensors.Replay;
 using Edge.Sensors.Simulated;
 using Edge.Sensors.Timing;
 using Edge.Streams;
+using Microsoft.Extensions.Logging;
 
 namespace Edge.Sensors;
 
@@ -21,13 +22,20 @@ internal delegate IDisposable SubscribeAction(
 /// <param name="clock">Monotonic time, and wall time for rows that carry none.</param>
 /// <param name="system">The clocks of the operating system.</param>
 /// <param name="subscribe">Fills channels whose values arrive by themselves.</param>
-internal sealed class SensorFactory(Devices devices, Buses buses, TimeProvider clock, SystemClock system, SubscribeAction subscribe)
+/// <param name="log">What is unusual about a source.</param>
+internal sealed class SensorFactory(
+    Devices devices,
+    Buses buses,
+    TimeProvider clock,
+    SystemClock system,
+    SubscribeAction subscribe,
+    ILogger log)
 {
     /// <summary>Opens what a stream's configuration names.</summary>
     /// <exception cref="InputException">The source cannot be opened or does not have the model's columns.</exception>
     internal ISensor Open(SourceOptions source, ModelManifest manifest, TimeSpan period) => source switch
     {
-        ReplayOptions replay => new ReplaySensor(replay, manifest.Columns, period, clock),
+        ReplayOptions replay => new ReplaySensor(replay, manifest.Columns, period, clock, log),
         SimulatedOptions simulated =>
             new SimulatedSensor(simulated, SimulatedPlant.Create(simulated, manifest, period), manifest.Columns, period, clock),
         ChannelsOptions channels => OpenChannels(channels, manifest.Columns, period),

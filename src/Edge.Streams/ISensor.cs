@@ -19,6 +19,12 @@ public interface ISensor : IDisposable
     /// <returns>False at the end of the source.</returns>
     ValueTask<bool> ReadAsync(Reading into, CancellationToken cancel);
 
+    /// <summary>Rows that came and could not be used as a row, such as one whose time cannot be right.</summary>
+    long SkippedRows => 0;
+
+    /// <summary>Why the last of them was not used, as a clause; null if none was skipped.</summary>
+    string? LastSkip => null;
+
     /// <summary>Tells the source that all rows so far are committed and need not be delivered again.</summary>
     void Committed()
     {

@@ -103,6 +103,7 @@ public sealed partial class SensorStream
     {
         _imputer.Archive(snapshot);
         _quality.Archive(snapshot);
+        _limits.Archive(snapshot);
         if (withDetector)
         {
             _detector.Archive(snapshot);
@@ -121,5 +122,6 @@ public sealed partial class SensorStream
         _forecaster.Archive(snapshot, writtenBy);
         _detector.Archive(snapshot);
         _anomalies.Archive(snapshot);
+        _limits.Archive(snapshot);
     }
 }

@@ -4,6 +4,7 @@ using Edge.Streams.Detection;
 using Edge.Streams.Engines;
 using Edge.Streams.Forecasting;
 using Edge.Streams.Imputation;
+using Edge.Streams.Limits;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -24,8 +25,10 @@ public sealed partial class SensorStream : IDisposable
     private readonly Forecast _forecast;
     private readonly AnomalyDetector _detector;
     private readonly AnomalyReporter _anomalies;
+    private readonly LimitWatch _limits;
     private readonly TimeSpan _period;
     private readonly StreamTick _tick;
+    private readonly double[] _lastValues;
     private CanaryModel? _canary;
     private long _rows;
     private long _seq;
@@ -58,6 +61,8 @@ public sealed partial class SensorStream : IDisposable
         _forecast = new Forecast(_forecaster);
         _detector = new AnomalyDetector(manifest, options.Anomaly, _period);
         _anomalies = new AnomalyReporter(options.Name, manifest, _detector);
+        _limits = new LimitWatch(options.Name, options.Limits, _forecaster, options.Forecast.Interval, _period);
+        _lastValues = [.. Enumerable.Repeat(double.NaN, manifest.Columns.Count)];
         _tick = new StreamTick(new Reading(manifest.Columns.Count));
     }
 
@@ -87,6 +92,19 @@ public sealed partial class SensorStream : IDisposable
 
     /// <summary>Whether an anomaly is open.</summary>
     public bool IsAnomalyOpen => _detector.IsOpen;
+
+    /// <summary>The limits and where their channels are.</summary>
+    public IReadOnlyList<LimitState> Limits => _limits.States;
+
+    /// <summary>The channels with their last values, held ones included; NaN before the first.</summary>
+    public IEnumerable<(string Column, double Value)> Values =>
+        _tick.Seq == 0 ? [] : Manifest.Columns.Select((column, i) => (column, _lastValues[i]));
+
+    /// <summary>The newest forecasts; none before the first.</summary>
+    public IEnumerable<(string Column, double HorizonSeconds, double Value)> ForecastValues => _forecasts == 0
+        ? []
+        : Manifest.Outputs.Select(
+            (output, k) => (Manifest.Columns[output.Column], output.TicksAhead * _period.TotalSeconds, _forecaster.Value(k)));
 
     /// <summary>Score of the last tick; abnormal from 1 on.</summary>
     public double AnomalyScore => _detector.Score;
@@ -141,9 +159,15 @@ public sealed partial class SensorStream : IDisposable
             _missed++;
         }
 
+        for (int i = 0; i < _lastValues.Length; i++)
+        {
+            _lastValues[i] = usable || reading.Quality[i].IsMeasured() ? reading.Values[i] : double.NaN;
+        }
+
         // The first row only initializes the state: no forecast is possible from one reading.
         bool isForecast = usable && _rows > 1;
         _forecasts += isForecast ? 1 : 0;
+        _tick.Limits = _limits.Observe(_seq, reading, isForecast);
         _tick.Forecast = isForecast ? _forecast : null;
         _tick.Seq = _seq;
         _tick.IsFirst = _seq == _firstSeq;

@@ -1,5 +1,6 @@
 using Edge.Streams.Detection;
 using Edge.Streams.Forecasting;
+using Edge.Streams.Limits;
 
 namespace Edge.Streams;
 
@@ -23,4 +24,7 @@ public record StreamOptions
 
     /// <summary>When readings count as abnormal.</summary>
     public AnomalyOptions Anomaly { get; init; } = new();
+
+    /// <summary>Limits of channels, at most one entry per channel.</summary>
+    public IReadOnlyList<LimitOptions> Limits { get; init; } = [];
 }

@@ -1,5 +1,6 @@
 using Edge.Streams.Detection;
 using Edge.Streams.Forecasting;
+using Edge.Streams.Limits;
 
 namespace Edge.Streams;
 
@@ -24,6 +25,9 @@ public sealed class StreamTick
 
     /// <summary>An anomaly that opened, continues or closed at this tick, or null.</summary>
     public AnomalyEvent? Anomaly { get; internal set; }
+
+    /// <summary>Limit events that opened, continue or closed at this tick.</summary>
+    public IReadOnlyList<LimitEvent> Limits { get; internal set; } = [];
 
     /// <summary>Whether a channel failed or recovered at this tick.</summary>
     public bool QualityChanged { get; internal set; }

@@ -56,13 +56,13 @@ public sealed partial class MqttLinkContractTests
         };
         await link.SubscribeAsync("t", default);
         List<MqttDelivery> deliveries = await SendAsync(link, Together, payloadBytes: 600);
-        var large = new MqttDelivery(Message("t", "") with { Payload = new byte[1 << 20] });
+        var large = new MqttDelivery(Message("t", "") with { Payload = new byte[1_000_000] });
         await link.SendAsync(large);
         deliveries.AddRange(await SendAsync(link, Together, payloadBytes: 700));
         await link.FlushAsync();
         deliveries.Add(large);
         await Task.WhenAll([.. deliveries.Select(delivery => delivery.SettledAsync()), all.Task]).WaitAsync(TimeSpan.FromSeconds(20));
-        Assert.Equal([.. Enumerable.Repeat(600, Together), 1 << 20, .. Enumerable.Repeat(700, Together)], received);
+        Assert.Equal([.. Enumerable.Repeat(600, Together), 1_000_000, .. Enumerable.Repeat(700, Together)], received);
     }
 
     // A broker closes a connection that is silent for one and a half times the keep-alive time.

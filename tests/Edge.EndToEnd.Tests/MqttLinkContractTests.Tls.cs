@@ -1,5 +1,8 @@
 using System.Net;
 using System.Net.Sockets;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using System.Text;
 using Edge.Runtime.Mqtt;
 using Edge.Testing;
 
@@ -198,5 +201,108 @@ public sealed partial class MqttLinkContractTests
         string got = await server.StandardOutput.ReadToEndAsync();
         Assert.DoesNotContain("MQTT", got, StringComparison.Ordinal);
         Assert.DoesNotContain("swordfish", got, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("client.pem", "server.key", "the key '{key}' does not belong to the certificate '{certificate}'")]
+    [InlineData("client.pem", "locked.key", "'{key}' is encrypted")]
+    [InlineData("client.p12", "client.p12", "'{certificate}' is binary (PKCS#12 or DER), not PEM")]
+    [InlineData("client.key", "client.key", "'{certificate}' has no certificate in PEM")]
+    [InlineData("client.pem", "client.pem", "'{key}' has no private key in PEM")]
+    [InlineData("absent.pem", "client.key", "'{certificate}' cannot be read")]
+    public async Task Files_that_do_not_fit_are_said_before_anything_is_sent(string certificate, string key, string sentence)
+    {
+        using var folder = new TemporaryFolder();
+        TestCertificates.Write(folder, "127.0.0.1");
+        using (X509Certificate2 client = X509Certificate2.CreateFromPemFile(folder.File("client.pem"), folder.File("client.key")))
+        {
+            await File.WriteAllBytesAsync(folder.File("client.p12"), client.Export(X509ContentType.Pkcs12, "abc"));
+            using ECDsa secret = client.GetECDsaPrivateKey()!;
+            var encryption = new PbeParameters(PbeEncryptionAlgorithm.Aes256Cbc, HashAlgorithmName.SHA256, 1000);
+            folder.Write("locked.key", secret.ExportEncryptedPkcs8PrivateKeyPem("abc", encryption));
+        }
+
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        var tls = new TlsOptions(folder.File("ca.pem"), folder.File(certificate), folder.File(key));
+        await using IMqttLink link = Create("5", ((IPEndPoint)listener.LocalEndpoint).Port, options => options with { Tls = tls });
+        MqttRefusedException e = await Assert.ThrowsAsync<MqttRefusedException>(() => link.ConnectAsync(default));
+        Assert.Contains(
+            sentence.Replace("{key}", folder.File(key), StringComparison.Ordinal)
+                .Replace("{certificate}", folder.File(certificate), StringComparison.Ordinal),
+            e.Message,
+            StringComparison.Ordinal);
+        Assert.False(listener.Pending());
+    }
+
+    [Theory]
+    [MemberData(nameof(Versions))]
+    public async Task A_broker_that_wants_a_client_certificate_is_told_from_one_without_tls_1_2(string version)
+    {
+        using var folder = new TemporaryFolder();
+        TestCertificates.Write(folder, "127.0.0.1");
+        await using TestBroker broker = await TestBroker.StartAsync(
+            $"allow_anonymous true\ncafile {folder.File("ca.pem")}\ncertfile {folder.File("server.pem")}\n"
+                + $"keyfile {folder.File("server.key")}\nrequire_certificate true");
+        await using IMqttLink link = Create(
+            version, broker.Port, options => options with { Tls = new TlsOptions(folder.File("ca.pem"), null, null) });
+        MqttLinkException e = await Assert.ThrowsAnyAsync<MqttLinkException>(() => link.ConnectAsync(default));
+        Assert.Contains("asks for a client certificate. Set mqtt.tls.certificate and mqtt.tls.key.", e.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("5", false)]
+    [InlineData("3.1.1", false)]
+    [InlineData("5", true)]
+    public async Task Over_a_web_socket_messages_go_out_and_come_in(string version, bool withTls)
+    {
+        using var folder = new TemporaryFolder();
+        TestCertificates.Write(folder, "127.0.0.1");
+        string tls = withTls ? $"\ncertfile {folder.File("server.pem")}\nkeyfile {folder.File("server.key")}" : "";
+        int port = TestBroker.FreePort();
+        await using TestBroker broker = await StartWithWebSocketAsync(port, tls);
+        await using IMqttLink link = Create(version, port, options => options with
+        {
+            WebSocketPath = "/mqtt",
+            Tls = withTls ? new TlsOptions(folder.File("ca.pem"), null, null) : null,
+        });
+        var received = new TaskCompletionSource<MqttReceived>();
+        link.Received = message => new ValueTask<bool>(received.TrySetResult(message));
+        await link.ConnectAsync(default);
+        await link.SubscribeAsync("t", default);
+        await link.PublishAsync(Message("t", "grün"));
+        Assert.Equal("grün", Encoding.UTF8.GetString((await received.Task.WaitAsync(TimeSpan.FromSeconds(30))).Payload.Span));
+    }
+
+    [Fact]
+    public async Task A_port_for_web_sockets_without_the_setting_is_said()
+    {
+        int port = TestBroker.FreePort();
+        await using TestBroker broker = await StartWithWebSocketAsync(port);
+        await using IMqttLink link = Create("5", port);
+        MqttLinkException e = await Assert.ThrowsAnyAsync<MqttLinkException>(() => link.ConnectAsync(default));
+        Assert.Contains("set mqtt.websocket", e.Message, StringComparison.Ordinal);
+    }
+
+    // mosquitto starts only with a plain listener beside it, and opens this one a moment later.
+    private static async Task<TestBroker> StartWithWebSocketAsync(int port, string more = "")
+    {
+        TestBroker broker = await TestBroker.StartAsync($"allow_anonymous true\nlistener {port}\nprotocol websockets{more}");
+        await Eventually.Async(
+            async () =>
+            {
+                using var client = new TcpClient();
+                try
+                {
+                    await client.ConnectAsync(IPAddress.Loopback, port);
+                    return true;
+                }
+                catch (SocketException)
+                {
+                    return false;
+                }
+            },
+            "the port for WebSockets is open");
+        return broker;
     }
 }

@@ -192,7 +192,7 @@ public sealed partial class MqttLinkContractTests
         var received = new TaskCompletionSource<MqttReceived>();
         link.Received = message => new ValueTask<bool>(received.TrySetResult(message));
         await link.SubscribeAsync("t", default);
-        byte[] payload = new byte[1 << 20];
+        byte[] payload = new byte[LinkAdapter.PacketMaxBytes - 100];
         new Random(1).NextBytes(payload);
         await link.PublishAsync(Message("t", "") with { Payload = payload }).WaitAsync(TimeSpan.FromSeconds(10));
         MqttReceived arrived = await received.Task.WaitAsync(TimeSpan.FromSeconds(10));

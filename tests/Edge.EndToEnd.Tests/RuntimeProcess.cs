@@ -14,6 +14,7 @@ internal sealed partial class RuntimeProcess : IDisposable
     private const int SigHup = 1;
     private readonly Process _process;
     private readonly StringBuilder _error = new();
+    private readonly StringBuilder _output = new();
 
     private RuntimeProcess(string[] args, IReadOnlyDictionary<string, string?> environment, params string[] under)
     {
@@ -38,6 +39,13 @@ internal sealed partial class RuntimeProcess : IDisposable
                 _error.AppendLine(line.Data);
             }
         };
+        _process.OutputDataReceived += (_, line) =>
+        {
+            lock (_output)
+            {
+                _output.AppendLine(line.Data);
+            }
+        };
         _process.BeginErrorReadLine();
         _process.BeginOutputReadLine();
     }
@@ -49,6 +57,18 @@ internal sealed partial class RuntimeProcess : IDisposable
             lock (_error)
             {
                 return _error.ToString();
+            }
+        }
+    }
+
+    /// <summary>What it wrote on its standard output.</summary>
+    internal string Output
+    {
+        get
+        {
+            lock (_output)
+            {
+                return _output.ToString();
             }
         }
     }

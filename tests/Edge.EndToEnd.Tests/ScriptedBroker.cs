@@ -35,6 +35,9 @@ internal sealed class ScriptedBroker : IAsyncDisposable
 
     internal int Port => ((IPEndPoint)_listener.LocalEndpoint).Port;
 
+    /// <summary>Subscriptions of all connections, none of which is answered.</summary>
+    internal int Subscriptions { get; private set; }
+
     /// <summary>Pings of all connections.</summary>
     internal int Pings { get; private set; }
 
@@ -113,6 +116,9 @@ internal sealed class ScriptedBroker : IAsyncDisposable
                         }
 
                         await _onPublish(this, message);
+                        break;
+                    case 8:
+                        Subscriptions++;
                         break;
                     case 12:
                         Pings++;

@@ -149,7 +149,7 @@ public sealed partial class TelemetryTests : IDisposable
         using RuntimeProcess run = RuntimeProcess.Start("run", "--config", WriteConfig(1883, $"port: {port}"));
         Assert.Equal(1, await run.ExitAsync());
         Assert.Contains(
-            $"telemetry.port: port {port} on 127.0.0.1 cannot be used",
+            $"telemetry: 127.0.0.1:{port} cannot be used",
             Assert.Single(run.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries)),
             StringComparison.Ordinal);
     }
@@ -220,7 +220,7 @@ public sealed partial class TelemetryTests : IDisposable
         }
     }
 
-    [GeneratedRegex(@"^([a-z_]+\{(?:[a-z]+=""[^""]*"",?)*\}) (NaN|[-+0-9.E]+)$")]
+    [GeneratedRegex(@"^([a-z_]+\{(?:[a-z_]+=""[^""]*"",?)*\}) (NaN|[-+0-9.E]+)$")]
     private static partial Regex SeriesPattern();
 
     [GeneratedRegex(@"\b(?:edge|process)_[a-z_]+")]

@@ -83,9 +83,11 @@ public sealed class ConfigFileTests
         Assert.Equal(folder.File("etth1.safetensors"), recorded.Model);
         Assert.Equal(TimeSpan.FromMilliseconds(500), recorded.Period);
         Assert.Equal(7, recorded.HoldTicks);
+        var replay = Assert.IsType<ReplayOptions>(recorded.Source);
+        Assert.Equal(["date"], replay.TimeColumns);
         Assert.Equal(
-            new ReplayOptions { File = folder.File("ETTh1.csv"), TimeColumn = "date", Speed = new PlaybackSpeed(60), Loop = true },
-            recorded.Source);
+            (folder.File("ETTh1.csv"), new PlaybackSpeed(60), true, RowOrder.OldestFirst),
+            (replay.File, replay.Speed, replay.Loop, replay.Order));
         Assert.Equal(0.8, recorded.Forecast.Interval);
         Assert.Equal(new AnomalyOptions { FalseAlarmsAWeek = 1, MinDurationTicks = 5 }, recorded.Anomaly);
         var rows = Assert.IsType<MqttRowOptions>(config.Streams[2].Source);
@@ -213,7 +215,7 @@ public sealed class ConfigFileTests
         "'x' must name one value")]
     [InlineData(
         "device: d\nstreams:\n  - { name: s, model: demo, source: { mqtt: { topic: t, session: 500ms } } }",
-        "'session' must be at least 1s")]
+        "'session' must be from 1s to 366d")]
     [InlineData("device: d\nstreams:\n  - { name: s, model: demo, source: { } }", "one of mqtt, replay, simulated")]
     [InlineData(Channel + "{ hwmon: {} } } }", "'chip' is missing (the text of its name file)")]
     [InlineData(Channel + "{ hwmon: { chip: c, input: ../../etc } } } }", "'input' is '../../etc'; use letters, digits, _ and -")]

@@ -54,6 +54,10 @@ public sealed class ConfigSchemaTests
     [InlineData(
         "streams: [ {{ source: {{ simulated: {{}} }}, forecast: {{ {0} }} }} ]",
         "definitions/stream/properties/forecast/properties")]
+    [InlineData(
+        "streams: [ {{ source: {{ simulated: {{}} }}, homeassistant: {{ {0} }} }} ]",
+        "definitions/stream/properties/homeassistant/properties")]
+    [InlineData("streams: [ {{ source: {{ simulated: {{}} }}, limits: {{ c: {{ {0} }} }} }} ]", "definitions/limit/properties")]
     public void The_schema_knows_the_keys_that_the_parser_knows(string place, string schemaPath)
     {
         string yaml = string.Format(System.Globalization.CultureInfo.InvariantCulture, place, $"{Nonsense}: 1");

@@ -6,6 +6,7 @@ using Edge.Testing;
 namespace Edge.Runtime.Tests;
 
 /// <summary>What README.md and docs/ tell a reader to type works: configurations, commands, links.</summary>
+[Collection("environment")]
 public sealed partial class DocSnippetTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
@@ -17,7 +18,11 @@ public sealed partial class DocSnippetTests : IDisposable
         _folder.Write("mqtt-password", "s3cret\n");
     }
 
-    public void Dispose() => _folder.Dispose();
+    public void Dispose()
+    {
+        Environment.SetEnvironmentVariable("CREDENTIALS_DIRECTORY", null);
+        _folder.Dispose();
+    }
 
     [Fact]
     public void Every_configuration_is_one_that_the_parser_takes()

@@ -14,8 +14,10 @@ public sealed partial class StateStoreTests
         bytes.AsSpan(0, 3000).Fill(0xA5);
         File.WriteAllBytes(_folder.File("state/edge.db"), bytes);
         using StateStore fresh = Open();
-        Assert.Null(fresh.Load("s"));
-        Assert.True(fresh.Commit("s", 1, [1], "", []));
+
+        // The state is lost; the numbers go on behind those that may have been used.
+        Assert.Equal((200 + 9_801L, 0), (fresh.Load("s")!.Seq, fresh.Load("s")!.Snapshot.Length));
+        Assert.True(fresh.Commit("s", 10_002, [1], "", []));
         Assert.Single(
             Directory.GetFiles(_folder.File("state"), "edge.db.damaged-*"),
             path => !path.EndsWith("-wal", StringComparison.Ordinal) && !path.EndsWith("-shm", StringComparison.Ordinal));
@@ -150,6 +152,208 @@ public sealed partial class StateStoreTests
         Directory.Move(Path.GetDirectoryName(store.Path)!, _folder.File("elsewhere"));
         Assert.Throws<Microsoft.Data.Sqlite.SqliteException>(store.Force);
         Assert.False(Directory.Exists(_folder.File("state")));
+    }
+
+    // One bit of each field of a waiting message: c becomes #, a number another one.
+    [Theory]
+    [InlineData("topic = 'edge/d/s/fore#ast'")]
+    [InlineData("class = 0")]
+    [InlineData("class = 77")]
+    [InlineData("qos = 3")]
+    [InlineData("retain = 0")]
+    [InlineData("seq = '9'")]
+    [InlineData("model = 'abd'")]
+    [InlineData("expiry = -1")]
+    [InlineData("payload = x'31'")]
+    [InlineData("payload = 'text'")]
+    [InlineData("created = created + 1")]
+    public void A_flipped_bit_in_a_message_costs_that_message_and_no_other(string change)
+    {
+        using (StateStore store = Open())
+        {
+            MqttMessage[] tick = [Message(MessageClass.Event, "a"), Message(MessageClass.Event, "b"), Message(MessageClass.Event, "c")];
+            store.Commit("s", 1, [1], "", tick);
+        }
+
+        Change($"UPDATE outbox SET {change} WHERE id = 2");
+        using StateStore again = Open();
+        Assert.Equal(["a", "c"], again.Read(0, 10).Messages.Select(Text));
+        Assert.Equal(1, again.Load("s")!.Seq);
+    }
+
+    [Theory]
+    [InlineData("seq = seq | (1 << 63)")]
+    [InlineData("seq = 3")]
+    [InlineData("source = 'other'")]
+    [InlineData("snapshot = x'08'")]
+    [InlineData("sum = 0")]
+    public void A_flipped_bit_in_the_row_of_a_stream_costs_its_state_and_no_number_is_used_twice(string change)
+    {
+        using (StateStore store = Open())
+        {
+            store.Commit("s", 7, [7], "source", []);
+        }
+
+        Change($"UPDATE stream SET {change} WHERE name = 's'");
+        using StateStore again = Open();
+        SavedStream saved = again.Load("s")!;
+        Assert.Equal((10_007, 0), (saved.Seq, saved.Snapshot.Length));
+        Assert.True(again.Commit("s", saved.Seq + 1, [8], "source", []));
+        Assert.Equal([8], again.Load("s")!.Snapshot);
+    }
+
+    [Fact]
+    public void If_the_reserved_number_is_damaged_too_the_other_file_has_it()
+    {
+        using (StateStore store = Open())
+        {
+            store.Commit("s", 7, [7], "source", []);
+        }
+
+        Change("UPDATE stream SET seq = 3, reserved = 4");
+        using StateStore again = Open();
+        Assert.Equal(10_007, again.Load("s")!.Seq);
+    }
+
+    [Theory]
+    [InlineData("deleted")]
+    [InlineData("older")]
+    public void A_file_that_was_deleted_or_replaced_by_an_older_copy_uses_no_number_twice(string what)
+    {
+        using (StateStore store = Open())
+        {
+            store.Commit("s", 7, [7], "source", []);
+        }
+
+        File.Copy(_folder.File("state/edge.db"), _folder.File("older.db"));
+        using (StateStore store = Open())
+        {
+            store.Commit("s", 10_500, [8], "source", []);
+        }
+
+        File.Delete(_folder.File("state/edge.db"));
+        if (what == "older")
+        {
+            File.Move(_folder.File("older.db"), _folder.File("state/edge.db"));
+        }
+
+        using StateStore again = Open();
+        Assert.Equal(20_500, again.Load("s")!.Seq);
+    }
+
+    [Fact]
+    public void A_write_ahead_log_that_is_gone_after_a_kill_uses_no_number_twice()
+    {
+        CopyOfRunning(seq: 41, bootId: "boot-1");
+        File.Delete(_folder.File("copy/edge.db-wal"));
+        File.Copy(_folder.File("state/edge.numbers"), _folder.File("copy/edge.numbers"));
+        using StateStore again = Open("boot-1", "copy");
+        Assert.True(again.Load("s")!.Seq > 41);
+    }
+
+    [Theory]
+    [InlineData("swapped")]
+    [InlineData("log deleted")]
+    [InlineData("cut short")]
+    public void A_file_that_is_changed_under_a_running_service_is_noticed_and_ticks_go_on(string what)
+    {
+        using (StateStore store = Open(folder: "other"))
+        {
+            store.Commit("s", 3, [3], "", [Message(MessageClass.Event, "of another time")]);
+        }
+
+        using (StateStore store = Open())
+        {
+            for (int i = 1; i < 200; i++)
+            {
+                store.Commit("s", i, Snapshot, "", [Message(MessageClass.Event, $"{i}")]);
+            }
+
+            store.Force();
+            store.LookForFile();
+            Assert.Empty(Directory.GetFiles(_folder.File("state"), "*-2*"));
+            long lastId = store.Read(0, 1000).LastId;
+            switch (what)
+            {
+                case "swapped":
+                    File.Move(_folder.File("other/edge.db"), store.Path, overwrite: true);
+                    break;
+                case "log deleted":
+                    File.Delete(store.Path + "-wal");
+                    break;
+                default:
+                    using (FileStream file = File.Open(store.Path, FileMode.Open, FileAccess.Write, FileShare.ReadWrite))
+                    {
+                        file.SetLength(8192);
+                    }
+
+                    break;
+            }
+
+            store.LookForFile();
+            MqttMessage after = Message(MessageClass.Event, "after");
+            Assert.True(store.Commit("s", 200, [2], "", [after]));
+            Assert.Equal(lastId + 1, after.Id);
+            Assert.NotEmpty(Directory.GetFiles(_folder.File("state"), "edge.db.*-2*"));
+        }
+
+        using StateStore again = Open();
+        Assert.Equal(200, again.Load("s")!.Seq);
+        Assert.Equal(["after"], again.Read(0, 10).Messages.Select(Text));
+    }
+
+    // The clock of a board without a battery begins in 1970 and is then set; or it is set forward by mistake.
+    [Fact]
+    public void A_clock_that_is_set_expires_nothing_and_time_that_has_passed_does()
+    {
+        var clock = new SetClock(_clock);
+        StateStore OpenSet() => StateStore.Open(
+            _folder.File("state"), Every5Seconds, TimeSpan.FromDays(7), clock, "boot", NullLogger.Instance);
+
+        using (StateStore store = OpenSet())
+        {
+            store.Commit("s", 1, [], "", [Message(MessageClass.Reading, "r")]);
+            clock.Off = TimeSpan.FromDays(20_000);
+            store.Expire();
+            Assert.Equal(1, store.OutboxCount);
+            Assert.Equal(TimeSpan.Zero, store.OutboxAge());
+            _clock.Advance(TimeSpan.FromDays(4));
+        }
+
+        // Between two processes of one boot time goes on.
+        clock.Off = TimeSpan.FromDays(-3);
+        _clock.Advance(TimeSpan.FromDays(2));
+        using StateStore again = OpenSet();
+        Assert.Equal(TimeSpan.FromDays(6), again.OutboxAge());
+        again.Expire();
+        Assert.Equal(1, again.OutboxCount);
+        _clock.Advance(TimeSpan.FromDays(2));
+        again.Expire();
+        Assert.Equal(0, again.OutboxCount);
+    }
+
+    private void Change(string sql)
+    {
+        using var connection = new Microsoft.Data.Sqlite.SqliteConnection($"Data Source={_folder.File("state/edge.db")};Pooling=False");
+        connection.Open();
+        using Microsoft.Data.Sqlite.SqliteCommand command = connection.CreateCommand();
+        command.CommandText = sql;
+        Assert.Equal(1, command.ExecuteNonQuery());
+    }
+
+    /// <summary>A clock whose wall time is off.</summary>
+    private sealed class SetClock(TimeProvider inner) : TimeProvider
+    {
+        internal TimeSpan Off { get; set; }
+
+        public override long TimestampFrequency => inner.TimestampFrequency;
+
+        public override DateTimeOffset GetUtcNow() => inner.GetUtcNow() + Off;
+
+        public override long GetTimestamp() => inner.GetTimestamp();
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) =>
+            inner.CreateTimer(callback, state, dueTime, period);
     }
 
     // The file of a store that was closed well.

@@ -51,7 +51,7 @@ public sealed class StateVersionTests : IDisposable
             string.Create(
                 CultureInfo.InvariantCulture,
                 $"UPDATE stream SET sum = {SumOfVersion1(snapshot)}; UPDATE outbox SET sum = {SumOfVersion1(payload)}; "
-                    + $"PRAGMA user_version = 1"));
+                    + $"ALTER TABLE stream DROP COLUMN reserved_sum; PRAGMA user_version = 1"));
 
         using StateStore store = Open();
         Assert.Equal(snapshot, store.Load("s")!.Snapshot);
@@ -61,7 +61,7 @@ public sealed class StateVersionTests : IDisposable
     [Fact]
     public void A_file_of_a_later_version_is_left_alone_and_said_in_a_sentence()
     {
-        WriteThenChange([1], [2], "PRAGMA user_version = 3");
+        WriteThenChange([1], [2], "PRAGMA user_version = 4");
         byte[] file = File.ReadAllBytes(_folder.File("state/edge.db"));
         InputException e = Assert.Throws<InputException>(Open);
         Assert.Contains("was written by a later version. Update edge-runtime, or move the file away", e.Message, StringComparison.Ordinal);

@@ -31,4 +31,19 @@ internal static class Eventually
             await Task.Delay(look < QuickLooks ? QuickMs : SlowMs).ConfigureAwait(false);
         }
     }
+
+    /// <param name="condition">What must become true, where the question itself takes a while.</param>
+    /// <param name="because">What the failure says.</param>
+    internal static async Task Async(Func<Task<bool>> condition, string because)
+    {
+        for (long started = Stopwatch.GetTimestamp(); !await condition().ConfigureAwait(false);)
+        {
+            if (Stopwatch.GetElapsedTime(started) > Bound)
+            {
+                throw new TimeoutException($"It did not happen within {Bound.TotalSeconds:0} s: {because}");
+            }
+
+            await Task.Delay(SlowMs).ConfigureAwait(false);
+        }
+    }
 }

@@ -96,7 +96,7 @@ public sealed class EdgeModel
                 throw new ModelFormatException($"Model '{path}' has {file.Length} bytes; {FileMaxBytes} is the limit.");
             }
 
-            bytes = File.ReadAllBytes(path);
+            bytes = RegularFile.ReadBytes(path);
         }
         catch (Exception e) when (FileFault.Is(e))
         {

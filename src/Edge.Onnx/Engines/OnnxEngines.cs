@@ -54,7 +54,7 @@ internal sealed class OnnxEngines(OnnxOptions options) : IDisposable
 
         try
         {
-            return ModelManifest.Parse(File.ReadAllBytes(path));
+            return ModelManifest.Parse(RegularFile.ReadBytes(path));
         }
         catch (ModelFormatException e)
         {

@@ -26,7 +26,7 @@ internal sealed class ExternalData(string? folder)
         string path = Resolve(location, name);
         try
         {
-            using var stream = new FileStream(path, FileMode.Open, FileAccess.Read);
+            using var stream = RegularFile.OpenRead(path);
             if (offset > stream.Length || length > stream.Length - offset)
             {
                 throw new ModelFormatException(

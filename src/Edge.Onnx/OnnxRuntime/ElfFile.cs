@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Runtime.InteropServices;
+using Edge.Inference;
 
 namespace Edge.Onnx.OnnxRuntime;
 
@@ -17,7 +18,7 @@ internal static class ElfFile
     /// <summary>What is wrong with a file as a library for this processor, or null.</summary>
     internal static string? Problem(string path)
     {
-        using FileStream file = File.OpenRead(path);
+        using FileStream file = RegularFile.OpenRead(path);
         Span<byte> header = stackalloc byte[HeaderBytes];
         if (file.ReadAtLeast(header, HeaderBytes, throwOnEndOfStream: false) < HeaderBytes
             || !header.StartsWith("\u007fELF"u8)

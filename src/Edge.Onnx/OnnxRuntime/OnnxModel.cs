@@ -99,7 +99,7 @@ internal sealed partial class OnnxModel : IDisposable
                 throw new ModelFormatException($"The file has {file.Length} bytes; {FileMaxBytes} is the limit.");
             }
 
-            byte[] bytes = File.ReadAllBytes(path);
+            byte[] bytes = RegularFile.ReadBytes(path);
             if (bytes.Length == 0)
             {
                 throw new ModelFormatException("The file is empty. Export or copy it again.");

@@ -63,7 +63,7 @@ internal sealed class ReadingsFile
 
         try
         {
-            using var text = new StreamReader(path);
+            using var text = new StreamReader(RegularFile.OpenRead(path));
             return Read(text, path, manifest);
         }
         catch (Exception e) when (FileFault.Is(e))

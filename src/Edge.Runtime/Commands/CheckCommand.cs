@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Edge.Inference;
+using Edge.Inference.Models;
 using Edge.Runtime.Configuration;
 using Edge.Runtime.Hosting;
 using Edge.Runtime.Mqtt;
@@ -23,7 +24,14 @@ internal static class CheckCommand
         {
             Description = "Do not read the sensors. Use this while another program reads them.",
         };
-        var command = new Command("check", "Checks configuration, models, sources, broker and clock.") { config, noSensors };
+        var noPublish = new Option<bool>("--no-publish")
+        {
+            Description = "Connect to the broker only. Otherwise an empty message on each topic shows what the broker refuses.",
+        };
+        var command = new Command("check", "Checks configuration, models, sources, state, broker and clock.")
+        {
+            config, noSensors, noPublish,
+        };
         command.SetAction(async (parsed, cancel) =>
         {
             EdgeConfig edge = ConfigFile.Load(parsed.GetRequiredValue(config));
@@ -33,19 +41,45 @@ internal static class CheckCommand
             using var engines = new EngineFactory(edge.OnnxRuntime);
             bool well = true;
             Say("configuration", null);
-            foreach (string warning in edge.Warnings)
+            foreach (string note in edge.Warnings.Concat(edge.Unknown))
             {
-                output.WriteLine($"note   configuration: {warning}");
+                Note("configuration", note);
             }
 
+            var streams = new List<(StreamConfig, ModelManifest, TimeSpan)>();
             foreach (StreamConfig stream in edge.Streams)
             {
-                Say($"stream {stream.Name}", Try(() => CheckStream(stream, engines, sources)));
+                Say($"stream {stream.Name}", Try(() => streams.Add(CheckStream(stream, engines, sources))));
             }
 
             well &= parsed.GetValue(noSensors) || SensorsCommand.ShowConfigured(edge, devices, output);
+            if (edge.StateFolder is { } folder)
+            {
+                Say($"state {folder}", CheckState(folder));
+            }
 
-            Say($"broker {edge.Mqtt.Host}:{edge.Mqtt.Port}", await CheckBrokerAsync(edge, cancel).ConfigureAwait(false));
+            string broker = $"broker {edge.Mqtt.Host}:{edge.Mqtt.Port}";
+            if (edge.Unknown.Count > 0)
+            {
+                Note(broker, "not tried, because the password is not known here");
+            }
+            else
+            {
+                bool withTopics = !parsed.GetValue(noPublish);
+                (string? problem, IReadOnlyList<string> refused) =
+                    await new BrokerCheck(edge, streams).RunAsync(withTopics, cancel).ConfigureAwait(false);
+                Say(broker, problem);
+                foreach (string sentence in refused)
+                {
+                    Say("topic", sentence);
+                }
+
+                if (problem is null && withTopics && edge.Mqtt.Version == MqttVersion.ThreeOneOne)
+                {
+                    Note(broker, "over MQTT 3.1.1 a broker does not say which topics it refuses");
+                }
+            }
+
             Say(
                 "clock",
                 TimeProvider.System.GetUtcNow() < ClockMin
@@ -53,6 +87,8 @@ internal static class CheckCommand
                         + $"Set it, or wait for time synchronization."
                     : null);
             return well ? ExitCodes.Done : ExitCodes.InputWrong;
+
+            void Note(string what, string note) => output.WriteLine($"note   {what}: {note}.");
 
             void Say(string what, string? problem)
             {
@@ -63,26 +99,29 @@ internal static class CheckCommand
         return command;
     }
 
-    private static void CheckStream(StreamConfig stream, EngineFactory engines, Sources sources)
+    private static (StreamConfig Stream, ModelManifest Manifest, TimeSpan Period) CheckStream(
+        StreamConfig stream, EngineFactory engines, Sources sources)
     {
         using IInferenceEngine engine = engines.Load(stream);
         TimeSpan period = stream.Period ?? TimeSpan.FromSeconds(engine.Manifest.PeriodSeconds);
         using ISensor sensor = sources.Open(stream.Source, engine.Manifest, period);
+        return (stream, engine.Manifest, period);
     }
 
-    private static async Task<string?> CheckBrokerAsync(EdgeConfig edge, CancellationToken cancel)
+    // Writes and removes a file. The state itself is left alone: the service may use it now.
+    private static string? CheckState(string folder)
     {
         try
         {
-            // A separate client id and no last will, so that a running service is not disturbed.
-            await using IMqttLink link = BrokerLinks.Create(edge, $"check-{Environment.ProcessId}", TimeSpan.Zero)();
-            await link.ConnectAsync(cancel).ConfigureAwait(false);
-            await link.DisconnectAsync().ConfigureAwait(false);
+            Directory.CreateDirectory(folder);
+            string probe = Path.Combine(folder, $".check-{Environment.ProcessId}");
+            File.WriteAllBytes(probe, [0]);
+            File.Delete(probe);
             return null;
         }
-        catch (Exception e) when (e is MqttLinkException or InputException)
+        catch (Exception e) when (FileFault.Is(e))
         {
-            return e.Message;
+            return $"State folder '{folder}' cannot be used: {e.Message} Create it, or allow the service to write there.";
         }
     }
 

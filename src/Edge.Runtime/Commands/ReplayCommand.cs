@@ -6,6 +6,7 @@ using Edge.Runtime.Configuration;
 using Edge.Runtime.Delivery;
 using Edge.Runtime.Hosting;
 using Edge.Runtime.Mqtt;
+using Edge.Sensors;
 using Edge.Sensors.Replay;
 using Edge.Sensors.Timing;
 using Edge.Streams;
@@ -35,6 +36,14 @@ internal static class ReplayCommand
         {
             Description = "Header of the time column. Default: a column named like a time.",
         };
+        var timeFormat = new Option<string?>("--time-format")
+        {
+            Description = "How times are written, such as dd.MM.yyyy HH:mm. Default: ISO 8601 or a count since 1970.",
+        };
+        var timeZone = new Option<string?>("--timezone")
+        {
+            Description = "Zone of times that name none, such as Europe/Berlin. Default: UTC.",
+        };
         var horizon = new Option<int>("--horizon")
         {
             Description = "Ticks to forecast with a one-step model by feeding back its forecasts. Default: the outputs of the model.",
@@ -44,7 +53,7 @@ internal static class ReplayCommand
             "replay",
             "Runs the pipeline over recorded rows as fast as possible and writes the MQTT payloads to a file.")
         {
-            model, data, target, device, stream, timeColumn, horizon,
+            model, data, target, device, stream, timeColumn, timeFormat, timeZone, horizon,
         };
         command.SetAction(async (parsed, cancel) =>
         {
@@ -53,7 +62,8 @@ internal static class ReplayCommand
             var replay = new ReplayOptions
             {
                 File = parsed.GetRequiredValue(data),
-                TimeColumn = parsed.GetValue(timeColumn),
+                TimeColumns = parsed.GetValue(timeColumn) is { } named ? [named] : [],
+                Times = ReadTimes(parsed.GetValue(timeFormat), parsed.GetValue(timeZone)),
                 Speed = PlaybackSpeed.Max,
             };
             var config = new StreamConfig
@@ -70,7 +80,7 @@ internal static class ReplayCommand
             string deviceName = RequireName("--device", parsed.GetRequiredValue(device));
             ILogger log = logs.CreateLogger("edge");
             var pipeline = new SensorStream(engine, config, log);
-            var sensor = new ReplaySensor(replay, engine.Manifest.Columns, pipeline.Period, TimeProvider.System);
+            var sensor = new ReplaySensor(replay, engine.Manifest.Columns, pipeline.Period, TimeProvider.System, log);
             await using Stream lines = Open(parsed.GetRequiredValue(target));
             using var loop = new StreamLoop(
                 deviceName,
@@ -114,6 +124,24 @@ internal static class ReplayCommand
         catch (Exception e) when (FileFault.Is(e))
         {
             throw new InputException($"'{path}' cannot be written: {e.Message}", e);
+        }
+    }
+
+    private static TimeOptions ReadTimes(string? format, string? zone)
+    {
+        if (format is not null && !TimeOptions.IsFormat(format))
+        {
+            throw new InputException(
+                $"--time-format is '{format}'; use a format of date and time such as dd.MM.yyyy HH:mm, or s, ms, us, ns.");
+        }
+
+        try
+        {
+            return new TimeOptions { Format = format, Zone = zone is null ? null : TimeZoneInfo.FindSystemTimeZoneById(zone) };
+        }
+        catch (Exception e) when (e is TimeZoneNotFoundException or InvalidTimeZoneException || FileFault.Is(e))
+        {
+            throw new InputException($"--timezone is '{zone}', which this system does not know; names are as in Europe/Berlin.", e);
         }
     }
 

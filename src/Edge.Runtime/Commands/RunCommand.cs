@@ -13,6 +13,7 @@ internal static class RunCommand
         var command = new Command("run", "Runs the service: reads sensors, publishes forecasts and anomalies over MQTT.") { config };
         command.SetAction(async (parsed, cancel) =>
         {
+            OpenFilesLimit.Require();
             using ILoggerFactory logs = ServiceLog.Create();
             using var signals = new StopSignal();
             using var notifier = ServiceNotifier.FromEnvironment();

@@ -144,6 +144,7 @@ internal static class ScoreCommand
         int number = 0;
         try
         {
+            RegularFile.Require(path);
             foreach (string line in File.ReadLines(path))
             {
                 number++;
@@ -189,11 +190,11 @@ internal static class ScoreCommand
         try
         {
             using var csv = new CsvReader(
-                new StreamReader(path),
+                new StreamReader(RegularFile.OpenRead(path)),
                 new CsvConfiguration(CultureInfo.InvariantCulture)
                 {
                     DetectDelimiter = true,
-                    DetectDelimiterValues = ReplaySensor.Separators,
+                    DetectDelimiterValues = CsvRows.Separators,
                 });
             csv.Read();
             csv.ReadHeader();
@@ -222,7 +223,7 @@ internal static class ScoreCommand
     {
         try
         {
-            using JsonDocument document = JsonDocument.Parse(File.ReadAllText(path));
+            using JsonDocument document = JsonDocument.Parse(RegularFile.ReadText(path, 1 << 28));
             JsonElement root = document.RootElement.ValueKind == JsonValueKind.Object
                 ? document.RootElement.EnumerateObject().Single().Value
                 : document.RootElement;

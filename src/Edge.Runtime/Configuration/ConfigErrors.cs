@@ -8,8 +8,27 @@ internal sealed class ConfigErrors(string path)
 {
     // A limit, because a file of garbage would have thousands of mistakes.
     private const int ErrorsMax = 50;
+    private const int MessageMax = 1000;
+
+    // A shorter value would be found in words that have nothing to do with it.
+    private const int SecretMin = 3;
 
     private readonly List<(long Line, long Column, string Message)> _errors = [];
+    private readonly List<(string Value, string Name)> _secrets = [];
+
+    /// <summary>What could not be read because the environment lacks it, one sentence each.</summary>
+    internal List<string> Unknown { get; } = [];
+
+    /// <summary>Keeps a value out of every sentence, because it comes from the environment or from a file of secrets.</summary>
+    /// <param name="value">The value.</param>
+    /// <param name="name">What stands for it.</param>
+    internal void Hide(string value, string name)
+    {
+        if (value.Length >= SecretMin)
+        {
+            _secrets.Add((value, name));
+        }
+    }
 
     internal void Add(YamlNode node, string message) => Add(node.Start.Line, node.Start.Column, message);
 
@@ -17,7 +36,7 @@ internal sealed class ConfigErrors(string path)
     {
         if (_errors.Count < ErrorsMax)
         {
-            _errors.Add((line, column, message));
+            _errors.Add((line, column, _secrets.Aggregate(message, (text, secret) => text.Replace(secret.Value, secret.Name))));
         }
     }
 
@@ -27,7 +46,10 @@ internal sealed class ConfigErrors(string path)
         if (_errors.Count > 0)
         {
             throw new InputException(
-                string.Join('\n', _errors.Order().Select(error => $"{path}:{error.Line}:{error.Column}: {error.Message}.")));
+                string.Join(
+                    '\n',
+                    _errors.Order().Select(
+                        error => $"{path}:{error.Line}:{error.Column}: {PrintableText.Of(error.Message, MessageMax)}.")));
         }
     }
 }

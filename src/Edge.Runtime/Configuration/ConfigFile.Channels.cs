@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
 using Edge.Runtime.Mqtt;
+using Edge.Sensors;
 using Edge.Sensors.Gpio;
 using Edge.Sensors.Hwmon;
 using Edge.Sensors.I2c;
@@ -14,16 +15,18 @@ internal static partial class ConfigFile
 {
     private static readonly string[] DeviceKinds = ["i2c", "iio", "hwmon", "mqtt", "gpio"];
 
-    private static ChannelsOptions ReadChannels(YamlMap map, DataReadyOptions? tick)
+    private static ChannelsOptions ReadChannels(YamlMap map, DataReadyOptions? tick, TimeOptions times)
     {
         ChannelOptions[] channels =
         [
-            .. map.Keys.Select(column => map.Map(column) is { } channel ? ReadChannel(channel, column) : null).OfType<ChannelOptions>(),
+            .. map.Keys
+                .Select(column => map.Map(column) is { } channel ? ReadChannel(channel, column, times) : null)
+                .OfType<ChannelOptions>(),
         ];
         return new ChannelsOptions { Channels = channels, Tick = tick };
     }
 
-    private static ChannelOptions ReadChannel(YamlMap map, string column)
+    private static ChannelOptions ReadChannel(YamlMap map, string column, TimeOptions times)
     {
         string[] kinds = [.. DeviceKinds.Where(map.Has)];
         if (kinds.Length != 1)
@@ -33,7 +36,7 @@ internal static partial class ConfigFile
                 $"channel '{column}' must have one source, one of {string.Join(", ", DeviceKinds)}");
         }
 
-        (DeviceOptions device, string read) = ReadDevice(map);
+        (DeviceOptions device, string read) = ReadDevice(map, times);
         var config = new ChannelOptions
         {
             Column = column,
@@ -44,7 +47,7 @@ internal static partial class ConfigFile
             Min = map.Number("min", double.NaN, -ChannelOptions.NumberMax, ChannelOptions.NumberMax),
             Max = map.Number("max", double.NaN, -ChannelOptions.NumberMax, ChannelOptions.NumberMax),
             Aggregate = map.Choice("aggregate", Aggregate.Last),
-            Every = map.Duration("every"),
+            Every = map.Duration("every", PeriodMin, TimerMax),
             AgeMax = map.Duration("max_age"),
             StuckTicks = map.Whole("stuck", 0, 0, ChannelOptions.StuckTicksMax),
         };
@@ -68,7 +71,7 @@ internal static partial class ConfigFile
         return config;
     }
 
-    private static (DeviceOptions Device, string Read) ReadDevice(YamlMap channel)
+    private static (DeviceOptions Device, string Read) ReadDevice(YamlMap channel, TimeOptions times)
     {
         (DeviceOptions, string) device = (new MqttTopicOptions("", null), "$");
         foreach (string kind in DeviceKinds)
@@ -86,7 +89,7 @@ internal static partial class ConfigFile
                         (
                             new HwmonDeviceOptions(map.RequiredText("chip", "the text of its name file"), map.Text("at")),
                             FileName(map, "input", "temp1, in0, ...")),
-                    "mqtt" => ReadTopic(map),
+                    "mqtt" => ReadTopic(map, times),
                     _ =>
                         (
                             new GpioInputOptions(
@@ -140,18 +143,36 @@ internal static partial class ConfigFile
         return address;
     }
 
-    private static (DeviceOptions Device, string Read) ReadTopic(YamlMap map)
+    private static (DeviceOptions Device, string Read) ReadTopic(YamlMap map, TimeOptions times)
     {
         string topic = OneTopic(map, "the topic that carries the value");
-        return (new MqttTopicOptions(topic, JsonPathText(map, "time")), JsonPathText(map, "path") ?? "$");
+        return (
+            new MqttTopicOptions(topic, JsonPathText(map, "time")) { Numbers = ReadNumbers(map), Times = times },
+            JsonPathText(map, "path") ?? "$");
+    }
+
+    private static NumberOptions ReadNumbers(YamlMap map)
+    {
+        string? mark = map.Text("decimal");
+        if (mark is not null and not "point" and not "comma")
+        {
+            map.Fail("decimal", $"'decimal' must be point or comma, not '{mark}'");
+        }
+
+        return new NumberOptions(map.Text("suffix") is { Length: > 0 } suffix ? suffix : null, mark == "comma");
     }
 
     private static string OneTopic(YamlMap map, string meaning)
     {
         string topic = map.RequiredText("topic", meaning);
-        if (topic.Contains('#') || topic.Contains('+') || topic.Contains('\0') || topic.Length > 512)
+        bool isShared = topic.StartsWith("$share/", StringComparison.Ordinal);
+        if (topic.AsSpan().IndexOfAny('#', '+', '\0') >= 0 || topic.Length > 512)
         {
             map.Fail("topic", "'topic' must be one topic of at most 512 characters, without wildcards");
+        }
+        else if (isShared && !SharedPattern().IsMatch(topic))
+        {
+            map.Fail("topic", "a shared subscription must be $share/GROUP/TOPIC");
         }
 
         return topic;
@@ -209,4 +230,7 @@ internal static partial class ConfigFile
 
     [GeneratedRegex(@"^[A-Za-z0-9_-]{1,64}\z")]
     private static partial Regex FileNamePattern();
+
+    [GeneratedRegex(@"^\$share/[^/]+/.+\z")]
+    private static partial Regex SharedPattern();
 }

@@ -1,3 +1,4 @@
+using System.Net;
 using Edge.Onnx;
 using Edge.Runtime.Control;
 using Edge.Runtime.Telemetry;
@@ -27,9 +28,32 @@ internal static partial class ConfigFile
             map.Fail("every", "'every' must be from 1s to 1h");
         }
 
-        var telemetry = new TelemetryOptions { Port = map.WholeOrNull("port", 1, 65535), Otlp = otlp, Every = every };
+        var telemetry = new TelemetryOptions { Listen = ReadListen(map), Otlp = otlp, Every = every };
         map.RejectUnknown();
         return telemetry;
+    }
+
+    private static IPEndPoint? ReadListen(YamlMap map)
+    {
+        int? port = map.WholeOrNull("port", 1, 65535);
+        string? text = map.Text("listen");
+        if (text is null)
+        {
+            return port is { } local ? new IPEndPoint(IPAddress.Loopback, local) : null;
+        }
+
+        if (port is not null)
+        {
+            map.Fail("listen", "give either 'port', on this machine only, or 'listen'");
+        }
+
+        if (IPEndPoint.TryParse(text, out IPEndPoint? address) && address.Port > 0)
+        {
+            return address;
+        }
+
+        map.Fail("listen", $"'listen' must be an address and a port such as 127.0.0.1:9464, 0.0.0.0:9464 or [::]:9464, not '{text}'");
+        return null;
     }
 
     private static ModelUpdateOptions? ReadModels(YamlMap root, string folder)

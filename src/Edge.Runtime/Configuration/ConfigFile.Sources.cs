@@ -13,7 +13,7 @@ internal static partial class ConfigFile
 {
     private static readonly string[] SourceKinds = ["mqtt", "replay", "simulated"];
 
-    private static SourceOptions ReadSource(YamlMap stream, string name, string folder)
+    private static SourceOptions ReadSource(YamlMap stream, string name, string folder, TimeOptions times)
     {
         var nothing = new SimulatedOptions();
         DataReadyOptions? tick = ReadTick(stream);
@@ -25,7 +25,7 @@ internal static partial class ConfigFile
                 stream.Map("source");
             }
 
-            return ReadChannels(channels, tick);
+            return ReadChannels(channels, tick, times);
         }
 
         if (tick is not null)
@@ -48,29 +48,27 @@ internal static partial class ConfigFile
             stream.Fail("source", $"'source' must be one of {string.Join(", ", SourceKinds)}");
         }
 
-        SourceOptions source = map.Map("mqtt") is { } mqtt ? ReadRows(mqtt, name)
-            : map.Map("replay") is { } replay ? ReadReplay(replay, folder)
+        SourceOptions source = map.Map("mqtt") is { } mqtt ? ReadRows(mqtt, name, times)
+            : map.Map("replay") is { } replay ? ReadReplay(replay, folder, times)
             : map.Map("simulated") is { } simulated ? ReadSimulated(simulated, folder)
             : nothing;
         map.RejectUnknown();
         return source;
     }
 
-    private static MqttRowOptions ReadRows(YamlMap map, string stream)
+    private static MqttRowOptions ReadRows(YamlMap map, string stream, TimeOptions times)
     {
         var source = new MqttRowOptions
         {
             Stream = stream,
             Topic = OneTopic(map, "the topic whose messages are the rows"),
             TimePath = JsonPathText(map, "time"),
+            RowsPath = JsonPathText(map, "rows"),
             Values = ReadPaths(map),
+            Numbers = ReadNumbers(map),
+            Times = times,
         };
-        source = source with { Session = map.Duration("session") ?? source.Session };
-        if (source.Session < MqttRowOptions.SessionMin)
-        {
-            map.Fail("session", "'session' must be at least 1s");
-        }
-
+        source = source with { Session = map.Duration("session", MqttRowOptions.SessionMin, MqttRowOptions.SessionMax) ?? source.Session };
         map.RejectUnknown();
         return source;
     }
@@ -89,17 +87,68 @@ internal static partial class ConfigFile
         return paths;
     }
 
-    private static ReplayOptions ReadReplay(YamlMap map, string folder)
+    private static ReplayOptions ReadReplay(YamlMap map, string folder, TimeOptions times)
     {
         var replay = new ReplayOptions
         {
             File = Path.Combine(folder, map.RequiredText("file", "a CSV file with the model's columns")),
-            TimeColumn = map.Text("time_column"),
+            TimeColumns = map.TextOrTexts("time_column"),
+            Times = times,
+            Order = ReadOrder(map),
             Speed = ReadSpeed(map),
             Loop = map.Flag("loop", false),
         };
         map.RejectUnknown();
         return replay;
+    }
+
+    private static RowOrder ReadOrder(YamlMap map)
+    {
+        switch (map.Text("order"))
+        {
+            case null or "oldest_first":
+                return RowOrder.OldestFirst;
+            case "newest_first":
+                return RowOrder.NewestFirst;
+            case var text:
+                map.Fail("order", $"'order' must be oldest_first or newest_first, not '{text}'");
+                return RowOrder.OldestFirst;
+        }
+    }
+
+    // How the times of a stream's source are written.
+    private static TimeOptions ReadTimes(YamlMap stream)
+    {
+        string? format = stream.Text("time_format");
+        if (format is not null && !TimeOptions.IsFormat(format))
+        {
+            stream.Fail(
+                "time_format",
+                $"'time_format' must be {string.Join(", ", TimeOptions.KnownFormats)} or a format of date and time such as "
+                    + $"dd.MM.yyyy HH:mm, not '{format}'");
+        }
+
+        return new TimeOptions { Format = format, Zone = ReadZone(stream) };
+    }
+
+    private static TimeZoneInfo? ReadZone(YamlMap stream)
+    {
+        string? name = stream.Text("timezone");
+        if (name is null)
+        {
+            return null;
+        }
+
+        try
+        {
+            return TimeZoneInfo.FindSystemTimeZoneById(name);
+        }
+        catch (Exception e) when (e is TimeZoneNotFoundException or InvalidTimeZoneException or IOException or UnauthorizedAccessException
+            or System.Security.SecurityException or ArgumentException)
+        {
+            stream.Fail("timezone", $"this system knows no time zone '{name}'; names are as in Europe/Berlin (Debian: package tzdata)");
+            return null;
+        }
     }
 
     private static SimulatedOptions ReadSimulated(YamlMap map, string folder)

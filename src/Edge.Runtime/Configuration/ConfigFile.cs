@@ -11,6 +11,7 @@ using Edge.Streams;
 using Edge.Streams.Detection;
 using Edge.Streams.Forecasting;
 using YamlDotNet.Core;
+using YamlDotNet.Core.Events;
 using YamlDotNet.RepresentationModel;
 
 namespace Edge.Runtime.Configuration;
@@ -21,6 +22,11 @@ internal static partial class ConfigFile
     private const long FileMaxBytes = 1 << 20;
 
     private const int DepthMax = 32;
+
+    // Shortest and longest time from tick to tick, and longest time of a timer.
+    private static readonly TimeSpan PeriodMin = TimeSpan.FromMilliseconds(1);
+    private static readonly TimeSpan PeriodMax = TimeSpan.FromDays(366);
+    private static readonly TimeSpan TimerMax = TimeSpan.FromDays(40);
 
     // Largest number of a GPIO line.
     private const int PinMax = 1023;
@@ -41,12 +47,7 @@ internal static partial class ConfigFile
                 throw new InputException($"Configuration '{path}' does not exist. Check --config; deploy/config has samples.");
             }
 
-            if (file.Length > FileMaxBytes)
-            {
-                throw new InputException($"Configuration '{path}' has {file.Length} bytes; {FileMaxBytes} is the limit.");
-            }
-
-            text = File.ReadAllText(path);
+            text = RegularFile.ReadText(path, FileMaxBytes);
         }
         catch (Exception e) when (FileFault.Is(e))
         {
@@ -62,12 +63,12 @@ internal static partial class ConfigFile
         var yaml = new YamlStream();
         try
         {
-            RequireShallow(text, errors);
+            RequireSimple(text, errors);
             yaml.Load(new StringReader(text));
         }
         catch (YamlException e)
         {
-            errors.Add(e.Start.Line, e.Start.Column, $"this is not YAML: {e.Message.TrimEnd('.')}");
+            errors.Add(e.Start.Line, e.Start.Column, $"this is not YAML: {e.Message.TrimEnd('.')}{Hint(text, e.Start.Line)}");
             errors.ThrowIfAny();
         }
         catch (Exception e) when (e is InvalidOperationException or ArgumentException)
@@ -83,15 +84,34 @@ internal static partial class ConfigFile
 
         EdgeConfig config = ReadRoot(new YamlMap(root, errors), Path.GetDirectoryName(Path.GetFullPath(path))!);
         errors.ThrowIfAny();
-        return config;
+        return config with { Unknown = errors.Unknown };
     }
 
-    // Loading is recursive: without this limit, a file of brackets would overflow the stack, which cannot be caught.
-    private static void RequireShallow(string text, ConfigErrors errors)
+    // The commonest of such mistakes: a brace ends a plain value inside braces.
+    private static string Hint(string text, long line) =>
+        text.Split('\n').ElementAtOrDefault((int)line - 1) is { } written && UnquotedPattern().IsMatch(written)
+            ? ". Quote a value with ${…} inside braces: { file: \"${VAR}/name\" }"
+            : "";
+
+    [GeneratedRegex(@"\{[^""']*\$\{")]
+    private static partial Regex UnquotedPattern();
+
+    // Loading is recursive: without a limit, a file of brackets would overflow the stack, which cannot be caught. An alias may stand for
+    // itself, or a kilobyte of them for gigabytes: none is accepted.
+    private static void RequireSimple(string text, ConfigErrors errors)
     {
         var parser = new Parser(new StringReader(text));
         for (int depth = 0; parser.MoveNext();)
         {
+            if (parser.Current is AnchorAlias or NodeEvent { Anchor.IsEmpty: false })
+            {
+                errors.Add(
+                    parser.Current.Start.Line,
+                    parser.Current.Start.Column,
+                    "anchors (&) and aliases (*) are not supported: write the value where it is used, or quote it if it is a text");
+                errors.ThrowIfAny();
+            }
+
             depth += parser.Current!.NestingIncrease;
             if (depth > DepthMax)
             {
@@ -105,12 +125,15 @@ internal static partial class ConfigFile
     {
         string device = Name(map, "device", "the device's name in topics");
         string? state = map.Text("state") is { } written ? Path.Combine(folder, written) : null;
-        TimeSpan durability = map.Text("durability") is "tick" ? TimeSpan.Zero : map.Duration("durability") ?? TimeSpan.FromSeconds(5);
+        (TimeSpan shortest, TimeSpan longest) = EdgeConfig.DurabilityRange;
+        TimeSpan durability = map.Text("durability") is "tick"
+            ? TimeSpan.Zero
+            : map.Duration("durability", shortest, longest) ?? TimeSpan.FromSeconds(5);
         string sysfs = map.Text("sysfs") is { } root ? Path.Combine(folder, root) : "/sys";
         List<string> warnings = [];
-        (MqttOptions mqtt, OutboxOptions outbox, Discovery discovery) = map.Map("mqtt") is { } mqttMap
+        (MqttOptions mqtt, OutboxOptions outbox, DiscoveryOptions discovery) = map.Map("mqtt") is { } mqttMap
             ? ReadMqtt(mqttMap, warnings)
-            : (new MqttOptions(), new OutboxOptions(), Discovery.None);
+            : (new MqttOptions(), new OutboxOptions(), new DiscoveryOptions());
         TelemetryOptions? telemetry = ReadTelemetry(map);
         ModelUpdateOptions? models = ReadModels(map, folder);
         string[] commands = [.. map.Texts("commands", [], CommandNames)];
@@ -165,12 +188,14 @@ internal static partial class ConfigFile
             Engine = map.Choice("engine", StreamConfig.EngineOf(model)),
             Manifest = map.Text("manifest") is { } manifest ? Path.Combine(folder, manifest) : null,
             StateFrom = map.Text("state_from") is { } stateFrom ? Path.Combine(folder, stateFrom) : null,
-            Period = map.Duration("period"),
+            Period = map.Duration("period", PeriodMin, PeriodMax),
             HoldTicks = map.Whole("hold", 5, 0, StreamOptions.HoldTicksMax),
-            Source = ReadSource(map, name, folder),
+            Source = ReadSource(map, name, folder, ReadTimes(map)),
             Forecast = ReadForecast(map),
             Anomaly = ReadAnomaly(map, out int? alarmPin),
             AlarmPin = alarmPin,
+            Limits = ReadLimits(map),
+            Entities = ReadEntities(map),
         };
         map.RejectUnknown();
         return stream;

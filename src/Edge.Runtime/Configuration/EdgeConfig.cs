@@ -19,13 +19,16 @@ internal sealed record EdgeConfig
     /// <summary>Longest time between two fsyncs, which is what a power cut may cost. Zero for an fsync at every tick.</summary>
     public TimeSpan Durability { get; init; } = TimeSpan.FromSeconds(5);
 
+    /// <summary>Shortest and longest <see cref="Durability"/> but zero.</summary>
+    internal static (TimeSpan Min, TimeSpan Max) DurabilityRange { get; } = (TimeSpan.FromMilliseconds(100), TimeSpan.FromHours(1));
+
     public required MqttOptions Mqtt { get; init; }
 
     /// <summary>Limits of the messages that wait for the broker.</summary>
     public OutboxOptions Outbox { get; init; } = new();
 
     /// <summary>Home automation that gets a description of this device.</summary>
-    public Discovery Discovery { get; init; }
+    public DiscoveryOptions Discovery { get; init; } = new();
 
     /// <summary>Where the kernel shows its devices.</summary>
     public string Sysfs { get; init; } = "/sys";
@@ -43,6 +46,12 @@ internal sealed record EdgeConfig
     public OnnxOptions OnnxRuntime { get; init; } = new();
 
     public required IReadOnlyList<StreamConfig> Streams { get; init; }
+
+    /// <summary>
+    /// What could not be read because the environment lacks it, such as a credential of systemd: one sentence each. The service refuses to
+    /// start with any; <c>check</c> reports that it cannot know.
+    /// </summary>
+    public IReadOnlyList<string> Unknown { get; init; } = [];
 
     /// <summary>Settings that work but should be changed, one sentence each.</summary>
     public IReadOnlyList<string> Warnings { get; init; } = [];

@@ -36,6 +36,9 @@ internal sealed record StreamConfig : StreamOptions
     /// <summary>Which of its messages are published.</summary>
     public PublishOptions Publish { get; init; } = new();
 
+    /// <summary>What its entities in Home Assistant see.</summary>
+    public EntityOptions Entities { get; init; } = new();
+
     /// <summary>An output of the board that is high while an anomaly is open, or null.</summary>
     public int? AlarmPin { get; init; }
 

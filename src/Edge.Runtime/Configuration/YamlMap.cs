@@ -11,6 +11,9 @@ namespace Edge.Runtime.Configuration;
 /// </summary>
 internal sealed partial class YamlMap
 {
+    private const string CredentialsVariable = "CREDENTIALS_DIRECTORY";
+    private const long SecretMaxBytes = 64 << 10;
+
     private readonly Dictionary<string, YamlNode> _entries = new(StringComparer.Ordinal);
     private readonly HashSet<string> _known = [];
     private readonly YamlNode _node;
@@ -88,15 +91,28 @@ internal sealed partial class YamlMap
     {
         if (!_entries.TryGetValue(key, out YamlNode? node) || node is not YamlMappingNode)
         {
-            return Text(key);
+            string? given = Text(key);
+            Hide(key, given);
+            return given;
         }
 
         YamlMap map = Map(key)!;
+        if (map.Credential("file") is { } credential && Environment.GetEnvironmentVariable(CredentialsVariable) is null)
+        {
+            // Only systemd knows where it is: without it nothing is wrong with the file.
+            map.Take("file", out _);
+            map.RejectUnknown();
+            _errors.Unknown.Add($"'{key}' is a credential of systemd ({credential}), and systemd did not start this program");
+            return "";
+        }
+
         string path = map.RequiredText("file", "where the value is kept");
         map.RejectUnknown();
         try
         {
-            return path.Length == 0 ? null : File.ReadAllText(path).TrimEnd('\r', '\n');
+            string? read = path.Length == 0 ? null : RegularFile.ReadText(path, SecretMaxBytes).TrimEnd('\r', '\n');
+            Hide(key, read);
+            return read;
         }
         catch (Exception e) when (FileFault.Is(e))
         {
@@ -187,6 +203,37 @@ internal sealed partial class YamlMap
         return null;
     }
 
+    /// <summary>A time from <paramref name="min"/> to <paramref name="max"/>; null if there is none, or a wrong one.</summary>
+    internal TimeSpan? Duration(string key, TimeSpan min, TimeSpan max)
+    {
+        TimeSpan? duration = Duration(key);
+        if (duration < min || duration > max)
+        {
+            Fail(key, $"'{key}' must be from {Edge.Runtime.Duration.Text(min)} to {Edge.Runtime.Duration.Text(max)}, not '{Text(key)}'");
+            return null;
+        }
+
+        return duration;
+    }
+
+    /// <summary>A list of texts, or a single one.</summary>
+    internal IReadOnlyList<string> TextOrTexts(string key)
+    {
+        if (!_entries.TryGetValue(key, out YamlNode? node) || node is not YamlSequenceNode list)
+        {
+            return Text(key) is { } text ? [text] : [];
+        }
+
+        _known.Add(key);
+        if (list.Children.Any(item => item is not YamlScalarNode { Value.Length: > 0 }))
+        {
+            _errors.Add(node, $"'{key}' must be a text or a list of texts");
+            return [];
+        }
+
+        return [.. list.Children.Select(item => Expand(item, ((YamlScalarNode)item).Value!))];
+    }
+
     internal long Bytes(string key, long otherwise)
     {
         if (Text(key) is not { } text)
@@ -274,6 +321,22 @@ internal sealed partial class YamlMap
         return sequence.Children.Select(item => new YamlMap((YamlMappingNode)item, _errors)).ToArray();
     }
 
+    // A user's name is no secret, and may be a word that sentences have.
+    private void Hide(string key, string? value)
+    {
+        if (key != "username" && value is not null)
+        {
+            _errors.Hide(value, $"the value of '{key}'");
+        }
+    }
+
+    // The written value of a key, if it names a credential of systemd.
+    private string? Credential(string key) =>
+        _entries.GetValueOrDefault(key) is YamlScalarNode { Value: { } text }
+            && text.Contains($"${{{CredentialsVariable}}}", StringComparison.Ordinal)
+            ? text
+            : null;
+
     private bool Take(string key, out YamlNode node)
     {
         _known.Add(key);
@@ -289,6 +352,10 @@ internal sealed partial class YamlMap
             if (value is null)
             {
                 _errors.Add(node, $"the environment has no variable '{name}'");
+            }
+            else
+            {
+                _errors.Hide(value, match.Value);
             }
 
             return value ?? "";

@@ -200,6 +200,6 @@ internal sealed class CommandChannel : IDisposable
             _saidAt = _clock.GetTimestamp();
         }
 
-        _log.LogWarning("Dropped {Count} commands so far: retained, or more than {Rate} per second", Rate, Refused);
+        _log.LogWarning("Dropped {Count} commands so far: retained, or more than {Rate} per second", Refused, Rate);
     }
 }

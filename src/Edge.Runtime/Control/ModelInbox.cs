@@ -139,9 +139,9 @@ internal sealed class ModelInbox : IDisposable
                 throw new InputException($"'{path}' is a link, or larger than {ModelAssembly.ModelMaxBytes} bytes.");
             }
 
-            byte[] model = await File.ReadAllBytesAsync(path).ConfigureAwait(false);
+            byte[] model = RegularFile.ReadBytes(path, ModelAssembly.ModelMaxBytes);
             string? signature = File.Exists(signaturePath) && new FileInfo(signaturePath).Length <= 4096
-                ? await File.ReadAllTextAsync(signaturePath).ConfigureAwait(false)
+                ? RegularFile.ReadText(signaturePath, 1 << 16)
                 : null;
 
             // Renamed first: a user who sees the result may copy the next model here at once.

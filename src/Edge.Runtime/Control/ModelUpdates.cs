@@ -304,7 +304,7 @@ internal sealed class ModelUpdates
     {
         try
         {
-            return ModelSignature.FromPublicKey(File.ReadAllText(file));
+            return ModelSignature.FromPublicKey(RegularFile.ReadText(file, 1 << 16));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ModelFormatException)
         {

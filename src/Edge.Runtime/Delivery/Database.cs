@@ -7,7 +7,7 @@ namespace Edge.Runtime.Delivery;
 /// <summary>One connection to the SQLite file of the state, with its schema. Not thread-safe.</summary>
 internal sealed class Database : IDisposable
 {
-    private const int SchemaVersion = 2;
+    private const int SchemaVersion = 3;
 
     // After an outage the write-ahead log is truncated to this size.
     private const int WalKept = 4 << 20;
@@ -26,6 +26,7 @@ internal sealed class Database : IDisposable
     internal Database(string path, bool everyTick)
     {
         _everyTick = everyTick;
+        IsLogMissing = !File.Exists(path + "-wal") || new FileInfo(path + "-wal").Length == 0;
         _connection = Connect(path, SqliteOpenMode.ReadWriteCreate);
         _begin = PrepareHot("BEGIN IMMEDIATE");
         _commit = PrepareHot("COMMIT");
@@ -53,9 +54,10 @@ internal sealed class Database : IDisposable
     }
 
     /// <summary>
-    /// Whether the file is damaged: SQLITE_CORRUPT, SQLITE_NOTADB, or a schema that lacks what every statement here names.
+    /// Whether the file is damaged: SQLITE_CORRUPT, SQLITE_NOTADB, SQLITE_IOERR_SHORT_READ (a file that was cut short), or a schema
+    /// that lacks what every statement here names.
     /// </summary>
-    internal static bool IsDamage(SqliteException e) => e.SqliteErrorCode is 11 or 26
+    internal static bool IsDamage(SqliteException e) => e.SqliteErrorCode is 11 or 26 || e.SqliteExtendedErrorCode == 522
         || (e.SqliteErrorCode == 1
             && (
                 e.Message.Contains("no such ", StringComparison.Ordinal) || e.Message.Contains(
@@ -86,6 +88,9 @@ internal sealed class Database : IDisposable
         command.CommandText = "PRAGMA wal_checkpoint(PASSIVE)";
         command.ExecuteNonQuery();
     }
+
+    /// <summary>Whether there was no write-ahead log when the file was opened: after a clean end there is none.</summary>
+    internal bool IsLogMissing { get; }
 
     /// <summary>Id of the last inserted row.</summary>
     internal long LastId => raw.sqlite3_last_insert_rowid(_connection.Handle);
@@ -194,11 +199,17 @@ internal sealed class Database : IDisposable
             "CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;\n"
             + "CREATE TABLE IF NOT EXISTS stream(name TEXT PRIMARY KEY, seq INTEGER NOT NULL, snapshot BLOB NOT NULL, "
             + "source TEXT NOT NULL, sum INTEGER NOT NULL DEFAULT 0,\n"
-            + "    reserved INTEGER NOT NULL DEFAULT 0);\n"
+            + "    reserved INTEGER NOT NULL DEFAULT 0, reserved_sum INTEGER NOT NULL DEFAULT 0);\n"
             + "CREATE TABLE IF NOT EXISTS outbox(id INTEGER PRIMARY KEY AUTOINCREMENT, class INTEGER NOT NULL, topic TEXT NOT NULL, "
             + "payload BLOB NOT NULL, qos INTEGER NOT NULL,\n"
             + "    retain INTEGER NOT NULL, content_type TEXT, expiry INTEGER, seq TEXT, model TEXT, created INTEGER NOT NULL, "
             + "sum INTEGER NOT NULL);");
+        long version = (long)Scalar("PRAGMA user_version")!;
+        if (version is 1 or 2)
+        {
+            Atomically(() => StateMigration.Run(this));
+        }
+
         Execute($"PRAGMA user_version={SchemaVersion}");
 
         // Find a damaged page at the start rather than later.

@@ -28,8 +28,18 @@ internal sealed class Publisher
     // A broker that acknowledges nothing for this time counts as gone: a frozen broker keeps its connection open.
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
 
-    // How long the retained description may take to arrive.
+    // How long the retained descriptions may take to arrive.
     private static readonly TimeSpan PreviousWait = TimeSpan.FromMilliseconds(500);
+
+    // However often a home automation says that it has started.
+    private static readonly TimeSpan DescribeEvery = TimeSpan.FromSeconds(10);
+
+    // A description is a few kilobytes. A larger retained one was not written here and is not read.
+    private const int PreviousMaxBytes = 256 << 10;
+
+    // A connection that ends sooner does not count as a success: the waits between attempts keep growing.
+    private static readonly TimeSpan SettledTime = TimeSpan.FromSeconds(5);
+    private const int ShortLivesMax = 3;
 
     private readonly Outbox _outbox;
     private readonly Func<IMqttLink> _newLink;
@@ -41,6 +51,13 @@ internal sealed class Publisher
     private readonly List<MqttMessage> _unconfirmed = [];
     private readonly HashSet<string> _refusedTopics = [];
     private readonly Dictionary<string, MqttMessage> _retained = [];
+    private readonly BlamedMessages _blamed;
+    private readonly LogLimit _connectedLimit;
+    private readonly LogLimit _lostLimit;
+    private IReadOnlyList<MqttMessage> _descriptions = [];
+    private TaskCompletionSource _birth = NewSignal();
+    private int _isBirthPending;
+    private long _describedAt;
     private Queue<MqttMessage> _again = new();
 
     /// <param name="outbox">Messages to deliver.</param>
@@ -58,10 +75,16 @@ internal sealed class Publisher
         _announcements = announcements;
         _clock = clock;
         _log = log;
+        _blamed = new BlamedMessages(clock);
+        _connectedLimit = new LogLimit(clock, burst: 3);
+        _lostLimit = new LogLimit(clock, burst: 3);
     }
 
     /// <summary>Messages that the broker has acknowledged (QoS 1) or the client has sent (QoS 0).</summary>
     internal long Delivered { get; private set; }
+
+    /// <summary>Messages that the broker has refused, and that were dropped.</summary>
+    internal long Refused { get; private set; }
 
     /// <summary>Whether the broker is connected.</summary>
     internal bool IsConnected { get; private set; }
@@ -72,29 +95,25 @@ internal sealed class Publisher
     {
         bool wasConnected = false;
         bool saidUnreachable = false;
+        int shortLives = 0;
         var backoff = new Backoff(Backoff.LinkMin, Backoff.LinkMax, _clock);
         while (true)
         {
             await using IMqttLink link = _newLink();
+            long connectedAt = 0;
             try
             {
                 await link.ConnectAsync(cancel).ConfigureAwait(false);
-                _log.LogInformation("Connected to the broker");
+                if (_connectedLimit.Allows(out string more))
+                {
+                    _log.LogInformation("Connected to the broker{More}", more);
+                }
+
                 wasConnected = true;
                 IsConnected = true;
                 saidUnreachable = false;
-                backoff.Reset();
-                await link.PublishAsync(_announcements.Online).WaitAsync(_patience, cancel).ConfigureAwait(false);
-                await link.PublishAsync(_announcements.Info()).WaitAsync(_patience, cancel).ConfigureAwait(false);
-                await RestoreRetainedAsync(link, cancel).ConfigureAwait(false);
-                if (_announcements.Description is { } description)
-                {
-                    await DescribeAsync(link, description, cancel).ConfigureAwait(false);
-                }
-
-                await PumpAsync(link, cancel).ConfigureAwait(false);
-                await link.PublishAsync(_announcements.Offline).WaitAsync(_patience, cancel).ConfigureAwait(false);
-                await link.DisconnectAsync().WaitAsync(_patience, cancel).ConfigureAwait(false);
+                connectedAt = _clock.GetTimestamp();
+                await ServeAsync(link, cancel).ConfigureAwait(false);
                 return;
             }
             catch (MqttRefusedException e) when (!wasConnected)
@@ -103,14 +122,20 @@ internal sealed class Publisher
             }
             catch (Exception e) when (e is MqttLinkException or TimeoutException)
             {
-                if (!saidUnreachable)
+                string why = e is TimeoutException ? $"The broker has not answered for {_patience.TotalSeconds:0.#} s." : e.Message;
+                if (!saidUnreachable && _lostLimit.Allows(out string more))
                 {
-                    string why = e is TimeoutException ? $"The broker has not answered for {_patience.TotalSeconds:0.#} s." : e.Message;
                     _log.LogWarning(
-                        "{Reason} Retrying until it works. {Count} messages wait",
+                        "{Reason} Retrying until it works. {Count} messages wait{More}",
                         why,
-                        _outbox.Count + _again.Count + _inFlight.Count);
+                        _outbox.Count + _again.Count + _inFlight.Count,
+                        more);
                     saidUnreachable = true;
+                }
+
+                if (e is not TimeoutException)
+                {
+                    NoteHangUp();
                 }
             }
             finally
@@ -119,55 +144,183 @@ internal sealed class Publisher
                 KeepUnacknowledged();
             }
 
+            if (connectedAt != 0)
+            {
+                bool isShort = link.IsEndedByBroker && _clock.GetElapsedTime(connectedAt) < SettledTime;
+                shortLives = isShort ? shortLives + 1 : 0;
+                if (shortLives < ShortLivesMax)
+                {
+                    backoff.Reset();
+                }
+                else if (shortLives == ShortLivesMax)
+                {
+                    _log.LogWarning(
+                        "The broker has ended {Count} connections within {Seconds} s each. "
+                            + "If another device has the same name or client id, they throw each other out: "
+                            + "rename one, or set mqtt.client_id. Attempts become rarer",
+                        shortLives,
+                        SettledTime.TotalSeconds);
+                }
+            }
+
             await backoff.WaitAsync(cancel).ConfigureAwait(false);
         }
     }
 
-    // A broker that has lost its retained messages gets them again.
-    private async ValueTask RestoreRetainedAsync(IMqttLink link, CancellationToken cancel)
+    // One connection, from its announcements to its end.
+    private async Task ServeAsync(IMqttLink link, CancellationToken cancel)
     {
+        await AnnounceAsync(link, _announcements.Online, cancel).ConfigureAwait(false);
+        await AnnounceAsync(link, _announcements.Info(), cancel).ConfigureAwait(false);
+        foreach (string topic in _announcements.Stale)
+        {
+            // An empty retained message removes the retained one.
+            var nothing = new MqttMessage { Topic = topic, Payload = default, Class = MessageClass.Event, Retain = true };
+            await AnnounceAsync(link, nothing, cancel).ConfigureAwait(false);
+        }
+
+        _announcements.Cleared?.Invoke();
+
+        // A broker that has lost its retained messages gets them again.
         foreach (MqttMessage message in _retained.Values)
         {
+            await AnnounceAsync(link, message, cancel).ConfigureAwait(false);
+        }
+
+        if (_announcements.Discovery is { } discovery)
+        {
+            await DescribeAsync(link, discovery, cancel).ConfigureAwait(false);
+        }
+
+        await PumpAsync(link, cancel).ConfigureAwait(false);
+        await AnnounceAsync(link, _announcements.Offline, cancel).ConfigureAwait(false);
+        await link.DisconnectAsync().WaitAsync(_patience, cancel).ConfigureAwait(false);
+    }
+
+    // Publishes a message of the device itself. If the broker refuses it, that costs this topic alone.
+    private async ValueTask AnnounceAsync(IMqttLink link, MqttMessage message, CancellationToken cancel)
+    {
+        if (_blamed.IsBarred(message))
+        {
+            return;
+        }
+
+        try
+        {
             await link.PublishAsync(message).WaitAsync(_patience, cancel).ConfigureAwait(false);
+            _blamed.NoteAnnounced(message);
+        }
+        catch (MqttRefusedException e)
+        {
+            NoteRefusal(message, e.Message);
+        }
+        catch (MqttLinkException) when (_blamed.NoteHangUp(message))
+        {
+            NoteRefusal(message, HungUp(message));
+            throw;
         }
     }
 
-    // The retained description is read first, so that what is no longer configured can be removed. The description is published again
+    // The retained descriptions are read first, so that what is no longer configured can be removed. The descriptions are published again
     // whenever the home automation starts.
-    private async ValueTask DescribeAsync(IMqttLink link, DeviceDescription device, CancellationToken cancel)
+    private async ValueTask DescribeAsync(IMqttLink link, DiscoveryAnnouncement discovery, CancellationToken cancel)
     {
-        var previous = new TaskCompletionSource<ReadOnlyMemory<byte>>(TaskCreationOptions.RunContinuationsAsynchronously);
-        MqttMessage? description = null;
+        var previous = discovery.Descriptions.ToDictionary(
+            description => description.Topic,
+            _ => new TaskCompletionSource<ReadOnlyMemory<byte>>(TaskCreationOptions.RunContinuationsAsynchronously));
         link.Received = message =>
         {
-            if (message.Topic == device.Topic)
+            if (previous.TryGetValue(message.Topic, out TaskCompletionSource<ReadOnlyMemory<byte>>? retained))
             {
-                previous.TrySetResult(message.Payload);
+                retained.TrySetResult(message.Payload.Length <= PreviousMaxBytes ? message.Payload : default);
             }
-            else if (message.Topic == device.BirthTopic
-                && message.Payload.Span.SequenceEqual("online"u8)
-                && Volatile.Read(ref description) is { } again)
+            else if (message.Topic == discovery.BirthTopic && message.Payload.Span.SequenceEqual("online"u8))
             {
-                // Through the outbox: this is the link's thread, and only the publisher may publish.
-                _outbox.Enqueue(again);
+                NoteBirth(cancel);
             }
 
             return new ValueTask<bool>(true);
         };
-        try
+        foreach (string topic in previous.Keys.Append(discovery.BirthTopic))
         {
-            await link.SubscribeAsync(device.Topic, cancel).WaitAsync(_patience, cancel).ConfigureAwait(false);
-            await link.SubscribeAsync(device.BirthTopic, cancel).WaitAsync(_patience, cancel).ConfigureAwait(false);
-        }
-        catch (MqttRefusedException)
-        {
-            // The broker allows no subscription: publish the description without knowing the retained one.
-            previous.TrySetResult(default);
+            try
+            {
+                await link.SubscribeAsync(topic, cancel).WaitAsync(_patience, cancel).ConfigureAwait(false);
+            }
+            catch (MqttRefusedException)
+            {
+                // The broker does not allow it: the description is published without knowing the retained one.
+                previous.GetValueOrDefault(topic)?.TrySetResult(default);
+            }
         }
 
-        await Task.WhenAny(previous.Task, Task.Delay(PreviousWait, cancel)).ConfigureAwait(false);
-        Volatile.Write(ref description, device.Write(previous.Task.IsCompletedSuccessfully ? previous.Task.Result : default));
-        await link.PublishAsync(description!).WaitAsync(_patience, cancel).ConfigureAwait(false);
+        Task[] all = [.. previous.Values.Select(each => each.Task)];
+        await Task.WhenAny(Task.WhenAll(all), Task.Delay(PreviousWait, cancel)).ConfigureAwait(false);
+        _descriptions =
+        [
+            .. discovery.Descriptions.Select(
+                each => each.Write(previous[each.Topic].Task is { IsCompletedSuccessfully: true } task ? task.Result : default)),
+        ];
+        await PublishDescriptionsAsync(link, cancel).ConfigureAwait(false);
+    }
+
+    private async ValueTask PublishDescriptionsAsync(IMqttLink link, CancellationToken cancel)
+    {
+        _describedAt = _clock.GetTimestamp();
+        foreach (MqttMessage description in _descriptions)
+        {
+            await AnnounceAsync(link, description, cancel).ConfigureAwait(false);
+        }
+    }
+
+    // Called on the link's thread, perhaps thousands of times a second: at most one is pending.
+    private void NoteBirth(CancellationToken cancel)
+    {
+        if (Interlocked.Exchange(ref _isBirthPending, 1) == 1)
+        {
+            return;
+        }
+
+        TimeSpan wait = DescribeEvery - _clock.GetElapsedTime(Volatile.Read(ref _describedAt));
+        _ = SignalAsync(wait > TimeSpan.Zero ? wait : TimeSpan.Zero);
+
+        async Task SignalAsync(TimeSpan delay)
+        {
+            await Task.Delay(delay, _clock, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            Volatile.Read(ref _birth).TrySetResult();
+        }
+    }
+
+    private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    private static string HungUp(MqttMessage message) =>
+        $"it has ended the connection twice after a message of {message.Payload.Length} bytes, without a reason.";
+
+    private void NoteRefusal(MqttMessage message, string reason)
+    {
+        Refused++;
+        SayRefusal(message, reason);
+    }
+
+    private void SayRefusal(MqttMessage message, string reason)
+    {
+        if (_refusedTopics.Add(message.Topic))
+        {
+            _log.LogError(
+                "The broker refuses messages on '{Topic}': {Reason} These messages are dropped",
+                PrintableText.Of(message.Topic),
+                reason);
+        }
+    }
+
+    // The broker ended the connection: perhaps because of the oldest message under way.
+    private void NoteHangUp()
+    {
+        if (_inFlight.FirstOrDefault(delivery => !delivery.IsDelivered) is { } oldest && _blamed.NoteHangUp(oldest.Message))
+        {
+            // It is counted in its place, when it is sent again.
+            SayRefusal(oldest.Message, HungUp(oldest.Message));
+        }
     }
 
     private async Task PumpAsync(IMqttLink link, CancellationToken cancel)
@@ -175,6 +328,13 @@ internal sealed class Publisher
         int window = Math.Clamp(link.ReceiveMaximum, 1, WindowMax);
         while (true)
         {
+            if (_birth.Task.IsCompleted)
+            {
+                Volatile.Write(ref _birth, NewSignal());
+                Volatile.Write(ref _isBirthPending, 0);
+                await PublishDescriptionsAsync(link, cancel).ConfigureAwait(false);
+            }
+
             while (_again.TryDequeue(out MqttMessage? message) || _outbox.TryDequeue(out message))
             {
                 await SendAsync(link, message!, window, cancel).ConfigureAwait(false);
@@ -187,9 +347,15 @@ internal sealed class Publisher
                 await SettleAsync(link, 0, cancel).ConfigureAwait(false);
             }
 
-            if (await Task.WhenAny(more, link.Closed).ConfigureAwait(false) != more)
+            Task first = await Task.WhenAny(more, link.Closed, _birth.Task).ConfigureAwait(false);
+            if (first == link.Closed)
             {
                 throw new MqttLinkException(await link.Closed.ConfigureAwait(false));
+            }
+
+            if (first != more)
+            {
+                continue;
             }
 
             if (!await more.ConfigureAwait(false))
@@ -203,8 +369,18 @@ internal sealed class Publisher
     // Hands a message to the link. It stays in flight until it is acknowledged, so that a lost connection loses nothing.
     private async ValueTask SendAsync(IMqttLink link, MqttMessage message, int window, CancellationToken cancel)
     {
-        var delivery = new MqttDelivery(message);
+        // One at a time, each acknowledged, while the message to blame for lost connections is searched.
+        bool isSearching = _blamed.IsSearching;
+        window = isSearching ? 1 : window;
+        var delivery = new MqttDelivery(isSearching ? message with { QualityOfService = 1 } : message);
         _inFlight.Enqueue(delivery);
+        if (_blamed.IsBarred(message))
+        {
+            // Settled in its place, so that the order of the acknowledgments stays.
+            delivery.Settle(BarredMessage);
+            return;
+        }
+
         await InTimeAsync(link.SendAsync(delivery), cancel).ConfigureAwait(false);
         if (_inFlight.Count >= window)
         {
@@ -247,6 +423,8 @@ internal sealed class Publisher
         return last;
     }
 
+    private static readonly MqttRefusedException BarredMessage = new("it ended the connection before.");
+
     // Removes the oldest messages as far as they are settled. All messages before them are settled too.
     private bool Settle()
     {
@@ -260,11 +438,7 @@ internal sealed class Publisher
             }
             else if (oldest.Failure is MqttRefusedException refusal)
             {
-                if (_refusedTopics.Add(oldest.Message.Topic))
-                {
-                    string topic = oldest.Message.Topic;
-                    _log.LogError("The broker refuses messages on '{Topic}': {Reason} These messages are dropped", topic, refusal.Message);
-                }
+                NoteRefusal(oldest.Message, refusal.Message);
             }
             else
             {
@@ -280,6 +454,7 @@ internal sealed class Publisher
 
         if (delivered is not null)
         {
+            _blamed.NoteProgress();
             _outbox.Delivered(delivered);
         }
 

@@ -18,6 +18,7 @@ internal sealed partial class StateStore
             () =>
             {
                 _outbox.Write([])();
+                SaveAge();
 
                 // Everything is on disk before the file is marked clean: then the next start skips no numbers.
                 _database.Execute("PRAGMA wal_checkpoint(TRUNCATE)");
@@ -91,7 +92,7 @@ internal sealed partial class StateStore
         }
     }
 
-    [MemberNotNull(nameof(_database), nameof(_outbox), nameof(_saveStream))]
+    [MemberNotNull(nameof(_database), nameof(_outbox), nameof(_saveStream), nameof(_age))]
     private void OpenFile(long afterId)
     {
         _database = new Database(Path, everyTick: _durability == TimeSpan.Zero);
@@ -109,15 +110,26 @@ internal sealed partial class StateStore
         _isClosed = false;
     }
 
-    [MemberNotNull(nameof(_outbox), nameof(_saveStream))]
+    [MemberNotNull(nameof(_outbox), nameof(_saveStream), nameof(_age))]
     private void OpenTables(long afterId)
     {
-        _outbox = new StoredOutbox(_database, afterId, _clock, _log);
+        _age = new AgeClock(_clock, _bootId, _database.Scalar($"SELECT value FROM meta WHERE key = '{AgeKey}'") as string);
+        _outbox = new StoredOutbox(_database, afterId, _age, _clock, _log);
         _saveStream = _database.PrepareHot(
             "INSERT INTO stream(name, seq, snapshot, source, sum) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT(name) DO UPDATE SET seq = ?2, "
                 + "snapshot = ?3, source = ?4, sum = ?5");
         _reserved.Clear();
         SettleNumbers(_bootId);
+        _identity = (RegularFile.Identity(Path), RegularFile.Identity(Path + "-wal"));
+    }
+
+    // What a flipped bit leaves of a stream's number: the reserved one, which is on disk before any number up to it is used.
+    private long NumberAfterDamage(StoredStream row)
+    {
+        long kept = Math.Max(row.IsReservedWhole ? row.Reserved : 0, _numbers.Read().GetValueOrDefault(row.Name));
+
+        // With no trace left: more than ten ticks per millisecond since 1970 would have used.
+        return kept > 0 ? kept : _clock.GetUtcNow().ToUnixTimeMilliseconds();
     }
 
     private void CloseFile()
@@ -131,9 +143,9 @@ internal sealed partial class StateStore
         }
     }
 
-    private static string MoveAside(string path, TimeProvider clock)
+    private static string MoveAside(string path, TimeProvider clock, string why = "damaged")
     {
-        string aside = $"{path}.damaged-{clock.GetUtcNow().ToString("yyyyMMdd'T'HHmmss", CultureInfo.InvariantCulture)}";
+        string aside = $"{path}.{why}-{clock.GetUtcNow().ToString("yyyyMMdd'T'HHmmss", CultureInfo.InvariantCulture)}";
         foreach (string suffix in new[] { "", "-wal", "-shm" })
         {
             if (File.Exists(path + suffix))

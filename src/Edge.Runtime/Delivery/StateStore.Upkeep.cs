@@ -1,3 +1,5 @@
+using System.Buffers.Binary;
+using Edge.Inference;
 using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Logging;
 
@@ -11,6 +13,18 @@ internal sealed partial class StateStore
     private const int ReclaimedPages = 256;
     private const int KeptPages = 1024;
 
+    // How often the age of the waiting messages is stored: what a kill makes them younger by, at most.
+    private static readonly TimeSpan SaveAgeEvery = TimeSpan.FromMinutes(1);
+    private const string AgeKey = "age";
+
+    // Offsets in the header of the file: the SQLite file format, section 1.3.
+    private const int HeaderBytes = 100;
+    private const int PageSizeAt = 16;
+    private const int PageCountAt = 28;
+
+    private (object? File, object? Log) _identity;
+    private long _ageSavedAt;
+
     private async Task KeepUpAsync()
     {
         TimeSpan every = _durability == TimeSpan.Zero ? TimeSpan.FromMinutes(1) : _durability;
@@ -23,6 +37,7 @@ internal sealed partial class StateStore
                 HoldReserve();
                 await Task.Delay(every, _clock, _stop.Token).ConfigureAwait(false);
                 LookForFile();
+                KeepAge();
                 Expire();
                 Reclaim();
                 Force();
@@ -49,30 +64,90 @@ internal sealed partial class StateStore
     }
 
     /// <summary>
-    /// Creates a new file if the old one was deleted or moved: what is written to a deleted file is lost with the process.
+    /// Creates a new file if the old one was deleted, moved, replaced or cut short: what is written to a deleted file is lost with the
+    /// process. A file that was put in its place is kept aside.
     /// </summary>
     internal void LookForFile()
     {
         lock (_gate)
         {
-            if (_isClosed || File.Exists(Path))
+            if (_isClosed)
+            {
+                return;
+            }
+
+            bool isThere = File.Exists(Path);
+            if (isThere && CutShort() is { } damage)
+            {
+                BeginAnew(damage);
+                return;
+            }
+
+            if (isThere && _identity.Equals(((object?)RegularFile.Identity(Path), (object?)RegularFile.Identity(Path + "-wal"))))
             {
                 return;
             }
 
             long waiting = _outbox.Count;
             CloseFile();
+            string aside = "";
+            if (File.Exists(Path))
+            {
+                aside = $" What is there now is kept as '{MoveAside(Path, _clock, "replaced")}'.";
+            }
+
             _log.LogError(
-                "State '{Path}' was deleted or moved, with {Count} waiting messages. The streams continue, and a new file is written",
+                "State '{Path}' was deleted, moved or replaced, with {Count} waiting messages.{Aside} "
+                    + "The streams continue, and a new file is written",
                 Path,
-                waiting);
+                waiting,
+                aside);
         }
+    }
+
+    // Called with the gate held, so that no commit changes the file meanwhile.
+    private string? CutShort()
+    {
+        Span<byte> header = stackalloc byte[HeaderBytes];
+        using FileStream file = RegularFile.OpenRead(Path);
+        long length = file.Length;
+        if (file.ReadAtLeast(header, HeaderBytes, throwOnEndOfStream: false) < HeaderBytes)
+        {
+            return $"the file has {length} bytes";
+        }
+
+        int size = BinaryPrimitives.ReadUInt16BigEndian(header[PageSizeAt..]);
+        long expected = (size == 1 ? 65_536L : size) * BinaryPrimitives.ReadUInt32BigEndian(header[PageCountAt..]);
+        return length < expected ? $"the file has {length} of {expected} bytes" : null;
+    }
+
+    private void KeepAge()
+    {
+        if (_outbox.Count > 0 && _clock.GetElapsedTime(_ageSavedAt) >= SaveAgeEvery)
+        {
+            _ageSavedAt = _clock.GetTimestamp();
+            Guarded(
+                () =>
+                {
+                    SaveAge();
+                    return true;
+                },
+                false);
+        }
+    }
+
+    private void SaveAge()
+    {
+        using SqliteCommand command = _database.Prepare(
+            $"INSERT INTO meta(key, value) VALUES ('{AgeKey}', $age) ON CONFLICT(key) DO UPDATE SET value = $age",
+            "$age");
+        Database.Run(command, _age.Save());
     }
 
     /// <summary>Removes expired messages.</summary>
     internal void Expire()
     {
-        long count = Guarded(() => _outbox.Expire(_clock.GetUtcNow() - _ageMax), 0);
+        long count = Guarded(() => _outbox.Expire(_ageMax), 0);
         if (count > 0)
         {
             _log.LogWarning(
@@ -117,37 +192,66 @@ internal sealed partial class StateStore
 
         long next = seq + ReservedAhead;
         using SqliteCommand command = _database.Prepare(
-            "INSERT INTO stream(name, seq, snapshot, source, reserved) VALUES ($name, $before, x'', '', $next) ON CONFLICT(name) DO UPDATE "
-                + "SET reserved = $next",
+            "INSERT INTO stream(name, seq, snapshot, source, sum, reserved, reserved_sum) "
+                + "VALUES ($name, $before, x'', '', $sum, $next, $next_sum) "
+                + "ON CONFLICT(name) DO UPDATE SET reserved = $next, reserved_sum = $next_sum",
             "$name",
             "$before",
-            "$next");
-        _database.RunForced(command, stream, Math.Max(0, seq - 1), next);
+            "$sum",
+            "$next",
+            "$next_sum");
+        long before = Math.Max(0, seq - 1);
+        long sum = StoredStream.SumOf(stream, before, [], "");
+        _database.RunForced(command, stream, before, sum, next, StoredStream.SumOfReserved(stream, next));
         _reserved[stream] = next;
+        _numbers.Write(_reserved);
     }
 
-    // Within one boot the file is as the process left it. After an unclean reboot, ticks whose numbers were sent may be lost.
+    // Within one boot the file is as the process left it, with its write-ahead log. After an unclean reboot, or without that log, ticks
+    // whose numbers were sent may be lost. So they may if the file is an older copy, or a new one: the numbers file tells.
     private void SettleNumbers(string bootId)
     {
         string? boot = _database.Scalar("SELECT value FROM meta WHERE key = 'boot'") as string;
-        if (boot is not null && boot != bootId && boot != "clean")
+        bool isUnclean = boot is not null && boot != "clean";
+        bool isLogLost = isUnclean && boot == bootId && _database.IsLogMissing;
+        if (isUnclean && boot != bootId)
         {
-            _database.Execute("UPDATE stream SET seq = MAX(seq, reserved)");
             _log.LogWarning(
                 "The machine stopped without a clean shutdown. The numbers of the streams continue after those that may have been sent");
         }
-
-        using (SqliteCommand command = _database.Prepare("INSERT INTO meta(key, value) VALUES ('boot', $boot) ON CONFLICT(key) DO UPDATE "
-            + "SET value = $boot", "$boot"))
+        else if (isLogLost)
         {
-            _database.RunForced(command, bootId);
+            _log.LogWarning(
+                "State '{Path}': the write-ahead log is gone. The numbers of the streams continue after those that may have been sent",
+                Path);
         }
 
-        using SqliteCommand reserved = _database.Prepare("SELECT name, reserved FROM stream");
-        using SqliteDataReader row = reserved.ExecuteReader();
-        while (row.Read())
+        bool isBehind = isLogLost || (isUnclean && boot != bootId);
+        Dictionary<string, long> kept = _numbers.Read();
+        foreach (StoredStream row in StoredStream.ReadAll(_database))
         {
-            _reserved[row.GetString(0)] = row.GetInt64(1);
+            long other = kept.GetValueOrDefault(row.Name);
+            kept.Remove(row.Name);
+            long reserved = row.IsReservedWhole ? row.Reserved : 0;
+            long seq = row.IsWhole ? row.Seq : NumberAfterDamage(row);
+            long settled = Math.Max(seq, Math.Max(other > reserved ? other : 0, isBehind ? reserved : 0));
+            settled += isLogLost ? ReservedAhead : 0;
+            _reserved[row.Name] = Math.Max(reserved, other);
+            if (settled != row.Seq && row.IsWhole)
+            {
+                (row with { Seq = settled, Reserved = _reserved[row.Name], IsReservedWhole = true }).Write(_database);
+            }
         }
+
+        foreach ((string stream, long reserved) in kept)
+        {
+            new StoredStream(stream, reserved, [], "", reserved, IsWhole: true, IsReservedWhole: true).Write(_database);
+            _reserved[stream] = reserved;
+        }
+
+        using SqliteCommand command = _database.Prepare(
+            "INSERT INTO meta(key, value) VALUES ('boot', $boot) ON CONFLICT(key) DO UPDATE SET value = $boot",
+            "$boot");
+        _database.RunForced(command, bootId);
     }
 }

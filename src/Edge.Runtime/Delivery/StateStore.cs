@@ -27,12 +27,14 @@ internal sealed partial class StateStore : IDisposable
     private readonly string _bootId;
     private Database _database;
     private StoredOutbox _outbox;
+    private AgeClock _age;
     private Statement _saveStream;
     private bool _isClosed;
     private readonly TimeSpan _durability;
     private readonly TimeProvider _clock;
     private readonly ILogger _log;
     private readonly Dictionary<string, long> _reserved = [];
+    private readonly NumbersFile _numbers;
     private readonly CancellationTokenSource _stop = new();
     private readonly TimeSpan _ageMax;
     private readonly Task _upkeep;
@@ -50,6 +52,7 @@ internal sealed partial class StateStore : IDisposable
         _clock = clock;
         _log = log;
         _bootId = bootId;
+        _numbers = new NumbersFile(System.IO.Path.ChangeExtension(path, ".numbers"), log);
         OpenFile(afterId: 0);
         _upkeep = Task.Run(KeepUpAsync);
     }
@@ -67,10 +70,7 @@ internal sealed partial class StateStore : IDisposable
     internal bool IsBroken => _saidBroken;
 
     /// <summary>Age of the oldest waiting message; zero if there is none.</summary>
-    internal TimeSpan OutboxAge() =>
-        Guarded(
-            () => _outbox.Oldest() is { } oldest && oldest < _clock.GetUtcNow() ? _clock.GetUtcNow() - oldest : TimeSpan.Zero,
-            TimeSpan.Zero);
+    internal TimeSpan OutboxAge() => Guarded(() => _outbox.Age(), TimeSpan.Zero);
 
     /// <summary>Opens the store of a folder. A damaged file is logged, moved aside and replaced by a new one.</summary>
     /// <param name="folder">The folder; created if it does not exist.</param>
@@ -115,22 +115,18 @@ internal sealed partial class StateStore : IDisposable
     internal SavedStream? Load(string stream) => Guarded(
         () =>
         {
-            using SqliteCommand command = _database.Prepare("SELECT seq, snapshot, source, sum FROM stream WHERE name = $name", "$name");
-            command.Parameters[0].Value = stream;
-            using SqliteDataReader row = command.ExecuteReader();
-            if (!row.Read())
+            if (StoredStream.Read(_database, stream) is not { } row)
             {
                 return null;
             }
 
-            byte[] snapshot = (byte[])row.GetValue(1);
-            if (snapshot.Length > 0 && !Checksum.Fits(snapshot, row.GetInt64(3)))
+            if (row.IsWhole)
             {
-                _log.LogError("State '{Path}': the state of stream '{Stream}' is damaged. The stream is reset", Path, stream);
-                snapshot = [];
+                return new SavedStream(row.Seq, row.Snapshot, row.Source);
             }
 
-            return new SavedStream(row.GetInt64(0), snapshot, row.GetString(2));
+            _log.LogError("State '{Path}': the row of stream '{Stream}' is damaged. The stream is reset", Path, stream);
+            return new SavedStream(NumberAfterDamage(row), [], "");
         },
         null);
 
@@ -193,8 +189,14 @@ internal sealed partial class StateStore : IDisposable
     {
         lock (_gate)
         {
-            using SqliteCommand command = _database.Prepare("UPDATE stream SET snapshot = x'', source = '' WHERE name = $name", "$name");
-            return Database.Run(command, stream) > 0;
+            if (StoredStream.Read(_database, stream) is not { } row)
+            {
+                return false;
+            }
+
+            long seq = row.IsWhole ? row.Seq : NumberAfterDamage(row);
+            (row with { Seq = seq, Snapshot = [], Source = "", IsWhole = true }).Write(_database);
+            return true;
         }
     }
 
@@ -244,7 +246,7 @@ internal sealed partial class StateStore : IDisposable
         _saveStream.Bind(2, seq);
         _saveStream.Bind(3, snapshot);
         _saveStream.Bind(4, source);
-        _saveStream.Bind(5, Checksum.Of(snapshot));
+        _saveStream.Bind(5, StoredStream.SumOf(stream, seq, snapshot, source));
         _saveStream.Run();
     }
 

@@ -12,8 +12,9 @@ internal sealed class StoredOutbox : IDisposable
     private const int EvictedTogether = 500;
 
     private readonly Database _database;
-    private readonly TimeProvider _clock;
+    private readonly AgeClock _age;
     private readonly ILogger _log;
+    private readonly LogLimit _damagedLimit;
     private readonly Statement _add;
     private readonly SqliteCommand _forget;
     // By class, the id up to which no message waits, so that a search for the oldest need not read the others.
@@ -24,13 +25,15 @@ internal sealed class StoredOutbox : IDisposable
 
     /// <param name="database">The file.</param>
     /// <param name="afterId">Ids continue after this one.</param>
-    /// <param name="clock">Time.</param>
+    /// <param name="age">Time for which messages wait.</param>
+    /// <param name="clock">Time between two lines of the log.</param>
     /// <param name="log">Damaged messages.</param>
-    internal StoredOutbox(Database database, long afterId, TimeProvider clock, ILogger log)
+    internal StoredOutbox(Database database, long afterId, AgeClock age, TimeProvider clock, ILogger log)
     {
         _database = database;
-        _clock = clock;
+        _age = age;
         _log = log;
+        _damagedLimit = new LogLimit(clock, burst: 3);
         _add = database.PrepareHot(
             "INSERT INTO outbox(class, topic, payload, qos, retain, content_type, expiry, seq, model, created, sum) VALUES (?1, ?2, ?3, "
                 + "?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)");
@@ -64,7 +67,7 @@ internal sealed class StoredOutbox : IDisposable
     internal Action Write(IReadOnlyList<MqttMessage> messages)
     {
         long bytes = 0;
-        long now = _clock.GetUtcNow().ToUnixTimeSeconds();
+        long now = _age.Seconds;
         for (int i = 0; i < messages.Count; i++)
         {
             long before = LastId;
@@ -89,8 +92,8 @@ internal sealed class StoredOutbox : IDisposable
     internal (List<MqttMessage> Messages, long LastId) Read(long afterId, int most)
     {
         using SqliteCommand command = _database.Prepare(
-            "SELECT id, class, topic, payload, qos, retain, content_type, expiry, seq, model, sum FROM outbox WHERE id > $after ORDER BY "
-                + "id LIMIT $most",
+            "SELECT id, class, topic, payload, qos, retain, content_type, expiry, seq, model, created, sum FROM outbox WHERE id > $after "
+                + "ORDER BY id LIMIT $most",
             "$after",
             "$most");
         command.Parameters[0].Value = Math.Max(afterId, _deliveredUpTo);
@@ -101,26 +104,27 @@ internal sealed class StoredOutbox : IDisposable
         while (row.Read())
         {
             last = row.GetInt64(0);
-            MqttMessage message = ReadMessage(row);
-            if (Checksum.Fits(message.Payload.Span, row.GetInt64(10)))
+            if (ReadMessage(row) is { } message && SumOf(message, row.GetInt64(10)) == row.GetInt64(11))
             {
                 messages.Add(message);
             }
-            else
+            else if (_damagedLimit.Allows(out string more))
             {
-                _log.LogError("State: message {Id} on '{Topic}' is damaged and is dropped", message.Id, message.Topic);
+                _log.LogError("State: message {Id} is damaged and is dropped{More}", last, more);
             }
         }
 
         return (messages, last);
     }
 
-    /// <summary>When the oldest waiting message was committed, or null.</summary>
-    internal DateTimeOffset? Oldest()
+    /// <summary>For how long the oldest message has waited; zero if there is none.</summary>
+    internal TimeSpan Age()
     {
         using SqliteCommand command = _database.Prepare("SELECT created FROM outbox WHERE id > $after ORDER BY id LIMIT 1", "$after");
         command.Parameters[0].Value = _deliveredUpTo;
-        return command.ExecuteScalar() is long seconds ? DateTimeOffset.FromUnixTimeSeconds(seconds) : null;
+        return command.ExecuteScalar() is long created && created < _age.Seconds
+            ? TimeSpan.FromSeconds(_age.Seconds - created)
+            : TimeSpan.Zero;
     }
 
     /// <summary>Marks every message up to this id as delivered, so that it can be deleted.</summary>
@@ -141,7 +145,7 @@ internal sealed class StoredOutbox : IDisposable
     {
         for (int messageClass = 0; messageClass < dropped.Length && Bytes > sizeMaxBytes; messageClass++)
         {
-            long count = GiveUpOldest(messageClass, Bytes - sizeMaxBytes, DateTimeOffset.MaxValue);
+            long count = GiveUpOldest(messageClass, Bytes - sizeMaxBytes, long.MaxValue);
             if (count > 0)
             {
                 dropped[messageClass] += count;
@@ -152,10 +156,11 @@ internal sealed class StoredOutbox : IDisposable
         return false;
     }
 
-    /// <summary>Removes readings and forecasts that were committed before <paramref name="time"/>: they have expired.</summary>
+    /// <summary>Removes readings and forecasts older than <paramref name="ageMax"/>.</summary>
     /// <returns>How many.</returns>
-    internal long Expire(DateTimeOffset time)
+    internal long Expire(TimeSpan ageMax)
     {
+        long time = _age.Seconds - (long)ageMax.TotalSeconds;
         long all = 0;
         for (int messageClass = 0; messageClass < (int)MessageClass.Event; messageClass++)
         {
@@ -178,7 +183,7 @@ internal sealed class StoredOutbox : IDisposable
     }
 
     // Removes the oldest messages of a class that together have this many bytes and were committed before a time, at most a few at once.
-    private long GiveUpOldest(int messageClass, long excess, DateTimeOffset before)
+    private long GiveUpOldest(int messageClass, long excess, long before)
     {
         (long upTo, long count, long bytes) = (0, 0, 0);
         using (SqliteCommand oldest = _database.Prepare("SELECT id, length(payload), created FROM outbox WHERE id > $after AND class = "
@@ -194,7 +199,7 @@ internal sealed class StoredOutbox : IDisposable
                 _noneUpTo[messageClass] = _committedUpTo;
             }
 
-            while (isThere && bytes < excess && row.GetInt64(2) < before.ToUnixTimeSeconds())
+            while (isThere && bytes < excess && row.GetInt64(2) < before)
             {
                 upTo = row.GetInt64(0);
                 count++;
@@ -231,7 +236,7 @@ internal sealed class StoredOutbox : IDisposable
         _add.Bind(8, message.Seq > 0 ? message.Seq.ToString(CultureInfo.InvariantCulture) : null);
         _add.Bind(9, message.Model);
         _add.Bind(10, created);
-        _add.Bind(11, Checksum.Of(message.Payload.Span));
+        _add.Bind(11, SumOf(message, created));
         _add.Run();
         message.Id = LastId = _database.LastId;
     }
@@ -255,17 +260,46 @@ internal sealed class StoredOutbox : IDisposable
         return (count, bytes);
     }
 
-    private static MqttMessage ReadMessage(SqliteDataReader row) => new MqttMessage
+    /// <summary>One sum over all of a stored message but its id.</summary>
+    /// <param name="message">The message.</param>
+    /// <param name="created">When it was stored, as the <see cref="AgeClock"/> counts.</param>
+    internal static long SumOf(MqttMessage message, long created)
     {
-        Id = row.GetInt64(0),
-        Class = (MessageClass)row.GetInt32(1),
-        Topic = row.GetString(2),
-        Payload = (byte[])row.GetValue(3),
-        QualityOfService = row.GetInt32(4),
-        Retain = row.GetInt32(5) != 0,
-        ContentType = row.IsDBNull(6) ? null : row.GetString(6),
-        ExpirySeconds = row.IsDBNull(7) ? null : (uint)row.GetInt64(7),
-        Seq = !row.IsDBNull(8) && long.TryParse(row.GetString(8), NumberStyles.None, CultureInfo.InvariantCulture, out long seq) ? seq : 0,
-        Model = row.IsDBNull(9) ? null : row.GetString(9),
-    };
+        var sum = new Checksum();
+        sum.Add((long)message.Class);
+        sum.Add(message.Topic);
+        sum.Add(message.Payload.Span);
+        sum.Add(((long)message.QualityOfService << 1) | (message.Retain ? 1L : 0));
+        sum.Add(message.ContentType);
+        sum.Add(message.ExpirySeconds is { } expiry ? expiry : -1L);
+        sum.Add(message.Seq);
+        sum.Add(message.Model);
+        sum.Add(created);
+        return sum.Sum;
+    }
+
+    /// <summary>The message of a row; null if a value is of the wrong type or range, which only damage does.</summary>
+    internal static MqttMessage? ReadMessage(SqliteDataReader row)
+    {
+        try
+        {
+            return new MqttMessage
+            {
+                Id = row.GetInt64(0),
+                Class = row.GetInt64(1) is >= 0 and <= (long)MessageClass.Event and var kind ? (MessageClass)kind : (MessageClass)(-1),
+                Topic = row.GetString(2),
+                Payload = row.GetFieldValue<byte[]>(3),
+                QualityOfService = (int)row.GetInt64(4),
+                Retain = row.GetInt64(5) != 0,
+                ContentType = row.IsDBNull(6) ? null : row.GetString(6),
+                ExpirySeconds = row.IsDBNull(7) ? null : checked((uint)row.GetInt64(7)),
+                Seq = row.IsDBNull(8) ? 0 : long.Parse(row.GetString(8), NumberStyles.None, CultureInfo.InvariantCulture),
+                Model = row.IsDBNull(9) ? null : row.GetString(9),
+            };
+        }
+        catch (Exception e) when (e is InvalidCastException or InvalidOperationException or FormatException or OverflowException)
+        {
+            return null;
+        }
+    }
 }

@@ -16,6 +16,12 @@ internal sealed class EdgeService : IDisposable
     // Longest wait, after a stop, for messages in flight to the broker.
     private static readonly TimeSpan StopWait = TimeSpan.FromSeconds(2);
 
+    // Where the state keeps the topics that were retained.
+    private const string RetainedKey = "retained";
+
+    // How often the info message is published again, for the disk space in it.
+    private static readonly TimeSpan InfoEvery = TimeSpan.FromMinutes(10);
+
     private readonly EdgeConfig _config;
     private readonly TimeProvider _clock;
     private readonly ILogger _log;
@@ -30,6 +36,9 @@ internal sealed class EdgeService : IDisposable
     private readonly CommandChannel? _commands;
     private readonly ModelUpdates? _updates;
     private readonly ModelInbox? _inbox;
+    private readonly IReadOnlyCollection<string> _stale;
+    private readonly string[] _retained = [];
+    private long _infoAt;
     private Exception? _bug;
 
     /// <summary>Opens models and sources.</summary>
@@ -38,6 +47,7 @@ internal sealed class EdgeService : IDisposable
     /// <param name="clock">Time.</param>
     /// <param name="log">What happens.</param>
     /// <param name="before">Last state of the streams of the previous configuration; null for none.</param>
+    /// <param name="retainedBefore">Topics that the previous configuration retained.</param>
     /// <param name="reload">
     /// Reads edge.yaml again and returns the action that applies it; an <see cref="InputException"/> says what is wrong. Null if it
     /// cannot be read again.
@@ -47,12 +57,14 @@ internal sealed class EdgeService : IDisposable
         TimeProvider clock,
         ILogger log,
         IReadOnlyDictionary<string, SavedStream>? before = null,
-        Func<Action>? reload = null)
+        Func<Action>? reload = null,
+        IReadOnlyCollection<string>? retainedBefore = null)
     {
         _config = config;
         _clock = clock;
         _log = log;
         _started = clock.GetTimestamp();
+        _infoAt = _started;
         _store = config.StateFolder is null
             ? null
             : StateStore.Open(config.StateFolder, config.Durability, config.Outbox.AgeMax, clock, InfoMessage.BootId(), log);
@@ -73,7 +85,19 @@ internal sealed class EdgeService : IDisposable
             }
         }
 
-        Publisher = new Publisher(_outbox, BrokerLinks.Create(config), Announcements(), clock, log);
+        foreach (StreamHost host in _hosts)
+        {
+            host.OnlineChanged = isOnline => Publish(StatusMessage.Write(config.Device, host.Stream.Name, isOnline));
+        }
+
+        DiscoveryAnnouncement? discovery = problems.Count > 0
+            ? null
+            : DeviceTopics.Describe(config, config.Streams.Zip(Streams, (each, stream) => (each, stream.Manifest, stream.Period)));
+        _retained = [.. DeviceTopics.Retained(config, discovery)];
+        _stale = [.. (_store?.Recall(RetainedKey)?.Split('\n') ?? []).Concat(retainedBefore ?? []).Distinct().Except(_retained)];
+        _store?.Remember(RetainedKey, string.Join('\n', _retained.Concat(_stale)));
+
+        Publisher = new Publisher(_outbox, BrokerLinks.Create(config), Announcements(discovery), clock, log);
         try
         {
             StartTelemetry();
@@ -124,6 +148,9 @@ internal sealed class EdgeService : IDisposable
 
     internal IReadOnlyList<StreamHost> Hosts => _hosts;
 
+    /// <summary>Topics that this configuration retains.</summary>
+    internal IReadOnlyCollection<string> Retained => _retained;
+
     internal IReadOnlyList<SensorStream> Streams => [.. _hosts.Select(host => host.Stream)];
 
     internal Publisher Publisher { get; }
@@ -138,7 +165,12 @@ internal sealed class EdgeService : IDisposable
 
     /// <summary>Why the service is not alive: streams that should tick and do not.</summary>
     internal IReadOnlyList<string> NotAlive =>
-        [.. _hosts.Where(host => !host.IsAlive).Select(host => $"stream {host.Stream.Name} does not tick")];
+    [
+        .. _hosts.Where(host => !host.IsAlive).Select(
+            host => host.IsTicking
+                ? $"stream {host.Stream.Name} skips every row that comes"
+                : $"stream {host.Stream.Name} does not tick"),
+    ];
 
     /// <summary>Why the service is not ready.</summary>
     internal IReadOnlyList<string> NotReady =>
@@ -186,15 +218,36 @@ internal sealed class EdgeService : IDisposable
         return _bug is null ? Array.TrueForAll(ended, well => well) : throw new InvalidOperationException("A stream ended by a bug.", _bug);
     }
 
+    /// <summary>Publishes what changes without a tick: whether each stream is online, and now and then the info message.</summary>
+    internal void Look()
+    {
+        _hosts.ForEach(host => host.NoteOnline());
+        if (_clock.GetElapsedTime(_infoAt) >= InfoEvery)
+        {
+            _infoAt = _clock.GetTimestamp();
+            Publish(Info());
+        }
+    }
+
+    /// <summary>Closes everything, the store last. Whatever one part does, the others are closed.</summary>
     public void Dispose()
     {
-        _inbox?.Dispose();
-        _commands?.Dispose();
-        _telemetry.ForEach(each => each.Dispose());
-        _hosts.ForEach(host => host.Dispose());
-        _streams.Dispose();
-        _committer.Dispose();
-        _store?.Dispose();
+        IDisposable?[] parts = [_inbox, _commands, .. _telemetry, .. _hosts, _streams, _committer, _store];
+        foreach (IDisposable part in parts.OfType<IDisposable>())
+        {
+            try
+            {
+                part.Dispose();
+            }
+            catch (Exception e)
+            {
+                _log.LogError(
+                    "A bug in edge-runtime: {Part} could not be closed ({Kind}): {Message}",
+                    part.GetType().Name,
+                    e.GetType().Name,
+                    PrintableText.Of(e.Message));
+            }
+        }
     }
 
     private void StartTelemetry()
@@ -206,7 +259,7 @@ internal sealed class EdgeService : IDisposable
 
         var metrics = new ServiceMetrics(
             _config.Device,
-            () => [.. _hosts.Select(host => (host.Stream, host.IsAlive))],
+            () => [.. _hosts.Select(host => (host.Stream, host.IsAlive, host.SkippedRows))],
             _outbox,
             _store,
             Publisher);
@@ -217,11 +270,11 @@ internal sealed class EdgeService : IDisposable
             host.Record(metrics.For(host.Stream.Name));
         }
 
-        if (config.Port is { } port)
+        if (config.Listen is { } address)
         {
             var text = new PrometheusText(metrics.Meter);
             _telemetry.Insert(0, text);
-            _telemetry.Insert(0, new HealthServer(port, text.Write, () => NotAlive, () => NotReady, _log));
+            _telemetry.Insert(0, new HealthServer(address, text.Write, () => NotAlive, () => NotReady, _log));
         }
 
         if (config.Otlp is not null)
@@ -246,19 +299,27 @@ internal sealed class EdgeService : IDisposable
             _log.LogError(
                 "{Stream}: a bug in edge-runtime ended this stream; the other streams continue: {Message}",
                 host.Stream.Name,
-                e.Message);
+                PrintableText.Of(e.Message, 500));
             _bug = e;
             return false;
         }
     }
 
-    private Announcements Announcements() => new(
+    private Announcements Announcements(DiscoveryAnnouncement? discovery) => new(
         StatusMessage.Write(_config.Device, isOnline: true),
         StatusMessage.Write(_config.Device, isOnline: false),
         Info,
-        _config.Discovery == Discovery.HomeAssistant
-            ? new HomeAssistant(_config.Device, [.. Streams.Select(stream => (stream.Name, stream.Manifest))]).Description
-            : null);
+        discovery)
+    {
+        Stale = _stale,
+        Cleared = () => _store?.Remember(RetainedKey, string.Join('\n', _retained)),
+    };
 
-    private MqttMessage Info() => InfoMessage.Write(_config.Device, _clock.GetUtcNow(), _clock.GetElapsedTime(_started), Streams);
+    private MqttMessage Info() => InfoMessage.Write(
+        _config.Device,
+        $"{_config.Mqtt.Host}:{_config.Mqtt.Port}",
+        _config.StateFolder,
+        _clock.GetUtcNow(),
+        _clock.GetElapsedTime(_started),
+        Streams);
 }

@@ -1,34 +1,35 @@
-using Edge.Sensors;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Console;
 
 namespace Edge.Runtime.Hosting;
 
-/// <summary>
-/// The log: one line per event on stderr. For systemd's journal each line has its level (sd-daemon(3)) and no time, which the journal
-/// adds.
-/// </summary>
+/// <summary>The log: one line per event on stderr.</summary>
 internal static class ServiceLog
 {
+    // Lines of the error that ends the program, and the longest of them.
+    private const int LastWordsMax = 8000;
+
     /// <summary>Whether stderr goes to the journal: systemd says so, and stderr is not a terminal.</summary>
     internal static bool IsJournal =>
         Console.IsErrorRedirected && !string.IsNullOrEmpty(Environment.GetEnvironmentVariable("JOURNAL_STREAM"));
 
     internal static ILoggerFactory Create() => LoggerFactory.Create(builder =>
-        (IsJournal ? builder.AddSystemdConsole() : builder.AddSimpleConsole(Plain))
-        .SetMinimumLevel(LogLevel.Information)
-        .Services.Configure<ConsoleLoggerOptions>(options => options.LogToStandardErrorThreshold = LogLevel.Trace));
-
-    /// <summary>Formats the error that ends the program, for stderr.</summary>
-    internal static string LastWords(string message, bool toJournal) =>
-        toJournal ? "<3>" + message.Replace("\n", "\n<3>", StringComparison.Ordinal) : message;
-
-    private static void Plain(SimpleConsoleFormatterOptions options)
     {
-        options.SingleLine = true;
-        options.ColorBehavior = LoggerColorBehavior.Disabled;
-        options.UseUtcTimestamp = true;
-        options.TimestampFormat = Timestamp.Format + " ";
+        builder.AddConsole(options =>
+        {
+            options.FormatterName = IsJournal ? LineFormatter.JournalName : LineFormatter.PlainName;
+            options.LogToStandardErrorThreshold = LogLevel.Trace;
+        });
+        builder.SetMinimumLevel(LogLevel.Information);
+        builder.Services.AddSingleton<ConsoleFormatter>(LineFormatter.Plain);
+        builder.Services.AddSingleton<ConsoleFormatter>(LineFormatter.Journal);
+    });
+
+    /// <summary>Formats the error that ends the program, for stderr: a line for each sentence.</summary>
+    internal static string LastWords(string message, bool toJournal)
+    {
+        IEnumerable<string> lines = message.Split('\n').Select(line => PrintableText.Of(line.TrimEnd('\r'), LastWordsMax));
+        return string.Join('\n', lines.Select(line => toJournal ? $"<3>{line}" : line));
     }
 }

@@ -25,11 +25,12 @@ internal sealed class ServiceRunner(string configPath, ServiceNotifier notifier,
         EdgeConfig? config = Load();
         EdgeConfig? opened = null;
         IReadOnlyDictionary<string, SavedStream>? before = null;
+        IReadOnlyCollection<string>? retained = null;
         bool endedWell = true;
         signals.ReloadRequested = Reload;
         while (config is not null)
         {
-            using EdgeService service = Open(config, before, ref opened);
+            using EdgeService service = Open(config, before, retained, ref opened);
             using var running = CancellationTokenSource.CreateLinkedTokenSource(signals.Token);
             Interlocked.Exchange(ref _running, running);
             if (Volatile.Read(ref _next) is not null)
@@ -47,6 +48,7 @@ internal sealed class ServiceRunner(string configPath, ServiceNotifier notifier,
             config = Interlocked.Exchange(ref _next, null);
             config = signals.Token.IsCancellationRequested ? null : config;
             before = config is null ? null : service.Saved;
+            retained = service.Retained;
         }
 
         notifier.Stopping();
@@ -54,18 +56,22 @@ internal sealed class ServiceRunner(string configPath, ServiceNotifier notifier,
     }
 
     // A valid configuration may still not open, as when a model is missing: then the last one that opened continues.
-    private EdgeService Open(EdgeConfig config, IReadOnlyDictionary<string, SavedStream>? before, ref EdgeConfig? opened)
+    private EdgeService Open(
+        EdgeConfig config,
+        IReadOnlyDictionary<string, SavedStream>? before,
+        IReadOnlyCollection<string>? retained,
+        ref EdgeConfig? opened)
     {
         try
         {
-            var service = new EdgeService(config, clock, log, before, ReadAgain);
+            var service = new EdgeService(config, clock, log, before, ReadAgain, retained);
             opened = config;
             return service;
         }
         catch (InputException e) when (opened is not null)
         {
             log.LogError("The new configuration cannot be opened. The old one stays in use: {Message}", e.Message);
-            return new EdgeService(opened, clock, log, before, ReadAgain);
+            return new EdgeService(opened, clock, log, before, ReadAgain, retained);
         }
     }
 
@@ -87,6 +93,11 @@ internal sealed class ServiceRunner(string configPath, ServiceNotifier notifier,
         foreach (string warning in config.Warnings)
         {
             log.LogWarning("{File}: {Warning}", configPath, warning);
+        }
+
+        if (config.Unknown.Count > 0)
+        {
+            throw new InputException(string.Join('\n', config.Unknown.Select(each => $"{configPath}: {each}.")));
         }
 
         return config;
@@ -121,7 +132,9 @@ internal sealed class ServiceRunner(string configPath, ServiceNotifier notifier,
         {
             while (true)
             {
-                SensorStream? late = service.Hosts.FirstOrDefault(host => !host.IsAlive)?.Stream;
+                // Only what is a fault of this program: what others send must not make systemd restart it.
+                SensorStream? late = service.Hosts.FirstOrDefault(host => !host.IsTicking)?.Stream;
+                service.Look();
                 if (late is null)
                 {
                     notifier.Alive();

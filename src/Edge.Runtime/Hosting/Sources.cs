@@ -39,7 +39,7 @@ internal sealed class Sources : IDisposable
         _system = system ?? SystemClock.Linux;
         _log = log;
         Topics = topics ?? new MqttTopics((name, session) => BrokerLinks.Create(config, name, session), keepsSessions, clock, log);
-        _sensors = new SensorFactory(devices, Buses, clock, _system, Topics.Subscribe);
+        _sensors = new SensorFactory(devices, Buses, clock, _system, Topics.Subscribe, log);
     }
 
     /// <summary>Connections for subscribed topics.</summary>

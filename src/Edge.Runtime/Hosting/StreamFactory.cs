@@ -75,6 +75,7 @@ internal sealed class StreamFactory : IDisposable
         var loop = new StreamLoop(_config.Device, stream, sensor, config.Publish, _config.Outbox.AgeMax, _commit, _clock, _log)
         {
             Alarm = OpenAlarm(config),
+            Entities = _config.Discovery.For == Discovery.HomeAssistant ? config.Entities : null,
             Metrics = Metrics?.For(config.Name),
         };
 

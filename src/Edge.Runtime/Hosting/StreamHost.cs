@@ -20,7 +20,10 @@ internal sealed class StreamHost : IDisposable
     private readonly Action _settle;
     private readonly ILogger _log;
     private readonly Backoff _backoff;
+    private readonly Lock _onlineGate = new();
     private StreamLoop _loop;
+    private volatile bool _isRunning;
+    private volatile bool _hasTicked;
 
     /// <param name="open">
     /// Opens the stream from its state, or without it. Its argument is the last number that was sent, 0 at first.
@@ -47,6 +50,32 @@ internal sealed class StreamHost : IDisposable
     /// <summary>Whether it ticks as it should.</summary>
     internal bool IsAlive => _loop.IsAlive;
 
+    /// <summary>The same, apart from rows that others send and that cannot be used.</summary>
+    internal bool IsTicking => _loop.IsTicking;
+
+    /// <summary>Rows that came and could not be used as a row.</summary>
+    internal long SkippedRows => _loop.SkippedRows;
+
+    /// <summary>Whether it runs and has ticked as it should.</summary>
+    internal bool IsOnline { get; private set; }
+
+    /// <summary>Called when <see cref="IsOnline"/> has changed; by any thread, one at a time.</summary>
+    internal Action<bool>? OnlineChanged { get; set; }
+
+    /// <summary>Compares <see cref="IsOnline"/> with how the stream is now.</summary>
+    internal void NoteOnline()
+    {
+        lock (_onlineGate)
+        {
+            bool isOnline = _isRunning && _hasTicked && IsAlive;
+            if (isOnline != IsOnline)
+            {
+                IsOnline = isOnline;
+                OnlineChanged?.Invoke(isOnline);
+            }
+        }
+    }
+
     /// <summary>Called after each tick.</summary>
     internal Action<StreamTick>? Ticked { get; set; }
 
@@ -61,6 +90,7 @@ internal sealed class StreamHost : IDisposable
     internal async Task<bool> RunAsync(CancellationToken stop)
     {
         int faults = 0;
+        _isRunning = true;
         try
         {
             while (true)
@@ -107,6 +137,12 @@ internal sealed class StreamHost : IDisposable
         }
         finally
         {
+            _isRunning = false;
+            if (!stop.IsCancellationRequested)
+            {
+                NoteOnline();
+            }
+
             Control.End();
         }
     }
@@ -121,6 +157,12 @@ internal sealed class StreamHost : IDisposable
         FollowControl();
         _loop.Ticked = tick =>
         {
+            if (!_hasTicked)
+            {
+                _hasTicked = true;
+                NoteOnline();
+            }
+
             Ticked?.Invoke(tick);
             Control.AfterTick();
         };
@@ -145,8 +187,10 @@ internal sealed class StreamHost : IDisposable
             "{Stream}: {Kind}: {Message} The stream is opened again{Reset}; the other streams continue",
             Stream.Name,
             fault is InputException ? "fault" : $"a bug in edge-runtime ({fault.GetType().Name})",
-            fault.Message,
+            PrintableText.Of(fault.Message, 500),
             withState ? "" : " without its state");
+        _hasTicked = false;
+        NoteOnline();
         while (true)
         {
             await _backoff.WaitAsync(stop).ConfigureAwait(false);

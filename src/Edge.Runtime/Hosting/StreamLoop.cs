@@ -3,6 +3,7 @@ using Edge.Runtime.Payloads;
 using Edge.Runtime.Telemetry;
 using Edge.Streams;
 using Edge.Streams.Detection;
+using Edge.Streams.Limits;
 using Microsoft.Extensions.Logging;
 
 namespace Edge.Runtime.Hosting;
@@ -22,6 +23,9 @@ internal sealed class StreamLoop : IDisposable
     private static readonly TimeSpan SilenceMin = TimeSpan.FromSeconds(15);
     private static readonly TimeSpan HealthEvery = TimeSpan.FromMinutes(1);
 
+    // How often rows that are skipped while none is used are reported in health.
+    private static readonly TimeSpan SkippedEvery = TimeSpan.FromSeconds(10);
+
     private readonly string _device;
     private readonly PublishOptions _publish;
     private readonly TimeSpan _expiry;
@@ -38,6 +42,11 @@ internal sealed class StreamLoop : IDisposable
     private long _tickedAt;
     private long _arrivedAt;
     private bool _hasTicked;
+    private long _skippedAtTick;
+    private long _skippedSaid;
+    private Reading? _shown;
+    private long _entitiesAt;
+    private ReadOnlyMemory<byte> _entities;
     private volatile bool _isRunning;
 
     /// <param name="device">The device's name.</param>
@@ -76,6 +85,12 @@ internal sealed class StreamLoop : IDisposable
     /// <summary>Called with whether an anomaly is open, at the start and after each change.</summary>
     internal Action<bool>? Alarm { get; init; }
 
+    /// <summary>What the entities of a home automation see, or null for no such messages.</summary>
+    internal EntityOptions? Entities { get; init; }
+
+    /// <summary>Rows that came and could not be used as a row.</summary>
+    internal long SkippedRows => _sensor.SkippedRows;
+
     /// <summary>Metrics of durations, or null.</summary>
     internal StreamMetrics? Metrics { get; set; }
 
@@ -83,8 +98,14 @@ internal sealed class StreamLoop : IDisposable
     /// Whether it ticks as it should: a live stream within three periods, or <see cref="SilenceMin"/> if that is longer. A stream that
     /// has ended, or whose source waits, is not late.
     /// </summary>
-    internal bool IsAlive => !_isRunning || Kind != SourceKind.Live
-        || _clock.GetElapsedTime(Volatile.Read(ref _tickedAt)) < (3 * Stream.Period > SilenceMin ? 3 * Stream.Period : SilenceMin);
+    internal bool IsTicking => !_isRunning || Kind != SourceKind.Live || !IsSilent;
+
+    /// <summary>The same, and it does not skip all rows that come: that would be no fault of this program, but of who sends them.</summary>
+    internal bool IsAlive => IsTicking
+        && !(_isRunning && Kind == SourceKind.Queued && IsSilent && _sensor.SkippedRows > Volatile.Read(ref _skippedAtTick));
+
+    private bool IsSilent =>
+        _clock.GetElapsedTime(Volatile.Read(ref _tickedAt)) >= (3 * Stream.Period > SilenceMin ? 3 * Stream.Period : SilenceMin);
 
     /// <summary>Continues with another stream over the same source: one with another model.</summary>
     internal void SwitchTo(SensorStream stream)
@@ -121,20 +142,28 @@ internal sealed class StreamLoop : IDisposable
     private async Task RunToEndAsync(CancellationToken read, CancellationToken stop)
     {
         _messages.Add(_payloads.AnomalyState(Stream.IsAnomalyOpen));
+        if (Stream.Limits.Count > 0)
+        {
+            _messages.Add(_payloads.LimitStates(Stream.Limits));
+        }
+
         Alarm?.Invoke(Stream.IsAnomalyOpen);
         await CommitAsync(stop).ConfigureAwait(false);
         try
         {
-            while (await _sensor.ReadAsync(_reading, read).ConfigureAwait(false))
+            while (await ReadAsync(read, stop).ConfigureAwait(false))
             {
                 StreamTick tick = Step();
                 _payloads.Render(tick, _messages);
+                AddLimitStates(tick);
+                AddEntities(tick);
                 AddHealth(tick);
                 if (IsCommitDue())
                 {
                     await CommitAsync(stop).ConfigureAwait(false);
                 }
 
+                Volatile.Write(ref _skippedAtTick, _sensor.SkippedRows);
                 Volatile.Write(ref _tickedAt, _clock.GetTimestamp());
                 Ticked?.Invoke(tick);
             }
@@ -147,11 +176,84 @@ internal sealed class StreamLoop : IDisposable
 
         if (_hasTicked)
         {
-            _messages.Add(_payloads.Health(Stream.Seq, _reading, Stream.Health));
+            _messages.Add(Health(Stream.Seq, _reading));
             await CommitAsync(stop).ConfigureAwait(false);
         }
 
         _log.LogInformation("{Stream}: the source ended after {Rows} rows", Stream.Name, Stream.Rows);
+    }
+
+    // The next row. While rows are skipped and none is used, health says so.
+    private async ValueTask<bool> ReadAsync(CancellationToken read, CancellationToken stop)
+    {
+        ValueTask<bool> next = _sensor.ReadAsync(_reading, read);
+        if (next.IsCompleted || Kind != SourceKind.Queued)
+        {
+            return await next.ConfigureAwait(false);
+        }
+
+        Task<bool> row = next.AsTask();
+        while (true)
+        {
+            using var waited = CancellationTokenSource.CreateLinkedTokenSource(read);
+            var wait = Task.Delay(SkippedEvery, _clock, waited.Token);
+            if (await Task.WhenAny(row, wait).ConfigureAwait(false) == row)
+            {
+                await waited.CancelAsync().ConfigureAwait(false);
+                return await row.ConfigureAwait(false);
+            }
+
+            if (!read.IsCancellationRequested && _sensor.SkippedRows > _skippedSaid)
+            {
+                // The row that is awaited is filled meanwhile: health shows the one before. It is not committed by this.
+                _shown ??= new Reading(Stream.Manifest.Columns.Count);
+                await _commit(Stream, [Health(Stream.Seq, _shown)], Kind.CanWait(), stop).ConfigureAwait(false);
+            }
+        }
+    }
+
+    private MqttMessage Health(long seq, Reading reading)
+    {
+        _skippedSaid = _sensor.SkippedRows;
+        return _payloads.Health(seq, reading, Stream.Health, _skippedSaid, _sensor.LastSkip);
+    }
+
+    private void AddLimitStates(StreamTick tick)
+    {
+        foreach (LimitEvent limit in tick.Limits)
+        {
+            _log.Log(
+                limit.Change == LimitChange.Updated ? LogLevel.Debug : LogLevel.Information,
+                "{Stream}: limit {Id} {Change}: {Message}",
+                Stream.Name,
+                limit.Id,
+                limit.Change.ToString().ToLowerInvariant(),
+                limit.Message);
+        }
+
+        if (tick.Limits.Count > 0)
+        {
+            _messages.Add(_payloads.LimitStates(Stream.Limits));
+        }
+    }
+
+    private void AddEntities(StreamTick tick)
+    {
+        if (Entities is not { } options || (_entitiesAt != 0 && _clock.GetElapsedTime(_entitiesAt) < options.Every - (Stream.Period / 2)))
+        {
+            return;
+        }
+
+        MqttMessage message = _payloads.Entities(tick);
+        bool isSame = options.OnChange && message.Payload.Span.SequenceEqual(_entities.Span);
+        if (isSame && _clock.GetElapsedTime(_entitiesAt) < options.Expiry(Stream.Period) / 2)
+        {
+            return;
+        }
+
+        _entitiesAt = _clock.GetTimestamp();
+        _entities = message.Payload;
+        _messages.Add(message);
     }
 
     private StreamTick Step()
@@ -201,7 +303,7 @@ internal sealed class StreamLoop : IDisposable
         if (tick.QualityChanged || tick.IsFirst || _clock.GetElapsedTime(_healthAt) >= HealthEvery)
         {
             _healthAt = _clock.GetTimestamp();
-            _messages.Add(_payloads.Health(tick.Seq, tick.Reading, Stream.Health));
+            _messages.Add(Health(tick.Seq, tick.Reading));
         }
     }
 

@@ -9,6 +9,12 @@ internal sealed record MqttLinkOptions
 
     public MqttVersion Version { get; init; }
 
+    /// <summary>Path of the broker's WebSocket, such as <c>/mqtt</c>; null for plain TCP.</summary>
+    public string? WebSocketPath { get; init; }
+
+    /// <summary>Whether the broker takes retained messages; shared by the links of one broker.</summary>
+    public RetainSupport Retain { get; init; } = new(RetainMode.Auto);
+
     public required string ClientId { get; init; }
 
     public string? Username { get; init; }
@@ -31,26 +37,61 @@ internal sealed record MqttLinkOptions
     /// <summary>Longest wait for the broker's answer to a connect or a subscription.</summary>
     public int AnswerTimeoutMs { get; init; } = 10_000;
 
+    /// <summary>Where the broker is, for a sentence.</summary>
+    internal string Address => $"{(Host.Contains(':', StringComparison.Ordinal) ? $"[{Host}]" : Host)}:{Port}";
+
     // "Unacceptable protocol version" of MQTT 3.1.1, section 3.2.2.3, and "unsupported protocol version" of 5, section 3.2.2.2.
     private const int UnacceptableVersion = 0x01;
     private const int UnsupportedVersion = 0x84;
+
+    // Return codes of MQTT 3.1.1, section 3.2.2.3, and reason codes of 5, section 3.2.2.2.
+    private const int IdentifierRejected = 0x02;
+    private const int Unavailable = 0x03;
+    private const int BadCredentials = 0x04;
+    private const int NotAuthorized = 0x05;
+    private const int ClientIdNotValid = 0x85;
+    private const int BadCredentialsFive = 0x86;
+    private const int NotAuthorizedFive = 0x87;
+    private const int UnavailableFive = 0x88;
+    private const int Busy = 0x89;
+    private const int RetainNotSupported = 0x9A;
+    private const int RateExceeded = 0x9F;
 
     /// <summary>The broker refused the connection.</summary>
     /// <param name="code">
     /// Its return code (MQTT 3.1.1, 1..5) or reason code (5, from 0x80): brokers of either version answer in their own way.
     /// </param>
     /// <param name="reason">The same in words.</param>
-    internal MqttRefusedException Refused(int code, string reason)
+    /// <returns>A refusal, or a failure that a later attempt may mend.</returns>
+    internal MqttLinkException Refused(int code, string reason)
     {
+        reason = PrintableText.Of(reason);
         if (code is UnacceptableVersion or UnsupportedVersion)
         {
             string advice = Version == MqttVersion.Five ? "5. Set mqtt.version: 3.1.1." : "3.1.1. Set mqtt.version: 5.";
-            return new MqttRefusedException($"Broker {Host}:{Port} does not speak MQTT {advice}");
+            return new MqttRefusedException($"Broker {Address} does not speak MQTT {advice}");
         }
 
         string user = Username is null ? "" : $" of user '{Username}'";
-        return new MqttRefusedException(
-            $"Broker {Host}:{Port} refuses the connection{user}: {reason}. Check mqtt.username and mqtt.password.");
+        if (code is Unavailable or UnavailableFive or Busy or RateExceeded)
+        {
+            return new MqttLinkException($"Broker {Address} takes no connection now: {reason}.");
+        }
+
+        if (code == RetainNotSupported)
+        {
+            return Retain.TryTurnOff()
+                ? new MqttLinkException($"Broker {Address} takes no retained messages. From now on none is retained.")
+                : new MqttRefusedException($"Broker {Address} takes no retained messages. Set mqtt.retain: false or auto.");
+        }
+
+        string mend = code switch
+        {
+            BadCredentials or BadCredentialsFive or NotAuthorized or NotAuthorizedFive => " Check mqtt.username and mqtt.password.",
+            IdentifierRejected or ClientIdNotValid => $" Set mqtt.client_id to an id that it takes; it was '{ClientId}'.",
+            _ => "",
+        };
+        return new MqttRefusedException($"Broker {Address} refuses the connection{user}: {reason}.{mend}");
     }
 }
 
@@ -111,6 +152,22 @@ internal interface IMqttLink : IAsyncDisposable
     /// the link, and the broker sends it again to the next link of the session.
     /// </summary>
     Func<MqttReceived, ValueTask<bool>>? Received { get; set; }
+
+    /// <summary>Unsubscribes from a filter that nothing here wants any more.</summary>
+    /// <exception cref="MqttLinkException">The connection was lost.</exception>
+    Task UnsubscribeAsync(string filter, CancellationToken cancel);
+
+    /// <summary>
+    /// Whether anything here wants a topic; null if everything is wanted. A message that nothing wants is refused with a reason code
+    /// (MQTT 5), not acknowledged as taken.
+    /// </summary>
+    Func<string, bool>? Wants { get; set; }
+
+    /// <summary>Messages of QoS 0 that arrived faster than they could be processed and were dropped.</summary>
+    long Dropped { get; }
+
+    /// <summary>Whether the broker ended the connection in an orderly way, as for a client id that another client uses too.</summary>
+    bool IsEndedByBroker { get; }
 
     /// <summary>Completes with the reason when the connection is lost.</summary>
     Task<string> Closed { get; }

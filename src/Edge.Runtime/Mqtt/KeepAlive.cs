@@ -32,6 +32,12 @@ internal sealed class KeepAlive : IDisposable
     private void Look()
     {
         long now = Environment.TickCount64;
+        if (_adapter.Received.IsFull)
+        {
+            // The answer to a ping may have come and waits behind messages that are not processed yet.
+            _pingedAtMs = 0;
+        }
+
         if (_pingedAtMs > 0 && _adapter.Channel.ReceivedAtMs < _pingedAtMs && now - _pingedAtMs >= AnswerMs)
         {
             _lost($"It did not answer a ping within {AnswerMs / 1000.0:0.#} s");

@@ -2,6 +2,7 @@ using System.Net;
 using System.Security.Cryptography.X509Certificates;
 using MQTTnet;
 using MQTTnet.Adapter;
+using MQTTnet.Channel;
 using MQTTnet.Diagnostics.Logger;
 using MQTTnet.Formatter;
 using MQTTnet.Implementations;
@@ -24,12 +25,27 @@ internal sealed class LinkAdapter : IMqttChannelAdapter
 
     internal LinkAdapter(MqttClientOptions options, UnacknowledgedMessages unacknowledged, ushort keepAliveSeconds, IMqttNetLogger logger)
     {
-        _channel = new CoalescingChannel(new MqttTcpChannel(options));
+        IMqttChannel connection = options.ChannelOptions is MqttClientWebSocketOptions webSocket
+            ? new MqttWebSocketChannel(webSocket)
+            : new MqttTcpChannel(options);
+        _channel = new CoalescingChannel(connection);
         _unacknowledged = unacknowledged;
         _keepAliveSeconds = keepAliveSeconds;
         var writer = new MqttBufferWriter(options.WriterBufferSize, options.WriterBufferSizeMax);
-        _inner = new MqttChannelAdapter(_channel, new MqttPacketFormatterAdapter(options.ProtocolVersion, writer), logger);
+        _inner = new MqttChannelAdapter(
+            new BoundedChannel(_channel, PacketMaxBytes),
+            new MqttPacketFormatterAdapter(options.ProtocolVersion, writer),
+            logger);
     }
+
+    /// <summary>Largest packet that is taken in: more than any message that this program wants.</summary>
+    internal const int PacketMaxBytes = 1 << 20;
+
+    /// <summary>How the broker said that it ends the connection (MQTT 5), or null.</summary>
+    internal MqttDisconnectPacket? Disconnected { get; private set; }
+
+    /// <summary>Limits the messages that have arrived and are not processed.</summary>
+    internal ReceiveLimit Received { get; } = new();
 
     /// <summary>Seconds after which the broker must hear of us: those we asked for, or those it asks for.</summary>
     internal int KeepAliveSeconds { get; private set; }
@@ -82,6 +98,17 @@ internal sealed class LinkAdapter : IMqttChannelAdapter
                 case MqttPubAckPacket acknowledgment:
                     _unacknowledged.Settle(acknowledgment.PacketIdentifier, Refusal(acknowledgment));
                     break;
+                case MqttPublishPacket message:
+                    bool canWait = message.QualityOfServiceLevel != MqttQualityOfServiceLevel.AtMostOnce;
+                    if (await Received.AddAsync(message.Payload.Length, canWait, cancellationToken).ConfigureAwait(false))
+                    {
+                        return packet;
+                    }
+
+                    break;
+                case MqttDisconnectPacket disconnected:
+                    Disconnected = disconnected;
+                    return packet;
                 case MqttConnAckPacket connected:
                     // The client would ping four times a second if it saw this value, although its own keep-alive is off.
                     KeepAliveSeconds = connected.ServerKeepAlive > 0 ? connected.ServerKeepAlive : _keepAliveSeconds;

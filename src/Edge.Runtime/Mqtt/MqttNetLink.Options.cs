@@ -15,12 +15,26 @@ internal sealed partial class MqttNetLink
     {
         MqttClientOptionsBuilder builder = new MqttClientOptionsBuilder()
             .WithProtocolVersion(_options.Version == MqttVersion.Five ? MqttProtocolVersion.V500 : MqttProtocolVersion.V311)
-            .WithTcpServer(_options.Host, _options.Port)
             .WithNoKeepAlive()
             .WithClientId(_options.ClientId)
             .WithCleanStart(_options.SessionSeconds == 0)
             .WithSessionExpiryInterval(_options.Version == MqttVersion.Five ? _options.SessionSeconds : 0)
             .WithTimeout(TimeSpan.FromMilliseconds(_options.AnswerTimeoutMs));
+        if (_options.Version == MqttVersion.Five)
+        {
+            builder.WithMaximumPacketSize(LinkAdapter.PacketMaxBytes);
+        }
+
+        if (_options.WebSocketPath is { } path)
+        {
+            string scheme = _options.Tls is null ? "ws" : "wss";
+            builder.WithWebSocketServer(server => server.WithUri($"{scheme}://{_options.Address}{path}").WithSubProtocols(["mqtt"]));
+        }
+        else
+        {
+            builder.WithTcpServer(_options.Host, _options.Port);
+        }
+
         if (_options.Username is not null)
         {
             builder.WithCredentials(_options.Username, _options.Password ?? "");
@@ -31,7 +45,7 @@ internal sealed partial class MqttNetLink
             builder.WithWillTopic(will.Topic)
                 .WithWillPayload(will.Payload.ToArray())
                 .WithWillQualityOfServiceLevel((MqttQualityOfServiceLevel)will.QualityOfService)
-                .WithWillRetain(will.Retain);
+                .WithWillRetain(will.Retain && _options.Retain.IsOn);
         }
 
         if (_options.Tls is { } tls)
@@ -40,7 +54,11 @@ internal sealed partial class MqttNetLink
         }
 
         MqttClientOptions options = builder.Build();
-        ((MqttClientTcpOptions)options.ChannelOptions).BufferSize = CoalescingChannel.WriteBytesMax;
+        if (options.ChannelOptions is MqttClientTcpOptions tcp)
+        {
+            tcp.BufferSize = CoalescingChannel.WriteBytesMax;
+        }
+
         return options;
     }
 
@@ -53,14 +71,13 @@ internal sealed partial class MqttNetLink
             .WithRevocationMode(X509RevocationMode.NoCheck);
         if (tls.CaFile is { } caFile)
         {
-            var trusted = new X509Certificate2Collection();
-            trusted.ImportFromPemFile(caFile);
+            X509Certificate2Collection trusted = TlsFiles.ReadAuthorities(caFile);
             builder.WithCertificateValidationHandler(validation => IsTrusted(validation, trusted));
         }
 
         if (tls.CertificateFile is not null)
         {
-            builder.WithClientCertificates([X509Certificate2.CreateFromPemFile(tls.CertificateFile, tls.KeyFile)]);
+            builder.WithClientCertificates([TlsFiles.ReadClient(tls.CertificateFile, tls.KeyFile!)]);
         }
 
         return builder.Build();

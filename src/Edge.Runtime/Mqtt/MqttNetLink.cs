@@ -1,6 +1,6 @@
 using System.Buffers;
 using System.Net.Sockets;
-using System.Security.Cryptography;
+using Edge.Inference;
 using MQTTnet;
 using MQTTnet.Diagnostics.Logger;
 using MQTTnet.Exceptions;
@@ -30,10 +30,12 @@ internal sealed partial class MqttNetLink : IMqttLink
         _client = new MqttClientFactory(new MqttNetNullLogger(), _adapters).CreateMqttClient();
         _client.DisconnectedAsync += disconnected =>
         {
-            Close(disconnected.Exception is null
-                ? $"Broker {options.Host}:{options.Port} closed the connection: "
-                    + $"{disconnected.ReasonString ?? disconnected.Reason.ToString()}."
-                : $"The connection to broker {options.Host}:{options.Port} was lost: {Sentence(disconnected.Exception)}.");
+            IsEndedByBroker = disconnected.Exception is null || _adapters.Adapter?.Disconnected is not null;
+            Close(_adapters.Adapter?.Disconnected is { } said
+                ? $"Broker {options.Address} closed the connection: {Reason(said)}."
+                : disconnected.Exception is null
+                ? $"Broker {options.Address} closed the connection."
+                : $"The connection to broker {options.Address} was lost: {Sentence(disconnected.Exception)}.");
             return Task.CompletedTask;
         };
         _client.ApplicationMessageReceivedAsync += TakeAsync;
@@ -41,7 +43,16 @@ internal sealed partial class MqttNetLink : IMqttLink
 
     public Func<MqttReceived, ValueTask<bool>>? Received { get; set; }
 
+    public Func<string, bool>? Wants { get; set; }
+
+    public long Dropped => _adapters.Adapter?.Received.Dropped ?? 0;
+
+    public bool IsEndedByBroker { get; private set; }
+
     public Task<string> Closed => _closed.Task;
+
+    /// <summary>Most bytes of a packet that the broker takes.</summary>
+    private long PacketMaxBytes { get; set; } = long.MaxValue;
 
     public int ReceiveMaximum { get; private set; } = ushort.MaxValue;
 
@@ -54,17 +65,22 @@ internal sealed partial class MqttNetLink : IMqttLink
         {
             result = await _client.ConnectAsync(BuildOptions(), timed.Token).ConfigureAwait(false);
         }
+        catch (InputException e)
+        {
+            throw new MqttRefusedException(e.Message);
+        }
         catch (Exception e) when (timed.IsCancellationRequested && !cancel.IsCancellationRequested)
         {
             throw NoAnswer(e);
         }
-        catch (Exception e) when (e is MqttCommunicationException or MqttProtocolViolationException
-            or CryptographicException or IOException)
+        catch (Exception) when (cancel.IsCancellationRequested)
         {
-            string? why = _options.Tls is { } tls
-                ? await TlsDiagnosis.ExplainAsync(_options, tls, DateTimeOffset.UtcNow, cancel).ConfigureAwait(false)
-                : null;
-            throw new MqttLinkException(why ?? $"Broker {_options.Host}:{_options.Port} cannot be reached: {Sentence(e)}.", e);
+            throw new OperationCanceledException(cancel);
+        }
+        catch (Exception e)
+        {
+            // Whatever a peer sends, MQTTnet may throw: none of it is more than a connection that failed.
+            throw await ExplainAsync(e, cancel).ConfigureAwait(false);
         }
 
         if (result.ResultCode != MqttClientConnectResultCode.Success)
@@ -72,11 +88,16 @@ internal sealed partial class MqttNetLink : IMqttLink
             throw _options.Refused((int)result.ResultCode, result.ReasonString ?? result.ResultCode.ToString());
         }
 
-
         // MQTTnet gives 0 where a broker of MQTT 5 sets no maximum; section 3.2.2.3.3 then has it at 65,535.
         ReceiveMaximum = result.ReceiveMaximum is { } maximum and > 0 ? maximum : ushort.MaxValue;
+        PacketMaxBytes = result.MaximumPacketSize is { } most and > 0 ? most : long.MaxValue;
+        if (!result.RetainAvailable && _options.Version == MqttVersion.Five)
+        {
+            _options.Retain.TryTurnOff();
+        }
+
         _adapter = _adapters.Adapter;
-        _keepAlive = new KeepAlive(_adapter!, why => Close($"The connection to broker {_options.Host}:{_options.Port} was lost: {why}."));
+        _keepAlive = new KeepAlive(_adapter!, why => Close($"The connection to broker {_options.Address} was lost: {why}."));
     }
 
     public ValueTask SendAsync(MqttDelivery delivery)
@@ -84,6 +105,13 @@ internal sealed partial class MqttNetLink : IMqttLink
         LinkAdapter adapter = RequireOpen();
         MqttMessage message = delivery.Message;
         MqttPublishPacket packet = PublishPacket.Of(message, _options.Version);
+        packet.Retain &= _options.Retain.IsOn;
+        if (Refusal(packet) is { } refusal)
+        {
+            delivery.Settle(refusal);
+            return ValueTask.CompletedTask;
+        }
+
         if (message.QualityOfService > 0)
         {
             packet.PacketIdentifier = _unacknowledged.Add(delivery);
@@ -122,16 +150,40 @@ internal sealed partial class MqttNetLink : IMqttLink
                     new MqttClientSubscribeOptionsBuilder().WithTopicFilter(filter, MqttQualityOfServiceLevel.AtLeastOnce).Build(),
                     timed.Token)
                 .ConfigureAwait(false);
-            if (result.Items.Any(item => (int)item.ResultCode >= 0x80))
+            if (result.Items.FirstOrDefault(item => (int)item.ResultCode >= 0x80) is { } refused)
             {
-                throw new MqttRefusedException("The broker refuses the subscription.");
+                throw new MqttRefusedException($"The broker refuses the subscription to '{filter}' ({refused.ResultCode}).");
             }
         }
-        catch (Exception e) when (timed.IsCancellationRequested && !cancel.IsCancellationRequested)
+        catch (MqttRefusedException)
+        {
+            throw;
+        }
+        catch (Exception) when (cancel.IsCancellationRequested)
+        {
+            throw new OperationCanceledException(cancel);
+        }
+        catch (Exception e) when (timed.IsCancellationRequested)
         {
             throw NoAnswer(e);
         }
-        catch (Exception e) when (!cancel.IsCancellationRequested && IsLoss(e))
+        catch (Exception e)
+        {
+            // An answer that makes no sense, or a lost connection.
+            throw Lost(e);
+        }
+    }
+
+    public async Task UnsubscribeAsync(string filter, CancellationToken cancel)
+    {
+        using CancellationTokenSource timed = TimeLimit(cancel);
+        try
+        {
+            await _client
+                .UnsubscribeAsync(new MqttClientUnsubscribeOptionsBuilder().WithTopicFilter(filter).Build(), timed.Token)
+                .ConfigureAwait(false);
+        }
+        catch (Exception e) when (!cancel.IsCancellationRequested)
         {
             throw Lost(e);
         }
@@ -181,7 +233,7 @@ internal sealed partial class MqttNetLink : IMqttLink
     }
 
     private LinkAdapter RequireOpen() => _closed.Task.IsCompleted ? throw new MqttLinkException(_closed.Task.Result)
-        : _adapter ?? throw new MqttLinkException($"Broker {_options.Host}:{_options.Port} is not connected.");
+        : _adapter ?? throw new MqttLinkException($"Broker {_options.Address} is not connected.");
 
     private void Close(string why)
     {
@@ -192,6 +244,19 @@ internal sealed partial class MqttNetLink : IMqttLink
     // The client acknowledges the message when this returns.
     private async Task TakeAsync(MqttApplicationMessageReceivedEventArgs received)
     {
+        long bytes = received.ApplicationMessage.Payload.Length;
+        try
+        {
+            await ProcessAsync(received).ConfigureAwait(false);
+        }
+        finally
+        {
+            _adapters.Adapter?.Received.Remove(bytes);
+        }
+    }
+
+    private async Task ProcessAsync(MqttApplicationMessageReceivedEventArgs received)
+    {
         if (_closed.Task.IsCompleted)
         {
             // Messages after one that was not accepted must not overtake it.
@@ -200,6 +265,12 @@ internal sealed partial class MqttNetLink : IMqttLink
         }
 
         MqttApplicationMessage message = received.ApplicationMessage;
+        if (Wants?.Invoke(message.Topic) == false)
+        {
+            received.ReasonCode = MqttApplicationMessageReceivedReasonCode.ImplementationSpecificError;
+            return;
+        }
+
         string why = "A message was not accepted.";
         try
         {
@@ -216,7 +287,8 @@ internal sealed partial class MqttNetLink : IMqttLink
         }
         catch (Exception e)
         {
-            why = $"A message on '{message.Topic}' could not be processed. This is a bug in edge-runtime ({e.GetType().Name}): {e.Message}";
+            why = $"A message on '{PrintableText.Of(message.Topic)}' could not be processed. "
+                + $"This is a bug in edge-runtime ({e.GetType().Name}): {e.Message}";
         }
 
         received.AutoAcknowledge = false;
@@ -235,10 +307,47 @@ internal sealed partial class MqttNetLink : IMqttLink
         || e is MqttCommunicationException or OperationCanceledException or ObjectDisposedException or IOException or SocketException;
 
     private MqttLinkException NoAnswer(Exception e) =>
-        new($"Broker {_options.Host}:{_options.Port} did not answer within {_options.AnswerTimeoutMs / 1000.0:0.#} s.", e);
+        new($"Broker {_options.Address} did not answer within {_options.AnswerTimeoutMs / 1000.0:0.#} s.", e);
 
     private MqttLinkException Lost(Exception e) =>
-        new($"The connection to broker {_options.Host}:{_options.Port} was lost: {Sentence(e)}.", e);
+        new($"The connection to broker {_options.Address} was lost: {Sentence(e)}.", e);
 
-    private static string Sentence(Exception e) => (e.InnerException ?? e).Message.TrimEnd('.');
+    // Checked here, because the client that would check it is passed by.
+    private MqttRefusedException? Refusal(MqttPublishPacket packet)
+    {
+        if (packet.Topic.Length is 0 or > ushort.MaxValue || packet.Topic.AsSpan().IndexOfAny('#', '+', '\0') >= 0)
+        {
+            return new MqttRefusedException("this is not a topic.");
+        }
+
+        long bytes = PublishPacket.SizeOf(packet, _options.Version);
+        return bytes > PacketMaxBytes
+            ? new MqttRefusedException($"a message has {bytes} bytes, and the broker takes at most {PacketMaxBytes}.")
+            : null;
+    }
+
+    private async Task<MqttLinkException> ExplainAsync(Exception e, CancellationToken cancel)
+    {
+        string? why = _options.Tls is { } tls
+            ? await TlsDiagnosis.ExplainAsync(_options, tls, DateTimeOffset.UtcNow, cancel).ConfigureAwait(false)
+            : null;
+        if (why is null && _options.Version == MqttVersion.ThreeOneOne && e.GetBaseException() is not SocketException)
+        {
+            _options.Retain.Suspect();
+        }
+
+        if (why is null && e is MqttProtocolViolationException or { InnerException: MqttProtocolViolationException })
+        {
+            string other = _options.WebSocketPath is null ? "If the port is for WebSockets, set mqtt.websocket; if" : "If";
+            why = $"Broker {_options.Address} answers with something that is not MQTT. {other} it is for TLS, set mqtt.tls.";
+        }
+
+        return new MqttLinkException(why ?? $"Broker {_options.Address} cannot be reached: {Sentence(e)}.", e);
+    }
+
+    private static string Reason(MqttDisconnectPacket said) => said.ReasonCode == MqttDisconnectReasonCode.SessionTakenOver
+        ? "another client has connected with the same client id. Give each device its own name, or set mqtt.client_id"
+        : $"{said.ReasonCode}{(string.IsNullOrEmpty(said.ReasonString) ? "" : $" ({PrintableText.Of(said.ReasonString)})")}";
+
+    private static string Sentence(Exception e) => PrintableText.Of((e.InnerException ?? e).Message.TrimEnd('.'));
 }

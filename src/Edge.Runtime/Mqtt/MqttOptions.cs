@@ -28,6 +28,15 @@ internal sealed record MqttOptions
 
     public TlsOptions? Tls { get; init; }
 
+    /// <summary>Path of the broker's WebSocket, such as <c>/mqtt</c>; null for plain TCP.</summary>
+    public string? WebSocketPath { get; init; }
+
+    /// <summary>Whether messages are retained.</summary>
+    public RetainMode Retain { get; init; }
+
+    /// <summary>Client id at the broker; null for <c>edge-DEVICE</c>. Further connections add a suffix to it.</summary>
+    public string? ClientId { get; init; }
+
     public string? Username { get; init; }
 
     public string? Password { get; init; }

@@ -5,6 +5,11 @@ using Edge.Sensors;
 
 namespace Edge.Runtime.Mqtt;
 
+/// <summary>How numbers in text are written.</summary>
+/// <param name="Suffix">A unit behind the number, such as °C, that is left out; null for none.</param>
+/// <param name="HasDecimalComma">Whether a comma stands for the decimal point.</param>
+internal sealed record NumberOptions(string? Suffix = null, bool HasDecimalComma = false);
+
 /// <summary>Numbers and times in messages: a plain number, or JSON. What cannot be read is said, never thrown.</summary>
 internal static class MqttPayload
 {
@@ -12,12 +17,24 @@ internal static class MqttPayload
     private const int SizeMaxBytes = 64 << 10;
 
     private static readonly JsonDocumentOptions Options = new() { MaxDepth = 16 };
+    private static readonly NumberOptions Plain = new();
 
     /// <summary>Whether the whole payload is one number.</summary>
-    internal static bool TryPlainNumber(ReadOnlySpan<byte> payload, out double number)
+    internal static bool TryPlainNumber(ReadOnlySpan<byte> payload, NumberOptions options, out double number)
     {
-        ReadOnlySpan<byte> trimmed = payload.Trim(" \t\r\n"u8);
-        return Utf8Parser.TryParse(trimmed, out number, out int consumed) && consumed == trimmed.Length && payload.Length <= SizeMaxBytes;
+        number = double.NaN;
+        if (payload.Length > SizeMaxBytes)
+        {
+            return false;
+        }
+
+        ReadOnlySpan<byte> trimmed = WithoutMark(payload).Trim(" \t\r\n"u8);
+        if (Utf8Parser.TryParse(trimmed, out number, out int consumed) && consumed == trimmed.Length)
+        {
+            return true;
+        }
+
+        return options != Plain && trimmed.Length < 64 && TryNumber(System.Text.Encoding.UTF8.GetString(trimmed), options, out number);
     }
 
     /// <summary>Has the payload's JSON read.</summary>
@@ -26,9 +43,10 @@ internal static class MqttPayload
     {
         if (payload.Length > SizeMaxBytes)
         {
-            return $"a message of {payload.Length} bytes came; {SizeMaxBytes} is the limit";
+            return $"a message of {payload.Length} bytes or more came; {SizeMaxBytes} is the limit";
         }
 
+        payload = payload[(payload.Length - WithoutMark(payload.Span).Length)..];
         try
         {
             using JsonDocument document = JsonDocument.Parse(payload, Options);
@@ -37,29 +55,63 @@ internal static class MqttPayload
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
             // The second: a string that is not valid Unicode, which is found when it is read.
-            return "a message came that is neither a number nor JSON";
+            return payload.Length == 0
+                ? "an empty message came"
+                : $"a message came that is neither a number nor JSON: '{PrintableText.Of(payload.Span)}'";
         }
     }
 
     /// <summary>A value as a number: itself, in quotes, or 1 and 0 for true and false; NaN if it is none.</summary>
-    internal static double Number(JsonElement value) => value.ValueKind switch
+    internal static double Number(JsonElement value, NumberOptions options) => value.ValueKind switch
     {
         JsonValueKind.Number => value.GetDouble(),
         JsonValueKind.True => 1,
         JsonValueKind.False => 0,
-        JsonValueKind.String when double.TryParse(value.GetString(), NumberStyles.Float, CultureInfo.InvariantCulture, out double number) =>
-            number,
+        JsonValueKind.String when TryNumber(value.GetString()!, options, out double number) => number,
         _ => double.NaN,
     };
 
-    internal static bool TryTime(JsonElement value, out DateTime time)
+    /// <summary>Why a value is not a number, as a clause that quotes it.</summary>
+    internal static string NotANumber(JsonElement value) => $"a message came whose value is no finite number: '{Quote(value)}'";
+
+    /// <summary>A time in a message.</summary>
+    /// <returns>Why it cannot be read, as a clause, or null.</returns>
+    internal static string? Time(JsonElement value, TimeReader reader, DateTime after, out DateTime utc)
     {
-        time = default;
+        utc = default;
         return value.ValueKind switch
         {
-            JsonValueKind.Number => Timestamp.TryFromUnix(value.GetDouble(), out time),
-            JsonValueKind.String => Timestamp.TryParse(value.GetString(), out time),
-            _ => false,
+            JsonValueKind.Number => reader.Read(value.GetDouble(), Quote(value), out utc),
+            JsonValueKind.String => reader.Read(PrintableText.Of(value.GetString(), 64), after, out utc),
+            _ => $"'{Quote(value)}' is not a time",
         };
     }
+
+    private static bool TryNumber(string text, NumberOptions options, out double number)
+    {
+        number = double.NaN;
+        text = text.Trim();
+        if (options.Suffix is { } suffix && text.EndsWith(suffix.Trim(), StringComparison.Ordinal))
+        {
+            text = text[..^suffix.Trim().Length].TrimEnd();
+        }
+
+        if (options.HasDecimalComma)
+        {
+            if (text.Contains('.'))
+            {
+                return false;
+            }
+
+            text = text.Replace(',', '.');
+        }
+
+        return double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out number);
+    }
+
+    private static string Quote(JsonElement value) => PrintableText.Of(value.GetRawText(), 60);
+
+    // A byte order mark is no part of a text.
+    private static ReadOnlySpan<byte> WithoutMark(ReadOnlySpan<byte> payload) =>
+        payload.StartsWith("\uFEFF"u8) ? payload["\uFEFF"u8.Length..] : payload;
 }

@@ -8,6 +8,9 @@ internal sealed record MqttRowOptions : SourceOptions
     /// <summary>Shortest <see cref="Session"/>.</summary>
     internal static TimeSpan SessionMin { get; } = TimeSpan.FromSeconds(1);
 
+    /// <summary>Longest <see cref="Session"/>.</summary>
+    internal static TimeSpan SessionMax { get; } = TimeSpan.FromDays(366);
+
     public required string Topic { get; init; }
 
     /// <summary>Name of the stream, which names its session at the broker.</summary>
@@ -19,7 +22,18 @@ internal sealed record MqttRowOptions : SourceOptions
     /// <summary>JSON paths of columns; a column without a path is the member of its name.</summary>
     public IReadOnlyDictionary<string, string> Values { get; init; } = new Dictionary<string, string>();
 
-    /// <summary>How long the broker keeps messages while this process does not run, <see cref="SessionMin"/> or more.</summary>
+    /// <summary>JSON path of a list whose elements are rows; null if a message is one row.</summary>
+    public string? RowsPath { get; init; }
+
+    /// <summary>How numbers in text are written.</summary>
+    public NumberOptions Numbers { get; init; } = new();
+
+    /// <summary>How times are written.</summary>
+    public TimeOptions Times { get; init; } = new();
+
+    /// <summary>
+    /// How long the broker keeps messages while this process does not run, <see cref="SessionMin"/>..<see cref="SessionMax"/>.
+    /// </summary>
     public TimeSpan Session { get; init; } = TimeSpan.FromDays(7);
 
     internal override string Identity => $"mqtt {Topic}";

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text.Json;
 using System.Threading.Channels;
 using Edge.Inference;
@@ -10,30 +9,39 @@ using Microsoft.Extensions.Logging;
 namespace Edge.Runtime.Mqtt;
 
 /// <summary>
-/// Rows from the messages of one topic, each a row, in its own session: a message is acknowledged when its row is committed. The broker
-/// keeps messages while this process does not run. If messages carry their time, a repeated message is detected by it, so that each
-/// is processed exactly once.
+/// Rows from the messages of one topic, each a row or a list of rows, in its own session: a message is acknowledged when its rows are
+/// committed. The broker keeps messages while this process does not run. If messages carry their time, a repeated message is detected by
+/// it, so that each is processed exactly once, and rows from the future are doubted (<see cref="RowTimeGuard"/>).
 /// </summary>
 internal sealed class MqttRowSensor : ISensor
 {
-    // A time further ahead than this would block every row until then.
-    private static readonly TimeSpan AheadMax = TimeSpan.FromDays(1);
+    // Rows of one message; more do not fit into a message of the largest size.
+    private const int RowsMax = 10_000;
 
     private readonly MqttRowOptions _config;
     private readonly JsonPath[] _paths;
     private readonly JsonPath? _time;
+    private readonly JsonPath? _list;
+    private readonly TimeReader _times;
+    private readonly ZoneHint _zone;
+    private readonly RowTimeGuard _guard;
     private readonly TimeSpan _period;
     private readonly TimeProvider _clock;
     private readonly SystemClock _system;
     private readonly ILogger _log;
+    private readonly LogLimit _skipLimit;
     private readonly Func<MqttSubscriber> _connect;
     private readonly Channel<Arrival> _arrivals = System.Threading.Channels.Channel.CreateBounded<Arrival>(1);
     private readonly Func<JsonElement, string?> _readRow;
+    private readonly LinkedList<RowPart> _ready = new();
+    private readonly List<RowPart> _doubted = [];
     private MqttSubscriber? _input;
     private Arrival? _taken;
     private Reading? _row;
+    private RowPart _part;
+    private RowTimeVerdict _verdict;
     private DateTime _lastTime;
-    private bool _isSaid;
+    private long _skipped;
 
     /// <param name="config">Topic, and where in its messages the values and the time are.</param>
     /// <param name="columns">The model's columns.</param>
@@ -66,17 +74,30 @@ internal sealed class MqttRowSensor : ISensor
                 column => config.Values.TryGetValue(column, out string? path) ? JsonPath.Parse(path) : JsonPath.Member(column)),
         ];
         _time = config.TimePath is { } timePath ? JsonPath.Parse(timePath) : null;
+        _list = config.RowsPath is { } rowsPath ? JsonPath.Parse(rowsPath) : null;
+        _times = new TimeReader(config.Times);
+        _zone = new ZoneHint(config.Topic, log);
+        _guard = new RowTimeGuard(clock, period);
         _period = period;
         _clock = clock;
         _system = system;
         _connect = connect;
         _log = log;
+        _skipLimit = new LogLimit(clock);
         _readRow = ReadRow;
     }
 
     public SourceKind Kind => SourceKind.Queued;
 
-    public void Resume(long rows, DateTime lastTime) => _lastTime = lastTime;
+    public long SkippedRows => Interlocked.Read(ref _skipped) + (_input?.Dropped ?? 0);
+
+    public string? LastSkip { get; private set; }
+
+    public void Resume(long rows, DateTime lastTime)
+    {
+        _lastTime = lastTime;
+        _guard.Resume(lastTime);
+    }
 
     public async ValueTask<bool> ReadAsync(Reading into, CancellationToken cancel)
     {
@@ -88,25 +109,27 @@ internal sealed class MqttRowSensor : ISensor
 
         while (true)
         {
-            Arrival arrival = await _arrivals.Reader.ReadAsync(cancel).ConfigureAwait(false);
-            _row = into;
-            if (MqttPayload.Read(arrival.Payload, _readRow) is { } why)
+            while (_ready.First is { } next)
             {
-                SaySkipped(why);
-                arrival.Done.SetResult(true);
-                continue;
+                _ready.RemoveFirst();
+                if (TryRead(next.Value, into))
+                {
+                    return true;
+                }
             }
 
-            _isSaid = false;
-            _taken = arrival;
-            return true;
+            Acknowledge();
+            _taken = await _arrivals.Reader.ReadAsync(cancel).ConfigureAwait(false);
+            Unpack(_taken.Payload);
         }
     }
 
     public void Committed()
     {
-        _taken?.Done.SetResult(true);
-        _taken = null;
+        if (_ready.Count == 0)
+        {
+            Acknowledge();
+        }
     }
 
     /// <summary>An uncommitted row is not acknowledged, so the broker sends it again.</summary>
@@ -125,6 +148,12 @@ internal sealed class MqttRowSensor : ISensor
         _taken = null;
     }
 
+    private void Acknowledge()
+    {
+        _taken?.Done.SetResult(true);
+        _taken = null;
+    }
+
     // A retained message is a row from before this session.
     private async ValueTask<bool> TakeAsync(MqttReceived message)
     {
@@ -137,28 +166,94 @@ internal sealed class MqttRowSensor : ISensor
         return _arrivals.Writer.TryWrite(arrival) && await arrival.Done.Task.ConfigureAwait(false);
     }
 
+    private void Unpack(ReadOnlyMemory<byte> payload)
+    {
+        if (_list is null)
+        {
+            _ready.AddLast(new RowPart(payload, 0));
+            return;
+        }
+
+        string? problem = MqttPayload.Read(payload, root =>
+        {
+            if (!_list.TryFind(root, out JsonElement rows) || rows.ValueKind != JsonValueKind.Array)
+            {
+                return $"a message came without the list of rows ({_config.RowsPath})";
+            }
+
+            for (int i = 0; i < Math.Min(rows.GetArrayLength(), RowsMax); i++)
+            {
+                _ready.AddLast(new RowPart(payload, i));
+            }
+
+            return null;
+        });
+        if (problem is not null)
+        {
+            Skip(problem);
+        }
+    }
+
+    private bool TryRead(RowPart part, Reading into)
+    {
+        (_row, _part, _verdict) = (into, part, RowTimeVerdict.Believed);
+        string? why = MqttPayload.Read(part.Payload, _readRow);
+        if (_verdict == RowTimeVerdict.Confirmed)
+        {
+            // The doubted rows first, then this one.
+            Interlocked.Add(ref _skipped, -_doubted.Count);
+            _ready.AddFirst(part);
+            foreach (RowPart doubted in Enumerable.Reverse(_doubted))
+            {
+                _ready.AddFirst(doubted);
+            }
+
+            _doubted.Clear();
+            _guard.BelieveDoubted();
+            _log.LogWarning(
+                "Topic '{Topic}': {Count} rows agree with each other and not with the clock here, and are used. Check both clocks",
+                _config.Topic,
+                RowTimeGuard.ConfirmingRows);
+            return false;
+        }
+
+        if (why is null)
+        {
+            _doubted.Clear();
+            return true;
+        }
+
+        Skip(why);
+        return false;
+    }
+
     // Why the message is not a usable row, or null.
     private string? ReadRow(JsonElement root)
     {
+        if (_list is not null && _list.TryFind(root, out JsonElement rows))
+        {
+            root = rows[_part.Index];
+        }
+
         DateTime now = _clock.GetUtcNow().UtcDateTime;
         DateTime time = now;
-        bool clockIsSet = _system.IsSet();
         if (_time is not null)
         {
-            if (!_time.TryFind(root, out JsonElement stamp) || !MqttPayload.TryTime(stamp, out time))
+            if (!_time.TryFind(root, out JsonElement stamp))
             {
-                return "a message came without a usable time";
+                return "a message came without its time";
             }
 
-            if (time <= _lastTime)
+            DateTime after = _guard.Last == default ? ZoneHint.Recent(now) : _guard.Last;
+            if (MqttPayload.Time(stamp, _times, after, out time) is { } problem)
             {
-                return $"a row of {Text(time)} came, which is not newer than the one before ({Text(_lastTime)}); "
-                    + $"it was taken in already, or rows do not come in the order of their time";
+                return $"a message came whose time cannot be read: {problem}";
             }
 
-            if (clockIsSet && time > now + AheadMax)
+            _zone.Note(_times, time, now);
+            if (Judge(time) is { } doubt)
             {
-                return $"a row of {Text(time)} came, which is more than a day ahead";
+                return doubt;
             }
         }
 
@@ -168,10 +263,32 @@ internal sealed class MqttRowSensor : ISensor
         }
 
         _row!.Time = time;
-        _row.ClockIsUnset = _time is null && !clockIsSet;
+        _row.ClockIsUnset = _time is null && !_system.IsSet();
         _row.SkippedTicks = _lastTime == default ? 0 : Math.Max(0, (long)Math.Round((time - _lastTime) / _period) - 1);
         _lastTime = time;
         return null;
+    }
+
+    private string? Judge(DateTime time)
+    {
+        _verdict = _guard.Judge(time);
+        if (_verdict is RowTimeVerdict.Believed)
+        {
+            return null;
+        }
+
+        if (_verdict == RowTimeVerdict.Doubted)
+        {
+            // Rows before it did not agree with it.
+            if (!_guard.IsAgreeing)
+            {
+                _doubted.Clear();
+            }
+
+            _doubted.Add(_part);
+        }
+
+        return _guard.Reason(_verdict, time);
     }
 
     private void ReadValue(JsonElement root, int channel)
@@ -179,27 +296,25 @@ internal sealed class MqttRowSensor : ISensor
         // A number by itself is the row of a model with one column.
         bool isThere = _paths[channel].TryFind(root, out JsonElement value)
             || (_paths.Length == 1 && (value = root).ValueKind == JsonValueKind.Number);
-        double number = isThere ? MqttPayload.Number(value) : double.NaN;
+        double number = isThere ? MqttPayload.Number(value, _config.Numbers) : double.NaN;
         bool isFinite = double.IsFinite(number);
         _row!.Values[channel] = isFinite ? number : 0;
         _row.Quality[channel] = isFinite ? Quality.Good : isThere ? Quality.Invalid : Quality.Missing;
-        _row.Faults[channel] = isFinite
-            ? null
-            : isThere
-            ? "a message came with something that is no finite number"
-            : "a message came without its value";
+        _row.Faults[channel] = isFinite ? null : isThere ? MqttPayload.NotANumber(value) : "a message came without its value";
     }
 
-    private void SaySkipped(string why)
+    private void Skip(string why)
     {
-        if (!_isSaid)
+        Interlocked.Increment(ref _skipped);
+        LastSkip = why;
+        if (_skipLimit.Allows(out string more))
         {
-            _isSaid = true;
-            _log.LogWarning("Topic '{Topic}': skipped: {Why}", _config.Topic, why);
+            _log.LogWarning("Topic '{Topic}': skipped: {Why}{More}", _config.Topic, why, more);
         }
     }
 
-    private static string Text(DateTime time) => time.ToString(Timestamp.Format, CultureInfo.InvariantCulture);
-
     private sealed record Arrival(ReadOnlyMemory<byte> Payload, TaskCompletionSource<bool> Done);
+
+    // One row: a message, or an element of its list.
+    private readonly record struct RowPart(ReadOnlyMemory<byte> Payload, int Index);
 }

@@ -1,3 +1,4 @@
+using Edge.Sensors;
 using Edge.Sensors.Polling;
 
 namespace Edge.Runtime.Mqtt;
@@ -7,6 +8,12 @@ namespace Edge.Runtime.Mqtt;
 /// <param name="TimePath">Where a message carries its own time, or null.</param>
 internal sealed record MqttTopicOptions(string Topic, string? TimePath) : DeviceOptions
 {
+    /// <summary>How numbers in text are written.</summary>
+    public NumberOptions Numbers { get; init; } = new();
+
+    /// <summary>How times are written.</summary>
+    public TimeOptions Times { get; init; } = new();
+
     internal override bool IsPushed => true;
 
     public override string ToString() => $"MQTT topic '{Topic}'";

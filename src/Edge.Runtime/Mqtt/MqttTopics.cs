@@ -25,7 +25,7 @@ internal sealed class MqttTopics(
     internal IDisposable Subscribe(DeviceOptions device, IReadOnlyList<(Channel Channel, string Read, TimeSpan AgeMax)> channels)
     {
         var options = (MqttTopicOptions)device;
-        var feed = new MqttTopicFeed(options, channels, clock);
+        var feed = new MqttTopicFeed(options, channels, clock, log);
         return Shared.Subscribe(options.Topic, message => feed.Take(message.Payload));
     }
 

@@ -27,6 +27,29 @@ internal static class PublishPacket
         return packet;
     }
 
+    /// <summary>Bytes of the packet on the wire: MQTT 5, section 3.3.</summary>
+    internal static long SizeOf(MqttPublishPacket packet, MqttVersion version)
+    {
+        long body = 2L + Encoding.UTF8.GetByteCount(packet.Topic) + packet.Payload.Length
+            + (packet.QualityOfServiceLevel == MqttQualityOfServiceLevel.AtMostOnce ? 0 : 2);
+        if (version == MqttVersion.Five)
+        {
+            long properties = packet.ContentType is { } type ? 3L + Encoding.UTF8.GetByteCount(type) : 0;
+            properties += packet.MessageExpiryInterval > 0 ? 5 : 0;
+            properties += packet.CorrelationData is { Length: > 0 } data ? 3L + data.Length : 0;
+            foreach (MqttUserProperty property in packet.UserProperties ?? [])
+            {
+                properties += 5L + Encoding.UTF8.GetByteCount(property.Name) + property.ValueBuffer.Length;
+            }
+
+            body += properties + LengthBytes(properties);
+        }
+
+        return 1 + LengthBytes(body) + body;
+    }
+
+    private static int LengthBytes(long length) => length switch { < 1 << 7 => 1, < 1 << 14 => 2, < 1 << 21 => 3, _ => 4 };
+
     private static void AddProperties(MqttPublishPacket packet, MqttMessage message)
     {
         packet.ContentType = message.ContentType;

@@ -19,6 +19,8 @@ internal static class TlsDiagnosis
     internal static async Task<string?> ExplainAsync(MqttLinkOptions options, TlsOptions tls, DateTimeOffset now, CancellationToken cancel)
     {
         string? found = null;
+        bool isCertificateSeen = false;
+        bool wantsCertificate = false;
         try
         {
             using var timed = CancellationTokenSource.CreateLinkedTokenSource(cancel);
@@ -34,10 +36,18 @@ internal static class TlsDiagnosis
                     CertificateRevocationCheckMode = X509RevocationMode.NoCheck,
                     RemoteCertificateValidationCallback = (_, certificate, _, errors) =>
                     {
+                        isCertificateSeen = true;
                         found = certificate is null
                             ? "shows no certificate"
                             : Problem(options, tls, new X509Certificate2(certificate), errors, now);
-                        return false;
+                        return found is null;
+                    },
+
+                    // Called with the broker's certificate if the broker asks for one of ours. None is given.
+                    LocalCertificateSelectionCallback = (_, _, _, remote, _) =>
+                    {
+                        wantsCertificate |= remote is not null;
+                        return null!;
                     },
                 },
                 timed.Token).ConfigureAwait(false);
@@ -46,10 +56,19 @@ internal static class TlsDiagnosis
             or OperationCanceledException or CryptographicException)
         {
             // It was refused, as it should be; what was found is what counts.
-            found ??= e is AuthenticationException or IOException ? "does not speak TLS 1.2 or later on this port" : null;
+            found ??= !isCertificateSeen && e is (AuthenticationException or IOException)
+                ? "does not speak TLS 1.2 or later on this port"
+                : null;
         }
 
-        return found is null ? null : $"Broker {options.Host}:{options.Port} {found}. Nothing was sent to it.";
+        if (found is null && isCertificateSeen && wantsCertificate)
+        {
+            return tls.CertificateFile is { } file
+                ? $"Broker {options.Address} does not accept the client certificate '{file}'. Check that its authority trusts it."
+                : $"Broker {options.Address} asks for a client certificate. Set mqtt.tls.certificate and mqtt.tls.key.";
+        }
+
+        return found is null ? null : $"Broker {options.Address} {found}. Nothing was sent to it.";
     }
 
     private static string? Problem(
@@ -97,7 +116,7 @@ internal static class TlsDiagnosis
         if (tls.CaFile is { } file)
         {
             chain.ChainPolicy.TrustMode = X509ChainTrustMode.CustomRootTrust;
-            chain.ChainPolicy.CustomTrustStore.ImportFromPemFile(file);
+            chain.ChainPolicy.CustomTrustStore.AddRange(TlsFiles.ReadAuthorities(file));
         }
 
         return chain.Build(certificate);

@@ -52,7 +52,19 @@ internal static class InfoMessage
         return $"process-{Environment.ProcessId}-{Process.GetCurrentProcess().StartTime.Ticks}";
     }
 
-    internal static MqttMessage Write(string device, DateTimeOffset now, TimeSpan uptime, IReadOnlyList<SensorStream> streams)
+    /// <param name="device">The device's name.</param>
+    /// <param name="broker">Where the broker is.</param>
+    /// <param name="stateFolder">Folder of the stored state, or null.</param>
+    /// <param name="now">Time.</param>
+    /// <param name="uptime">Since the service started.</param>
+    /// <param name="streams">The streams.</param>
+    internal static MqttMessage Write(
+        string device,
+        string broker,
+        string? stateFolder,
+        DateTimeOffset now,
+        TimeSpan uptime,
+        IReadOnlyList<SensorStream> streams)
     {
         using var payload = new MemoryStream();
         using (var json = new Utf8JsonWriter(payload))
@@ -63,6 +75,12 @@ internal static class InfoMessage
             json.WriteString("version", Version);
             json.WriteString("boot_id", BootId());
             json.WriteNumber("uptime_seconds", Math.Round(uptime.TotalSeconds, 1));
+            json.WriteString("broker", broker);
+            if (FreeBytes(stateFolder) is { } free)
+            {
+                json.WriteNumber("disk_free_bytes", free);
+            }
+
             json.WriteStartObject("streams");
             foreach (SensorStream stream in streams)
             {
@@ -87,5 +105,17 @@ internal static class InfoMessage
             Retain = true,
             ContentType = "application/json",
         };
+    }
+
+    private static long? FreeBytes(string? folder)
+    {
+        try
+        {
+            return folder is null ? null : new DriveInfo(folder).AvailableFreeSpace;
+        }
+        catch (Exception e) when (FileFault.Is(e))
+        {
+            return null;
+        }
     }
 }

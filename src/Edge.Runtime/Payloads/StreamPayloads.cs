@@ -7,12 +7,15 @@ using Edge.Sensors;
 using Edge.Streams;
 using Edge.Streams.Detection;
 using Edge.Streams.Forecasting;
+using Edge.Streams.Limits;
 
 namespace Edge.Runtime.Payloads;
 
 /// <summary>Writes one stream's messages as docs/mqtt.md says: the same ticks give the same bytes.</summary>
 internal sealed class StreamPayloads : IDisposable
 {
+    private const uint EntitiesExpirySeconds = 60;
+
     private readonly string _device;
     private readonly string _stream;
     private readonly ModelManifest _manifest;
@@ -84,7 +87,125 @@ internal sealed class StreamPayloads : IDisposable
                 into.Add(AnomalyState(anomaly.Change == AnomalyChange.Opened));
             }
         }
+
+        foreach (LimitEvent limit in tick.Limits)
+        {
+            into.Add(Limit(tick.Seq, tick.Reading, limit));
+        }
     }
+
+    /// <summary>Writes what the entities of a home automation see of a tick: values, and forecasts by horizon.</summary>
+    internal MqttMessage Entities(StreamTick tick)
+    {
+        _buffer.ResetWrittenCount();
+        _json.Reset();
+        _json.WriteStartObject();
+        if (_publish.Readings)
+        {
+            _json.WriteStartObject("reading");
+            for (int i = 0; i < _manifest.Columns.Count; i++)
+            {
+                if (tick.Reading.Quality[i] is Quality.Good or Quality.Held or Quality.Stuck)
+                {
+                    _json.WritePropertyName(_columns[i]);
+                    WriteRounded(tick.Reading.Values[i]);
+                }
+                else
+                {
+                    _json.WriteNull(_columns[i]);
+                }
+            }
+
+            _json.WriteEndObject();
+        }
+
+        if (_publish.Forecasts)
+        {
+            _json.WriteStartObject("forecast");
+            for (int column = 0; column < _manifest.Columns.Count; column++)
+            {
+                int[] outputs = _outputsOfColumn[column];
+                if (!Array.TrueForAll(outputs, output => output < 0))
+                {
+                    WriteSeries(_columns[column], tick.Forecast is null ? [.. outputs.Select(_ => -1)] : outputs, tick.Forecast, 0);
+                }
+            }
+
+            _json.WriteEndObject();
+        }
+
+        _json.WriteEndObject();
+        _json.Flush();
+        return new MqttMessage
+        {
+            Topic = Topics.Entities(_device, _stream),
+            Payload = _buffer.WrittenSpan.ToArray(),
+            Class = MessageClass.Reading,
+            QualityOfService = 0,
+            ContentType = "application/json",
+            ExpirySeconds = EntitiesExpirySeconds,
+        };
+    }
+
+    /// <summary>Writes where each limited channel is.</summary>
+    internal MqttMessage LimitStates(IReadOnlyList<LimitState> limits)
+    {
+        _buffer.ResetWrittenCount();
+        _json.Reset();
+        _json.WriteStartObject();
+        foreach (IGrouping<string, LimitState> channel in limits.GroupBy(limit => limit.Column))
+        {
+            _json.WriteStartObject(channel.Key);
+            foreach (LimitState limit in channel)
+            {
+                _json.WriteStartObject(Name(limit.Side));
+                _json.WriteNumber("limit", limit.Limit);
+                _json.WriteString("stage", Name(limit.Stage));
+                WriteOrNull("seconds_to_limit", limit.SecondsToLimit);
+                _json.WriteEndObject();
+            }
+
+            _json.WriteEndObject();
+        }
+
+        _json.WriteEndObject();
+        _json.Flush();
+        return new MqttMessage
+        {
+            Topic = Topics.LimitState(_device, _stream),
+            Payload = _buffer.WrittenSpan.ToArray(),
+            Class = MessageClass.Event,
+            Retain = true,
+            ContentType = "application/json",
+        };
+    }
+
+    private MqttMessage Limit(long seq, Reading reading, LimitEvent limit)
+    {
+        Begin(seq, reading.Time);
+        _json.WriteString("id", limit.Id);
+        _json.WriteString("event", limit.Change.ToString().ToLowerInvariant());
+        _json.WriteString("channel", _columns[limit.Column]);
+        _json.WriteString(JsonName.Unit, _units[limit.Column]);
+        _json.WriteString("side", Name(limit.Side));
+        _json.WriteNumber("limit", limit.Limit);
+        _json.WriteString("stage", Name(limit.Stage));
+        WriteOrNull(JsonName.Value.Value, limit.Value);
+        WriteOrNull("seconds_to_limit", limit.SecondsToLimit);
+        WriteRounded("probability", limit.Probability);
+        _json.WriteString("started", limit.Started.ToString(Timestamp.Format, CultureInfo.InvariantCulture));
+        _json.WriteString("message", limit.Message);
+        return End(Topics.Limit(_device, _stream), MessageClass.Event, seq);
+    }
+
+    private static string Name(LimitSide side) => side == LimitSide.High ? "high" : "low";
+
+    private static string Name(LimitStage stage) => stage switch
+    {
+        LimitStage.Expected => "expected",
+        LimitStage.Exceeded => "exceeded",
+        _ => "inside",
+    };
 
     private MqttMessage Reading(long seq, Reading reading)
     {
@@ -222,9 +343,24 @@ internal sealed class StreamPayloads : IDisposable
         Retain = true,
     };
 
-    internal MqttMessage Health(long seq, Reading reading, StreamHealth health)
+    /// <param name="seq">Number of the last tick.</param>
+    /// <param name="reading">Its row.</param>
+    /// <param name="health">How the stream is doing.</param>
+    /// <param name="skippedRows">Rows that could not be used as a row.</param>
+    /// <param name="lastSkip">Why the last of them was not used; null if none was skipped.</param>
+    internal MqttMessage Health(long seq, Reading reading, StreamHealth health, long skippedRows, string? lastSkip)
     {
         Begin(seq, reading.Time);
+        if (skippedRows > 0)
+        {
+            _json.WriteNumber("skipped_rows", skippedRows);
+        }
+
+        if (lastSkip is not null)
+        {
+            _json.WriteString("last_skipped", lastSkip);
+        }
+
         _json.WriteNumber("ticks", health.Ticks);
         _json.WriteNumber("forecasts", health.Forecasts);
         _json.WriteNumber("missed_ticks", health.MissedTicks);
@@ -287,7 +423,7 @@ internal sealed class StreamPayloads : IDisposable
     }
 
     // side: 0 the forecast, -1 and 1 the ends of its interval.
-    private void WriteSeries(JsonEncodedText name, int[] outputs, Forecast forecast, int side)
+    private void WriteSeries(JsonEncodedText name, int[] outputs, Forecast? forecast, int side)
     {
         _json.WriteStartArray(name);
         foreach (int output in outputs)
@@ -298,7 +434,7 @@ internal sealed class StreamPayloads : IDisposable
             }
             else
             {
-                WriteRounded(forecast.Value(output) + (side * forecast.HalfWidth(output)));
+                WriteRounded(forecast!.Value(output) + (side * forecast.HalfWidth(output)));
             }
         }
 

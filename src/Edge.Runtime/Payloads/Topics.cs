@@ -18,6 +18,16 @@ internal static class Topics
 
     internal static string AnomalyState(string device, string stream) => $"edge/{device}/{stream}/anomaly/state";
 
+    /// <summary>Whether a stream ticks: <c>online</c> or <c>offline</c>.</summary>
+    internal static string StreamStatus(string device, string stream) => $"edge/{device}/{stream}/status";
+
+    internal static string Limit(string device, string stream) => $"edge/{device}/{stream}/limit";
+
+    internal static string LimitState(string device, string stream) => $"edge/{device}/{stream}/limit/state";
+
+    /// <summary>What the entities of a home automation see: fewer and smaller messages than readings and forecasts.</summary>
+    internal static string Entities(string device, string stream) => $"edge/{device}/{stream}/entities";
+
     internal static string Model(string device, string stream) => $"edge/{device}/{stream}/model";
 
     internal static string Command(string device, string name) => $"edge/{device}/command/{name}";

@@ -3,146 +3,121 @@ using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
 using Edge.Inference;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 
 namespace Edge.Runtime.Telemetry;
 
 /// <summary>
-/// Serves <c>/metrics</c>, <c>/health/live</c> and <c>/health/ready</c> to this machine only: GET on the loopback address.
+/// Serves <c>/metrics</c>, <c>/health/live</c> and <c>/health/ready</c>: GET, without a body. On a loopback address only requests for this
+/// machine's own names are answered, so that a remote web page cannot reach it through a host name of its own.
 /// </summary>
 internal sealed class HealthServer : IDisposable
 {
-    private const int RequestsMax = 8;
-    private static readonly TimeSpan AnswerMax = TimeSpan.FromSeconds(2);
+    private const int ConnectionsMax = 64;
+    private const int HeadersMaxBytes = 8 << 10;
+    private static readonly TimeSpan HeadersTimeout = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan IdleTimeout = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan StopWait = TimeSpan.FromSeconds(2);
+    private static readonly string[] OwnNames = ["127.0.0.1", "localhost", "[::1]"];
 
-    private readonly HttpListener _listener = new();
-    private readonly SemaphoreSlim _open = new(RequestsMax);
+    private readonly WebApplication _web;
+    private readonly bool _isLocal;
     private readonly Func<string> _metrics;
     private readonly Func<IReadOnlyList<string>> _notAlive;
     private readonly Func<IReadOnlyList<string>> _notReady;
     private readonly ILogger _log;
-    private readonly Task _answering;
 
-    /// <param name="port">TCP port.</param>
+    /// <param name="address">Address and port.</param>
     /// <param name="metrics">Writes the metrics.</param>
     /// <param name="notAlive">Why the service is not alive, one sentence each.</param>
     /// <param name="notReady">Why the service is not ready, one sentence each.</param>
     /// <param name="log">What goes wrong.</param>
-    /// <exception cref="InputException">The port is in use or not allowed.</exception>
+    /// <exception cref="InputException">The address is in use or not allowed.</exception>
     internal HealthServer(
-        int port,
+        IPEndPoint address,
         Func<string> metrics,
         Func<IReadOnlyList<string>> notAlive,
         Func<IReadOnlyList<string>> notReady,
         ILogger log)
     {
+        _isLocal = IPAddress.IsLoopback(address.Address);
         _metrics = metrics;
         _notAlive = notAlive;
         _notReady = notReady;
         _log = log;
-
-        // Other host names are refused, so that a remote web page cannot reach it through its own host name.
-        _listener.Prefixes.Add($"http://127.0.0.1:{port}/");
-        if (IsLocalhostKnown())
+        WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(server =>
         {
-            _listener.Prefixes.Add($"http://localhost:{port}/");
-        }
-
+            server.AddServerHeader = false;
+            server.Limits.MaxConcurrentConnections = ConnectionsMax;
+            server.Limits.RequestHeadersTimeout = HeadersTimeout;
+            server.Limits.KeepAliveTimeout = IdleTimeout;
+            server.Limits.MaxRequestBodySize = 0;
+            server.Limits.MaxRequestHeadersTotalSize = HeadersMaxBytes;
+            server.Listen(address);
+        });
+        _web = builder.Build();
+        _web.Run(AnswerAsync);
         try
         {
-            _listener.Start();
+            _web.StartAsync().GetAwaiter().GetResult();
         }
-        catch (Exception e) when (e is HttpListenerException or SocketException)
+        catch (Exception e) when (e is IOException or SocketException or InvalidOperationException)
         {
+            ((IDisposable)_web).Dispose();
             throw new InputException(
-                $"telemetry.port: port {port} on 127.0.0.1 cannot be used: {e.Message.TrimEnd('.')}. "
-                    + $"Choose another port, or stop the program that uses it.",
+                $"telemetry: {address} cannot be used: {e.GetBaseException().Message.TrimEnd('.')}. "
+                    + $"Choose another port or address, or stop the program that uses it.",
                 e);
         }
-
-        _answering = Task.Run(AnswerAsync);
     }
 
     public void Dispose()
     {
-        _listener.Close();
-        _answering.Wait(AnswerMax);
-        _open.Dispose();
-    }
-
-    // A machine without a hosts file has no localhost, and the listener would not start.
-    private static bool IsLocalhostKnown()
-    {
+        using var late = new CancellationTokenSource(StopWait);
         try
         {
-            return Array.Exists(Dns.GetHostAddresses("localhost"), IPAddress.IsLoopback);
+            _web.StopAsync(late.Token).GetAwaiter().GetResult();
         }
-        catch (SocketException)
+        catch (OperationCanceledException)
         {
-            return false;
+            // A client did not take its answer.
         }
+
+        ((IDisposable)_web).Dispose();
     }
 
-    private async Task AnswerAsync()
-    {
-        while (_listener.IsListening)
-        {
-            try
-            {
-                HttpListenerContext context = await _listener.GetContextAsync().ConfigureAwait(false);
-                if (!await _open.WaitAsync(AnswerMax).ConfigureAwait(false))
-                {
-                    context.Response.Abort();
-                    continue;
-                }
-
-                _ = AnswerAsync(context);
-            }
-            catch (Exception e) when (e is HttpListenerException or ObjectDisposedException or InvalidOperationException)
-            {
-                // The listener was closed, or the client closed its connection before its request.
-            }
-        }
-    }
-
-    private async Task AnswerAsync(HttpListenerContext context)
+    private async Task AnswerAsync(HttpContext context)
     {
         try
         {
             (int status, string type, string body) = Answer(context.Request);
-            byte[] bytes = Encoding.UTF8.GetBytes(body);
             context.Response.StatusCode = status;
             context.Response.ContentType = type;
-            context.Response.ContentLength64 = bytes.Length;
-            using var late = new CancellationTokenSource(AnswerMax);
-            await context.Response.OutputStream.WriteAsync(bytes, late.Token).ConfigureAwait(false);
-            context.Response.Close();
+            await context.Response.WriteAsync(body, context.RequestAborted).ConfigureAwait(false);
         }
-        catch (Exception e) when (e is HttpListenerException or ObjectDisposedException or OperationCanceledException
-            or IOException or InvalidOperationException)
+        catch (Exception e) when (e is OperationCanceledException or IOException)
         {
-            context.Response.Abort();
+            // The client is gone.
         }
         catch (Exception e)
         {
-            _log.LogError("A bug in edge-runtime: request {Path} failed: {Message}", context.Request.RawUrl, e.Message);
-            context.Response.Abort();
-        }
-        finally
-        {
-            try
-            {
-                _open.Release();
-            }
-            catch (ObjectDisposedException)
-            {
-                // The service has stopped.
-            }
+            _log.LogError("A bug in edge-runtime: request {Path} failed: {Message}", PrintableText.Of(context.Request.Path), e.Message);
+            context.Abort();
         }
     }
 
-    private (int Status, string Type, string Body) Answer(HttpListenerRequest request) =>
-        (request.HttpMethod, request.Url?.AbsolutePath) switch
+    private (int Status, string Type, string Body) Answer(HttpRequest request)
+    {
+        if (_isLocal && !OwnNames.Contains(request.Host.Host))
+        {
+            return (404, "text/plain", "There is no such host.\n");
+        }
+
+        return (request.Method, request.Path.Value) switch
         {
             ("GET", "/metrics") => (200, PrometheusText.ContentType, _metrics()),
             ("GET", "/health/live") => Health(_notAlive()),
@@ -150,6 +125,7 @@ internal sealed class HealthServer : IDisposable
             ("GET", _) => (404, "text/plain", "There are /metrics, /health/live and /health/ready.\n"),
             _ => (405, "text/plain", "GET only.\n"),
         };
+    }
 
     private static (int Status, string Type, string Body) Health(IReadOnlyList<string> problems)
     {

@@ -134,7 +134,7 @@ internal sealed class PrometheusText : IDisposable
             $"# TYPE {name} {(family.Bounds is not null ? "histogram" : isCounter ? "counter" : "gauge")}\n");
         foreach (Series series in family.Series)
         {
-            string labels = string.Join(",", series.Tags.Select(tag => $"{tag.Key}=\"{tag.Value}\""));
+            string labels = string.Join(",", series.Tags.Select(tag => $"{tag.Key}=\"{Escape(tag.Value)}\""));
             if (family.Bounds is null)
             {
                 text.Append(CultureInfo.InvariantCulture, $"{name}{{{labels}}} {series.Value}\n");
@@ -154,6 +154,12 @@ internal sealed class PrometheusText : IDisposable
                     + $"{series.Count}\n");
         }
     }
+
+    // The text format escapes these three in the value of a label.
+    private static string Escape(object? value) => (value?.ToString() ?? "")
+        .Replace("\\", "\\\\", StringComparison.Ordinal)
+        .Replace("\"", "\\\"", StringComparison.Ordinal)
+        .Replace("\n", "\\n", StringComparison.Ordinal);
 
     private static string Name(Instrument instrument, bool isCounter)
     {

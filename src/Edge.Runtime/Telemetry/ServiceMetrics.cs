@@ -1,7 +1,9 @@
 using System.Diagnostics.Metrics;
+using System.Globalization;
 using Edge.Runtime.Delivery;
 using Edge.Runtime.Mqtt;
 using Edge.Streams;
+using Edge.Streams.Limits;
 
 namespace Edge.Runtime.Telemetry;
 
@@ -26,13 +28,13 @@ internal sealed class ServiceMetrics : IDisposable
     private readonly Histogram<double> _jitter;
 
     /// <param name="device">The device's name.</param>
-    /// <param name="streams">The current streams, each with whether it ticks as it should.</param>
+    /// <param name="streams">The current streams, each with whether it ticks as it should and how many rows it has skipped.</param>
     /// <param name="outbox">Messages waiting for the broker.</param>
     /// <param name="store">The stored state, or null.</param>
     /// <param name="publisher">Counts delivered messages.</param>
     internal ServiceMetrics(
         string device,
-        Func<IReadOnlyList<(SensorStream Stream, bool IsAlive)>> streams,
+        Func<IReadOnlyList<(SensorStream Stream, bool IsAlive, long SkippedRows)>> streams,
         Outbox outbox,
         StateStore? store,
         Publisher publisher)
@@ -49,6 +51,12 @@ internal sealed class ServiceMetrics : IDisposable
         Counter("edge.stream.ticks", "{tick}", "Rows received.", stream => stream.Health.Ticks);
         Counter("edge.stream.forecasts", "{forecast}", "Forecasts made.", stream => stream.Health.Forecasts);
         Counter("edge.stream.missed_ticks", "{tick}", "Ticks lost, or without usable values.", stream => stream.Health.MissedTicks);
+        Meter.CreateObservableCounter(
+            "edge.stream.skipped_rows",
+            () => streams().Select(
+                each => new Measurement<long>(each.SkippedRows, Tag("device", device), Tag("stream", each.Stream.Name))),
+            "{row}",
+            "Rows that came and could not be used as a row.");
         Counter("edge.stream.anomalies", "{anomaly}", "Anomalies opened.", stream => stream.Health.Anomalies);
         Counter(
             "edge.stream.saturations",
@@ -63,6 +71,18 @@ internal sealed class ServiceMetrics : IDisposable
             "Skill against persistence: above 0 the model is better than persistence.",
             each => each.Stream.Health.Skill);
         Gauge("edge.stream.coverage", "", "Share of actual values inside their interval.", each => each.Stream.Health.Coverage);
+        Gauge("edge.stream.anomaly.score", "", "Score of the last tick: abnormal from 1 on.", each => each.Stream.AnomalyScore);
+        Channels(
+            "edge.stream.reading",
+            "Last value of each channel, in its unit.",
+            stream => stream.Values.Select(value => (value.Column, "", value.Value)));
+        Channels(
+            "edge.stream.forecast",
+            "Newest forecast of each channel by horizon, in its unit.",
+            stream => stream.ForecastValues.Select(
+                value => (value.Column, value.HorizonSeconds.ToString("G6", CultureInfo.InvariantCulture), value.Value)));
+        Limits("edge.stream.limit.stage", "", "0 inside a limit, 1 expected beyond it, 2 beyond it.", limit => (double)limit.Stage);
+        Limits("edge.stream.limit.time", "s", "Time to a limit; 0 while it is exceeded.", limit => limit.SecondsToLimit);
         Meter.CreateObservableGauge("edge.outbox.messages", () => Of(outbox.Count), "{message}", "Messages waiting for the broker.");
         Meter.CreateObservableCounter(
             "edge.outbox.dropped",
@@ -75,6 +95,11 @@ internal sealed class ServiceMetrics : IDisposable
             () => Of(publisher.Delivered),
             "{message}",
             "Messages that the broker has acknowledged.");
+        Meter.CreateObservableCounter(
+            "edge.mqtt.refused",
+            () => Of(publisher.Refused),
+            "{message}",
+            "Messages that the broker has refused, and that were dropped.");
         Meter.CreateObservableGauge("process.memory.usage", () => Of(Environment.WorkingSet), "By", "Resident memory.");
         Meter.CreateObservableCounter(
             "process.cpu.time",
@@ -105,12 +130,49 @@ internal sealed class ServiceMetrics : IDisposable
                 unit,
                 description);
 
-        void Gauge(string name, string unit, string description, Func<(SensorStream Stream, bool IsAlive), double> value) =>
+        void Gauge(
+            string name,
+            string unit,
+            string description,
+            Func<(SensorStream Stream, bool IsAlive, long SkippedRows), double> value) =>
             Meter.CreateObservableGauge(
                 name,
                 () => streams()
                     .Where(each => double.IsFinite(value(each)))
                     .Select(each => new Measurement<double>(value(each), Tag("device", device), Tag("stream", each.Stream.Name))),
+                unit,
+                description);
+
+        void Channels(
+            string name,
+            string description,
+            Func<SensorStream, IEnumerable<(string Column, string Horizon, double Value)>> values) =>
+            Meter.CreateObservableGauge(
+                name,
+                () => streams().SelectMany(
+                    each => values(each.Stream).Where(value => double.IsFinite(value.Value)).Select(
+                        value => new Measurement<double>(
+                            value.Value,
+                            [
+                                Tag("device", device), Tag("stream", each.Stream.Name), Tag("channel", value.Column),
+                                .. value.Horizon.Length > 0
+                                    ? [Tag("horizon_seconds", value.Horizon)]
+                                    : Array.Empty<KeyValuePair<string, object?>>(),
+                            ]))),
+                "",
+                description);
+
+        void Limits(string name, string unit, string description, Func<LimitState, double> value) =>
+            Meter.CreateObservableGauge(
+                name,
+                () => streams().SelectMany(
+                    each => each.Stream.Limits.Where(limit => double.IsFinite(value(limit))).Select(
+                        limit => new Measurement<double>(
+                            value(limit),
+                            Tag("device", device),
+                            Tag("stream", each.Stream.Name),
+                            Tag("channel", limit.Column),
+                            Tag("side", limit.Side == LimitSide.High ? "high" : "low")))),
                 unit,
                 description);
     }

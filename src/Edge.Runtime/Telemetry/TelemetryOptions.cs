@@ -1,3 +1,5 @@
+using System.Net;
+
 namespace Edge.Runtime.Telemetry;
 
 /// <summary>Where metrics go.</summary>
@@ -9,8 +11,8 @@ internal sealed record TelemetryOptions
     /// <summary>Longest time between two exports.</summary>
     internal static TimeSpan EveryMax { get; } = TimeSpan.FromHours(1);
 
-    /// <summary>TCP port of /metrics and /health on the loopback address, or null.</summary>
-    public int? Port { get; init; }
+    /// <summary>Address and port of /metrics and /health, or null.</summary>
+    public IPEndPoint? Listen { get; init; }
 
     /// <summary>Address of an OTLP collector over HTTP, or null.</summary>
     public Uri? Otlp { get; init; }

@@ -76,6 +76,15 @@ internal sealed class Channel
         }
     }
 
+    /// <summary>Notes that the source gave something that is not a number, and what.</summary>
+    internal void Invalid(string fault)
+    {
+        lock (_gate)
+        {
+            Reject(Quality.Invalid, fault);
+        }
+    }
+
     /// <summary>Returns the value of a tick and begins the next.</summary>
     internal void Take(Reading into, int column)
     {

@@ -2,13 +2,26 @@ using Edge.Sensors.Timing;
 
 namespace Edge.Sensors.Replay;
 
+/// <summary>Order of the rows in a file.</summary>
+internal enum RowOrder
+{
+    OldestFirst,
+    NewestFirst,
+}
+
 /// <summary>Recorded rows from a CSV file.</summary>
 internal sealed record ReplayOptions : SourceOptions
 {
     public required string File { get; init; }
 
-    /// <summary>Header of the time column; null to detect it, or for none.</summary>
-    public string? TimeColumn { get; init; }
+    /// <summary>Headers of the time columns, such as Date and Time; empty to detect them, or for none.</summary>
+    public IReadOnlyList<string> TimeColumns { get; init; } = [];
+
+    /// <summary>How the times are written.</summary>
+    public TimeOptions Times { get; init; } = new();
+
+    /// <summary>Order of the rows. A file with the newest row first is read as a whole and reversed.</summary>
+    public RowOrder Order { get; init; }
 
     public PlaybackSpeed Speed { get; init; } = new(1);
 

@@ -1,56 +1,67 @@
-using System.Globalization;
-using CsvHelper;
-using CsvHelper.Configuration;
 using Edge.Inference;
 using Edge.Sensors.Timing;
 using Edge.Streams;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Edge.Sensors.Replay;
 
 /// <summary>
-/// Recorded rows from a CSV file with a header; the separator , ; tab or | is detected. A cell that is empty or
-/// not a finite number is a channel without a value, and does not end the stream.
+/// Recorded rows from a CSV file with a header; the separator , ; tab or | is detected. A cell that is empty or not a finite number is a
+/// channel without a value, and does not end the stream. A time that cannot be read does. Rows that are missing are a gap, as those of
+/// a live source; a row that is not newer than the one before is left out.
 /// </summary>
 internal sealed class ReplaySensor : ISensor
 {
-    /// <summary>What may stand between two cells.</summary>
-    internal static readonly string[] Separators = [",", ";", "\t", "|"];
-
     private readonly ReplayOptions _config;
     private readonly IReadOnlyList<string> _columns;
     private readonly TimeSpan _period;
     private readonly Pacer _pacer;
-    private int[] _at = [];
-    private int _timeAt;
-    private StreamReader? _text;
-    private CsvReader? _csv;
+    private readonly ILogger _log;
+    private readonly RecordingShape _shape;
+    private CsvRows _csv;
     private long _rows;
+    private long _rowsHere;
+    private long _usableHere;
+    private long _gaps;
+    private string? _firstUnusable;
     private DateTime _first;
+    private DateTime _lastInFile;
     private TimeSpan _loopOffset;
     private TimeSpan _offset;
+    private DateTime _time;
+    private long _skippedTicks;
+    private bool _isDue;
+    private bool _isEndSaid;
 
-    /// <summary>Opens the file and finds the columns.</summary>
-    /// <exception cref="InputException">The file cannot be read or lacks a column.</exception>
-    internal ReplaySensor(ReplayOptions config, IReadOnlyList<string> columns, TimeSpan period, TimeProvider clock)
+    /// <summary>Opens the file, finds the columns and decides how times and numbers are written.</summary>
+    /// <exception cref="InputException">The file cannot be read, lacks a column, or is written in a way that cannot be told.</exception>
+    internal ReplaySensor(
+        ReplayOptions config,
+        IReadOnlyList<string> columns,
+        TimeSpan period,
+        TimeProvider clock,
+        ILogger? log = null)
     {
         _config = config;
         _columns = columns;
         _period = period;
         _pacer = new Pacer(config.Speed, clock);
-        Open();
+        _log = log ?? NullLogger.Instance;
+        _shape = RecordingShape.Of(config, columns);
+        _csv = _shape.Open();
+        SayWhatWasGuessed();
     }
-
-    private DateTime _time;
-    private bool _isDue;
 
     public SourceKind Kind => _pacer.IsUnpaced ? SourceKind.Unpaced : SourceKind.Recorded;
 
-    /// <summary>Line of the file that the last row came from.</summary>
-    internal int Line => _csv?.Parser.RawRow ?? 0;
+    public long SkippedRows { get; private set; }
+
+    public string? LastSkip { get; private set; }
 
     public void Resume(long rows, DateTime lastTime)
     {
-        while (_rows < rows && NextRow(out _))
+        while (_rows < rows && NextRow())
         {
             // Read only for its time, from which the loop offset and the pace continue.
         }
@@ -61,143 +72,178 @@ internal sealed class ReplaySensor : ISensor
     public async ValueTask<bool> ReadAsync(Reading into, CancellationToken cancel)
     {
         // A row whose wait was canceled is still the next one.
-        if (!_isDue && !NextRow(out _time))
+        if (!_isDue && !NextRow())
         {
+            SayEnd();
             return false;
         }
 
         _isDue = true;
         into.Time = _time;
-        for (int i = 0; i < _at.Length; i++)
+        into.SkippedTicks = _skippedTicks;
+        bool isUsable = true;
+        for (int i = 0; i < _columns.Count; i++)
         {
-            ReadCell(_at[i], into, i);
+            isUsable &= ReadCell(_shape.ColumnsAt[i], into, i);
         }
 
         await _pacer.WaitAsync(_offset, cancel).ConfigureAwait(false);
         _isDue = false;
+        _rowsHere++;
+        _usableHere += isUsable ? 1 : 0;
         return true;
     }
 
-    public void Dispose()
-    {
-        _csv?.Dispose();
-        _text?.Dispose();
-    }
+    public void Dispose() => _csv.Dispose();
 
-    private bool NextRow(out DateTime time)
+    // Moves to the next row that is newer than the one before.
+    private bool NextRow()
     {
-        time = default;
-        if (!Next())
+        while (true)
         {
-            if (!_config.Loop || _rows == 0)
+            if (!_csv.Read() && !BeginAgain())
             {
                 return false;
             }
 
-            _loopOffset = _offset + _period;
-            Open();
-            if (!Next())
+            if (RowTime())
             {
+                _rows++;
+                return true;
+            }
+        }
+    }
+
+    private bool BeginAgain()
+    {
+        if (!_config.Loop || _rows == 0)
+        {
+            return false;
+        }
+
+        _loopOffset = _offset + _period;
+        _lastInFile = default;
+        _csv.Dispose();
+        _csv = _shape.Open();
+        return _csv.Read();
+    }
+
+    // A file without times begins at the Unix epoch. False for a row that is not newer than the one before.
+    private bool RowTime()
+    {
+        DateTime time = DateTime.UnixEpoch + (_rows * _period);
+        _skippedTicks = 0;
+        if (_shape.TimesAt.Length > 0)
+        {
+            string text = _shape.TimeText(_csv);
+            if (_shape.Times.Read(text, _lastInFile, out DateTime written) is { } problem)
+            {
+                throw new InputException($"Readings '{_config.File}', line {_csv.Line}: {problem}.");
+            }
+
+            if (_lastInFile != default && written <= _lastInFile)
+            {
+                Skip(text);
                 return false;
             }
-        }
 
-        time = RowTime();
-        _rows++;
-        return true;
-    }
-
-    private bool Next()
-    {
-        try
-        {
-            return _csv!.Read();
-        }
-        catch (Exception e) when (e is CsvHelperException or IOException)
-        {
-            throw new InputException($"Readings '{_config.File}', line {Line}: the line is not valid CSV.", e);
-        }
-    }
-
-    private void Open()
-    {
-        Dispose();
-        try
-        {
-            _text = new StreamReader(_config.File);
-            _csv = new CsvReader(_text, new CsvConfiguration(CultureInfo.InvariantCulture)
-            {
-                DetectDelimiter = true,
-                DetectDelimiterValues = Separators,
-                BadDataFound = null,
-                MissingFieldFound = null,
-                MaxFieldSize = 4096,
-            });
-            if (!_csv.Read() || !_csv.ReadHeader())
-            {
-                throw new InputException($"Readings '{_config.File}' are empty: the first line must be a header with the column names.");
-            }
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or CsvHelperException)
-        {
-            throw new InputException($"Readings '{_config.File}' cannot be read: {e.Message}", e);
-        }
-
-        string[] header = _csv.HeaderRecord!.Select(name => name.Trim()).ToArray();
-        _at = _columns.Select(column => Array.IndexOf(header, column)).ToArray();
-        int missing = Array.IndexOf(_at, -1);
-        if (missing >= 0)
-        {
-            throw new InputException(
-                $"Readings '{_config.File}' have no column '{_columns[missing]}', which the model reads; "
-                    + $"the header has {string.Join(", ", header.Select(name => $"'{name}'"))}.");
-        }
-
-        _timeAt = FindTimeColumn(header);
-    }
-
-    // The named column, else the first that is not of the model and named like a time, else none.
-    private int FindTimeColumn(string[] header)
-    {
-        if (_config.TimeColumn is { } named)
-        {
-            int at = Array.IndexOf(header, named);
-            return at >= 0
-                ? at
-                : throw new InputException(
-                    $"Readings '{_config.File}' have no time column '{named}'; "
-                        + $"the header has {string.Join(", ", header.Select(name => $"'{name}'"))}.");
-        }
-
-        return Array.FindIndex(header, name => !_columns.Contains(name)
-            && name.ToLowerInvariant() is "time" or "date" or "datetime" or "timestamp" or "ts" or "date_time");
-    }
-
-    // Rows without a usable time follow the one before by a period; a file without times begins at the Unix epoch.
-    private DateTime RowTime()
-    {
-        DateTime stamp = DateTime.UnixEpoch + (_rows * _period);
-        if (_timeAt >= 0)
-        {
-            stamp = Timestamp.TryParse(_csv!.GetField(_timeAt), out DateTime time)
-                ? time + _loopOffset
-                : _first + _offset + (_rows == 0 ? TimeSpan.Zero : _period);
+            NoteGap(written);
+            _lastInFile = written;
+            time = _rows == 0 ? written : written + _loopOffset;
         }
 
         if (_rows == 0)
         {
-            _first = stamp;
+            _first = time;
         }
 
-        _offset = stamp - _first;
-        return stamp;
+        _offset = time - _first;
+        _time = time;
+        return true;
     }
 
-    private void ReadCell(int at, Reading into, int channel)
+    private void NoteGap(DateTime written)
     {
-        string? cell = _csv!.GetField(at);
-        bool isNumber = double.TryParse(cell, NumberStyles.Float, CultureInfo.InvariantCulture, out double value) && double.IsFinite(value);
+        if (_lastInFile == default || (_shape.Spacing ?? _period) is var spacing && spacing <= TimeSpan.Zero)
+        {
+            return;
+        }
+
+        _skippedTicks = Math.Max(0, (long)Math.Round((written - _lastInFile) / spacing) - 1);
+        if (_skippedTicks > 0 && _gaps++ == 0)
+        {
+            _log.LogWarning(
+                "Readings '{File}', line {Line}: {Ticks} rows are missing before this one. It is marked as a gap, and so are later ones",
+                _config.File,
+                _csv.Line,
+                _skippedTicks);
+        }
+    }
+
+    private void Skip(string text)
+    {
+        LastSkip = $"line {_csv.Line}: the time {text} is not newer than the one before";
+        if (SkippedRows++ == 0)
+        {
+            _log.LogWarning("Readings '{File}', {Why}. The row is left out, and so are later ones like it", _config.File, LastSkip);
+        }
+    }
+
+    private bool ReadCell(int at, Reading into, int channel)
+    {
+        string? cell = _csv[at];
+        double value = _shape.Number(cell);
+        bool isNumber = double.IsFinite(value);
         into.Values[channel] = isNumber ? value : 0;
         into.Quality[channel] = isNumber ? Quality.Good : string.IsNullOrWhiteSpace(cell) ? Quality.Missing : Quality.Invalid;
+        if (!isNumber)
+        {
+            _firstUnusable ??= $"line {_csv.Line}: '{_columns[channel]}' is '{cell}'";
+        }
+
+        return isNumber;
+    }
+
+    private void SayWhatWasGuessed()
+    {
+        if (_shape.Times.IsZoneGuessed)
+        {
+            _log.LogInformation("Readings '{File}': the times name no zone and are read as UTC. 'timezone' sets another", _config.File);
+        }
+
+        if (_shape.Spacing is { } spacing && (spacing / _period) is < 0.5 or > 2)
+        {
+            _log.LogWarning(
+                "Readings '{File}': the rows are {Spacing} s apart, and the stream's period is {Period} s",
+                _config.File,
+                (_shape.Spacing ?? default).TotalSeconds,
+                _period.TotalSeconds);
+        }
+    }
+
+    private void SayEnd()
+    {
+        if (_isEndSaid)
+        {
+            return;
+        }
+
+        _isEndSaid = true;
+        if (_usableHere == 0 && _rowsHere == _rows)
+        {
+            throw new InputException(_rows == 0
+                ? $"Readings '{_config.File}' have no row."
+                : $"Readings '{_config.File}' have no row with a number in every column ({_firstUnusable}). "
+                    + "Check the columns and the file.");
+        }
+
+        if (SkippedRows + _gaps > 0)
+        {
+            _log.LogWarning(
+                "Readings '{File}': {Gaps} gaps, and {Skipped} rows that were not newer than the one before",
+                _config.File,
+                _gaps,
+                SkippedRows);
+        }
     }
 }

@@ -12,9 +12,14 @@ internal sealed class QualityLog(ModelManifest manifest, ILogger log)
     private const int CalmTicksMin = 3;
     private const int CalmTicksMax = 384;
 
+    // Changes of the cause that one failure may report: two causes may take turns at every tick.
+    private const int CausesMax = 4;
+
     private readonly bool[] _isBad = new bool[manifest.Columns.Count];
     private readonly int[] _calm = new int[manifest.Columns.Count];
     private readonly int[] _calmNeeded = [.. Enumerable.Repeat(CalmTicksMin, manifest.Columns.Count)];
+    private readonly string?[] _cause = new string?[manifest.Columns.Count];
+    private readonly int[] _causes = new int[manifest.Columns.Count];
     private readonly List<int> _news = [];
 
     internal void Archive(StreamSnapshot snapshot)
@@ -28,7 +33,7 @@ internal sealed class QualityLog(ModelManifest manifest, ILogger log)
     }
 
     /// <summary>Checks a tick before missing values are filled in.</summary>
-    /// <returns>Whether some channel went bad or got well.</returns>
+    /// <returns>Whether some channel went bad or got well, or is bad for another reason.</returns>
     internal bool Observe(string stream, long seq, Reading reading)
     {
         bool changed = false;
@@ -43,7 +48,13 @@ internal sealed class QualityLog(ModelManifest manifest, ILogger log)
             else if (!_isBad[i])
             {
                 _isBad[i] = true;
+                (_cause[i], _causes[i]) = (reading.Faults[i], 1);
                 _news.Add(i);
+            }
+            else if (_causes[i] < CausesMax && reading.Faults[i] is { } fault && !IsSameCause(fault, _cause[i]))
+            {
+                (_cause[i], _causes[i]) = (fault, _causes[i] + 1);
+                changed = true;
             }
         }
 
@@ -82,6 +93,12 @@ internal sealed class QualityLog(ModelManifest manifest, ILogger log)
         log.LogInformation("{Stream}: tick {Seq}: '{Channel}' has a value again", stream, seq, manifest.Columns[channel]);
         return true;
     }
+
+    // Up to what a cause quotes, which differs each time.
+    private static bool IsSameCause(string cause, string? before) => Kind(cause).SequenceEqual(Kind(before ?? ""));
+
+    private static ReadOnlySpan<char> Kind(string cause) =>
+        cause.IndexOf('\'') is >= 0 and var quote ? cause.AsSpan(0, quote) : cause;
 
     private static string What(Quality quality) => quality == Quality.Missing ? "has no value" : "has a value that is not a finite number";
 }

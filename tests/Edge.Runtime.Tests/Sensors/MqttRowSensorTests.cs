@@ -126,15 +126,111 @@ public sealed class MqttRowSensorTests : IDisposable
         Assert.Equal(3, _row.Values[0]);
     }
 
+    // 23 hours ahead, and the year 2999: one such row, believed, would shut out every row until then.
+    [Theory]
+    [InlineData(true, "2026-01-01T23:00:02Z")]
+    [InlineData(true, "2999-12-31T00:00:00Z")]
+    [InlineData(false, "2026-01-01T23:00:02Z")]
+    [InlineData(false, "2999-12-31T00:00:00Z")]
+    public async Task A_row_from_the_future_is_left_out_and_counted_and_the_rows_after_it_are_used(bool clockIsSet, string future)
+    {
+        _clockIsSet = clockIsSet;
+        using MqttRowSensor sensor = Open();
+        await ReadAsync(sensor, Row(1));
+        ValueTask<bool> read = sensor.ReadAsync(_row, default);
+        Assert.True(await Send($$"""{"t":"{{future}}","a":9,"b":9}"""));
+        Assert.Equal(1, sensor.SkippedRows);
+        Assert.Contains(future[..10], sensor.LastSkip, StringComparison.Ordinal);
+        _ = Send(Row(2));
+        Assert.True(await read);
+        Assert.Equal((2, 0), (_row.Values[0], _row.SkippedTicks));
+    }
+
     [Fact]
-    public async Task Where_the_clock_was_never_set_a_row_may_be_ahead_of_it()
+    public async Task Three_rows_ahead_of_the_clock_that_agree_are_used_all_of_them_because_then_the_clock_is_wrong()
     {
         _clockIsSet = false;
         using MqttRowSensor sensor = Open();
         ValueTask<bool> read = sensor.ReadAsync(_row, default);
-        _ = Send("""{"t":"2031-01-01T00:00:00Z","a":1,"b":2}""");
+        Assert.True(await Send(Future(0)));
+        Assert.True(await Send(Future(1)));
+        Assert.False(read.IsCompleted);
+        Task<bool> third = Send(Future(2));
         Assert.True(await read);
+        Assert.Equal(0, sensor.SkippedRows);
         Assert.False(_row.ClockIsUnset);
+        var used = new List<double> { _row.Values[0] };
+        for (int i = 1; i < 3; i++)
+        {
+            sensor.Committed();
+            Assert.False(third.IsCompleted);
+            Assert.True(await sensor.ReadAsync(_row, default));
+            used.Add(_row.Values[0]);
+        }
+
+        sensor.Committed();
+        Assert.True(await third);
+        Assert.Equal([0, 1, 2], used);
+        await ReadAsync(sensor, Future(3));
+        Assert.Equal((3, 0), (_row.Values[0], _row.SkippedTicks));
+    }
+
+    [Fact]
+    public async Task Rows_behind_one_that_was_believed_and_lies_in_the_future_are_used_when_they_agree()
+    {
+        using MqttRowSensor sensor = Open();
+        sensor.Resume(5, new DateTime(2999, 1, 1, 0, 0, 0, DateTimeKind.Utc));
+        ValueTask<bool> read = sensor.ReadAsync(_row, default);
+        Assert.True(await Send(Row(1)));
+        Assert.True(await Send(Row(2)));
+        _ = Send(Row(3));
+        Assert.True(await read);
+        Assert.Equal(1, _row.Values[0]);
+    }
+
+    [Fact]
+    public async Task A_list_of_rows_in_one_message_is_acknowledged_when_the_last_of_them_is_committed()
+    {
+        using MqttRowSensor sensor = Open(rows: "$.metrics");
+        ValueTask<bool> read = sensor.ReadAsync(_row, default);
+        Task<bool> sent = Send($$"""{"metrics":[{{Row(1)}},{{Row(2)}},{{Row(2)}},{{Row(4)}}]}""");
+        Assert.True(await read);
+        var used = new List<double> { _row.Values[0] };
+        for (int i = 0; i < 2; i++)
+        {
+            sensor.Committed();
+            Assert.False(sent.IsCompleted);
+            Assert.True(await sensor.ReadAsync(_row, default));
+            used.Add(_row.Values[0]);
+        }
+
+        sensor.Committed();
+        Assert.True(await sent);
+        Assert.Equal([1, 2, 4], used);
+
+        // The row that came twice is left out; before 4 one is missing.
+        Assert.Equal((1, 1), (sensor.SkippedRows, _row.SkippedTicks));
+        _ = sensor.ReadAsync(_row, default).AsTask();
+        Assert.True(await Send("""{"rows":[]}"""));
+        Assert.Contains("without the list of rows ($.metrics)", sensor.LastSkip, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("""{"t":"2026-01-01T00:00:01Z","a":"21,5 °C","b":"-3,25"}""")]
+    [InlineData("""{"t":"2026-01-01T00:00:01Z","a":21.5,"b":"-3,25°C"}""")]
+    public async Task A_unit_and_a_decimal_comma_are_accepted_where_they_are_configured(string payload)
+    {
+        using MqttRowSensor sensor = Open(numbers: new NumberOptions("°C", HasDecimalComma: true));
+        await ReadAsync(sensor, payload);
+        Assert.Equal([21.5, -3.25], _row.Values);
+    }
+
+    [Fact]
+    public async Task A_shared_subscription_brings_its_rows_and_a_topic_that_nobody_reads_is_not_taken()
+    {
+        using MqttRowSensor sensor = Open(topic: $"$share/group/{Topic}");
+        await ReadAsync(sensor, Row(1));
+        Assert.Equal(1, _row.Values[0]);
     }
 
     [Fact]
@@ -173,7 +269,7 @@ public sealed class MqttRowSensorTests : IDisposable
             Assert.True(await _input.DispatchAsync(new MqttReceived(Topic, payload, false)));
         }
 
-        _ = Send("""{"t":"2026-01-01T12:00:00Z","a":12345,"b":0}""");
+        _ = Send("""{"t":"2026-01-01T00:09:00Z","a":12345,"b":0}""");
         await reading.WaitAsync(Eventually.Bound);
     }
 
@@ -186,8 +282,32 @@ public sealed class MqttRowSensorTests : IDisposable
 
     private static string Row(int second) => $$"""{"t":"2026-01-01T00:00:{{second:00}}Z","a":{{second}},"b":0}""";
 
-    private MqttRowSensor Open(Dictionary<string, string>? values = null) => new(
-        new MqttRowOptions { Topic = Topic, Stream = "s", TimePath = "$.t", Values = values ?? [] },
+    private static string Future(int second) =>
+        $$"""{"t":"2031-01-01T00:00:{{second:00}}Z","a":{{second}},"b":0}""";
+
+    private async Task ReadAsync(MqttRowSensor sensor, string payload)
+    {
+        ValueTask<bool> read = sensor.ReadAsync(_row, default);
+        Task<bool> sent = Send(payload);
+        Assert.True(await read.AsTask().WaitAsync(Eventually.Bound));
+        sensor.Committed();
+        Assert.True(await sent);
+    }
+
+    private MqttRowSensor Open(
+        Dictionary<string, string>? values = null,
+        string? rows = null,
+        NumberOptions? numbers = null,
+        string topic = Topic) => new(
+        new MqttRowOptions
+        {
+            Topic = topic,
+            Stream = "s",
+            TimePath = "$.t",
+            RowsPath = rows,
+            Values = values ?? [],
+            Numbers = numbers ?? new NumberOptions(),
+        },
         Columns,
         TimeSpan.FromSeconds(1),
         _clock,

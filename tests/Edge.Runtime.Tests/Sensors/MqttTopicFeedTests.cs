@@ -2,6 +2,7 @@ using System.Text;
 using Edge.Runtime.Mqtt;
 using Edge.Sensors.Polling;
 using Edge.Streams;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Edge.Runtime.Tests.Sensors;
 
@@ -39,6 +40,36 @@ public sealed class MqttTopicFeedTests
     {
         Assert.Equal(expected, Take(payload, path).Item1);
         Assert.NotNull(_row.Faults[0]);
+    }
+
+    // What a sensor, a home automation or a metrics agent sends instead of a number.
+    [Theory]
+    [InlineData("21.5 °C", "$", "'21.5 °C'")]
+    [InlineData("21,5", "$", "'21,5'")]
+    [InlineData("unavailable", "$", "'unavailable'")]
+    [InlineData("ON", "$", "'ON'")]
+    [InlineData("weather,place=roof t=21.5 1764000000", "$", "'weather,place=roof t=21.5 1764000000'")]
+    [InlineData("{\"v\":\"21,5\"}", "$.v", "'\"21,5\"'")]
+    [InlineData("\u001b[2J", "$", "'\\u001b[2J'")]
+    [InlineData("", "$", "an empty message came")]
+    public void What_is_no_number_is_said_with_its_text(string payload, string path, string quoted)
+    {
+        Take(payload, path);
+        Assert.Contains(quoted, _row.Faults[0], StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("21.5 °C")]
+    [InlineData("21,5°C")]
+    [InlineData(" 21,5 ")]
+    [InlineData("21,5 °C\n")]
+    [InlineData("\ufeff21.5")]
+    public void A_unit_and_a_decimal_comma_are_accepted_where_they_are_configured(string payload)
+    {
+        (Channel channel, MqttTopicFeed feed) = Feed("$", null, new NumberOptions("°C", payload.Contains(',', StringComparison.Ordinal)));
+        feed.Take(Encoding.UTF8.GetBytes(payload));
+        channel.Take(_row, 0);
+        Assert.Equal((Quality.Good, 21.5), (_row.Quality[0], _row.Values[0]));
     }
 
     [Fact]
@@ -115,15 +146,15 @@ public sealed class MqttTopicFeedTests
         return (_row.Quality[0], _row.Values[0]);
     }
 
-    private (Channel Channel, MqttTopicFeed Feed) Feed(string path, string? timePath)
+    private (Channel Channel, MqttTopicFeed Feed) Feed(string path, string? timePath, NumberOptions? numbers = null)
     {
-        var device = new MqttTopicOptions("plant/load", timePath);
+        var device = new MqttTopicOptions("plant/load", timePath) { Numbers = numbers ?? new NumberOptions() };
         var age = TimeSpan.FromSeconds(10);
         var channel = new Channel(
             new ChannelOptions { Column = "load", Device = device, Read = path },
             (double.NegativeInfinity, double.PositiveInfinity),
             age,
             _clock);
-        return (channel, new MqttTopicFeed(device, [(channel, path, age)], _clock));
+        return (channel, new MqttTopicFeed(device, [(channel, path, age)], _clock, NullLogger.Instance));
     }
 }

@@ -1,0 +1,132 @@
+using System.Globalization;
+using CsvHelper;
+using CsvHelper.Configuration;
+using Edge.Inference;
+
+namespace Edge.Sensors.Replay;
+
+/// <summary>The rows of a CSV file with a header, in the order of the file or reversed.</summary>
+internal sealed class CsvRows : IDisposable
+{
+    /// <summary>What may stand between two cells.</summary>
+    internal static readonly string[] Separators = [",", ";", "\t", "|"];
+
+    // A reversed file is held in memory.
+    private const long ReversedMaxBytes = 256L << 20;
+
+    private readonly string _path;
+    private readonly StreamReader _text;
+    private readonly CsvReader _csv;
+    private readonly Stack<(string[] Cells, int Line)>? _reversed;
+    private (string[] Cells, int Line)? _row;
+
+    /// <param name="path">The file.</param>
+    /// <param name="columns">Columns that it must have; they tell the separator.</param>
+    /// <param name="order">Order of the rows.</param>
+    /// <exception cref="InputException">The file cannot be read, or has no header.</exception>
+    internal CsvRows(string path, IReadOnlyList<string> columns, RowOrder order)
+    {
+        _path = path;
+        try
+        {
+            _text = new StreamReader(RegularFile.OpenRead(path));
+            if (order == RowOrder.NewestFirst && _text.BaseStream.Length > ReversedMaxBytes)
+            {
+                throw new InputException(
+                    $"Readings '{path}' have {_text.BaseStream.Length} bytes; a file with the newest row first may have "
+                        + $"{ReversedMaxBytes}. Sort it.");
+            }
+
+            Separator = FindSeparator(path, columns);
+            _csv = new CsvReader(_text, new CsvConfiguration(CultureInfo.InvariantCulture)
+            {
+                Delimiter = Separator,
+                BadDataFound = null,
+                MissingFieldFound = null,
+                MaxFieldSize = 4096,
+            });
+            if (!_csv.Read() || !_csv.ReadHeader())
+            {
+                throw new InputException($"Readings '{path}' are empty: the first line must be a header with the column names.");
+            }
+
+            Header = _csv.HeaderRecord!.Select(name => name.Trim()).ToArray();
+        }
+        catch (Exception e)
+        {
+            _csv?.Dispose();
+            _text?.Dispose();
+            throw e is IOException or UnauthorizedAccessException or ArgumentException or CsvHelperException
+                ? new InputException($"Readings '{path}' cannot be read: {e.Message}", e)
+                : e;
+        }
+
+        if (order == RowOrder.NewestFirst)
+        {
+            var rows = new Stack<(string[], int)>();
+            while (ReadNext())
+            {
+                rows.Push((_csv.Parser.Record!, _csv.Parser.RawRow));
+            }
+
+            _reversed = rows;
+        }
+    }
+
+    /// <summary>The names of the columns.</summary>
+    internal string[] Header { get; }
+
+    /// <summary>What stands between two cells.</summary>
+    internal string Separator { get; }
+
+    /// <summary>Line of the current row.</summary>
+    internal int Line => _row?.Line ?? _csv.Parser.RawRow;
+
+    /// <summary>Cells of the current row.</summary>
+    internal int Count => _row?.Cells.Length ?? _csv.Parser.Count;
+
+    /// <summary>A cell of the current row; null if the row is too short.</summary>
+    internal string? this[int column] => _row is { } row ? (column < row.Cells.Length ? row.Cells[column] : null) : _csv.GetField(column);
+
+    /// <summary>Moves to the next row.</summary>
+    /// <exception cref="InputException">The line is not CSV.</exception>
+    internal bool Read()
+    {
+        if (_reversed is null)
+        {
+            return ReadNext();
+        }
+
+        bool isThere = _reversed.TryPop(out (string[], int) next);
+        _row = next;
+        return isThere;
+    }
+
+    public void Dispose()
+    {
+        _csv.Dispose();
+        _text.Dispose();
+    }
+
+    private bool ReadNext()
+    {
+        try
+        {
+            return _csv.Read();
+        }
+        catch (Exception e) when (e is CsvHelperException or IOException)
+        {
+            throw new InputException($"Readings '{_path}', line {_csv.Parser.RawRow}: the line is not valid CSV.", e);
+        }
+    }
+
+    // The separator that makes the wanted columns of the header, else the most frequent one.
+    private static string FindSeparator(string path, IReadOnlyList<string> columns)
+    {
+        using var text = new StreamReader(RegularFile.OpenRead(path));
+        string header = text.ReadLine() ?? "";
+        string? found = Separators.FirstOrDefault(
+            separator => !columns.Except(header.Split(separator).Select(name => name.Trim().Trim('"').Trim())).Any());
+        return found ?? Separators.MaxBy(separator => header.Split(separator).Length)!;
+    }
+}

@@ -1,0 +1,190 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+using Edge.Inference;
+
+namespace Edge.Sensors.Replay;
+
+/// <summary>
+/// How a recording is written, decided over its first rows: where its columns are, whether numbers have a decimal comma, how far its rows
+/// are apart.
+/// </summary>
+internal sealed partial class RecordingShape
+{
+    private const int SampleRows = 1000;
+    private static readonly string[] DateNames = ["date", "datum", "day"];
+    private static readonly string[] TimeNames = ["time", "date", "datetime", "timestamp", "ts", "date_time"];
+
+    private readonly ReplayOptions _options;
+    private readonly IReadOnlyList<string> _columns;
+
+    private RecordingShape(ReplayOptions options, IReadOnlyList<string> columns, TimeReader times)
+    {
+        _options = options;
+        _columns = columns;
+        Times = times;
+    }
+
+    /// <summary>Places of the model's columns.</summary>
+    internal int[] ColumnsAt { get; private set; } = [];
+
+    /// <summary>Places of the time columns; empty for none.</summary>
+    internal int[] TimesAt { get; private set; } = [];
+
+    /// <summary>Reads the times.</summary>
+    internal TimeReader Times { get; }
+
+    /// <summary>Whether numbers have a decimal comma.</summary>
+    internal bool HasDecimalComma { get; private set; }
+
+    /// <summary>Usual distance of two rows, the lower quartile, so that gaps do not count; null if there are fewer than two.</summary>
+    internal TimeSpan? Spacing { get; private set; }
+
+    /// <summary>Reads the header and the first rows of a file.</summary>
+    /// <exception cref="InputException">
+    /// The file cannot be read, lacks a column, or its times or numbers cannot be told for certain.
+    /// </exception>
+    internal static RecordingShape Of(ReplayOptions options, IReadOnlyList<string> columns)
+    {
+        var shape = new RecordingShape(options, columns, new TimeReader(options.Times));
+        using CsvRows rows = shape.Open();
+        shape.ColumnsAt = [.. columns.Select(column => Array.IndexOf(rows.Header, column))];
+        int missing = Array.IndexOf(shape.ColumnsAt, -1);
+        if (missing >= 0)
+        {
+            throw new InputException(
+                $"Readings '{options.File}' have no column '{columns[missing]}', which the model reads; {Has(rows.Header)}.");
+        }
+
+        shape.TimesAt = shape.FindTimes(rows.Header);
+        shape.Sample(rows);
+        return shape;
+    }
+
+    /// <summary>Opens the file at its first row.</summary>
+    internal CsvRows Open() => new(_options.File, [.. _columns, .. _options.TimeColumns], _options.Order);
+
+    /// <summary>The text of a row's time.</summary>
+    internal string TimeText(CsvRows row) => TimesAt.Length == 1
+        ? row[TimesAt[0]] ?? ""
+        : string.Join(' ', TimesAt.Select(at => row[at]?.Trim() ?? "")).Trim();
+
+    /// <summary>A cell as a number; NaN if it is none.</summary>
+    internal double Number(string? cell)
+    {
+        if (HasDecimalComma && cell is not null)
+        {
+            // With a decimal comma, a point would separate thousands, and is not accepted.
+            cell = cell.Contains('.') ? null : cell.Replace(',', '.');
+        }
+
+        return double.TryParse(cell, NumberStyles.Float, CultureInfo.InvariantCulture, out double value) ? value : double.NaN;
+    }
+
+    // The named columns; else one or two that are not of the model and are named like a time; else none.
+    private int[] FindTimes(string[] header)
+    {
+        if (_options.TimeColumns.Count > 0)
+        {
+            return
+            [
+                .. _options.TimeColumns.Select(
+                    named => Array.IndexOf(header, named) is >= 0 and var at
+                        ? at
+                        : throw new InputException($"Readings '{_options.File}' have no time column '{named}'; {Has(header)}.")),
+            ];
+        }
+
+        int Find(string[] names) =>
+            Array.FindIndex(header, name => !_columns.Contains(name) && names.Contains(name.ToLowerInvariant()));
+
+        (int date, int time) = (Find(DateNames), Find(["time", "uhrzeit"]));
+        if (date >= 0 && time >= 0)
+        {
+            return [date, time];
+        }
+
+        int only = Find(TimeNames);
+        return only >= 0 ? [only] : [];
+    }
+
+    private void Sample(CsvRows rows)
+    {
+        var times = new List<string>();
+        (int points, int commas, int longer, int count) = (0, 0, 0, 0);
+        for (; count < SampleRows && rows.Read(); count++)
+        {
+            longer += rows.Count > rows.Header.Length ? 1 : 0;
+            if (TimesAt.Length > 0)
+            {
+                times.Add(TimeText(rows));
+            }
+
+            foreach (int at in ColumnsAt)
+            {
+                string cell = rows[at]?.Trim() ?? "";
+                points += PointPattern().IsMatch(cell) ? 1 : 0;
+                commas += CommaPattern().IsMatch(cell) ? 1 : 0;
+            }
+        }
+
+        if (rows.Separator == "," && longer > count / 2 && count > 0)
+        {
+            throw new InputException(
+                $"Readings '{_options.File}': the rows have more cells than the header has names, as with a decimal comma between cells "
+                    + "that a comma separates. Write numbers with a decimal point, or separate the cells by a semicolon.");
+        }
+
+        if (commas > 0 && points > 0)
+        {
+            throw new InputException(
+                $"Readings '{_options.File}' have numbers with a decimal comma and numbers with a decimal point. "
+                    + "Write them all in one way.");
+        }
+
+        HasDecimalComma = commas > 0;
+        Measure(times);
+    }
+
+    // Order and distance of the first rows. A time that cannot be read is reported where it is needed, with its line.
+    private void Measure(List<string> texts)
+    {
+        Times.Decide([.. texts.Where(text => text.Length > 0)]);
+        var distances = new List<TimeSpan>();
+        (int up, int down) = (0, 0);
+        DateTime before = default;
+        foreach (string text in texts)
+        {
+            if (Times.Read(text, before, out DateTime time) is not null)
+            {
+                continue;
+            }
+
+            if (before != default)
+            {
+                (up, down) = (up + (time > before ? 1 : 0), down + (time < before ? 1 : 0));
+                distances.Add(time - before);
+            }
+
+            before = time;
+        }
+
+        if (down > 1 && down > 9 * up)
+        {
+            throw new InputException(_options.Order == RowOrder.NewestFirst
+                ? $"Readings '{_options.File}' have the oldest row first. Remove 'order: newest_first'."
+                : $"Readings '{_options.File}' have the newest row first. Set 'order: newest_first' to read them backwards.");
+        }
+
+        distances.RemoveAll(distance => distance <= TimeSpan.Zero);
+        distances.Sort();
+        Spacing = distances.Count > 0 ? distances[(distances.Count - 1) / 4] : null;
+    }
+
+    private static string Has(string[] header) => $"the header has {string.Join(", ", header.Select(name => $"'{name}'"))}";
+
+    [GeneratedRegex(@"^[+-]?\d*\.\d+([eE][+-]?\d+)?$")]
+    private static partial Regex PointPattern();
+
+    [GeneratedRegex(@"^[+-]?\d+,\d+([eE][+-]?\d+)?$")]
+    private static partial Regex CommaPattern();
+}

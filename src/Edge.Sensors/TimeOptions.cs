@@ -1,0 +1,44 @@
+namespace Edge.Sensors;
+
+/// <summary>How a source writes its times.</summary>
+internal sealed record TimeOptions
+{
+    /// <summary>
+    /// A format of date and time in the letters of Unicode (dd.MM.yyyy HH:mm), or iso8601, s, ms, us, ns; null to tell ISO 8601 and counts
+    /// since 1970 apart by their look.
+    /// </summary>
+    public string? Format { get; init; }
+
+    /// <summary>Zone of times that name none; null for UTC.</summary>
+    public TimeZoneInfo? Zone { get; init; }
+
+    /// <summary>Names of formats that are not made of letters.</summary>
+    internal static IReadOnlyList<string> KnownFormats { get; } = ["iso8601", "s", "ms", "us", "ns"];
+
+    /// <summary>Whether a format gives back the date and time that it writes.</summary>
+    internal static bool IsFormat(string format)
+    {
+        if (KnownFormats.Contains(format))
+        {
+            return true;
+        }
+
+        var time = new DateTimeOffset(2026, 11, 23, 17, 48, 0, TimeSpan.Zero);
+        try
+        {
+            string text = time.ToString(format, System.Globalization.CultureInfo.InvariantCulture);
+            return format.Length > 2
+                && DateTimeOffset.TryParseExact(
+                    text,
+                    format,
+                    System.Globalization.CultureInfo.InvariantCulture,
+                    System.Globalization.DateTimeStyles.AssumeUniversal,
+                    out DateTimeOffset back)
+                && back.Date == time.Date;
+        }
+        catch (FormatException)
+        {
+            return false;
+        }
+    }
+}
