@@ -66,7 +66,7 @@ internal sealed class GraphView
             }
         }
 
-        Recurrent = [.. Graph.Node.Where(node => node.OpType is "LSTM" or "GRU" or "RNN")];
+        Recurrent = [.. Graph.Node.Where(IsRecurrent)];
         for (int i = 0; i < Recurrent.Count; i++)
         {
             if (Recurrent[i].Input.Count < 3)
@@ -80,6 +80,12 @@ internal sealed class GraphView
 
         Inputs = [.. Graph.Input.Where(input => !_constants.ContainsKey(input.Name))];
     }
+
+    /// <summary>Whether a node carries a state from row to row. ONNX Runtime's DynamicQuantizeLSTM is an LSTM with int8 weights.</summary>
+    internal static bool IsRecurrent(Node node) => node.OpType is "LSTM" or "GRU" or "RNN" or "DynamicQuantizeLSTM";
+
+    /// <summary>Whether it has a cell state beside the hidden state.</summary>
+    internal static bool HasCell(Node node) => node.OpType is "LSTM" or "DynamicQuantizeLSTM";
 
     internal Model Model { get; }
 

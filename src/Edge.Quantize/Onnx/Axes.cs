@@ -1,4 +1,5 @@
 using Edge.Inference;
+using Edge.Onnx.Graphs;
 
 namespace Edge.Quantize.Onnx;
 
@@ -49,7 +50,7 @@ internal static class Axes
     {
         int[] gone = which is null
             ? Enumerable.Range(0, axes.Length).Where(i => axes[i].Kind != AxisKind.Feature && axes[i].Size == 1).ToArray()
-            : which.Select(axis => Index(node, axis, axes.Length)).ToArray();
+            : which.Select(axis => OnnxNode.Index(node, axis, axes.Length)).ToArray();
         foreach (int i in gone)
         {
             if (!axes[i].IsSingle)
@@ -69,7 +70,7 @@ internal static class Axes
             throw new InputException($"{node.Label} makes {rank} dimensions, which is larger than any supported model.");
         }
 
-        HashSet<int> added = which.Select(axis => Index(node, axis, rank)).ToHashSet();
+        HashSet<int> added = which.Select(axis => OnnxNode.Index(node, axis, rank)).ToHashSet();
         var result = new List<Axis>();
         int next = 0;
         for (int i = 0; i < rank && (added.Contains(i) || next < axes.Length); i++)
@@ -138,7 +139,7 @@ internal static class Axes
     /// <summary>Takes the newest step, or something that is single.</summary>
     internal static Axis[] Gather(OnnxNode node, Axis[] axes, OnnxTensor? index)
     {
-        int axis = Index(node, node.Int("axis", 0), axes.Length);
+        int axis = OnnxNode.Index(node, node.Int("axis", 0), axes.Length);
         if (index is null || index.Values.Length != 1)
         {
             throw new InputException(
@@ -162,7 +163,7 @@ internal static class Axes
 
         for (int i = 0; i < which.Length; i++)
         {
-            int at = Index(node, which[i], axes.Length);
+            int at = OnnxNode.Index(node, which[i], axes.Length);
             if (steps is not null && steps[i] != 1)
             {
                 throw new InputException(
@@ -193,14 +194,6 @@ internal static class Axes
         }
 
         return result;
-    }
-
-    internal static int Index(OnnxNode node, long axis, int rank)
-    {
-        long index = axis < 0 ? axis + rank : axis;
-        return index >= 0 && index < rank
-            ? (int)index
-            : throw new InputException($"{node.Label}: dimension {axis} of {rank} does not exist. The file is damaged.");
     }
 
     internal static string Name(Axis axis) => axis.Kind switch

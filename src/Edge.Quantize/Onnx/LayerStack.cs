@@ -1,5 +1,6 @@
 using Edge.Inference;
 using Edge.Inference.Cells;
+using Edge.Onnx.Graphs;
 using Edge.Training.Reference;
 
 namespace Edge.Quantize.Onnx;

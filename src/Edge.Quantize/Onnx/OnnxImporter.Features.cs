@@ -1,5 +1,6 @@
 using Edge.Inference;
 using Edge.Inference.Models;
+using Edge.Onnx.Graphs;
 using Edge.Onnx.Proto;
 
 namespace Edge.Quantize.Onnx;
@@ -61,7 +62,7 @@ internal sealed partial class OnnxImporter
                 break;
             case "Softmax" when !IsOverRow(node, axes):
                 throw new InputException(
-                    $"{node.Label} is a softmax over {Axes.Name(axes[Axes.Index(node, node.Int("axis", -1), axes.Length)])}, not over a "
+                    $"{node.Label} is a softmax over {Axes.Name(axes[OnnxNode.Index(node, node.Int("axis", -1), axes.Length)])}, not over a "
                         + $"row: attention over time cannot stream. Run the model with engine: onnx.");
             case { } type when Activations.Of(node) is { } activation:
                 _layers.AddActivation(node.Label, activation);
@@ -79,7 +80,7 @@ internal sealed partial class OnnxImporter
     {
         if (node.Type == "Gather" && inputs is [Joined joined, Constant { Tensor: { Values.Length: 1 } index }] && node.Int("axis", 0) == 0)
         {
-            Features part = joined.Parts[Axes.Index(node, (long)index.Values[0], joined.Parts.Length)];
+            Features part = joined.Parts[OnnxNode.Index(node, (long)index.Values[0], joined.Parts.Length)];
             return index.Shape.Length == 0 ? part with { Axes = part.Axes[1..] } : part;
         }
 
@@ -121,7 +122,7 @@ internal sealed partial class OnnxImporter
                     ConstantFolder.Whole(constants, 2) ?? node.Ints("ends") ?? [],
                     ConstantFolder.Whole(constants, 3) ?? node.Ints("axes"), ConstantFolder.Whole(constants, 4));
             case "ReduceMean" when (ConstantFolder.AxesOf(node, constants) ?? [])
-                .Any(axis => axes[Axes.Index(node, axis, axes.Length)].Kind == AxisKind.Feature):
+                .Any(axis => axes[OnnxNode.Index(node, axis, axes.Length)].Kind == AxisKind.Feature):
                 throw new InputException(
                     $"{node.Label} averages the values of a row, as layer normalization does, which no layer can include. "
                         + $"Train without it, or run the model with engine: onnx.");
@@ -244,7 +245,7 @@ internal sealed partial class OnnxImporter
     // Before operator set 13 a softmax is over all dimensions from its axis on.
     private bool IsOverRow(OnnxNode node, Axis[] axes)
     {
-        int axis = Axes.Index(node, node.Int("axis", _operatorSet < 13 ? 1 : -1), axes.Length);
+        int axis = OnnxNode.Index(node, node.Int("axis", _operatorSet < 13 ? 1 : -1), axes.Length);
         return axes[axis].Kind == AxisKind.Feature
             || (_operatorSet < 13 && axes[axis..].All(inner => inner.Kind == AxisKind.Feature || inner.IsSingle));
     }

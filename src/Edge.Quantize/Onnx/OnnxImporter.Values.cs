@@ -1,4 +1,5 @@
 using Edge.Inference.Models;
+using Edge.Onnx.Graphs;
 
 namespace Edge.Quantize.Onnx;
 

@@ -1,4 +1,5 @@
 using Edge.Inference;
+using Edge.Onnx.Graphs;
 using Edge.Training.Reference;
 
 namespace Edge.Quantize.Onnx;
