@@ -35,6 +35,11 @@ internal sealed partial class RowAnalysis
 
     private void BindRows(Node proto, OnnxNode node, GraphValue?[] inputs)
     {
+        if (proto.Domain is not ("" or "ai.onnx" or "com.microsoft"))
+        {
+            throw new ModelFormatException($"{node.Label} is from a custom operator set. Export with standard ONNX operators.");
+        }
+
         if (GraphView.IsRecurrent(proto))
         {
             BindRecurrent(proto, node, inputs);
@@ -242,7 +247,7 @@ internal sealed partial class RowAnalysis
             return new RowsValue([.. x.Axes[..axis], .. picked.Select(RowAxis.Of), .. x.Axes[(axis + 1)..]]) { IsNewest = true };
         }
 
-        return x.Axes[axis].Kind == RowAxisKind.Streams && index.Tensor?.Value.Values is not [0 or -1]
+        return x.Axes[axis] is { Kind: RowAxisKind.Streams, Size: not 1 }
             ? throw Mixes(node, "picks sequences of a batch")
             : x with { Axes = [.. x.Axes[..axis], .. picked.Select(RowAxis.Of), .. x.Axes[(axis + 1)..]] };
     }
@@ -419,7 +424,7 @@ internal sealed partial class RowAnalysis
         if (node.Text("direction", "forward") is not "forward" and var direction && _hasTime)
         {
             throw new ModelFormatException(
-                $"{node.Label} runs {direction}: it needs future readings, which a stream does not have. Train it forward only.");
+                $"{node.Label} runs in direction '{direction}': it needs future readings, which a stream does not have. Train it forward only.");
         }
 
         long units = node.Int("hidden_size", 0);

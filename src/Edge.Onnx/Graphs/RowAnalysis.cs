@@ -84,6 +84,12 @@ internal sealed partial class RowAnalysis
         RowAnalysis? best = null;
         foreach (int time in (int[])[.. candidates, -1])
         {
+            // A dimension of fixed size is the time unless a recurrent node steps through another one.
+            if (best is { WindowRows: > 0 })
+            {
+                break;
+            }
+
             // One row: where there is no other dimension, or each recurrent node takes its state from outside and steps through none.
             if (time < 0 && best is not null && !(best.IsContradicted && TakesStates(view)))
             {
@@ -94,7 +100,7 @@ internal sealed partial class RowAnalysis
             try
             {
                 analysis.Walk(input.Name, [.. sizes.Select((size, axis) => axis == time ? new RowAxis(RowAxisKind.Time)
-                    : axis < outer && (time >= 0 || size != 1) ? new RowAxis(RowAxisKind.Streams)
+                    : axis < outer && (time >= 0 || size != 1) ? new RowAxis(RowAxisKind.Streams, size)
                     : new RowAxis(RowAxisKind.Fixed, size))]);
                 analysis.RequireRows(outputs);
                 return analysis;
@@ -133,10 +139,23 @@ internal sealed partial class RowAnalysis
         return live;
     }
 
+    /// <summary>What is known of a value; null where nothing reads it.</summary>
+    internal GraphValue? ValueOf(string name) => _values.GetValueOrDefault(name);
+
+    /// <summary>Whether an output depends on a node.</summary>
+    internal bool IsLive(Node node) => _live.Contains(node);
+
     /// <summary>Values of a row of an output; null where they are not known.</summary>
-    internal (int Count, int Rank)? SizeOf(string output) =>
+    internal int? CountOf(string output) =>
         _values.GetValueOrDefault(output) is RowsValue { Axes: { } axes } && Product(axes) is > 0 and <= int.MaxValue and { } count
-            ? ((int)count, axes.Length)
+            ? (int)count
+            : null;
+
+    /// <summary>Dimensions of an output whose last one has all values of a row; null of another.</summary>
+    internal int? RankOf(string output) =>
+        _values.GetValueOrDefault(output) is RowsValue { Axes: { Length: > 1 } axes } && axes[^1].Kind == RowAxisKind.Fixed
+            && axes[..^1].All(axis => axis.Kind != RowAxisKind.Fixed || axis.Size == 1)
+            ? axes.Length
             : null;
 
     /// <summary>Which dimension of an output counts rows; -1 where none does.</summary>

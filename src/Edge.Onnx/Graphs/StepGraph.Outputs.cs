@@ -6,34 +6,49 @@ namespace Edge.Onnx.Graphs;
 /// <summary>Which outputs of a file make the row of outputs.</summary>
 internal sealed partial class StepGraph
 {
-    // All outputs but states: those that an input takes up again, and final states of recurrent nodes.
-    private string[] OutputsWithoutStates()
+    /// <summary>
+    /// The outputs that are not states: neither taken up again by an input, nor the final state of a recurrent node.
+    /// </summary>
+    /// <exception cref="ModelFormatException">There is no output.</exception>
+    internal static string[] OutputsWithoutStates(GraphView view, string input)
     {
-        ValueInfo[] outputs = [.. _view.Graph.Output];
+        ValueInfo[] outputs = [.. view.Graph.Output];
         if (outputs.Length == 0)
         {
             throw new ModelFormatException("The graph has no output. Export the model with its forecast as an output.");
         }
 
-        if (_view.Recurrent.Count == 0)
+        if (view.Recurrent.Count == 0)
         {
-            var open = _view.Inputs.Where(input => input.Name != Input).Select(Shape).ToList();
-            ValueInfo[] rows = [outputs[0], .. outputs.Skip(1).Where(output => !open.Remove(open.Find(shape => shape.SequenceEqual(Shape(output)))!))];
-            return [.. rows.Select(output => output.Name)];
+            var open = view.Inputs.Where(other => other.Name != input).Select(Shape).ToList();
+            return
+            [
+                outputs[0].Name,
+                .. outputs.Skip(1)
+                    .Where(output => open.FindIndex(shape => shape.SequenceEqual(Shape(output))) is var at && (at < 0 || !RemoveAt(open, at)))
+                    .Select(output => output.Name),
+            ];
         }
 
+        bool hasStates = view.Recurrent.Any(node => node.Input.Count > 5 && view.Sources(node.Input[5]).Count > 0);
         string[] names =
         [
             .. outputs.Select(output => output.Name)
-                .Where(name => _view.MovedOutputs(name) is not { Count: > 0 } parts || parts.Any(part => part.Output == 0)),
+                .Where(name => view.MovedOutputs(name) is not { Count: > 0 } parts || (!hasStates && parts.Any(part => part.Output == 0))),
         ];
         return names.Length > 0 ? names : [outputs[0].Name];
+    }
+
+    private static bool RemoveAt(List<int[]> shapes, int at)
+    {
+        shapes.RemoveAt(at);
+        return true;
     }
 
     // As many of the first outputs as have the wanted number of values together; all where none have.
     private void ChooseOutputs(string[] names, RowAnalysis analysis, int? wanted)
     {
-        (string Name, int? Count)[] all = [.. names.Select(name => (name, analysis.SizeOf(name)?.Count))];
+        (string Name, int? Count)[] all = [.. names.Select(name => (name, analysis.CountOf(name)))];
         int sum = 0;
         int used = all.Length;
         for (int k = 0; k < all.Length && all[k].Count is { } count && analysis.Refusal is null; k++)
@@ -57,9 +72,8 @@ internal sealed partial class StepGraph
         string[] parts = [.. Outputs.Select(output => AsFloat(output.Name))];
         if (parts.Length > 1)
         {
-            (int Count, int Rank)?[] sizes = [.. Outputs.Select(output => analysis?.SizeOf(output.Name))];
-            bool areAlike = sizes.All(size => size is not null && size.Value.Rank == sizes[0]!.Value.Rank && size.Value.Rank > 1);
-            if (!areAlike)
+            int?[] ranks = [.. Outputs.Select(output => analysis?.RankOf(output.Name))];
+            if (ranks[0] is null || ranks.Any(rank => rank != ranks[0]))
             {
                 _view.Graph.Initializer.Add(new TensorProto { Name = "edge_one_row", DataType = Int64, Dims = { 2 }, Int64Data = { 1, -1 } });
                 parts = [.. parts.Select((part, k) => Apply("Reshape", $"edge_output_{k}", part, "edge_one_row").Output[0])];

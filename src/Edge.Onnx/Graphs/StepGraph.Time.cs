@@ -103,14 +103,14 @@ internal sealed partial class StepGraph
         string joined = Newest(time, rows);
         _view.Graph.Initializer.Add(
         [
-            new TensorProto { Name = "edge_one", DataType = Float, Dims = { 1, 1 }, FloatData = { 1 } },
-            new TensorProto { Name = "edge_rows", DataType = Float, Dims = { 1, 1 }, FloatData = { rows } },
-            new TensorProto { Name = "edge_none", DataType = Float, Dims = { 1 }, FloatData = { float.NaN } },
+            new TensorProto { Name = "window_one", DataType = Float, Dims = { 1, 1 }, FloatData = { 1 } },
+            new TensorProto { Name = "window_rows", DataType = Float, Dims = { 1, 1 }, FloatData = { rows } },
+            new TensorProto { Name = "window_none", DataType = Float, Dims = { 1 }, FloatData = { float.NaN } },
         ]);
-        Apply("Add", "edge_counted", "seen_in", "edge_one");
-        Apply("Min", "seen_out", "edge_counted", "edge_rows");
-        Apply("Less", "edge_is_short", "seen_out", "edge_rows");
-        Apply("Where", "edge_windowed", "edge_is_short", "edge_none", joined);
+        Apply("Add", "edge_counted", "seen_in", "window_one");
+        Apply("Min", "seen_out", "edge_counted", "window_rows");
+        Apply("Less", "edge_is_short", "seen_out", "window_rows");
+        Apply("Where", "edge_windowed", "edge_is_short", "window_none", joined);
         AddInput("seen_in", [1, 1], -1);
         AddOutput("seen_out", [1, 1], -1);
         _view.Graph.Output.Remove(_view.Graph.Output.First(output => output.Name == joined));
@@ -128,6 +128,11 @@ internal sealed partial class StepGraph
         {
             ValueInfo output = _view.Graph.Output.First(each => each.Name == name);
             int[] shape = Shape(output);
+            if (shape.Length == 0)
+            {
+                throw new ModelFormatException($"Output '{name}' of a window does not say its dimensions. Export it with them.");
+            }
+
             if (shape.Length == InputShape.Length && shape[time] == rows)
             {
                 AddWhole($"edge_last_{k}", -1);

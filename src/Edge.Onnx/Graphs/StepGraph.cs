@@ -23,6 +23,7 @@ internal sealed record GraphState(string Input, string Output, int[] Shape, int 
 /// <param name="InputType">ONNX element type of the input.</param>
 /// <param name="InputShape">Its dimensions for one row.</param>
 /// <param name="Time">Which of them counts rows; -1 where the graph takes one row.</param>
+/// <param name="FixedRows">How many rows it takes; 0 for any number.</param>
 /// <param name="Outputs">The outputs, and which of their dimensions counts rows; -1 for one of the last row only.</param>
 /// <param name="Others">Other inputs with their element type and dimensions, 0 where open: states, and lengths of sequences.</param>
 internal sealed record SequenceGraph(
@@ -30,6 +31,7 @@ internal sealed record SequenceGraph(
     int InputType,
     int[] InputShape,
     int Time,
+    int FixedRows,
     IReadOnlyList<(string Name, int Time)> Outputs,
     IReadOnlyList<(string Name, int Type, int[] Shape)> Others);
 
@@ -83,7 +85,7 @@ internal sealed partial class StepGraph
     internal int WindowRows { get; private set; } = 1;
 
     /// <summary>The graph as it was before it became a step.</summary>
-    internal SequenceGraph Sequence { get; private set; } = new("", 1, [], -1, [], []);
+    internal SequenceGraph Sequence { get; private set; } = new("", 1, [], -1, 0, [], []);
 
     /// <summary>
     /// Hidden states in the order of the layers, then cell states, then the rows that causal convolutions and a window remember.
@@ -98,8 +100,14 @@ internal sealed partial class StepGraph
     internal static StepGraph Read(byte[] bytes, string? folder = null, int? outputs = null)
     {
         var graph = new StepGraph(new GraphView(bytes));
-        ValueInfo input = graph.FindInput();
-        string[] names = graph.OutputsWithoutStates();
+        (ValueInfo input, graph.ReadsSymbols) = FindInput(graph._view);
+        graph.Input = input.Name;
+        graph.InputType = input.Type?.TensorType?.ElemType ?? Float;
+
+        // All but the values of a row are of one stream and one tick.
+        int[] shape = Shape(input);
+        graph.InputShape = [.. shape.Select((size, axis) => axis == shape.Length - 1 && !graph.ReadsSymbols ? size : 1)];
+        string[] names = OutputsWithoutStates(graph._view, input.Name);
         RowAnalysis analysis = RowAnalysis.Of(graph._view, new ExternalData(folder), input, graph.ReadsSymbols, names);
         if (analysis.Refusal is { } refusal && (analysis.WindowRows == 0 || graph._view.Inputs.Count > 1))
         {
@@ -112,6 +120,7 @@ internal sealed partial class StepGraph
             graph.InputType,
             [.. Shape(input).Select((size, axis) => axis == analysis.Time || size == 0 ? 1 : graph.InputShape[axis])],
             analysis.Time,
+            analysis.Time < 0 ? 0 : Shape(input)[analysis.Time],
             [.. graph.Outputs.Select(used => (used.Name, analysis.TimeOf(used.Name)))],
             [.. graph._view.Inputs.Where(other => other.Name != graph.Input)
                 .Select(other => (other.Name, other.Type?.TensorType?.ElemType ?? Float, Shape(other)))]);
@@ -134,19 +143,21 @@ internal sealed partial class StepGraph
     /// <summary>The step graph as a file.</summary>
     internal byte[] ToBytes() => Model.ToByteArray();
 
-    private ValueInfo FindInput()
+    /// <summary>The input that takes rows, and whether its elements are numbers of symbols.</summary>
+    /// <exception cref="ModelFormatException">There is none, or more than one.</exception>
+    internal static (ValueInfo Input, bool ReadsSymbols) FindInput(GraphView view)
     {
         HashSet<string> states = new(
-            _view.Recurrent.SelectMany(node => node.Input.Skip(5).Take(2)).SelectMany(_view.Sources),
+            view.Recurrent.SelectMany(node => node.Input.Skip(5).Take(2)).SelectMany(view.Sources),
             StringComparer.Ordinal);
         HashSet<string> readings = new(
-            _view.Recurrent.SelectMany(node => node.Input.Take(1)).SelectMany(_view.Sources),
+            view.Recurrent.SelectMany(node => node.Input.Take(1)).SelectMany(view.Sources),
             StringComparer.Ordinal);
         ValueInfo[] inputs =
         [
-            .. _view.Inputs.Where(input => _view.Recurrent.Count == 0 || (readings.Contains(input.Name) && !states.Contains(input.Name))),
+            .. view.Inputs.Where(input => view.Recurrent.Count == 0 || (readings.Contains(input.Name) && !states.Contains(input.Name))),
         ];
-        if (inputs.Length == 0 || (inputs.Length > 1 && _view.Recurrent.Count > 0))
+        if (inputs.Length == 0 || (inputs.Length > 1 && view.Recurrent.Count > 0))
         {
             throw new ModelFormatException(inputs.Length == 0
                 ? "The graph has no input for the readings that a recurrent node reads."
@@ -158,29 +169,23 @@ internal sealed partial class StepGraph
         }
 
         ValueInfo found = inputs[0];
-        Input = found.Name;
-        InputType = found.Type?.TensorType?.ElemType ?? Float;
+        int type = found.Type?.TensorType?.ElemType ?? Float;
         int[] shape = Shape(found);
-
-        // Keras casts symbols that it was given as floats.
-        ReadsSymbols = InputType is Int32 or Int64
-            || _view.Graph.Node.Where(node => node.Input.Contains(Input)).ToArray() is [{ OpType: "Cast" } cast]
-                && GraphView.Int(cast, "to", 0) is Int32 or Int64;
-        if (InputType is not (Float or Int32 or Int64) || shape.Length is < 1 or > 4)
+        if (type is not (Float or Int32 or Int64) || shape.Length is < 1 or > 4)
         {
             throw new ModelFormatException(
-                $"Input '{Input}' has {shape.Length} dimensions of ONNX element type {InputType}. "
+                $"Input '{found.Name}' has {shape.Length} dimensions of ONNX element type {type}. "
                     + $"It must have 1 to 4, of float32 (symbols: int32 or int64).");
         }
 
-        // All but the values of a row are of one stream and one tick.
-        InputShape = [.. shape.Select((size, axis) => axis == shape.Length - 1 && !ReadsSymbols ? size : 1)];
-        if (InputShape[^1] is < 1 or > ModelManifest.CountMax)
-        {
-            throw new ModelFormatException($"Input '{Input}' does not say how many values a row has. Export with a fixed last dimension.");
-        }
-
-        return found;
+        // Keras casts symbols that it was given as floats.
+        bool readsSymbols = type is Int32 or Int64
+            || (view.Graph.Node.Where(node => node.Input.Contains(found.Name)).ToArray() is [{ OpType: "Cast" } cast]
+                && GraphView.Int(cast, "to", 0) is Int32 or Int64);
+        return readsSymbols || shape[^1] is >= 1 and <= ModelManifest.CountMax
+            ? (found, readsSymbols)
+            : throw new ModelFormatException(
+                $"Input '{found.Name}' does not say how many values a row has. Export with a fixed last dimension.");
     }
 
     // Without recurrent nodes: the first dimension that is neither the time nor the values of a row.

@@ -75,6 +75,10 @@ internal sealed class OnnxSequence : IDisposable
                     results[end - 1] = Newest(rows[((end - _step.WindowRows) * InputCount)..(end * InputCount)], _step.WindowRows);
                 }
             }
+            else if (_graph.FixedRows > 0)
+            {
+                RunFixed(rows, results);
+            }
             else if (_graph.Outputs.Any(output => output.Time < 0))
             {
                 // Each beginning of the sequence has a last row of its own: some of them are looked at.
@@ -102,6 +106,28 @@ internal sealed class OnnxSequence : IDisposable
     {
         _session.Dispose();
         _options.Dispose();
+    }
+
+    // As many rows as the file takes.
+    private void RunFixed(ReadOnlySpan<float> rows, float[][] results)
+    {
+        if (results.Length < _graph.FixedRows)
+        {
+            return;
+        }
+
+        float[][] begin = new float[_graph.FixedRows][];
+        Array.Fill(begin, []);
+        if (_graph.Outputs.Any(output => output.Time < 0))
+        {
+            begin[^1] = Newest(rows[..(begin.Length * InputCount)], begin.Length);
+        }
+        else
+        {
+            RunAll(rows[..(begin.Length * InputCount)], begin);
+        }
+
+        begin.CopyTo(results, 0);
     }
 
     private void RunAll(ReadOnlySpan<float> rows, float[][] results)

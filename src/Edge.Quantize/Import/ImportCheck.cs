@@ -45,7 +45,15 @@ internal static class ImportCheck
         int compared = 0;
         for (int row = 0; row < original.Length; row++)
         {
-            step(rows.Slice(row * inputs, inputs), stepped);
+            try
+            {
+                step(rows.Slice(row * inputs, inputs), stepped);
+            }
+            catch (ArgumentException e)
+            {
+                throw new InputException($"Row {row} of the input: {e.Message}", e);
+            }
+
             if (original[row].Length == 0)
             {
                 continue;

@@ -13,6 +13,12 @@ namespace Edge.Training.Reference;
 internal sealed record FloatModel(
     FloatNormalization? Normalization, FloatEmbedding? Embedding, IReadOnlyList<FloatLayer> Layers, FloatDense? Head, string Sha256)
 {
+    /// <summary>Outputs of the file that a row of outputs consists of, and the number of their values; empty where it does not name them.</summary>
+    internal IReadOnlyList<(string Name, int Count)> Outputs { get; init; } = [];
+
+    /// <summary>Outputs of the file that are left out, one sentence each that names the output or the node.</summary>
+    internal IReadOnlyList<string> LeftOut { get; init; } = [];
+
     /// <summary>Width of what the first layer reads.</summary>
     internal int FeatureCount => Layers[0].InputCount;
 
