@@ -89,7 +89,7 @@ internal static class QuantizeCommand
             progress.Say("calibrating");
             ActivationStatistics statistics = ActivationStatistics.Measure(floatModel, readings, begin, end);
             progress.Say("quantizing");
-            var search = new PrecisionSearch(reference, statistics, settings, parsed.GetValue(tolerance) / 100, provenance);
+            var search = new PrecisionSearch(reference, statistics, settings, parsed.GetValue(tolerance) / 100, provenance, progress.Say);
             EdgeModel quantized = search.Run(parsed.GetValue(precision));
             EvaluationReport evaluation = EvaluationReport.Measure(reference, quantized, progress.Say);
             progress.Done();
@@ -160,16 +160,24 @@ internal static class QuantizeCommand
     {
         foreach (Trial trial in trials)
         {
+            // Only what was measured.
+            string rmse = double.IsNaN(trial.RmseChange) ? "" : $"RMSE {EvaluationTable.Percent(trial.RmseChange)}, ";
+            string outside = double.IsNaN(trial.OutsideChange)
+                ? ""
+                : $"outside the calibrated range {EvaluationTable.Percent(trial.OutsideChange)}, ";
+            string apart = double.IsNaN(trial.OutsideDifference)
+                ? ""
+                : $", {100 * trial.OutsideDifference:0.000} % outside the calibrated range";
             output.WriteLine(
-                $"tried {trial.Setting}: RMSE {EvaluationTable.Percent(trial.RmseChange)}, outside the calibrated range "
-                    + $"{EvaluationTable.Percent(trial.OutsideChange)}, int8 - float {100 * trial.WorstDifference:0.000} % at worst: "
+                $"tried {trial.Setting}: {rmse}{outside}int8 - float {100 * trial.WorstDifference:0.000} % of a deviation at worst{apart}: "
                     + $"{(trial.IsGood ? "good" : "not good enough")}");
         }
 
         if (!trials.Any(trial => trial.IsGood))
         {
             output.WriteLine(
-                $"warning: no setting meets the tolerance ({tolerance} % RMSE, {100 * PrecisionSearch.DifferenceMax} % difference). "
+                $"warning: no setting meets the tolerance ({tolerance} % RMSE, {100 * PrecisionSearch.DifferenceMax} % difference, "
+                    + $"{100 * PrecisionSearch.OutsideDifferenceMax} % outside the calibrated range). "
                     + $"The closest one is used. More calibration rows, or training with weight decay, may help.");
         }
     }

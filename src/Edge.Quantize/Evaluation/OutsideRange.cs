@@ -9,9 +9,10 @@ namespace Edge.Quantize.Evaluation;
 /// <summary>Errors of int8 when one column leaves its calibrated range, as in an anomaly.</summary>
 /// <param name="Column">The column that was raised.</param>
 /// <param name="By">By how many standard deviations.</param>
-/// <param name="RmseChange">Mean over the outputs of int8 RMSE / float RMSE - 1; 0 where none forecasts a column.</param>
+/// <param name="RmseChange">Mean over the outputs of int8 RMSE / float RMSE - 1; NaN where none forecasts a column.</param>
 /// <param name="WorstDifference">The worst output's RMS of int8 minus float over its standard deviation on ordinary rows.</param>
-internal sealed record OutsideRange(string Column, double By, double RmseChange, double WorstDifference)
+/// <param name="OtherDifference">The same among the outputs that forecast no column; NaN if there is none.</param>
+internal sealed record OutsideRange(string Column, double By, double RmseChange, double WorstDifference, double OtherDifference)
 {
     private const int RowsMax = 2_000;
     private const int ColumnsMax = 16;
@@ -104,6 +105,12 @@ internal sealed record OutsideRange(string Column, double By, double RmseChange,
             }
         }
 
-        return new OutsideRange(manifest.Columns[column], by, changes.DefaultIfEmpty(0).Average(), reference.WorstDifference(differences));
+        int[] others = [.. Enumerable.Range(0, outputs).Where(k => !manifest.Outputs[k].IsForecast)];
+        return new OutsideRange(
+            manifest.Columns[column],
+            by,
+            changes.DefaultIfEmpty(double.NaN).Average(),
+            reference.WorstDifference(differences),
+            others.Length == 0 ? double.NaN : others.Max(k => reference.Deviation[k] > 0 ? differences[k].Rms / reference.Deviation[k] : 0));
     }
 }

@@ -177,8 +177,9 @@ internal sealed record LayerChain
             throw new UnsupportedException("The graph joins values of different activations inside; only its outputs may be joined so.");
         }
 
-        // The last dense layer is the head: its outputs are floats.
-        FloatDense? head = whole.Layers[^1] as FloatDense;
+        // The last dense layer is the head, whose outputs are floats, if its activation is one of a head.
+        FloatDense? head = whole.Layers[^1] is FloatDense { Activation.Function: FloatFunction.Affine or FloatFunction.Relu
+            or FloatFunction.Sigmoid or FloatFunction.Tanh or FloatFunction.Softmax } last ? last : null;
         return new FloatModel(Normalization, Embedding, head is null ? whole.Layers : whole.Layers[..^1], head, sha256);
     }
 

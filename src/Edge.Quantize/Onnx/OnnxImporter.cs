@@ -16,6 +16,7 @@ internal sealed partial class OnnxImporter
     private readonly Graph _graph;
     private readonly RowAnalysis _rows;
     private readonly Dictionary<string, Value> _values = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, Pointwise> _pointwise = new(StringComparer.Ordinal);
 
     private OnnxImporter(GraphView view, RowAnalysis rows)
     {
@@ -155,7 +156,7 @@ internal sealed partial class OnnxImporter
         Value result;
         try
         {
-            result = Array.Find(inputs, input => input is Refused) ?? (GraphView.IsRecurrent(proto) ? AddRecurrent(proto, node, inputs)
+            result = AddPointwise(proto, node, inputs) ?? Array.Find(inputs, input => input is Refused) ?? (GraphView.IsRecurrent(proto) ? AddRecurrent(proto, node, inputs)
                 : inputs.Any(input => input is Symbols) ? AddEmbedding(proto, node, inputs)
                 : inputs.Any(input => input is Joined) ? Pick(proto, node, inputs)
                 : node.Type == "Concat" ? Concat(proto, node, inputs)
@@ -179,6 +180,26 @@ internal sealed partial class OnnxImporter
         {
             _values[proto.Output[i]] = result;
         }
+    }
+
+    // Operators that together are one activation of a value further up.
+    private Features? AddPointwise(Node proto, OnnxNode node, Value?[] inputs)
+    {
+        Pointwise?[] points =
+        [
+            .. proto.Input.Select((name, at) => inputs[at] is null ? null : _pointwise.GetValueOrDefault(name) ?? Pointwise.Of(name)),
+        ];
+        double?[] constants = [.. Enumerable.Range(0, proto.Input.Count).Select(at => Constant(proto, at)?.Values is [var one] ? one : (double?)null)];
+        if (Pointwise.Of(node, points, constants) is not { } point)
+        {
+            return null;
+        }
+
+        _pointwise[proto.Output[0]] = point;
+        return (inputs.Count(input => input is not null) > 1 || inputs.Any(input => input is Refused) || node.Type == "Clip")
+            && _values.GetValueOrDefault(point.Base) is Features { Chain: { } chain } && point.Recognize() is { } activation
+            ? new Features(chain.WithActivation(node.Label, activation))
+            : null;
     }
 
     private Value AddEmbedding(Node proto, OnnxNode node, Value?[] inputs)
