@@ -98,8 +98,10 @@ internal static class QuantizeCommand
             progress.Done();
 
             // The measured error is stored in the file: the runtime uses it for its first prediction intervals.
-            double[] rmse = evaluation.Model.Outputs.Select(result => result.Int8RmseNormalized).ToArray();
-            byte[] file = (description.IsForecast ? quantized.With(description.WithOutputRmse(rmse)) : quantized).ToBytes();
+            // An output that forecasts no column has none; 1, a deviation, stands for what is not known.
+            double[] rmse =
+                [.. evaluation.Model.Outputs.Select(result => double.IsNaN(result.Int8RmseNormalized) ? 1 : result.Int8RmseNormalized)];
+            byte[] file = (description.Outputs.Any(named => named.IsForecast) ? quantized.With(description.WithOutputRmse(rmse)) : quantized).ToBytes();
             FileBytes.Write(path, file);
 
             output.WriteLine(

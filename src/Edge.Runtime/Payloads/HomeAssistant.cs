@@ -108,8 +108,9 @@ internal sealed class HomeAssistant(string device, IReadOnlyList<(string Stream,
                 manifest.Units[column],
                 name,
                 null);
-            int[] horizons = [.. manifest.Outputs.Select(output => output.TicksAhead).Distinct().Order()];
-            foreach (ModelOutput output in manifest.Outputs.Where(output => output.Column == column))
+            ModelOutput[] forecasts = [.. manifest.ForecastOutputs.Select(output => manifest.Outputs[output])];
+            int[] horizons = [.. forecasts.Select(output => output.TicksAhead).Distinct().Order()];
+            foreach (ModelOutput output in forecasts.Where(output => output.Column == column))
             {
                 string ahead = Ahead(output.TicksAhead * manifest.PeriodSeconds);
                 WriteSensor(
@@ -125,10 +126,54 @@ internal sealed class HomeAssistant(string device, IReadOnlyList<(string Stream,
             }
         }
 
+        WriteNamed(json, stream, manifest, ids);
         Begin(json, ids, $"{stream}_anomaly", "binary_sensor", $"{stream} anomaly", Topics.AnomalyState(device, stream));
         json.WriteString("dev_cla", "problem");
         json.WriteString("json_attr_t", Topics.Anomaly(device, stream));
         json.WriteEndObject();
+    }
+
+    // Soft sensors and reconstructions are sensors with a unit; classes are a sensor of the winning class.
+    private void WriteNamed(Utf8JsonWriter json, string stream, ModelManifest manifest, HashSet<string> ids)
+    {
+        string topic = Topics.Output(device, stream);
+        for (int k = 0; k < manifest.Outputs.Count; k++)
+        {
+            ModelOutput output = manifest.Outputs[k];
+            if (output.Kind is OutputKind.Value or OutputKind.Reconstruction)
+            {
+                bool isValue = output.Kind == OutputKind.Value;
+                string name = isValue ? output.Name! : manifest.Columns[output.Column];
+                WriteSensor(
+                    json,
+                    ids,
+                    isValue ? $"{stream}_output_{Slug(name)}" : $"{stream}_{Slug(name)}_reconstructed",
+                    isValue ? $"{stream} {name}" : $"{stream} {name} reconstructed",
+                    topic,
+                    $"{(isValue ? "values" : "reconstructions")}['{Escape(name)}'].value",
+                    manifest.OutputUnit(k),
+                    name,
+                    null);
+            }
+        }
+
+        foreach (IGrouping<string, ModelOutput> classes in manifest.Outputs
+            .Where(output => output.Kind == OutputKind.Class)
+            .GroupBy(output => output.Name!))
+        {
+            Begin(json, ids, $"{stream}_output_{Slug(classes.Key)}", "sensor", $"{stream} {classes.Key}", topic);
+            json.WriteString("val_tpl", $"{{{{ value_json.classes['{Escape(classes.Key)}'].class }}}}");
+            json.WriteString("dev_cla", "enum");
+            json.WriteStartArray("options");
+            foreach (ModelOutput each in classes)
+            {
+                json.WriteStringValue(each.Class);
+            }
+
+            json.WriteEndArray();
+            json.WriteString("json_attr_t", topic);
+            json.WriteEndObject();
+        }
     }
 
     private void WriteSensor(

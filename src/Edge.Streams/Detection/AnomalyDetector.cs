@@ -63,8 +63,9 @@ internal sealed partial class AnomalyDetector
     {
         _manifest = manifest;
 
-        // For each column, the output with the nearest horizon.
-        _outputs = Enumerable.Range(0, manifest.Outputs.Count)
+        // For each column, its reconstruction or the forecast with the nearest horizon.
+        _outputs = manifest.ForecastOutputs
+            .Concat(Enumerable.Range(0, manifest.Outputs.Count).Where(k => manifest.Outputs[k].Kind == OutputKind.Reconstruction))
             .GroupBy(k => manifest.Outputs[k].Column)
             .Select(group => group.MinBy(k => manifest.Outputs[k].TicksAhead))
             .ToArray();
