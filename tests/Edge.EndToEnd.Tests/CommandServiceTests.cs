@@ -45,7 +45,8 @@ public sealed class CommandServiceTests : IDisposable
         long[] readings = [.. subscriber.On("edge/house/climate/reading").Select(Seq)];
         Assert.Equal(Enumerable.Range(1, readings.Length).Select(each => (long)each), readings);
 
-        Assert.Contains("read again and is being applied", CommandClient.Ask(broker.Port, "reload", "{}").Message, StringComparison.Ordinal);
+        Assert.Contains("read again and is being applied", CommandClient.Ask(broker.Port, "reload", "{}").Message,
+            StringComparison.Ordinal);
         long last = Seq(subscriber.On("edge/house/climate/reading")[^1]);
         await subscriber.UntilAsync(seen => seen.Any(item => item.Topic == "edge/house/climate/reading" && Seq(item) > last + 20));
         run.Terminate();

@@ -103,7 +103,8 @@ public sealed class NamedOutputTests : IDisposable
         JsonElement state = components.GetProperty("classes_output_state");
         Assert.Equal(("enum", "{{ value_json.classes['state'].class }}"), (Text(state, "dev_cla"), Text(state, "val_tpl")));
         Assert.Equal(["good", "worn", "broken"], state.GetProperty("options").EnumerateArray().Select(each => each.GetString()));
-        Assert.Single(components.EnumerateObject(), component => component.Name.StartsWith("quantiles_temperature_", StringComparison.Ordinal));
+        Assert.Single(components.EnumerateObject(), component =>
+            component.Name.StartsWith("quantiles_temperature_", StringComparison.Ordinal));
         Assert.Equal("°C", Text(components.GetProperty("autoencoder_temperature_reconstructed"), "unit_of_meas"));
     }
 
@@ -126,7 +127,8 @@ public sealed class NamedOutputTests : IDisposable
         var random = new Random(7);
         var graph = new Graph { Name = name };
         graph.Input.Add(Typed("x", new Dimension { DimParam = "time" }, new Dimension { DimValue = 1 }, new Dimension { DimValue = 4 }));
-        graph.Output.Add(Typed("y", new Dimension { DimParam = "time" }, new Dimension { DimValue = 1 }, new Dimension { DimValue = outputs }));
+        graph.Output.Add(Typed("y", new Dimension { DimParam = "time" }, new Dimension { DimValue = 1 },
+            new Dimension { DimValue = outputs }));
         graph.Initializer.Add(
             [
                 Tensor("W", 1, 4 * Units, 4), Tensor("R", 1, 4 * Units, Units), Tensor("B", 1, 8 * Units), Tensor("H", Units, outputs),

@@ -4,7 +4,7 @@ using Edge.Onnx.Graphs;
 using Edge.Onnx.OnnxRuntime;
 using Edge.Onnx.Proto;
 using Edge.Testing;
-using Google.Protobuf;
+using static Edge.Quantize.Tests.Graphs;
 
 namespace Edge.Quantize.Tests;
 
@@ -100,51 +100,75 @@ public sealed class OnnxGraphTests : IDisposable
     public void States_that_are_inputs_are_found_by_what_they_feed()
     {
         string source = SharedData.Model("etth1-lstm64", "step.onnx");
-        StepGraph step = StepGraph.Read(File.ReadAllBytes(source));
+        StepGraph step = StepGraph.Read(System.IO.File.ReadAllBytes(source));
         Assert.Equal(["h", "c"], step.States.Select(state => state.Input));
         Assert.Equal(["hn", "cn"], step.States.Select(state => state.Output));
         Assert.Equal("y", step.Output);
         Assert.Equal(1, step.StreamAxis);
     }
 
-    private OnnxModel Load(Graph graph)
+    // y = W·(x of three rows), which no step of one row can know: there is no output before the third.
+    [Fact]
+    public void A_window_gives_its_outputs_once_it_is_full_and_goes_on_after_a_restart()
     {
-        var model = new Edge.Onnx.Proto.Model
+        var graph = new Graph { Name = "window" };
+        graph.Input.Add(Value("x", 1, 3, 2));
+        graph.Output.Add(Value("y", 1, 1));
+        graph.Initializer.Add(Tensor("W", [1, 2, 4, 8, 16, 32], 6, 1));
+        graph.Node.Add([Apply("Flatten", "flat", "x"), Apply("MatMul", "y", "flat", "W")]);
+        using OnnxModel model = Load(graph);
+        Assert.Equal((2, 1, 3), (model.InputCount, model.OutputCount, model.WindowRows));
+        int row = model.Open();
+        float[] y = new float[1];
+        var outputs = new List<float>();
+        for (int step = 0; step < 6; step++)
         {
-            IrVersion = 8,
-            Graph = graph,
-            OpsetImport = { new OperatorSet { Domain = "", Version = 15 } },
-        };
-        File.WriteAllBytes(_folder.File("m.onnx"), model.ToByteArray());
-        return OnnxModel.Load(_folder.File("m.onnx"), new OnnxOptions());
+            if (step == 3)
+            {
+                byte[] saved = model.Save(row);
+                row = model.Open();
+                model.Restore(row, saved);
+            }
+
+            model.Step(row, [step, 10 * step], y);
+            outputs.Add(y[0]);
+        }
+
+        static float Of(int step) => step - 2 + (20 * (step - 2)) + (4 * (step - 1)) + (80 * (step - 1)) + (16 * step) + (320 * step);
+        Assert.Equal([float.NaN, float.NaN, Of(2), Of(3), Of(4), Of(5)], outputs);
     }
 
-    private static Node Apply(string type, string output, params string[] inputs) => new()
+    // Two rows of padding in front, and none: the second needs rows that are not there.
+    [Theory]
+    [InlineData(2, 0, true)]
+    [InlineData(1, 1, false)]
+    [InlineData(0, 0, false)]
+    [InlineData(0, 2, false)]
+    public void A_convolution_is_stepped_only_if_it_reads_the_past(long before, long behind, bool isCausal)
     {
-        OpType = type,
-        Name = output,
-        Input = { inputs },
-        Output = { output },
-    };
-
-    private static ValueInfo Value(string name, params long[] shape) => new()
-    {
-        Name = name,
-        Type = new Edge.Onnx.Proto.Type
+        var graph = new Graph { Name = "convolution" };
+        graph.Input.Add(Value("x", 0, 1, 2));
+        graph.Output.Add(Value("y", 1, 3, 0));
+        graph.Initializer.Add(Random(new Random(1), "K", 3, 2, 3));
+        Node turn = Apply("Transpose", "turned", "x");
+        turn.Attribute.Add(new Edge.Onnx.Proto.Attribute { Name = "perm", Type = 7, Ints = { 1, 2, 0 } });
+        Node convolution = Apply("Conv", "y", "turned", "K");
+        convolution.Attribute.Add(new Edge.Onnx.Proto.Attribute { Name = "pads", Type = 7, Ints = { before, behind } });
+        graph.Node.Add([turn, convolution]);
+        if (isCausal)
         {
-            TensorType = new TensorType
-            {
-                ElemType = 1,
-                Shape = new Shape { Dim = { shape.Select(size => new Dimension { DimValue = size }) } },
-            },
-        },
-    };
+            using OnnxModel model = Load(graph);
+            Assert.Equal(4, model.StateCount);
+            return;
+        }
 
-    private static TensorProto Tensor(string name, float[] values, params long[] shape) => new()
+        string message = Assert.Throws<ModelFormatException>(() => Load(graph)).Message;
+        Assert.Contains("Conv node 'y'", message, StringComparison.Ordinal);
+    }
+
+    private OnnxModel Load(Graph graph)
     {
-        Name = name,
-        DataType = 1,
-        Dims = { shape },
-        FloatData = { values },
-    };
+        System.IO.File.WriteAllBytes(_folder.File("m.onnx"), Graphs.File(graph, 15));
+        return OnnxModel.Load(_folder.File("m.onnx"), new OnnxOptions());
+    }
 }

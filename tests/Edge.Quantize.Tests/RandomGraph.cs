@@ -149,7 +149,8 @@ internal sealed class RandomGraph
                 Put("CumSum", _value, Whole("axis", [], Axis(values: false)));
                 break;
             case 5:
-                Put("Slice", _value, Whole("starts", [1], -1), Whole("ends", [1], long.MinValue + 1), Whole("axes", [1], Axis(values: false)), Whole("steps", [1], -1));
+                Put("Slice", _value, Whole("starts", [1], -1), Whole("ends", [1], long.MinValue + 1),
+                    Whole("axes", [1], Axis(values: false)), Whole("steps", [1], -1));
                 break;
             case 6:
                 string rows = _value;
@@ -171,7 +172,14 @@ internal sealed class RandomGraph
                 break;
             case 9:
                 string[] quantized = [Name(), Name(), Name()];
-                _graph.Node.Add(new Node { OpType = "DynamicQuantizeLinear", Name = quantized[0], Input = { _value }, Output = { quantized } });
+                _graph.Node.Add(new Node
+                {
+                    OpType = "DynamicQuantizeLinear",
+                    Name = quantized[0],
+                    Input = { _value },
+                    Output =
+                    { quantized }
+                });
                 Put("DequantizeLinear", quantized);
                 break;
             case 10:
@@ -261,7 +269,14 @@ internal sealed class RandomGraph
 
         int first = _random.Next(1, _width);
         string[] parts = [Name(), Name()];
-        Node split = new() { OpType = "Split", Name = parts[0], Input = { _value, Whole("sizes", [2], first, _width - first) }, Output = { parts } };
+        Node split = new()
+        {
+            OpType = "Split",
+            Name = parts[0],
+            Input = { _value, Whole("sizes", [2], first, _width - first) },
+            Output =
+            { parts }
+        };
         split.Attribute.Add(Int("axis", Axis(values: true)));
         _graph.Node.Add(split);
         Put("Concat", parts[1], parts[0]).Attribute.Add(Int("axis", Axis(values: true)));
@@ -297,7 +312,8 @@ internal sealed class RandomGraph
         // One output, the last row only, or two.
         int kind = _random.Next(5);
         Dimension[] shape = [.. Enumerable.Range(0, 3).Select(at => at == Axis(values: true) ? new Dimension { DimValue = _width }
-            : at == Axis(values: false) && WindowRows > 0 ? new Dimension { DimValue = WindowRows } : new Dimension { DimParam = $"d{at}" })];
+            : at == Axis(values: false) && WindowRows > 0 ? new Dimension { DimValue = WindowRows }
+                : new Dimension { DimParam = $"d{at}" })];
         if (kind == 0)
         {
             shape = [.. shape.Where((_, at) => at != Axis(values: false))];

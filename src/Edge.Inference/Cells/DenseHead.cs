@@ -30,7 +30,8 @@ internal sealed class DenseHead
     internal void Validate(string name)
     {
         AccumulatorBound.RequireWeights(name + ".weight", Weight, 32768);
-        if (Segments is not null && (Segments.Any(segment => segment.Count < 1) || Segments.Sum(segment => (long)segment.Count) != OutputCount))
+        if (Segments is not null
+            && (Segments.Any(segment => segment.Count < 1) || Segments.Sum(segment => (long)segment.Count) != OutputCount))
         {
             throw new ModelFormatException(
                 $"{name}: 'segments' do not have its {OutputCount} outputs. The file is damaged or not made by edge-quantize.");

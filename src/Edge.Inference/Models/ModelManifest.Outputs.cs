@@ -74,7 +74,8 @@ public sealed partial class ModelManifest
         return column >= 0 && (isNow || isAhead)
             ? new ModelOutput(column, ticks) { Quantile = quantile }
             : throw new ModelFormatException(
-                $"Manifest entry 'outputs_named' has '{text}'; write COLUMN[t+N] with a column of 'columns' and N from 1 to {TicksAheadMax}, "
+                $"Manifest entry 'outputs_named' has '{text}'; write COLUMN[t+N] with a column of 'columns' and N from 1 to "
+                    + $"{TicksAheadMax}, "
                     + $"COLUMN[t+N]:0.9 for a quantile, COLUMN[t] for a reconstruction, or a name without brackets.");
     }
 
@@ -92,7 +93,8 @@ public sealed partial class ModelManifest
         !string.IsNullOrWhiteSpace(name) && Array.IndexOf(columns, name) < 0 && name.IndexOfAny(['[', ']', ':']) < 0
             ? new ModelOutput(-1, 0, name)
             : throw new ModelFormatException(
-                $"Manifest entry 'outputs_named' has '{name}'; write COLUMN[t+N] with a column of 'columns', or a name that is no column and "
+                $"Manifest entry 'outputs_named' has '{name}'; write COLUMN[t+N] with a column of 'columns', or a name that is no "
+                    + $"column and "
                     + $"has none of the characters [ ] :.");
 
     // {"life": "h"}, {"life": {"unit": "h", "mean": 100, "std": 50}} or {"state": ["good", "worn"]}.
@@ -111,14 +113,16 @@ public sealed partial class ModelManifest
             case JsonValueKind.String:
                 return [named with { Unit = value.GetString() }];
             case JsonValueKind.Array:
-                string?[] classes = [.. value.EnumerateArray().Select(item => item.ValueKind == JsonValueKind.String ? item.GetString() : null)];
+                string?[] classes = [.. value.EnumerateArray(
+                    ).Select(item => item.ValueKind == JsonValueKind.String ? item.GetString() : null)];
                 return classes.Length is >= 2 and <= CountMax && !classes.Any(string.IsNullOrWhiteSpace)
                     && classes.Distinct().Count() == classes.Length
                     ? classes.Select(each => named with { Class = each })
                     : throw new ModelFormatException(
                         $"Manifest entry 'outputs_named': the classes of '{named.Name}' must be two or more different names.");
             case JsonValueKind.Object:
-                string unit = value.TryGetProperty("unit", out JsonElement text) && text.ValueKind == JsonValueKind.String ? text.GetString()! : "";
+                string unit = value.TryGetProperty("unit", out JsonElement text) && text.ValueKind == JsonValueKind.String
+                    ? text.GetString()! : "";
                 double mean = Number("mean", 0);
                 double std = Number("std", 1);
                 return std > 0
@@ -126,7 +130,8 @@ public sealed partial class ModelManifest
                     : throw new ModelFormatException($"Manifest entry 'outputs_named': 'std' of '{named.Name}' must be greater than 0.");
             default:
                 throw new ModelFormatException(
-                    $"Manifest entry 'outputs_named': '{named.Name}' must have a unit, a list of classes, or an object with 'unit', 'mean' and "
+                    $"Manifest entry 'outputs_named': '{named.Name}' must have a unit, a list of classes, or an object with 'unit', "
+                        + $"'mean' and "
                         + $"'std'.");
         }
 

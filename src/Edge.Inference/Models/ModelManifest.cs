@@ -88,7 +88,8 @@ public sealed partial class ModelManifest
             OutputKind.Value => named.Name!,
             OutputKind.Class => $"{named.Name}:{named.Class}",
             OutputKind.Reconstruction => $"{Columns[named.Column]}[t]",
-            OutputKind.Quantile => string.Create(CultureInfo.InvariantCulture, $"{Columns[named.Column]}[t+{named.TicksAhead}]:{named.Quantile}"),
+            OutputKind.Quantile =>
+                string.Create(CultureInfo.InvariantCulture, $"{Columns[named.Column]}[t+{named.TicksAhead}]:{named.Quantile}"),
             _ => $"{Columns[named.Column]}[t+{named.TicksAhead}]",
         };
     }

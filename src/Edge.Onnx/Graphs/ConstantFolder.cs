@@ -53,7 +53,8 @@ internal static class ConstantFolder
         if (node.Int("block_size", 0) != 0 || (!isWhole && scale.Values.Length != x.Shape[axis])
             || (zero is not null && zero.Values.Length != scale.Values.Length))
         {
-            throw new InputException($"{node.Label}: scales of {scale.ShapeText} do not fit {x.ShapeText}. Use one scale, or one per channel.");
+            throw new InputException(
+                $"{node.Label}: scales of {scale.ShapeText} do not fit {x.ShapeText}. Use one scale, or one per channel.");
         }
 
         int inner = x.Shape[(axis + Math.Min(1, x.Shape.Length))..].Aggregate(1, (product, size) => product * size);

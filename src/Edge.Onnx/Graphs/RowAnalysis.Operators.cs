@@ -150,7 +150,8 @@ internal sealed partial class RowAnalysis
                 RequireNoTime(node, axes, axes.Length - (int)(OnnxNode.Index(node, node.Int("axis", -1), axes.Length)), "normalizes over");
                 return x;
             case "LpNormalization" or "CumSum":
-                RequireNoTime(node, axes, [OnnxNode.Index(node, node.Type == "CumSum" ? Whole(inputs, 1)?[0] ?? 0 : node.Int("axis", -1), axes.Length)],
+                RequireNoTime(node, axes,
+                    [OnnxNode.Index(node, node.Type == "CumSum" ? Whole(inputs, 1)?[0] ?? 0 : node.Int("axis", -1), axes.Length)],
                     "combines elements over");
                 return x;
             case "BatchNormalization" when node.Int("training_mode", 0) == 0 && axes.Length > 1:
@@ -212,7 +213,8 @@ internal sealed partial class RowAnalysis
 
     private static RowsValue Reduce(OnnxNode node, RowsValue x, int[] which)
     {
-        RequireNoTime(node, x.Axes!, which.Where(axis => x.Axes![axis].Kind == RowAxisKind.Time || x.Axes[axis].Kind == RowAxisKind.Streams), "reduces");
+        RequireNoTime(node, x.Axes!,
+            which.Where(axis => x.Axes![axis].Kind == RowAxisKind.Time || x.Axes[axis].Kind == RowAxisKind.Streams), "reduces");
         return x with
         {
             Axes = node.Int("keepdims", 1) != 0
@@ -262,7 +264,8 @@ internal sealed partial class RowAnalysis
         {
             long? length = sizes is not null && i < sizes.Length ? sizes[i]
                 : even is { } each && i == proto.Output.Count - 1 ? x.Axes[axis].Size - (each * i) : even;
-            values[proto.Output[i]] = x with { Axes = [.. x.Axes.Select((old, at) => at == axis ? new RowAxis(RowAxisKind.Fixed, length) : old)] };
+            values[proto.Output[i]] =
+                x with { Axes = [.. x.Axes.Select((old, at) => at == axis ? new RowAxis(RowAxisKind.Fixed, length) : old)] };
         }
 
         return x;
@@ -280,7 +283,8 @@ internal sealed partial class RowAnalysis
         {
             RowAxis[]? axes = DimensionsOf(node, input);
             if (axes is null || axes.Length != first.Axes.Length || axes[axis].Kind != RowAxisKind.Fixed
-                || axes.Where((each, at) => at != axis && (each.Kind == RowAxisKind.Time) != (first.Axes[at].Kind == RowAxisKind.Time)).Any()
+                || axes.Where((each, at) => at != axis
+                    && (each.Kind == RowAxisKind.Time) != (first.Axes[at].Kind == RowAxisKind.Time)).Any()
                 || (input is RowsValue rows && (rows.Lead != first.Lead || rows.Excess != first.Excess)))
             {
                 throw Mixes(node, "joins values with different rows");
@@ -424,7 +428,8 @@ internal sealed partial class RowAnalysis
         if (node.Text("direction", "forward") is not "forward" and var direction && _hasTime)
         {
             throw new ModelFormatException(
-                $"{node.Label} runs in direction '{direction}': it needs future readings, which a stream does not have. Train it forward only.");
+                $"{node.Label} runs in direction '{direction}': it needs future readings, which a stream does not have. Train it "
+                    + $"forward only.");
         }
 
         long units = node.Int("hidden_size", 0);

@@ -10,7 +10,8 @@ internal sealed partial class RowAnalysis
     {
         switch (node.Type)
         {
-            case "Identity" or "Cast" or "Squeeze" or "Unsqueeze" or "Reshape" or "Flatten" or "ReduceProd" when inputs[0] is SizesValue same:
+            case "Identity" or "Cast" or "Squeeze" or "Unsqueeze" or "Reshape" or "Flatten" or "ReduceProd"
+                when inputs[0] is SizesValue same:
                 return same;
             case "Gather" when inputs is [SizesValue all, ConstantValue { Tensor: { } indices }]:
                 return new SizesValue([.. indices.Value.Values.Select(at =>
@@ -20,7 +21,8 @@ internal sealed partial class RowAnalysis
             case "Slice" when inputs[0] is SizesValue all:
                 (long[]? starts, long[]? ends) = (Whole(inputs, 1) ?? node.Ints("starts"), Whole(inputs, 2) ?? node.Ints("ends"));
                 return starts is [var start] && ends is [var end] && Whole(inputs, 4) is null or [1]
-                    ? new SizesValue(all.Items[Place(start, all.Items.Length)..Math.Max(Place(start, all.Items.Length), Place(end, all.Items.Length))])
+                    ? new SizesValue(all.Items[Place(start, all.Items.Length)..Math.Max(Place(start, all.Items.Length),
+                        Place(end, all.Items.Length))])
                     : new AsideValue(null, node.Label);
             case "Concat":
                 return inputs.All(input => ItemsOf(input) is not null)
@@ -34,7 +36,8 @@ internal sealed partial class RowAnalysis
                 return new AsideValue(to.Items, node.Label);
             case "Identity" or "Cast" or "Dropout" when inputs[0] is AsideValue same:
                 return same;
-            case "Transpose" when inputs[0] is AsideValue { Axes: { } axes } && node.Ints("perm") is { } order && order.Length == axes.Length:
+            case "Transpose" when inputs[0] is AsideValue { Axes: { } axes } && node.Ints("perm") is { } order
+                && order.Length == axes.Length:
                 return new AsideValue([.. order.Select(from => axes[OnnxNode.Index(node, from, axes.Length)])], node.Label);
             default:
                 return new AsideValue(null, node.Label);
@@ -96,7 +99,11 @@ internal sealed partial class RowAnalysis
         int rank = x.Axes!.Length + which.Length;
         HashSet<int> added = [.. which.Select(axis => OnnxNode.Index(node, axis, rank))];
         var from = new Queue<RowAxis>(x.Axes);
-        return x with { Axes = [.. Enumerable.Range(0, rank).Select(axis => added.Contains(axis) || from.Count == 0 ? RowAxis.One : from.Dequeue())] };
+        return x with
+        {
+            Axes =
+            [.. Enumerable.Range(0, rank).Select(axis => added.Contains(axis) || from.Count == 0 ? RowAxis.One : from.Dequeue())]
+        };
     }
 
     private static RowsValue Flatten(OnnxNode node, RowsValue x)
@@ -152,7 +159,8 @@ internal sealed partial class RowAnalysis
     // A reshape keeps rows apart if the values before the time and those after it keep their number.
     private static RowsValue Reshaped(OnnxNode node, RowsValue x, RowAxis[] result)
     {
-        (long?, long?) Around(RowAxis[] axes, int time) => time < 0 ? (Product(axes), 1) : (Product(axes[..time]), Product(axes[(time + 1)..]));
+        (long?, long?) Around(RowAxis[] axes, int time) => time < 0 ? (Product(axes), 1)
+            : (Product(axes[..time]), Product(axes[(time + 1)..]));
         int times = result.Count(axis => axis.Kind == RowAxisKind.Time);
         (long?, long?) before = Around(x.Axes!, x.Time);
         (long?, long?) after = Around(result, Array.FindIndex(result, axis => axis.Kind == RowAxisKind.Time));

@@ -69,11 +69,16 @@ internal sealed partial class RowAnalysis
 
             if (old.Kind == RowAxisKind.Fixed)
             {
-                result = result with { Axes = [.. result.Axes.Select((each, at) => at == axis ? Cut(each, starts[i], ends[i], steps[i]) : each)] };
+                result = result with
+                {
+                    Axes =
+                    [.. result.Axes.Select((each, at) => at == axis ? Cut(each, starts[i], ends[i], steps[i]) : each)]
+                };
                 continue;
             }
 
-            bool isCutOff = steps[i] == 1 && starts[i] >= 0 && (ends[i] is < 0 and > int.MinValue || ends[i] >= int.MaxValue) && which.Length == 1;
+            bool isCutOff = steps[i] == 1 && starts[i] >= 0 && (ends[i] is < 0 and > int.MinValue || ends[i] >= int.MaxValue)
+                && which.Length == 1;
             if (old.Kind == RowAxisKind.Time && steps[i] == 1 && starts[i] == -1 && ends[i] >= int.MaxValue && x.IsAligned)
             {
                 result = new RowsValue([.. result.Axes.Select((each, at) => at == axis ? RowAxis.One : each)]) { IsNewest = true };
@@ -206,7 +211,8 @@ internal sealed partial class RowAnalysis
             return node.Ints("pads") ?? new long[2 * spatial];
         }
 
-        long[] total = [.. Enumerable.Range(0, spatial).Select(d => auto == "VALID" ? 0 : (kernel[d + 2] - 1) * dilations.ElementAtOrDefault(d))];
+        long[] total = [.. Enumerable.Range(0, spatial).Select(d => auto == "VALID" ? 0
+            : (kernel[d + 2] - 1) * dilations.ElementAtOrDefault(d))];
         long[] less = [.. total.Select(size => size / 2)];
         long[] more = [.. total.Zip(less, (size, half) => size - half)];
         return auto == "SAME_LOWER" ? [.. more, .. less] : [.. less, .. more];

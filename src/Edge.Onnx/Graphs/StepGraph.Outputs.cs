@@ -25,7 +25,8 @@ internal sealed partial class StepGraph
             [
                 outputs[0].Name,
                 .. outputs.Skip(1)
-                    .Where(output => open.FindIndex(shape => shape.SequenceEqual(Shape(output))) is var at && (at < 0 || !RemoveAt(open, at)))
+                    .Where(output => open.FindIndex(shape => shape.SequenceEqual(Shape(output))) is var at
+                        && (at < 0 || !RemoveAt(open, at)))
                     .Select(output => output.Name),
             ];
         }
@@ -75,7 +76,8 @@ internal sealed partial class StepGraph
             int?[] ranks = [.. Outputs.Select(output => analysis?.RankOf(output.Name))];
             if (ranks[0] is null || ranks.Any(rank => rank != ranks[0]))
             {
-                _view.Graph.Initializer.Add(new TensorProto { Name = "edge_one_row", DataType = Int64, Dims = { 2 }, Int64Data = { 1, -1 } });
+                _view.Graph.Initializer.Add(
+                    new TensorProto { Name = "edge_one_row", DataType = Int64, Dims = { 2 }, Int64Data = { 1, -1 } });
                 parts = [.. parts.Select((part, k) => Apply("Reshape", $"edge_output_{k}", part, "edge_one_row").Output[0])];
             }
 
@@ -91,7 +93,8 @@ internal sealed partial class StepGraph
                 _view.Graph.Output.Remove(old);
             }
 
-            _view.Graph.Output.Add(new ValueInfo { Name = output, Type = new Proto.Type { TensorType = new TensorType { ElemType = Float } } });
+            _view.Graph.Output.Add(
+                new ValueInfo { Name = output, Type = new Proto.Type { TensorType = new TensorType { ElemType = Float } } });
             Output = output;
         }
 

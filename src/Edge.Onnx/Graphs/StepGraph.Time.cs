@@ -35,7 +35,8 @@ internal sealed partial class StepGraph
             string name = string.Create(CultureInfo.InvariantCulture, $"rows_{k}");
             int[] shape =
             [
-                .. convolution.Axes.Select((axis, at) => at == convolution.Time ? convolution.Rows : axis.IsSingle ? 1 : (int)axis.Size!.Value),
+                .. convolution.Axes.Select((axis, at) => at == convolution.Time ? convolution.Rows : axis.IsSingle ? 1
+                    : (int)axis.Size!.Value),
             ];
             int streams = Array.FindIndex(convolution.Axes, axis => axis.Kind == RowAxisKind.Streams);
             states.Add(KeepRows(name, node.Input[0], shape, streams, convolution.Time, $"{name}_all", node));
@@ -114,7 +115,8 @@ internal sealed partial class StepGraph
         AddInput("seen_in", [1, 1], -1);
         AddOutput("seen_out", [1, 1], -1);
         _view.Graph.Output.Remove(_view.Graph.Output.First(output => output.Name == joined));
-        _view.Graph.Output.Add(new ValueInfo { Name = "edge_windowed", Type = new Proto.Type { TensorType = new TensorType { ElemType = Float } } });
+        _view.Graph.Output.Add(
+            new ValueInfo { Name = "edge_windowed", Type = new Proto.Type { TensorType = new TensorType { ElemType = Float } } });
         Output = "edge_windowed";
         States = [window, new GraphState("seen_in", "seen_out", [1, 1], -1, [])];
         _view.Graph.ValueInfo.Clear();
@@ -173,7 +175,8 @@ internal sealed partial class StepGraph
         if (OperatorSet < OperatorSetMin)
         {
             throw new ModelFormatException(
-                $"The graph uses operators from before set {OperatorSetMin}. Export it again with opset_version={OperatorSetMin} or later.");
+                $"The graph uses operators from before set {OperatorSetMin}. Export it again with opset_version={OperatorSetMin} or "
+                    + $"later.");
         }
     }
 

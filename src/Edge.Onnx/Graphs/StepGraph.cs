@@ -95,7 +95,9 @@ internal sealed partial class StepGraph
     /// <summary>Reads a graph of steps or of sequences.</summary>
     /// <param name="bytes">The file.</param>
     /// <param name="folder">Where external data may lie; null for nowhere.</param>
-    /// <param name="outputs">Values of a row of outputs that are wanted: the first outputs of the file that have so many; null for all.</param>
+    /// <param name="outputs">
+    /// Values of a row of outputs that are wanted: the first outputs of the file that have so many; null for all.
+    /// </param>
     /// <exception cref="ModelFormatException">No stream can be stepped through it; the message says why.</exception>
     internal static StepGraph Read(byte[] bytes, string? folder = null, int? outputs = null)
     {
@@ -130,7 +132,8 @@ internal sealed partial class StepGraph
             return graph;
         }
 
-        graph.StreamAxis = graph._view.Recurrent.Count > 0 ? graph.AxisOfStreams(graph._view.Recurrent[0]) : StreamAxisOf(analysis, graph.InputShape);
+        graph.StreamAxis = graph._view.Recurrent.Count > 0 ? graph.AxisOfStreams(graph._view.Recurrent[0])
+            : StreamAxisOf(analysis, graph.InputShape);
         SetShape(input, graph.InputShape, graph.StreamAxis);
         graph.FindStates();
         graph.KeepRows(analysis);
@@ -162,10 +165,9 @@ internal sealed partial class StepGraph
             throw new ModelFormatException(inputs.Length == 0
                 ? "The graph has no input for the readings that a recurrent node reads."
                 : inputs.Any(input => input.Type?.TensorType?.ElemType is Int32 or Int64)
-                ? $"The graph reads readings and symbols ({string.Join(", ", inputs.Select(input => $"'{input.Name}'"))}) side by side; only "
-                    + $"one of them is supported. Give the symbol as columns of 0 and 1 among the readings."
-                : $"The graph has {inputs.Length} inputs for readings ({string.Join(", ", inputs.Select(input => $"'{input.Name}'"))}); "
-                    + $"join them into one before the export.");
+                ? $"The graph reads readings and symbols side by side ({Names(inputs)}); only one of them is supported. "
+                    + $"Give the symbol as columns of 0 and 1 among the readings."
+                : $"The graph has {inputs.Length} inputs for readings ({Names(inputs)}); join them into one before the export.");
         }
 
         ValueInfo found = inputs[0];
@@ -187,6 +189,8 @@ internal sealed partial class StepGraph
             : throw new ModelFormatException(
                 $"Input '{found.Name}' does not say how many values a row has. Export with a fixed last dimension.");
     }
+
+    private static string Names(ValueInfo[] inputs) => string.Join(", ", inputs.Select(input => $"'{input.Name}'"));
 
     // Without recurrent nodes: the first dimension that is neither the time nor the values of a row.
     private static int StreamAxisOf(RowAnalysis analysis, int[] shape)

@@ -159,7 +159,8 @@ internal sealed class ReadingsFile
         int empty = Array.IndexOf(age, int.MaxValue);
         if (empty >= 0 && skipped > 0)
         {
-            throw new InputException($"Readings '{path}' have no value in column '{manifest.Columns[empty]}'. Record it, or remove the column.");
+            throw new InputException(
+                $"Readings '{path}' have no value in column '{manifest.Columns[empty]}'. Record it, or remove the column.");
         }
 
         if (values.Count < 2 * at.Length)

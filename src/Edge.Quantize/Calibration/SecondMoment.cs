@@ -1,4 +1,3 @@
-using Edge.Quantize.Quantization;
 
 namespace Edge.Quantize.Calibration;
 

@@ -101,7 +101,8 @@ internal static class QuantizeCommand
             // An output that forecasts no column has none; 1, a deviation, stands for what is not known.
             double[] rmse =
                 [.. evaluation.Model.Outputs.Select(result => double.IsNaN(result.Int8RmseNormalized) ? 1 : result.Int8RmseNormalized)];
-            byte[] file = (description.Outputs.Any(named => named.IsForecast) ? quantized.With(description.WithOutputRmse(rmse)) : quantized).ToBytes();
+            byte[] file = (description.Outputs.Any(named => named.IsForecast) ? quantized.With(description.WithOutputRmse(rmse))
+                : quantized).ToBytes();
             FileBytes.Write(path, file);
 
             output.WriteLine(
@@ -111,7 +112,8 @@ internal static class QuantizeCommand
             if (readings.HeldValues > 0 || readings.SkippedRows > 0)
             {
                 output.WriteLine(
-                    $"missing values: {readings.HeldValues} replaced by the last one, {readings.SkippedRows} rows left out, as a stream does");
+                    $"missing values: {readings.HeldValues} replaced by the last one, {readings.SkippedRows} rows left out, as a "
+                        + $"stream does");
             }
 
             foreach (string left in floatModel.LeftOut)
@@ -146,7 +148,8 @@ internal static class QuantizeCommand
 
         try
         {
-            using var sequence = new OnnxSequence(FileBytes.Read(path, "Model", FloatModels.FileMaxBytes), Path.GetDirectoryName(Path.GetFullPath(path)));
+            using var sequence =
+                new OnnxSequence(FileBytes.Read(path, "Model", FloatModels.FileMaxBytes), Path.GetDirectoryName(Path.GetFullPath(path)));
             int rows = Math.Min(VerifiedRows, readings.RowCount);
             ReadOnlySpan<float> values = readings.Rows(rows);
             ImportDifference difference = ImportCheck.Of(sequence.Run(values, rows), model, values);

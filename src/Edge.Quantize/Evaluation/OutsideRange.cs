@@ -115,6 +115,7 @@ internal sealed record OutsideRange(string Column, double By, double RmseChange,
             by,
             changes.DefaultIfEmpty(double.NaN).Average(),
             reference.WorstDifference(differences),
-            others.Length == 0 ? double.NaN : others.Max(k => reference.Deviation[k] > 0 ? differences[k].Rms / reference.Deviation[k] : 0));
+            others.Length == 0 ? double.NaN
+                : others.Max(k => reference.Deviation[k] > 0 ? differences[k].Rms / reference.Deviation[k] : 0));
     }
 }

@@ -119,8 +119,10 @@ internal sealed class CellPattern
 
     private Product? ProductOf(string name)
     {
-        if (_view.Producer(name) is not { OpType: "Gemm", Input.Count: >= 2 } gemm || Tensor(gemm.Input[1]) is not { Shape.Length: 2 } weight
-            || GraphView.Int(gemm, "transA", 0) != 0 || new OnnxNode(gemm, 0) is var node && (node.Float("alpha", 1) != 1 || node.Float("beta", 1) != 1))
+        if (_view.Producer(name) is not { OpType: "Gemm", Input.Count: >= 2 } gemm
+            || Tensor(gemm.Input[1]) is not { Shape.Length: 2 } weight
+            || GraphView.Int(gemm, "transA", 0) != 0 || new OnnxNode(gemm, 0) is var node
+                && (node.Float("alpha", 1) != 1 || node.Float("beta", 1) != 1))
         {
             return null;
         }
@@ -141,7 +143,8 @@ internal sealed class CellPattern
             : null;
 
     private void Put(
-        string type, Node hidden, Product x, Product h, int[] order, string? cellIn, string? cellOut, Edge.Onnx.Proto.Attribute[] attributes)
+        string type, Node hidden, Product x, Product h, int[] order, string? cellIn, string? cellOut,
+            Edge.Onnx.Proto.Attribute[] attributes)
     {
         string name = $"{type.ToLowerInvariant()}_cell_{_cells}";
         int units = x.Rows / order.Length;

@@ -58,8 +58,18 @@ internal sealed record LayerChain
         FloatLayer layer = read(Width);
         return settled.With(label, layer switch
         {
-            FloatLstm lstm => lstm with { InputWeight = settled.Scaled(lstm.InputWeight), Bias = settled.Shifted(lstm.InputWeight, lstm.Bias) },
-            FloatGru gru => gru with { InputWeight = settled.Scaled(gru.InputWeight), InputBias = settled.Shifted(gru.InputWeight, gru.InputBias) },
+            FloatLstm lstm => lstm with
+            {
+                InputWeight = settled.Scaled(lstm.InputWeight),
+                Bias =
+                settled.Shifted(lstm.InputWeight, lstm.Bias)
+            },
+            FloatGru gru => gru with
+            {
+                InputWeight = settled.Scaled(gru.InputWeight),
+                InputBias =
+                settled.Shifted(gru.InputWeight, gru.InputBias)
+            },
             FloatRnn rnn => rnn with { InputWeight = settled.Scaled(rnn.InputWeight), Bias = settled.Shifted(rnn.InputWeight, rnn.Bias) },
             _ => throw new InvalidOperationException(layer.GetType().Name),
         });
@@ -132,14 +142,16 @@ internal sealed record LayerChain
     {
         LayerChain[] whole = [.. parts.Select(part => part.WithOutputSettled())];
         int shared = whole.Min(part => part.Layers.Length);
-        while (shared > 0 && whole.Any(part => !part.Layers.Take(shared).SequenceEqual(whole[0].Layers.Take(shared), ReferenceEqualityComparer.Instance)))
+        while (shared > 0 && whole.Any(part =>
+            !part.Layers.Take(shared).SequenceEqual(whole[0].Layers.Take(shared), ReferenceEqualityComparer.Instance)))
         {
             shared--;
         }
 
         bool isSameStart = whole.All(
             part => ReferenceEquals(part.Embedding, whole[0].Embedding) && ReferenceEquals(part.Normalization, whole[0].Normalization));
-        if (shared == 0 || !isSameStart || whole.Any(part => part.Layers.Length > shared + 1 || part.Layers.Length > shared && part.Layers[^1].IsRecurrent))
+        if (shared == 0 || !isSameStart
+            || whole.Any(part => part.Layers.Length > shared + 1 || part.Layers.Length > shared && part.Layers[^1].IsRecurrent))
         {
             return null;
         }
@@ -178,8 +190,11 @@ internal sealed record LayerChain
         }
 
         // The last dense layer is the head, whose outputs are floats, if its activation is one of a head.
-        FloatDense? head = whole.Layers[^1] is FloatDense { Activation.Function: FloatFunction.Affine or FloatFunction.Relu
-            or FloatFunction.Sigmoid or FloatFunction.Tanh or FloatFunction.Softmax } last ? last : null;
+        FloatDense? head = whole.Layers[^1] is FloatDense
+        {
+            Activation.Function: FloatFunction.Affine or FloatFunction.Relu
+            or FloatFunction.Sigmoid or FloatFunction.Tanh or FloatFunction.Softmax
+        } last ? last : null;
         return new FloatModel(Normalization, Embedding, head is null ? whole.Layers : whole.Layers[..^1], head, sha256);
     }
 

@@ -140,7 +140,8 @@ internal sealed partial class OnnxImporter
     private LayerChain AddConvolution(Node proto, OnnxNode node, LayerChain chain, RowAxis[] axes)
     {
         if (Constant(proto, 1) is not { Shape: [var outputs, var width, ..] } kernel || kernel.Shape[2..].Any(size => size != 1)
-            || node.Int("group", 1) != 1 || (node.Ints("pads") ?? []).Any(size => size != 0) || width != chain.Width || axes[1].Size != width)
+            || node.Int("group", 1) != 1 || (node.Ints("pads") ?? []).Any(size => size != 0) || width != chain.Width
+                || axes[1].Size != width)
         {
             throw new UnsupportedException(
                 $"{node.Label} is a convolution over several rows or in groups, which no layer can include. Its kernel must have size 1.");
@@ -250,7 +251,8 @@ internal sealed partial class OnnxImporter
         OnnxTensor?[] constants = Constants(proto);
         long[] starts = ConstantFolder.Whole(constants, 1) ?? node.Ints("starts") ?? [];
         long[] ends = ConstantFolder.Whole(constants, 2) ?? node.Ints("ends") ?? [];
-        long[] which = ConstantFolder.Whole(constants, 3) ?? node.Ints("axes") ?? [.. Enumerable.Range(0, starts.Length).Select(i => (long)i)];
+        long[] which = ConstantFolder.Whole(constants, 3) ?? node.Ints("axes")
+            ?? [.. Enumerable.Range(0, starts.Length).Select(i => (long)i)];
         long[] steps = ConstantFolder.Whole(constants, 4) ?? [.. starts.Select(_ => 1L)];
         for (int i = 0; i < which.Length; i++)
         {

@@ -16,7 +16,7 @@ internal sealed partial class OnnxImporter
     private readonly Graph _graph;
     private readonly RowAnalysis _rows;
     private readonly Dictionary<string, Value> _values = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, Pointwise> _pointwise = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, Pointwise[]> _pointwise = new(StringComparer.Ordinal);
 
     private OnnxImporter(GraphView view, RowAnalysis rows)
     {
@@ -122,7 +122,8 @@ internal sealed partial class OnnxImporter
             LayerChain? both = part is null || row is null ? part : LayerChain.Stack($"Output '{name}'", [row, part]);
             if (both is null)
             {
-                reason ??= $"Output '{name}' branches off before the last layer of the others; only outputs of one layer are imported together.";
+                reason ??= $"Output '{name}' branches off before the last layer of the others; only outputs of one layer are "
+                    + $"imported together.";
                 leftOut.Add(row is null && used.Count == 0 && name == outputs[0] ? throw new UnsupportedException(reason) : reason);
                 continue;
             }
@@ -156,7 +157,8 @@ internal sealed partial class OnnxImporter
         Value result;
         try
         {
-            result = AddPointwise(proto, node, inputs) ?? Array.Find(inputs, input => input is Refused) ?? (GraphView.IsRecurrent(proto) ? AddRecurrent(proto, node, inputs)
+            result = AddPointwise(proto, node, inputs) ?? Array.Find(inputs, input => input is Refused)
+                ?? (GraphView.IsRecurrent(proto) ? AddRecurrent(proto, node, inputs)
                 : inputs.Any(input => input is Symbols) ? AddEmbedding(proto, node, inputs)
                 : inputs.Any(input => input is Joined) ? Pick(proto, node, inputs)
                 : node.Type == "Concat" ? Concat(proto, node, inputs)
@@ -185,22 +187,44 @@ internal sealed partial class OnnxImporter
     // Operators that together are one activation of a value further up.
     private Features? AddPointwise(Node proto, OnnxNode node, Value?[] inputs)
     {
-        Pointwise?[] points =
-        [
-            .. proto.Input.Select((name, at) => inputs[at] is null ? null : _pointwise.GetValueOrDefault(name) ?? Pointwise.Of(name)),
-        ];
-        double?[] constants = [.. Enumerable.Range(0, proto.Input.Count).Select(at => Constant(proto, at)?.Values is [var one] ? one : (double?)null)];
-        if (Pointwise.Of(node, points, constants) is not { } point)
+        double?[] constants =
+            [.. Enumerable.Range(0, proto.Input.Count).Select(at => Constant(proto, at)?.Values is [var one] ? one : (double?)null)];
+        int first = Array.FindIndex(inputs, input => input is not null);
+        var points = new List<Pointwise>();
+        foreach (Pointwise candidate in PointwiseOf(proto.Input[first]))
+        {
+            Pointwise?[] all =
+            [
+                .. proto.Input.Select((name, at) => inputs[at] is null
+                    ? null
+                    : PointwiseOf(name).FirstOrDefault(each => each.Base == candidate.Base)),
+            ];
+            bool isCommon = inputs.Where((input, at) => input is not null && all[at] is null).FirstOrDefault() is null;
+            if (isCommon && Pointwise.Of(node, all, constants) is { } point)
+            {
+                points.Add(point);
+            }
+        }
+
+        _pointwise[proto.Output[0]] = [.. points];
+        if (inputs.Count(input => input is not null) < 2 && !inputs.Any(input => input is Refused) && node.Type != "Clip")
         {
             return null;
         }
 
-        _pointwise[proto.Output[0]] = point;
-        return (inputs.Count(input => input is not null) > 1 || inputs.Any(input => input is Refused) || node.Type == "Clip")
-            && _values.GetValueOrDefault(point.Base) is Features { Chain: { } chain } && point.Recognize() is { } activation
-            ? new Features(chain.WithActivation(node.Label, activation))
-            : null;
+        foreach (Pointwise point in points)
+        {
+            if (_values.GetValueOrDefault(point.Base) is Features { Chain: { } chain } && point.Recognize() is { } activation)
+            {
+                return new Features(chain.WithActivation(node.Label, activation));
+            }
+        }
+
+        return null;
     }
+
+    // The value itself, and what it is of values further up, the nearest first.
+    private Pointwise[] PointwiseOf(string name) => [Pointwise.Of(name), .. _pointwise.GetValueOrDefault(name) ?? []];
 
     private Value AddEmbedding(Node proto, OnnxNode node, Value?[] inputs)
     {

@@ -9,19 +9,22 @@ namespace Edge.Quantize.Onnx;
 /// <param name="Depth">Operators it consists of.</param>
 internal sealed record Pointwise(string Base, Func<double, double> Apply, int Depth)
 {
-    private const int DepthMax = 16;
+    private const int DepthMax = 10;
 
     // Functions that exporters write as several operators.
     private static readonly FloatActivation[] Known =
     [
-        new(FloatFunction.Silu), new(FloatFunction.Gelu), new(FloatFunction.GeluTanh), new(FloatFunction.Mish), new(FloatFunction.HardSwish),
+        new(FloatFunction.Silu), new(FloatFunction.Gelu), new(FloatFunction.GeluTanh), new(FloatFunction.Mish),
+            new(FloatFunction.HardSwish),
         new(FloatFunction.Clip, 0, 6), new(FloatFunction.Softplus), new(FloatFunction.Softsign),
     ];
 
     /// <summary>The value itself.</summary>
     internal static Pointwise Of(string name) => new(name, x => x, 0);
 
-    /// <summary>What an operator makes of its inputs, each with a constant or a function of the same value; null if it is another operator.</summary>
+    /// <summary>
+    /// What an operator makes of its inputs, each with a constant or a function of the same value; null if it is another operator.
+    /// </summary>
     internal static Pointwise? Of(OnnxNode node, Pointwise?[] inputs, double?[] constants)
     {
         Pointwise? first = Array.Find(inputs, input => input is not null);
@@ -44,7 +47,8 @@ internal sealed record Pointwise(string Base, Func<double, double> Apply, int De
             ("Erf", [var a]) => x => FloatActivation.Erf(a(x)),
             ("Exp", [var a]) => x => Math.Exp(a(x)),
             ("Neg", [var a]) => x => -a(x),
-            (_, [var a]) when Activations.Of(node) is { Function: not FloatFunction.Softmax } activation => x => activation.Apply((float)a(x)),
+            (_, [var a]) when Activations.Of(node) is { Function: not FloatFunction.Softmax } activation => x =>
+                activation.Apply((float)a(x)),
             _ => null,
         };
         return apply is null || depth > DepthMax ? null : new Pointwise(first.Base, apply, depth);

@@ -218,7 +218,8 @@ internal sealed class RecurrentNode
         OnnxTensor? weight = _constant(at);
         OnnxTensor? scale = _constant(scaleAt);
         OnnxTensor? zero = _constant(scaleAt + 1);
-        if (weight is not { Shape: [1, var inputs, var rows] } || scale is null || (zero is not null && zero.Values.Length != scale.Values.Length)
+        if (weight is not { Shape: [1, var inputs, var rows] } || scale is null
+            || (zero is not null && zero.Values.Length != scale.Values.Length)
             || (scale.Values.Length != 1 && scale.Values.Length != rows))
         {
             throw new InputException($"{_node.Label}: its weight '{_node.Input(at)}' is not int8 with a scale. The file is damaged.");

@@ -74,7 +74,8 @@ internal sealed class GateQuantizer
             integers.InputMultiplier[u] = (short)Math.Ceiling(Multiplier(gate, gate.Input, _input, u, InputShift));
             integers.RecurrentMultiplier[u] = (short)Math.Ceiling(Multiplier(gate, gate.Recurrent, _hidden, u, RecurrentShift));
             Fill(row, step, gate.Input, _input, u, inputs, Math.ScaleB(integers.InputMultiplier[u] * sumUnit, -InputShift), 0);
-            Fill(row, step, gate.Recurrent, _hidden, u, states, Math.ScaleB(integers.RecurrentMultiplier[u] * sumUnit, -RecurrentShift), inputs);
+            Fill(row, step, gate.Recurrent, _hidden, u, states, Math.ScaleB(integers.RecurrentMultiplier[u] * sumUnit, -RecurrentShift),
+                inputs);
             row[columns] = (gate.Plan.Factor * gate.Bias[u]) + gate.Plan.Term;
             step[columns] = sumUnit;
             int[] rounded = gate.Rounding.Round(row, step, limit);

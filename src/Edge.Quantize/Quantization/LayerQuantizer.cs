@@ -237,7 +237,8 @@ internal sealed class LayerQuantizer
     {
         bool isTable = ArgumentPlan.IsTable(layer.Activation);
         int argumentBits = isTable ? ArgumentBits() : 0;
-        ArgumentPlan plan = isTable ? ArgumentPlan.OfTable(argumentBits, OpenBits()) : ArgumentPlan.Of(layer.Activation, OpenBits(), _where);
+        ArgumentPlan plan = isTable ? ArgumentPlan.OfTable(argumentBits, OpenBits())
+            : ArgumentPlan.Of(layer.Activation, OpenBits(), _where);
         var gate = new GateRows(layer.Weight, [], Shift(layer.Weight, layer.Bias), plan, new CompensatedRounding(_moment));
         (GateQuantizer shifts, GateIntegers[] rows) = Quantize([gate], new Operand([], 1));
         return new DenseLayer

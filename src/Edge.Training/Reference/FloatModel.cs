@@ -13,7 +13,9 @@ namespace Edge.Training.Reference;
 internal sealed record FloatModel(
     FloatNormalization? Normalization, FloatEmbedding? Embedding, IReadOnlyList<FloatLayer> Layers, FloatDense? Head, string Sha256)
 {
-    /// <summary>Outputs of the file that a row of outputs consists of, and the number of their values; empty where it does not name them.</summary>
+    /// <summary>
+    /// Outputs of the file that a row of outputs consists of, and the number of their values; empty where it does not name them.
+    /// </summary>
     internal IReadOnlyList<(string Name, int Count)> Outputs { get; init; } = [];
 
     /// <summary>Outputs of the file that are left out, one sentence each that names the output or the node.</summary>
@@ -58,7 +60,8 @@ internal sealed record FloatModel(
             LeftOut =
             [
                 .. LeftOut,
-                .. Outputs.Skip(used).Select(output => $"Output '{output.Name}' ({output.Count} values), which the manifest does not name."),
+                .. Outputs.Skip(used).Select(output =>
+                    $"Output '{output.Name}' ({output.Count} values), which the manifest does not name."),
             ],
         };
     }

@@ -1,7 +1,7 @@
 using System.Numerics;
 using System.Runtime.InteropServices;
 
-namespace Edge.Quantize.Quantization;
+namespace Edge.Quantize;
 
 /// <summary>Sums of vectors of doubles, each element for itself: the same on every processor, however wide its vectors are.</summary>
 internal static class Vectors
