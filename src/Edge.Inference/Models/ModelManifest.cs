@@ -194,15 +194,19 @@ public sealed partial class ModelManifest
             else if (output.Kind == OutputKind.Value && (output.Unit is not null || output.Deviation != 0))
             {
                 json.WriteStartObject();
-                json.WriteStartObject(output.Name!);
-                json.WriteString("unit", output.Unit ?? "");
-                if (output.Deviation != 0)
+                if (output.Deviation == 0)
                 {
+                    json.WriteString(output.Name!, output.Unit);
+                }
+                else
+                {
+                    json.WriteStartObject(output.Name!);
+                    json.WriteString("unit", output.Unit ?? "");
                     json.WriteNumber("mean", output.Mean);
                     json.WriteNumber("std", output.Deviation);
+                    json.WriteEndObject();
                 }
 
-                json.WriteEndObject();
                 json.WriteEndObject();
             }
             else
