@@ -79,6 +79,13 @@ OUTPUT = {
 }
 
 
+def head(spec, y):
+    if spec.get("activation", "linear") != "segments":
+        return OUTPUT[spec.get("activation", "linear")](y)
+    ends = np.cumsum([segment["count"] for segment in spec["segments"]])
+    return np.concatenate([OUTPUT[s["activation"]](y[end - s["count"]:end]) for s, end in zip(spec["segments"], ends)])
+
+
 class Layer:
     def __init__(self, spec, tensors, name):
         self.spec, self.name, self.units = spec, name, spec["hidden"]
@@ -161,7 +168,11 @@ class Layer:
         return self.act("activation", "tanh", self.clip(0, self.argument(0, x, self.read())))
 
     def dense(self, x):
-        return self.act("activation", "tanh", self.clip(0, self.argument(0, x, None)))
+        z = self.clip(0, self.argument(0, x, None))
+        if self.spec.get("activation", "tanh") != "table":
+            return self.act("activation", "tanh", z)
+        k, r, table = (z + 32768) >> 5, (z + 32768) & 31, self.t["table"]
+        return table[k] + (((table[k + 1] - table[k]) * r + 16) >> 5)
 
 
 def read_model(path):
@@ -193,7 +204,7 @@ def run(path, values):
             x = layer.rounded(y) if above is not None and above.recurrent and layer.narrow else y
         if "head" in model:
             acc = t["head.weight"].astype(np.int64) @ y + t["head.bias"]
-            outputs.append(OUTPUT[model["head"].get("activation", "linear")](acc.astype(F) * t["head.scale"]))
+            outputs.append(head(model["head"], acc.astype(F) * t["head.scale"]))
         else:
             outputs.append(y.astype(F) * F(2.0 ** -model["layers"][-1].get("output_fraction_bits", 15)))
     state = b"".join(layer.wide.astype("<i2").tobytes() for layer in layers) + b"".join(layer.h8.astype(np.int8).tobytes() for layer in layers)

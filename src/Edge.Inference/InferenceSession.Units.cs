@@ -36,7 +36,7 @@ public sealed partial class InferenceSession
         Step(x, y);
         for (int k = 0; k < y.Length; k++)
         {
-            outputs[k] = manifest.Outputs[k].IsForecast ? manifest.Denormalize(manifest.Outputs[k].Column, y[k]) : y[k];
+            outputs[k] = manifest.DenormalizeOutput(k, y[k]);
         }
     }
 

@@ -21,6 +21,7 @@ internal static class Program
             EvaluateCommand.Create(output),
             InferCommand.Create(output),
             StepCommand.Create(output),
+            VerifyImportCommand.Create(output),
             TraceCommand.Create(output),
             BenchCommand.Create(output),
             SignatureCommands.CreateKeygen(output),

@@ -23,6 +23,7 @@ public sealed partial class SensorStream : IDisposable
     private readonly QualityLog _quality;
     private readonly Forecaster _forecaster;
     private readonly Forecast _forecast;
+    private readonly NamedOutputs _named;
     private readonly AnomalyDetector _detector;
     private readonly AnomalyReporter _anomalies;
     private readonly LimitWatch _limits;
@@ -59,6 +60,7 @@ public sealed partial class SensorStream : IDisposable
         _quality = new QualityLog(manifest, log);
         _forecaster = forecaster ?? new Forecaster(engine, options.Forecast.Interval, options.Forecast.SeasonTicks(_period));
         _forecast = new Forecast(_forecaster);
+        _named = new NamedOutputs(_forecaster);
         _detector = new AnomalyDetector(manifest, options.Anomaly, _period);
         _anomalies = new AnomalyReporter(options.Name, manifest, _detector);
         _limits = new LimitWatch(options.Name, options.Limits, _forecaster, options.Forecast.Interval, _period);
@@ -89,6 +91,9 @@ public sealed partial class SensorStream : IDisposable
 
     /// <summary>Time of the last row, UTC; the default before the first.</summary>
     public DateTime LastTime => _lastTime;
+
+    /// <summary>The newest outputs of the model that are no forecasts; null before the first, or if it has none.</summary>
+    public NamedOutputs? Named => _tick.Named;
 
     /// <summary>Whether an anomaly is open.</summary>
     public bool IsAnomalyOpen => _detector.IsOpen;
@@ -152,7 +157,10 @@ public sealed partial class SensorStream : IDisposable
         {
             _forecaster.Step(_seq, reading);
             _canary?.Step(_seq, reading);
-            _anomalies.Expect(_forecaster);
+            if (_forecaster.IsReady)
+            {
+                _anomalies.Expect(_forecaster);
+            }
         }
         else
         {
@@ -165,10 +173,12 @@ public sealed partial class SensorStream : IDisposable
         }
 
         // The first row only initializes the state: no forecast is possible from one reading.
-        bool isForecast = usable && _rows > 1;
+        bool hasOutputs = usable && _rows > 1 && _forecaster.IsReady;
+        bool isForecast = hasOutputs && _forecaster.HasForecasts;
         _forecasts += isForecast ? 1 : 0;
         _tick.Limits = _limits.Observe(_seq, reading, isForecast);
         _tick.Forecast = isForecast ? _forecast : null;
+        _tick.Named = hasOutputs && _forecaster.HasOthers ? _named : null;
         _tick.Seq = _seq;
         _tick.IsFirst = _seq == _firstSeq;
         _tick.Reading = reading;

@@ -23,6 +23,11 @@ public sealed class StreamTick
     /// </summary>
     public Forecast? Forecast { get; internal set; }
 
+    /// <summary>
+    /// Outputs of the model that are no forecasts; null if it has none, if the row could not be used, and at the first row.
+    /// </summary>
+    public NamedOutputs? Named { get; internal set; }
+
     /// <summary>An anomaly that opened, continues or closed at this tick, or null.</summary>
     public AnomalyEvent? Anomaly { get; internal set; }
 

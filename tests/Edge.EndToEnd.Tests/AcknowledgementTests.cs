@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Text;
 using Edge.Runtime.Delivery;
@@ -35,12 +36,12 @@ public sealed class AcknowledgementTests
 
         Assert.Empty(broker.All);
         await link.FlushAsync();
-        await deliveries[2].SettledAsync().WaitAsync(TimeSpan.FromSeconds(10));
-        await Assert.ThrowsAsync<MqttRefusedException>(() => deliveries[1].SettledAsync().WaitAsync(TimeSpan.FromSeconds(10)));
+        await deliveries[2].SettledAsync().WaitAsync(Eventually.Bound);
+        await Assert.ThrowsAsync<MqttRefusedException>(() => deliveries[1].SettledAsync().WaitAsync(Eventually.Bound));
         Assert.Equal("NotAuthorized.", deliveries[1].Failure!.Message);
         Assert.False(deliveries[0].IsSettled || deliveries[3].IsSettled);
         broker.Reset(0);
-        await Assert.ThrowsAsync<MqttLinkException>(() => deliveries[0].SettledAsync().WaitAsync(TimeSpan.FromSeconds(10)));
+        await Assert.ThrowsAsync<MqttLinkException>(() => deliveries[0].SettledAsync().WaitAsync(Eventually.Bound));
         Assert.NotNull(deliveries[3].Failure);
         await Assert.ThrowsAsync<MqttLinkException>(async () => await link.SendAsync(new MqttDelivery(Message(4))));
     }
@@ -75,7 +76,7 @@ public sealed class AcknowledgementTests
         }
 
         outbox.Complete();
-        await publisher.RunAsync(default).WaitAsync(TimeSpan.FromSeconds(30));
+        await publisher.RunAsync(default).WaitAsync(Eventually.Bound);
         Assert.Equal(Enumerable.Range(0, Count), Numbers(broker.All));
         Assert.Equal(Count, publisher.Delivered);
         Assert.InRange(most, 7, ReceiveMaximum);
@@ -109,7 +110,7 @@ public sealed class AcknowledgementTests
         Assert.True(store.Commit("s", Count, [], "", messages));
         outbox.AddStored(messages);
         outbox.Complete();
-        await Of(broker, outbox).RunAsync(default).WaitAsync(TimeSpan.FromSeconds(30));
+        await Of(broker, outbox).RunAsync(default).WaitAsync(Eventually.Bound);
         Assert.Equal(Count, keptAtReset);
 
         // What was acknowledged before the reset is not sent again, as far as the acknowledgements arrived.
@@ -126,10 +127,11 @@ public sealed class AcknowledgementTests
     {
         await using var broker = new ScriptedBroker((_, _) => Task.CompletedTask, keepAliveSeconds: 1);
         await using var link = new MqttNetLink(Options(broker.Port));
+        long started = Stopwatch.GetTimestamp();
         await link.ConnectAsync(default);
-        await Task.Delay(4500);
+        await Eventually.Async(() => broker.Pings >= 3);
         Assert.False(link.Closed.IsCompleted);
-        Assert.InRange(broker.Pings, 2, 4);
+        Assert.InRange(broker.Pings, 3, 1 + Stopwatch.GetElapsedTime(started).TotalSeconds);
     }
 
     private static Publisher Of(ScriptedBroker broker, Outbox outbox)

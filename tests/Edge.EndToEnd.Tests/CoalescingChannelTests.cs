@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Net;
 using System.Net.Sockets;
 using Edge.Runtime.Mqtt;
+using Edge.Testing;
 using MQTTnet.Exceptions;
 using MQTTnet.Implementations;
 
@@ -64,7 +65,7 @@ public sealed class CoalescingChannelTests : IDisposable
         }
 
         await _channel.FlushAsync(default);
-        byte[] received = await receiving.WaitAsync(TimeSpan.FromSeconds(30));
+        byte[] received = await receiving.WaitAsync(Eventually.Bound);
         Assert.True(sent.AsSpan().SequenceEqual(received));
     }
 
@@ -102,7 +103,7 @@ public sealed class CoalescingChannelTests : IDisposable
         Assert.False(sending.IsCompleted);
         _far.LingerState = new LingerOption(true, 0);
         _far.Close();
-        await Assert.ThrowsAsync<MqttCommunicationException>(() => sending.WaitAsync(TimeSpan.FromSeconds(10)));
+        await Assert.ThrowsAsync<MqttCommunicationException>(() => sending.WaitAsync(Eventually.Bound));
         await Assert.ThrowsAsync<MqttCommunicationException>(() => WriteAsync([1]));
     }
 
@@ -115,9 +116,9 @@ public sealed class CoalescingChannelTests : IDisposable
         Task second = WriteAsync([7]);
         Assert.False(first.IsCompleted || second.IsCompleted);
         Task<byte[]> receiving = ReceiveAsync(large.Length + 1);
-        await Task.WhenAll(first, second).WaitAsync(TimeSpan.FromSeconds(10));
+        await Task.WhenAll(first, second).WaitAsync(Eventually.Bound);
         await _channel.FlushAsync(default);
-        Assert.Equal(7, (await receiving.WaitAsync(TimeSpan.FromSeconds(10)))[^1]);
+        Assert.Equal(7, (await receiving.WaitAsync(Eventually.Bound))[^1]);
     }
 
     private Task WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancel = default) =>

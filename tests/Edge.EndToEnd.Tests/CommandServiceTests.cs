@@ -20,20 +20,20 @@ public sealed class CommandServiceTests : IDisposable
         using RuntimeProcess run = RuntimeProcess.Start("run", "--config", config);
         await subscriber.UntilAsync(seen => seen.Count(item => item.Topic == "edge/house/climate/forecast") > 20);
 
-        Assert.Contains("On disk: climate up to tick ", Ask(broker.Port, "snapshot", "").Message, StringComparison.Ordinal);
+        Assert.Contains("On disk: climate up to tick ", CommandClient.Ask(broker.Port, "snapshot", "").Message, StringComparison.Ordinal);
         Assert.Contains(
             "set to 5 false alarms per week",
-            Ask(broker.Port, "sensitivity", """{"stream":"climate","value":5}""").Message,
+            CommandClient.Ask(broker.Port, "sensitivity", """{"stream":"climate","value":5}""").Message,
             StringComparison.Ordinal);
         Assert.Contains(
             "opens no anomaly until ",
-            Ask(broker.Port, "silence", """{"stream":"climate","for":"10m"}""").Message,
+            CommandClient.Ask(broker.Port, "silence", """{"stream":"climate","for":"10m"}""").Message,
             StringComparison.Ordinal);
-        (bool ok, string message) = Ask(broker.Port, "silence", """{"stream":"climate","for":"10y"}""");
+        (bool ok, string message) = CommandClient.Ask(broker.Port, "silence", """{"stream":"climate","for":"10y"}""");
         Assert.False(ok);
         Assert.Contains("at most 7d", message, StringComparison.Ordinal);
 
-        (ok, message) = Ask(broker.Port, "reset", """{"stream":"climate"}""");
+        (ok, message) = CommandClient.Ask(broker.Port, "reset", """{"stream":"climate"}""");
         Assert.True(ok, message);
         long seq = long.Parse(message.Split(' ')[^1].TrimEnd('.'), System.Globalization.CultureInfo.InvariantCulture);
         await subscriber.UntilAsync(seen => seen.Any(item => item.Topic == "edge/house/climate/reading" && Seq(item) > seq + 5));
@@ -45,7 +45,8 @@ public sealed class CommandServiceTests : IDisposable
         long[] readings = [.. subscriber.On("edge/house/climate/reading").Select(Seq)];
         Assert.Equal(Enumerable.Range(1, readings.Length).Select(each => (long)each), readings);
 
-        Assert.Contains("read again and is being applied", Ask(broker.Port, "reload", "{}").Message, StringComparison.Ordinal);
+        Assert.Contains("read again and is being applied", CommandClient.Ask(broker.Port, "reload", "{}").Message,
+            StringComparison.Ordinal);
         long last = Seq(subscriber.On("edge/house/climate/reading")[^1]);
         await subscriber.UntilAsync(seen => seen.Any(item => item.Topic == "edge/house/climate/reading" && Seq(item) > last + 20));
         run.Terminate();
@@ -65,8 +66,8 @@ public sealed class CommandServiceTests : IDisposable
         long started = Stopwatch.GetTimestamp();
         using RuntimeProcess run = RuntimeProcess.Start("run", "--config", WriteConfig(broker.Port, "snapshot"));
         await subscriber.UntilAsync(seen => seen.Any(item => item.Topic == "edge/house/climate/forecast"));
-        Assert.Null(TryAsk(broker.Port, "reset", """{"stream":"climate"}""", seconds: 2));
-        Assert.True(Ask(broker.Port, "snapshot", "").Ok);
+        Assert.Null(CommandClient.TryAsk(broker.Port, "reset", """{"stream":"climate"}""", seconds: 2));
+        Assert.True(CommandClient.Ask(broker.Port, "snapshot", "").Ok);
 
         // A flood from one client: all but 20 and 2 a second are dropped, none of it does anything, and the stream goes on.
         using Process flood = Process.Start(
@@ -101,47 +102,4 @@ public sealed class CommandServiceTests : IDisposable
         """);
 
     private static long Seq(Seen message) => JsonDocument.Parse(message.Payload).RootElement.GetProperty("seq").GetInt64();
-
-    internal static (bool Ok, string Message) Ask(int port, string command, string payload)
-    {
-        string answer = TryAsk(port, command, payload, seconds: 120) ?? throw new InvalidOperationException($"no answer to {command}");
-        JsonElement root = JsonDocument.Parse(answer).RootElement;
-        Assert.Equal(command, root.GetProperty("command").GetString());
-        return (root.GetProperty("ok").GetBoolean(), root.GetProperty("message").GetString()!);
-    }
-
-    private static string? TryAsk(int port, string command, string payload, int seconds)
-    {
-        string[] what = payload.Length == 0 ? ["-n"] : ["-m", payload];
-        using Process asker = Process.Start(new ProcessStartInfo(
-            "mosquitto_rr",
-            [
-                "-h",
-                "127.0.0.1",
-                "-p",
-                $"{port}",
-                "-V",
-                "5",
-                "-q",
-                "1",
-                "-W",
-                $"{seconds}",
-                "-t",
-                $"edge/house/command/{command}",
-                "-e",
-                $"answers/{Guid.NewGuid():N}",
-                "-D",
-                "publish",
-                "correlation-data",
-                "17",
-                .. what,
-            ])
-        {
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        })!;
-        string output = asker.StandardOutput.ReadToEnd().Trim();
-        asker.WaitForExit();
-        return output.Length == 0 ? null : output;
-    }
 }

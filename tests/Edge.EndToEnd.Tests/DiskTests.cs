@@ -39,7 +39,7 @@ public sealed class DiskTests : IDisposable
 
     // What it was is not on the disk yet, and no number may be used twice.
     [SlowDiskFact]
-    public async Task A_stream_is_not_begun_anew_while_the_disk_stalls()
+    public async Task A_stream_is_not_reset_while_the_disk_stalls()
     {
         await using TestBroker broker = await TestBroker.StartAsync();
         string config = Config("", broker.Port, "10x");
@@ -48,6 +48,7 @@ public sealed class DiskTests : IDisposable
             "pwrite64",
             "500+60000",
             TimeSpan.FromSeconds(10),
+            _folder.File("calls"),
             "run",
             "--config",
             config);
@@ -60,12 +61,12 @@ public sealed class DiskTests : IDisposable
             before = subscriber.All.Count;
         }
 
-        (bool ok, string message) = CommandServiceTests.Ask(broker.Port, "reset", """{"stream":"climate"}""");
+        (bool ok, string message) = CommandClient.Ask(broker.Port, "reset", """{"stream":"climate"}""");
         Assert.False(ok);
         Assert.Contains("does not answer: the disk is stalled", message, StringComparison.Ordinal);
         int stalled = subscriber.All.Count;
         await subscriber.UntilAsync(seen => seen.Count > stalled + 300);
-        Assert.True(CommandServiceTests.Ask(broker.Port, "reset", """{"stream":"climate"}""").Ok);
+        Assert.True(CommandClient.Ask(broker.Port, "reset", """{"stream":"climate"}""").Ok);
         int reset = subscriber.All.Count;
         await subscriber.UntilAsync(seen => seen.Count > reset + 20);
         run.Terminate();

@@ -288,36 +288,7 @@ public sealed class ModelUpdateTests : IDisposable
         return answer;
     }
 
-    private static string Ask(int port, string command, string payload)
-    {
-        using Process asker = Process.Start(new ProcessStartInfo(
-            "mosquitto_rr",
-            [
-                "-h",
-                "127.0.0.1",
-                "-p",
-                $"{port}",
-                "-V",
-                "5",
-                "-q",
-                "1",
-                "-W",
-                "120",
-                "-t",
-                $"edge/house/command/{command}",
-                "-e",
-                $"answers/{Guid.NewGuid():N}",
-                "-m",
-                payload,
-            ])
-        {
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        })!;
-        string output = asker.StandardOutput.ReadToEnd().Trim();
-        asker.WaitForExit();
-        return JsonDocument.Parse(output).RootElement.GetProperty("message").GetString()!;
-    }
+    private static string Ask(int port, string command, string payload) => CommandClient.Ask(port, command, payload).Message;
 
     private static string[] Events(IReadOnlyList<Seen> seen) =>
         [.. seen.Where(item => item.Topic == "edge/house/climate/model").Select(item => Text(item, "event"))];

@@ -19,7 +19,7 @@ public sealed partial class MqttLinkContractTests
         await Task.Delay(100);
         Assert.DoesNotContain(deliveries, delivery => delivery.IsSettled);
         await link.FlushAsync();
-        await Task.WhenAll(deliveries.Select(delivery => delivery.SettledAsync())).WaitAsync(TimeSpan.FromSeconds(10));
+        await Task.WhenAll(deliveries.Select(delivery => delivery.SettledAsync())).WaitAsync(Eventually.Bound);
         Assert.All(deliveries, delivery => Assert.True(delivery.IsDelivered));
         await subscriber.UntilAsync(seen => seen.Count == Together);
         Assert.Equal(Enumerable.Range(0, Together).Select(i => $"{i}"), subscriber.All.Select(seen => seen.Payload.Trim()));
@@ -61,7 +61,7 @@ public sealed partial class MqttLinkContractTests
         deliveries.AddRange(await SendAsync(link, Together, payloadBytes: 700));
         await link.FlushAsync();
         deliveries.Add(large);
-        await Task.WhenAll([.. deliveries.Select(delivery => delivery.SettledAsync()), all.Task]).WaitAsync(TimeSpan.FromSeconds(20));
+        await Task.WhenAll([.. deliveries.Select(delivery => delivery.SettledAsync()), all.Task]).WaitAsync(Eventually.Bound);
         Assert.Equal([.. Enumerable.Repeat(600, Together), 1_000_000, .. Enumerable.Repeat(700, Together)], received);
     }
 
@@ -74,9 +74,9 @@ public sealed partial class MqttLinkContractTests
         await using IMqttLink link = await ConnectAsync(version, broker.Port, "test", options => options with { KeepAliveSeconds = 5 });
         await Task.Delay(9000);
         Assert.False(link.Closed.IsCompleted);
-        await link.PublishAsync(Message("t", "x")).WaitAsync(TimeSpan.FromSeconds(5));
+        await link.PublishAsync(Message("t", "x")).WaitAsync(Eventually.Bound);
         broker.Freeze();
-        string why = await link.Closed.WaitAsync(TimeSpan.FromSeconds(15));
+        string why = await link.Closed.WaitAsync(Eventually.Bound);
         Assert.EndsWith("was lost: It did not answer a ping within 2.5 s.", why, StringComparison.Ordinal);
         broker.Thaw();
     }

@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using Edge.Runtime.Mqtt;
+using Edge.Testing;
 
 namespace Edge.EndToEnd.Tests;
 
@@ -68,11 +69,11 @@ public sealed partial class MqttLinkContractTests
             inFlight.Enqueue(link.PublishAsync(Message("t/many", $"{i}") with { QualityOfService = i % 2 }));
             if (inFlight.Count >= Math.Min(20, link.ReceiveMaximum))
             {
-                await inFlight.Dequeue().WaitAsync(TimeSpan.FromSeconds(10));
+                await inFlight.Dequeue().WaitAsync(Eventually.Bound);
             }
         }
 
-        await Task.WhenAll(inFlight).WaitAsync(TimeSpan.FromSeconds(10));
+        await Task.WhenAll(inFlight).WaitAsync(Eventually.Bound);
         await subscriber.UntilAsync(seen => seen.Count == 5000);
 
         // MQTT orders messages of one quality of service, not those of two.
@@ -106,7 +107,7 @@ public sealed partial class MqttLinkContractTests
         };
         await link.SubscribeAsync("t/+", default);
         await publisher.PublishAsync(Message("t/new", ""));
-        await both.Task.WaitAsync(TimeSpan.FromSeconds(10));
+        await both.Task.WaitAsync(Eventually.Bound);
         Assert.Equal([("t/kept", "kept", true), ("t/new", "", false)], received);
     }
 
@@ -127,7 +128,7 @@ public sealed partial class MqttLinkContractTests
                 await publisher.PublishAsync(Message("t", $"{i}"));
             }
 
-            Assert.Equal("A message was not accepted.", await first.Closed.WaitAsync(TimeSpan.FromSeconds(10)));
+            Assert.Equal("A message was not accepted.", await first.Closed.WaitAsync(Eventually.Bound));
         }
 
         await publisher.PublishAsync(Message("t", "6"));
@@ -135,7 +136,7 @@ public sealed partial class MqttLinkContractTests
         var all = new TaskCompletionSource();
         second.Received = message => new ValueTask<bool>(Take(message, until: "9") && (received[^1] != "6" || all.TrySetResult()));
         await second.ConnectAsync(default);
-        await all.Task.WaitAsync(TimeSpan.FromSeconds(10));
+        await all.Task.WaitAsync(Eventually.Bound);
 
         // The first was taken; whether the broker has heard of it before the connection was closed is chance.
         Assert.Equal(["1", "2"], received.Take(2));
@@ -166,7 +167,7 @@ public sealed partial class MqttLinkContractTests
         await using IMqttLink second = Create(version, broker.Port, InSession, "receiver");
         second.Received = message => new ValueTask<bool>(received.TrySetResult(message));
         await second.ConnectAsync(default);
-        await received.Task.WaitAsync(TimeSpan.FromSeconds(5));
+        await received.Task.WaitAsync(Eventually.Bound);
     }
 
     [Theory]
@@ -180,7 +181,7 @@ public sealed partial class MqttLinkContractTests
         _ = link.PublishAsync(Message("t", "x")).ContinueWith(task => task.Exception, TaskScheduler.Default);
         Assert.Equal(
             "A message on 't' could not be processed. This is a bug in edge-runtime (FormatException): what?",
-            await link.Closed.WaitAsync(TimeSpan.FromSeconds(10)));
+            await link.Closed.WaitAsync(Eventually.Bound));
     }
 
     [Theory]
@@ -194,8 +195,8 @@ public sealed partial class MqttLinkContractTests
         await link.SubscribeAsync("t", default);
         byte[] payload = new byte[LinkAdapter.PacketMaxBytes - 100];
         new Random(1).NextBytes(payload);
-        await link.PublishAsync(Message("t", "") with { Payload = payload }).WaitAsync(TimeSpan.FromSeconds(10));
-        MqttReceived arrived = await received.Task.WaitAsync(TimeSpan.FromSeconds(10));
+        await link.PublishAsync(Message("t", "") with { Payload = payload }).WaitAsync(Eventually.Bound);
+        MqttReceived arrived = await received.Task.WaitAsync(Eventually.Bound);
         Assert.True(payload.AsSpan().SequenceEqual(arrived.Payload.Span));
     }
 

@@ -95,16 +95,19 @@ internal sealed partial class RuntimeProcess : IDisposable
     /// <param name="calls">Which, separated by commas.</param>
     /// <param name="when">Which of each thread's: <c>100+300</c> for the hundredth and each 300th after it.</param>
     /// <param name="delay">How long.</param>
+    /// <param name="log">Beginning of the names of the files that list the calls, one file per thread.</param>
     /// <param name="args">The program's.</param>
-    internal static RuntimeProcess StartWithSlowDisk(string calls, string when, TimeSpan delay, params string[] args) => new(
+    internal static RuntimeProcess StartWithSlowDisk(string calls, string when, TimeSpan delay, string log, params string[] args) => new(
         args,
         new Dictionary<string, string?>(),
         "strace",
         "-D",
         "-f",
+        "-ff",
+        "-ttt",
         "--seccomp-bpf",
         "-o",
-        "/dev/null",
+        log,
         "-e",
         $"trace={calls}",
         "-e",

@@ -20,7 +20,7 @@ public sealed class CommittedVectorTests
         get
         {
             var vectors = new TheoryData<string, string>();
-            foreach (string folder in FamilySeeds.Select(seed => $"family-{seed}").Append("."))
+            foreach (string folder in FamilySeeds.Select(seed => $"family-{seed}").Append("tables").Append("."))
             {
                 foreach (string kernel in InferenceSession.Kernels)
                 {
@@ -66,6 +66,7 @@ public sealed class CommittedVectorTests
     {
         byte[] model = folder == "."
             ? RandomModels.Int8(1, 5, 23, 2, 3)
+            : folder == "tables" ? RandomModels.Int8WithTables(11, 5, 19, 6)
             : RandomModels.Int8Family(int.Parse(folder.AsSpan("family-".Length)), 5, 19, 4, 3);
         var random = new Random(2);
         int inputs = EdgeModel.Parse(model).InputCount;

@@ -37,8 +37,19 @@ public sealed class KernelEqualityTests
 
     [Theory]
     [MemberData(nameof(VectorKernels))]
+    public void Tables_and_heads_of_several_activations_give_the_scalar_bytes(string kernel)
+    {
+        for (int seed = 0; seed < Cases / 4; seed++)
+        {
+            SameBytes(kernel, RandomModels.Int8WithTables(seed, 1 + (seed % 7), 1 + (seed % 53), 1 + (seed % 9)), seed);
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(VectorKernels))]
     public void Many_states_in_one_call_equal_single_steps(string kernel)
     {
+        ManyEqualSingle(kernel, RandomModels.Int8WithTables(3, 7, 44, 5));
         ManyEqualSingle(kernel, RandomModels.Int8(5, 7, 44, 2, 3));
         for (int seed = 0; seed < 20; seed++)
         {

@@ -192,7 +192,7 @@ public sealed class FuzzTests : IDisposable
             Enumerable.Range(0, 40 * model.InputCount).Select(i => model.Embedding is null ? MathF.Sin(i) : 0).ToArray(), model.InputCount);
         var reference = new FloatRun(model, readings, manifest);
         ActivationStatistics statistics = ActivationStatistics.Measure(model, readings, 0, 32);
-        new PrecisionSearch(reference, statistics, new QuantizationSettings(), 0.001, "{}").Run(Precision.Auto);
+        new PrecisionSearch(reference, statistics, new QuantizationSettings(), 0.001, "{}", (_, _) => { }).Run(Precision.Auto);
     }
 
     private static void ParsesOrRefuses(byte[] bytes)

@@ -120,7 +120,7 @@ public sealed partial class StateStoreTests
     }
 
     [Fact]
-    public void A_file_deleted_under_a_running_service_is_begun_anew()
+    public void A_file_deleted_under_a_running_service_is_created_again()
     {
         using (StateStore store = Open())
         {

@@ -20,7 +20,7 @@ public sealed class StreamHostTests
     }
 
     [Fact]
-    public async Task After_three_faults_without_a_tick_it_begins_anew()
+    public async Task After_three_faults_without_a_tick_it_is_reset()
     {
         var clock = new FakeTimeProvider();
         using var rig = new HostRig(clock, isLive: true, failAt: [40, 40, 40, 40]);

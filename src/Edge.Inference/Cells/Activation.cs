@@ -14,4 +14,7 @@ internal enum Activation
 
     /// <summary>z itself.</summary>
     Linear,
+
+    /// <summary>TABLE(z): any other function of one argument, only in dense layers.</summary>
+    Table,
 }

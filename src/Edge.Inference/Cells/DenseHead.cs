@@ -23,10 +23,20 @@ internal sealed class DenseHead
     /// <summary>What happens to the float outputs.</summary>
     internal OutputActivation Activation { get; init; }
 
+    /// <summary>What happens to runs of outputs, in place of <see cref="Activation"/>; null for the same with all.</summary>
+    internal HeadSegment[]? Segments { get; init; }
+
     /// <summary>Refuses parameters with which a step could overflow or produce a value that is not finite.</summary>
     internal void Validate(string name)
     {
         AccumulatorBound.RequireWeights(name + ".weight", Weight, 32768);
+        if (Segments is not null
+            && (Segments.Any(segment => segment.Count < 1) || Segments.Sum(segment => (long)segment.Count) != OutputCount))
+        {
+            throw new ModelFormatException(
+                $"{name}: 'segments' do not have its {OutputCount} outputs. The file is damaged or not made by edge-quantize.");
+        }
+
         for (int row = 0; row < OutputCount; row++)
         {
             AccumulatorBound.RequireFits(

@@ -13,7 +13,13 @@ internal sealed class DenseLayer : Layer
 
     /// <summary>
     /// <see cref="Activation.Tanh"/>, <see cref="Activation.Sigmoid"/>, or <see cref="Activation.Ramp"/> or
-    /// <see cref="Activation.Linear"/> in the output's format.
+    /// <see cref="Activation.Linear"/> in the output's format, or <see cref="Activation.Table"/>.
     /// </summary>
     internal required Activation Activation { get; init; }
+
+    /// <summary>Fraction bits of the argument of a table, 0..15; 0 without a table.</summary>
+    internal int ArgumentFractionBits { get; init; }
+
+    /// <summary>int16 [2049], with <see cref="Activation.Table"/>; else null.</summary>
+    internal short[]? Table { get; init; }
 }

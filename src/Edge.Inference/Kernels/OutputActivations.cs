@@ -8,7 +8,24 @@ namespace Edge.Inference.Kernels;
 /// </summary>
 internal static class OutputActivations
 {
-    internal static void Apply(OutputActivation activation, Span<float> y)
+    /// <summary>The activation of a head, or those of its runs of outputs.</summary>
+    internal static void Apply(DenseHead head, Span<float> y)
+    {
+        if (head.Segments is null)
+        {
+            Apply(head.Activation, y);
+            return;
+        }
+
+        int begin = 0;
+        foreach (HeadSegment segment in head.Segments)
+        {
+            Apply(segment.Activation, y.Slice(begin, segment.Count));
+            begin += segment.Count;
+        }
+    }
+
+    private static void Apply(OutputActivation activation, Span<float> y)
     {
         switch (activation)
         {

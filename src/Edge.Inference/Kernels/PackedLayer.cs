@@ -20,6 +20,7 @@ internal sealed unsafe class PackedLayer
         Gru = layer as GruCell;
         IsNarrow = layer.IsNarrow;
         IsPlainLstm = Lstm is { IsPlain: true };
+        Table = (layer as DenseLayer)?.Table;
         Activation = layer switch
         {
             RnnCell rnn => rnn.Activation,
@@ -85,6 +86,9 @@ internal sealed unsafe class PackedLayer
 
     /// <summary>Of an Elman or a dense layer.</summary>
     internal Activation Activation { get; }
+
+    /// <summary>Of a dense layer whose activation is a table, else null: the kernel leaves the argument to it.</summary>
+    internal short[]? Table { get; }
 
     /// <summary>All gates; of a GRU that resets before the product, r and z.</summary>
     internal PackedGates Gates { get; }

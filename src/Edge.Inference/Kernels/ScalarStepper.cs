@@ -51,7 +51,7 @@ internal sealed class ScalarStepper : ModelStepper
             if (_model.Head is { } head)
             {
                 ScalarKernel.StepHead(head, _output, y);
-                OutputActivations.Apply(head.Activation, y);
+                OutputActivations.Apply(head, y);
             }
             else
             {
@@ -93,6 +93,11 @@ internal sealed class ScalarStepper : ModelStepper
                 break;
             case DenseLayer dense:
                 ScalarKernel.StepSimple(dense, dense.Activation, x, h, output);
+                if (dense.Table is { } table)
+                {
+                    ActivationTable.Apply(table, output);
+                }
+
                 break;
         }
 

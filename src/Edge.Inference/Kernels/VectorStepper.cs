@@ -195,6 +195,11 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
             StepCandidates(layer, count);
         }
 
+        for (int s = 0; s < count && layer.Table is not null; s++)
+        {
+            ActivationTable.Apply(layer.Table, new Span<short>(Output(s), layer.UnitCount));
+        }
+
         for (int s = 0; s < count && bytes > 0; s++)
         {
             Unsafe.CopyBlockUnaligned(state + (s * _stateBytes), Output(s), bytes);
@@ -280,9 +285,9 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
             TKernel.StepHead(head, output, to);
         }
 
-        if (head.Head.Activation != OutputActivation.Linear)
+        if (head.Head.Activation != OutputActivation.Linear || head.Head.Segments is not null)
         {
-            OutputActivations.Apply(head.Head.Activation, y);
+            OutputActivations.Apply(head.Head, y);
         }
     }
 

@@ -56,6 +56,7 @@ internal static class LayerFormat
                 break;
             case DenseLayer dense:
                 WriteUnless(json, "activation", dense.Activation, Activation.Tanh);
+                WriteUnless(json, "argument_fraction_bits", dense.ArgumentFractionBits, 0);
                 break;
         }
 
@@ -79,6 +80,7 @@ internal static class LayerFormat
             tensors[$"{name}.hidden_multiplier"] = Tensor.Of("I16", layer.HiddenMultiplier, layer.UnitCount);
         }
 
+        Add("table", "I16", (layer as DenseLayer)?.Table, ActivationTable.Length);
         Add("clip", "I16", layer.Clip, 2 * layer.GateCount);
         Add(
             "cell_fraction_bits",
@@ -176,7 +178,8 @@ internal static class LayerFormat
             GateShift = shape.GateShift,
             HiddenBits = bits,
             OutputFractionBits = shape.OutputFractionBits,
-            Activation = ModelReader.Choice(element, "activation", name, Activation.Tanh, Enum.GetValues<Activation>()),
+            Activation = ModelReader.Choice(
+                element, "activation", name, Activation.Tanh, Activation.Tanh, Activation.Sigmoid, Activation.Ramp, Activation.Linear),
             InputWeight = reader.TakeWeights($"{name}.input_weight", shape.Units, shape.Inputs),
             RecurrentWeight = reader.TakeWeights($"{name}.recurrent_weight", shape.Units, shape.Units),
             InputMultiplier = reader.Take<short>($"{name}.input_multiplier", "I16", shape.Units),
@@ -191,6 +194,7 @@ internal static class LayerFormat
     private static DenseLayer ReadDense(ModelReader reader, JsonElement element, string name)
     {
         Shape shape = Shape.Read(element, name);
+        Activation activation = ModelReader.Choice(element, "activation", name, Activation.Tanh, Enum.GetValues<Activation>());
         return new DenseLayer
         {
             InputCount = shape.Inputs,
@@ -200,7 +204,9 @@ internal static class LayerFormat
             GateShift = shape.GateShift,
             HiddenBits = 16,
             OutputFractionBits = shape.OutputFractionBits,
-            Activation = ModelReader.Choice(element, "activation", name, Activation.Tanh, Enum.GetValues<Activation>()),
+            Activation = activation,
+            ArgumentFractionBits = ModelReader.Number(element, "argument_fraction_bits", 0, 15, name, 0),
+            Table = activation == Activation.Table ? reader.Take<short>($"{name}.table", "I16", ActivationTable.Length) : null,
             InputWeight = reader.TakeWeights($"{name}.input_weight", shape.Units, shape.Inputs),
             RecurrentWeight = [],
             InputMultiplier = reader.Take<short>($"{name}.input_multiplier", "I16", shape.Units),

@@ -137,7 +137,22 @@ internal static class ModelFile
             json.WriteString("type", "dense");
             json.WriteNumber("input", head.InputCount);
             json.WriteNumber("output", head.OutputCount);
-            if (head.Activation != OutputActivation.Linear)
+            if (head.Segments is not null)
+            {
+                // A word that earlier versions refuse: they would leave the activations out.
+                json.WriteString("activation", "segments");
+                json.WriteStartArray("segments");
+                foreach (HeadSegment segment in head.Segments)
+                {
+                    json.WriteStartObject();
+                    json.WriteNumber("count", segment.Count);
+                    json.WriteString("activation", ModelReader.Name(segment.Activation));
+                    json.WriteEndObject();
+                }
+
+                json.WriteEndArray();
+            }
+            else if (head.Activation != OutputActivation.Linear)
             {
                 json.WriteString("activation", ModelReader.Name(head.Activation));
             }
@@ -207,6 +222,7 @@ internal static class ModelFile
             throw new ModelFormatException($"head takes {inputs} inputs, but the last layer has {units} units.");
         }
 
+        HeadSegment[]? segments = ReadSegments(element);
         var head = new DenseHead
         {
             InputCount = inputs,
@@ -214,10 +230,36 @@ internal static class ModelFile
             Weight = reader.TakeWeights("head.weight", outputs, inputs),
             Bias = reader.Take<int>("head.bias", "I32", outputs),
             Scale = reader.Take<float>("head.scale", "F32", outputs),
-            Activation = ModelReader.Choice(element, "activation", "head", OutputActivation.Linear, Enum.GetValues<OutputActivation>()),
+            Activation = segments is not null
+                ? OutputActivation.Linear
+                : ModelReader.Choice(element, "activation", "head", OutputActivation.Linear, Enum.GetValues<OutputActivation>()),
+            Segments = segments,
         };
         head.Validate("head");
         return head;
+    }
+
+    private static HeadSegment[]? ReadSegments(JsonElement head)
+    {
+        if (!head.TryGetProperty("activation", out JsonElement activation) || activation.ValueKind != JsonValueKind.String
+            || !activation.ValueEquals("segments"))
+        {
+            return null;
+        }
+
+        if (!head.TryGetProperty("segments", out JsonElement list)
+            || list.ValueKind != JsonValueKind.Array
+            || list.GetArrayLength() is 0 or > UnitsMax)
+        {
+            throw new ModelFormatException("head: 'segments' must list its runs of outputs. The file is damaged.");
+        }
+
+        return
+        [
+            .. list.EnumerateArray().Select(segment => new HeadSegment(
+                ModelReader.Number(segment, "count", 1, UnitsMax, "head.segments"),
+                ModelReader.Choice(segment, "activation", "head.segments", OutputActivation.Linear, Enum.GetValues<OutputActivation>()))),
+        ];
     }
 
     private static JsonDocument ParseArchitecture(string text)

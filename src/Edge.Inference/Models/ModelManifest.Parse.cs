@@ -131,51 +131,6 @@ public sealed partial class ModelManifest
         return seconds;
     }
 
-    private static ModelOutput[] ParseOutputs(JsonElement root, string[] columns)
-    {
-        string[] names = Strings(root, "outputs_named")
-            ?? throw Missing("outputs_named", "one entry an output such as \"temperature[t+1]\"");
-        if (names.Length == 0 || names.Length > CountMax)
-        {
-            throw new ModelFormatException($"Manifest entry 'outputs_named' must name 1 to {CountMax} outputs.");
-        }
-
-        var outputs = new ModelOutput[names.Length];
-        for (int i = 0; i < names.Length; i++)
-        {
-            // Without the brackets it is an output of its own, which forecasts no column.
-            int bracket = names[i].LastIndexOf('[');
-            if (bracket < 0 && !string.IsNullOrWhiteSpace(names[i]) && Array.IndexOf(columns, names[i]) < 0)
-            {
-                outputs[i] = new ModelOutput(-1, 0, names[i]);
-                continue;
-            }
-
-            int column = bracket < 0 || !names[i].AsSpan(bracket).StartsWith("[t+") ? -1 : Array.IndexOf(columns, names[i][..bracket]);
-            if (column < 0 || !names[i].EndsWith(']')
-                || !int.TryParse(
-                    names[i].AsSpan(bracket + 3, names[i].Length - bracket - 4),
-                    NumberStyles.None,
-                    CultureInfo.InvariantCulture,
-                    out int ticks)
-                || ticks is < 1 or > 100_000)
-            {
-                throw new ModelFormatException(
-                    $"Manifest entry 'outputs_named' has '{names[i]}'; "
-                        + $"write COLUMN[t+N] with a column of 'columns' and N from 1 to 100000.");
-            }
-
-            outputs[i] = new ModelOutput(column, ticks);
-        }
-
-        if (outputs.Distinct().Count() != outputs.Length)
-        {
-            throw new ModelFormatException("Manifest entry 'outputs_named' names an output twice.");
-        }
-
-        return outputs;
-    }
-
     private static string[]? Strings(JsonElement root, string key)
     {
         if (!root.TryGetProperty(key, out JsonElement array))

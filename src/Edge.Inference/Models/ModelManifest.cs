@@ -1,16 +1,7 @@
+using System.Globalization;
 using System.Text.Json;
 
 namespace Edge.Inference.Models;
-
-/// <summary>One output of a model: the column it forecasts and how many ticks ahead, or something else with a name of its own.</summary>
-/// <param name="Column">Index into <see cref="ModelManifest.Columns"/>; -1 if it forecasts none.</param>
-/// <param name="TicksAhead">1..100000; 0 if it forecasts none.</param>
-/// <param name="Name">Its name if it forecasts no column, else null.</param>
-public readonly record struct ModelOutput(int Column, int TicksAhead, string? Name = null)
-{
-    /// <summary>Whether it forecasts a column.</summary>
-    public bool IsForecast => Column >= 0;
-}
 
 /// <summary>
 /// Description of a model by its training script: the columns it reads and in what unit, their mean and standard deviation,
@@ -69,9 +60,60 @@ public sealed partial class ModelManifest
     /// <summary>Whether every output forecasts one of the columns.</summary>
     public bool IsForecast => Outputs.All(output => output.IsForecast);
 
+    /// <summary>
+    /// Outputs that stand for a column some ticks ahead: its forecast or, where there is none, the quantile nearest to the median.
+    /// </summary>
+    public IReadOnlyList<int> ForecastOutputs =>
+        [.. Enumerable.Range(0, Outputs.Count)
+            .Where(k => Outputs[k].Kind is OutputKind.Forecast or OutputKind.Quantile)
+            .GroupBy(k => (Outputs[k].Column, Outputs[k].TicksAhead))
+            .Select(group => group.MinBy(k => Outputs[k].IsForecast ? -1 : Math.Abs(Outputs[k].Quantile - 0.5)))
+            .Order()];
+
+    /// <summary>
+    /// The outermost quantiles of the column and horizon of a forecast, which are its interval; -1 where the model has none on that side.
+    /// </summary>
+    public (int Low, int High) IntervalOutputs(int output)
+    {
+        ModelOutput of = Outputs[output];
+        int[] quantiles =
+        [
+            .. Enumerable.Range(0, Outputs.Count)
+                .Where(k => k != output && Outputs[k].Kind == OutputKind.Quantile && Outputs[k].Column == of.Column
+                    && Outputs[k].TicksAhead == of.TicksAhead)
+                .OrderBy(k => Outputs[k].Quantile),
+        ];
+        return (
+            quantiles.Where(k => Outputs[k].Quantile < 0.5).FirstOrDefault(-1),
+            quantiles.Where(k => Outputs[k].Quantile > 0.5).LastOrDefault(-1));
+    }
+
     /// <summary>The name of an output as the manifest writes it: <c>HUFL[t+1]</c>.</summary>
-    public string OutputName(int output) =>
-        Outputs[output].Name ?? $"{Columns[Outputs[output].Column]}[t+{Outputs[output].TicksAhead}]";
+    public string OutputName(int output)
+    {
+        ModelOutput named = Outputs[output];
+        return named.Kind switch
+        {
+            OutputKind.Value => named.Name!,
+            OutputKind.Class => $"{named.Name}:{named.Class}",
+            OutputKind.Reconstruction => $"{Columns[named.Column]}[t]",
+            OutputKind.Quantile =>
+                string.Create(CultureInfo.InvariantCulture, $"{Columns[named.Column]}[t+{named.TicksAhead}]:{named.Quantile}"),
+            _ => $"{Columns[named.Column]}[t+{named.TicksAhead}]",
+        };
+    }
+
+    /// <summary>Unit of an output: its own, or that of its column; "" where none is known.</summary>
+    public string OutputUnit(int output) => Outputs[output].Column >= 0 ? Units[Outputs[output].Column] : Outputs[output].Unit ?? "";
+
+    /// <summary>What the model computes for an output, in the output's unit.</summary>
+    public double DenormalizeOutput(int output, double value)
+    {
+        ModelOutput named = Outputs[output];
+        return named.Column >= 0 ? Denormalize(named.Column, value)
+            : named.Deviation == 0 ? value
+            : (value * named.Deviation) + named.Mean;
+    }
 
     /// <summary>The physical limits of a column in normalized units, where both are known.</summary>
     internal (float Lower, float Upper)? Limits(int column) =>
@@ -132,7 +174,7 @@ public sealed partial class ModelManifest
         json.WriteNumber("period_seconds", PeriodSeconds);
         WriteNumbers(json, "mean", Mean);
         WriteNumbers(json, "std", Std);
-        WriteStrings(json, "outputs_named", Enumerable.Range(0, Outputs.Count).Select(OutputName));
+        WriteOutputs(json);
         WriteRows(json, "train_rows", TrainRows);
         WriteRows(json, "test_rows", TestRows);
         WriteLimits(json, "min", Min);
@@ -148,6 +190,53 @@ public sealed partial class ModelManifest
         }
 
         json.WriteEndObject();
+    }
+
+    // Classes of one name are one entry.
+    private void WriteOutputs(Utf8JsonWriter json)
+    {
+        json.WriteStartArray("outputs_named");
+        for (int k = 0; k < Outputs.Count; k++)
+        {
+            ModelOutput output = Outputs[k];
+            if (output.Kind == OutputKind.Class)
+            {
+                json.WriteStartObject();
+                json.WriteStartArray(output.Name!);
+                json.WriteStringValue(output.Class);
+                for (; k + 1 < Outputs.Count && Outputs[k + 1].Class is { } next && Outputs[k + 1].Name == output.Name; k++)
+                {
+                    json.WriteStringValue(next);
+                }
+
+                json.WriteEndArray();
+                json.WriteEndObject();
+            }
+            else if (output.Kind == OutputKind.Value && (output.Unit is not null || output.Deviation != 0))
+            {
+                json.WriteStartObject();
+                if (output.Deviation == 0)
+                {
+                    json.WriteString(output.Name!, output.Unit);
+                }
+                else
+                {
+                    json.WriteStartObject(output.Name!);
+                    json.WriteString("unit", output.Unit ?? "");
+                    json.WriteNumber("mean", output.Mean);
+                    json.WriteNumber("std", output.Deviation);
+                    json.WriteEndObject();
+                }
+
+                json.WriteEndObject();
+            }
+            else
+            {
+                json.WriteStringValue(OutputName(k));
+            }
+        }
+
+        json.WriteEndArray();
     }
 
     private static void WriteStrings(Utf8JsonWriter json, string name, IEnumerable<string> values)

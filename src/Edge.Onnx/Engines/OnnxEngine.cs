@@ -24,9 +24,17 @@ internal sealed class OnnxEngine : IInferenceEngine
 
     public string ModelSha256 => _model.Sha256;
 
-    public string Description => _model.Refused.Count == 0
-        ? $"onnx {OnnxLibrary.Version}, {_model.Provider}"
-        : $"onnx {OnnxLibrary.Version}, {_model.Provider} ({string.Join(" ", _model.Refused)})";
+    public string Description
+    {
+        get
+        {
+            string without = _model.LeftOut.Count == 0
+                ? ""
+                : $", without output {string.Join(", ", _model.LeftOut.Select(output => $"'{output}'"))}, which the manifest does not name";
+            string refused = _model.Refused.Count == 0 ? "" : $" ({string.Join(" ", _model.Refused)})";
+            return $"onnx {OnnxLibrary.Version}{without}, {_model.Provider}{refused}";
+        }
+    }
 
     /// <summary>Always 0: floats are not clipped.</summary>
     public ReadOnlySpan<long> InputSaturations => _saturations;

@@ -8,23 +8,27 @@ namespace Edge.Onnx.Engines;
 /// <summary>The ONNX models of a process. Each is loaded once for all of its streams.</summary>
 internal sealed class OnnxEngines(OnnxOptions options) : IDisposable
 {
-    private readonly Dictionary<string, OnnxModel> _models = new(StringComparer.Ordinal);
+    private readonly Dictionary<(string File, int Outputs), OnnxModel> _models = [];
 
     /// <exception cref="ModelFormatException">The model, its manifest or the library cannot be used.</exception>
     internal IInferenceEngine Load(string path, string? manifestPath)
     {
         string file = Path.GetFullPath(path);
         ModelManifest manifest = ReadManifest(file, manifestPath);
-        if (!_models.TryGetValue(file, out OnnxModel? model))
+        (string, int) key = (file, manifest.Outputs.Count);
+        if (!_models.TryGetValue(key, out OnnxModel? model))
         {
-            model = OnnxModel.Load(path, options);
-            _models[file] = model;
+            model = OnnxModel.Load(path, options, manifest.Outputs.Count);
+            _models[key] = model;
         }
 
         if (model.InputCount != manifest.Columns.Count || model.OutputCount != manifest.Outputs.Count)
         {
+            string outputs = model.Outputs.Count == 1
+                ? ""
+                : $" ({string.Join(", ", model.Outputs.Select(output => $"'{output.Name}' {output.Count}"))})";
             throw new ModelFormatException(
-                $"Model '{path}' has {model.InputCount} inputs and {model.OutputCount} outputs, but its manifest names "
+                $"Model '{path}' has {model.InputCount} inputs and {model.OutputCount} outputs{outputs}, but its manifest names "
                     + $"{manifest.Columns.Count} columns and {manifest.Outputs.Count} outputs. Use the manifest that was written with it.");
         }
 

@@ -24,18 +24,14 @@ internal sealed class GraphView
 
     /// <exception cref="ModelFormatException">The bytes are no ONNX graph.</exception>
     internal GraphView(byte[] bytes)
+        : this(Parse(bytes))
     {
-        try
-        {
-            Model = Model.Parser.ParseFrom(bytes);
-        }
-        catch (InvalidProtocolBufferException e)
-        {
-            throw new ModelFormatException(
-                "This is not a whole ONNX file: its encoding ends early or is damaged. Export or copy it again.",
-                e);
-        }
+    }
 
+    /// <exception cref="ModelFormatException">The model has no graph.</exception>
+    internal GraphView(Model model)
+    {
+        Model = model;
         if (Model.Graph is null || Model.Graph.Node.Count is 0 or > NodesMax)
         {
             throw new ModelFormatException("This file holds no ONNX graph. Export the model again, for instance with torch.onnx.export.");
@@ -47,7 +43,7 @@ internal sealed class GraphView
             if (initializer.DataType == 1 && initializer.DataLocation == 0 && Array.Exists(Floats(initializer), float.IsNaN))
             {
                 throw new ModelFormatException(
-                    $"Tensor '{initializer.Name}' holds values that are not finite; the training diverged or the file is damaged.");
+                    $"Tensor '{initializer.Name}' holds NaN, which is not finite: the training diverged or the file is damaged.");
             }
         }
 
@@ -66,7 +62,7 @@ internal sealed class GraphView
             }
         }
 
-        Recurrent = [.. Graph.Node.Where(node => node.OpType is "LSTM" or "GRU" or "RNN")];
+        Recurrent = [.. Graph.Node.Where(IsRecurrent)];
         for (int i = 0; i < Recurrent.Count; i++)
         {
             if (Recurrent[i].Input.Count < 3)
@@ -80,6 +76,26 @@ internal sealed class GraphView
 
         Inputs = [.. Graph.Input.Where(input => !_constants.ContainsKey(input.Name))];
     }
+
+    private static Model Parse(byte[] bytes)
+    {
+        try
+        {
+            return Model.Parser.ParseFrom(bytes);
+        }
+        catch (InvalidProtocolBufferException e)
+        {
+            throw new ModelFormatException(
+                "This is not a whole ONNX file: its encoding ends early or is damaged. Export or copy it again.",
+                e);
+        }
+    }
+
+    /// <summary>Whether a node carries a state from row to row. ONNX Runtime's DynamicQuantizeLSTM is an LSTM with int8 weights.</summary>
+    internal static bool IsRecurrent(Node node) => node.OpType is "LSTM" or "GRU" or "RNN" or "DynamicQuantizeLSTM";
+
+    /// <summary>Whether it has a cell state beside the hidden state.</summary>
+    internal static bool HasCell(Node node) => node.OpType is "LSTM" or "DynamicQuantizeLSTM";
 
     internal Model Model { get; }
 

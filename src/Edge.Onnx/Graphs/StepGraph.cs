@@ -18,11 +18,29 @@ internal sealed record GraphState(string Input, string Output, int[] Shape, int 
     internal int Width => Shape.Aggregate(1, (product, size) => product * size);
 }
 
+/// <summary>A graph of sequences, as ONNX Runtime runs it at once.</summary>
+/// <param name="Input">The input of readings.</param>
+/// <param name="InputType">ONNX element type of the input.</param>
+/// <param name="InputShape">Its dimensions for one row.</param>
+/// <param name="Time">Which of them counts rows; -1 where the graph takes one row.</param>
+/// <param name="FixedRows">How many rows it takes; 0 for any number.</param>
+/// <param name="Outputs">The outputs, and which of their dimensions counts rows; -1 for one of the last row only.</param>
+/// <param name="Others">Other inputs with their element type and dimensions, 0 where open: states, and lengths of sequences.</param>
+internal sealed record SequenceGraph(
+    string Input,
+    int InputType,
+    int[] InputShape,
+    int Time,
+    int FixedRows,
+    IReadOnlyList<(string Name, int Time)> Outputs,
+    IReadOnlyList<(string Name, int Type, int[] Shape)> Others);
+
 /// <summary>
 /// A graph of one step: it takes one row and the state before it, and returns one row of outputs and the state after it. A graph of
-/// whole sequences is converted: the states of its recurrent nodes become inputs and outputs.
+/// whole sequences is converted: the states of its recurrent nodes become inputs and outputs, and so do the last rows that a causal
+/// convolution or a fixed window reads.
 /// </summary>
-internal sealed class StepGraph
+internal sealed partial class StepGraph
 {
     private const int Float = 1;
     private const int Int32 = 6;
@@ -48,8 +66,8 @@ internal sealed class StepGraph
     /// <summary>Which dimension of the input counts streams; -1 where the graph takes one stream only.</summary>
     internal int StreamAxis { get; private set; } = -1;
 
-    /// <summary>Whether the input takes numbers of symbols (int32 or int64) instead of readings.</summary>
-    internal bool ReadsSymbols => InputType is Int32 or Int64;
+    /// <summary>Whether the input takes numbers of symbols instead of readings.</summary>
+    internal bool ReadsSymbols { get; private set; }
 
     /// <summary>ONNX element type of the input: 1, 6 or 7.</summary>
     internal int InputType { get; private set; } = Float;
@@ -57,16 +75,70 @@ internal sealed class StepGraph
     /// <summary>The output that gives the row of outputs.</summary>
     internal string Output { get; private set; } = "";
 
-    /// <summary>Hidden states in the order of the layers, then cell states.</summary>
+    /// <summary>Outputs of the file that <see cref="Output"/> consists of, with the number of their values where it is known.</summary>
+    internal IReadOnlyList<(string Name, int? Count)> Outputs { get; private set; } = [];
+
+    /// <summary>Outputs of the file that are neither in <see cref="Output"/> nor states.</summary>
+    internal IReadOnlyList<string> LeftOut { get; private set; } = [];
+
+    /// <summary>Rows that the model reads at once; 1 where it steps.</summary>
+    internal int WindowRows { get; private set; } = 1;
+
+    /// <summary>The graph as it was before it became a step.</summary>
+    internal SequenceGraph Sequence { get; private set; } = new("", 1, [], -1, 0, [], []);
+
+    /// <summary>
+    /// Hidden states in the order of the layers, then cell states, then the rows that causal convolutions and a window remember.
+    /// </summary>
     internal IReadOnlyList<GraphState> States { get; private set; } = [];
 
     /// <summary>Reads a graph of steps or of sequences.</summary>
+    /// <param name="bytes">The file.</param>
+    /// <param name="folder">Where external data may lie; null for nowhere.</param>
+    /// <param name="outputs">
+    /// Values of a row of outputs that are wanted: the first outputs of the file that have so many; null for all.
+    /// </param>
     /// <exception cref="ModelFormatException">No stream can be stepped through it; the message says why.</exception>
-    internal static StepGraph Read(byte[] bytes)
+    internal static StepGraph Read(byte[] bytes, string? folder = null, int? outputs = null)
     {
         var graph = new StepGraph(new GraphView(bytes));
-        graph.FindInput();
+        (ValueInfo input, graph.ReadsSymbols) = FindInput(graph._view);
+        graph.Input = input.Name;
+        graph.InputType = input.Type?.TensorType?.ElemType ?? Float;
+
+        // All but the values of a row are of one stream and one tick.
+        int[] shape = Shape(input);
+        graph.InputShape = [.. shape.Select((size, axis) => axis == shape.Length - 1 && !graph.ReadsSymbols ? size : 1)];
+        string[] names = OutputsWithoutStates(graph._view, input.Name);
+        RowAnalysis analysis = RowAnalysis.Of(graph._view, new ExternalData(folder), input, graph.ReadsSymbols, names);
+        if (analysis.Refusal is { } refusal && (analysis.WindowRows == 0 || graph._view.Inputs.Count > 1))
+        {
+            throw refusal;
+        }
+
+        graph.ChooseOutputs(names, analysis, outputs);
+        graph.Sequence = new SequenceGraph(
+            graph.Input,
+            graph.InputType,
+            [.. Shape(input).Select((size, axis) => axis == analysis.Time || size == 0 ? 1 : graph.InputShape[axis])],
+            analysis.Time,
+            analysis.Time < 0 ? 0 : Shape(input)[analysis.Time],
+            [.. graph.Outputs.Select(used => (used.Name, analysis.TimeOf(used.Name)))],
+            [.. graph._view.Inputs.Where(other => other.Name != graph.Input)
+                .Select(other => (other.Name, other.Type?.TensorType?.ElemType ?? Float, Shape(other)))]);
+        if (analysis.Refusal is not null)
+        {
+            graph.KeepWindow(input, analysis.Time, analysis.WindowRows);
+            return graph;
+        }
+
+        graph.StreamAxis = graph._view.Recurrent.Count > 0 ? graph.AxisOfStreams(graph._view.Recurrent[0])
+            : StreamAxisOf(analysis, graph.InputShape);
+        SetShape(input, graph.InputShape, graph.StreamAxis);
         graph.FindStates();
+        graph.KeepRows(analysis);
+        graph.JoinOutputs(analysis);
+        graph.RemoveUnusedInputs();
         graph.ForgetShapes();
         return graph;
     }
@@ -74,51 +146,57 @@ internal sealed class StepGraph
     /// <summary>The step graph as a file.</summary>
     internal byte[] ToBytes() => Model.ToByteArray();
 
-    private void FindInput()
+    /// <summary>The input that takes rows, and whether its elements are numbers of symbols.</summary>
+    /// <exception cref="ModelFormatException">There is none, or more than one.</exception>
+    internal static (ValueInfo Input, bool ReadsSymbols) FindInput(GraphView view)
     {
         HashSet<string> states = new(
-            _view.Recurrent.SelectMany(node => node.Input.Skip(4).Take(3)).SelectMany(_view.Sources),
+            view.Recurrent.SelectMany(node => node.Input.Skip(5).Take(2)).SelectMany(view.Sources),
             StringComparer.Ordinal);
         HashSet<string> readings = new(
-            _view.Recurrent.SelectMany(node => node.Input.Take(1)).SelectMany(_view.Sources),
+            view.Recurrent.SelectMany(node => node.Input.Take(1)).SelectMany(view.Sources),
             StringComparer.Ordinal);
         ValueInfo[] inputs =
         [
-            .. _view.Inputs.Where(input => _view.Recurrent.Count == 0 || (readings.Contains(input.Name) && !states.Contains(input.Name))),
+            .. view.Inputs.Where(input => view.Recurrent.Count == 0 || (readings.Contains(input.Name) && !states.Contains(input.Name))),
         ];
-        if (inputs.Length == 0 || (inputs.Length > 1 && _view.Recurrent.Count > 0))
+        if (inputs.Length == 0 || (inputs.Length > 1 && view.Recurrent.Count > 0))
         {
             throw new ModelFormatException(inputs.Length == 0
                 ? "The graph has no input for the readings that a recurrent node reads."
-                : $"The graph has {inputs.Length} inputs for readings ({string.Join(", ", inputs.Select(input => $"'{input.Name}'"))}); "
-                    + $"join them into one before the export.");
+                : inputs.Any(input => input.Type?.TensorType?.ElemType is Int32 or Int64)
+                ? $"The graph reads readings and symbols side by side ({Names(inputs)}); only one of them is supported. "
+                    + $"Give the symbol as columns of 0 and 1 among the readings."
+                : $"The graph has {inputs.Length} inputs for readings ({Names(inputs)}); join them into one before the export.");
         }
 
         ValueInfo found = inputs[0];
-        Input = found.Name;
-        InputType = found.Type?.TensorType?.ElemType ?? Float;
+        int type = found.Type?.TensorType?.ElemType ?? Float;
         int[] shape = Shape(found);
-        if (InputType is not (Float or Int32 or Int64) || shape.Length is < 1 or > 4)
+        if (type is not (Float or Int32 or Int64) || shape.Length is < 1 or > 4)
         {
             throw new ModelFormatException(
-                $"Input '{Input}' has {shape.Length} dimensions of ONNX element type {InputType}. "
+                $"Input '{found.Name}' has {shape.Length} dimensions of ONNX element type {type}. "
                     + $"It must have 1 to 4, of float32 (symbols: int32 or int64).");
         }
 
-        // All but the values of a row are of one stream and one tick.
-        InputShape = [.. shape.Select((size, axis) => axis == shape.Length - 1 && !ReadsSymbols ? size : 1)];
-        if (InputShape[^1] is < 1 or > ModelManifest.CountMax)
-        {
-            throw new ModelFormatException($"Input '{Input}' does not say how many values a row has. Export with a fixed last dimension.");
-        }
+        // Keras casts symbols that it was given as floats.
+        bool readsSymbols = type is Int32 or Int64
+            || (view.Graph.Node.Where(node => node.Input.Contains(found.Name)).ToArray() is [{ OpType: "Cast" } cast]
+                && GraphView.Int(cast, "to", 0) is Int32 or Int64);
+        return readsSymbols || shape[^1] is >= 1 and <= ModelManifest.CountMax
+            ? (found, readsSymbols)
+            : throw new ModelFormatException(
+                $"Input '{found.Name}' does not say how many values a row has. Export with a fixed last dimension.");
+    }
 
-        StreamAxis = _view.Recurrent.Count > 0 ? AxisOfStreams(_view.Recurrent[0]) : -1;
-        if (StreamAxis >= InputShape.Length)
-        {
-            StreamAxis = -1;
-        }
+    private static string Names(ValueInfo[] inputs) => string.Join(", ", inputs.Select(input => $"'{input.Name}'"));
 
-        SetShape(found, InputShape, StreamAxis);
+    // Without recurrent nodes: the first dimension that is neither the time nor the values of a row.
+    private static int StreamAxisOf(RowAnalysis analysis, int[] shape)
+    {
+        int axis = Enumerable.Range(0, Math.Max(0, shape.Length - 1)).FirstOrDefault(each => each != analysis.Time, -1);
+        return analysis.Convolutions.Count > 0 ? axis : -1;
     }
 
     // A recurrent node reads [time, streams, values], or with layout 1 [streams, time, values]; transpositions on the way swap the two.
@@ -146,160 +224,7 @@ internal sealed class StepGraph
             name = producer.Input.FirstOrDefault(input => input == Input || _view.Sources(input).Contains(Input)) ?? "";
         }
 
-        return axis;
-    }
-
-    private void FindStates()
-    {
-        var hidden = new List<GraphState>();
-        var cell = new List<GraphState>();
-        var wired = new HashSet<string>(StringComparer.Ordinal);
-        foreach (Node node in _view.Recurrent)
-        {
-            if (GraphView.Text(node, "direction") is "reverse" or "bidirectional")
-            {
-                throw new ModelFormatException(
-                    $"{_view.Label(node)} runs {GraphView.Text(node, "direction")}: "
-                        + $"it needs future readings, which a stream does not have. Train it forward only.");
-            }
-
-            if (node.Input.Count > 4)
-            {
-                node.Input[4] = "";
-            }
-
-            for (int slot = 0; slot < (node.OpType == "LSTM" ? 2 : 1); slot++)
-            {
-                List<GraphState> states = slot == 0 ? hidden : cell;
-                string name = node.Input.Count > 5 + slot ? node.Input[5 + slot] : "";
-                string[] sources = [.. _view.Sources(name)];
-                if (sources.Length > 1 || sources.Contains(Input))
-                {
-                    throw new ModelFormatException(
-                        $"{_view.Label(node)} starts from a state that depends on "
-                            + $"{string.Join(" and ", sources.Select(source => $"'{source}'"))}; each state must have its own input.");
-                }
-
-                if (sources.Length == 0 || Wire(sources[0], slot) is not { } given)
-                {
-                    states.Add(Add(node, slot, sources.Length == 0 && name.Length > 0 ? name : null));
-                }
-                else if (wired.Add(given.Input))
-                {
-                    states.Add(given);
-                }
-            }
-        }
-
-        if (_view.Recurrent.Count == 0)
-        {
-            hidden.AddRange(PairByShape());
-        }
-
-        States = [.. hidden, .. cell];
-        if (States.FirstOrDefault(state => state.Shape.Aggregate(1.0, (product, size) => product * size) > StateMax) is { } huge)
-        {
-            throw new ModelFormatException(
-                $"State '{huge.Input}' has the shape [{string.Join(", ", huge.Shape)}], which is larger than any supported model. "
-                    + $"The file is damaged.");
-        }
-
-        if (_view.Graph.Output.Count == 0)
-        {
-            throw new ModelFormatException("The graph has no output. Export the model with its forecast as an output.");
-        }
-
-        Output = _view.Graph.Output.Select(output => output.Name).FirstOrDefault(name => States.All(state => state.Output != name))
-            ?? _view.Graph.Output[0].Name;
-        RemoveUnusedInputs();
-    }
-
-    // A state that is an input already, and the output that carries it on: moved about, but nothing else.
-    private GraphState? Wire(string input, int slot)
-    {
-        HashSet<int> nodes = [.. Enumerable.Range(0, _view.Recurrent.Count)
-            .Where(
-                each =>
-                    _view.Recurrent[each].Input.Count > 5 + slot && _view.Sources(_view.Recurrent[each].Input[5 + slot]).Contains(input))];
-        ValueInfo given = _view.Inputs.First(each => each.Name == input);
-        int[] shape = Shape(given);
-        int axis = shape.Length == 3 && GraphView.Int(_view.Recurrent[nodes.First()], "layout", 0) == 0 ? 1 : 0;
-        foreach (int outputOfNode in slot == 0 ? new[] { 1, 0 } : [2])
-        {
-            foreach (ValueInfo output in _view.Graph.Output)
-            {
-                // With one tick, all hidden states of a node are its last one.
-                if (_view.MovedOutputs(output.Name) is { Count: > 0 } parts && parts.All(part => part.Output == outputOfNode)
-                    && nodes.SetEquals(parts.Select(part => part.Recurrent)) && Shape(output).Length == shape.Length)
-                {
-                    shape[axis] = 1;
-                    SetShape(given, shape, axis);
-                    return new GraphState(input, output.Name, [.. shape.Select(size => Math.Max(1, size))], axis, []);
-                }
-            }
-        }
-
-        return null;
-    }
-
-    private GraphState Add(Node node, int slot, string? initial)
-    {
-        int units = (int)GraphView.Int(node, "hidden_size", 0);
-        if (units is < 1 or > 65536)
-        {
-            throw new ModelFormatException($"{_view.Label(node)} has hidden_size {units}. The file is damaged.");
-        }
-
-        float[] values = initial is null ? [] : _view.InitialState(initial, node, units);
-        int axis = GraphView.Int(node, "layout", 0) == 0 ? 1 : 0;
-        string name = string.Create(CultureInfo.InvariantCulture, $"{(slot == 0 ? "h" : "c")}_{_view.IndexOf(node)}");
-        var state = new GraphState($"{name}_in", $"{name}_out", [1, 1, units], axis, values);
-        while (node.Input.Count <= 5 + slot)
-        {
-            node.Input.Add("");
-        }
-
-        while (node.Output.Count <= 1 + slot)
-        {
-            node.Output.Add("");
-        }
-
-        node.Input[5 + slot] = state.Input;
-
-        // Through a node of its own: what the recurrent node gives may have a name, and readers, already.
-        if (node.Output[1 + slot].Length == 0)
-        {
-            node.Output[1 + slot] = $"{name}_new";
-        }
-
-        _view.Graph.Node.Add(
-            new Node { OpType = "Identity", Name = $"{name}_carry", Input = { node.Output[1 + slot] }, Output = { state.Output } });
-        var input = new ValueInfo { Name = state.Input };
-        SetShape(input, state.Shape, axis);
-        _view.Graph.Input.Add(input);
-        var output = new ValueInfo { Name = state.Output };
-        SetShape(output, state.Shape, axis);
-        _view.Graph.Output.Add(output);
-        return state;
-    }
-
-    // Graphs that compute their cell from plain operators: each further input goes with the next further output of its shape.
-    private List<GraphState> PairByShape()
-    {
-        var open = _view.Graph.Output.Skip(1).ToList();
-        var states = new List<GraphState>();
-        foreach (ValueInfo input in _view.Inputs.Where(input => input.Name != Input))
-        {
-            int[] shape = Shape(input);
-            ValueInfo output = open.FirstOrDefault(each => Shape(each).SequenceEqual(shape))
-                ?? throw new ModelFormatException(
-                    $"Input '{input.Name}' [{string.Join(", ", shape)}] has no output of its shape, so its state would be lost. "
-                        + $"Export the new state as an output too.");
-            open.Remove(output);
-            states.Add(new GraphState(input.Name, output.Name, [.. shape.Select(size => Math.Max(1, size))], -1, []));
-        }
-
-        return states;
+        return axis < InputShape.Length ? axis : -1;
     }
 
     private void RemoveUnusedInputs()

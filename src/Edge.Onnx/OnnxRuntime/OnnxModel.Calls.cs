@@ -201,7 +201,7 @@ internal sealed partial class OnnxModel
         (float[] Values, long[] Shape) Once(float[] inputs)
         {
             using var single = new OnnxBatch(_session, _step, _bank, 1, []);
-            _bank.Write(0, _initial);
+            _bank.Write(0, _step.WindowRows == 1 ? _initial : [.. _initial[..^1], _step.WindowRows]);
             single.SetInputs(0, inputs);
             return single.RunUnknown(_run, _bank.Side);
         }

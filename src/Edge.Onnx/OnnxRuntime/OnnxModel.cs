@@ -13,7 +13,7 @@ namespace Edge.Onnx.OnnxRuntime;
 /// </summary>
 internal sealed partial class OnnxModel : IDisposable
 {
-    private const string ExternalFolder = "session.model_external_initializers_file_folder_path";
+    internal const string ExternalFolder = "session.model_external_initializers_file_folder_path";
     private const int StreamsMax = 65536;
     private const long FileMaxBytes = 1L << 30;
 
@@ -72,6 +72,15 @@ internal sealed partial class OnnxModel : IDisposable
     /// <summary>Outputs of a step.</summary>
     internal int OutputCount { get; private set; }
 
+    /// <summary>Outputs of the file that a row of outputs consists of.</summary>
+    internal IReadOnlyList<(string Name, int? Count)> Outputs => _step.Outputs;
+
+    /// <summary>Outputs of the file that are left out.</summary>
+    internal IReadOnlyList<string> LeftOut => _step.LeftOut;
+
+    /// <summary>Rows that the model reads at once: its outputs are NaN before there are so many; 1 where it steps.</summary>
+    internal int WindowRows => _step.WindowRows;
+
     /// <summary>SHA-256 of the file, lower-case hex.</summary>
     internal string Sha256 { get; }
 
@@ -88,8 +97,11 @@ internal sealed partial class OnnxModel : IDisposable
     internal int StateCount => _initial.Length;
 
     /// <summary>Loads a model: of steps, or of sequences, which is made one of steps.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="options">The library and its providers.</param>
+    /// <param name="outputs">Values of a row of outputs that are wanted; null for all.</param>
     /// <exception cref="ModelFormatException">The model or the library cannot be used; one sentence says why.</exception>
-    internal static OnnxModel Load(string path, OnnxOptions options)
+    internal static OnnxModel Load(string path, OnnxOptions options, int? outputs = null)
     {
         try
         {
@@ -106,7 +118,7 @@ internal sealed partial class OnnxModel : IDisposable
             }
 
             string folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
-            StepGraph step = StepGraph.Read(bytes);
+            StepGraph step = StepGraph.Read(bytes, folder, outputs);
             var external = new ExternalData(folder);
             foreach (Proto.TensorProto initializer in step.Model.Graph.Initializer)
             {

@@ -16,6 +16,7 @@ internal sealed class ActivationStatistics
         InputMax = Enumerable.Repeat(float.NegativeInfinity, model.InputCount).ToArray();
         Cell = model.Layers.Select(layer => new float[layer.CellCount]).ToArray();
         LargestOutput = model.Layers.Select(layer => new float[layer.UnitCount]).ToArray();
+        LargestArgument = new float[model.Layers.Count];
         Moment = model.Layers.Select(layer => new SecondMoment(layer.InputCount + (layer.IsRecurrent ? layer.UnitCount : 0) + 1)).ToArray();
         ResetMoment = model.Layers.Select(
             layer =>
@@ -35,6 +36,9 @@ internal sealed class ActivationStatistics
 
     /// <summary>Largest |output| of each unit of each layer.</summary>
     internal float[][] LargestOutput { get; }
+
+    /// <summary>Largest |argument| of a dense layer's activation, over the sampled rows; 0 of other layers.</summary>
+    internal float[] LargestArgument { get; }
 
     /// <summary>Second moment of what each layer's weights multiply: [x, h of the step before, 1], or [x, 1] without a state.</summary>
     internal SecondMoment[] Moment { get; }
@@ -83,6 +87,13 @@ internal sealed class ActivationStatistics
     {
         Moment[l].Add(session.Input(l), before);
         ResetMoment[l]?.Add(session.Input(l), FloatGru.ResetHidden(scratch, before.Length));
+        if (session.Model.Layers[l] is FloatDense dense)
+        {
+            float[] arguments = new float[dense.UnitCount];
+            (dense with { Activation = FloatActivation.Linear }).Step(session.Input(l), arguments, [], []);
+            LargestArgument[l] = Math.Max(LargestArgument[l], arguments.Max(Math.Abs));
+        }
+
         ReadOnlySpan<float> output = session.Output(l);
         for (int j = 0; j < output.Length; j++)
         {

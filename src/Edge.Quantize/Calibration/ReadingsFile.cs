@@ -3,6 +3,7 @@ using CsvHelper;
 using CsvHelper.Configuration;
 using Edge.Inference;
 using Edge.Inference.Models;
+using Edge.Streams;
 using Edge.Streams.Detection;
 
 namespace Edge.Quantize.Calibration;
@@ -13,6 +14,9 @@ namespace Edge.Quantize.Calibration;
 /// </summary>
 internal sealed class ReadingsFile
 {
+    // As long as a stream holds a value by default.
+    private static readonly int HoldRows = new StreamOptions { Name = "" }.HoldTicks;
+
     private readonly float[] _values;
 
     private ReadingsFile(float[] values, int columns)
@@ -22,6 +26,12 @@ internal sealed class ReadingsFile
     }
 
     internal int ColumnCount { get; }
+
+    /// <summary>Missing values for which the last one stands in.</summary>
+    internal int HeldValues { get; private init; }
+
+    /// <summary>Rows that are left out, because a value is missing for longer than it is held.</summary>
+    internal int SkippedRows { get; private init; }
 
     internal int RowCount => _values.Length / ColumnCount;
 
@@ -44,12 +54,18 @@ internal sealed class ReadingsFile
     internal byte[] LearnNormal(int begin, int end) =>
         NormalProfileLearner.Learn(_values.AsSpan(begin * ColumnCount, (end - begin) * ColumnCount), ColumnCount);
 
+    /// <summary>The first rows, one after the other.</summary>
+    internal ReadOnlySpan<float> Rows(int count) => _values.AsSpan(0, count * ColumnCount);
+
     /// <summary>One row of normalized readings.</summary>
     internal ReadOnlySpan<float> Row(int row) => _values.AsSpan(row * ColumnCount, ColumnCount);
 
-    /// <summary>Reads a CSV file with a header, any of the separators , ; tab |, or raw rows.</summary>
+    /// <summary>
+    /// Reads a CSV file with a header, any of the separators , ; tab |, or raw rows. An empty cell, <c>nan</c> or <c>null</c> is a missing
+    /// value: as in a stream, the last one is held for some rows, and then the row is left out.
+    /// </summary>
     /// <exception cref="InputException">
-    /// A column is missing or a cell is not a finite number; the message names line and column.
+    /// A column is missing or empty, or a cell is not a finite number; the message names line and column.
     /// </exception>
     internal static ReadingsFile Load(string path, ModelManifest manifest)
     {
@@ -105,11 +121,24 @@ internal sealed class ReadingsFile
         }
 
         var values = new List<float>();
+        float[] row = new float[at.Length];
+        int[] age = [.. Enumerable.Repeat(int.MaxValue, at.Length)];
+        (int held, int skipped) = (0, 0);
         while (csv.Read())
         {
+            bool isUsable = true;
+            int heldHere = 0;
             for (int i = 0; i < at.Length; i++)
             {
                 string? cell = csv.GetField(at[i]);
+                if (cell is not null && IsMissing(cell))
+                {
+                    heldHere += age[i] < HoldRows ? 1 : 0;
+                    isUsable &= age[i] < HoldRows;
+                    age[i] += age[i] == int.MaxValue ? 0 : 1;
+                    continue;
+                }
+
                 if (!double.TryParse(cell, NumberStyles.Float, CultureInfo.InvariantCulture, out double value) || !double.IsFinite(value))
                 {
                     throw new InputException(
@@ -117,8 +146,26 @@ internal sealed class ReadingsFile
                             + $"Repair or remove the row.");
                 }
 
-                values.Add(manifest.Normalize(i, value));
+                row[i] = manifest.Normalize(i, value);
+                age[i] = 0;
             }
+
+            if (isUsable)
+            {
+                values.AddRange(row);
+                held += heldHere;
+            }
+            else
+            {
+                skipped++;
+            }
+        }
+
+        int empty = Array.IndexOf(age, int.MaxValue);
+        if (empty >= 0 && skipped > 0)
+        {
+            throw new InputException(
+                $"Readings '{path}' have no value in column '{manifest.Columns[empty]}'. Record it, or remove the column.");
         }
 
         if (values.Count < 2 * at.Length)
@@ -126,6 +173,8 @@ internal sealed class ReadingsFile
             throw new InputException($"Readings '{path}' have {values.Count / at.Length} rows; at least 2 are needed.");
         }
 
-        return new ReadingsFile([.. values], at.Length);
+        return new ReadingsFile([.. values], at.Length) { HeldValues = held, SkippedRows = skipped };
     }
+
+    private static bool IsMissing(string cell) => cell.Trim() is "" or "nan" or "NaN" or "NAN" or "null" or "NULL" or "NA" or "N/A";
 }

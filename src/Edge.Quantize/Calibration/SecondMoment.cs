@@ -1,3 +1,4 @@
+
 namespace Edge.Quantize.Calibration;
 
 /// <summary>The sum of a·aᵀ over activations a = [first, second, 1]: which errors of weights matter together.</summary>
@@ -32,10 +33,7 @@ internal sealed class SecondMoment
         _row[^1] = 1;
         for (int i = 0; i < Size; i++)
         {
-            for (int j = 0; j <= i; j++)
-            {
-                _sum[(i * Size) + j] += _row[i] * _row[j];
-            }
+            Vectors.AddScaled(_sum.AsSpan(i * Size, i + 1), _row, _row[i]);
         }
     }
 

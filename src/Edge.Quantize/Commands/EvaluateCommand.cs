@@ -30,8 +30,8 @@ internal static class EvaluateCommand
         };
         command.SetAction(parsed =>
         {
-            FloatModel floatModel = FloatModels.Load(parsed.GetRequiredValue(source));
             EdgeModel model = EdgeModel.Load(parsed.GetRequiredValue(quantized));
+            FloatModel floatModel = FloatModels.Load(parsed.GetRequiredValue(source)).WithOutputs(model.OutputCount);
             RequireSameLayers(floatModel, model);
             ReadingsFile readings = ReadingsFile.Load(parsed.GetRequiredValue(data), model.Manifest);
             using var progress = new Progress(output);

@@ -30,6 +30,7 @@ internal sealed class Examples : SynchronousCommandLineAction
             "infer model.safetensors --input x.f32 --output y.f32",
             "infer model.onnx --engine float --input x.f32 --output y.f32 --state-out s.bin",
         ],
+        ["verify-import"] = ["verify-import model.onnx --input x.f32"],
         ["trace"] =
         [
             "trace model.safetensors --data readings.csv --report gates.html",

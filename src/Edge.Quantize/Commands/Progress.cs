@@ -1,15 +1,34 @@
+using System.Diagnostics;
+
 namespace Edge.Quantize.Commands;
 
-/// <summary>One progress line on stderr; nothing if stderr or the output is not a terminal.</summary>
+/// <summary>
+/// The stage of a long command on stderr: one line that changes if stderr and the output are terminals, else a line every few seconds.
+/// </summary>
 internal sealed class Progress : IDisposable
 {
-    private readonly bool _isShown;
+    private static readonly TimeSpan Every = TimeSpan.FromSeconds(5);
 
-    internal Progress(TextWriter output) => _isShown = output == Console.Out && !Console.IsErrorRedirected && !Console.IsOutputRedirected;
+    private readonly bool _isShown;
+    private readonly bool _isListed;
+    private long _said = Stopwatch.GetTimestamp();
+
+    internal Progress(TextWriter output)
+    {
+        bool isTerminal = !Console.IsErrorRedirected && !Console.IsOutputRedirected;
+        _isShown = output == Console.Out && isTerminal;
+        _isListed = output == Console.Out && !isTerminal;
+    }
 
     /// <summary>Shows a stage and how much of it is done, 0 to 1.</summary>
     internal void Say(string stage, double? share = null)
     {
+        if (_isListed && Stopwatch.GetElapsedTime(_said) >= Every)
+        {
+            _said = Stopwatch.GetTimestamp();
+            Console.Error.WriteLine(share is { } done ? $"{stage}, {100 * done:0} %" : $"{stage} …");
+        }
+
         if (!_isShown)
         {
             return;

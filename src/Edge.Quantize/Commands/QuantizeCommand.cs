@@ -4,6 +4,7 @@ using System.Text;
 using System.Text.Json;
 using Edge.Inference;
 using Edge.Inference.Models;
+using Edge.Onnx.OnnxRuntime;
 using Edge.Quantize.Calibration;
 using Edge.Quantize.Evaluation;
 using Edge.Quantize.Import;
@@ -16,6 +17,8 @@ namespace Edge.Quantize.Commands;
 /// <summary><c>quantize</c>: float in, int8 out, with the evaluation printed.</summary>
 internal static class QuantizeCommand
 {
+    private const int VerifiedRows = 1_000;
+
     internal static Command Create(TextWriter output)
     {
         var model = new Argument<string>("MODEL") { Description = "The trained model: .onnx, .safetensors (PyTorch's names) or .npz." };
@@ -69,7 +72,7 @@ internal static class QuantizeCommand
             string calibrationPath = parsed.GetRequiredValue(calibration);
             string path = parsed.GetRequiredValue(target);
             FloatModel floatModel = FloatModels.Load(modelPath);
-            ModelManifest description = LoadManifest(parsed.GetValue(manifest), floatModel, calibrationPath);
+            ModelManifest description = LoadManifest(parsed.GetValue(manifest), ref floatModel, calibrationPath);
             ReadingsFile readings = ReadingsFile.Load(calibrationPath, description);
             (int begin, int end) = CalibrationRows(description, readings.RowCount);
             var settings = new QuantizationSettings { Range = parsed.GetValue(range), InputHeadroom = parsed.GetValue(headroom) };
@@ -89,14 +92,17 @@ internal static class QuantizeCommand
             progress.Say("calibrating");
             ActivationStatistics statistics = ActivationStatistics.Measure(floatModel, readings, begin, end);
             progress.Say("quantizing");
-            var search = new PrecisionSearch(reference, statistics, settings, parsed.GetValue(tolerance) / 100, provenance);
+            var search = new PrecisionSearch(reference, statistics, settings, parsed.GetValue(tolerance) / 100, provenance, progress.Say);
             EdgeModel quantized = search.Run(parsed.GetValue(precision));
             EvaluationReport evaluation = EvaluationReport.Measure(reference, quantized, progress.Say);
             progress.Done();
 
             // The measured error is stored in the file: the runtime uses it for its first prediction intervals.
-            double[] rmse = evaluation.Model.Outputs.Select(result => result.Int8RmseNormalized).ToArray();
-            ModelManifest full = (description.IsForecast ? description.WithOutputRmse(rmse) : description)
+            // An output that forecasts no column has none; 1, a deviation, stands for what is not known.
+            double[] rmse =
+                [.. evaluation.Model.Outputs.Select(result => double.IsNaN(result.Int8RmseNormalized) ? 1 : result.Int8RmseNormalized)];
+            bool isForecast = description.Outputs.Any(named => named.IsForecast);
+            ModelManifest full = (isForecast ? description.WithOutputRmse(rmse) : description)
                 .WithNormalProfile(quantized.Embedding is null ? readings.LearnNormal(begin, end) : []);
             byte[] file = quantized.With(full).ToBytes();
             FileBytes.Write(path, file);
@@ -105,6 +111,19 @@ internal static class QuantizeCommand
                 $"{Path.GetFileName(modelPath)} -> {path}: "
                     + $"{quantized.Architecture}, {file.Length} bytes, state {quantized.StateBytes} bytes per stream");
             output.WriteLine($"calibrated on rows {begin}..{end - 1} of {Path.GetFileName(calibrationPath)}");
+            if (readings.HeldValues > 0 || readings.SkippedRows > 0)
+            {
+                output.WriteLine(
+                    $"missing values: {readings.HeldValues} replaced by the last one, {readings.SkippedRows} rows left out, as a "
+                        + $"stream does");
+            }
+
+            foreach (string left in floatModel.LeftOut)
+            {
+                output.WriteLine($"left out: {left}");
+            }
+
+            output.WriteLine(Verify(modelPath, floatModel, readings));
             WriteTrials(output, search.Trials, parsed.GetValue(tolerance));
             EvaluationTable.Write(output, evaluation);
             HtmlReport.Write(parsed.GetValue(report), evaluation, output);
@@ -121,7 +140,40 @@ internal static class QuantizeCommand
         }
     }
 
-    internal static ModelManifest LoadManifest(string? path, FloatModel model, string calibrationPath)
+    // The first rows once more, the whole file at once on ONNX Runtime.
+    private static string Verify(string path, FloatModel model, ReadingsFile readings)
+    {
+        if (!path.EndsWith(".onnx", StringComparison.OrdinalIgnoreCase))
+        {
+            return "import: not verified, because the model is not an ONNX file";
+        }
+
+        try
+        {
+            using var sequence =
+                new OnnxSequence(FileBytes.Read(path, "Model", FloatModels.FileMaxBytes), Path.GetDirectoryName(Path.GetFullPath(path)));
+            int rows = Math.Min(VerifiedRows, readings.RowCount);
+            ReadOnlySpan<float> values = readings.Rows(rows);
+            ImportDifference difference = ImportCheck.Of(sequence.Run(values, rows), model, values);
+            if (difference.Largest > (sequence.HasDynamicScales ? ImportCheck.DynamicTolerance : ImportCheck.Tolerance))
+            {
+                throw new InputException(
+                    $"Model '{path}': its import differs from ONNX Runtime by {difference.Largest:0.0e+0} in row {difference.Row}. "
+                        + $"Do not use it; please report it with the model.");
+            }
+
+            return string.Create(
+                CultureInfo.InvariantCulture,
+                $"import: equals ONNX Runtime over {difference.Rows} rows within {difference.Largest:0.0e+0}");
+        }
+        catch (ModelFormatException e)
+        {
+            return $"import: not verified on ONNX Runtime: {e.Message}";
+        }
+    }
+
+    /// <summary>The manifest; a model that has more outputs than it names loses those of its last outputs.</summary>
+    internal static ModelManifest LoadManifest(string? path, ref FloatModel model, string calibrationPath)
     {
         if (path is null)
         {
@@ -142,11 +194,15 @@ internal static class QuantizeCommand
             throw new InputException($"'{path}': {e.Message}", e);
         }
 
+        model = model.WithOutputs(manifest.Outputs.Count);
         if (manifest.Columns.Count != model.InputCount || manifest.Outputs.Count != model.OutputCount)
         {
+            string outputs = model.Outputs.Count > 1
+                ? $" ({string.Join(", ", model.Outputs.Select(output => $"'{output.Name}' {output.Count}"))})"
+                : "";
             throw new InputException(
                 $"'{path}' names {manifest.Columns.Count} columns and {manifest.Outputs.Count} outputs, but the model has "
-                    + $"{model.InputCount} and {model.OutputCount}. Use the manifest that was written with the model.");
+                    + $"{model.InputCount} and {model.OutputCount}{outputs}. Use the manifest that was written with the model.");
         }
 
         return manifest;
@@ -162,16 +218,24 @@ internal static class QuantizeCommand
     {
         foreach (Trial trial in trials)
         {
+            // Only what was measured.
+            string rmse = double.IsNaN(trial.RmseChange) ? "" : $"RMSE {EvaluationTable.Percent(trial.RmseChange)}, ";
+            string outside = double.IsNaN(trial.OutsideChange)
+                ? ""
+                : $"outside the calibrated range {EvaluationTable.Percent(trial.OutsideChange)}, ";
+            string apart = double.IsNaN(trial.OutsideDifference)
+                ? ""
+                : $", {100 * trial.OutsideDifference:0.000} % outside the calibrated range";
             output.WriteLine(
-                $"tried {trial.Setting}: RMSE {EvaluationTable.Percent(trial.RmseChange)}, outside the calibrated range "
-                    + $"{EvaluationTable.Percent(trial.OutsideChange)}, int8 - float {100 * trial.WorstDifference:0.000} % at worst: "
+                $"tried {trial.Setting}: {rmse}{outside}int8 - float {100 * trial.WorstDifference:0.000} % of a deviation at worst{apart}: "
                     + $"{(trial.IsGood ? "good" : "not good enough")}");
         }
 
         if (!trials.Any(trial => trial.IsGood))
         {
             output.WriteLine(
-                $"warning: no setting meets the tolerance ({tolerance} % RMSE, {100 * PrecisionSearch.DifferenceMax} % difference). "
+                $"warning: no setting meets the tolerance ({tolerance} % RMSE, {100 * PrecisionSearch.DifferenceMax} % difference, "
+                    + $"{100 * PrecisionSearch.OutsideDifferenceMax} % outside the calibrated range). "
                     + $"The closest one is used. More calibration rows, or training with weight decay, may help.");
         }
     }

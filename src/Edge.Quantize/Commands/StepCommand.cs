@@ -24,7 +24,9 @@ internal static class StepCommand
             string path = parsed.GetRequiredValue(model);
             try
             {
-                StepGraph step = StepGraph.Read(FileBytes.Read(path, "Model", FloatModels.FileMaxBytes));
+                StepGraph step = StepGraph.Read(
+                    FileBytes.Read(path, "Model", FloatModels.FileMaxBytes),
+                    Path.GetDirectoryName(Path.GetFullPath(path)));
                 FileBytes.Write(parsed.GetRequiredValue(outputPath), step.ToBytes());
                 output.WriteLine($"Input '{step.Input}' [{string.Join(", ", step.InputShape)}], output '{step.Output}'.");
                 foreach (GraphState state in step.States)
@@ -32,6 +34,16 @@ internal static class StepCommand
                     output.WriteLine(
                         $"State '{state.Input}' [{string.Join(", ", state.Shape)}] is returned as '{state.Output}' and starts from "
                             + $"{(state.Initial.Length == 0 ? "zero" : "the model's initial state, which the caller must provide")}.");
+                }
+
+                foreach (string left in step.LeftOut)
+                {
+                    output.WriteLine($"Output '{left}' is left out.");
+                }
+
+                if (step.WindowRows > 1)
+                {
+                    output.WriteLine($"The model reads a window of {step.WindowRows} rows; its outputs are NaN before there are so many.");
                 }
 
                 return 0;

@@ -49,7 +49,8 @@ internal static class TraceCommand
             }
 
             EdgeModel quantized = EdgeModel.Load(path);
-            FloatModel? trained = parsed.GetValue(reference) is { } floatPath ? FloatModels.Load(floatPath) : null;
+            FloatModel? trained = parsed.GetValue(reference) is { } floatPath
+                ? FloatModels.Load(floatPath).WithOutputs(quantized.OutputCount) : null;
             if (trained is not null)
             {
                 EvaluateCommand.RequireSameLayers(trained, quantized);

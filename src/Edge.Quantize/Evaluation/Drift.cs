@@ -13,7 +13,9 @@ namespace Edge.Quantize.Evaluation;
 internal sealed record Drift(int BlockSteps, IReadOnlyList<double> Worst)
 {
     private const int BlockMin = 10_000;
+    private const int BlockLeast = 1_000;
     private const int StepsMin = 100_000;
+    private const double Operations = 5e10;
 
     internal int Steps => BlockSteps * Worst.Count;
 
@@ -24,9 +26,11 @@ internal sealed record Drift(int BlockSteps, IReadOnlyList<double> Worst)
 
     internal static Drift Measure(FloatRun reference, EdgeModel int8Model, Action<double>? progress = null)
     {
-        int rows = Math.Min(BlockMin, reference.Readings.RowCount);
-        int block = (BlockMin + rows - 1) / rows * rows;
-        int blocks = (StepsMin + block - 1) / block;
+        int least = StepBudget.Of(reference.Model, Operations / 4, BlockLeast, BlockMin);
+        int rows = Math.Min(least, reference.Readings.RowCount);
+        int block = (least + rows - 1) / rows * rows;
+        int steps = StepBudget.Of(reference.Model, Operations, 2 * block, StepsMin);
+        int blocks = (steps + block - 1) / block;
         var floatSession = new FloatSession(reference.Model);
         var int8Session = new InferenceSession(int8Model);
         var worst = new double[blocks];

@@ -12,6 +12,8 @@ namespace Edge.Quantize.Evaluation;
 internal sealed record GateCost(string Layer, string Gate, double WorstDifference)
 {
     private const int RowsMax = 4_000;
+    private const int RowsMin = 100;
+    private const double Operations = 4e10;
 
     internal static IReadOnlyList<GateCost> Measure(FloatRun reference, EdgeModel quantized, Action<double>? progress = null)
     {
@@ -33,23 +35,24 @@ internal sealed record GateCost(string Layer, string Gate, double WorstDifferenc
             variants.Add(("head", "all", () => Dequantizer.WithHead(model, quantized)));
         }
 
+        int rows = StepBudget.Of(model, Operations / variants.Count / 2, RowsMin, RowsMax);
         var costs = new List<GateCost>();
         foreach ((string layer, string gate, Func<FloatModel> variant) in variants)
         {
-            costs.Add(new GateCost(layer, gate, Run(reference, variant())));
+            costs.Add(new GateCost(layer, gate, Run(reference, variant(), rows)));
             progress?.Invoke(costs.Count / (double)variants.Count);
         }
 
         return costs;
     }
 
-    private static double Run(FloatRun reference, FloatModel variant)
+    private static double Run(FloatRun reference, FloatModel variant, int rows)
     {
         var session = new FloatSession(variant);
         float[] y = new float[variant.OutputCount];
         var differences = new ErrorSum[y.Length];
-        int end = Math.Min(reference.End, reference.Begin + RowsMax);
-        for (int row = Math.Max(0, reference.Begin - RowsMax); row < end; row++)
+        int end = Math.Min(reference.End, reference.Begin + rows);
+        for (int row = Math.Max(0, reference.Begin - rows); row < end; row++)
         {
             session.Step(reference.Readings.Row(row), y);
             for (int k = 0; k < y.Length && row >= reference.Begin; k++)

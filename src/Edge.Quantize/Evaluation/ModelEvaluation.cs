@@ -44,11 +44,11 @@ internal sealed record ModelEvaluation(
     long[] HiddenSaturations,
     string Kernel, double FloatNsPerStep, double Int8NsPerStep)
 {
-    /// <summary>Mean over the outputs of int8 RMSE / float RMSE - 1; 0 where no output forecasts a column.</summary>
+    /// <summary>Mean over the outputs of int8 RMSE / float RMSE - 1; NaN where no output forecasts a column.</summary>
     internal double RmseChange =>
         Outputs.Where(output => output.FloatRmse > 0)
             .Select(output => (output.Int8Rmse / output.FloatRmse) - 1)
-            .DefaultIfEmpty(0)
+            .DefaultIfEmpty(double.NaN)
             .Average();
 
     /// <summary>Largest <see cref="OutputEvaluation.DifferenceRms"/>.</summary>

@@ -9,11 +9,14 @@ namespace Edge.Quantize.Evaluation;
 /// <summary>Errors of int8 when one column leaves its calibrated range, as in an anomaly.</summary>
 /// <param name="Column">The column that was raised.</param>
 /// <param name="By">By how many standard deviations.</param>
-/// <param name="RmseChange">Mean over the outputs of int8 RMSE / float RMSE - 1; 0 where none forecasts a column.</param>
+/// <param name="RmseChange">Mean over the outputs of int8 RMSE / float RMSE - 1; NaN where none forecasts a column.</param>
 /// <param name="WorstDifference">The worst output's RMS of int8 minus float over its standard deviation on ordinary rows.</param>
-internal sealed record OutsideRange(string Column, double By, double RmseChange, double WorstDifference)
+/// <param name="OtherDifference">The same among the outputs that forecast no column; NaN if there is none.</param>
+internal sealed record OutsideRange(string Column, double By, double RmseChange, double WorstDifference, double OtherDifference)
 {
     private const int RowsMax = 2_000;
+    private const int RowsMin = 100;
+    private const double Operations = 1e10;
     private const int ColumnsMax = 16;
 
     // Beyond the largest value seen.
@@ -31,12 +34,14 @@ internal sealed record OutsideRange(string Column, double By, double RmseChange,
         }
 
         var results = new List<OutsideRange>();
-        int end = Math.Min(reference.End, reference.Begin + RowsMax);
-        for (int column = 0; column < Math.Min(ColumnsMax, reference.Manifest.Columns.Count); column++)
+        int columns = Math.Min(ColumnsMax, reference.Manifest.Columns.Count);
+        int most = StepBudget.Of(reference.Model, Operations / columns / 2, RowsMin, RowsMax);
+        int end = Math.Min(reference.End, reference.Begin + most);
+        for (int column = 0; column < columns; column++)
         {
             (float smallest, float largest, double std) = Range(reference, column, end);
             float by = largest - smallest + (Margin * (float)std);
-            results.Add(Run(reference, int8Model, column, reference.Readings.Shifted(reference.Begin, end, column, by), by / std));
+            results.Add(Run(reference, int8Model, most, column, reference.Readings.Shifted(reference.Begin, end, column, by), by / std));
         }
 
         return results;
@@ -59,7 +64,7 @@ internal sealed record OutsideRange(string Column, double By, double RmseChange,
         return (smallest, largest, reference.Model.Normalization is null ? 1 : Math.Max(all.Deviation, 1e-6));
     }
 
-    private static OutsideRange Run(FloatRun reference, EdgeModel int8Model, int column, ReadingsFile rows, double by)
+    private static OutsideRange Run(FloatRun reference, EdgeModel int8Model, int most, int column, ReadingsFile rows, double by)
     {
         ModelManifest manifest = reference.Manifest;
         int outputs = manifest.Outputs.Count;
@@ -67,7 +72,7 @@ internal sealed record OutsideRange(string Column, double By, double RmseChange,
         var int8Session = new InferenceSession(int8Model);
         float[] expected = new float[rows.RowCount * outputs];
         float[] actual = new float[rows.RowCount * outputs];
-        for (int row = Math.Max(0, reference.Begin - RowsMax); row < reference.Begin; row++)
+        for (int row = Math.Max(0, reference.Begin - most); row < reference.Begin; row++)
         {
             floatSession.Step(reference.Readings.Row(row), expected.AsSpan(0, outputs));
             int8Session.Step(reference.Readings.Row(row), actual.AsSpan(0, outputs));
@@ -104,6 +109,13 @@ internal sealed record OutsideRange(string Column, double By, double RmseChange,
             }
         }
 
-        return new OutsideRange(manifest.Columns[column], by, changes.DefaultIfEmpty(0).Average(), reference.WorstDifference(differences));
+        int[] others = [.. Enumerable.Range(0, outputs).Where(k => !manifest.Outputs[k].IsForecast)];
+        return new OutsideRange(
+            manifest.Columns[column],
+            by,
+            changes.DefaultIfEmpty(double.NaN).Average(),
+            reference.WorstDifference(differences),
+            others.Length == 0 ? double.NaN
+                : others.Max(k => reference.Deviation[k] > 0 ? differences[k].Rms / reference.Deviation[k] : 0));
     }
 }

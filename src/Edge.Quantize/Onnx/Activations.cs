@@ -1,4 +1,5 @@
 using Edge.Inference;
+using Edge.Onnx.Graphs;
 using Edge.Training.Reference;
 
 namespace Edge.Quantize.Onnx;
@@ -40,7 +41,12 @@ internal static class Activations
         "Elu" => new(FloatFunction.Elu, node.Float("alpha", 1)),
         "Softsign" => new(FloatFunction.Softsign),
         "Softplus" => new(FloatFunction.Softplus),
-        "Softmax" => new(FloatFunction.Softmax),
+        "Selu" => new(FloatFunction.Selu, node.Float("alpha", 1.67326319f), node.Float("gamma", 1.05070102f)),
+        "Celu" => new(FloatFunction.Celu, node.Float("alpha", 1)),
+        "Gelu" => new(node.Text("approximate", "none") == "tanh" ? FloatFunction.GeluTanh : FloatFunction.Gelu),
+        "Mish" => new(FloatFunction.Mish),
+        "HardSwish" => new(FloatFunction.HardSwish),
+        "Swish" when node.Float("alpha", 1) == 1 => new(FloatFunction.Silu),
         _ => null,
     };
 }

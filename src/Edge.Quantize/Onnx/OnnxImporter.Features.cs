@@ -1,161 +1,108 @@
 using Edge.Inference;
-using Edge.Inference.Models;
+using Edge.Onnx.Graphs;
 using Edge.Onnx.Proto;
+using Edge.Training.Reference;
 
 namespace Edge.Quantize.Onnx;
 
-/// <summary>What becomes of the features: layers take them in, other operators may only move their dimensions about.</summary>
+/// <summary>What becomes of the features: layers take them in, other operators only move their dimensions about.</summary>
 internal sealed partial class OnnxImporter
 {
-    // Everything that reads features: layers, or operators that move dimensions about.
-    private void VisitFeatures(OnnxNode node, Value?[] inputs)
+    private Features AddFeatures(Node proto, OnnxNode node, Value?[] inputs)
     {
-        if (node.Type == "Shape" && inputs is [Features measured, ..])
-        {
-            Bind(node, new Dimensions(measured.Axes.Select(axis => axis.Size).ToArray()));
-            return;
-        }
-
         int at = Array.FindIndex(inputs, input => input is Features);
-        if (node.Type == "Concat"
-            && inputs.All(input => input is Features { Axes: [{ Kind: AxisKind.One }, ..] })
-            && node.Int("axis", 0) == 0)
+        LayerChain chain = ((Features)inputs[at]!).Chain;
+        RowAxis[] axes = AxesOf(node, proto.Input[at]);
+        _ = AxesOf(node, proto.Output[0]);
+        return new Features(node.Type switch
         {
-            Bind(node, new Joined(inputs.Cast<Features>().ToArray()));
-            return;
-        }
-
-        if (inputs.Count(input => input is Features) > 1)
-        {
-            BindAll(
-                node,
-                new Refused(
-                    $"{node.Label} joins two branches of the model; only one chain of layers from input to output is supported. "
-                        + $"Train without skip connections, or run the model with engine: onnx."));
-            return;
-        }
-
-        var features = (Features)inputs[at]!;
-        if (features.Stage != _layers.Stage)
-        {
-            BindAll(
-                node,
-                new Refused(
-                    $"{node.Label} branches off an earlier layer; only one chain of layers from input to output is supported. "
-                        + $"Run the model with engine: onnx."));
-            return;
-        }
-
-        Axis[] axes = features.Axes;
-        switch (node.Type)
-        {
-            case "MatMul" or "Gemm" when at == 0:
-                _layers.AddDense(node.Label, DenseWeight(node, inputs, out int outputs), outputs, DenseBias(node, inputs, outputs));
-                axes = [.. axes[..^1], new Axis(AxisKind.Feature, outputs)];
-                break;
-            case "Add" or "Sub" or "Mul" or "Div":
-                AddAffine(node, inputs, at, axes);
-                break;
-            case "BatchNormalization" when at == 0:
-                AddBatchNormalization(node, inputs, axes);
-                break;
-            case "Softmax" when !IsOverRow(node, axes):
-                throw new InputException(
-                    $"{node.Label} is a softmax over {Axes.Name(axes[Axes.Index(node, node.Int("axis", -1), axes.Length)])}, not over a "
-                        + $"row: attention over time cannot stream. Run the model with engine: onnx.");
-            case { } type when Activations.Of(node) is { } activation:
-                _layers.AddActivation(node.Label, activation);
-                break;
-            default:
-                Bind(node, features with { Axes = Move(node, axes, inputs, _layers.Width) });
-                return;
-        }
-
-        Bind(node, new Features(axes, _layers.Stage));
+            "MatMul" or "Gemm" when at == 0 => AddDense(proto, node, chain, axes),
+            "Conv" when at == 0 => AddConvolution(proto, node, chain, axes),
+            "Add" or "Sub" or "Mul" or "Div" => AddAffine(proto, node, at, chain, axes),
+            "BatchNormalization" when at == 0 => AddBatchNormalization(proto, node, chain),
+            "Softmax" => chain.WithActivation(node.Label, IsOverRow(node, axes)
+                ? new FloatActivation(FloatFunction.Softmax)
+                : throw new UnsupportedException($"{node.Label} is a softmax over a part of a row. Export a softmax over the whole row.")),
+            "PRelu" when at == 0 => chain.WithActivation(node.Label, new FloatActivation(FloatFunction.LeakyRelu, Slope(proto, node))),
+            _ when Activations.Of(node) is { } activation => chain.WithActivation(node.Label, activation),
+            "Identity" or "Dropout" or "Squeeze" or "Unsqueeze" or "Reshape" or "Flatten" or "Split" => chain,
+            "Cast" when node.Int("to", 1) is 1 or 10 or 11 or 16 => chain,
+            "Transpose" => Moved(node, chain, axes),
+            "Gather" when at == 0 => Gather(proto, node, chain, axes),
+            "Slice" when at == 0 => Slice(proto, node, chain, axes),
+            "LogSoftmax" => throw new UnsupportedException(
+                $"{node.Label} has no layer here. Export the model with Softmax, of which it is the logarithm."),
+            "ArgMax" => throw new UnsupportedException(
+                $"{node.Label} returns the number of the largest value only. Export its input as the output; a stream finds the largest."),
+            "LayerNormalization" or "ReduceMean" => throw new UnsupportedException(
+                $"{node.Label} normalizes or averages the values of a row, which no layer can include. Train without it."),
+            _ => throw new UnsupportedException($"{node.Label} has no layer here. Move it out of the model."),
+        });
     }
 
-    // h[-1] of stacked layers: the last part, if it is taken whole.
-    private static Value Pick(OnnxNode node, Value?[] inputs)
+    // h[-1] of stacked layers: one part, if it is taken whole.
+    private Value Pick(Node proto, OnnxNode node, Value?[] inputs)
     {
-        if (node.Type == "Gather" && inputs is [Joined joined, Constant { Tensor: { Values.Length: 1 } index }] && node.Int("axis", 0) == 0)
+        var joined = (Joined)Array.Find(inputs, input => input is Joined)!;
+        if (node.Type == "Gather" && inputs[0] is Joined && Constant(proto, 1) is { Values: [var at] }
+            && OnnxNode.Index(node, node.Int("axis", 0), AxesOf(node, proto.Input[0]).Length) == joined.Axis)
         {
-            Features part = joined.Parts[Axes.Index(node, (long)index.Values[0], joined.Parts.Length)];
-            return index.Shape.Length == 0 ? part with { Axes = part.Axes[1..] } : part;
+            return new Features(joined.Parts[OnnxNode.Index(node, (long)at, joined.Parts.Count)]);
         }
 
         return node.Type is "Identity" or "Cast"
-            ? inputs[0]!
-            : new Refused(
-                $"{node.Label} reads the final states of several layers at once; "
-                    + $"only one chain of layers from input to output is supported. Take the last layer's output instead.");
+            ? joined
+            : throw new UnsupportedException(
+                $"{node.Label} reads several values at once that come of different layers. Take the last layer's output instead.");
     }
 
-    // Operators that keep every value and only rename or drop dimensions.
-    private static Axis[] Move(OnnxNode node, Axis[] axes, Value?[] inputs, int width)
+    private Value Concat(Node proto, OnnxNode node, Value?[] inputs)
     {
-        OnnxTensor?[] constants = inputs.Select(input => (input as Constant)?.Tensor).ToArray();
-        switch (node.Type)
+        LayerChain[] parts = [.. inputs.OfType<Features>().Select(input => input.Chain)];
+        RowAxis[] axes = AxesOf(node, proto.Input[Array.FindIndex(inputs, input => input is Features)]);
+        int axis = OnnxNode.Index(node, node.Int("axis", 0), axes.Length);
+        bool isOfRow = RowAxisOf(axes) is { } row ? row == axis : axis == axes.Length - 1;
+        return parts.Length != inputs.Length
+            ? throw new UnsupportedException($"{node.Label} joins the features with constants, which no layer can include.")
+            : isOfRow && LayerChain.Stack(node.Label, parts) is { } stacked ? new Features(stacked)
+            : new Joined(parts, axis);
+    }
+
+    private void Split(Node proto, OnnxNode node, LayerChain chain)
+    {
+        int axis = OnnxNode.Index(node, node.Int("axis", 0), AxesOf(node, proto.Input[0]).Length);
+        int begin = 0;
+        foreach (string output in proto.Output)
         {
-            case "Identity" or "Dropout" or "Cast":
-                return axes;
-            case "Transpose":
-                return Axes.Transpose(node, axes);
-            case "Squeeze":
-                return Axes.Squeeze(node, axes, ConstantFolder.AxesOf(node, constants));
-            case "Unsqueeze":
-                return Axes.Unsqueeze(node, axes, ConstantFolder.AxesOf(node, constants) ?? []);
-            case "Flatten":
-                return Axes.Flatten(node, axes);
-            case "Reshape":
-                long?[] target = inputs.ElementAtOrDefault(1) is Dimensions dimensions
-                    ? dimensions.Sizes : ConstantFolder.Whole(constants, 1)?.Select(size => (long?)size).ToArray() ?? [];
-                return Axes.Reshape(node, axes, target, width);
-            case "Gather" when inputs[0] is Features or Symbols:
-                return Axes.Gather(node, axes, constants.ElementAtOrDefault(1));
-            case "Slice":
-                return Axes.Slice(
-                    node,
-                    axes,
-                    width,
-                    ConstantFolder.Whole(constants, 1) ?? node.Ints("starts") ?? [],
-                    ConstantFolder.Whole(constants, 2) ?? node.Ints("ends") ?? [],
-                    ConstantFolder.Whole(constants, 3) ?? node.Ints("axes"), ConstantFolder.Whole(constants, 4));
-            case "ReduceMean" when (ConstantFolder.AxesOf(node, constants) ?? [])
-                .Any(axis => axes[Axes.Index(node, axis, axes.Length)].Kind == AxisKind.Feature):
-                throw new InputException(
-                    $"{node.Label} averages the values of a row, as layer normalization does, which no layer can include. "
-                        + $"Train without it, or run the model with engine: onnx.");
-            case "ReduceMean" or "ReduceSum" or "ReduceMax" or "GlobalAveragePool" or "AveragePool" or "MaxPool" or "Conv":
-                throw new InputException(
-                    $"{node.Label} reads several steps of a sequence at once, which a stream does not have. "
-                        + $"Train without it, or run the model with engine: onnx.");
-            default:
-                throw new InputException(
-                    $"{node.Label} changes the features in an unsupported way. Move it out of the model, or run the model with engine: "
-                        + $"onnx.");
+            RowAxis part = AxesOf(node, output)[axis];
+            int count = part.Size is { } size && begin + size <= chain.Width ? (int)size : 0;
+            _values[output] = RowAxisOf(AxesOf(node, proto.Input[0])) == axis && count > 0
+                ? new Features(chain.Select(node.Label, [.. Enumerable.Range(begin, count)]))
+                : new Refused($"{node.Label} splits something else than the values of a row.");
+            begin += count;
         }
     }
 
-    private float[] DenseWeight(OnnxNode node, Value?[] inputs, out int outputs)
+    private LayerChain AddDense(Node proto, OnnxNode node, LayerChain chain, RowAxis[] axes)
     {
-        if (inputs.ElementAtOrDefault(1) is not Constant { Tensor: { Shape.Length: 2 } weight })
+        if (Constant(proto, 1) is not { Shape.Length: 2 } weight)
         {
-            throw new InputException($"{node.Label}: its weight '{node.Input(1)}' is not a constant matrix.");
+            throw new UnsupportedException($"{node.Label}: its weight '{node.Input(1)}' is not a constant matrix.");
         }
 
         bool isGemm = node.Type == "Gemm";
         bool isTransposed = isGemm && node.Int("transB", 0) != 0;
         if (isGemm && node.Int("transA", 0) != 0)
         {
-            throw new InputException($"{node.Label}: transA is not supported.");
+            throw new UnsupportedException($"{node.Label}: transA is not supported.");
         }
 
         int width = weight.Shape[isTransposed ? 1 : 0];
-        outputs = weight.Shape[isTransposed ? 0 : 1];
-        if (width != _layers.Width || outputs is < 1 or > 4096)
+        int outputs = weight.Shape[isTransposed ? 0 : 1];
+        if (width != chain.Width || outputs is < 1 or > 4096 || axes.Length == 0 || axes[^1].Size != width)
         {
             throw new InputException(
-                $"{node.Label}: weight '{weight.Name}' is {weight.ShapeText}, but {_layers.Width} values of a row come in.");
+                $"{node.Label}: weight '{weight.Name}' is {weight.ShapeText}, but {chain.Width} values of a row come in.");
         }
 
         float alpha = isGemm ? node.Float("alpha", 1) : 1;
@@ -169,83 +116,171 @@ internal sealed partial class OnnxImporter
         }
 
         return Array.TrueForAll(rows, float.IsFinite)
-            ? rows
+            ? chain.WithDense(node.Label, rows, outputs, DenseBias(proto, node, outputs))
             : throw new InputException($"{node.Label}: alpha {alpha} scales weights beyond the range of a float.");
     }
 
-    private static float[] DenseBias(OnnxNode node, Value?[] inputs, int outputs)
+    private float[] DenseBias(Node proto, OnnxNode node, int outputs)
     {
         if (node.Type != "Gemm" || node.Input(2).Length == 0)
         {
             return new float[outputs];
         }
 
-        if (inputs[2] is not Constant { Tensor: { } bias } || (bias.Values.Length != outputs && bias.Values.Length != 1))
+        if (Constant(proto, 2) is not { } bias || (bias.Values.Length != outputs && bias.Values.Length != 1))
         {
-            throw new InputException($"{node.Label}: its bias '{node.Input(2)}' is not a constant of {outputs} values.");
+            throw new UnsupportedException($"{node.Label}: its bias '{node.Input(2)}' is not a constant of {outputs} values.");
         }
 
         float beta = node.Float("beta", 1);
-        return Enumerable.Range(0, outputs).Select(r => beta * bias.Values[bias.Values.Length == 1 ? 0 : r]).ToArray();
+        return [.. Enumerable.Range(0, outputs).Select(r => beta * bias.Values[bias.Values.Length == 1 ? 0 : r])];
     }
 
-    private void AddAffine(OnnxNode node, Value?[] inputs, int at, Axis[] axes)
+    // A kernel of one row is a dense layer over its channels.
+    private LayerChain AddConvolution(Node proto, OnnxNode node, LayerChain chain, RowAxis[] axes)
     {
-        if (inputs.Length != 2 || inputs[1 - at] is not Constant { Tensor: { } tensor })
+        if (Constant(proto, 1) is not { Shape: [var outputs, var width, ..] } kernel || kernel.Shape[2..].Any(size => size != 1)
+            || node.Int("group", 1) != 1 || (node.Ints("pads") ?? []).Any(size => size != 0) || width != chain.Width
+                || axes[1].Size != width)
         {
-            throw new InputException(
+            throw new UnsupportedException(
+                $"{node.Label} is a convolution over several rows or in groups, which no layer can include. Its kernel must have size 1.");
+        }
+
+        float[] bias = node.Input(2).Length == 0
+            ? new float[outputs]
+            : Constant(proto, 2)?.Values ?? throw new UnsupportedException($"{node.Label}: its bias '{node.Input(2)}' is not a constant.");
+        return bias.Length == outputs
+            ? chain.WithDense(node.Label, kernel.Values, outputs, bias)
+            : throw new InputException($"{node.Label}: its bias has {bias.Length} values for {outputs} channels. The file is damaged.");
+    }
+
+    private LayerChain AddAffine(Node proto, OnnxNode node, int at, LayerChain chain, RowAxis[] axes)
+    {
+        if (proto.Input.Count != 2 || Constant(proto, 1 - at) is not { } tensor)
+        {
+            throw new UnsupportedException(
                 $"{node.Label} combines the features with a value that is not constant, so it cannot be part of a stream.");
         }
 
-        int inRow = axes.Length - 1 - Array.FindIndex(axes, axis => axis.Kind == AxisKind.Feature);
+        int inRow = axes.Length - 1 - (RowAxisOf(axes) ?? axes.Length - 1);
         bool fits = tensor.Values.Length == 1
-            || (tensor.Values.Length == _layers.Width && tensor.Shape.Length > inRow && tensor.Shape[^(1 + inRow)] == _layers.Width);
+            || (tensor.Values.Length == chain.Width && tensor.Shape.Length > inRow && tensor.Shape[^(1 + inRow)] == chain.Width);
         if (!fits)
         {
-            throw new InputException(
+            throw new UnsupportedException(
                 $"{node.Label}: the constant '{tensor.Name}' is {tensor.ShapeText}; "
-                    + $"it must have one value, or one for each of the {_layers.Width} values of a row.");
+                    + $"it must have one value, or one for each of the {chain.Width} values of a row.");
         }
 
-        double[] values = tensor.Values.Select(value => (double)value).ToArray();
+        double[] values = [.. tensor.Values.Select(value => (double)value)];
         if (node.Type == "Div" && (at == 1 || Array.IndexOf(values, 0) >= 0))
         {
-            throw new InputException(at == 1
-                ? $"{node.Label} divides a constant by the features, which no layer can include."
-                : $"{node.Label} divides by 0: a standard deviation of 0 in the training data causes this. Remove that column.");
+            throw at == 1
+                ? new UnsupportedException($"{node.Label} divides a constant by the features, which no layer can include.")
+                : new InputException(
+                    $"{node.Label} divides by 0: a standard deviation of 0 in the training data causes this. Remove that column.");
         }
 
         (IReadOnlyList<double> factor, IReadOnlyList<double> term) = node.Type switch
         {
             "Add" => ([1.0], values),
-            "Sub" when at == 0 => ([1.0], values.Select(value => -value).ToArray()),
+            "Sub" when at == 0 => ([1.0], [.. values.Select(value => -value)]),
             "Sub" => ([-1.0], values),
             "Mul" => (values, [0.0]),
-            _ => ((IReadOnlyList<double>)values.Select(value => 1 / value).ToArray(), (IReadOnlyList<double>)[0.0]),
+            _ => ((IReadOnlyList<double>)[.. values.Select(value => 1 / value)], (IReadOnlyList<double>)[0.0]),
         };
-        _layers.AddAffine(node.Label, factor, term);
+        return chain.WithAffine(node.Label, factor, term);
     }
 
     // y = (x - mean)/sqrt(variance + epsilon)·scale + bias, over dimension 1.
-    private void AddBatchNormalization(OnnxNode node, Value?[] inputs, Axis[] axes)
+    private LayerChain AddBatchNormalization(Node proto, OnnxNode node, LayerChain chain)
     {
-        if (inputs.Length < 5 || inputs[1..5].Any(input => input is not Constant constant || constant.Tensor.Values.Length != _layers.Width)
-            || axes.Length < 2 || axes[1].Kind != AxisKind.Feature)
+        OnnxTensor?[] constants = Constants(proto);
+        if (constants.Length < 5 || constants[1..5].Any(constant => constant is null || constant.Values.Length != chain.Width))
         {
-            throw new InputException(
-                $"{node.Label} is supported only over the values of a row, with four constants of {_layers.Width} values.");
+            throw new UnsupportedException(
+                $"{node.Label} is supported only over the values of a row, with four constants of {chain.Width} values.");
         }
 
-        float[][] p = inputs[1..5].Select(input => ((Constant)input!).Tensor.Values).ToArray();
-        double[] factor = p[0].Select((scale, i) => scale / Math.Sqrt(p[3][i] + (double)node.Float("epsilon", 1e-5f))).ToArray();
-        _layers.AddAffine(node.Label, factor, factor.Select((f, i) => p[1][i] - (p[2][i] * f)).ToArray());
+        float[][] p = [.. constants[1..5].Select(constant => constant!.Values)];
+        double[] factor = [.. p[0].Select((scale, i) => scale / Math.Sqrt(p[3][i] + (double)node.Float("epsilon", 1e-5f)))];
+        return chain.WithAffine(node.Label, factor, [.. factor.Select((f, i) => p[1][i] - (p[2][i] * f))]);
     }
 
+    private float Slope(Node proto, OnnxNode node) =>
+        Constant(proto, 1) is { Values: [var first, ..] } slope && Array.TrueForAll(slope.Values, value => value == first)
+            ? first
+            : throw new UnsupportedException($"{node.Label} has a slope of its own for each value. Train with one slope for all.");
+
     // Before operator set 13 a softmax is over all dimensions from its axis on.
-    private bool IsOverRow(OnnxNode node, Axis[] axes)
+    private bool IsOverRow(OnnxNode node, RowAxis[] axes)
     {
-        int axis = Axes.Index(node, node.Int("axis", _operatorSet < 13 ? 1 : -1), axes.Length);
-        return axes[axis].Kind == AxisKind.Feature
-            || (_operatorSet < 13 && axes[axis..].All(inner => inner.Kind == AxisKind.Feature || inner.IsSingle));
+        int axis = OnnxNode.Index(node, node.Int("axis", _view.OperatorSet < 13 ? 1 : -1), axes.Length);
+        return RowAxisOf(axes) is { } row
+            ? row == axis || (_view.OperatorSet < 13 && row > axis)
+            : axes.All(each => each.IsSingle || each.Kind == RowAxisKind.Time);
+    }
+
+    // The values of a row keep their order if the dimensions that they fill do.
+    private static LayerChain Moved(OnnxNode node, LayerChain chain, RowAxis[] axes)
+    {
+        long[] order = node.Ints("perm") ?? [.. Enumerable.Range(0, axes.Length).Reverse().Select(axis => (long)axis)];
+        long[] filled = [.. order.Where(axis => axes[axis].Kind == RowAxisKind.Fixed && axes[axis].Size != 1)];
+        return filled.SequenceEqual(filled.Order())
+            ? chain
+            : throw new UnsupportedException($"{node.Label} reorders the values of a row. Export them in one dimension.");
+    }
+
+    private LayerChain Gather(Node proto, OnnxNode node, LayerChain chain, RowAxis[] axes)
+    {
+        int axis = OnnxNode.Index(node, node.Int("axis", 0), axes.Length);
+        if (axes[axis].Kind != RowAxisKind.Fixed || axes[axis].Size == 1)
+        {
+            return chain;
+        }
+
+        OnnxTensor indices = Constant(proto, 1) ?? throw new UnsupportedException($"{node.Label} picks values by a computed number.");
+        return RowAxisOf(axes) == axis
+            ? chain.Select(node.Label, [.. indices.Values.Select(at => OnnxNode.Index(node, (long)at, chain.Width))])
+            : throw new UnsupportedException($"{node.Label} picks values of a row that has several dimensions.");
+    }
+
+    private LayerChain Slice(Node proto, OnnxNode node, LayerChain chain, RowAxis[] axes)
+    {
+        OnnxTensor?[] constants = Constants(proto);
+        long[] starts = ConstantFolder.Whole(constants, 1) ?? node.Ints("starts") ?? [];
+        long[] ends = ConstantFolder.Whole(constants, 2) ?? node.Ints("ends") ?? [];
+        long[] which = ConstantFolder.Whole(constants, 3) ?? node.Ints("axes")
+            ?? [.. Enumerable.Range(0, starts.Length).Select(i => (long)i)];
+        long[] steps = ConstantFolder.Whole(constants, 4) ?? [.. starts.Select(_ => 1L)];
+        for (int i = 0; i < which.Length; i++)
+        {
+            int axis = OnnxNode.Index(node, which[i], axes.Length);
+            if (axes[axis].Kind != RowAxisKind.Fixed || axes[axis].Size == 1)
+            {
+                continue;
+            }
+
+            if (RowAxisOf(axes) != axis || steps[i] != 1)
+            {
+                throw new UnsupportedException($"{node.Label} takes values of a row in steps, or of one that has several dimensions.");
+            }
+
+            int first = (int)Math.Clamp(starts[i] < 0 ? starts[i] + chain.Width : starts[i], 0, chain.Width);
+            int last = (int)Math.Clamp(ends[i] < 0 ? ends[i] + chain.Width : ends[i], 0, chain.Width);
+            chain = last > first
+                ? chain.Select(node.Label, [.. Enumerable.Range(first, last - first)])
+                : throw new InputException($"{node.Label} takes no value of a row. The file is damaged.");
+        }
+
+        return chain;
+    }
+
+    // The one dimension that has all values of a row; null where there are several or none.
+    private static int? RowAxisOf(RowAxis[] axes)
+    {
+        int[] filled = [.. Enumerable.Range(0, axes.Length).Where(axis => axes[axis].Kind == RowAxisKind.Fixed && axes[axis].Size != 1)];
+        return filled.Length == 1 ? filled[0] : null;
     }
 }

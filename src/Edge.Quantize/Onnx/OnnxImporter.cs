@@ -1,34 +1,44 @@
 using System.Security.Cryptography;
 using Edge.Inference;
-using Edge.Inference.Models;
 using Edge.Onnx.Graphs;
 using Edge.Onnx.Proto;
 using Edge.Training.Reference;
-using Google.Protobuf;
 
 namespace Edge.Quantize.Onnx;
 
 /// <summary>
-/// Reads an ONNX graph into a <see cref="FloatModel"/>. The graph is walked once in its own order with every value known as
-/// a constant, as symbols or features that stream through the model, as a state, or as a shape. An unsupported operation on the features
-/// is refused with the name of its node.
+/// Reads an ONNX graph into a <see cref="FloatModel"/>. <see cref="RowAnalysis"/> has proved that rows are kept apart; here each value
+/// that depends on the readings is followed as a chain of layers. What has no layer is refused with the name of its node.
 /// </summary>
 internal sealed partial class OnnxImporter
 {
-    private static readonly HashSet<string> Recurrent = ["LSTM", "GRU", "RNN"];
-
-    private readonly Dictionary<string, Value> _values = new(StringComparer.Ordinal);
-    private readonly LayerStack _layers = new();
+    private readonly GraphView _view;
     private readonly Graph _graph;
-    private readonly ExternalData _external;
-    private readonly long _operatorSet;
+    private readonly RowAnalysis _rows;
+    private readonly Dictionary<string, Value> _values = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, Pointwise[]> _pointwise = new(StringComparer.Ordinal);
 
-    private OnnxImporter(Model model, ExternalData external)
+    private OnnxImporter(GraphView view, RowAnalysis rows)
     {
-        _graph = model.Graph;
-        _external = external;
-        _operatorSet = model.OpsetImport.FirstOrDefault(set => set.Domain is "" or "ai.onnx")?.Version ?? 1;
+        _view = view;
+        _graph = view.Graph;
+        _rows = rows;
     }
+
+    /// <summary>A value that depends on the readings.</summary>
+    private abstract record Value;
+
+    /// <summary>Values of a row, and how they come about.</summary>
+    private sealed record Features(LayerChain Chain) : Value;
+
+    /// <summary>Numbers of symbols, before an embedding.</summary>
+    private sealed record Symbols : Value;
+
+    /// <summary>What no layer can compute. That matters only if an output comes of it.</summary>
+    private sealed record Refused(string Reason) : Value;
+
+    /// <summary>Several values in one tensor: one of them may be picked out again, or they may be outputs beside each other.</summary>
+    private sealed record Joined(IReadOnlyList<LayerChain> Parts, int Axis) : Value;
 
     /// <summary>Reads a model from its bytes.</summary>
     /// <param name="bytes">The file.</param>
@@ -36,24 +46,15 @@ internal sealed partial class OnnxImporter
     /// <exception cref="InputException">The bytes are not a model that can be imported.</exception>
     internal static FloatModel Import(byte[] bytes, string? folder = null)
     {
-        Model model;
         try
         {
-            model = Model.Parser.ParseFrom(bytes);
+            var external = new ExternalData(folder);
+            GraphView view = CellPattern.Replace(new GraphView(bytes), external);
+            return Import(view, external, Convert.ToHexStringLower(SHA256.HashData(bytes)));
         }
-        catch (InvalidProtocolBufferException e)
+        catch (UnsupportedException e)
         {
-            throw new InputException("This is not a whole ONNX file: its encoding ends early or is damaged. Export or copy it again.", e);
-        }
-
-        if (model.Graph is null || model.Graph.Node.Count == 0)
-        {
-            throw new InputException("This file holds no ONNX graph. Export the model again, for instance with torch.onnx.export.");
-        }
-
-        try
-        {
-            return new OnnxImporter(model, new ExternalData(folder)).Walk(Convert.ToHexStringLower(SHA256.HashData(bytes)));
+            throw new InputException(CanStep(bytes, folder) ? $"{e.Message} Or run the model with engine: onnx." : e.Message, e);
         }
         catch (ModelFormatException e)
         {
@@ -61,259 +62,219 @@ internal sealed partial class OnnxImporter
         }
     }
 
-    private FloatModel Walk(string sha256)
+    // Nothing is recommended that would be wrong.
+    private static bool CanStep(byte[] bytes, string? folder)
     {
-        if (!_graph.Node.Any(node => Recurrent.Contains(node.OpType)))
+        try
         {
-            Node? control = _graph.Node.FirstOrDefault(node => node.OpType is "Loop" or "Scan" or "If");
-            throw new InputException(control is null
-                ? "The graph has no recurrent node (LSTM, GRU or RNN), so it keeps no state from row to row. Run such a model with engine: "
-                    + "onnx."
-                : $"{new OnnxNode(control, _graph.Node.IndexOf(control)).Label} has the recurrence in a subgraph, which is not supported. "
-                    + $"Export with the recurrent layer as one node (LSTM, GRU or RNN).");
+            StepGraph.Read(bytes, folder);
+            return true;
+        }
+        catch (InputException)
+        {
+            return false;
+        }
+    }
+
+    private static FloatModel Import(GraphView view, ExternalData external, string sha256)
+    {
+        if (view.Recurrent.Count == 0)
+        {
+            Node? control = view.Graph.Node.FirstOrDefault(node => node.OpType is "Loop" or "Scan" or "If");
+            throw control is null
+                ? new UnsupportedException("The graph has no recurrent node (LSTM, GRU or RNN), so there is no state to quantize.")
+                : new InputException(
+                    $"{view.Label(control)} has the recurrence in a subgraph, which is not supported. "
+                        + $"Export with the recurrent layer as one node (LSTM, GRU or RNN).");
         }
 
-        foreach (TensorProto initializer in _graph.Initializer)
+        (ValueInfo input, bool readsSymbols) = StepGraph.FindInput(view);
+        string[] outputs = StepGraph.OutputsWithoutStates(view, input.Name);
+        RowAnalysis rows = RowAnalysis.Of(view, external, input, readsSymbols, outputs);
+        if (rows.Refusal is { } refusal)
         {
-            _values[initializer.Name] = new Constant(OnnxTensor.Read(initializer, initializer.Name, _external));
+            throw rows.WindowRows > 0 ? new UnsupportedException(refusal.Message) : refusal;
         }
 
-        BindInputs();
+        return new OnnxImporter(view, rows).Walk(input, readsSymbols, outputs, sha256);
+    }
+
+    private FloatModel Walk(ValueInfo input, bool readsSymbols, string[] outputs, string sha256)
+    {
+        _values[input.Name] = readsSymbols
+            ? new Symbols()
+            : new Features(new LayerChain { Width = (int)input.Type.TensorType.Shape.Dim[^1].DimValue });
         for (int i = 0; i < _graph.Node.Count; i++)
         {
-            Visit(new OnnxNode(_graph.Node[i], i));
-        }
-
-        Value?[] outputs = _graph.Output.Select(output => _values.GetValueOrDefault(output.Name)).ToArray();
-        bool isThere = outputs.Any(output => output is Features features && features.Stage == _layers.Stage);
-        if (outputs.FirstOrDefault() is Refused first || (!isThere && (first = outputs.OfType<Refused>().FirstOrDefault()!) is not null))
-        {
-            throw new InputException(first.Reason);
-        }
-
-        if (!isThere)
-        {
-            throw new InputException(
-                "No output of the graph is the output of the last layer. Export the model with its forecast as an output.");
-        }
-
-        return _layers.Build(sha256);
-    }
-
-    // Initial states and lengths of recurrent nodes are not readings, however many nodes are in between.
-    private void BindInputs()
-    {
-        var producers = new Dictionary<string, Node>(StringComparer.Ordinal);
-        foreach (Node node in _graph.Node)
-        {
-            foreach (string output in node.Output)
+            if (_rows.IsLive(_graph.Node[i]))
             {
-                producers[output] = node;
+                Visit(_graph.Node[i], new OnnxNode(_graph.Node[i], i));
             }
         }
 
-        HashSet<string> states = Ancestors(
-            _graph.Node.Where(node => Recurrent.Contains(node.OpType)).SelectMany(node => node.Input.Skip(4).Take(3)));
-        HashSet<string> readings = Ancestors(
-            _graph.Node.Where(node => Recurrent.Contains(node.OpType)).SelectMany(node => node.Input.Take(1)));
-        ValueInfo[] inputs = _graph.Input.Where(input => !_values.ContainsKey(input.Name)).ToArray();
-        ValueInfo[] features = inputs.Where(input => readings.Contains(input.Name)).ToArray();
-        if (features.Length != 1)
+        // As many of the outputs as go together; the others are named.
+        LayerChain? row = null;
+        var used = new List<(string, int)>();
+        var leftOut = new List<string>();
+        foreach (string name in outputs)
         {
-            throw new InputException(features.Length == 0
-                ? "The graph has no input for the readings that a recurrent node reads."
-                : $"The graph has {features.Length} inputs for readings "
-                    + $"({string.Join(", ", features.Select(input => $"'{input.Name}'"))}); join them into one before the export.");
-        }
-
-        foreach (ValueInfo input in inputs)
-        {
-            _values[input.Name] = input == features[0] ? Readings(input) : new State(IsZero: states.Contains(input.Name));
-        }
-
-        HashSet<string> Ancestors(IEnumerable<string> names)
-        {
-            var seen = new HashSet<string>(StringComparer.Ordinal);
-            var open = new Stack<string>(names);
-            while (open.TryPop(out string? name))
+            (LayerChain? part, string? reason) = OutputOf(name);
+            LayerChain? both = part is null || row is null ? part : LayerChain.Stack($"Output '{name}'", [row, part]);
+            if (both is null)
             {
-                // Through another recurrent node only its readings count: its own states are its own matter.
-                if (name.Length > 0 && seen.Add(name) && producers.TryGetValue(name, out Node? producer))
-                {
-                    IEnumerable<string> inputs = Recurrent.Contains(producer.OpType)
-                        ? producer.Input.Take(1)
-                        : producer.OpType == "Shape" ? [] : producer.Input;
-                    foreach (string input in inputs)
-                    {
-                        open.Push(input);
-                    }
-                }
+                reason ??= $"Output '{name}' branches off before the last layer of the others; only outputs of one layer are "
+                    + $"imported together.";
+                leftOut.Add(row is null && used.Count == 0 && name == outputs[0] ? throw new UnsupportedException(reason) : reason);
+                continue;
             }
 
-            return seen;
+            row = both;
+            used.Add((name, part!.Width));
         }
+
+        return row!.Build(sha256) with { Outputs = used, LeftOut = leftOut };
     }
 
-    private Value Readings(ValueInfo input)
+    private (LayerChain? Chain, string? Reason) OutputOf(string name) => _values.GetValueOrDefault(name) switch
     {
-        Shape? shape = input.Type?.TensorType?.Shape;
-        int type = input.Type?.TensorType?.ElemType ?? 1;
-        Axis[] axes = shape?.Dim.Select(dim => new Axis(AxisKind.Open, dim.HasDimValue && dim.DimValue > 0 ? dim.DimValue : null)).ToArray()
-            ?? [];
-        if (type is 6 or 7 && axes.Length is >= 1 and <= 4)
-        {
-            return new Symbols(axes);
-        }
+        Features features => (features.Chain, null),
+        Joined joined => LayerChain.Stack($"Output '{name}'", joined.Parts) is { } stacked
+            ? (stacked, null)
+            : (null, $"Output '{name}' joins values of different layers; only values of one layer are imported together."),
+        Refused refused => (null, refused.Reason),
+        _ => (null, $"Output '{name}' is not computed from the readings by layers."),
+    };
 
-        if (axes.Length is < 1 or > 6 || axes[^1].Size is not (>= 1 and <= 4096))
-        {
-            throw new InputException($"Input '{input.Name}' does not say how many values a row has. Export with a fixed last dimension.");
-        }
-
-        _layers.Begin((int)axes[^1].Size!);
-        axes[^1] = new Axis(AxisKind.Feature, axes[^1].Size);
-        return new Features(axes, 0);
-    }
-
-    private void Visit(OnnxNode node)
+    private void Visit(Node proto, OnnxNode node)
     {
-        if (node.Outputs.Count == 0)
+        Value?[] inputs = [.. proto.Input.Select((name, at) =>
+            at == 4 && GraphView.IsRecurrent(proto) ? null : _values.GetValueOrDefault(name))];
+        if (Array.Find(inputs, input => input is not null) is null || !proto.Output.Any(output => _rows.ValueOf(output) is RowsValue))
         {
-            throw new InputException($"{node.Label} has no output. The file is damaged.");
-        }
-
-        if (!node.IsStandard)
-        {
-            throw new InputException($"{node.Label} is from a custom operator set. Export with standard ONNX operators.");
-        }
-
-        if (node.Type == "Constant")
-        {
-            Bind(node, ConstantOf(node));
             return;
         }
 
-        Value?[] inputs = Enumerable.Range(0, node.InputCount).Select(at => node.Input(at).Length == 0 ? null : Get(node, at)).ToArray();
-        if (inputs.FirstOrDefault(input => input is Refused) is { } refused)
+        Value result;
+        try
         {
-            BindAll(node, refused);
+            result = AddPointwise(proto, node, inputs) ?? Array.Find(inputs, input => input is Refused)
+                ?? (GraphView.IsRecurrent(proto) ? AddRecurrent(proto, node, inputs)
+                : inputs.Any(input => input is Symbols) ? AddEmbedding(proto, node, inputs)
+                : inputs.Any(input => input is Joined) ? Pick(proto, node, inputs)
+                : node.Type == "Concat" ? Concat(proto, node, inputs)
+                : inputs.Count(input => input is Features) > 1 ? new Refused(
+                    $"{node.Label} combines two branches of the model, which no layer can include. Train without skip connections.")
+                : AddFeatures(proto, node, inputs));
         }
-        else if (inputs.Any(input => input is Joined))
+        catch (UnsupportedException e)
         {
-            BindAll(node, Pick(node, inputs));
+            result = new Refused(e.Message);
         }
-        else if (Recurrent.Contains(node.Type))
+
+        if (node.Type == "Split" && result is Features { Chain: { } whole })
         {
-            AddRecurrent(node, inputs);
+            Split(proto, node, whole);
+            return;
         }
-        else if (inputs.Length > 0 && inputs[0] is not null && inputs.All(input => input is Constant or null)
-            && ConstantFolder.Fold(node, inputs.Select(input => (input as Constant)?.Tensor).ToArray()) is { } folded)
+
+        // Of a recurrent node the first two outputs are rows of features; the third is a cell state.
+        for (int i = 0; i < proto.Output.Count && (i < 2 || !GraphView.IsRecurrent(proto)); i++)
         {
-            for (int i = 0; i < Math.Min(folded.Length, node.Outputs.Count); i++)
+            _values[proto.Output[i]] = result;
+        }
+    }
+
+    // Operators that together are one activation of a value further up.
+    private Features? AddPointwise(Node proto, OnnxNode node, Value?[] inputs)
+    {
+        double?[] constants =
+            [.. Enumerable.Range(0, proto.Input.Count).Select(at => Constant(proto, at)?.Values is [var one] ? one : (double?)null)];
+        int first = Array.FindIndex(inputs, input => input is not null);
+        var points = new List<Pointwise>();
+        foreach (Pointwise candidate in PointwiseOf(proto.Input[first]))
+        {
+            Pointwise?[] all =
+            [
+                .. proto.Input.Select((name, at) => inputs[at] is null
+                    ? null
+                    : PointwiseOf(name).FirstOrDefault(each => each.Base == candidate.Base)),
+            ];
+            bool isCommon = inputs.Where((input, at) => input is not null && all[at] is null).FirstOrDefault() is null;
+            if (isCommon && Pointwise.Of(node, all, constants) is { } point)
             {
-                _values[node.Outputs[i]] = new Constant(folded[i]);
+                points.Add(point);
             }
         }
-        else if (node.Type == "Gather" && inputs is [Constant table, Symbols symbols] && node.Int("axis", 0) == 0)
+
+        _pointwise[proto.Output[0]] = [.. points];
+        if (inputs.Count(input => input is not null) < 2 && !inputs.Any(input => input is Refused) && node.Type != "Clip")
         {
-            _layers.AddEmbedding(node.Label, table.Tensor);
-            Bind(node, new Features([.. symbols.Axes, new Axis(AxisKind.Feature, _layers.Width)], _layers.Stage));
+            return null;
         }
-        else if (inputs.Any(input => input is Features))
+
+        foreach (Pointwise point in points)
         {
-            VisitFeatures(node, inputs);
+            if (_values.GetValueOrDefault(point.Base) is Features { Chain: { } chain } && point.Recognize() is { } activation)
+            {
+                return new Features(chain.WithActivation(node.Label, activation));
+            }
         }
-        else if (inputs.FirstOrDefault() is Symbols indices)
-        {
-            Bind(node, new Symbols(Move(node, [.. indices.Axes, new Axis(AxisKind.Feature, 1)], inputs, 1)[..^1]));
-        }
-        else
-        {
-            VisitPlumbing(node, inputs);
-        }
+
+        return null;
     }
 
-    private Constant ConstantOf(OnnxNode node)
+    // The value itself, and what it is of values further up, the nearest first.
+    private Pointwise[] PointwiseOf(string name) => [Pointwise.Of(name), .. _pointwise.GetValueOrDefault(name) ?? []];
+
+    private Value AddEmbedding(Node proto, OnnxNode node, Value?[] inputs)
     {
-        if (node.Tensor("value") is { } tensor)
+        if (node.Type != "Gather" || inputs.ElementAtOrDefault(1) is not Symbols)
         {
-            return new Constant(OnnxTensor.Read(tensor, node.Outputs[0], _external));
+            return new Symbols();
         }
 
-        float[] values = node.Ints("value_ints") is { Length: > 0 } whole ? whole.Select(value => (float)value).ToArray()
-            : node.Floats("value_floats") is { Count: > 0 } many ? [.. many] : [];
-        return new Constant(values.Length > 0
-            ? new OnnxTensor(node.Outputs[0], [values.Length], values)
-            : new OnnxTensor(node.Outputs[0], [], [node.Float("value_float", 0) + node.Int("value_int", 0)]));
+        OnnxTensor table = Constant(proto, 0)
+            ?? throw new UnsupportedException($"{node.Label}: its table '{node.Input(0)}' is not a constant.");
+        return new Features(LayerChain.OfEmbedding(node.Label, [.. table.Shape.Select(size => (long)size)], table.Values));
     }
 
-    private void AddRecurrent(OnnxNode node, Value?[] inputs)
+    private Features AddRecurrent(Node proto, OnnxNode node, Value?[] inputs)
     {
-        Features features = Newest(node, inputs);
-        bool isBatchMajor = node.Int("layout", 0) != 0;
-        if (features.Axes.Length != 3 || features.Axes[2].Kind != AxisKind.Feature)
+        if (inputs[0] is not Features { Chain: { } chain })
         {
             throw new InputException(
-                $"{node.Label} reads '{node.Input(0)}' with {features.Axes.Length} dimensions; "
-                    + $"they must be time, batch and the values of a row, in that order.");
-        }
-
-        Axis time = features.Axes[isBatchMajor ? 1 : 0];
-        Axis batch = features.Axes[isBatchMajor ? 0 : 1];
-        if (time.Kind is AxisKind.Batch || (batch.Kind is AxisKind.Time && batch.Size != 1))
-        {
-            throw new InputException(
-                $"{node.Label} steps through the batch instead of the time. "
-                    + $"Transpose its input, or train with batch_first set as the data is.");
-        }
-
-        _layers.AddRecurrent(node.Label, width => RecurrentNode.Read(
-            node, width, at => at < inputs.Length ? (inputs[at] as Constant)?.Tensor : null, at => InitialState(node, inputs, at)));
-        time = time with { Kind = AxisKind.Time };
-        batch = batch with { Kind = AxisKind.Batch };
-        var row = new Axis(AxisKind.Feature, _layers.Width);
-        Axis[][] outputs = isBatchMajor
-            ? [[batch, time, Axis.One, row], [batch, Axis.One, row]]
-            : [[time, Axis.One, batch, row], [Axis.One, batch, row]];
-        for (int i = 0; i < node.Outputs.Count; i++)
-        {
-            _values[node.Outputs[i]] = i < 2 ? new Features(outputs[i], _layers.Stage) : new State(IsZero: false);
-        }
-    }
-
-    private static OnnxTensor? InitialState(OnnxNode node, Value?[] inputs, int at) => (at < inputs.Length ? inputs[at] : null) switch
-    {
-        null or State { IsZero: true } => null,
-        Constant constant => constant.Tensor,
-        _ =>
-            throw new InputException(
-                $"{node.Label} starts from a state that other nodes compute ('{node.Input(at)}'), which a stream cannot carry. "
-                    + $"Export with initial states as inputs, constants or absent."),
-    };
-
-    // The features a recurrent node reads: an older stage would leave out what came since.
-    private Features Newest(OnnxNode node, Value?[] inputs)
-    {
-        Features features = inputs.FirstOrDefault() as Features
-            ?? throw new InputException(
                 $"{node.Label} does not read the model's features ('{node.Input(0)}'), so it cannot be part of a stream.");
-        return features.Stage == _layers.Stage
-            ? features
-            : throw new InputException(
-                $"{node.Label} branches off an earlier layer; only one chain of layers from input to output is supported.");
-    }
-
-    private Value Get(OnnxNode node, int at) =>
-        _values.GetValueOrDefault(node.Input(at))
-        ?? throw new InputException($"{node.Label} reads '{node.Input(at)}', which no earlier node computes. The file is damaged.");
-
-    private void Bind(OnnxNode node, Value value) => _values[node.Outputs[0]] = value;
-
-    private void BindAll(OnnxNode node, Value value)
-    {
-        foreach (string output in node.Outputs)
-        {
-            _values[output] = value;
         }
+
+        return new Features(chain.WithRecurrent(node.Label, width => RecurrentNode.Read(
+            node, width, at => Constant(proto, at), (at, units) => InitialState(proto, at, units))));
     }
+
+    // Where a stream starts from: zero where the state is an input.
+    private float[]? InitialState(Node proto, int at, int units)
+    {
+        string name = proto.Input.ElementAtOrDefault(at) ?? "";
+        if (name.Length == 0 || _view.Sources(name).Count > 0)
+        {
+            return null;
+        }
+
+        float[] values = Constant(proto, at) is { } constant
+            ? constant.IsZero ? []
+                : constant.Values.Length == units ? constant.Values
+                : throw new InputException(
+                    $"{_view.Label(proto)}: its initial state '{name}' is {constant.ShapeText} where {units} values for one sequence are "
+                        + $"expected.")
+            : _view.InitialState(name, proto, units);
+        return values.Length == 0 || Array.TrueForAll(values, value => value == 0) ? null : values;
+    }
+
+    private OnnxTensor? Constant(Node proto, int at) =>
+        at < proto.Input.Count && _rows.ValueOf(proto.Input[at]) is ConstantValue { Tensor: { } tensor } ? tensor.Value : null;
+
+    private OnnxTensor?[] Constants(Node proto) => [.. Enumerable.Range(0, proto.Input.Count).Select(at => Constant(proto, at))];
+
+    private RowAxis[] AxesOf(OnnxNode node, string name) =>
+        (_rows.ValueOf(name) as RowsValue)?.Axes
+            ?? throw new UnsupportedException($"{node.Label} reads '{name}', whose dimensions are not known.");
 }

@@ -1,4 +1,5 @@
 using Edge.Inference;
+using Edge.Onnx.Graphs;
 using Edge.Training.Reference;
 
 namespace Edge.Quantize.Onnx;
@@ -26,10 +27,15 @@ internal sealed class RecurrentNode
         _node = node;
         _inputs = inputs;
         _constant = constant;
-        _gates = node.Type switch { "LSTM" => 4, "GRU" => 3, _ => 1 };
+        _gates = node.Type switch { "GRU" => 3, "RNN" => 1, _ => 4 };
         RequireForward();
-        _w = constant(1) ?? throw new InputException($"{node.Label}: its weight W ('{node.Input(1)}') is not a constant.");
-        _r = constant(2) ?? throw new InputException($"{node.Label}: its recurrent weight R ('{node.Input(2)}') is not a constant.");
+        if (node.Type == "DynamicQuantizeLSTM")
+        {
+            (_w, _r) = (Dequantized(1, 8), Dequantized(2, 10));
+        }
+
+        _w ??= constant(1) ?? throw new InputException($"{node.Label}: its weight W ('{node.Input(1)}') is not a constant.");
+        _r ??= constant(2) ?? throw new InputException($"{node.Label}: its recurrent weight R ('{node.Input(2)}') is not a constant.");
         if (_r.Shape.Length != 3 || _r.Shape[0] != 1 || _r.Shape[2] is < 1 or > UnitsMax || _r.Shape[1] != _gates * _r.Shape[2])
         {
             throw new InputException($"{node.Label}: R is {_r.ShapeText} where [1, {(_gates == 1 ? "H" : $"{_gates}H")}, H] is expected.");
@@ -52,15 +58,20 @@ internal sealed class RecurrentNode
     /// <param name="node">The node.</param>
     /// <param name="inputs">Values of a row that comes in.</param>
     /// <param name="constant">The constant at an input of the node, or null.</param>
-    /// <param name="initial">The constant initial state at an input of the node, or null for zero.</param>
-    internal static FloatLayer Read(OnnxNode node, int inputs, Func<int, OnnxTensor?> constant, Func<int, OnnxTensor?> initial)
+    /// <param name="initial">Gives the initial state at an input of the node, of so many units; null for zero.</param>
+    internal static FloatLayer Read(OnnxNode node, int inputs, Func<int, OnnxTensor?> constant, Func<int, int, float[]?> initial)
     {
         var reader = new RecurrentNode(node, inputs, constant);
-        FloatLayer layer = node.Type switch { "LSTM" => reader.ReadLstm(initial(6)), "GRU" => reader.ReadGru(), _ => reader.ReadRnn() };
-        return layer with { InitialHidden = reader.State(initial(5), 5) };
+        FloatLayer layer = node.Type switch
+        {
+            "GRU" => reader.ReadGru(),
+            "RNN" => reader.ReadRnn(),
+            _ => reader.ReadLstm(initial(6, reader._units)),
+        };
+        return layer with { InitialHidden = initial(5, reader._units) };
     }
 
-    private FloatLstm ReadLstm(OnnxTensor? initialCell)
+    private FloatLstm ReadLstm(float[]? initialCell)
     {
         FloatActivation[] activations = ReadActivations(FloatActivation.Sigmoid, FloatActivation.Tanh, FloatActivation.Tanh);
         float[] w = Reorder(_w.Values, LstmGates, _inputs);
@@ -94,7 +105,7 @@ internal sealed class RecurrentNode
             Cell = activations[2],
             Peephole = peephole,
             Clip = Clip(),
-            InitialCell = State(initialCell, 6),
+            InitialCell = initialCell,
         };
     }
 
@@ -201,22 +212,30 @@ internal sealed class RecurrentNode
         return Reorder(p.Values, LstmPeepholes, 1);
     }
 
-    // A constant initial state, the same for every sequence of a batch; null for zero.
-    private float[]? State(OnnxTensor? initial, int at)
+    // ONNX Runtime keeps int8 weights the other way round, [1, inputs, gates·units], with a scale and a zero point.
+    private OnnxTensor Dequantized(int at, int scaleAt)
     {
-        if (initial is null || initial.IsZero)
+        OnnxTensor? weight = _constant(at);
+        OnnxTensor? scale = _constant(scaleAt);
+        OnnxTensor? zero = _constant(scaleAt + 1);
+        if (weight is not { Shape: [1, var inputs, var rows] } || scale is null
+            || (zero is not null && zero.Values.Length != scale.Values.Length)
+            || (scale.Values.Length != 1 && scale.Values.Length != rows))
         {
-            return null;
+            throw new InputException($"{_node.Label}: its weight '{_node.Input(at)}' is not int8 with a scale. The file is damaged.");
         }
 
-        if (initial.Values.Length != _units)
+        var values = new float[weight.Values.Length];
+        for (int i = 0; i < inputs; i++)
         {
-            throw new InputException(
-                $"{_node.Label}: its initial state '{_node.Input(at)}' is {initial.ShapeText} where {_units} values for one sequence are "
-                    + $"expected.");
+            for (int r = 0; r < rows; r++)
+            {
+                int channel = scale.Values.Length == 1 ? 0 : r;
+                values[(r * inputs) + i] = (weight.Values[(i * rows) + r] - (zero?.Values[channel] ?? 0)) * scale.Values[channel];
+            }
         }
 
-        return initial.Values;
+        return new OnnxTensor(weight.Name, [1, rows, inputs], values);
     }
 
     private float[] Reorder(float[] rows, int[] order, int columns)

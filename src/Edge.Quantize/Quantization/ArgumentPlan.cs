@@ -31,9 +31,17 @@ internal readonly record struct ArgumentPlan(Activation Kind, double Steps, int 
         FloatFunction.HardSigmoid => new(Activation.Ramp, 32768, 15, activation.Alpha, activation.Beta),
         FloatFunction.Affine => new(Activation.Linear, 1 << openBits, openBits, activation.Alpha, activation.Beta),
         _ => throw new InputException(
-            $"{where} has the activation {activation.Function}, which is not supported in int8. Supported: "
-                + $"Sigmoid, HardSigmoid, Tanh, Relu and Affine. Train with one of those, or run the model with engine: onnx."),
+            $"{where} has the activation {activation.Function}, which is not supported in int8. Supported in recurrent layers: "
+                + $"Sigmoid, HardSigmoid, Tanh, Relu and Affine. Train with one of those."),
     };
+
+    /// <summary>Whether a function becomes a table: any other of one argument, in a dense layer.</summary>
+    internal static bool IsTable(FloatActivation activation) => activation.Function is not (
+        FloatFunction.Sigmoid or FloatFunction.Tanh or FloatFunction.Relu or FloatFunction.HardSigmoid or FloatFunction.Affine
+        or FloatFunction.Softmax);
+
+    /// <summary>The plan of a table, whose argument has so many fraction bits.</summary>
+    internal static ArgumentPlan OfTable(int argumentBits, int openBits) => new(Activation.Table, 1 << argumentBits, openBits);
 
     /// <summary>The bounds of z that a clip of the argument means, or none if it holds them anyway.</summary>
     internal (short Lower, short Upper) Clip(float clip)

@@ -14,7 +14,7 @@ internal sealed class CompensatedRounding
     private const double Damping = 0.02;
 
     private readonly int[] _order;
-    private readonly Matrix<double> _upper;
+    private readonly double[] _upper;
 
     /// <summary>Prepares for rows of <c>moment.Size</c> columns, the last one being the bias.</summary>
     internal CompensatedRounding(SecondMoment moment)
@@ -28,27 +28,34 @@ internal sealed class CompensatedRounding
         double[] unit = _order.Select(at => Math.Sqrt(moment[at, at] + floor)).ToArray();
         Matrix<double> damped = Matrix<double>.Build.Dense(size, size, (i, j) => i == j
             ? 1 + (i == size - 1 ? 0 : Damping) : moment[_order[i], _order[j]] / (unit[i] * unit[j]));
-        _upper = damped.Cholesky().Solve(Matrix<double>.Build.DenseIdentity(size)).Cholesky().Factor.Transpose();
-        _upper.MapIndexedInplace((_, j, value) => value / unit[j]);
+        Matrix<double> lower = damped.Cholesky().Solve(Matrix<double>.Build.DenseIdentity(size)).Cholesky().Factor;
+        _upper = new double[size * size];
+        for (int i = 0; i < size; i++)
+        {
+            for (int j = i; j < size; j++)
+            {
+                _upper[(i * size) + j] = lower[j, i] / unit[j];
+            }
+        }
     }
 
     /// <summary>Rounds one row.</summary>
-    /// <param name="row">The weights and, last, the bias; changed on the way.</param>
+    /// <param name="row">The weights and, last, the bias.</param>
     /// <param name="step">The value of one integer step of each.</param>
     /// <param name="limit">Largest |integer| of each.</param>
     /// <returns>The integers.</returns>
     internal int[] Round(double[] row, ReadOnlySpan<double> step, ReadOnlySpan<int> limit)
     {
         var rounded = new int[row.Length];
-        for (int i = 0; i < row.Length; i++)
+        double[] ordered = [.. _order.Select(at => row[at])];
+        for (int i = 0; i < ordered.Length; i++)
         {
             int at = _order[i];
-            rounded[at] = step[at] == 0 ? 0 : (int)Math.Clamp(Math.Round(row[at] / step[at]), -limit[at], limit[at]);
-            double error = (row[at] - (rounded[at] * step[at])) / _upper[i, i];
-            for (int k = i + 1; k < row.Length; k++)
-            {
-                row[_order[k]] -= error * _upper[i, k];
-            }
+            rounded[at] = step[at] == 0 ? 0 : (int)Math.Clamp(Math.Round(ordered[i] / step[at]), -limit[at], limit[at]);
+            ReadOnlySpan<double> upper = _upper.AsSpan((i * ordered.Length) + i, ordered.Length - i);
+            double error = (ordered[i] - (rounded[at] * step[at])) / upper[0];
+            Span<double> rest = ordered.AsSpan(i + 1);
+            Vectors.AddScaled(rest, upper[1..], -error);
         }
 
         return rounded;

@@ -99,6 +99,8 @@ internal sealed class Dequantizer
         FloatGru { ResetAfterProduct: true } gru when gate == 2 => ArgumentPlan.Of(gru.Candidate, q.OutputFractionBits, "").Halved,
         FloatGru gru => ArgumentPlan.Of(gate == 2 ? gru.Candidate : gru.Gate, q.OutputFractionBits, ""),
         FloatRnn rnn => ArgumentPlan.Of(rnn.Activation, q.OutputFractionBits, ""),
+        FloatDense dense when ArgumentPlan.IsTable(dense.Activation) =>
+            ArgumentPlan.OfTable(((DenseLayer)q).ArgumentFractionBits, q.OutputFractionBits),
         _ => ArgumentPlan.Of(((FloatDense)layer).Activation, q.OutputFractionBits, ""),
     };
 

@@ -65,16 +65,17 @@ internal sealed class GateQuantizer
             new short[_units],
             new short[_units],
             new int[_units]);
-        var row = new double[columns + 1];
-        var step = new double[columns + 1];
         int[] limit = [.. Enumerable.Repeat(_input.WeightMax, inputs), .. Enumerable.Repeat(_hidden.WeightMax, states), Layer.BiasMax];
         double sumUnit = Math.ScaleB(1 / gate.Plan.Steps, -GateShift);
-        for (int u = 0; u < _units; u++)
+        Parallel.For(0, _units, u =>
         {
+            var row = new double[columns + 1];
+            var step = new double[columns + 1];
             integers.InputMultiplier[u] = (short)Math.Ceiling(Multiplier(gate, gate.Input, _input, u, InputShift));
             integers.RecurrentMultiplier[u] = (short)Math.Ceiling(Multiplier(gate, gate.Recurrent, _hidden, u, RecurrentShift));
-            Fill(gate.Input, _input, u, inputs, Math.ScaleB(integers.InputMultiplier[u] * sumUnit, -InputShift), 0);
-            Fill(gate.Recurrent, _hidden, u, states, Math.ScaleB(integers.RecurrentMultiplier[u] * sumUnit, -RecurrentShift), inputs);
+            Fill(row, step, gate.Input, _input, u, inputs, Math.ScaleB(integers.InputMultiplier[u] * sumUnit, -InputShift), 0);
+            Fill(row, step, gate.Recurrent, _hidden, u, states, Math.ScaleB(integers.RecurrentMultiplier[u] * sumUnit, -RecurrentShift),
+                inputs);
             row[columns] = (gate.Plan.Factor * gate.Bias[u]) + gate.Plan.Term;
             step[columns] = sumUnit;
             int[] rounded = gate.Rounding.Round(row, step, limit);
@@ -89,12 +90,11 @@ internal sealed class GateQuantizer
             }
 
             integers.Bias[u] = rounded[columns];
-        }
-
+        });
         return integers;
 
         // The row in real units, and what one integer step of each weight is worth in them.
-        void Fill(float[] weights, Operand operand, int u, int count, double unit, int at)
+        void Fill(double[] row, double[] step, float[] weights, Operand operand, int u, int count, double unit, int at)
         {
             for (int j = 0; j < count; j++)
             {

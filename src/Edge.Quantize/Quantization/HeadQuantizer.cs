@@ -9,17 +9,6 @@ internal static class HeadQuantizer
 {
     internal static DenseHead Quantize(FloatDense dense, int inputFractionBits, CompensatedRounding rounding)
     {
-        OutputActivation activation = dense.Activation.Function switch
-        {
-            FloatFunction.Affine => OutputActivation.Linear,
-            FloatFunction.Relu => OutputActivation.Relu,
-            FloatFunction.Sigmoid => OutputActivation.Sigmoid,
-            FloatFunction.Tanh => OutputActivation.Tanh,
-            FloatFunction.Softmax => OutputActivation.Softmax,
-            _ => throw new InputException(
-                $"The last layer has the activation {dense.Activation.Function}, which is not supported in int8. Supported: "
-                    + $"Sigmoid, Tanh, Relu and Softmax. Train with one of those, or run the model with engine: onnx."),
-        };
         int columns = dense.InputCount;
         var weight = new short[dense.Weight.Length];
         var bias = new int[dense.UnitCount];
@@ -56,7 +45,20 @@ internal static class HeadQuantizer
             Weight = weight,
             Bias = bias,
             Scale = scale,
-            Activation = activation,
+            Activation = dense.Segments is null ? Activation(dense.Activation) : OutputActivation.Linear,
+            Segments = dense.Segments?.Select(segment => new HeadSegment(segment.Count, Activation(segment.Activation))).ToArray(),
         };
     }
+
+    private static OutputActivation Activation(FloatActivation activation) => activation.Function switch
+    {
+        FloatFunction.Affine => OutputActivation.Linear,
+        FloatFunction.Relu => OutputActivation.Relu,
+        FloatFunction.Sigmoid => OutputActivation.Sigmoid,
+        FloatFunction.Tanh => OutputActivation.Tanh,
+        FloatFunction.Softmax => OutputActivation.Softmax,
+        _ => throw new InputException(
+            $"The last layer has the activation {activation.Function} beside others, which is not supported in int8. Supported there: "
+                + $"Sigmoid, Tanh, Relu and Softmax."),
+    };
 }

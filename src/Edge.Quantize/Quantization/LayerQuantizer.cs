@@ -235,7 +235,10 @@ internal sealed class LayerQuantizer
 
     private DenseLayer Dense(FloatDense layer)
     {
-        ArgumentPlan plan = ArgumentPlan.Of(layer.Activation, OpenBits(), _where);
+        bool isTable = ArgumentPlan.IsTable(layer.Activation);
+        int argumentBits = isTable ? ArgumentBits() : 0;
+        ArgumentPlan plan = isTable ? ArgumentPlan.OfTable(argumentBits, OpenBits())
+            : ArgumentPlan.Of(layer.Activation, OpenBits(), _where);
         var gate = new GateRows(layer.Weight, [], Shift(layer.Weight, layer.Bias), plan, new CompensatedRounding(_moment));
         (GateQuantizer shifts, GateIntegers[] rows) = Quantize([gate], new Operand([], 1));
         return new DenseLayer
@@ -248,6 +251,8 @@ internal sealed class LayerQuantizer
             HiddenBits = 16,
             OutputFractionBits = plan.FractionBits,
             Activation = plan.Kind,
+            ArgumentFractionBits = argumentBits,
+            Table = isTable ? Table(layer.Activation, argumentBits, plan.FractionBits) : null,
             InputWeight = rows[0].InputWeight,
             RecurrentWeight = [],
             InputMultiplier = rows[0].InputMultiplier,
@@ -311,6 +316,17 @@ internal sealed class LayerQuantizer
             15 - (int)Math.Ceiling(Math.Log2(Math.Max(_statistics.LargestOutput[_number].Max() * _settings.OpenHeadroom, 1e-3))),
             0,
             14);
+
+    // Of the argument of a table: at least ±8 fit, where the functions have come close to a line.
+    private int ArgumentBits() => Math.Clamp(
+        15 - (int)Math.Ceiling(Math.Log2(Math.Max(_statistics.LargestArgument[_number] * _settings.OpenHeadroom, 8))), 0, 12);
+
+    private static short[] Table(FloatActivation activation, int argumentBits, int outputBits) =>
+        [.. Enumerable.Range(0, ActivationTable.Length).Select(entry =>
+        {
+            double value = activation.Apply((float)Math.ScaleB((double)ActivationTable.Argument(entry), -argumentBits));
+            return (short)Math.Clamp(Math.Round(Math.ScaleB(value, outputBits)), short.MinValue, short.MaxValue);
+        })];
 
     private float[] Shift(float[] weight, float[] bias) => Array.TrueForAll(_arriving.Offset, offset => offset == 0)
         ? bias

@@ -29,6 +29,46 @@ internal static class ModelQuantizer
         return EdgeModel.Parse(quantized.ToBytes());
     }
 
+    /// <summary>
+    /// The model with the mean error of its outputs taken out of the head's biases: small errors of the layers below add up to a constant
+    /// (bias correction; Nagel et al., "Data-free quantization through weight equalization and bias correction", 2019).
+    /// </summary>
+    /// <param name="model">The int8 model.</param>
+    /// <param name="meanError">Mean of int8 minus float of each output, before its activation.</param>
+    /// <returns>Null where the model has no head, or no bias moves.</returns>
+    internal static EdgeModel? WithoutMeanError(EdgeModel model, IReadOnlyList<double> meanError)
+    {
+        if (model.Head is not { } head)
+        {
+            return null;
+        }
+
+        int[] bias = [.. head.Bias.Select((b, r) => head.Scale[r] > 0
+            ? (int)Math.Clamp(Math.Round(b - (meanError[r] / head.Scale[r])), -(1 << 29), 1 << 29)
+            : b)];
+        var corrected = new DenseHead
+        {
+            InputCount = head.InputCount,
+            OutputCount = head.OutputCount,
+            Weight = head.Weight,
+            Bias = bias,
+            Scale = head.Scale,
+            Activation = head.Activation,
+            Segments = head.Segments,
+        };
+        return bias.SequenceEqual(head.Bias)
+            ? null
+            : EdgeModel.Parse(new EdgeModel(
+                model.Manifest,
+                model.InputOffset,
+                model.InputScale,
+                model.Embedding,
+                model.Layers,
+                corrected,
+                model.Provenance,
+                new string('0', 64)).ToBytes());
+    }
+
     /// <summary>What the first layer's weights meet: readings by their offset and scale, then the graph's own normalization.</summary>
     internal static Operand InputOperand(FloatNormalization? normalization, float[] offset, float[] scale)
     {

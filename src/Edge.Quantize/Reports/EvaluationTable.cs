@@ -91,7 +91,7 @@ internal static class EvaluationTable
             json.WriteStartObject();
             json.WriteNumber("rows_begin", evaluation.Begin);
             json.WriteNumber("rows_end", evaluation.End);
-            json.WriteNumber("rmse_change", evaluation.RmseChange);
+            WriteNumber(json, "rmse_change", evaluation.RmseChange);
             json.WriteNumber("worst_difference_rms", evaluation.WorstDifference);
             json.WriteString("kernel", evaluation.Kernel);
             json.WriteNumber("float_ns_per_step", evaluation.FloatNsPerStep);
@@ -123,7 +123,7 @@ internal static class EvaluationTable
                 json.WriteStartObject();
                 json.WriteString("column", result.Column);
                 json.WriteNumber("raised_by_deviations", result.By);
-                json.WriteNumber("rmse_change", result.RmseChange);
+                WriteNumber(json, "rmse_change", result.RmseChange);
                 json.WriteNumber("worst_difference_rms", result.WorstDifference);
                 json.WriteEndObject();
             }
@@ -165,7 +165,7 @@ internal static class EvaluationTable
 
     internal static string Number(double value) => double.IsNaN(value) ? "" : value.ToString("0.#####");
 
-    internal static string Percent(double value) => value.ToString("+0.000 %;-0.000 %;0.000 %");
+    internal static string Percent(double value) => double.IsNaN(value) ? "not measured" : value.ToString("+0.000 %;-0.000 %;0.000 %");
 
     private static void WriteNumber(Utf8JsonWriter json, string name, double value)
     {

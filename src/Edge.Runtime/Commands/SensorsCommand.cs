@@ -78,19 +78,19 @@ internal static class SensorsCommand
             foreach (IGrouping<DeviceOptions, ChannelOptions> device in polled)
             {
                 ChannelOptions[] channels = [.. device];
-                SensorTrial trial = SensorTrial.Read(device.Key, channels, devices);
-                well &= trial.Fault is null && !trial.Values.Any(double.IsNaN);
-                if (trial.Fault is not null)
+                SensorCheck check = SensorCheck.Read(device.Key, channels, devices);
+                well &= check.Fault is null && !check.Values.Any(double.IsNaN);
+                if (check.Fault is not null)
                 {
                     output.WriteLine(
-                        $"WRONG  {stream.Name}, {string.Join(", ", channels.Select(channel => channel.Column))}: {trial.Fault}");
+                        $"WRONG  {stream.Name}, {string.Join(", ", channels.Select(channel => channel.Column))}: {check.Fault}");
                 }
 
-                for (int i = 0; i < trial.Values.Length; i++)
+                for (int i = 0; i < check.Values.Length; i++)
                 {
-                    output.WriteLine(double.IsNaN(trial.Values[i])
+                    output.WriteLine(double.IsNaN(check.Values[i])
                         ? $"WRONG  {stream.Name}, {channels[i].Column}: {device.Key} returned no valid value."
-                        : $"ok     {stream.Name}, {channels[i].Column}: {Number(trial.Values[i])} from {device.Key}");
+                        : $"ok     {stream.Name}, {channels[i].Column}: {Number(check.Values[i])} from {device.Key}");
                 }
             }
         }
@@ -169,11 +169,11 @@ internal static class SensorsCommand
             output.WriteLine($"  {name} at {KernelFiles.Node(folder)}");
             foreach (string channel in channelsOf(folder))
             {
-                SensorTrial trial = SensorTrial.Read(
+                SensorCheck check = SensorCheck.Read(
                     device(name),
                     [new ChannelOptions { Column = channel, Device = device(name), Read = channel }],
                     devices);
-                output.WriteLine($"          {channel}: {{ {line(name, channel)} }}   # {(trial.Fault ?? Number(trial.Values[0]))}");
+                output.WriteLine($"          {channel}: {{ {line(name, channel)} }}   # {(check.Fault ?? Number(check.Values[0]))}");
             }
         }
     }

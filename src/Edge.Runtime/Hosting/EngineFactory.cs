@@ -42,7 +42,7 @@ internal sealed class EngineFactory(OnnxOptions onnx) : IDisposable
         }
 
         EdgeModel loaded = model == "demo" ? EdgeModel.Parse(ReadBundled()) : EdgeModel.Load(model);
-        RequireForecasts(model, loaded.Manifest, loaded.ReadsSymbols);
+        RequireReadings(model, loaded.ReadsSymbols);
         try
         {
             return new Int8Engine(loaded);
@@ -57,17 +57,14 @@ internal sealed class EngineFactory(OnnxOptions onnx) : IDisposable
     {
         _onnx ??= new OnnxEngines(onnx);
         IInferenceEngine engine = _onnx.Load(model, manifest);
-        RequireForecasts(model, engine.Manifest, readsSymbols: false);
         return engine;
     }
 
-    private static void RequireForecasts(string model, ModelManifest manifest, bool readsSymbols)
+    private static void RequireReadings(string model, bool readsSymbols)
     {
-        if (readsSymbols || !manifest.IsForecast)
+        if (readsSymbols)
         {
-            throw new InputException(
-                $"Model '{model}' {(readsSymbols ? "reads symbols, not readings" : "has outputs that forecast no column")}: "
-                    + $"a stream needs a model of readings whose manifest names every output COLUMN[t+N].");
+            throw new InputException($"Model '{model}' reads symbols, not readings: a stream needs a model of readings.");
         }
     }
 

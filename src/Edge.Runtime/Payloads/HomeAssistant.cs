@@ -41,7 +41,7 @@ internal readonly record struct DescribedCommand(string Name, bool IsOfStream);
 /// <param name="streams">The streams.</param>
 /// <param name="commands">Commands that are allowed and need no value.</param>
 /// <param name="hasState">Whether state is stored on a disk.</param>
-internal sealed class HomeAssistant(
+internal sealed partial class HomeAssistant(
     string device,
     DiscoveryOptions options,
     IReadOnlyList<DescribedStream> streams,
@@ -132,6 +132,7 @@ internal sealed class HomeAssistant(
         HashSet<string> ids = [];
         json.WriteStartObject("cmps");
         WriteChannels(json, ids, stream);
+        WriteOutputs(json, ids, stream);
         WriteLimits(json, ids, stream);
         Begin(json, ids, stream, "anomaly", "binary_sensor", "anomaly", Topics.AnomalyState(device, stream.Name));
         json.WriteString("dev_cla", "problem");
@@ -153,7 +154,8 @@ internal sealed class HomeAssistant(
     private void WriteChannels(Utf8JsonWriter json, HashSet<string> ids, DescribedStream stream)
     {
         ModelManifest manifest = stream.Manifest;
-        int[] horizons = [.. manifest.Outputs.Select(output => output.TicksAhead).Distinct().Order()];
+        ModelOutput[] forecasts = [.. manifest.ForecastOutputs.Select(output => manifest.Outputs[output])];
+        int[] horizons = [.. forecasts.Select(output => output.TicksAhead).Distinct().Order()];
         for (int column = 0; column < manifest.Columns.Count; column++)
         {
             string name = manifest.Columns[column];
@@ -167,7 +169,7 @@ internal sealed class HomeAssistant(
                 continue;
             }
 
-            foreach (ModelOutput output in manifest.Outputs.Where(output => output.Column == column))
+            foreach (ModelOutput output in forecasts.Where(output => output.Column == column))
             {
                 string ahead = Ahead(output.TicksAhead * stream.Period.TotalSeconds);
                 int horizon = Array.IndexOf(horizons, output.TicksAhead);

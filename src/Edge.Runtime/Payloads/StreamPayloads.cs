@@ -32,6 +32,7 @@ internal sealed class StreamPayloads : IDisposable
     private readonly int[][] _outputsOfColumn;
     private readonly string _readingTopic;
     private readonly string _forecastTopic;
+    private readonly NamedPayload? _named;
     private readonly ArrayBufferWriter<byte> _buffer = new(1024);
     private readonly Utf8JsonWriter _json;
 
@@ -54,11 +55,16 @@ internal sealed class StreamPayloads : IDisposable
         _units = [.. manifest.Units.Select(unit => JsonEncodedText.Encode(unit))];
         _interval = stream.Options.Forecast.Interval;
         _expirySeconds = (uint)Math.Clamp(expiry.TotalSeconds, 1, uint.MaxValue);
-        _horizons = manifest.Outputs.Select(output => output.TicksAhead).Distinct().Order().ToArray();
-        List<ModelOutput> outputs = [.. manifest.Outputs];
-        _outputsOfColumn = Enumerable.Range(0, manifest.Columns.Count)
-            .Select(column => _horizons.Select(ticks => outputs.IndexOf(new ModelOutput(column, ticks))).ToArray())
-            .ToArray();
+        int[] forecasts = [.. manifest.ForecastOutputs];
+        _horizons = [.. forecasts.Select(output => manifest.Outputs[output].TicksAhead).Distinct().Order()];
+        _outputsOfColumn =
+        [
+            .. Enumerable.Range(0, manifest.Columns.Count).Select(column => _horizons
+                .Select(ticks => forecasts.Where(
+                    output => manifest.Outputs[output].Column == column && manifest.Outputs[output].TicksAhead == ticks).FirstOrDefault(-1))
+                .ToArray()),
+        ];
+        _named = NamedPayload.Of(manifest);
         _readingTopic = Topics.Reading(device, stream.Name);
         _forecastTopic = Topics.Forecast(device, stream.Name);
         _json = new Utf8JsonWriter(_buffer);
@@ -77,6 +83,13 @@ internal sealed class StreamPayloads : IDisposable
         if (_publish.Forecasts && tick.Forecast is { } forecast)
         {
             into.Add(Forecast(tick.Seq, tick.Reading.Time, forecast));
+        }
+
+        if (_publish.Forecasts && _named is not null && tick.Named is { } named)
+        {
+            Begin(tick.Seq, tick.Reading.Time);
+            _named.Write(_json, named);
+            into.Add(End(Topics.Output(_device, _stream), MessageClass.Forecast, tick.Seq));
         }
 
         if (tick.Anomaly is { } anomaly)
@@ -434,7 +447,7 @@ internal sealed class StreamPayloads : IDisposable
             }
             else
             {
-                WriteRounded(forecast!.Value(output) + (side * forecast.HalfWidth(output)));
+                WriteRounded(side == 0 ? forecast!.Value(output) : side < 0 ? forecast!.Low(output) : forecast!.High(output));
             }
         }
 
@@ -460,11 +473,13 @@ internal sealed class StreamPayloads : IDisposable
     }
 
     // Seven significant digits: what a float32 output carries.
-    private void WriteRounded(double value)
+    private void WriteRounded(double value) => WriteRounded(_json, value);
+
+    internal static void WriteRounded(Utf8JsonWriter json, double value)
     {
         Span<byte> text = stackalloc byte[32];
         value.TryFormat(text, out int length, "G7", CultureInfo.InvariantCulture);
-        _json.WriteRawValue(text[..length], skipInputValidation: true);
+        json.WriteRawValue(text[..length], skipInputValidation: true);
     }
 
     private static string Name(Quality quality) => quality switch

@@ -14,6 +14,8 @@ internal static class Topics
 
     internal static string Forecast(string device, string stream) => $"edge/{device}/{stream}/forecast";
 
+    internal static string Output(string device, string stream) => $"edge/{device}/{stream}/output";
+
     internal static string Anomaly(string device, string stream) => $"edge/{device}/{stream}/anomaly";
 
     internal static string AnomalyState(string device, string stream) => $"edge/{device}/{stream}/anomaly/state";

@@ -1,5 +1,6 @@
 using System.Diagnostics.Metrics;
 using System.Globalization;
+using Edge.Inference.Models;
 using Edge.Runtime.Delivery;
 using Edge.Runtime.Mqtt;
 using Edge.Streams;
@@ -83,6 +84,11 @@ internal sealed class ServiceMetrics : IDisposable
                 value => (value.Column, value.HorizonSeconds.ToString("G6", CultureInfo.InvariantCulture), value.Value)));
         Limits("edge.stream.limit.stage", "", "0 inside a limit, 1 expected beyond it, 2 beyond it.", limit => (double)limit.Stage);
         Limits("edge.stream.limit.time", "s", "Time to a limit; 0 while it is exceeded.", limit => limit.SecondsToLimit);
+        Meter.CreateObservableGauge(
+            "edge.stream.output",
+            () => streams().SelectMany(each => Outputs(each.Stream)),
+            "",
+            "Newest outputs of the model that are no forecasts, in their units; probabilities of classes from 0 to 1.");
         Meter.CreateObservableGauge("edge.outbox.messages", () => Of(outbox.Count), "{message}", "Messages waiting for the broker.");
         Meter.CreateObservableCounter(
             "edge.outbox.dropped",
@@ -183,6 +189,24 @@ internal sealed class ServiceMetrics : IDisposable
     internal StreamMetrics For(string stream) => new(_step, _jitter, [Tag("device", _device), Tag("stream", stream)]);
 
     public void Dispose() => Meter.Dispose();
+
+    private IEnumerable<Measurement<double>> Outputs(SensorStream stream)
+    {
+        if (stream.Named is not { } named)
+        {
+            yield break;
+        }
+
+        for (int k = 0; k < named.Outputs.Count; k++)
+        {
+            double value = named.Value(k);
+            if (named.Outputs[k].Kind is not (OutputKind.Forecast or OutputKind.Quantile) && double.IsFinite(value))
+            {
+                yield return new Measurement<double>(
+                    value, Tag("device", _device), Tag("stream", stream.Name), Tag("output", stream.Manifest.OutputName(k)));
+            }
+        }
+    }
 
     private Measurement<T> Of<T>(T value)
         where T : struct => new(value, Tag("device", _device));

@@ -104,9 +104,9 @@ internal sealed partial class AnomalyDetector
         _channels = manifest.Columns.Count;
         _period = period;
 
-        // For each column, the output with the nearest horizon.
-        _outputs = Enumerable.Range(0, manifest.Outputs.Count)
-            .Where(k => manifest.Outputs[k].IsForecast)
+        // For each column, its reconstruction or the forecast with the nearest horizon.
+        _outputs = manifest.ForecastOutputs
+            .Concat(Enumerable.Range(0, manifest.Outputs.Count).Where(k => manifest.Outputs[k].Kind == OutputKind.Reconstruction))
             .GroupBy(k => manifest.Outputs[k].Column)
             .Select(group => group.MinBy(k => manifest.Outputs[k].TicksAhead))
             .ToArray();

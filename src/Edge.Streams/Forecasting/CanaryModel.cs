@@ -50,7 +50,11 @@ public sealed class CanaryModel : IDisposable
         _settleTicks = Math.Min(SettleTicksMax, ticks);
 
         // Errors are in deviations of each model's own columns.
-        _scale = [.. engine.Manifest.Outputs.Select(output => engine.Manifest.Std[output.Column] / old.Std[output.Column])];
+        _scale =
+        [
+            .. engine.Manifest.Outputs.Select(
+                output => output.Column < 0 ? 1 : engine.Manifest.Std[output.Column] / old.Std[output.Column]),
+        ];
     }
 
     /// <summary>The new model.</summary>

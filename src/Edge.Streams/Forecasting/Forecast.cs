@@ -11,18 +11,18 @@ public sealed class Forecast
 
     internal Forecast(Forecaster forecaster) => _forecaster = forecaster;
 
-    /// <summary>Which column each output forecasts, and how many ticks ahead.</summary>
+    /// <summary>All outputs of the model; <see cref="ModelManifest.ForecastOutputs"/> are the forecasts.</summary>
     public IReadOnlyList<ModelOutput> Outputs => _forecaster.Manifest.Outputs;
 
     /// <summary>The forecast of an output, in its column's unit.</summary>
     public double Value(int output) => _forecaster.Value(output);
 
     /// <summary>Lower end of its interval, in its column's unit.</summary>
-    public double Low(int output) => Value(output) - HalfWidth(output);
+    public double Low(int output) => _forecaster.Low(output);
 
     /// <summary>Upper end of its interval, in its column's unit.</summary>
-    public double High(int output) => Value(output) + HalfWidth(output);
+    public double High(int output) => _forecaster.High(output);
 
-    /// <summary>Half the width of its interval, in its column's unit.</summary>
+    /// <summary>Half the width of the interval that was measured, in its column's unit.</summary>
     public double HalfWidth(int output) => _forecaster.HalfWidth(output);
 }

@@ -20,6 +20,11 @@ internal sealed class Forecaster
     private readonly float[][] _unchanged;
     private readonly long[][] _madeAt;
     private readonly float[] _errors;
+    private readonly bool[] _isForecast;
+    private readonly (int Low, int High)[] _quantiles;
+    private readonly int[] _reconstructions;
+    private readonly float[] _reconstructionErrors;
+    private readonly int _forecasts;
     private readonly AdaptiveInterval[] _intervals;
     private readonly SeasonalBaseline _season;
     private readonly float[] _now;
@@ -38,9 +43,17 @@ internal sealed class Forecaster
         _manifest = engine.Manifest;
         _x = new float[_manifest.Columns.Count];
         _y = new float[_manifest.Outputs.Count];
-        _pending = _manifest.Outputs.Select(output => new float[output.TicksAhead]).ToArray();
-        _unchanged = _manifest.Outputs.Select(output => new float[output.TicksAhead]).ToArray();
-        _madeAt = _manifest.Outputs.Select(output => Enumerable.Repeat(long.MinValue, output.TicksAhead).ToArray()).ToArray();
+        int[] forecasts = [.. _manifest.ForecastOutputs];
+        _forecasts = forecasts.Length;
+        _isForecast = [.. Enumerable.Range(0, _y.Length).Select(k => forecasts.Contains(k))];
+        _quantiles = [.. Enumerable.Range(0, _y.Length).Select(k => _isForecast[k] ? _manifest.IntervalOutputs(k) : (-1, -1))];
+        _reconstructions = [.. Enumerable.Range(0, _y.Length).Where(k => _manifest.Outputs[k].Kind == OutputKind.Reconstruction)];
+        _reconstructionErrors = [.. _reconstructions.Select(_ => float.NaN)];
+        int[] ahead = [.. Enumerable.Range(0, _y.Length).Select(k => _isForecast[k] ? _manifest.Outputs[k].TicksAhead : 0)];
+        _pending = [.. ahead.Select(ticks => new float[ticks])];
+        _unchanged = [.. ahead.Select(ticks => new float[ticks])];
+        _madeAt = [.. ahead.Select(ticks => Enumerable.Repeat(long.MinValue, ticks).ToArray())];
+        HasOthers = _manifest.Outputs.Any(output => output.Kind is not (OutputKind.Forecast or OutputKind.Quantile));
         _errors = new float[_y.Length];
         _season = new SeasonalBaseline(_x.Length, seasonTicks);
         _now = new float[_x.Length];
@@ -99,6 +112,7 @@ internal sealed class Forecaster
         }
 
         snapshot.Fields<float>(_y);
+        snapshot.Fields<float>(_reconstructionErrors);
         for (int k = 0; k < _pending.Length; k++)
         {
             for (int slot = 0; slot < _pending[k].Length; slot++)
@@ -122,6 +136,12 @@ internal sealed class Forecaster
 
         for (int k = 0; k < _errors.Length; k++)
         {
+            if (!_isForecast[k])
+            {
+                _errors[k] = float.NaN;
+                continue;
+            }
+
             (int column, int ahead, _) = _manifest.Outputs[k];
             int slot = (int)(seq % ahead);
             _errors[k] = float.NaN;
@@ -132,6 +152,13 @@ internal sealed class Forecaster
                 Compare(k, _now[column] - _unchanged[k][slot]);
                 CompareSeason(_errors[k], _now[column] - _season.Before(seq, column));
             }
+        }
+
+        // What a reconstruction missed of the row before is known now.
+        for (int i = 0; i < _reconstructions.Length; i++)
+        {
+            _errors[_reconstructions[i]] = _reconstructionErrors[i];
+            _reconstructionErrors[i] = float.NaN;
         }
 
         for (int i = 0; i < _now.Length; i++)
@@ -149,8 +176,24 @@ internal sealed class Forecaster
         }
 
         _engine.Step(_x, _y);
+        if (!IsReady)
+        {
+            return;
+        }
+
+        for (int i = 0; i < _reconstructions.Length; i++)
+        {
+            int column = _manifest.Outputs[_reconstructions[i]].Column;
+            _reconstructionErrors[i] = float.IsNaN(_now[column]) ? float.NaN : _now[column] - _y[_reconstructions[i]];
+        }
+
         for (int k = 0; k < _y.Length; k++)
         {
+            if (!_isForecast[k])
+            {
+                continue;
+            }
+
             int slot = (int)(seq % _manifest.Outputs[k].TicksAhead);
             _pending[k][slot] = _y[k];
             _unchanged[k][slot] = _x[_manifest.Outputs[k].Column];
@@ -173,7 +216,7 @@ internal sealed class Forecaster
     // Both errors of an output: the mean of the first thousand ticks, then an exponential average.
     private void Compare(int output, double persistence)
     {
-        double rate = Math.Max(SkillRate, 1.0 / _intervals[output].Seen) / _errors.Length;
+        double rate = Math.Max(SkillRate, 1.0 / _intervals[output].Seen) / _forecasts;
         _errorSquare += rate * ((_errors[output] * _errors[output]) - _errorSquare);
         _persistenceSquare += rate * ((persistence * persistence) - _persistenceSquare);
     }
@@ -182,17 +225,36 @@ internal sealed class Forecaster
     {
         if (!float.IsNaN(seasonal))
         {
-            double rate = Math.Max(SkillRate / _errors.Length, 1.0 / ++_seasonSeen);
+            double rate = Math.Max(SkillRate / _forecasts, 1.0 / ++_seasonSeen);
             _seasonErrorSquare += rate * ((error * error) - _seasonErrorSquare);
             _seasonSquare += rate * (((double)seasonal * seasonal) - _seasonSquare);
         }
     }
 
-    /// <summary>The newest forecast of an output, in its column's unit.</summary>
-    internal double Value(int output) => _manifest.Denormalize(_manifest.Outputs[output].Column, _y[output]);
+    /// <summary>Whether the model has outputs that forecast a column.</summary>
+    internal bool HasForecasts => _forecasts > 0;
+
+    /// <summary>Whether the model has outputs that are neither forecasts nor the interval of one.</summary>
+    internal bool HasOthers { get; }
+
+    /// <summary>Whether the last step gave outputs: a model of windows gives none before its window is full.</summary>
+    internal bool IsReady => !float.IsNaN(_y[0]);
+
+    /// <summary>The newest value of an output, in its unit.</summary>
+    internal double Value(int output) => _manifest.DenormalizeOutput(output, _y[output]);
 
     /// <summary>Standard deviation of an output's column, in its unit.</summary>
     internal double Deviation(int output) => _manifest.Std[_manifest.Outputs[output].Column];
+
+    /// <summary>Lower end of a forecast's interval: the model's lowest quantile, or the forecast less half the measured width.</summary>
+    internal double Low(int output) => _quantiles[output].Low is >= 0 and var low
+        ? Math.Min(Value(low), Value(output))
+        : Value(output) - HalfWidth(output);
+
+    /// <summary>Upper end of a forecast's interval.</summary>
+    internal double High(int output) => _quantiles[output].High is >= 0 and var high
+        ? Math.Max(Value(high), Value(output))
+        : Value(output) + HalfWidth(output);
 
     /// <summary>Half the width of its interval, in its column's unit.</summary>
     internal double HalfWidth(int output) => _intervals[output].HalfWidth * Deviation(output);

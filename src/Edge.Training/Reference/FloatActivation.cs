@@ -1,6 +1,8 @@
 namespace Edge.Training.Reference;
 
-/// <summary>The activation functions of ONNX's recurrent operators, by the names ONNX has for them, and softmax.</summary>
+/// <summary>
+/// The activation functions of ONNX's recurrent operators, by the names ONNX has for them, softmax, and those of dense layers.
+/// </summary>
 internal enum FloatFunction
 {
     Affine,
@@ -15,6 +17,14 @@ internal enum FloatFunction
     Softsign,
     Softplus,
     Softmax,
+    Selu,
+    Celu,
+    Gelu,
+    GeluTanh,
+    Silu,
+    Mish,
+    HardSwish,
+    Clip,
 }
 
 /// <summary>A function and its parameters as ONNX defines them.</summary>
@@ -44,8 +54,45 @@ internal readonly record struct FloatActivation(FloatFunction Function, float Al
         FloatFunction.Elu => x < 0 ? Alpha * (MathF.Exp(x) - 1) : x,
         FloatFunction.Softsign => x / (1 + MathF.Abs(x)),
         FloatFunction.Softplus => MathF.Max(x, 0) + MathF.Log(1 + MathF.Exp(-MathF.Abs(x))),
+        FloatFunction.Selu => Beta * (x < 0 ? Alpha * (MathF.Exp(x) - 1) : x),
+        FloatFunction.Celu => MathF.Max(x, 0) + MathF.Min(Alpha * (MathF.Exp(x / Alpha) - 1), 0),
+        FloatFunction.Gelu => (float)(0.5 * x * (1 + Erf(x / Math.Sqrt(2)))),
+        FloatFunction.GeluTanh => 0.5f * x * (1 + MathF.Tanh(0.7978845608f * (x + (0.044715f * x * x * x)))),
+        FloatFunction.Silu => x / (1 + MathF.Exp(-x)),
+        FloatFunction.Mish => x * MathF.Tanh(MathF.Max(x, 0) + MathF.Log(1 + MathF.Exp(-MathF.Abs(x)))),
+        FloatFunction.HardSwish => x * Math.Clamp((x / 6) + 0.5f, 0, 1),
+        FloatFunction.Clip => Math.Clamp(x, Alpha, Beta),
         _ => throw new InvalidOperationException($"{Function} takes all values at once."),
     };
+
+    /// <summary>
+    /// The error function. Abramowitz and Stegun 7.1.5 below 3, where the series converges quickly; beyond, erfc by its continued fraction,
+    /// 7.1.14.
+    /// </summary>
+    internal static double Erf(double x)
+    {
+        double a = Math.Abs(x);
+        if (a < 3)
+        {
+            double term = a;
+            double sum = a;
+            for (int n = 1; n < 60; n++)
+            {
+                term *= -a * a / n;
+                sum += term / ((2 * n) + 1);
+            }
+
+            return Math.Sign(x) * 2 / Math.Sqrt(Math.PI) * sum;
+        }
+
+        double fraction = 0;
+        for (int n = 40; n > 0; n--)
+        {
+            fraction = n / 2.0 / (a + fraction);
+        }
+
+        return Math.Sign(x) * (1 - (Math.Exp(-a * a) / Math.Sqrt(Math.PI) / (a + fraction)));
+    }
 
     internal void ApplyAll(Span<float> values)
     {

@@ -271,6 +271,9 @@ internal sealed record FloatDense(
     float[] Bias,
     FloatActivation Activation) : FloatLayer(InputCount, UnitCount)
 {
+    /// <summary>Activations of runs of units, in place of <see cref="Activation"/>; null for one of all. Only a head has them.</summary>
+    internal IReadOnlyList<FloatSegment>? Segments { get; init; }
+
     internal override bool IsRecurrent => false;
 
     internal override int Gates => 1;
@@ -284,6 +287,22 @@ internal sealed record FloatDense(
             h[j] = Bias[j] + Dot(Weight, j, x);
         }
 
-        Activation.ApplyAll(h[..UnitCount]);
+        if (Segments is null)
+        {
+            Activation.ApplyAll(h[..UnitCount]);
+            return;
+        }
+
+        int begin = 0;
+        foreach (FloatSegment segment in Segments)
+        {
+            segment.Activation.ApplyAll(h.Slice(begin, segment.Count));
+            begin += segment.Count;
+        }
     }
 }
+
+/// <summary>The activation of a run of units.</summary>
+/// <param name="Count">How many.</param>
+/// <param name="Activation">Which.</param>
+internal readonly record struct FloatSegment(int Count, FloatActivation Activation);

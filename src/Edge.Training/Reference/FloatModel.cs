@@ -13,6 +13,59 @@ namespace Edge.Training.Reference;
 internal sealed record FloatModel(
     FloatNormalization? Normalization, FloatEmbedding? Embedding, IReadOnlyList<FloatLayer> Layers, FloatDense? Head, string Sha256)
 {
+    /// <summary>
+    /// Outputs of the file that a row of outputs consists of, and the number of their values; empty where it does not name them.
+    /// </summary>
+    internal IReadOnlyList<(string Name, int Count)> Outputs { get; init; } = [];
+
+    /// <summary>Outputs of the file that are left out, one sentence each that names the output or the node.</summary>
+    internal IReadOnlyList<string> LeftOut { get; init; } = [];
+
+    /// <summary>
+    /// The model with its first outputs only, if some of them have so many values together; else the model itself.
+    /// </summary>
+    internal FloatModel WithOutputs(int count)
+    {
+        int used = 1;
+        for (int sum = Outputs.Count == 0 ? 0 : Outputs[0].Count; used < Outputs.Count && sum < count; used++)
+        {
+            sum += Outputs[used].Count;
+        }
+
+        if (Head is null || Head.UnitCount <= count || Outputs.Take(used).Sum(output => output.Count) != count)
+        {
+            return this;
+        }
+
+        var segments = new List<FloatSegment>();
+        foreach (FloatSegment segment in Head.Segments ?? [])
+        {
+            int rest = count - segments.Sum(each => each.Count);
+            if (rest > 0)
+            {
+                segments.Add(segment with { Count = Math.Min(segment.Count, rest) });
+            }
+        }
+
+        return this with
+        {
+            Head = Head with
+            {
+                UnitCount = count,
+                Weight = Head.Weight[..(count * Head.InputCount)],
+                Bias = Head.Bias[..count],
+                Segments = Head.Segments is null ? null : segments,
+            },
+            Outputs = [.. Outputs.Take(used)],
+            LeftOut =
+            [
+                .. LeftOut,
+                .. Outputs.Skip(used).Select(output =>
+                    $"Output '{output.Name}' ({output.Count} values), which the manifest does not name."),
+            ],
+        };
+    }
+
     /// <summary>Width of what the first layer reads.</summary>
     internal int FeatureCount => Layers[0].InputCount;
 

@@ -54,7 +54,7 @@ public sealed class ChannelsSensorTests
     }
 
     [Fact]
-    public async Task Unplugged_and_back_is_set_up_anew_within_ten_seconds_and_says_why_meanwhile()
+    public async Task Unplugged_and_back_is_set_up_again_within_ten_seconds_and_says_why_meanwhile()
     {
         var device = new ScriptedDevice("a");
         var other = new ScriptedDevice("b", "other bus");

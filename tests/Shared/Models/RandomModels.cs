@@ -61,6 +61,54 @@ internal static class RandomModels
         return random.Next(6) == 0 ? FileOfSymbols(random, [.. stack], head) : File(inputs, [.. stack], head);
     }
 
+    /// <summary>An LSTM, two dense layers with tables of any values, and a head with an activation for each run of outputs.</summary>
+    internal static byte[] Int8WithTables(int seed, int inputs, int hidden, int outputs)
+    {
+        var random = new Random(seed);
+        Layer[] layers =
+        [
+            LstmOfAnyKind(random, inputs, hidden, random.Next(2) == 0 ? 8 : 16, true),
+            WithTable(Dense(random, hidden, random.Next(1, 1 + hidden))),
+        ];
+        DenseLayer last = WithTable(Dense(random, layers[1].UnitCount, random.Next(1, 1 + hidden)));
+        DenseHead head = Head(random, last.UnitCount, outputs, OutputActivation.Linear);
+        var segments = new List<HeadSegment>();
+        for (int rest = outputs; rest > 0; rest -= segments[^1].Count)
+        {
+            segments.Add(new HeadSegment(random.Next(1, rest + 1), Enum.GetValues<OutputActivation>()[random.Next(5)]));
+        }
+
+        return File(inputs, [.. layers, last], new DenseHead
+        {
+            InputCount = head.InputCount,
+            OutputCount = head.OutputCount,
+            Weight = head.Weight,
+            Bias = head.Bias,
+            Scale = head.Scale,
+            Segments = [.. segments],
+        });
+
+        DenseLayer WithTable(DenseLayer layer) => new()
+        {
+            InputCount = layer.InputCount,
+            UnitCount = layer.UnitCount,
+            InputShift = layer.InputShift,
+            RecurrentShift = 0,
+            GateShift = layer.GateShift,
+            HiddenBits = 16,
+            OutputFractionBits = random.Next(8, 16),
+            Activation = Activation.Table,
+            ArgumentFractionBits = random.Next(8, 13),
+            Table = [.. Enumerable.Range(0, ActivationTable.Length).Select(_ => (short)random.Next(short.MinValue, short.MaxValue + 1))],
+            InputWeight = layer.InputWeight,
+            RecurrentWeight = [],
+            InputMultiplier = layer.InputMultiplier,
+            RecurrentMultiplier = [],
+            Bias = layer.Bias,
+            HiddenMultiplier = [],
+        };
+    }
+
     internal static FloatModel Float(int seed, int inputs, int hidden, int layers, int outputs)
     {
         var random = new Random(seed);

@@ -1,4 +1,3 @@
-using System.Numerics;
 using Iot.Device.Imu;
 
 namespace Edge.Sensors.I2c.Drivers;
@@ -11,12 +10,7 @@ internal static class Mpu6050Driver
         "TDK MPU-6050",
         [0x68, 0x69],
         [
-            new("acceleration_x", "m/s2", -19.62, 19.62),
-            new("acceleration_y", "m/s2", -19.62, 19.62),
-            new("acceleration_z", "m/s2", -19.62, 19.62),
-            new("rotation_x", "deg/s", -250, 250),
-            new("rotation_y", "deg/s", -250, 250),
-            new("rotation_z", "deg/s", -250, 250),
+            .. MotionChannels.All,
             new("temperature", "degC", -40, 85),
         ],
         (device, _) =>
@@ -24,10 +18,7 @@ internal static class Mpu6050Driver
             var sensor = new Mpu6050(device);
             return new OpenSensor(sensor, values =>
             {
-                Vector3 acceleration = sensor.GetAccelerometer();
-                Vector3 rotation = sensor.GetGyroscopeReading();
-                (values[0], values[1], values[2]) = (acceleration.X, acceleration.Y, acceleration.Z);
-                (values[3], values[4], values[5]) = (rotation.X, rotation.Y, rotation.Z);
+                MotionChannels.Read(sensor, values);
                 values[6] = Temperature(sensor.GetTemperature().DegreesCelsius);
                 return true;
             });

@@ -1,7 +1,7 @@
-using Edge.Inference.Models;
+using Edge.Inference;
 using Edge.Onnx.Proto;
 
-namespace Edge.Quantize.Onnx;
+namespace Edge.Onnx.Graphs;
 
 /// <summary>A node with its attributes at hand and a name for messages.</summary>
 internal sealed class OnnxNode(Node proto, int index)
@@ -33,6 +33,18 @@ internal sealed class OnnxNode(Node proto, int index)
     internal long[]? Ints(string attribute) => Find(attribute)?.Ints.ToArray();
 
     internal TensorProto? Tensor(string attribute) => Find(attribute)?.T;
+
+    internal bool Has(string attribute) => Find(attribute) is not null;
+
+    /// <summary>The place of a dimension, which ONNX may count from the end.</summary>
+    /// <exception cref="InputException">It does not exist.</exception>
+    internal static int Index(OnnxNode node, long axis, int rank)
+    {
+        long index = axis < 0 ? axis + rank : axis;
+        return index >= 0 && index < rank
+            ? (int)index
+            : throw new InputException($"{node.Label}: dimension {axis} of {rank} does not exist. The file is damaged.");
+    }
 
     private Edge.Onnx.Proto.Attribute? Find(string attribute) => proto.Attribute.FirstOrDefault(item => item.Name == attribute);
 }

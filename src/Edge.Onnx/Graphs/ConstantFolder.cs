@@ -1,6 +1,6 @@
 using Edge.Inference;
 
-namespace Edge.Quantize.Onnx;
+namespace Edge.Onnx.Graphs;
 
 /// <summary>Operators whose inputs are all constants: exporters leave casts, transposes and slices of weights to the runtime.</summary>
 internal static class ConstantFolder
@@ -26,6 +26,7 @@ internal static class ConstantFolder
             "Sub" => [Combine(node, x, Required(1), (a, b) => a - b)],
             "Mul" => [Combine(node, x, Required(1), (a, b) => a * b)],
             "Div" => [Combine(node, x, Required(1), (a, b) => a / b)],
+            "DequantizeLinear" => [Dequantize(node, x, Required(1), inputs.ElementAtOrDefault(2))],
             "Sqrt" => [new OnnxTensor(x.Name, x.Shape, x.Values.Select(MathF.Sqrt).ToArray())],
             _ => null,
         };
@@ -44,6 +45,27 @@ internal static class ConstantFolder
     private static long ToWhole(float value) =>
         value >= long.MaxValue ? long.MaxValue : value <= long.MinValue ? long.MinValue : (long)value;
 
+    // (x - zero point)·scale, of the whole tensor or of each place along a dimension.
+    private static OnnxTensor Dequantize(OnnxNode node, OnnxTensor x, OnnxTensor scale, OnnxTensor? zero)
+    {
+        bool isWhole = scale.Values.Length == 1;
+        int axis = isWhole ? 0 : OnnxNode.Index(node, node.Int("axis", 1), x.Shape.Length);
+        if (node.Int("block_size", 0) != 0 || (!isWhole && scale.Values.Length != x.Shape[axis])
+            || (zero is not null && zero.Values.Length != scale.Values.Length))
+        {
+            throw new InputException(
+                $"{node.Label}: scales of {scale.ShapeText} do not fit {x.ShapeText}. Use one scale, or one per channel.");
+        }
+
+        int inner = x.Shape[(axis + Math.Min(1, x.Shape.Length))..].Aggregate(1, (product, size) => product * size);
+        float[] values = [.. x.Values.Select((value, at) =>
+        {
+            int channel = isWhole ? 0 : at / inner % scale.Values.Length;
+            return (value - (zero?.Values[channel] ?? 0)) * scale.Values[channel];
+        })];
+        return new OnnxTensor(x.Name, x.Shape, values);
+    }
+
     private static OnnxTensor WithShape(OnnxNode node, OnnxTensor x, int[] shape) =>
         shape.Aggregate(1L, (product, size) => product * size) == x.Values.Length
             ? new OnnxTensor(x.Name, shape, x.Values)
@@ -53,14 +75,14 @@ internal static class ConstantFolder
     {
         int[] gone = axes is null
             ? Enumerable.Range(0, shape.Length).Where(i => shape[i] == 1).ToArray()
-            : axes.Select(axis => Axes.Index(node, axis, shape.Length)).ToArray();
+            : axes.Select(axis => OnnxNode.Index(node, axis, shape.Length)).ToArray();
         return shape.Where((_, i) => !gone.Contains(i)).ToArray();
     }
 
     private static int[] Unsqueeze(OnnxNode node, int[] shape, long[] axes)
     {
         int rank = shape.Length + axes.Length;
-        HashSet<int> added = axes.Select(axis => Axes.Index(node, axis, rank)).ToHashSet();
+        HashSet<int> added = axes.Select(axis => OnnxNode.Index(node, axis, rank)).ToHashSet();
         var from = new Queue<int>(shape);
         return Enumerable.Range(0, rank).Select(i => added.Contains(i) || from.Count == 0 ? 1 : from.Dequeue()).ToArray();
     }
@@ -106,7 +128,7 @@ internal static class ConstantFolder
 
     private static OnnxTensor Concat(OnnxNode node, OnnxTensor[] parts)
     {
-        int axis = Axes.Index(node, node.Int("axis", 0), parts[0].Shape.Length);
+        int axis = OnnxNode.Index(node, node.Int("axis", 0), parts[0].Shape.Length);
         if (parts.Any(part => part.Shape.Length != parts[0].Shape.Length
                 || part.Shape.Where((size, i) => i != axis && size != parts[0].Shape[i]).Any())
             || parts.Sum(part => (long)part.Values.Length) > OnnxTensor.ElementsMax)
@@ -132,7 +154,7 @@ internal static class ConstantFolder
 
     private static OnnxTensor Gather(OnnxNode node, OnnxTensor x, OnnxTensor indices)
     {
-        int axis = Axes.Index(node, node.Int("axis", 0), x.Shape.Length);
+        int axis = OnnxNode.Index(node, node.Int("axis", 0), x.Shape.Length);
         int size = x.Shape[axis];
         int inner = x.Shape[(axis + 1)..].Aggregate(1, (product, next) => product * next);
         int outer = x.Shape[..axis].Aggregate(1, (product, next) => product * next);
@@ -146,7 +168,7 @@ internal static class ConstantFolder
         {
             foreach (float index in indices.Values)
             {
-                int at = Axes.Index(node, ToWhole(index), size);
+                int at = OnnxNode.Index(node, ToWhole(index), size);
                 values.AddRange(x.Values.AsSpan(((o * size) + at) * inner, inner));
             }
         }
@@ -168,7 +190,7 @@ internal static class ConstantFolder
 
         for (int i = 0; i < starts.Length; i++)
         {
-            int axis = Axes.Index(node, axes[i], x.Shape.Length);
+            int axis = OnnxNode.Index(node, axes[i], x.Shape.Length);
             long size = x.Shape[axis];
             int begin = (int)Math.Clamp(starts[i] < 0 ? starts[i] + size : starts[i], 0, size);
             int end = (int)Math.Clamp(ends[i] < 0 ? ends[i] + size : ends[i], begin, size);
@@ -180,7 +202,7 @@ internal static class ConstantFolder
 
     private static OnnxTensor[] Split(OnnxNode node, OnnxTensor x, long[]? sizes)
     {
-        int axis = Axes.Index(node, node.Int("axis", 0), x.Shape.Length);
+        int axis = OnnxNode.Index(node, node.Int("axis", 0), x.Shape.Length);
         int parts = node.Outputs.Count;
         sizes ??= Enumerable.Repeat((x.Shape[axis] + parts - 1L) / parts, parts).ToArray();
         var results = new List<OnnxTensor>();

@@ -1,10 +1,9 @@
 using System.Runtime.InteropServices;
 using Edge.Inference;
 using Edge.Inference.Models;
-using Edge.Onnx.Graphs;
 using Edge.Onnx.Proto;
 
-namespace Edge.Quantize.Onnx;
+namespace Edge.Onnx.Graphs;
 
 /// <summary>A constant of an ONNX graph as float32, checked: its shape fits its data and every value is finite.</summary>
 internal sealed class OnnxTensor
@@ -51,13 +50,22 @@ internal sealed class OnnxTensor
             6 =>
                 Elements<int>(proto, name, elements, external)?.Select(value => (float)value).ToArray()
                     ?? proto.Int32Data.Select(value => (float)value).ToArray(),
+            3 =>
+                Elements<sbyte>(proto, name, elements, external)?.Select(value => (float)value).ToArray()
+                    ?? proto.Int32Data.Select(value => (float)value).ToArray(),
+            4 =>
+                Elements<ushort>(proto, name, elements, external)?.Select(value => (float)value).ToArray()
+                    ?? proto.Int32Data.Select(value => (float)value).ToArray(),
+            5 =>
+                Elements<short>(proto, name, elements, external)?.Select(value => (float)value).ToArray()
+                    ?? proto.Int32Data.Select(value => (float)value).ToArray(),
             9 or 2 =>
                 Elements<byte>(proto, name, elements, external)?.Select(value => (float)value).ToArray()
                     ?? proto.Int32Data.Select(value => (float)value).ToArray(),
             _ =>
                 throw new InputException(
                     $"Tensor '{name}' has ONNX element type {proto.DataType}; "
-                        + $"only float16, bfloat16, float32, float64, int32 and int64 are supported."),
+                        + $"only floats of 16, 32 and 64 bits and whole numbers of 8 to 64 bits are supported."),
         };
         if (values.Length != elements)
         {

@@ -8,7 +8,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace Edge.Runtime.Tests;
 
 /// <summary>What happens to a model in its canary phase when its stream faults or is reset.</summary>
-public sealed class ModelTrialTests : IDisposable
+public sealed class CanaryFaultTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
     private readonly List<string> _events = [];
@@ -16,7 +16,7 @@ public sealed class ModelTrialTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Fact]
-    public async Task A_fault_of_the_stream_ends_the_trial_and_the_model_can_be_offered_again()
+    public async Task A_fault_of_the_stream_ends_the_canary_phase_and_the_model_can_be_offered_again()
     {
         var clock = new FakeTimeProvider();
         using var rig = new HostRig(clock, isLive: true, failAt: [40]);

@@ -1,0 +1,126 @@
+using Edge.Inference;
+using Edge.Onnx.Proto;
+
+namespace Edge.Onnx.Graphs;
+
+/// <summary>Which outputs of a file make the row of outputs.</summary>
+internal sealed partial class StepGraph
+{
+    /// <summary>
+    /// The outputs that are not states: neither taken up again by an input, nor the final state of a recurrent node.
+    /// </summary>
+    /// <exception cref="ModelFormatException">There is no output.</exception>
+    internal static string[] OutputsWithoutStates(GraphView view, string input)
+    {
+        ValueInfo[] outputs = [.. view.Graph.Output];
+        if (outputs.Length == 0)
+        {
+            throw new ModelFormatException("The graph has no output. Export the model with its forecast as an output.");
+        }
+
+        if (view.Recurrent.Count == 0)
+        {
+            var open = view.Inputs.Where(other => other.Name != input).Select(Shape).ToList();
+            return
+            [
+                outputs[0].Name,
+                .. outputs.Skip(1)
+                    .Where(output => open.FindIndex(shape => shape.SequenceEqual(Shape(output))) is var at
+                        && (at < 0 || !RemoveAt(open, at)))
+                    .Select(output => output.Name),
+            ];
+        }
+
+        bool hasStates = view.Recurrent.Any(node => node.Input.Count > 5 && view.Sources(node.Input[5]).Count > 0);
+        string[] names =
+        [
+            .. outputs.Select(output => output.Name)
+                .Where(name => view.MovedOutputs(name) is not { Count: > 0 } parts || (!hasStates && parts.Any(part => part.Output == 0))),
+        ];
+        return names.Length > 0 ? names : [outputs[0].Name];
+    }
+
+    private static bool RemoveAt(List<int[]> shapes, int at)
+    {
+        shapes.RemoveAt(at);
+        return true;
+    }
+
+    // As many of the first outputs as have the wanted number of values together; all where none have.
+    private void ChooseOutputs(string[] names, RowAnalysis analysis, int? wanted)
+    {
+        (string Name, int? Count)[] all = [.. names.Select(name => (name, analysis.CountOf(name)))];
+        int sum = 0;
+        int used = all.Length;
+        for (int k = 0; k < all.Length && all[k].Count is { } count && analysis.Refusal is null; k++)
+        {
+            sum += count;
+            if (sum == wanted)
+            {
+                used = k + 1;
+                break;
+            }
+        }
+
+        Outputs = all[..used];
+        LeftOut = [.. names[used..]];
+        Output = names[0];
+    }
+
+    // One row of float32 values of all outputs.
+    private void JoinOutputs(RowAnalysis? analysis)
+    {
+        string[] parts = [.. Outputs.Select(output => AsFloat(output.Name))];
+        if (parts.Length > 1)
+        {
+            int?[] ranks = [.. Outputs.Select(output => analysis?.RankOf(output.Name))];
+            if (ranks[0] is null || ranks.Any(rank => rank != ranks[0]))
+            {
+                _view.Graph.Initializer.Add(
+                    new TensorProto { Name = "edge_one_row", DataType = Int64, Dims = { 2 }, Int64Data = { 1, -1 } });
+                parts = [.. parts.Select((part, k) => Apply("Reshape", $"edge_output_{k}", part, "edge_one_row").Output[0])];
+            }
+
+            Node join = Apply("Concat", "edge_outputs", parts);
+            join.Attribute.Add(new Proto.Attribute { Name = "axis", Type = 2, I = -1 });
+        }
+
+        string output = parts.Length > 1 ? "edge_outputs" : parts[0];
+        if (output != Output)
+        {
+            foreach (ValueInfo old in _view.Graph.Output.Where(each => Outputs.Any(used => used.Name == each.Name)).ToArray())
+            {
+                _view.Graph.Output.Remove(old);
+            }
+
+            _view.Graph.Output.Add(
+                new ValueInfo { Name = output, Type = new Proto.Type { TensorType = new TensorType { ElemType = Float } } });
+            Output = output;
+        }
+
+        foreach (ValueInfo old in _view.Graph.Output.Where(each => LeftOut.Contains(each.Name)).ToArray())
+        {
+            _view.Graph.Output.Remove(old);
+        }
+    }
+
+    private string AsFloat(string output)
+    {
+        int type = _view.Graph.Output.First(each => each.Name == output).Type?.TensorType?.ElemType ?? Float;
+        if (type is Float or 0)
+        {
+            return output;
+        }
+
+        Node cast = Apply("Cast", $"edge_{output}_float", output);
+        cast.Attribute.Add(new Proto.Attribute { Name = "to", Type = 2, I = Float });
+        return cast.Output[0];
+    }
+
+    private Node Apply(string type, string output, params string[] inputs)
+    {
+        var node = new Node { OpType = type, Name = $"make_{output}", Input = { inputs }, Output = { output } };
+        _view.Graph.Node.Add(node);
+        return node;
+    }
+}
