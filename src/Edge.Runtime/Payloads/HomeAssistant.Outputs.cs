@@ -3,7 +3,9 @@ using Edge.Inference.Models;
 
 namespace Edge.Runtime.Payloads;
 
-/// <summary>Entities of the outputs that are not forecasts: soft sensors and reconstructions with a unit, classes as the winning one.</summary>
+/// <summary>
+/// Entities of the outputs that are not forecasts: soft sensors and reconstructions with a unit, classes as the winning one.
+/// </summary>
 internal sealed partial class HomeAssistant
 {
     private void WriteOutputs(Utf8JsonWriter json, HashSet<string> ids, DescribedStream stream)
