@@ -32,6 +32,10 @@ internal sealed class PatternMemory
     // While the memory is young it has not seen all that is normal. So many rows, over which its limit becomes as strict as the sensitivity
     // asks; until then it is looser in proportion.
     private const double YoungRows = 800_000;
+
+    // At fewer false alarms per row than one in 20,000 it takes fewer rows: by the root, so that a stream of many rows a second does not
+    // alarm at each new pattern for days.
+    private const double YoungProbability = 5e-5;
     private const double ExcessMin = 0.5;
 
     // The limit changes slowly.
@@ -200,7 +204,8 @@ internal sealed class PatternMemory
 
     private void RefreshLimits()
     {
-        double young = Math.Max(1, YoungRows / Math.Max(1, _rows - FirstRows));
+        double youngRows = YoungRows * Math.Min(1, Math.Sqrt(_probability / YoungProbability));
+        double young = Math.Max(1, youngRows / Math.Max(1, _rows - FirstRows));
         for (int channel = 0; channel < _channels; channel++)
         {
             double limit = TailHistogram.Limit(BinsOf(channel), _probability * young, ExcessMin);
