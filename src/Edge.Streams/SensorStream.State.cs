@@ -1,3 +1,4 @@
+using Edge.Streams.Detection;
 using Edge.Streams.Engines;
 using Edge.Streams.Forecasting;
 
@@ -38,7 +39,10 @@ public sealed partial class SensorStream
 
         // The same model and configuration write snapshots of the same length.
         byte[] fresh = Save();
-        int length = fresh.Length + (writtenBy is null ? 0 : writtenBy.SaveState().Length - _engine.SaveState().Length);
+        AnomalyDetector writer = DetectorOf(writtenBy);
+        long length = fresh.Length
+            + (writtenBy is null ? 0 : writtenBy.SaveState().Length - _engine.SaveState().Length)
+            + LengthOf(writer) - LengthOf(_detector);
         Convert.FromHexString((writtenBy ?? _engine).ModelSha256, fresh.AsSpan(ShaBegin, ShaBytes), out _, out _);
         const int Header = ShaBegin + ShaBytes;
         if (saved.Length != length || !saved[..Header].SequenceEqual(fresh.AsSpan(0, Header)))
@@ -89,8 +93,8 @@ public sealed partial class SensorStream
             _clockIsUnset = _clockIsUnset,
         };
 
-        // The detector's levels are in standard deviations of the manifest.
-        bool keepsDetector = engine.Manifest.Std.SequenceEqual(_engine.Manifest.Std);
+        // The detector's state is in standard deviations of the manifest, and of the same shape only for the same profile.
+        bool keepsDetector = engine.Manifest.Std.SequenceEqual(_engine.Manifest.Std) && HasProfileOf(engine);
         using var carried = new MemoryStream();
         ArchiveSensors(StreamSnapshot.Write(carried), keepsDetector);
         carried.Position = 0;
@@ -120,8 +124,23 @@ public sealed partial class SensorStream
         _imputer.Archive(snapshot);
         _quality.Archive(snapshot);
         _forecaster.Archive(snapshot, writtenBy);
-        _detector.Archive(snapshot);
+        DetectorOf(writtenBy).Archive(snapshot);
         _anomalies.Archive(snapshot);
         _limits.Archive(snapshot);
+    }
+
+    // The detector that the snapshot is of. Another profile of what is normal has another state: it is read, and the stream's own begins
+    // with its warm-up.
+    private AnomalyDetector DetectorOf(IInferenceEngine? writtenBy) =>
+        writtenBy is null || HasProfileOf(writtenBy) ? _detector : new AnomalyDetector(writtenBy.Manifest, _options.Anomaly, _period);
+
+    private bool HasProfileOf(IInferenceEngine engine) =>
+        engine.Manifest.NormalProfile.Span.SequenceEqual(_engine.Manifest.NormalProfile.Span);
+
+    private static long LengthOf(AnomalyDetector detector)
+    {
+        using var bytes = new MemoryStream();
+        detector.Archive(StreamSnapshot.Write(bytes));
+        return bytes.Length;
     }
 }

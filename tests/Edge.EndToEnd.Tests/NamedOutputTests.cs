@@ -14,7 +14,6 @@ namespace Edge.EndToEnd.Tests;
 public sealed class NamedOutputTests : IDisposable
 {
     private const int Units = 8;
-    private const string Discovery = "homeassistant/device/house/config";
 
     private readonly TemporaryFolder _folder = new();
 
@@ -39,7 +38,8 @@ public sealed class NamedOutputTests : IDisposable
             """);
         await using Subscriber subscriber = await Subscriber.StartAsync(broker.Port, "#");
         using RuntimeProcess run = RuntimeProcess.Start("run", "--config", config);
-        await subscriber.UntilAsync(seen => seen.Any(item => item.Topic == Discovery)
+        await subscriber.UntilAsync(seen => new[] { "life", "classes", "quantiles", "autoencoder" }
+                .All(stream => seen.Any(item => item.Topic == Discovery(stream)))
             && new[] { "life/output", "classes/output", "quantiles/forecast", "autoencoder/output" }
                 .All(topic => seen.Any(item => item.Topic == $"edge/house/{topic}")));
         run.Terminate();
@@ -51,7 +51,8 @@ public sealed class NamedOutputTests : IDisposable
         RequireReconstructions(First(subscriber, "autoencoder/output"));
         Assert.Empty(subscriber.On("edge/house/life/forecast"));
         Assert.Empty(subscriber.On("edge/house/quantiles/output"));
-        RequireDiscovery(JsonDocument.Parse(subscriber.On(Discovery)[0].Payload).RootElement.GetProperty("cmps"));
+        RequireDiscovery(stream =>
+            JsonDocument.Parse(subscriber.On(Discovery(stream))[0].Payload).RootElement.GetProperty("cmps"));
 
         // A recording gives the same kinds of messages.
         string recording = Recording();
@@ -94,18 +95,20 @@ public sealed class NamedOutputTests : IDisposable
         Assert.True(double.IsFinite(columns.GetProperty("co2").GetProperty("value").GetDouble()));
     }
 
-    private static void RequireDiscovery(JsonElement components)
+    private static string Discovery(string stream) => $"homeassistant/device/house-{stream}/config";
+
+    private static void RequireDiscovery(Func<string, JsonElement> components)
     {
-        JsonElement life = components.GetProperty("life_output_life");
+        JsonElement life = components("life").GetProperty("output_life");
         Assert.Equal(
             ("edge/house/life/output", "{{ value_json.values['life'].value }}", "h"),
             (Text(life, "stat_t"), Text(life, "val_tpl"), Text(life, "unit_of_meas")));
-        JsonElement state = components.GetProperty("classes_output_state");
+        JsonElement state = components("classes").GetProperty("output_state");
         Assert.Equal(("enum", "{{ value_json.classes['state'].class }}"), (Text(state, "dev_cla"), Text(state, "val_tpl")));
         Assert.Equal(["good", "worn", "broken"], state.GetProperty("options").EnumerateArray().Select(each => each.GetString()));
-        Assert.Single(components.EnumerateObject(), component =>
-            component.Name.StartsWith("quantiles_temperature_", StringComparison.Ordinal));
-        Assert.Equal("°C", Text(components.GetProperty("autoencoder_temperature_reconstructed"), "unit_of_meas"));
+        Assert.Single(components("quantiles").EnumerateObject(), component =>
+            component.Name.StartsWith("temperature_in_", StringComparison.Ordinal));
+        Assert.Equal("°C", Text(components("autoencoder").GetProperty("temperature_reconstructed"), "unit_of_meas"));
     }
 
     private JsonElement Replayed(string name, string recording, string member)

@@ -7,7 +7,8 @@ internal sealed partial class AnomalyDetector
     internal double[] Shares()
     {
         var parts = new double[_channels];
-        if (_largestKind is Kind.Level or Kind.Relation or Kind.CurvedRelation && _relations.Length > 0)
+        bool isOfCharts = _largestKind is Kind.Level or Kind.Relation or Kind.CurvedRelation;
+        if (isOfCharts && UsesProfile && _relations.Length > 0)
         {
             Explain(parts);
         }
@@ -34,13 +35,13 @@ internal sealed partial class AnomalyDetector
     /// <summary>What the channel should be now, in its unit; NaN if only the forecast says.</summary>
     internal double Expected(int channel)
     {
-        if (_levels is null || _largestKind is not (Kind.Level or Kind.Relation or Kind.CurvedRelation))
+        if (Levels is not { } levels || _largestKind is not (Kind.Level or Kind.Relation or Kind.CurvedRelation))
         {
             return double.NaN;
         }
 
-        double level = _relations.Length == 0 || _largestKind == Kind.Level
-            ? _levels.Center(channel)
+        double level = !UsesProfile || _relations.Length == 0 || _largestKind == Kind.Level
+            ? levels.Center(channel)
             : _row[channel] - Residual(_largestKind - Kind.Relation, channel);
         double normalized = _profile is null ? level : (level / _profile.Scale[channel]) + _profile.Mean[channel];
         return _manifest.Denormalize(channel, normalized);
@@ -61,7 +62,7 @@ internal sealed partial class AnomalyDetector
         int relation = _largestKind == Kind.CurvedRelation ? 1 : 0;
         EwmaChart chart = _relations[relation];
         (RelationModel model, ChartStatistics[] statistics) = _profile!.Relations[relation];
-        int spanAt = (_largestKind == Kind.Level ? _levels! : chart).LargestSpanAt(_largestChannel);
+        int spanAt = (_largestKind == Kind.Level ? _profileLevels! : chart).LargestSpanAt(_largestChannel);
         int spans = statistics.Length / _channels;
         int rows = OffRows * EwmaChart.SpanAt(spanAt);
         var state = new float[_channels];
@@ -69,7 +70,7 @@ internal sealed partial class AnomalyDetector
         var scale = new double[_channels];
         for (int channel = 0; channel < _channels; channel++)
         {
-            state[channel] = Math.Clamp(_levels!.Mean(channel, spanAt) + _levels.Center(channel), -_range[channel], _range[channel]);
+            state[channel] = Math.Clamp(_profileLevels!.Mean(channel, spanAt) + _profileLevels.Center(channel), -_range[channel], _range[channel]);
             float deviation = statistics[(channel * spans) + spanAt].Deviation;
             scale[channel] = deviation > 0 ? 1 / deviation : 0;
             residuals[channel] = chart.Mean(channel, spanAt) * scale[channel];

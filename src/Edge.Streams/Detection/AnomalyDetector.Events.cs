@@ -153,9 +153,9 @@ internal sealed partial class AnomalyDetector
     // What the anomaly leaves behind is known from now on; what was accepted is normal to every part.
     private void Learn(bool isAccepted)
     {
-        if (isAccepted && _levels is not null)
+        if (isAccepted && Levels is { } levels)
         {
-            Accept(_levels);
+            Accept(levels);
         }
 
         for (int at = 0; at < _peak.Length; at++)
@@ -179,7 +179,8 @@ internal sealed partial class AnomalyDetector
     {
         double ticks = Math.Max(1, _openTicks);
         int blamed = -1;
-        if (_relations.Length > 0)
+        bool hasRelations = UsesProfile && _relations.Length > 0;
+        if (hasRelations)
         {
             (blamed, double shift) = ExplainShift(ticks);
             Shift(blamed, (float)shift);
@@ -187,7 +188,7 @@ internal sealed partial class AnomalyDetector
 
         for (int channel = 0; channel < _channels; channel++)
         {
-            if (channel != blamed && _peak[channel] > 1 && (_relations.Length == 0 || levels.Ratios[channel] >= 1))
+            if (channel != blamed && _peak[channel] > 1 && (!hasRelations || levels.Ratios[channel] >= 1))
             {
                 Shift(channel, (float)((_openRow[channel] / ticks) - levels.Center(channel)));
             }

@@ -39,22 +39,18 @@ internal sealed partial class AnomalyDetector
         _unsettled = snapshot.Field(_unsettled);
     }
 
-    // A warm-up that is over has become the levels; the snapshot keeps it, so that its length does not change.
+    // A warm-up that is over has become the stream's own levels; the snapshot keeps both, so that its length does not change.
     private void ArchiveLevels(StreamSnapshot snapshot)
     {
-        if (_warmUp is null)
-        {
-            _levels!.Archive(snapshot);
-            return;
-        }
-
+        _isElsewhere = snapshot.Field(_isElsewhere);
+        _profileLevels?.Archive(snapshot);
         _warmUp.Archive(snapshot);
-        if (snapshot.IsReading && _warmUp.IsOver)
+        if (snapshot.IsReading && _warmUp.IsOver && !UsesProfile)
         {
-            BeginLevels(_warmUp);
+            BeginLevels();
         }
 
-        EwmaChart levels = _levels ?? new EwmaChart(_channels, WarmUpChart.Rows, _warmUp.Measure());
-        levels.Archive(snapshot);
+        EwmaChart own = _ownLevels ?? new EwmaChart(_channels, WarmUpChart.Rows, _warmUp.Measure());
+        own.Archive(snapshot);
     }
 }

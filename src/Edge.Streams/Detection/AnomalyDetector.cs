@@ -60,7 +60,12 @@ internal sealed partial class AnomalyDetector
     private readonly EwmaChart[] _relations;
     private readonly PatternMemory? _patterns;
     private readonly SensorWatch _sensors;
-    private readonly WarmUpChart? _warmUp;
+    private readonly WarmUpChart _warmUp;
+
+    // The levels of the profile, and those that the stream's own warm-up has shown.
+    private readonly EwmaChart? _profileLevels;
+    private EwmaChart? _ownLevels;
+    private bool _isElsewhere;
     private readonly float[] _features;
     private readonly float[] _row;
     private readonly float[] _known;
@@ -72,7 +77,6 @@ internal sealed partial class AnomalyDetector
     private readonly float[] _shift;
     private readonly double[] _openRow;
     private readonly double[] _openResidual;
-    private readonly int _warmUpTicks;
     private readonly int _minDurationTicks;
     private readonly int _closeTicks;
     private readonly long _adaptTicks;
@@ -86,7 +90,6 @@ internal sealed partial class AnomalyDetector
     private readonly float[] _width;
     private readonly float[] _peak;
     private readonly double[] _scores = new double[Enum.GetValues<AnomalyCause>().Length];
-    private EwmaChart? _levels;
     private double _probability;
     private int _above;
     private int _below;
@@ -131,15 +134,11 @@ internal sealed partial class AnomalyDetector
         _relations = [.. (_profile?.Relations ?? []).Select(relation => new EwmaChart(_channels, _profile!.Rows, relation.Statistics))];
         if (_profile is { HasLevels: true })
         {
-            _levels = new EwmaChart(_channels, _profile.Rows, _profile.Levels);
+            _profileLevels = new EwmaChart(_channels, _profile.Rows, _profile.Levels);
             _recent = new RecentMeans(_channels, _profile.Rows);
         }
-        else
-        {
-            _warmUp = new WarmUpChart(_channels);
-        }
 
-        _warmUpTicks = _warmUp is null ? ProfileWarmUpTicks : WarmUpChart.Rows;
+        _warmUp = new WarmUpChart(_channels);
 
         _features = new float[_profile is { Relations: [.., var last] } ? last.Model.Stride : 0];
         _row = new float[_channels];
@@ -196,7 +195,12 @@ internal sealed partial class AnomalyDetector
     /// </summary>
     internal double OutsideShare { get; private set; } = double.NaN;
 
-    private bool IsWarm => _ticks >= _warmUpTicks;
+    private bool IsWarm => _ticks >= (UsesProfile ? ProfileWarmUpTicks : WarmUpChart.Rows);
+
+    // Whether the levels and relations of the profile hold here.
+    private bool UsesProfile => _profileLevels is not null && !_isElsewhere;
+
+    private EwmaChart? Levels => UsesProfile ? _profileLevels : _ownLevels;
 
     /// <summary>Changes the expected rate of false alarms per week.</summary>
     internal void SetSensitivity(double falseAlarmsAWeek)
@@ -204,7 +208,8 @@ internal sealed partial class AnomalyDetector
         // All that is watched of all channels shares the rate.
         int watched = _channels * (2 + _relations.Length);
         _probability = Math.Min(falseAlarmsAWeek * _period.TotalSeconds / SecondsAWeek, 0.005) / watched;
-        _levels?.SetProbability(_probability);
+        _profileLevels?.SetProbability(_probability);
+        _ownLevels?.SetProbability(_probability);
         foreach (EwmaChart relation in _relations)
         {
             relation.SetProbability(_probability);
@@ -244,7 +249,7 @@ internal sealed partial class AnomalyDetector
             ObserveRelations();
             ObservePatterns();
             _ticks++;
-            if (_ticks == _warmUpTicks)
+            if (_ticks is ProfileWarmUpTicks or WarmUpChart.Rows)
             {
                 EndWarmUp();
             }
@@ -300,7 +305,8 @@ internal sealed partial class AnomalyDetector
         }
         else if (skipped >= GapTicks)
         {
-            _levels?.Skip(skipped);
+            _profileLevels?.Skip(skipped);
+            _ownLevels?.Skip(skipped);
             for (int r = 0; r < _relations.Length; r++)
             {
                 _relations[r].Skip(skipped);
@@ -318,24 +324,24 @@ internal sealed partial class AnomalyDetector
 
     private void ObserveLevels()
     {
-        if (_levels is null)
+        if (!_warmUp.IsOver)
         {
-            _warmUp!.Observe(_row);
-            return;
+            _warmUp.Observe(_row);
         }
 
         for (int channel = 0; channel < _channels; channel++)
         {
-            _levels.Observe(channel, _row[channel]);
+            _profileLevels?.Observe(channel, _row[channel]);
+            _ownLevels?.Observe(channel, _row[channel]);
             _openRow[channel] += IsOpen ? _row[channel] : 0;
         }
 
-        _levels.Ratios.CopyTo(Ratios(Kind.Level));
+        Levels?.Ratios.CopyTo(Ratios(Kind.Level));
     }
 
     private void ObserveRelations()
     {
-        if (_recent is null)
+        if (_recent is null || !UsesProfile)
         {
             return;
         }
@@ -379,7 +385,7 @@ internal sealed partial class AnomalyDetector
     }
 
     // Whether the level of a channel is outside the range of the calibration rows.
-    private bool IsStranger(int channel) => Math.Abs(_levels!.Level(channel)) > _range[channel];
+    private bool IsStranger(int channel) => Math.Abs(_profileLevels!.Level(channel)) > _range[channel];
 
     private void ObservePatterns()
     {
@@ -409,57 +415,44 @@ internal sealed partial class AnomalyDetector
         }
     }
 
-    // The warm-up has shown how the levels move; a channel that is elsewhere than the profile says stays there.
+    // A stream that begins elsewhere than the profile says is not what the profile is of: its own warm-up says what its levels are.
     private void EndWarmUp()
     {
-        if (_warmUp is not null)
+        if (_ticks == ProfileWarmUpTicks)
         {
-            BeginLevels(_warmUp);
-            return;
+            _isElsewhere = Outside() > 0;
+            Ratios(Kind.Level).Clear();
         }
-
-        for (int channel = 0; channel < _channels; channel++)
+        else if (!UsesProfile)
         {
-            if (_levels!.Ratios[channel] >= 1 || _relations.Any(relation => relation.Ratios[channel] >= 1))
-            {
-                Recenter(channel);
-            }
+            BeginLevels();
         }
     }
 
-    private void BeginLevels(WarmUpChart warmUp)
+    private void BeginLevels()
     {
-        _levels = new EwmaChart(_channels, WarmUpChart.Rows, warmUp.Measure());
-        _levels.SetProbability(_probability);
+        _ownLevels = new EwmaChart(_channels, WarmUpChart.Rows, _warmUp.Measure());
+        _ownLevels.SetProbability(_probability);
         for (int channel = 0; channel < _channels; channel++)
         {
-            _levels.Follow(channel, warmUp.Center(channel), rate: 1);
-        }
-    }
-
-    private void Recenter(int channel)
-    {
-        _levels?.Recenter(channel);
-        foreach (EwmaChart relation in _relations)
-        {
-            relation.Recenter(channel);
+            _ownLevels.Follow(channel, _warmUp.Center(channel), rate: 1);
         }
     }
 
     // Calm readings move the centers, slowly.
     private void Follow()
     {
-        if (!IsWarm || _levels is null)
+        if (!IsWarm || Levels is not { } levels)
         {
             return;
         }
 
-        double rate = 1 / (_adaptTicks * (_profile is { HasLevels: true } ? ProfileTrust : 1));
+        double rate = 1 / (_adaptTicks * (UsesProfile ? ProfileTrust : 1));
         for (int channel = 0; channel < _channels; channel++)
         {
-            if (_levels.Ratios[channel] < CloseScore)
+            if (levels.Ratios[channel] < CloseScore)
             {
-                _levels.Follow(channel, _row[channel], rate);
+                levels.Follow(channel, _row[channel], rate);
             }
         }
 
@@ -474,7 +467,7 @@ internal sealed partial class AnomalyDetector
 
     private double Outside()
     {
-        if (_profile is not { HasLevels: true } || _levels is null)
+        if (_profileLevels is null)
         {
             return double.NaN;
         }
@@ -482,7 +475,7 @@ internal sealed partial class AnomalyDetector
         int outside = 0;
         for (int channel = 0; channel < _channels; channel++)
         {
-            outside += _levels.Displacement(channel) >= 1 ? 1 : 0;
+            outside += _profileLevels.Displacement(channel) >= 1 ? 1 : 0;
         }
 
         return (double)outside / _channels;

@@ -100,13 +100,6 @@ internal sealed class EwmaChart
     /// <summary>Lets the center of a channel follow its quantity.</summary>
     internal void Follow(int channel, float value, double rate) => _offset[channel] += (float)(rate * (value - _offset[channel]));
 
-    /// <summary>Takes the present level of a channel for its center.</summary>
-    internal void Recenter(int channel)
-    {
-        _offset[channel] += Mean(channel, Math.Min(LevelSpanAt, _spans - 1));
-        Restart(channel);
-    }
-
     /// <summary>Sets the means of a channel to its center.</summary>
     internal void Restart(int channel)
     {
