@@ -70,7 +70,8 @@ internal sealed partial class AnomalyDetector
         var scale = new double[_channels];
         for (int channel = 0; channel < _channels; channel++)
         {
-            state[channel] = Math.Clamp(_profileLevels!.Mean(channel, spanAt) + _profileLevels.Center(channel), -_range[channel], _range[channel]);
+            float level = _profileLevels!.Mean(channel, spanAt) + _profileLevels.Center(channel);
+            state[channel] = Math.Clamp(level, -_range[channel], _range[channel]);
             float deviation = statistics[(channel * spans) + spanAt].Deviation;
             scale[channel] = deviation > 0 ? 1 / deviation : 0;
             residuals[channel] = chart.Mean(channel, spanAt) * scale[channel];
