@@ -16,6 +16,9 @@ namespace Edge.Streams;
 /// </summary>
 public sealed partial class SensorStream : IDisposable
 {
+    // From this share of its channels on, a stream is outside what the model knows, until none is.
+    private const double OutsideShareMin = 0.5;
+
     private readonly StreamOptions _options;
     private readonly IInferenceEngine _engine;
     private readonly ILogger _log;
@@ -36,6 +39,7 @@ public sealed partial class SensorStream : IDisposable
     private long _firstSeq = 1;
     private DateTime _lastTime;
     private bool _clockIsUnset;
+    private bool _isOutside;
     private long _forecasts;
     private long _missed;
 
@@ -121,6 +125,7 @@ public sealed partial class SensorStream : IDisposable
         Forecasts = _forecasts,
         MissedTicks = _missed,
         Anomalies = _anomalies.Opened,
+        AnomalyScore = _detector.Score,
         Coverage = _forecaster.Coverage,
         Skill = _forecaster.Skill,
         SeasonalSkill = _forecaster.SeasonalSkill,
@@ -136,6 +141,17 @@ public sealed partial class SensorStream : IDisposable
     internal Forecaster Forecaster => _forecaster;
 
     internal AnomalyDetector Detector => _detector;
+
+    /// <summary>
+    /// The part of one cause in <see cref="AnomalyScore"/>: the largest over its channels, abnormal from 1 on; 0 during the warm-up, and
+    /// before the first tick after <see cref="Resume"/>.
+    /// </summary>
+    /// <param name="cause">The cause.</param>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="cause"/> is none of the named values.</exception>
+    public double ScoreOf(AnomalyCause cause) =>
+        Enum.IsDefined(cause)
+            ? _detector.ScoreOf(cause)
+            : throw new ArgumentOutOfRangeException(nameof(cause), cause, "The cause must be one of AnomalyCause.");
 
     /// <summary>Steps the model and the detector with one reading.</summary>
     /// <param name="reading">
@@ -153,6 +169,7 @@ public sealed partial class SensorStream : IDisposable
         _forecaster.Observe(_seq, reading);
         _canary?.Observe(_seq, reading, _forecaster.Errors);
         _tick.Anomaly = _anomalies.Report(_seq, reading, _detector.Observe(_forecaster.Errors, reading, usable));
+        NoteOutside();
         if (usable)
         {
             _forecaster.Step(_seq, reading);
@@ -213,6 +230,27 @@ public sealed partial class SensorStream : IDisposable
             _log.LogWarning("{Stream}: tick {Seq}: {What}", Name, _seq, _clockIsUnset
                 ? "the clock is not synchronized; times are flagged until it is"
                 : "the clock is synchronized now");
+        }
+    }
+
+    // Forecasts and anomalies of such readings are guesses: the log says when that begins and ends.
+    private void NoteOutside()
+    {
+        double share = _detector.OutsideShare;
+        if (!_isOutside && share >= OutsideShareMin)
+        {
+            _isOutside = true;
+            _log.LogWarning(
+                "{Stream}: tick {Seq}: outside what the model knows: {Percent:0} % of the channels have levels that are not in its "
+                    + "calibration rows. Train it with such rows, or trust its forecasts and anomalies less",
+                Name,
+                _seq,
+                100 * share);
+        }
+        else if (_isOutside && share == 0)
+        {
+            _isOutside = false;
+            _log.LogInformation("{Stream}: tick {Seq}: inside what the model knows again", Name, _seq);
         }
     }
 }

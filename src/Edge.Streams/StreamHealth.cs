@@ -15,6 +15,9 @@ public sealed record StreamHealth
     /// <summary>Anomalies opened.</summary>
     public required long Anomalies { get; init; }
 
+    /// <summary>Score of the last tick; abnormal from 1 on.</summary>
+    public required double AnomalyScore { get; init; }
+
     /// <summary>Share of actual values inside their interval; NaN before the first.</summary>
     public required double Coverage { get; init; }
 

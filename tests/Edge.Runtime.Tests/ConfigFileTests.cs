@@ -1,7 +1,9 @@
 using Edge.Inference;
 using Edge.Runtime.Configuration;
 using Edge.Runtime.Delivery;
+using Edge.Runtime.Hosting;
 using Edge.Runtime.Mqtt;
+using Edge.Runtime.Payloads;
 using Edge.Sensors.Gpio;
 using Edge.Sensors.Hwmon;
 using Edge.Sensors.I2c;
@@ -31,6 +33,22 @@ public sealed class ConfigFileTests
     {
         EdgeConfig config = ConfigFile.Parse($"device: d\nmqtt: {{ host: h, client: {client} }}{Stream}", "edge.yaml");
         Assert.Equal(["mqtt.client is no longer needed and is ignored: MQTTnet is the only client. Remove the line."], config.Warnings);
+    }
+
+    [Theory]
+    [InlineData("", true, true, false)]
+    [InlineData("    publish: []\n", false, false, false)]
+    [InlineData("    publish: [score]\n", false, false, true)]
+    [InlineData("    publish: [reading, forecast, score]\n", true, true, true)]
+    public void A_stream_publishes_what_it_is_told_and_scores_only_then(string line, bool readings, bool forecasts, bool scores)
+    {
+        EdgeConfig config = ConfigFile.Parse($"device: d{Stream}{line}", "edge.yaml");
+        Assert.Equal(
+            new PublishOptions { Readings = readings, Forecasts = forecasts, Scores = scores }, config.Streams[0].Publish);
+        string[] topics = [.. DeviceTopics.Published(config)];
+        Assert.Equal(
+            (readings, forecasts, scores),
+            (topics.Contains("edge/d/s/reading"), topics.Contains("edge/d/s/forecast"), topics.Contains("edge/d/s/score")));
     }
 
     [Fact]

@@ -10,19 +10,22 @@ internal sealed class DetectionScore
     private readonly bool[] _labels;
     private readonly bool[] _alarms;
     private readonly int[] _detections;
+    private readonly int[] _firstRows;
     private readonly List<(int First, int Last)> _windows = [];
 
     /// <param name="labels">For each row, whether it is abnormal.</param>
     /// <param name="alarms">For each row, whether an anomaly was open.</param>
     /// <param name="detections">Rows at which an anomaly was opened, in ascending order.</param>
-    internal DetectionScore(bool[] labels, bool[] alarms, int[] detections)
+    /// <param name="firstRows">First row of each run, in ascending order; a window does not reach from one run into the next.</param>
+    internal DetectionScore(bool[] labels, bool[] alarms, int[] detections, params int[] firstRows)
     {
+        _firstRows = firstRows;
         _labels = labels;
         _alarms = alarms;
         _detections = detections;
         for (int row = 0; row < labels.Length; row++)
         {
-            if (labels[row] && (row == 0 || !labels[row - 1]))
+            if (labels[row] && (row == 0 || !labels[row - 1] || firstRows.Contains(row)))
             {
                 _windows.Add((row, row));
             }
@@ -70,7 +73,7 @@ internal sealed class DetectionScore
 
     /// <summary>
     /// The benchmark's score, 100 for every window found at its first row and no false alarm, 0 for silence. A window scores by its
-    /// first detection; a false alarm costs more the farther it lies behind the last window. Lavin and Ahmad, "Evaluating
+    /// first detection; a false alarm costs more the farther it lies behind the last window of its run. Lavin and Ahmad, "Evaluating
     /// real-time anomaly detection algorithms" (2015).
     /// </summary>
     internal double Benchmark(double falseAlarm, double missed)
@@ -89,7 +92,8 @@ internal sealed class DetectionScore
 
         foreach (int row in _detections.Where(row => !_labels[row]))
         {
-            int before = _windows.FindLastIndex(window => window.Last < row);
+            int first = Array.FindLast(_firstRows, start => start <= row);
+            int before = _windows.FindLastIndex(window => window.First >= first && window.Last < row);
             double far = before < 0
                 ? -1
                 : Math.Max(-1, Sigmoid((row - _windows[before].Last) / (double)(_windows[before].Last - _windows[before].First + 1)));

@@ -78,7 +78,9 @@ internal static class RecordCommand
         return (sources.Open(stream.Source, engine.Manifest, period), engine.Manifest.Columns);
     }
 
-    private static StreamConfig Choose(EdgeConfig edge, string? name) => name is null
+    /// <summary>The stream that <c>--stream</c> names, or the first one.</summary>
+    /// <exception cref="InputException">The configuration has no such stream.</exception>
+    internal static StreamConfig Choose(EdgeConfig edge, string? name) => name is null
         ? edge.Streams[0]
         : edge.Streams.FirstOrDefault(stream => stream.Name == name)
             ?? throw new InputException(

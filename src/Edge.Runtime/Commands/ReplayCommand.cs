@@ -10,6 +10,7 @@ using Edge.Sensors;
 using Edge.Sensors.Replay;
 using Edge.Sensors.Timing;
 using Edge.Streams;
+using Edge.Streams.Detection;
 using Edge.Streams.Engines;
 using Edge.Streams.Forecasting;
 using Microsoft.Extensions.Logging;
@@ -23,15 +24,31 @@ internal static class ReplayCommand
 {
     internal static Command Create(TextWriter output)
     {
-        var model = new Option<string>("--model")
+        var settings = new Option<string?>("--config")
         {
-            Description = "A .safetensors model of edge-quantize, an .onnx file with its manifest next to it, or demo.",
-            Required = true,
+            Description = "Path of edge.yaml: takes the model and all settings of one of its streams.",
+        };
+        var model = new Option<string?>("--model")
+        {
+            Description = "A .safetensors model of edge-quantize, an .onnx file with its manifest next to it, or demo. "
+                + "Default with --config: the model of the stream.",
         };
         var data = new Option<string>("--data") { Description = "CSV file with the columns of the model.", Required = true };
         var target = new Option<string>("--output") { Description = "File for the payloads, one JSON object per line.", Required = true };
-        var device = new Option<string>("--device") { Description = "Device name in the payloads.", DefaultValueFactory = _ => "replay" };
-        var stream = new Option<string?>("--stream") { Description = "Stream name in the payloads. Default: the name of the model." };
+        var scores = new Option<string?>("--scores") { Description = "CSV file for the score of each tick and its parts." };
+        var sensitivity = new Option<string?>("--sensitivity")
+        {
+            Description = "low, normal, high, or expected false alarms per week. Default: as configured, or normal.",
+        };
+        var device = new Option<string?>("--device")
+        {
+            Description = "Device name in the payloads. Default: that of the configuration, or replay.",
+        };
+        var stream = new Option<string?>("--stream")
+        {
+            Description = "With --config, the stream to replay; default: the first one. Else the stream name in the payloads; default: "
+                + "the name of the model.",
+        };
         var timeColumn = new Option<string?>("--time-column")
         {
             Description = "Header of the time column. Default: a column named like a time.",
@@ -44,44 +61,52 @@ internal static class ReplayCommand
         {
             Description = "Zone of times that name none, such as Europe/Berlin. Default: UTC.",
         };
-        var horizon = new Option<int>("--horizon")
+        var horizon = new Option<int?>("--horizon")
         {
-            Description = "Ticks to forecast with a one-step model by feeding back its forecasts. Default: the outputs of the model.",
-            DefaultValueFactory = _ => 1,
+            Description = "Ticks to forecast with a one-step model by feeding back its forecasts. Default: as configured, or the outputs "
+                + "of the model.",
         };
         var command = new Command(
             "replay",
             "Runs the pipeline over recorded rows as fast as possible and writes the MQTT payloads to a file.")
         {
-            model, data, target, device, stream, timeColumn, timeFormat, timeZone, horizon,
+            settings, model, data, target, scores, sensitivity, device, stream, timeColumn, timeFormat, timeZone, horizon,
         };
+        command.Validators.Add(result =>
+        {
+            if (result.GetValue(settings) is null && result.GetValue(model) is null)
+            {
+                result.AddError("Option '--model' or '--config' is required.");
+            }
+        });
         command.SetAction(async (parsed, cancel) =>
         {
             using ILoggerFactory logs = ServiceLog.Create();
-            string path = parsed.GetRequiredValue(model);
-            var replay = new ReplayOptions
-            {
-                File = parsed.GetRequiredValue(data),
-                TimeColumns = parsed.GetValue(timeColumn) is { } named ? [named] : [],
-                Times = ReadTimes(parsed.GetValue(timeFormat), parsed.GetValue(timeZone)),
-                Speed = PlaybackSpeed.Max,
-            };
-            var config = new StreamConfig
-            {
-                Name = "",
-                Model = path,
-                Engine = StreamConfig.EngineOf(path),
-                Source = replay,
-                Forecast = new ForecastOptions { Horizon = RequireHorizon(parsed.GetValue(horizon)) },
-            };
-            using var engines = new EngineFactory(new OnnxOptions());
+            EdgeConfig? edge = parsed.GetValue(settings) is { } file ? ConfigFile.Load(file) : null;
+            StreamConfig config = edge is null
+                ? new StreamConfig { Name = "", Model = "", Source = new ReplayOptions { File = "" } }
+                : RecordCommand.Choose(edge, parsed.GetValue(stream));
+            ReplayOptions replay = Recording(
+                parsed.GetRequiredValue(data),
+                config.Source as ReplayOptions,
+                parsed.GetValue(timeColumn),
+                parsed.GetValue(timeFormat),
+                parsed.GetValue(timeZone));
+            config = Override(
+                config with { Source = replay }, parsed.GetValue(model), parsed.GetValue(horizon), parsed.GetValue(sensitivity));
+            using var engines = new EngineFactory(edge?.OnnxRuntime ?? new OnnxOptions());
             IInferenceEngine engine = engines.Load(config);
-            config = config with { Name = RequireName("--stream", parsed.GetValue(stream) ?? StreamName(engine.Manifest)) };
-            string deviceName = RequireName("--device", parsed.GetRequiredValue(device));
+            if (edge is null)
+            {
+                config = config with { Name = RequireName("--stream", parsed.GetValue(stream) ?? StreamName(engine.Manifest)) };
+            }
+
+            string deviceName = RequireName("--device", parsed.GetValue(device) ?? edge?.Device ?? "replay");
             ILogger log = logs.CreateLogger("edge");
             var pipeline = new SensorStream(engine, config, log);
             var sensor = new ReplaySensor(replay, engine.Manifest.Columns, pipeline.Period, TimeProvider.System, log);
             await using Stream lines = Open(parsed.GetRequiredValue(target));
+            using ScoresFile? scored = OpenScores(parsed.GetValue(scores), parsed.GetRequiredValue(target));
             using var loop = new StreamLoop(
                 deviceName,
                 pipeline,
@@ -90,10 +115,14 @@ internal static class ReplayCommand
                 new OutboxOptions().AgeMax,
                 (_, messages, _, _) => Write(lines, messages),
                 new StoppedClock(),
-                log);
+                log)
+            {
+                Ticked = scored is null ? null : _ => scored.Write(pipeline),
+            };
             using var stop = new StopSignal();
             await loop.RunAsync(stop.Token, stop.Token).ConfigureAwait(false);
             await lines.FlushAsync(CancellationToken.None).ConfigureAwait(false);
+            scored?.Flush();
             StreamHealth health = pipeline.Health;
             await output.WriteLineAsync(
                 $"{health.Ticks} rows, {health.Forecasts} forecasts, {health.Anomalies} anomalies, {health.MissedTicks} rows without "
@@ -115,6 +144,29 @@ internal static class ReplayCommand
         return ValueTask.CompletedTask;
     }
 
+    private static StreamConfig Override(StreamConfig config, string? model, int? horizon, string? sensitivity)
+    {
+        if (model is not null)
+        {
+            config = config with { Model = model, Engine = StreamConfig.EngineOf(model), Manifest = null };
+        }
+
+        if (horizon is { } ticks)
+        {
+            config = config with { Forecast = config.Forecast with { Horizon = RequireHorizon(ticks) } };
+        }
+
+        return sensitivity is null
+            ? config
+            : config with { Anomaly = config.Anomaly with { FalseAlarmsAWeek = RequireSensitivity(sensitivity) } };
+    }
+
+    private static ScoresFile? OpenScores(string? path, string target) =>
+        path is null ? null
+        : path.Length > 0 && Path.GetFullPath(path) == Path.GetFullPath(target)
+            ? throw new InputException($"--scores and --output '{target}' are one file; give them two names.")
+            : ScoresFile.Open(path);
+
     private static BufferedStream Open(string path)
     {
         try
@@ -127,7 +179,21 @@ internal static class ReplayCommand
         }
     }
 
-    private static TimeOptions ReadTimes(string? format, string? zone)
+    // The recording, read as the options say; else as the stream's own recording is; else by what its cells look like.
+    private static ReplayOptions Recording(string file, ReplayOptions? configured, string? timeColumn, string? format, string? zone)
+    {
+        configured ??= new ReplayOptions { File = file };
+        return configured with
+        {
+            File = file,
+            TimeColumns = timeColumn is null ? configured.TimeColumns : [timeColumn],
+            Times = ReadTimes(configured.Times, format, zone),
+            Speed = PlaybackSpeed.Max,
+            Loop = false,
+        };
+    }
+
+    private static TimeOptions ReadTimes(TimeOptions configured, string? format, string? zone)
     {
         if (format is not null && !TimeOptions.IsFormat(format))
         {
@@ -137,13 +203,24 @@ internal static class ReplayCommand
 
         try
         {
-            return new TimeOptions { Format = format, Zone = zone is null ? null : TimeZoneInfo.FindSystemTimeZoneById(zone) };
+            return configured with
+            {
+                Format = format ?? configured.Format,
+                Zone = zone is null ? configured.Zone : TimeZoneInfo.FindSystemTimeZoneById(zone),
+            };
         }
         catch (Exception e) when (e is TimeZoneNotFoundException or InvalidTimeZoneException || FileFault.Is(e))
         {
             throw new InputException($"--timezone is '{zone}', which this system does not know; names are as in Europe/Berlin.", e);
         }
     }
+
+    private static double RequireSensitivity(string text) =>
+        AnomalyOptions.TryParseSensitivity(text, out double rate)
+            ? rate
+            : throw new InputException(
+                $"--sensitivity is '{text}'; use low, normal, high, or a number of false alarms per week from "
+                    + $"{AnomalyOptions.FalseAlarmsAWeekMin} to {AnomalyOptions.FalseAlarmsAWeekMax}.");
 
     private static int RequireHorizon(int horizon) =>
         horizon is >= 1 and <= ForecastOptions.HorizonMax

@@ -31,7 +31,8 @@ internal static partial class ConfigFile
     // Largest number of a GPIO line.
     private const int PinMax = 1023;
 
-    private static readonly string[] Published = ["reading", "forecast"];
+    private static readonly string[] Publishable = ["reading", "forecast", "score"];
+    private static readonly string[] PublishedByDefault = ["reading", "forecast"];
 
     private static readonly string[] CommandNames = [.. Enum.GetValues<CommandName>().Select(CommandChannel.Text)];
 
@@ -178,11 +179,16 @@ internal static partial class ConfigFile
         string model = map.Has("channels")
             ? map.Text("model") ?? ""
             : map.RequiredText("model", "a .safetensors file of edge-quantize, or demo");
-        IReadOnlyList<string> published = map.Texts("publish", Published, Published, mayBeEmpty: true);
+        IReadOnlyList<string> published = map.Texts("publish", PublishedByDefault, Publishable, mayBeEmpty: true);
         string name = Name(map, "name", "the stream's name in topics");
         var stream = new StreamConfig
         {
-            Publish = new PublishOptions { Readings = published.Contains("reading"), Forecasts = published.Contains("forecast") },
+            Publish = new PublishOptions
+            {
+                Readings = published.Contains("reading"),
+                Forecasts = published.Contains("forecast"),
+                Scores = published.Contains("score"),
+            },
             Name = name,
             Model = model == "demo" || model.Length == 0 ? model : Path.Combine(folder, model),
             Engine = map.Choice("engine", StreamConfig.EngineOf(model)),

@@ -74,6 +74,11 @@ internal static class DeviceTopics
                 yield return Topics.Forecast(config.Device, stream.Name);
             }
 
+            if (stream.Publish.Scores)
+            {
+                yield return Topics.Score(config.Device, stream.Name);
+            }
+
             if (stream.Limits.Count > 0)
             {
                 yield return Topics.Limit(config.Device, stream.Name);

@@ -155,6 +155,7 @@ internal sealed class StreamLoop : IDisposable
             {
                 StreamTick tick = Step();
                 _payloads.Render(tick, _messages);
+                AddScore(tick);
                 AddLimitStates(tick);
                 AddEntities(tick);
                 AddHealth(tick);
@@ -216,6 +217,14 @@ internal sealed class StreamLoop : IDisposable
     {
         _skippedSaid = _sensor.SkippedRows;
         return _payloads.Health(seq, reading, Stream.Health, _skippedSaid, _sensor.LastSkip);
+    }
+
+    private void AddScore(StreamTick tick)
+    {
+        if (_publish.Scores)
+        {
+            _messages.Add(_payloads.Score(tick.Seq, tick.Reading.Time, Stream));
+        }
     }
 
     private void AddLimitStates(StreamTick tick)

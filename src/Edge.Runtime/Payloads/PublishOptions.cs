@@ -8,4 +8,7 @@ internal sealed record PublishOptions
 
     /// <summary>Whether forecasts are published.</summary>
     public bool Forecasts { get; init; } = true;
+
+    /// <summary>Whether the score of each tick is published.</summary>
+    public bool Scores { get; init; }
 }

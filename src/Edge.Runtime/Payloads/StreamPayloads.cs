@@ -16,6 +16,8 @@ internal sealed class StreamPayloads : IDisposable
 {
     private const uint EntitiesExpirySeconds = 60;
 
+    private static readonly AnomalyCause[] Causes = Enum.GetValues<AnomalyCause>();
+
     private readonly string _device;
     private readonly string _stream;
     private readonly ModelManifest _manifest;
@@ -310,16 +312,7 @@ internal sealed class StreamPayloads : IDisposable
                 ? "opened"
                 : "updated");
         _json.WriteString("kind", anomaly.Cause == AnomalyCause.Sensor ? "sensor" : "process");
-        _json.WriteString(
-            "cause",
-            anomaly.Cause switch
-            {
-                AnomalyCause.Residual => "surprise",
-                AnomalyCause.Pattern => "pattern",
-                AnomalyCause.Correlation => "relation",
-                AnomalyCause.Level => "level",
-                _ => "sensor",
-            });
+        _json.WriteString("cause", Name(anomaly.Cause));
         _json.WriteString("started", anomaly.Started.ToString(Timestamp.Format, CultureInfo.InvariantCulture));
         WriteRounded("score", anomaly.Score);
         _json.WriteNumber("threshold", 1);
@@ -346,6 +339,24 @@ internal sealed class StreamPayloads : IDisposable
 
         _json.WriteEndObject();
         return End(Topics.Anomaly(_device, _stream), MessageClass.Event, seq);
+    }
+
+    /// <summary>Writes the score of a stream's last tick.</summary>
+    /// <param name="seq">Number of the tick.</param>
+    /// <param name="time">Its time.</param>
+    /// <param name="stream">The stream, after the tick.</param>
+    internal MqttMessage Score(long seq, DateTime time, SensorStream stream)
+    {
+        Begin(seq, time);
+        WriteRounded("score", stream.AnomalyScore);
+        _json.WriteStartObject("parts");
+        foreach (AnomalyCause cause in Causes)
+        {
+            WriteRounded(Name(cause), stream.ScoreOf(cause));
+        }
+
+        _json.WriteEndObject();
+        return End(Topics.Score(_device, _stream), MessageClass.Reading, seq, qualityOfService: 0);
     }
 
     internal MqttMessage AnomalyState(bool isOpen) => new()
@@ -378,6 +389,8 @@ internal sealed class StreamPayloads : IDisposable
         _json.WriteNumber("forecasts", health.Forecasts);
         _json.WriteNumber("missed_ticks", health.MissedTicks);
         _json.WriteNumber("anomalies", health.Anomalies);
+        WriteRounded("score", health.AnomalyScore);
+        WriteOrNull("outside", health.OutsideShare);
         WriteOrNull("coverage", health.Coverage);
         WriteOrNull("skill", health.Skill);
         WriteOrNull("skill_seasonal", health.SeasonalSkill);
@@ -481,6 +494,15 @@ internal sealed class StreamPayloads : IDisposable
         value.TryFormat(text, out int length, "G7", CultureInfo.InvariantCulture);
         json.WriteRawValue(text[..length], skipInputValidation: true);
     }
+
+    private static string Name(AnomalyCause cause) => cause switch
+    {
+        AnomalyCause.Residual => "surprise",
+        AnomalyCause.Pattern => "pattern",
+        AnomalyCause.Correlation => "relation",
+        AnomalyCause.Level => "level",
+        _ => "sensor",
+    };
 
     private static string Name(Quality quality) => quality switch
     {

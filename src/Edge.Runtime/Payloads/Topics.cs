@@ -18,6 +18,8 @@ internal static class Topics
 
     internal static string Anomaly(string device, string stream) => $"edge/{device}/{stream}/anomaly";
 
+    internal static string Score(string device, string stream) => $"edge/{device}/{stream}/score";
+
     internal static string AnomalyState(string device, string stream) => $"edge/{device}/{stream}/anomaly/state";
 
     /// <summary>Whether a stream ticks: <c>online</c> or <c>offline</c>.</summary>

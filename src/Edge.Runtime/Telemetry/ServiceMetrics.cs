@@ -73,6 +73,11 @@ internal sealed class ServiceMetrics : IDisposable
             each => each.Stream.Health.Skill);
         Gauge("edge.stream.coverage", "", "Share of actual values inside their interval.", each => each.Stream.Health.Coverage);
         Gauge("edge.stream.anomaly.score", "", "Score of the last tick: abnormal from 1 on.", each => each.Stream.AnomalyScore);
+        Gauge(
+            "edge.stream.outside",
+            "",
+            "Share of the channels that are outside what the model knows.",
+            each => each.Stream.Health.OutsideShare);
         Channels(
             "edge.stream.reading",
             "Last value of each channel, in its unit.",

@@ -10,20 +10,26 @@ internal sealed partial class AnomalyDetector
     private void Judge()
     {
         Score = 0;
+        Array.Clear(_scores);
         bool isWarm = IsWarm;
-        for (int at = 0; at < _ratio.Length; at++)
+        for (int at = 0, kind = 0; kind < KindCount; kind++)
         {
-            if (_mute[at] > 1)
+            ref double ofCause = ref _scores[(int)CauseOf((Kind)kind)];
+            for (int channel = 0; channel < _channels; channel++, at++)
             {
-                _mute[at] = Math.Min(_mute[at], Remainder(at));
-            }
+                if (_mute[at] > 1)
+                {
+                    _mute[at] = Math.Min(_mute[at], Remainder(at));
+                }
 
-            float quotient = isWarm ? Quotient(at) : 0;
-            if (quotient > Score)
-            {
-                Score = quotient;
-                _largestKind = (Kind)(at / _channels);
-                _largestChannel = at % _channels;
+                float quotient = isWarm ? Quotient(at) : 0;
+                ofCause = quotient > ofCause ? quotient : ofCause;
+                if (quotient > Score)
+                {
+                    Score = quotient;
+                    _largestKind = (Kind)kind;
+                    _largestChannel = channel;
+                }
             }
         }
     }

@@ -83,11 +83,13 @@ internal sealed partial class AnomalyDetector
     private readonly long _coolDownTicks;
     private readonly TimeSpan _period;
 
-    // [kinds, channels]: the ratios of this tick, what they are divided by, and the largest quotients of the open anomaly.
+    // [kinds, channels]: the ratios of this tick, what they are divided by, and the largest quotients of the open anomaly. [causes]: the
+    // score of each.
     private readonly float[] _ratio;
     private readonly float[] _mute;
     private readonly float[] _width;
     private readonly float[] _peak;
+    private readonly double[] _scores = new double[Enum.GetValues<AnomalyCause>().Length];
     private double _probability;
     private int _above;
     private int _below;
@@ -220,20 +222,8 @@ internal sealed partial class AnomalyDetector
     /// <summary>Closes an open anomaly at the next tick, and opens none for this time.</summary>
     internal void Silence(TimeSpan time) => _silence = Math.Max(1, (long)(time / _period));
 
-    /// <summary>The score of one cause at this tick, its largest over the channels.</summary>
-    internal double ScoreOf(AnomalyCause cause)
-    {
-        double largest = 0;
-        for (int kind = 0; kind < KindCount; kind++)
-        {
-            for (int channel = 0; CauseOf((Kind)kind) == cause && channel < _channels; channel++)
-            {
-                largest = Math.Max(largest, Quotient((kind * _channels) + channel));
-            }
-        }
-
-        return largest;
-    }
+    /// <summary>The score of one cause at this tick, its largest over the channels; the largest of all causes is the score.</summary>
+    internal double ScoreOf(AnomalyCause cause) => _scores[(int)cause];
 
     /// <summary>Adds one tick.</summary>
     /// <param name="errors">Residuals by output, in standard deviations of their columns, NaN where there is none.</param>
@@ -482,12 +472,6 @@ internal sealed partial class AnomalyDetector
             return double.NaN;
         }
 
-        int outside = 0;
-        for (int channel = 0; channel < _channels; channel++)
-        {
-            outside += _profileLevels.Displacement(channel) >= 1 ? 1 : 0;
-        }
-
-        return (double)outside / _channels;
+        return (double)CountStrangers() / _channels;
     }
 }

@@ -132,9 +132,6 @@ internal sealed class EwmaChart
     /// <summary>The level of a channel: its mean over about ten rows.</summary>
     internal float Level(int channel) => Mean(channel, Math.Min(LevelSpanAt, _spans - 1)) + _offset[channel];
 
-    /// <summary>Distance of a channel's level from 0, its center when the statistics were measured, over its limit.</summary>
-    internal float Displacement(int channel) => Math.Abs(Level(channel)) * _inverse[channel][Math.Min(LevelSpanAt, _spans - 1)];
-
     // Ten rows: the span that stands for the present level.
     private const int LevelSpanAt = 2;
 }

@@ -1,0 +1,138 @@
+using System.Globalization;
+using System.Text.Json;
+using Edge.Testing;
+
+namespace Edge.Runtime.Tests;
+
+/// <summary><c>score</c> over files that are written by hand: figures per file and of all files together.</summary>
+public sealed class ScoreCommandTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public async Task Several_files_give_a_line_each_above_the_pooled_figures()
+    {
+        (string[] events, string[] labels) = TwoRuns();
+        string output = await ScoreAsync(["--events", .. events, "--labels", .. labels]);
+        string[] lines = output.TrimEnd().Split('\n');
+        Assert.Matches("^file +f1 +false alarm rate +missed rate +windows found +false detections +nab standard$", lines[0]);
+
+        // The first run finds its window at the first row; the second misses its own and opens once elsewhere.
+        Assert.Matches("a.jsonl +1 +0 +0 +1 of 1 +0 +100$", lines[1]);
+        Assert.Matches("b.jsonl +0 +0.05 +1 +0 of 1 +1 +-5.5$", lines[2]);
+        Assert.Equal("", lines[3]);
+        Assert.Matches("^precision +0.9091$", lines[4]);
+        Assert.Matches("^windows found +1$", lines[10]);
+
+        string one = await ScoreAsync(["--events", events[0], "--labels", labels[0]]);
+        Assert.StartsWith("precision", one, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Json_has_the_pooled_figures_and_the_same_of_each_file()
+    {
+        (string[] events, string[] labels) = TwoRuns();
+        JsonElement root = await JsonAsync(["--events", .. events, "--labels", .. labels]);
+        Assert.Equal((2, 1, 1), (Whole(root, "windows"), Whole(root, "windows_found"), Whole(root, "false_detections")));
+        JsonElement[] files = [.. root.GetProperty("files").EnumerateArray()];
+        Assert.Equal(events, files.Select(file => file.GetProperty("file").GetString()));
+        string[] figures = [.. root.EnumerateObject().Select(figure => figure.Name).Where(name => name != "files")];
+        Assert.All(files, file => Assert.Equal(["file", .. figures], file.EnumerateObject().Select(figure => figure.Name)));
+
+        // The benchmark adds up its files: the pooled score of files with a window each is their mean.
+        Assert.Equal(
+            files.Average(file => file.GetProperty("nab_standard").GetDouble()), root.GetProperty("nab_standard").GetDouble(), 9);
+    }
+
+    [Fact]
+    public async Task A_window_does_not_reach_from_one_file_into_the_next()
+    {
+        string a = WriteRun("a.jsonl", 20, (15, 20));
+        string b = WriteRun("b.jsonl", 20);
+        string labelsA = WriteLabels("a.csv", 20, 15, 20);
+        string labelsB = WriteLabels("b.csv", 20, 0, 5);
+        JsonElement root = await JsonAsync(["--events", a, b, "--labels", labelsA, labelsB]);
+        Assert.Equal((2, 1), (Whole(root, "windows"), Whole(root, "windows_found")));
+    }
+
+    [Theory]
+    [InlineData("0", 3)]
+    [InlineData("10", 3)]
+    [InlineData("11", 2)]
+    [InlineData("1%", 2)]
+    [InlineData("15%", 1)]
+    [InlineData("nab", 2)]
+    [InlineData("999999", 0)]
+    public async Task Rows_at_the_start_are_left_out_as_a_number_a_share_or_as_the_benchmark_does(string skip, int openings)
+    {
+        // Of 6000 rows, 15 % are 900; the benchmark leaves out at most 750.
+        string events = WriteRun("a.jsonl", 6000, (10, 30), (800, 820), (5000, 5020));
+        string labels = WriteLabels("a.csv", 6000, 0, 0);
+        JsonElement root = await JsonAsync(["--events", events, "--labels", labels, "--skip", skip]);
+        Assert.Equal(openings, Whole(root, "false_detections"));
+    }
+
+    [Fact]
+    public async Task Wrong_input_is_named()
+    {
+        (string[] events, string[] labels) = TwoRuns();
+        foreach (string skip in new[] { "-1", "1.5", "100%", "-3%", "%", "NaN%", "many" })
+        {
+            await RefusesAsync(
+                ["--events", events[0], "--labels", labels[0], $"--skip={skip}"], $"--skip is '{skip}'; use a number of rows");
+        }
+
+        await RefusesAsync(["--events", .. events, "--labels", labels[0]], "--events names 2 files and --labels 1");
+        string empty = _folder.Write("empty.jsonl", "");
+        await RefusesAsync(["--events", empty, "--labels", labels[0]], "have no readings", "Replay with 'reading' in 'publish'");
+    }
+
+    private (string[] Events, string[] Labels) TwoRuns() => (
+        [WriteRun("a.jsonl", 30, (10, 20)), WriteRun("b.jsonl", 30, (5, 6))],
+        [WriteLabels("a.csv", 30, 10, 20), WriteLabels("b.csv", 30, 20, 30)]);
+
+    // Rows a second apart; each anomaly is open from its first row up to the row that closes it.
+    private string WriteRun(string name, int rows, params (int Open, int Close)[] anomalies)
+    {
+        var lines = new List<string>();
+        for (int row = 0; row < rows; row++)
+        {
+            string time = Time(row);
+            lines.Add($$$"""{"time":"{{{time}}}","channels":{}}""");
+            lines.AddRange(anomalies.Where(anomaly => anomaly.Close == row)
+                .Select(_ => $$"""{"time":"{{time}}","event":"closed","started":"{{time}}"}"""));
+            lines.AddRange(anomalies.Where(anomaly => anomaly.Open == row)
+                .Select(_ => $$"""{"time":"{{time}}","event":"opened","started":"{{time}}"}"""));
+        }
+
+        return _folder.Write(name, string.Join('\n', lines));
+    }
+
+    private string WriteLabels(string name, int rows, int first, int end) => _folder.Write(
+        name, "anomaly\n" + string.Join('\n', Enumerable.Range(0, rows).Select(row => row >= first && row < end ? 1 : 0)));
+
+    private static string Time(int row) =>
+        new DateTime(2026, 1, 1, 0, 0, 0, DateTimeKind.Utc).AddSeconds(row).ToString("o", CultureInfo.InvariantCulture);
+
+    private static int Whole(JsonElement root, string name) => root.GetProperty(name).GetInt32();
+
+    private static async Task<JsonElement> JsonAsync(string[] args) =>
+        JsonDocument.Parse(await ScoreAsync([.. args, "--json"])).RootElement;
+
+    private static async Task<string> ScoreAsync(string[] args)
+    {
+        var output = new StringWriter();
+        Assert.Equal(0, await Program.RunAsync(["score", .. args], output, TextWriter.Null));
+        return output.ToString();
+    }
+
+    private static async Task RefusesAsync(string[] args, params string[] parts)
+    {
+        var error = new StringWriter();
+        Assert.Equal(1, await Program.RunAsync(["score", .. args], TextWriter.Null, error));
+        Assert.Single(error.ToString().TrimEnd().Split('\n'));
+        Assert.All(parts, part => Assert.Contains(part, error.ToString(), StringComparison.Ordinal));
+    }
+}
