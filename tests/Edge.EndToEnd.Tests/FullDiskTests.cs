@@ -34,9 +34,10 @@ public sealed class FullDiskTests : IDisposable
             run.Terminate();
             Assert.Equal(0, await run.ExitAsync());
 
-            // Readings went first. If forecasts had to go too, they were the oldest that lay on the disk: one piece; nothing twice,
-            // nothing out of order.
-            long[] steps = [.. DiskTests.Seqs(subscriber).Zip(DiskTests.Seqs(subscriber).Skip(1), (seq, next) => next - seq)];
+            // Readings went first. If forecasts had to go too, they were the oldest that lay on the disk: one piece; nothing out of
+            // order. The reload may send again what the broker had not acknowledged yet.
+            long[] seqs = [.. DiskTests.Seqs(subscriber).Distinct()];
+            long[] steps = [.. seqs.Zip(seqs.Skip(1), (seq, next) => next - seq)];
             Assert.All(steps, step => Assert.True(step >= 1));
             Assert.InRange(steps.Count(step => step > 1), 0, 1);
             Assert.DoesNotContain("cannot be used", run.Error, StringComparison.Ordinal);

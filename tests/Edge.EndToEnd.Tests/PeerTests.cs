@@ -357,19 +357,7 @@ public sealed class PeerTests : IDisposable
         using RuntimeProcess run = RuntimeProcess.Start(
             "run", "--config", Write(broker.Port, state: $"telemetry: {{ port: {port} }}\n"));
         using var client = new HttpClient { Timeout = Eventually.Bound };
-        await Eventually.Async(
-            async () =>
-            {
-                try
-                {
-                    return (await client.GetAsync($"http://127.0.0.1:{port}/health/live")).IsSuccessStatusCode;
-                }
-                catch (HttpRequestException)
-                {
-                    return false;
-                }
-            },
-            "it answers");
+        await Eventually.Async(() => IsLiveAsync(client, port), "it answers");
         int handles = run.Handles;
         var open = new List<Socket>();
         for (int i = 0; i < 200; i++)
@@ -380,21 +368,21 @@ public sealed class PeerTests : IDisposable
             await socket.SendAsync(Encoding.ASCII.GetBytes("GET /metrics HTTP/1.1\r\nX-"));
         }
 
-        await Eventually.Async(
-            async () =>
-            {
-                try
-                {
-                    return (await client.GetAsync($"http://127.0.0.1:{port}/health/live")).IsSuccessStatusCode;
-                }
-                catch (HttpRequestException)
-                {
-                    return false;
-                }
-            },
-            "it answers beside them");
+        await Eventually.Async(() => IsLiveAsync(client, port), "it answers beside them");
         await Eventually.Async(() => run.Handles < handles + 20, "their handles are free again");
         open.ForEach(socket => socket.Dispose());
+    }
+
+    private static async Task<bool> IsLiveAsync(HttpClient client, int port)
+    {
+        try
+        {
+            return (await client.GetAsync($"http://127.0.0.1:{port}/health/live")).IsSuccessStatusCode;
+        }
+        catch (HttpRequestException)
+        {
+            return false;
+        }
     }
 
     private static void Rename(string config, string from, string to) =>

@@ -50,20 +50,6 @@ internal sealed partial class HomeAssistant
         Utf8JsonWriter json, HashSet<string> ids, DescribedStream stream, string id, string name, string path, string unit)
     {
         Begin(json, ids, stream, id, "sensor", name, Topics.Output(device, stream.Name));
-        json.WriteString("val_tpl", $"{{{{ value_json.{path} }}}}");
-        json.WriteString("stat_cla", "measurement");
-        json.WriteNumber("exp_aft", (int)Math.Ceiling(stream.Entities.Expiry(stream.Period).TotalSeconds));
-        (string known, string? deviceClass) = HomeAssistantUnits.Of(unit, name);
-        if (known.Length > 0)
-        {
-            json.WriteString("unit_of_meas", known);
-        }
-
-        if (deviceClass is not null)
-        {
-            json.WriteString("dev_cla", deviceClass);
-        }
-
-        json.WriteEndObject();
+        EndMeasurement(json, stream, path, unit, name);
     }
 }

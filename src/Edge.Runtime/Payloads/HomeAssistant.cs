@@ -209,11 +209,17 @@ internal sealed partial class HomeAssistant(
         Utf8JsonWriter json, HashSet<string> ids, DescribedStream stream, string id, string name, string path, int column)
     {
         Begin(json, ids, stream, id, "sensor", name, Topics.Entities(device, stream.Name));
+        json.WriteNumber("sug_dsp_prc", HomeAssistantUnits.DisplayPrecision(stream.Manifest, column));
+        EndMeasurement(json, stream, path, stream.Manifest.Units[column], stream.Manifest.Columns[column]);
+    }
+
+    // The rest of a sensor of a measurement, and the end of its object.
+    private static void EndMeasurement(Utf8JsonWriter json, DescribedStream stream, string path, string unitOfModel, string quantity)
+    {
         json.WriteString("val_tpl", $"{{{{ value_json.{path} }}}}");
         json.WriteString("stat_cla", "measurement");
         json.WriteNumber("exp_aft", (int)Math.Ceiling(stream.Entities.Expiry(stream.Period).TotalSeconds));
-        json.WriteNumber("sug_dsp_prc", HomeAssistantUnits.DisplayPrecision(stream.Manifest, column));
-        (string unit, string? deviceClass) = HomeAssistantUnits.Of(stream.Manifest.Units[column], stream.Manifest.Columns[column]);
+        (string unit, string? deviceClass) = HomeAssistantUnits.Of(unitOfModel, quantity);
         if (unit.Length > 0)
         {
             json.WriteString("unit_of_meas", unit);

@@ -79,18 +79,8 @@ internal sealed partial class AnomalyDetector
 
         for (int suspect = 0; suspect < _channels; suspect++)
         {
-            double product = 0;
-            double square = 0;
-            bool isKnown = Math.Abs(state[suspect]) < _range[suspect];
-            for (int channel = 0; channel < _channels; channel++)
-            {
-                double moved = channel == suspect ? 1 : isKnown ? -model.Gain(channel, suspect, state, rows) : 0;
-                double signature = moved * scale[channel];
-                product += signature * residuals[channel];
-                square += signature * signature;
-            }
-
-            parts[suspect] = square > 0 ? product * product / square : 0;
+            double seen = Math.Abs(state[suspect]) < _range[suspect] ? 1 : 0;
+            parts[suspect] = ExplainBy(suspect, model, state, rows, seen, residuals, scale).Part;
         }
     }
 
@@ -100,36 +90,47 @@ internal sealed partial class AnomalyDetector
         (RelationModel model, ChartStatistics[] statistics) = _profile!.Relations[0];
         int spans = statistics.Length / _channels;
         var state = new float[_channels];
+        var residuals = new double[_channels];
+        var scale = new double[_channels];
         for (int channel = 0; channel < _channels; channel++)
         {
             state[channel] = Math.Clamp((float)(_openRow[channel] / ticks), -_range[channel], _range[channel]);
+            float deviation = statistics[(channel * spans) + spans - 1].Deviation;
+            scale[channel] = deviation > 0 ? 1 / deviation : 0;
+            residuals[channel] = _openResidual[channel] / ticks * scale[channel];
         }
 
         (int best, double shift, double most) = (0, 0, -1);
         for (int suspect = 0; suspect < _channels; suspect++)
         {
-            double product = 0;
-            double square = 0;
-            double level = _openRow[suspect] / ticks;
-
             // The others saw only the part of the shift that lies within the known range.
+            double level = _openRow[suspect] / ticks;
             double seen = Math.Abs(level) > _range[suspect] ? state[suspect] / level : 1;
-            for (int channel = 0; channel < _channels; channel++)
+            (double part, double by) = ExplainBy(suspect, model, state, int.MaxValue, seen, residuals, scale);
+            if (part > most)
             {
-                float deviation = statistics[(channel * spans) + spans - 1].Deviation;
-                double scale = deviation > 0 ? 1 / deviation : 0;
-                double moved = channel == suspect ? 1 : -seen * model.Gain(channel, suspect, state, int.MaxValue);
-                product += moved * scale * _openResidual[channel] / ticks * scale;
-                square += moved * scale * moved * scale;
-            }
-
-            if (square > 0 && product * product / square > most)
-            {
-                (best, shift, most) = (suspect, product / square, product * product / square);
+                (best, shift, most) = (suspect, by, part);
             }
         }
 
         return (best, shift);
+    }
+
+    // How much of the square of the residuals it explains that one channel is off, and by how much; residuals are in units of scale.
+    private (double Part, double Shift) ExplainBy(
+        int suspect, RelationModel model, float[] state, int rows, double seen, double[] residuals, double[] scale)
+    {
+        double product = 0;
+        double square = 0;
+        for (int channel = 0; channel < _channels; channel++)
+        {
+            double moved = channel == suspect ? 1 : -seen * model.Gain(channel, suspect, state, rows);
+            double signature = moved * scale[channel];
+            product += signature * residuals[channel];
+            square += signature * signature;
+        }
+
+        return square > 0 ? (product * product / square, product / square) : (0, 0);
     }
 
     // A mean that leaves its limit has been off for about so many of its spans.

@@ -315,8 +315,13 @@ internal sealed partial class AnomalyDetector
 
             _recent?.Skip(_known, skipped);
             _unsettled = (int)Math.Max(_unsettled, Math.Min(2 * skipped, _recent?.SettleRows ?? 0));
-            _patterns?.Skip(_row);
-            _held = GapSettleTicks;
+
+            // A recording without a regular period has small gaps everywhere; a pattern spans more rows than they miss.
+            if (skipped >= PatternMemory.DelayRows)
+            {
+                _patterns?.Skip(_row);
+                _held = GapSettleTicks;
+            }
         }
 
         _held = Math.Max(0, _held - 1);

@@ -19,8 +19,8 @@ internal sealed class PatternMemory
     private const int CodesTotal = 96;
     private const int CodesMin = 16;
 
-    // A pattern becomes part of the memory this many rows later, so that the present is not compared with itself.
-    private const int DelayRows = 16;
+    /// <summary>A pattern becomes part of the memory this many rows later, so that the present is not compared with itself.</summary>
+    internal const int DelayRows = 16;
 
     // The means have settled after this many rows.
     private const int FirstRows = 50;
@@ -147,7 +147,6 @@ internal sealed class PatternMemory
             {
                 TailHistogram.Add(BinsOf(channel), distance);
             }
-
         }
 
         _rows++;
