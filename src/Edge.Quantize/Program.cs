@@ -17,6 +17,8 @@ internal static class Program
         {
             InspectCommand.Create(output),
             TrainCommand.Create(output),
+            TextCommands.CreateTrain(output),
+            TextCommands.CreateGenerate(output),
             QuantizeCommand.Create(output),
             ProfileCommand.Create(output),
             EvaluateCommand.Create(output),

@@ -1,6 +1,7 @@
 using Edge.Benchmarks;
 
-// dotnet run -c Release --project tests/Edge.Benchmarks -- cell [--json] | streams | sensors | detection | train | service | device | rivals | onnx
+// dotnet run -c Release --project tests/Edge.Benchmarks -- cell [--json] | streams | sensors | detection | train | service | device |
+// rivals | onnx
 switch (args)
 {
     case ["cell"] or ["cell", "--json"]:

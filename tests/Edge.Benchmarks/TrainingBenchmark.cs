@@ -112,7 +112,8 @@ internal static class TrainingBenchmark
     }
 
     private static (double Wall, double Cpu) Median(List<(double Wall, double Cpu)> epochs) => (
-        epochs.Select(each => each.Wall).Order().ElementAt(epochs.Count / 2), epochs.Select(each => each.Cpu).Order().ElementAt(epochs.Count / 2));
+        epochs.Select(each => each.Wall).Order().ElementAt(epochs.Count / 2),
+        epochs.Select(each => each.Cpu).Order().ElementAt(epochs.Count / 2));
 
     private static string Line(string name, (double Wall, double Cpu) epoch, (double Wall, double Cpu) us) => string.Create(
         CultureInfo.InvariantCulture,

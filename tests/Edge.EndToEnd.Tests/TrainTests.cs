@@ -70,7 +70,8 @@ public sealed class TrainTests : IDisposable
         for (int row = 0; row < 3000; row++)
         {
             double level = row / 11 % 2 == 0 ? 1 : row / 22 % 3;
-            text.Append(CultureInfo.InvariantCulture, $"{DateTime.UnixEpoch.AddSeconds(row):s}Z,{level + (0.01 * random.NextDouble()):0.####}\n");
+            text.Append(
+                CultureInfo.InvariantCulture, $"{DateTime.UnixEpoch.AddSeconds(row):s}Z,{level + (0.01 * random.NextDouble()):0.####}\n");
         }
 
         File.WriteAllText(_folder.File("levels.csv"), text.ToString());
@@ -92,6 +93,31 @@ public sealed class TrainTests : IDisposable
         Refuses("--horizons: 'x'", Rows(400, i => $"{i % 7}"), "--horizons", "x");
         Refuses("--budget: '5 years'", Rows(400, i => $"{i % 7}"), "--budget", "5 years");
         Refuses("cannot be read", null);
+    }
+
+    [Fact]
+    public void A_text_is_learned_through_an_embedding_to_a_softmax_and_generated_character_by_character()
+    {
+        File.WriteAllText(_folder.File("t.txt"), string.Concat(Enumerable.Repeat("the cell remembers what the gate lets in;\n", 90)));
+        var output = new StringWriter();
+        string model = _folder.File("t.safetensors");
+        string[] args = ["train-text", _folder.File("t.txt"), "-o", model, "--hidden", "32", "--epochs", "25"];
+        Assert.Equal(0, Edge.Quantize.Program.Run(args, output, output));
+        Assert.Contains("bits a character", output.ToString(), StringComparison.Ordinal);
+        Assert.True(EdgeModel.Load(model).ReadsSymbols);
+
+        var text = new StringWriter();
+        string[] generate = ["generate", model, "--start", "the cell", "--length", "60", "--temperature", "0.1"];
+        Assert.Equal(0, Edge.Quantize.Program.Run(generate, text, text));
+        Assert.StartsWith("the cell remembers what the gate lets in;\nthe cell remembers", text.ToString(), StringComparison.Ordinal);
+        var again = new StringWriter();
+        Edge.Quantize.Program.Run(generate, again, again);
+        Assert.Equal(text.ToString(), again.ToString());
+
+        File.WriteAllText(_folder.File("short.txt"), "short");
+        RefusesText("at least 2000 are needed", "train-text", _folder.File("short.txt"), "-o", model);
+        RefusesText("--temperature must be", "generate", model, "--temperature", "0");
+        RefusesText("Use a model of train-text", "generate", RepositoryFile.Path("src/Edge.Runtime/Demo/greenhouse.safetensors"));
     }
 
     [SharedDataFact]
@@ -153,6 +179,14 @@ public sealed class TrainTests : IDisposable
         string[] args = ["train", recording, "-o", _folder.File("m.safetensors"), .. options];
         Assert.True(Edge.Quantize.Program.Run(args, output, error) == 0, error.ToString());
         return output.ToString();
+    }
+
+    private static void RefusesText(string part, params string[] args)
+    {
+        var error = new StringWriter();
+        Assert.Equal(1, Edge.Quantize.Program.Run(args, TextWriter.Null, error));
+        Assert.Single(error.ToString().TrimEnd().Split('\n'));
+        Assert.Contains(part, error.ToString(), StringComparison.Ordinal);
     }
 
     private void Refuses(string part, string? recording, params string[] options)

@@ -57,7 +57,11 @@ public sealed class GradientTests
     public void Quantile_Gaussian_and_cross_entropy_losses_are_those_of_PyTorch()
     {
         (string Name, Loss Loss)[] losses =
-            [("quantile", new QuantileLoss(0.1f, 0.5f, 0.9f)), ("gaussian", new GaussianLoss()), ("cross_entropy", new CrossEntropyLoss(4))];
+            [
+                ("quantile", new QuantileLoss(0.1f, 0.5f, 0.9f)),
+                ("gaussian", new GaussianLoss()),
+                ("cross_entropy", new CrossEntropyLoss(4))
+            ];
         foreach ((string name, Loss loss) in losses)
         {
             JsonElement golden = Golden.GetProperty("losses").GetProperty(name);

@@ -15,6 +15,8 @@ internal sealed class Examples : SynchronousCommandLineAction
             "train readings.csv -o model.safetensors",
             "train readings.csv -o model.safetensors --target temperature --horizons 1,6,24 --budget 10m --report report.html",
         ],
+        ["train-text"] = ["train-text book.txt -o book.safetensors --hidden 128 --budget 5m"],
+        ["generate"] = ["generate book.safetensors --start \"The \" --length 400"],
         ["profile"] =
         [
             "profile model.safetensors --calibration calm-week.csv -o model-2.safetensors",

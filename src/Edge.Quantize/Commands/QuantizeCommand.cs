@@ -113,7 +113,7 @@ internal static class QuantizeCommand
             WriteTrials(output, run.Trials, parsed.GetValue(tolerance));
             EvaluationTable.Write(output, run.Evaluation);
             BaselineTable.Write(output, run.Model.Manifest);
-            HtmlReport.Write(parsed.GetValue(report), run, output, []);
+            HtmlReport.WriteNew(parsed.GetValue(report), run.Evaluation, run.Model.Manifest, [], output);
             return 0;
         });
         return command;

@@ -44,8 +44,19 @@ internal static class TrainCommand
         };
         var period = new Option<double?>("--period") { Description = "Seconds from row to row. Without it, what the times say." };
         var timezone = new Option<string?>("--timezone") { Description = "Zone of times that name none, such as Europe/Berlin." };
-        var format = new Option<string?>("--time-format") { Description = "How times are written, such as dd.MM.yyyy HH:mm, or s, ms, us, ns." };
-        var cell = new Option<CellKind?>("--cell") { Description = "The recurrent layer. Without it, what is best.", HelpName = "lstm|gru|rnn" };
+        var format = new Option<string?>("--time-format")
+        {
+            Description = "How times are written, such as dd.MM.yyyy HH:mm, or s, ms, us, ns.",
+        };
+        var lags = new Option<int?>("--lags")
+        {
+            Description = "Most rows back that the linear part reads: a fault that has ended is forgotten after so many. Without it, what helps.",
+        };
+        var cell = new Option<CellKind?>("--cell")
+        {
+            Description = "The recurrent layer. Without it, what is best.",
+            HelpName = "lstm|gru|rnn",
+        };
         var hidden = new Option<int?>("--hidden") { Description = "Units of the recurrent layer. Without it, what is best." };
         var layers = new Option<int>("--layers") { Description = "Recurrent layers.", DefaultValueFactory = _ => 1 };
         var dropout = new Option<float?>("--dropout") { Description = "Share of units dropped in training. Without it, what is best." };
@@ -54,11 +65,16 @@ internal static class TrainCommand
             Description = "Epochs of each candidate, however long they take. The same seed and epochs give the same model.",
         };
         var seed = new Option<int>("--seed") { Description = "Of all random numbers.", DefaultValueFactory = _ => 1 };
-        var budget = new Option<string>("--budget") { Description = "Time for training, such as 90s or 5m.", DefaultValueFactory = _ => "5m" };
+        var budget = new Option<string>("--budget")
+        {
+            Description = "Time for training, such as 90s or 5m.",
+            DefaultValueFactory = _ => "5m",
+        };
         var report = new Option<string?>("--report") { Description = "Also write the evaluation as a self-contained HTML page." };
         var command = new Command("train", "Learns a model from recorded readings: forecasts that are measured beside simple ones.")
         {
-            readings, target, columns, targets, horizons, period, timezone, format, cell, hidden, layers, dropout, epochs, seed, budget, report,
+            readings, target, columns, targets, horizons, period, timezone, format, lags, cell, hidden, layers, dropout, epochs, seed, budget,
+            report,
         };
         command.SetAction(parsed =>
         {
@@ -68,15 +84,14 @@ internal static class TrainCommand
             {
                 Horizons = Horizons(parsed.GetValue(horizons)),
                 Targets = parsed.GetValue(targets) ?? [],
+                Lags = InRange(parsed.GetValue(lags), "--lags", 1, 4096),
                 Cell = parsed.GetValue(cell),
                 Units = InRange(parsed.GetValue(hidden), "--hidden", 1, 512),
-                Layers = InRange(parsed.GetValue(layers), "--layers", 1, 4)!.Value,
-                Dropout = parsed.GetValue(dropout) is { } share
-                    ? share is >= 0 and < 1 ? share : throw new InputException("--dropout must be at least 0 and less than 1.")
-                    : null,
+                Layers = TrainingOptions.InRange(parsed.GetValue(layers), "--layers", 1, 4),
+                Dropout = parsed.GetValue(dropout) is { } share ? TrainingOptions.Dropout(share) : null,
                 Epochs = InRange(parsed.GetValue(epochs), "--epochs", 1, 100_000),
                 Seed = parsed.GetValue(seed),
-                Budget = Span(parsed.GetRequiredValue(budget)),
+                Budget = TrainingOptions.Span(parsed.GetRequiredValue(budget)),
             };
             var times = Times(parsed.GetValue(format), parsed.GetValue(timezone));
             TrainingRows rows = TrainingRows.Load(
@@ -102,22 +117,10 @@ internal static class TrainCommand
         using var progress = new Progress(output);
         progress.Say("linear forecasts");
         var learner = new ForecastLearner(rows, options);
-        using var cancel = new CancellationTokenSource();
-        ConsoleCancelEventHandler onCancel = (_, e) =>
-        {
-            // Once ends training and keeps the best so far; twice ends the program.
-            e.Cancel = !cancel.IsCancellationRequested;
-            cancel.Cancel();
-        };
-        Console.CancelKeyPress += onCancel;
         FloatModel model;
-        try
+        using (var cancel = new CancelOnKey())
         {
             model = learner.Run(each => progress.Say(Line(each)), cancel.Token);
-        }
-        finally
-        {
-            Console.CancelKeyPress -= onCancel;
         }
 
         ReadingsFile readings = ReadingsFile.Of(rows.Values, rows.Width);
@@ -131,19 +134,20 @@ internal static class TrainCommand
         foreach (Learned learned in learner.Candidates)
         {
             output.WriteLine(
-                $"tried {learned.Candidate}: {learned.Losses.Count} epochs, square error {100 * learned.Score:0.0} % of the linear forecast's "
-                    + "on the rows that choose");
+                $"tried {learned.Candidate}: {learned.Losses.Count} epochs, square error {100 * learned.Score:0.0} % of the linear "
+                    + "forecast's on the rows that choose");
         }
 
         BaselineTable.Write(output, run.Model.Manifest);
-        HtmlReport.Write(report, run, output, learner.Candidates);
+        HtmlReport.WriteNew(report, run.Evaluation, run.Model.Manifest, learner.Candidates, output);
         return 0;
     }
 
     private static string Line(LearningProgress progress) => string.Create(
         CultureInfo.InvariantCulture,
         $"{progress.Candidate}, epoch {progress.Epoch}: loss {progress.Loss.Training:0.0000}, chosen on "
-            + $"{100 * progress.Loss.Validation:0.0} % (best {100 * progress.Best:0.0} %), {Math.Max(0, progress.Left.TotalSeconds):0} s left");
+            + $"{100 * progress.Loss.Validation:0.0} % (best {100 * progress.Best:0.0} %), "
+            + $"{Math.Max(0, progress.Left.TotalSeconds):0} s left");
 
     private static string Text(TimeSpan period) => string.Create(CultureInfo.InvariantCulture, $"{period.TotalSeconds:0.######} s");
 
@@ -195,24 +199,8 @@ internal static class TrainCommand
         return [.. horizons.Distinct().Order()];
     }
 
-    private static int? InRange(int? value, string option, int min, int max) => value is null || (value >= min && value <= max)
-        ? value
-        : throw new InputException($"{option} must be from {min} to {max}.");
-
-    private static TimeSpan Span(string text)
-    {
-        (string number, double unit) = text.Length == 0 ? ("", 1) : text[^1] switch
-        {
-            's' => (text[..^1], 1.0),
-            'm' => (text[..^1], 60.0),
-            'h' => (text[..^1], 3600.0),
-            _ => (text, 1.0),
-        };
-        return double.TryParse(number, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double value)
-            && value * unit is >= 1 and <= 604_800
-            ? TimeSpan.FromSeconds(value * unit)
-            : throw new InputException($"--budget: '{text}' is not a time from 1s to 168h. Write it as 90s, 5m or 1h.");
-    }
+    private static int? InRange(int? value, string option, int min, int max) =>
+        value is { } given ? TrainingOptions.InRange(given, option, min, max) : null;
 
     private static string Provenance(string[] files, LearnerOptions options, ForecastLearner learner)
     {

@@ -13,6 +13,9 @@ internal sealed record LearnerOptions
     /// <summary>Columns to forecast; empty for all.</summary>
     internal IReadOnlyList<string> Targets { get; init; } = [];
 
+    /// <summary>Most rows back that the linear forecast reads; null for as many as help.</summary>
+    internal int? Lags { get; init; }
+
     /// <summary>Cell to use; null to try several.</summary>
     internal CellKind? Cell { get; init; }
 
@@ -93,7 +96,7 @@ internal sealed class ForecastLearner
 
         Outputs = [.. horizons.SelectMany(ahead => targets.Select(column => new ModelOutput(column, ahead)))];
         _targets = new ForecastTargets(rows, Outputs);
-        Linear = LinearForecast.Fit(rows, _targets);
+        Linear = LinearForecast.Fit(rows, _targets, options.Lags);
         (_residuals, _deviation) = Residuals();
     }
 
@@ -170,7 +173,8 @@ internal sealed class ForecastLearner
         }
 
         throw new Inference.InputException(
-            $"--target names '{name}', which is not learned; learned are {string.Join(", ", rows.Columns.Select(column => $"'{column.Name}'"))}.");
+            $"--target names '{name}', which is not learned; learned are "
+                + $"{string.Join(", ", rows.Columns.Select(column => $"'{column.Name}'"))}.");
     }
 
     private void Train(Candidate candidate, TimeSpan budget, long started, Action<LearningProgress> say, CancellationToken cancel)

@@ -30,7 +30,8 @@ internal readonly record struct EpochLoss(double Training, double Validation);
 
 /// <summary>
 /// A recurrent net that learns what a linear forecast leaves: the residual of each output in units of its deviation. Several strands of the
-/// training rows are learned side by side with the state carried; after each epoch the validation rows judge, and the best weights are kept.
+/// training rows are learned side by side with the state carried; after each epoch the validation rows judge, and the best weights are
+/// kept.
 /// </summary>
 internal sealed class ForecastNet
 {
@@ -46,7 +47,7 @@ internal sealed class ForecastNet
     private const float HuberThreshold = 3;
     private const double Rate = 4e-3;
 
-    // Epochs without a better one before a candidate is given up.
+    // Epochs without a better one before a candidate ends.
     private const int Patience = 12;
 
     private readonly TrainingRows _rows;

@@ -3,7 +3,8 @@ using Edge.Training.Numerics;
 namespace Edge.Quantize.Learning;
 
 /// <summary>
-/// Second moments of [x_i[t - lag] for every lag and column, the calendar, 1] and of the targets with them, over some rows: all that fitting and judging
+/// Second moments of [x_i[t - lag] for every lag and column, the calendar, 1] and of the targets with them, over some rows: all that
+/// fitting and judging
 /// a linear regression needs.
 /// </summary>
 internal sealed class LagMoments

@@ -48,11 +48,14 @@ internal sealed class LinearForecast
     internal int[] Lags { get; }
 
     /// <summary>Fits on the training rows and weighs on the rows that choose.</summary>
-    internal static LinearForecast Fit(TrainingRows rows, ForecastTargets targets)
+    /// <param name="rows">The recording.</param>
+    /// <param name="targets">What to forecast.</param>
+    /// <param name="most">Most rows back; null for as many as help.</param>
+    internal static LinearForecast Fit(TrainingRows rows, ForecastTargets targets, int? most = null)
     {
-        var forecast = new LinearForecast(rows, targets, ChooseLags(rows, targets));
+        int[] within = [.. ChooseLags(rows, targets).Where(lag => lag < (most ?? int.MaxValue))];
+        var forecast = new LinearForecast(rows, targets, within);
         int columns = rows.Columns.Count;
-        forecast.Try([.. Enumerable.Range(0, Math.Min(BaselineLags, forecast.Lags.Length) * columns)], -1, withCalendar: false);
         int few = forecast.Lags.Count(lag => lag < BaselineLags);
         foreach (int lags in new[] { few, forecast.Lags.Length }.Distinct())
         {
@@ -77,19 +80,16 @@ internal sealed class LinearForecast
         int lags = Math.Clamp(FeaturesMax / columns, 1, BaselineLags);
         var forecast = new LinearForecast(rows, targets, [.. Enumerable.Range(0, lags)]);
         forecast.Try([.. Enumerable.Range(0, lags * columns)], -1, withCalendar: false);
-        return forecast.ToBaseline();
+        return forecast.Regression(k => forecast._families[0].Weights[k][0]!);
     }
 
-    /// <summary>Ridge on 24 lags of all columns, the baseline, as part of a model.</summary>
-    internal FloatLagRegression ToBaseline() => Regression(k => _families[0].Weights[k][0]!);
-
-    // 0 to 23, then wider and wider, and the same time of the days before, now and at the time to forecast, where a day is not too many
-    // rows; fewer if there are many columns.
+    // 0 to 23, and the same time of the days before, now and at the time to forecast, where a day is not too many rows; fewer if there are
+    // many columns. What lies further back than 24 rows is the net's: it forgets a fault sooner than a regression does.
     private static int[] ChooseLags(TrainingRows rows, ForecastTargets targets)
     {
         int columns = rows.Columns.Count;
         var lags = new SortedSet<int>(Enumerable.Range(0, BaselineLags));
-        var more = new List<int> { 28, 32, 40, 48, 64, 80, 96, 128 };
+        var more = new List<int>();
         double day = TimeSpan.FromDays(1) / rows.Period;
         for (int days = 1; days <= 7 && Math.Abs(day - Math.Round(day)) < 1e-6; days++)
         {

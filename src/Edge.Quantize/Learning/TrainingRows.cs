@@ -225,7 +225,8 @@ internal sealed partial class TrainingRows
         }
 
         NamedColumn[] chosen = [.. kept.Select(i => columns[i])];
-        return new TrainingRows(chosen, spacing, calendar, loaded with { IsKnown = isKnown }, [.. mean], [.. std], values) { Notes = notes };
+        return new TrainingRows(
+            chosen, spacing, calendar, loaded with { IsKnown = isKnown }, [.. mean], [.. std], values) { Notes = notes };
     }
 
     // A part of the time is learned if the training rows pass it often enough to tell it from a trend, in several steps. Rows without
@@ -362,7 +363,8 @@ internal sealed partial class TrainingRows
                 string cell = rows[i]?.Trim() ?? "";
                 cells[i] += cell.Length > 0 ? 1 : 0;
                 bool isNumber = double.TryParse(
-                    rows.Separator == "," ? cell : cell.Replace(',', '.'), NumberStyles.Float, CultureInfo.InvariantCulture, out double value)
+                    rows.Separator == "," ? cell : cell.Replace(',', '.'), NumberStyles.Float, CultureInfo.InvariantCulture,
+                    out double value)
                     && double.IsFinite(value);
                 numbers[i] += isNumber ? 1 : 0;
                 first[i] = row == 0 ? value : first[i];

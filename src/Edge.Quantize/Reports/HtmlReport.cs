@@ -14,10 +14,16 @@ internal static class HtmlReport
     private const int Bins = 41;
 
     /// <summary>Writes the page of a new model, if a path is given.</summary>
-    internal static void Write(string? path, QuantizationRun run, TextWriter output, IReadOnlyList<Learned> candidates) =>
-        Write(path, run.Evaluation, output, page =>
+    /// <param name="path">The file.</param>
+    /// <param name="report">What was measured.</param>
+    /// <param name="manifest">Of the new model, with its errors and those of simple forecasts.</param>
+    /// <param name="candidates">What was trained; empty for an imported model.</param>
+    /// <param name="output">Told where the page is.</param>
+    internal static void WriteNew(
+        string? path, EvaluationReport report, ModelManifest manifest, IReadOnlyList<Learned> candidates, TextWriter output) =>
+        Write(path, report, output, page =>
         {
-            WriteBaselines(page, run.Model.Manifest);
+            WriteBaselines(page, manifest);
             WriteLosses(page, candidates);
         });
 

@@ -140,7 +140,8 @@ internal static class InfoMessage
 
         json.WriteEndArray();
 
-        static double Rounded(double value) => double.Parse(value.ToString("G4", CultureInfo.InvariantCulture), CultureInfo.InvariantCulture);
+        static double Rounded(double value) =>
+            double.Parse(value.ToString("G4", CultureInfo.InvariantCulture), CultureInfo.InvariantCulture);
     }
 
     private static long? FreeBytes(string? folder)

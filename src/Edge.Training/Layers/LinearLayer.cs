@@ -46,5 +46,6 @@ public sealed class LinearLayer : TrainableLayer
         }
     }
 
-    internal override FloatLayer ToReference() => new FloatDense(InputCount, UnitCount, Transposed(Weight), [.. Bias.Value], FloatActivation.Linear);
+    internal override FloatLayer ToReference() =>
+        new FloatDense(InputCount, UnitCount, Transposed(Weight), [.. Bias.Value], FloatActivation.Linear);
 }

@@ -34,7 +34,7 @@ public abstract class TrainableLayer
     /// <param name="x">As given to <see cref="Forward"/>.</param>
     /// <param name="y">As received from it.</param>
     /// <param name="dy">Derivative of the loss by y, [T, B, U].</param>
-    /// <param name="dx">Receives the derivative by x, [T, B, I]; empty where nobody needs it.</param>
+    /// <param name="dx">Receives the derivative by x, [T, B, I]; empty where it is not needed.</param>
     /// <param name="strands">B.</param>
     internal abstract void Backward(ReadOnlySpan<float> x, ReadOnlySpan<float> y, ReadOnlySpan<float> dy, Span<float> dx, int strands);
 

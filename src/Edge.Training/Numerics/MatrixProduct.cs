@@ -86,7 +86,8 @@ internal static class MatrixProduct
             for (int each = 0; each < BlockRows; each++)
             {
                 AddRest(
-                    ref Unsafe.Add(ref leftRow, each * rowStride), stepStride, ref right, ref Unsafe.Add(ref sumRow, each * n), column, k, n);
+                    ref Unsafe.Add(ref leftRow, each * rowStride), stepStride, ref right, ref Unsafe.Add(ref sumRow, each * n), column, k,
+                    n);
             }
         }
 

@@ -1,10 +1,11 @@
 using Edge.Inference.Models;
 using Edge.Quantize.Calibration;
+using Edge.Quantize.Evaluation;
 using Edge.Quantize.Learning;
 using Edge.Quantize.Quantization;
 using Edge.Training.Reference;
 
-namespace Edge.Quantize.Evaluation;
+namespace Edge.Quantize.Commands;
 
 /// <summary>A float model, calibrated, quantized and evaluated: what <c>quantize</c> and <c>train</c> write.</summary>
 /// <param name="Model">The int8 model with its measured errors and what is normal for its columns.</param>
