@@ -1,6 +1,6 @@
 using Edge.Benchmarks;
 
-// dotnet run -c Release --project tests/Edge.Benchmarks -- cell [--json] | streams | sensors | detection | train | service | storage [DAYS] | device | rivals | onnx
+// dotnet run -c Release --project tests/Edge.Benchmarks -- NAME
 switch (args)
 {
     case ["cell"] or ["cell", "--json"]:
@@ -34,6 +34,7 @@ switch (args)
         await SensorsBenchmark.RunAsync();
         return 0;
     default:
-        Console.Error.WriteLine("Usage: cell [--json] | streams | sensors | detection | train | service | storage [DAYS] | device | rivals | onnx");
+        Console.Error.WriteLine(
+            "Usage: cell [--json] | streams | sensors | detection | train | service | storage [DAYS] | device | rivals | onnx");
         return 2;
 }

@@ -148,12 +148,17 @@ internal static class StorageBenchmark
 
         Console.WriteLine(
             $"{days:0} days of {Channels} channels at 1 Hz, two decimals: {rowCount} rows written in "
-                + $"{Stopwatch.GetElapsedTime(started).TotalSeconds:0} s; history.db has {new FileInfo(HistoryFile.PathIn(folder)).Length >> 10} kB");
+                + $"{Stopwatch.GetElapsedTime(started).TotalSeconds:0} s; history.db has "
+                + $"{new FileInfo(HistoryFile.PathIn(folder)).Length >> 10} kB");
         DateTime end = Start.AddDays(days);
-        foreach ((string name, TimeSpan span) in new[]
-        {
-            ("all of it", end - Start), ("30 days", TimeSpan.FromDays(30)), ("a day", TimeSpan.FromDays(1)), ("an hour", TimeSpan.FromHours(1)),
-        })
+        (string Name, TimeSpan Span)[] spans =
+        [
+            ("all of it", end - Start),
+            ("30 days", TimeSpan.FromDays(30)),
+            ("a day", TimeSpan.FromDays(1)),
+            ("an hour", TimeSpan.FromHours(1)),
+        ];
+        foreach ((string name, TimeSpan span) in spans)
         {
             double[] seconds = new double[5];
             HistoryCurve curve = null!;

@@ -7,7 +7,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Edge.Runtime.Tests;
 
-/// <summary>Stored rows: what was appended is read back, thinned where it must be, within its bounds, whatever happens to the file.</summary>
+/// <summary>Stored rows: read back as they were appended, thinned where they must be, within their bounds.</summary>
 public sealed class HistoryTests : IDisposable
 {
     private static readonly DateTime Start = new(2026, 1, 1, 0, 0, 0, DateTimeKind.Utc);
@@ -81,7 +81,8 @@ public sealed class HistoryTests : IDisposable
             Assert.Equal(values.Max(), drawn.Max.Where(double.IsFinite).Max(), 1e-5 * Math.Abs(values.Max()));
             Assert.All(
                 drawn.Min.Zip(drawn.Mean, drawn.Max),
-                point => Assert.True(double.IsNaN(point.Second) || (point.First <= point.Second + 1e-3 && point.Second <= point.Third + 1e-3)));
+                point => Assert.True(
+                    double.IsNaN(point.Second) || (point.First <= point.Second + 1e-3 && point.Second <= point.Third + 1e-3)));
         }
 
         if (points == 1)

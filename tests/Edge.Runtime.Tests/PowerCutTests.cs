@@ -107,7 +107,12 @@ public sealed class PowerCutTests : IDisposable
                 long stepped = saved.Stepped + saved.Rows.Count;
                 Assert.InRange(stepped, forced, last);
                 Assert.True(saved.Seq >= last, $"case {i}: number {saved.Seq + 1} would come again, {last} went out");
-                long[] messages = [.. after.Read(0, 10_000).Messages.Select(message => long.Parse(Encoding.UTF8.GetString(message.Payload.Span).Split(' ')[1]))];
+                long[] messages =
+                [
+                    .. after.Read(0, 10_000).Messages
+                        .Select(message => Encoding.UTF8.GetString(message.Payload.Span).Split(' ')[1])
+                        .Select(seq => long.Parse(seq, System.Globalization.CultureInfo.InvariantCulture)),
+                ];
                 Assert.Equal(Enumerable.Range(0, messages.Length).Select(each => stepped - messages.Length + 1 + each), messages);
                 Assert.True(messages.Length > 0 || stepped == 0);
                 Assert.True(after.Append("s", Row(saved.Seq + 1), []));

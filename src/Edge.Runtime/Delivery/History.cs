@@ -364,7 +364,7 @@ internal sealed class History(string folder)
             {
                 try
                 {
-                    log.AddRange(RowLog.Read(number, RegularFile.ReadBytes(path), out _));
+                    log.AddRange(RowLog.Read(number, RegularFile.ReadBytes(path), withMessages: false, out _));
                 }
                 catch (FileNotFoundException)
                 {

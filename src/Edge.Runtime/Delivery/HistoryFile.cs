@@ -265,7 +265,8 @@ internal sealed class HistoryFile : IDisposable
             }
             catch (InvalidDataException e)
             {
-                _log.LogError("{Stream}: rows from tick {Seq} on are damaged and are left out: {Reason}", stream, record.Rows.FirstSeq, e.Message);
+                _log.LogError(
+                    "{Stream}: rows from tick {Seq} on are damaged and are left out: {Reason}", stream, record.Rows.FirstSeq, e.Message);
             }
         }
 

@@ -75,8 +75,9 @@ internal sealed record LogRecord(
     /// <summary>Reads a record.</summary>
     /// <param name="bytes">The record.</param>
     /// <param name="columns">Names of the channels by stream, of the records before.</param>
+    /// <param name="withMessages">Whether the messages are read, too.</param>
     /// <exception cref="InvalidDataException">It is damaged.</exception>
-    internal static LogRecord Read(ReadOnlySpan<byte> bytes, Dictionary<string, IReadOnlyList<string>> columns)
+    internal static LogRecord Read(ReadOnlySpan<byte> bytes, Dictionary<string, IReadOnlyList<string>> columns, bool withMessages)
     {
         var from = new PackedReader(bytes);
         string stream = from.Text() ?? "";
@@ -99,7 +100,7 @@ internal sealed record LogRecord(
         byte[] rows = count > 0 ? from.Bytes().ToArray() : [];
         int eventCount = from.Count();
         byte[] events = eventCount > 0 ? from.Bytes().ToArray() : [];
-        var messages = new MqttMessage[from.Count()];
+        var messages = new MqttMessage[withMessages ? from.Count() : 0];
         long id = messages.Length > 0 ? from.Long() : 0;
         for (int i = 0; i < messages.Length; i++)
         {

@@ -120,11 +120,11 @@ internal ref struct PackedReader(ReadOnlySpan<byte> bytes)
 
     internal long Long() => (long)Whole();
 
-    /// <summary>A count of things that take at least so many bytes each, so that damage cannot ask for more memory than the file has.</summary>
-    internal int Count(int bytesEach = 1)
+    /// <summary>A count of things of at least a byte each, so that damage cannot ask for more memory than the record has.</summary>
+    internal int Count()
     {
         ulong count = Whole();
-        return count <= (ulong)(Left / bytesEach) ? (int)count : throw new InvalidDataException("a count is larger than the record");
+        return count <= (ulong)Left ? (int)count : throw new InvalidDataException("a count is larger than the record");
     }
 
     internal long Signed()

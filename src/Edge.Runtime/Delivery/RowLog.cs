@@ -35,6 +35,7 @@ internal sealed class RowLog : IDisposable
 
     private readonly string _folder;
     private readonly Lock _gate = new();
+    private readonly Lock _forceGate = new();
     private readonly List<SafeFileHandle> _unforced = [];
     private readonly PackedWriter _out = new();
     private SafeFileHandle? _file;
@@ -167,6 +168,101 @@ internal sealed class RowLog : IDisposable
     /// <exception cref="IOException">The disk refuses.</exception>
     internal void Force()
     {
+        // One at a time: the first closes files that the next would flush.
+        lock (_forceGate)
+        {
+            ForceAll();
+        }
+    }
+
+    /// <summary>Reads a file.</summary>
+    /// <param name="number">Its number.</param>
+    /// <param name="bytes">Its bytes.</param>
+    /// <param name="withMessages">Whether messages are read, too.</param>
+    /// <param name="damagedAt">How many records come before the first bytes that belong to none; null if there are no such bytes.</param>
+    /// <returns>The records, each with the position at which it ends.</returns>
+    internal static List<(long Position, LogRecord Record)> Read(
+        uint number, ReadOnlySpan<byte> bytes, bool withMessages, out int? damagedAt)
+    {
+        var records = new List<(long, LogRecord)>();
+        var columns = new Dictionary<string, IReadOnlyList<string>>();
+        damagedAt = bytes.StartsWith(Magic) ? null : 0;
+        for (int at = Magic.Length; at < bytes.Length;)
+        {
+            if (TryRead(number, bytes, at, columns, withMessages, out LogRecord? record, out int length))
+            {
+                at += HeaderBytes + length;
+                records.Add((((long)number << 32) | (uint)at, record!));
+                continue;
+            }
+
+            int sector = Math.Min(ToSector(at), bytes.Length);
+            if (sector > at && !bytes[at..sector].ContainsAnyExcept((byte)0))
+            {
+                at = sector;
+                continue;
+            }
+
+            damagedAt ??= records.Count;
+            int next = bytes[(at + 1)..].IndexOf([Mark1, Mark2]);
+            at = next < 0 ? bytes.Length : at + 1 + next;
+        }
+
+        return records;
+    }
+
+    public void Dispose()
+    {
+        _file?.Dispose();
+        _unforced.ForEach(file => file.Dispose());
+    }
+
+    private static bool TryRead(
+        uint number,
+        ReadOnlySpan<byte> bytes,
+        int at,
+        Dictionary<string, IReadOnlyList<string>> columns,
+        bool withMessages,
+        out LogRecord? record,
+        out int length)
+    {
+        (record, length) = (null, 0);
+        ReadOnlySpan<byte> rest = bytes[at..];
+        if (rest.Length < HeaderBytes || rest[0] != Mark1 || rest[1] != Mark2)
+        {
+            return false;
+        }
+
+        var header = new PackedReader(rest[2..HeaderBytes]);
+        uint size = header.UInt32();
+        uint sum = header.UInt32();
+        if (size > RecordMaxBytes || size > rest.Length - HeaderBytes || SumOf(number, at, rest.Slice(HeaderBytes, (int)size)) != sum)
+        {
+            return false;
+        }
+
+        try
+        {
+            record = LogRecord.Read(rest.Slice(HeaderBytes, (int)size), columns, withMessages);
+            length = (int)size;
+            return true;
+        }
+        catch (InvalidDataException)
+        {
+            return false;
+        }
+    }
+
+    private static uint SumOf(uint number, int at, ReadOnlySpan<byte> record)
+    {
+        var sum = new Checksum();
+        sum.Add(((long)number << 32) | (uint)at);
+        sum.Add(record);
+        return (uint)sum.Sum;
+    }
+
+    private void ForceAll()
+    {
         SafeFileHandle[] closed;
         SafeFileHandle? open;
         bool isFolderDirty;
@@ -211,89 +307,6 @@ internal sealed class RowLog : IDisposable
                 }
             }
         }
-    }
-
-    /// <summary>Reads a file.</summary>
-    /// <param name="number">Its number.</param>
-    /// <param name="bytes">Its bytes.</param>
-    /// <param name="damagedAt">How many records come before the first bytes that belong to none; null if there are no such bytes.</param>
-    /// <returns>The records, each with the position at which it ends.</returns>
-    internal static List<(long Position, LogRecord Record)> Read(uint number, ReadOnlySpan<byte> bytes, out int? damagedAt)
-    {
-        var records = new List<(long, LogRecord)>();
-        var columns = new Dictionary<string, IReadOnlyList<string>>();
-        damagedAt = bytes.StartsWith(Magic) ? null : 0;
-        for (int at = Magic.Length; at < bytes.Length;)
-        {
-            if (TryRead(number, bytes, at, columns, out LogRecord? record, out int length))
-            {
-                at += HeaderBytes + length;
-                records.Add((((long)number << 32) | (uint)at, record!));
-                continue;
-            }
-
-            int sector = Math.Min(ToSector(at), bytes.Length);
-            if (sector > at && !bytes[at..sector].ContainsAnyExcept((byte)0))
-            {
-                at = sector;
-                continue;
-            }
-
-            damagedAt ??= records.Count;
-            int next = bytes[(at + 1)..].IndexOf([Mark1, Mark2]);
-            at = next < 0 ? bytes.Length : at + 1 + next;
-        }
-
-        return records;
-    }
-
-    public void Dispose()
-    {
-        _file?.Dispose();
-        _unforced.ForEach(file => file.Dispose());
-    }
-
-    private static bool TryRead(
-        uint number,
-        ReadOnlySpan<byte> bytes,
-        int at,
-        Dictionary<string, IReadOnlyList<string>> columns,
-        out LogRecord? record,
-        out int length)
-    {
-        (record, length) = (null, 0);
-        ReadOnlySpan<byte> rest = bytes[at..];
-        if (rest.Length < HeaderBytes || rest[0] != Mark1 || rest[1] != Mark2)
-        {
-            return false;
-        }
-
-        var header = new PackedReader(rest[2..HeaderBytes]);
-        uint size = header.UInt32();
-        uint sum = header.UInt32();
-        if (size > RecordMaxBytes || size > rest.Length - HeaderBytes || SumOf(number, at, rest.Slice(HeaderBytes, (int)size)) != sum)
-        {
-            return false;
-        }
-
-        try
-        {
-            record = LogRecord.Read(rest.Slice(HeaderBytes, (int)size), columns);
-            length = (int)size;
-            return true;
-        }
-        catch (InvalidDataException)
-        {
-            return false;
-        }
-    }
-
-    private static uint SumOf(uint number, int at, ReadOnlySpan<byte> record)
-    {
-        var sum = new Checksum();
-        sum.Add(((long)number << 32) | (uint)at);
-        sum.Add(record);
-        return (uint)sum.Sum;
     }
 
     private static int ToSector(int at) => (at + SectorBytes - 1) & -SectorBytes;

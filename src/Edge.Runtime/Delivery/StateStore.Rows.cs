@@ -182,7 +182,9 @@ internal sealed partial class StateStore
 
         // What was written after the last fsync may have holes after a power cut: what follows the first one did not happen. Otherwise
         // damage costs the record that it is in.
-        bool isPowerCut = _database.Scalar("SELECT value FROM meta WHERE key = 'boot'") is string boot && boot != "clean" && boot != _bootId;
+        bool isPowerCut = _database.Scalar("SELECT value FROM meta WHERE key = 'boot'") is string boot
+            && boot != "clean"
+            && boot != _bootId;
         foreach ((uint number, string path) in RowLog.Files(Folder))
         {
             _files[number] = [];
@@ -192,7 +194,7 @@ internal sealed partial class StateStore
                 continue;
             }
 
-            foreach ((long position, LogRecord record) in ReadFile(number, path, endsAtDamage: isPowerCut))
+            foreach ((long position, LogRecord record) in ReadFile(number, path, withMessages: true, endsAtDamage: isPowerCut))
             {
                 all.Add(record);
                 if (record.Rows.Count == 0 && !record.Rows.IsStateChanged)
@@ -239,11 +241,12 @@ internal sealed partial class StateStore
         _damaged.Clear();
     }
 
-    private List<(long Position, LogRecord Record)> ReadFile(uint number, string path, bool endsAtDamage = false)
+    private List<(long Position, LogRecord Record)> ReadFile(
+        uint number, string path, bool withMessages = false, bool endsAtDamage = false)
     {
         try
         {
-            List<(long, LogRecord)> records = RowLog.Read(number, RegularFile.ReadBytes(path), out int? damagedAt);
+            List<(long, LogRecord)> records = RowLog.Read(number, RegularFile.ReadBytes(path), withMessages, out int? damagedAt);
             if (damagedAt is { } whole)
             {
                 _isLogDamaged = true;
