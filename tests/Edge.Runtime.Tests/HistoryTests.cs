@@ -47,6 +47,18 @@ public sealed class HistoryTests : IDisposable
     }
 
     [Fact]
+    public void A_reset_forgets_rows_for_the_state_and_keeps_them_in_the_history()
+    {
+        using StateStore store = Open();
+        Write(store, rows: 60, periodSeconds: 1);
+        Assert.True(store.Append("s", Rows(5, 1), []));
+        Assert.Equal(5, store.Load("s")!.Rows.Count);
+        Assert.True(store.Reset("s"));
+        Assert.Equal((65L, 0, 0), (store.Load("s")!.Seq, store.Load("s")!.Snapshot.Length, store.Load("s")!.Rows.Count));
+        AssertRows();
+    }
+
+    [Fact]
     public void A_span_of_time_is_half_open()
     {
         using StateStore store = Open();

@@ -230,12 +230,18 @@ internal sealed class History(string folder)
             return newest.Rows.Columns;
         }
 
-        foreach (SqliteDataReader row in Query(
-            connection,
-            "SELECT columns FROM block JOIN layout ON layout.id = block.layout WHERE stream = $1 ORDER BY last_seq DESC LIMIT 1",
-            stream))
+        // Level by level, as the index has it.
+        for (int level = HistoryFile.Rows; level <= HistoryFile.Hours; level++)
         {
-            return row.GetString(0).Split('\n');
+            foreach (SqliteDataReader row in Query(
+                connection,
+                "SELECT columns FROM layout WHERE id = "
+                    + "(SELECT layout FROM block WHERE stream = $1 AND level = $2 ORDER BY last_seq DESC LIMIT 1)",
+                stream,
+                (long)level))
+            {
+                return row.GetString(0).Split('\n');
+            }
         }
 
         return [];
@@ -265,9 +271,9 @@ internal sealed class History(string folder)
     private static long FirstSeq(SqliteConnection? connection, string stream, int level)
     {
         foreach (SqliteDataReader row in Query(
-            connection, "SELECT MIN(first_seq) FROM block WHERE stream = $1 AND level = $2", stream, (long)level))
+            connection, "SELECT first_seq FROM block WHERE stream = $1 AND level = $2 ORDER BY last_seq LIMIT 1", stream, (long)level))
         {
-            return row.IsDBNull(0) ? long.MaxValue : row.GetInt64(0);
+            return row.GetInt64(0);
         }
 
         return long.MaxValue;

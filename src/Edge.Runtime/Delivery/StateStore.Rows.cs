@@ -277,7 +277,7 @@ internal sealed partial class StateStore
         long next = stream.Stepped + 1;
         long last = 0;
         bool isBroken = false;
-        foreach ((_, CommittedRows committed) in left)
+        foreach ((_, CommittedRows committed) in left.Where(each => each.Position > stream.Position))
         {
             last = Math.Max(last, committed.LastSeq);
             isBroken |= committed.IsStateChanged || (committed.Count > 0 && committed.FirstSeq != next);

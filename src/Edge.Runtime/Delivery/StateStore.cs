@@ -218,7 +218,7 @@ internal sealed partial class StateStore : IDisposable
                 return false;
             }
 
-            long seq = Math.Max(row.IsWhole ? row.Seq : NumberAfterDamage(row), _lastSeq.GetValueOrDefault(stream));
+            long seq = Math.Max(row.IsWhole ? WithRows(row).Seq : NumberAfterDamage(row), _lastSeq.GetValueOrDefault(stream));
             StoredStream reset = row with
             {
                 Seq = seq,
