@@ -19,12 +19,16 @@ internal sealed partial class StateStore
             {
                 WriteToFile([], null);
                 SaveAge();
+                _rows.Roll();
+                Archive();
 
-                // Everything is on disk before the log is deleted and the file is marked clean: then the next start skips no numbers.
+                // Everything is on disk before the file is marked clean: then the next start skips no numbers. A kill from here on leaves
+                // a log that nothing needs.
                 _database.Execute("PRAGMA wal_checkpoint(TRUNCATE)");
-                RetireAll();
-                using SqliteCommand clean = _database.Prepare("UPDATE meta SET value = 'clean' WHERE key = 'boot'");
+                using SqliteCommand clean = _database.Prepare(
+                    $"DELETE FROM meta WHERE key = '{LogKey}'; UPDATE meta SET value = 'clean' WHERE key = 'boot'");
                 _database.RunForced(clean);
+                DeleteClosed(keepNewest: false);
                 return true;
             },
             false);

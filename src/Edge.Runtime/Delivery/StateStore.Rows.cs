@@ -410,15 +410,6 @@ internal sealed partial class StateStore
         _history.Trim(missing > 0 ? Math.Max(0, _history.SizeBytes() - missing) : long.MaxValue);
     }
 
-    // At the end: streams have stored their state, and every message is in the file.
-    private void RetireAll()
-    {
-        _rows.Roll();
-        Archive();
-        DeleteClosed(keepNewest: false);
-        _database.Execute($"DELETE FROM meta WHERE key = '{LogKey}'");
-    }
-
     private List<uint> Closed() => [.. _files.Keys.Where(number => number < _rows.Number || !_rows.IsOpen)];
 
     // A file is needed as long as a stream's stored state is older than a row in it. The newest stays, so that a log without a file is one
