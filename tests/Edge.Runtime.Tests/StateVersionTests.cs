@@ -59,9 +59,33 @@ public sealed class StateVersionTests : IDisposable
     }
 
     [Fact]
+    public void A_file_of_version_3_continues_with_its_state_and_its_messages()
+    {
+        byte[] snapshot = [1, 2, 3];
+        var sum = new Checksum();
+        sum.Add("s");
+        sum.Add(1L);
+        sum.Add(snapshot);
+        sum.Add("");
+        WriteThenChange(
+            snapshot,
+            Encoding.UTF8.GetBytes("m1"),
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"UPDATE stream SET sum = {sum.Sum}; ALTER TABLE stream DROP COLUMN stepped; ALTER TABLE stream DROP COLUMN position; "
+                    + $"PRAGMA user_version = 3"));
+
+        using StateStore store = Open();
+        SavedStream saved = store.Load("s")!;
+        Assert.Equal((1L, 1L, 0), (saved.Seq, saved.Stepped, saved.Rows.Count));
+        Assert.Equal(snapshot, saved.Snapshot);
+        Assert.Equal("m1", Encoding.UTF8.GetString(Assert.Single(store.Read(0, 10).Messages).Payload.Span));
+    }
+
+    [Fact]
     public void A_file_of_a_later_version_is_left_alone_and_said_in_a_sentence()
     {
-        WriteThenChange([1], [2], "PRAGMA user_version = 4");
+        WriteThenChange([1], [2], "PRAGMA user_version = 5");
         byte[] file = File.ReadAllBytes(_folder.File("state/edge.db"));
         InputException e = Assert.Throws<InputException>(Open);
         Assert.Contains("was written by a later version. Update edge-runtime, or move the file away", e.Message, StringComparison.Ordinal);

@@ -3,6 +3,9 @@ namespace Edge.Streams.Detection;
 /// <summary>The detector's state, as it lies in a stream's snapshot.</summary>
 internal sealed partial class AnomalyDetector
 {
+    /// <summary>What <see cref="Silence"/> has asked for, until the next tick.</summary>
+    internal void ArchiveSilence(StreamSnapshot snapshot) => _silence = snapshot.Field(_silence);
+
     internal void Archive(StreamSnapshot snapshot)
     {
         _ticks = snapshot.Field(_ticks);
