@@ -47,7 +47,7 @@ internal sealed class DemoWatch
         ModelManifest manifest = _stream.Engine.Manifest;
         _recent = manifest.Columns.Select(_ => new Queue<double>()).ToArray();
         _expectedNext = [.. Enumerable.Repeat(double.NaN, manifest.Columns.Count)];
-        service.Hosts[0].Ticked = Copy;
+        service.Hosts[0].Ticked += Copy;
     }
 
     internal int Port { get; }

@@ -27,6 +27,9 @@ internal enum CommandName
 
     /// <summary>Restore the previous model.</summary>
     Rollback,
+
+    /// <summary>Take what the open anomaly shows for normal.</summary>
+    Accept,
 }
 
 /// <summary>One validated request: its stream exists, and it has no unknown keys.</summary>
@@ -82,7 +85,7 @@ internal sealed record CommandRequest(
     {
         string[] keys = name switch
         {
-            CommandName.Reset or CommandName.Rollback => ["stream"],
+            CommandName.Reset or CommandName.Rollback or CommandName.Accept => ["stream"],
             CommandName.Silence => ["stream", "for"],
             CommandName.Sensitivity => ["stream", "value"],
             _ => [],

@@ -107,7 +107,8 @@ internal static class InfoMessage
         };
     }
 
-    private static long? FreeBytes(string? folder)
+    /// <summary>Free bytes of the disk of a folder; null if there is none, or they are not known.</summary>
+    internal static long? FreeBytes(string? folder)
     {
         try
         {
