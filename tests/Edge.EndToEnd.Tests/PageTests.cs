@@ -37,7 +37,7 @@ public sealed class PageTests : IAsyncLifetime, IDisposable
             state: state
             mqtt: { host: 127.0.0.1, port: {{_broker.Port}} }
             web: { listen: '127.0.0.1:{{_port}}', password: { file: {{_folder.File("password")}} } }
-            models: { unsigned: allowed, canary: 10 }
+            models: { unsigned: allowed, canary: 200 }
             streams:
               - name: climate
                 model: climate.safetensors
@@ -131,6 +131,7 @@ public sealed class PageTests : IAsyncLifetime, IDisposable
         await SaidAsync(page, " runs beside ");
         await Eventually.Async(
             () => File.Exists(_folder.File("climate.safetensors.previous")), "the canary has taken over");
+        await page.Locator(".events", new PageLocatorOptions { HasText = "The new model is in use: " }).WaitForAsync();
         await page.Locator("dd", new PageLocatorOptions { HasText = Sha(next) }).WaitForAsync();
         await page.ClickAsync("summary:has-text('More')");
         await ActAsync(page, "rollback", " is in use again.");

@@ -52,6 +52,9 @@ internal sealed class DemoWatch
 
     internal int Port { get; }
 
+    /// <summary>Where the page is.</summary>
+    internal string Page => _service.PageAddress!;
+
     internal TimeSpan Elapsed => Stopwatch.GetElapsedTime(_started);
 
     internal long Ticks => _stream.Health.Ticks;

@@ -114,12 +114,13 @@ internal sealed class EdgeService : IDisposable
         {
             try
             {
+                ModelEvents = new ModelEvents(config.Device, Publish, Info, clock, log);
                 _updates = new ModelUpdates(
                     models,
                     config.Streams.ToDictionary(stream => stream.Name, stream => stream.HasReplaceableModel ? stream.Model : null),
                     Control,
                     _store,
-                    new ModelEvents(config.Device, Publish, Info, clock, log));
+                    ModelEvents);
                 _inbox = models.IncomingFolder is { } folder ? new ModelInbox(folder, _updates, log) : null;
             }
             catch (InputException e)
@@ -172,6 +173,9 @@ internal sealed class EdgeService : IDisposable
 
     /// <summary>The page's address, or null.</summary>
     internal string? PageAddress => _page?.Address;
+
+    /// <summary>Reports of model updates, or null.</summary>
+    internal ModelEvents? ModelEvents { get; }
 
     /// <summary>Time since the start.</summary>
     internal TimeSpan Uptime => _clock.GetElapsedTime(_started);

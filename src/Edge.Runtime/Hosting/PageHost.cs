@@ -107,6 +107,11 @@ internal sealed class PageHost : IDisposable
             views.Add(view);
         }
 
+        if (service.ModelEvents is { } events)
+        {
+            events.Reported = (stream, change, message) => views.First(view => view.Stream.Name == stream).Note("model", change, message);
+        }
+
         return new PageSource
         {
             Device = config.Device,

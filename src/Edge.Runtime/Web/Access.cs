@@ -1,12 +1,13 @@
 using System.Security.Cryptography;
 using System.Text;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging;
 
 namespace Edge.Runtime.Web;
 
 /// <summary>
 /// Who may see the page and who may act. On a loopback address everyone may look; elsewhere, and for every action, the password is needed:
-/// as a session that <see cref="LogInAsync"/> begins, or in each request (Basic, RFC 7617, any user name).
+/// as a session that <see cref="AnswerLogInAsync"/> begins, or in each request (Basic, RFC 7617, any user name).
 /// </summary>
 /// <param name="options">The page's options.</param>
 /// <param name="clock">Time.</param>
@@ -15,6 +16,8 @@ internal sealed class Access(WebOptions options, TimeProvider clock) : IDisposab
     // A person's working day, and more browsers than persons stand beside a machine.
     private const int SessionsMax = 32;
     private static readonly TimeSpan SessionTime = TimeSpan.FromHours(12);
+
+    private const int LoginMaxBytes = 1024;
 
     // Passwords that are checked at a time, and how long a wrong one takes: four guesses a second in all.
     private const int ChecksMax = 4;
@@ -43,9 +46,26 @@ internal sealed class Access(WebOptions options, TimeProvider clock) : IDisposab
         return PasswordOf(context.Request) is { } given && await IsRightAsync(given, context.RequestAborted).ConfigureAwait(false);
     }
 
-    /// <summary>Begins a session if the password is right.</summary>
-    /// <returns>Whether it is.</returns>
-    internal async Task<bool> LogInAsync(HttpContext context, byte[] password)
+    /// <summary>Answers a request whose body is the password: begins a session if it is right.</summary>
+    internal async Task AnswerLogInAsync(HttpContext context, ILogger log)
+    {
+        if (await Response.ReadAsync(context, LoginMaxBytes).ConfigureAwait(false) is not { } password)
+        {
+            return;
+        }
+
+        bool isRight = await LogInAsync(context, password).ConfigureAwait(false);
+        if (!isRight)
+        {
+            log.LogWarning("Page: a wrong password from {Address}", context.Connection.RemoteIpAddress);
+        }
+
+        await (isRight
+            ? Response.SayAsync(context, StatusCodes.Status200OK, "Logged in.")
+            : Response.SayAsync(context, StatusCodes.Status401Unauthorized, "The password is wrong.")).ConfigureAwait(false);
+    }
+
+    private async Task<bool> LogInAsync(HttpContext context, byte[] password)
     {
         if (!await IsRightAsync(password, context.RequestAborted).ConfigureAwait(false))
         {

@@ -4,7 +4,6 @@ using System.Text.Json;
 using Edge.Inference;
 using Edge.Runtime.Control;
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Logging;
 
 namespace Edge.Runtime.Web;
@@ -14,7 +13,6 @@ namespace Edge.Runtime.Web;
 /// </summary>
 internal sealed class Page : IDisposable
 {
-    private const int LoginMaxBytes = 1024;
     private const int PointsMax = 2000;
     private const int QueriesMax = 2;
     private static readonly TimeSpan SummaryAge = TimeSpan.FromMilliseconds(900);
@@ -116,7 +114,7 @@ internal sealed class Page : IDisposable
         string path = context.Request.Path.Value ?? "";
         if (path == "/api/login")
         {
-            return LogInAsync(context);
+            return _access.AnswerLogInAsync(context, _log);
         }
 
         if (!_access.CanAct)
@@ -146,25 +144,10 @@ internal sealed class Page : IDisposable
         }
     }
 
-    private async Task LogInAsync(HttpContext context)
-    {
-        bool isRight = _access.CanAct
-            && await ReadAsync(context, LoginMaxBytes).ConfigureAwait(false) is { } password
-            && await _access.LogInAsync(context, password).ConfigureAwait(false);
-        if (!isRight)
-        {
-            _log.LogWarning("Page: a wrong password from {Address}", context.Connection.RemoteIpAddress);
-        }
-
-        await (isRight
-            ? Response.SayAsync(context, StatusCodes.Status200OK, "Logged in.")
-            : Response.SayAsync(context, StatusCodes.Status401Unauthorized, "The password is wrong.")).ConfigureAwait(false);
-    }
-
     // One at a time, as over MQTT.
     private async Task ActAsync(HttpContext context, CommandName name)
     {
-        if (await ReadAsync(context, CommandRequest.PayloadMaxBytes).ConfigureAwait(false) is not { } payload)
+        if (await Response.ReadAsync(context, CommandRequest.PayloadMaxBytes).ConfigureAwait(false) is not { } payload)
         {
             return;
         }
@@ -191,7 +174,7 @@ internal sealed class Page : IDisposable
             return;
         }
 
-        if (await ReadAsync(context, ModelAssembly.ModelMaxBytes).ConfigureAwait(false) is { } file)
+        if (await Response.ReadAsync(context, ModelAssembly.ModelMaxBytes).ConfigureAwait(false) is { } file)
         {
             string? signature = context.Request.Headers["X-Edge-Signature"];
             await AnswerAsync(
@@ -228,24 +211,6 @@ internal sealed class Page : IDisposable
             said);
         await Response.SayAsync(
             context, isDone ? StatusCodes.Status200OK : StatusCodes.Status400BadRequest, said).ConfigureAwait(false);
-    }
-
-    // The whole body, or null if it is too large: then that was answered.
-    private static async Task<byte[]?> ReadAsync(HttpContext context, int bytesMax)
-    {
-        if (context.Request.ContentLength is { } length && length > bytesMax)
-        {
-            await Response.SayAsync(
-                context,
-                StatusCodes.Status413PayloadTooLarge,
-                $"The request has {length} bytes; {bytesMax} is the limit.").ConfigureAwait(false);
-            return null;
-        }
-
-        context.Features.GetRequiredFeature<IHttpMaxRequestBodySizeFeature>().MaxRequestBodySize = bytesMax;
-        using var body = new MemoryStream();
-        await context.Request.Body.CopyToAsync(body, context.RequestAborted).ConfigureAwait(false);
-        return body.ToArray();
     }
 
     private async Task RowsAsync(HttpContext context, StreamView view)
@@ -331,7 +296,7 @@ internal sealed class Page : IDisposable
         EventStream.Write(to, "points"u8, json =>
         {
             // Points that were overwritten before this client took them: it asks for the rows again.
-            json.WriteBoolean("gap", points < next - view.Points.Capacity || points > next);
+            json.WriteBoolean("gap", points < next - view.Points.Capacity + 1 || points > next);
             json.WriteNumber("next", next);
             series.Write(json);
             StreamJson.WriteEvents(json, newEvents);
@@ -368,6 +333,13 @@ internal sealed class Page : IDisposable
         json.WriteString("device", _source.Device);
         json.WriteBoolean("can_act", _access.CanAct);
         json.WriteBoolean("logged_in", isKnown);
+        json.WriteStartArray("commands");
+        foreach (CommandName name in Actions)
+        {
+            json.WriteStringValue(CommandChannel.Text(name));
+        }
+
+        json.WriteEndArray();
         json.WriteBoolean("models", _source.Offer is not null);
         json.WriteBoolean("needs_signature", _source.NeedsSignature);
         WriteStreams(json);

@@ -5,13 +5,13 @@ using Edge.Streams.Limits;
 
 namespace Edge.Runtime.Web;
 
-/// <summary>An anomaly or a limit event, as the page marks and lists it.</summary>
+/// <summary>An anomaly, a limit event or a report on a model, as the page marks and lists it.</summary>
 /// <param name="Id">Id of the event, equal from opened to closed.</param>
-/// <param name="Kind"><c>anomaly</c> or <c>limit</c>.</param>
-/// <param name="Change">opened, updated, closed, accepted or silenced.</param>
+/// <param name="Kind"><c>anomaly</c>, <c>limit</c> or <c>model</c>.</param>
+/// <param name="Change">opened, updated, closed, accepted or silenced; of a model, what became of it.</param>
 /// <param name="TimeMs">Time of the tick, in ms since 1970.</param>
 /// <param name="StartedMs">When it began, in ms since 1970.</param>
-/// <param name="Severity">warning or critical.</param>
+/// <param name="Severity">warning, critical or note.</param>
 /// <param name="Score">Score of an anomaly; NaN of a limit.</param>
 /// <param name="Column">The channel that contributes most.</param>
 /// <param name="Message">One sentence.</param>

@@ -21,7 +21,7 @@ internal sealed class PointRing
     private long _written;
 
     /// <param name="columns">Columns of the stream.</param>
-    /// <param name="capacity">Points that are kept.</param>
+    /// <param name="capacity">Points that are kept; one less can be read, because the oldest may be in writing.</param>
     internal PointRing(int columns, int capacity)
     {
         Columns = columns;
@@ -61,6 +61,9 @@ internal sealed class PointRing
         }
 
         Volatile.Write(ref _written, at + 1);
+
+        // The next point is not written before this number can be seen.
+        Volatile.WriteBarrier();
     }
 
     /// <summary>Copies the points from a number on.</summary>
@@ -71,7 +74,8 @@ internal sealed class PointRing
     internal (Series Points, long Next) Read(long from, long fromTimeMs = long.MinValue, long toTimeMs = long.MaxValue)
     {
         long end = Written;
-        long begin = Math.Clamp(from, Math.Max(0, end - Capacity), end);
+        // The oldest slot is the next one to be written.
+        long begin = Math.Clamp(from, Math.Max(0, end - Capacity + 1), end);
         var points = new Series(Columns);
         for (long at = begin; at < end; at++)
         {
@@ -83,6 +87,7 @@ internal sealed class PointRing
             }
 
             // The slot may have been written again while it was copied.
+            Volatile.ReadBarrier();
             if (Written - at >= Capacity)
             {
                 points.Clear();

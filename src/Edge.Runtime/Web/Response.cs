@@ -1,9 +1,10 @@
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 
 namespace Edge.Runtime.Web;
 
-/// <summary>Writes answers: a text, or a JSON object.</summary>
+/// <summary>Reads requests and writes answers: a text, or a JSON object.</summary>
 internal static class Response
 {
     internal const string Json = "application/json";
@@ -37,4 +38,23 @@ internal static class Response
         json.WriteBoolean("ok", status < StatusCodes.Status400BadRequest);
         json.WriteString("message", sentence);
     });
+
+    /// <summary>Reads the body of a request.</summary>
+    /// <returns>The body, or null if it is larger than allowed: then that was answered.</returns>
+    internal static async Task<byte[]?> ReadAsync(HttpContext context, int bytesMax)
+    {
+        if (context.Request.ContentLength is { } length && length > bytesMax)
+        {
+            await SayAsync(
+                context,
+                StatusCodes.Status413PayloadTooLarge,
+                $"The request has {length} bytes; {bytesMax} is the limit.").ConfigureAwait(false);
+            return null;
+        }
+
+        context.Features.GetRequiredFeature<IHttpMaxRequestBodySizeFeature>().MaxRequestBodySize = bytesMax;
+        using var body = new MemoryStream();
+        await context.Request.Body.CopyToAsync(body, context.RequestAborted).ConfigureAwait(false);
+        return body.ToArray();
+    }
 }

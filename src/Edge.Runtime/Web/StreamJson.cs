@@ -12,7 +12,7 @@ internal static class StreamJson
 {
     private const int SparklinePoints = 60;
 
-    /// <summary>What stays as it is while the stream runs: columns, limits, and the card of its model.</summary>
+    /// <summary>What stays as it is while the stream runs: columns, limits, and what its model is.</summary>
     internal static void WriteCard(Utf8JsonWriter json, StreamView view)
     {
         SensorStream stream = view.Stream;

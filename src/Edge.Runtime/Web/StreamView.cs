@@ -113,7 +113,14 @@ internal sealed class StreamView
         }
     }
 
-    /// <summary>Begins to watch the cell.</summary>
+    /// <summary>Lists an event that comes from no tick, at the time of the newest one.</summary>
+    internal void Note(string kind, string change, string message)
+    {
+        long timeMs = PageEvent.Milliseconds(Newest().Time);
+        Keep(new PageEvent($"{kind}-{EventCount}-{timeMs}", kind, change, timeMs, timeMs, "note", double.NaN, -1, message));
+    }
+
+    /// <summary>Begins to watch the cell.
     /// <returns>Whether the engine of the stream has one that can be shown.</returns>
     internal bool BeginCell()
     {

@@ -19,6 +19,8 @@ internal sealed class WebServer : IDisposable
     internal const int ConnectionsMax = 512;
 
     private const int HeadersMaxBytes = 8 << 10;
+    // Bodies that are not wanted are read up to here, so that the connection can be used again. A model sets its own limit.
+    private const int BodyMaxBytes = 16 << 10;
     private const int ResponseBufferBytes = 32 << 10;
     private static readonly TimeSpan HeadersTimeout = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan IdleTimeout = TimeSpan.FromSeconds(30);
@@ -40,7 +42,7 @@ internal sealed class WebServer : IDisposable
             server.Limits.MaxConcurrentConnections = ConnectionsMax;
             server.Limits.RequestHeadersTimeout = HeadersTimeout;
             server.Limits.KeepAliveTimeout = IdleTimeout;
-            server.Limits.MaxRequestBodySize = 0;
+            server.Limits.MaxRequestBodySize = BodyMaxBytes;
             server.Limits.MaxRequestHeadersTotalSize = HeadersMaxBytes;
             server.Limits.MaxResponseBufferSize = ResponseBufferBytes;
             foreach (WebEndpoint endpoint in endpoints)

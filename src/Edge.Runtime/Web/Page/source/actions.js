@@ -107,7 +107,9 @@ export function buttons(stream, state, newest, done) {
       }));
   }
 
-  return [el("div", { class: "row" }, all), el("details", { class: "rare" }, el("summary", {}, "More"), el("div", { class: "row" }, rare))];
+  // A version of the service that keeps no labels has no such command.
+  const main = all.filter(each => state.commands.includes(each.id));
+  return [el("div", { class: "row" }, main), el("details", { class: "rare" }, el("summary", {}, "More"), el("div", { class: "row" }, rare))];
 }
 
 /** A page that is nothing but a password. */

@@ -21,7 +21,7 @@ function times(u, splits, axis, space, step) {
 }
 
 /** Decimals that steps of an axis have. */
-const decimals = step => Math.max(0, Math.min(6, -Math.floor(Math.log10(step) + 1e-9)));
+const decimals = step => [0, 1, 2, 3, 4, 5].find(digits => Math.abs(step * 10 ** digits - Math.round(step * 10 ** digits)) < 1e-6) ?? 6;
 
 /** A color, written #rrggbb, with less opacity. */
 const faint = (name, share) => `${color(name)}${Math.round(share * 255).toString(16).padStart(2, "0")}`;
@@ -225,7 +225,7 @@ export class Charts {
   drawSpans(u) {
     const { ctx } = u;
     ctx.save();
-    for (const span of this.spans) {
+    for (const span of this.spans.filter(each => each.kind !== "model")) {
       const left = Math.max(u.bbox.left, u.valToPos(span.from, "x", true));
       const right = Math.min(u.bbox.left + u.bbox.width, u.valToPos(span.to ?? this.range[1], "x", true));
       if (right >= left) {

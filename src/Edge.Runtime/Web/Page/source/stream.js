@@ -90,7 +90,7 @@ export class StreamPage {
     const ahead = Math.max(0, ...(this.now?.forecast ?? []).map(each => each.t[each.t.length - 1] - last));
 
     // A stream that has just begun fills the curve, too.
-    const from = Math.max(last - this.span, Math.min(first, last - this.span / 10));
+    const from = Math.max(last - this.span, Math.min(first, last - Math.min(this.span / 10, Math.max(5000, 30000 * this.card.period_seconds))));
     return [from, last + Math.max(Math.min(ahead * 1.1, (last - from) / 3), (last - from) * 0.02)];
   }
 
@@ -364,7 +364,7 @@ export class StreamPage {
     this.list$.replaceChildren(...(spans.length === 0 ? [el("li", { class: "quiet" }, "None so far.")] : spans.map(span => el("li", {
       id: `event-${span.id}`, tabindex: -1, class: span.to === null ? `open ${span.severity}` : span.severity,
     },
-    el("b", {}, time(span.from), span.to === null ? " – open" : ` – ${time(span.to)}`), " ", span.message,
+    el("b", {}, time(span.from), span.kind === "model" ? "" : span.to === null ? " – open" : ` – ${time(span.to)}`), " ", span.message,
     span.end ? el("span", { class: "quiet" }, ` ${span.end}`) : null))));
   }
 }
