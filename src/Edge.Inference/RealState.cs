@@ -6,7 +6,7 @@ namespace Edge.Inference;
 
 /// <summary>
 /// An int8 model's state in real numbers, in the order of the float reference: hidden states of every recurrent layer, then cell
-/// states of every LSTM layer. docs/quantization.md gives the formats.
+/// states of every LSTM layer, then the last rows of a regression on them. docs/quantization.md gives the formats.
 /// </summary>
 internal static class RealState
 {
@@ -14,7 +14,8 @@ internal static class RealState
     private const double MultiplierOne = 32768;
 
     internal static int Count(EdgeModel model) =>
-        model.Layers.Where(layer => layer.IsRecurrent).Sum(layer => layer.UnitCount * (layer is LstmCell ? 2 : 1));
+        model.Layers.Where(layer => layer.IsRecurrent).Sum(layer => layer.UnitCount * (layer is LstmCell ? 2 : 1))
+            + (model.Lags?.StateCount ?? 0);
 
     internal static void Read(EdgeModel model, ReadOnlySpan<byte> state, Span<float> values)
     {
@@ -38,6 +39,13 @@ internal static class RealState
             {
                 values[at++] = MathF.ScaleB(Wide(model, state, l)[j], -cell.CellFractionBits[j]);
             }
+        }
+
+        ReadOnlySpan<short> lags = MemoryMarshal.Cast<byte, short>(state[..model.States.LagBytes]);
+        for (int i = 0; i < lags.Length; i++)
+        {
+            int input = (i - 1) % model.InputCount;
+            values[at++] = i == 0 ? lags[0] : (lags[i] * model.InputScale[input]) + model.InputOffset[input];
         }
     }
 
@@ -76,6 +84,14 @@ internal static class RealState
                     short.MinValue,
                     short.MaxValue);
             }
+        }
+
+        Span<short> lags = MemoryMarshal.Cast<byte, short>(state[..model.States.LagBytes]);
+        for (int i = 0; i < lags.Length; i++)
+        {
+            int input = (i - 1) % model.InputCount;
+            double steps = i == 0 ? values[at++] : (values[at++] - model.InputOffset[input]) / model.InputScale[input];
+            lags[i] = (short)Math.Clamp(Math.Round(steps), -short.MaxValue, short.MaxValue);
         }
     }
 

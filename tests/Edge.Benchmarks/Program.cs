@@ -1,6 +1,6 @@
 using Edge.Benchmarks;
 
-// dotnet run -c Release --project tests/Edge.Benchmarks -- cell [--json] | streams | sensors | detection | service | device | rivals | onnx
+// dotnet run -c Release --project tests/Edge.Benchmarks -- cell [--json] | streams | sensors | detection | train | service | device | rivals | onnx
 switch (args)
 {
     case ["cell"] or ["cell", "--json"]:
@@ -15,6 +15,9 @@ switch (args)
     case ["detection"]:
         DetectionBenchmark.Run();
         return 0;
+    case ["train"]:
+        TrainingBenchmark.Run();
+        return 0;
     case ["service"]:
         await ServiceBenchmark.RunAsync();
         return 0;
@@ -28,6 +31,6 @@ switch (args)
         await SensorsBenchmark.RunAsync();
         return 0;
     default:
-        Console.Error.WriteLine("Usage: cell [--json] | streams | sensors | detection | service | device | rivals | onnx");
+        Console.Error.WriteLine("Usage: cell [--json] | streams | sensors | detection | train | service | device | rivals | onnx");
         return 2;
 }

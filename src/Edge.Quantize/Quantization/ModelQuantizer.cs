@@ -8,6 +8,9 @@ namespace Edge.Quantize.Quantization;
 /// <summary>Turns a float model and its calibrated ranges into the int8 model of docs/quantization.md.</summary>
 internal static class ModelQuantizer
 {
+    // Of sines and cosines.
+    private static readonly (float Lower, float Upper)? CalendarLimits = (-1, 1);
+
     internal static EdgeModel Quantize(
         FloatModel model, ModelManifest manifest, ActivationStatistics statistics, QuantizationSettings settings, string provenance)
     {
@@ -24,8 +27,9 @@ internal static class ModelQuantizer
 
         DenseHead? head = model.Head is null
             ? null : HeadQuantizer.Quantize(model.Head, layers[^1].OutputFractionBits, new CompensatedRounding(statistics.HeadMoment));
+        LagRegression? lags = model.Lags is null ? null : LagQuantizer.Quantize(model.Lags, input.Offset, input.Scale);
         var quantized = new EdgeModel(
-            manifest, input.Offset, input.Scale, input.Embedding, [.. layers], head, provenance, new string('0', 64));
+            manifest, input.Offset, input.Scale, input.Embedding, [.. layers], head, provenance, new string('0', 64), lags);
         return EdgeModel.Parse(quantized.ToBytes());
     }
 
@@ -66,7 +70,8 @@ internal static class ModelQuantizer
                 model.Layers,
                 corrected,
                 model.Provenance,
-                new string('0', 64)).ToBytes());
+                new string('0', 64),
+                model.Lags).ToBytes());
     }
 
     /// <summary>What the first layer's weights meet: readings by their offset and scale, then the graph's own normalization.</summary>
@@ -122,7 +127,7 @@ internal static class ModelQuantizer
             double largest = Math.Max(upper - middle, middle - lower);
             double range = Math.Max(largest * settings.InputHeadroom, largest + (settings.InputMargin * unit));
             offset[i] = middle;
-            if (manifest.Limits(i) is { } limits)
+            if ((i < manifest.Columns.Count ? manifest.Limits(i) : CalendarLimits) is { } limits)
             {
                 // What the sensor can give at most is known: nothing beyond is needed.
                 (lower, upper) = (Math.Min(lower, limits.Lower), Math.Max(upper, limits.Upper));

@@ -74,10 +74,13 @@ internal sealed class CellWatch
         byte[] saved = stream.Engine.SaveState();
         if (_isFollowing && isUsable)
         {
-            for (int i = 0; i < _x.Length; i++)
+            int columns = model.Manifest.Columns.Count;
+            for (int i = 0; i < columns; i++)
             {
                 _x[i] = model.Manifest.Normalize(i, tick.Reading.Values[i]);
             }
+
+            CalendarInputs.Fill(model.Manifest.Calendar, tick.Reading.Time, _x.AsSpan(columns));
 
             _trace.Step(_x, _y);
         }

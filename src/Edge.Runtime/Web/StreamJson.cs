@@ -36,6 +36,7 @@ internal static class StreamJson
         if (CellWatch.ModelOf(stream) is { } model)
         {
             json.WriteString("architecture", model.Architecture);
+            json.WriteString("provenance", model.Provenance);
             json.WriteStartArray("layers");
             foreach (int l in new CellWatch(model).Layers)
             {
@@ -192,6 +193,13 @@ internal static class StreamJson
             json.WriteNumber("column", of.Column);
             json.WriteNumber("seconds", of.TicksAhead * manifest.PeriodSeconds);
             Write(json, "rmse", errors[output] * manifest.Std[of.Column]);
+            json.WriteStartObject("simple");
+            foreach ((string name, IReadOnlyList<double> simple) in manifest.Baselines)
+            {
+                Write(json, name, simple[output] * manifest.Std[of.Column]);
+            }
+
+            json.WriteEndObject();
             json.WriteEndObject();
         }
 

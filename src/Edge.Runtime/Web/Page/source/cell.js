@@ -90,7 +90,7 @@ export class Cell {
     const columns = this.frames[0].x.length;
     const bound = Math.max(2, ...this.frames.map(frame => Math.max(...frame.x.map(Math.abs))));
     this.lines(input, Array.from({ length: columns }, (_, i) => ({
-      values: this.frames.map(frame => frame.x[i]), color: color(gateColors[i % gateColors.length]), name: this.card.columns[i],
+      values: this.frames.map(frame => frame.x[i]), color: color(gateColors[i % gateColors.length]), name: this.card.columns[i] ?? "time",
     })), -bound, bound);
     this.map(hidden, this.hidden, 1, unit);
     this.lines(gates, this.gates.map((part, i) => ({

@@ -347,6 +347,7 @@ export class StreamPage {
       ["ticks, lost ticks, anomalies", `${health.ticks}, ${health.missed}, ${health.anomalies}`],
       ["model", `${model.name}, ${model.sha256.slice(0, 6)}`],
       ...(model.train_rows ? [["trained on", `${model.train_rows} rows`]] : []),
+      ...madeFrom(model.provenance),
       ["runs as", [model.engine, model.architecture].filter(Boolean).join(", ")],
     ];
     if (this.model.children.length !== rows.length * 2) {
@@ -369,6 +370,26 @@ export class StreamPage {
   }
 }
 
+// What the model file says of its origin: a JSON object, if anything.
+function madeFrom(text) {
+  try {
+    const { tool, source } = JSON.parse(text);
+    return source ? [["made from", `${source}${tool ? ` by ${tool}` : ""}`]] : [];
+  } catch {
+    return [];
+  }
+}
+
+// Its error, and below it the best of the simple forecasts.
+function errorCell(error) {
+  if (!error) {
+    return el("td", {}, "–");
+  }
+
+  const [name, best] = Object.entries(error.simple ?? {}).filter(([, value]) => value !== null).sort((a, b) => a[1] - b[1])[0] ?? [];
+  return el("td", {}, number(error.rmse, 3), name ? el("div", { class: error.rmse < best ? "quiet" : "fault" }, `${name} ${number(best, 3)}`) : null);
+}
+
 // How far forecasts were off on rows that the training did not use: a row a channel, a column a horizon.
 function errorTable({ model, columns, units }) {
   const errors = (model.errors ?? []).filter(each => each.rmse !== null);
@@ -380,9 +401,9 @@ function errorTable({ model, columns, units }) {
   const channels = [...new Set(errors.map(each => each.column))];
   const of = (column, seconds) => errors.find(each => each.column === column && each.seconds === seconds);
   return el("div", { class: "scroll" }, el("table", {},
-    el("caption", { class: "quiet" }, "Usual error of its forecasts, on rows that it was not trained on"),
+    el("caption", { class: "quiet" }, "Usual error of its forecasts on rows that it was not trained on; below, the best simple forecast"),
     el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "channel"),
       horizons.map(seconds => el("th", { scope: "col" }, `in ${duration(seconds)}`)))),
     el("tbody", {}, channels.map(column => el("tr", {}, el("th", { scope: "row" }, `${columns[column]}${unit(units[column]) ? `, ${unit(units[column])}` : ""}`),
-      horizons.map(seconds => el("td", {}, of(column, seconds) ? number(of(column, seconds).rmse, 3) : "–")))))));
+      horizons.map(seconds => errorCell(of(column, seconds))))))));
 }
