@@ -7,11 +7,17 @@ namespace Edge.Streams;
 /// <summary>State of the stream: save, resume, and transfer to another model.</summary>
 public sealed partial class SensorStream
 {
-    private const byte SnapshotVersion = 4;
+    private const byte SnapshotVersion = 5;
+
+    // Version 4 lacked what commands have asked for: a pending silence or acceptance, and the sensitivity.
+    private const byte VersionWithoutCommands = 4;
+    private const int CommandBytes = 17;
+
     private const int ShaBegin = 1;
     private const int ShaBytes = 32;
 
     private readonly MemoryStream _snapshot = new();
+    private double _savedFalseAlarmsAWeek;
 
     /// <summary>Everything the next tick depends on, and how many rows were taken in.</summary>
     public byte[] Save()
@@ -21,6 +27,7 @@ public sealed partial class SensorStream
         to.Field(SnapshotVersion);
         to.Fields<byte>(Convert.FromHexString(_engine.ModelSha256));
         Archive(to);
+        ArchiveCommands(to);
         return _snapshot.ToArray();
     }
 
@@ -45,13 +52,56 @@ public sealed partial class SensorStream
             + LengthOf(writer) - LengthOf(_detector);
         Convert.FromHexString((writtenBy ?? _engine).ModelSha256, fresh.AsSpan(ShaBegin, ShaBytes), out _, out _);
         const int Header = ShaBegin + ShaBytes;
+        bool hasCommands = saved.IsEmpty || saved[0] != VersionWithoutCommands;
+        fresh[0] = hasCommands ? SnapshotVersion : VersionWithoutCommands;
+        length -= hasCommands ? 0 : CommandBytes;
         if (saved.Length != length || !saved[..Header].SequenceEqual(fresh.AsSpan(0, Header)))
         {
             return false;
         }
 
-        Archive(StreamSnapshot.Read(new MemoryStream(saved[Header..].ToArray())), writtenBy);
+        var from = StreamSnapshot.Read(new MemoryStream(saved[Header..].ToArray()));
+        Archive(from, writtenBy);
+        if (hasCommands)
+        {
+            ArchiveCommands(from);
+        }
+
         return true;
+    }
+
+    /// <summary>
+    /// Steps the rows that came after the snapshot again, directly after <see cref="Resume"/>: what they produce and log is discarded. The
+    /// state is then what it was after the last of them, bit for bit.
+    /// </summary>
+    /// <param name="rows">The rows as their sensor gave them, without a gap; one object may be filled again for each.</param>
+    /// <param name="lastSeq">The last tick's number: that of the last row, or a later one.</param>
+    public void Replay(IEnumerable<Reading> rows, long lastSeq)
+    {
+        _log.IsSilent = true;
+        _detector.SetSensitivity(_savedFalseAlarmsAWeek > 0 ? _savedFalseAlarmsAWeek : _falseAlarmsAWeek, atOnce: false);
+        try
+        {
+            foreach (Reading row in rows)
+            {
+                Step(row);
+            }
+        }
+        finally
+        {
+            _log.IsSilent = false;
+            EndSensitivity();
+        }
+
+        _seq = lastSeq;
+        _firstSeq = lastSeq + 1;
+    }
+
+    /// <summary>Judges by the configured sensitivity again, as after a restart.</summary>
+    internal void EndSensitivity()
+    {
+        _falseAlarmsAWeek = _options.Anomaly.FalseAlarmsAWeek;
+        _detector.SetSensitivity(_falseAlarmsAWeek, atOnce: false);
     }
 
     /// <summary>Steps a new model beside the one in use from the next tick on; <see cref="CanaryVerdict"/> has the result.</summary>
@@ -99,6 +149,7 @@ public sealed partial class SensorStream
         ArchiveSensors(StreamSnapshot.Write(carried), keepsDetector);
         carried.Position = 0;
         next.ArchiveSensors(StreamSnapshot.Read(carried), keepsDetector);
+        next.SetSensitivity(_falseAlarmsAWeek);
         Dispose();
         return next;
     }
@@ -127,6 +178,14 @@ public sealed partial class SensorStream
         DetectorOf(writtenBy).Archive(snapshot);
         _anomalies.Archive(snapshot);
         _limits.Archive(snapshot);
+    }
+
+    // The sensitivity lasts until the stream is resumed, but rows before that were judged by it.
+    private void ArchiveCommands(StreamSnapshot snapshot)
+    {
+        _detector.ArchiveRequests(snapshot);
+        double rate = snapshot.Field(_falseAlarmsAWeek);
+        _savedFalseAlarmsAWeek = double.IsFinite(rate) && snapshot.IsReading ? rate : 0;
     }
 
     // The detector that the snapshot is of. Another profile of what is normal has another state: it is read, and the stream's own begins

@@ -21,7 +21,7 @@ public sealed partial class SensorStream : IDisposable
 
     private readonly StreamOptions _options;
     private readonly IInferenceEngine _engine;
-    private readonly ILogger _log;
+    private readonly ReplayLog _log;
     private readonly LastValueImputer _imputer;
     private readonly QualityLog _quality;
     private readonly Forecaster _forecaster;
@@ -34,6 +34,7 @@ public sealed partial class SensorStream : IDisposable
     private readonly StreamTick _tick;
     private readonly double[] _lastValues;
     private CanaryModel? _canary;
+    private double _falseAlarmsAWeek;
     private long _rows;
     private long _seq;
     private long _firstSeq = 1;
@@ -58,14 +59,15 @@ public sealed partial class SensorStream : IDisposable
         ModelManifest manifest = engine.Manifest;
         _options = options;
         _engine = engine;
-        _log = log;
+        _log = new ReplayLog(log);
         _period = options.Period ?? TimeSpan.FromSeconds(manifest.PeriodSeconds);
         _imputer = new LastValueImputer(manifest, options.HoldTicks);
-        _quality = new QualityLog(manifest, log);
+        _quality = new QualityLog(manifest, _log);
         _forecaster = forecaster ?? new Forecaster(engine, options.Forecast.Interval, options.Forecast.SeasonTicks(_period));
         _forecast = new Forecast(_forecaster);
         _named = new NamedOutputs(_forecaster);
         _detector = new AnomalyDetector(manifest, options.Anomaly, _period);
+        _falseAlarmsAWeek = options.Anomaly.FalseAlarmsAWeek;
         _anomalies = new AnomalyReporter(options.Name, manifest, _detector);
         _limits = new LimitWatch(options.Name, options.Limits, _forecaster, options.Forecast.Interval, _period);
         _lastValues = [.. Enumerable.Repeat(double.NaN, manifest.Columns.Count)];
@@ -208,8 +210,12 @@ public sealed partial class SensorStream : IDisposable
     /// <summary>Takes what the open anomaly shows for normal, at the next tick; nothing happens if none is open.</summary>
     public void Accept() => _detector.Accept();
 
-    /// <summary>Sets the expected false alarms per week.</summary>
-    public void SetSensitivity(double falseAlarmsAWeek) => _detector.SetSensitivity(falseAlarmsAWeek);
+    /// <summary>Sets the expected false alarms per week, until the stream is resumed.</summary>
+    public void SetSensitivity(double falseAlarmsAWeek)
+    {
+        _falseAlarmsAWeek = falseAlarmsAWeek;
+        _detector.SetSensitivity(falseAlarmsAWeek);
+    }
 
     /// <inheritdoc/>
     public void Dispose()

@@ -104,7 +104,7 @@ internal static class SensorsBenchmark
                 sources.Open(source, engine.Manifest, Period),
                 new PublishOptions(),
                 TimeSpan.FromDays(1),
-                (_, _, _, _) => ValueTask.CompletedTask,
+                (_, _, _, _, _) => ValueTask.CompletedTask,
                 TimeProvider.System,
                 NullLogger.Instance)
             { Ticked = _ => Note() };

@@ -20,7 +20,8 @@ public sealed class DashboardTests : IDisposable
         string ill = Device("greenhouse", broker.Port, "faults: [ { at: 3s, duration: 3000s, kind: dropout, channel: light } ]");
         using RuntimeProcess first = RuntimeProcess.Start("run", "--config", calm);
         using RuntimeProcess second = RuntimeProcess.Start("run", "--config", ill);
-        using RuntimeProcess wall = RuntimeProcess.Start("dashboard", "--broker", $"127.0.0.1:{broker.Port}", "--listen", $"127.0.0.1:{port}");
+        using RuntimeProcess wall = RuntimeProcess.Start(
+            "dashboard", "--broker", $"127.0.0.1:{broker.Port}", "--listen", $"127.0.0.1:{port}");
         await Eventually.Async(() => wall.Output.Contains($"http://127.0.0.1:{port}/", StringComparison.Ordinal));
         await using Browser browser = await Browser.StartAsync();
         IPage page = await browser.OpenAsync($"http://127.0.0.1:{port}/");
@@ -60,7 +61,8 @@ public sealed class DashboardTests : IDisposable
         await page.Locator(".chart[aria-label='Curve of temperature'] .mark").First.WaitForAsync();
         await page.Locator(".verdict.bad h2", new PageLocatorOptions { HasText = "temperature is 30." }).WaitForAsync();
         await page.SetViewportSizeAsync(1400, 1010);
-        await Eventually.Async(() => page.EvaluateAsync<bool>("document.querySelector('.u-wrap').clientWidth > 600"), "the curves are wide");
+        await Eventually.Async(
+            () => page.EvaluateAsync<bool>("document.querySelector('.u-wrap').clientWidth > 600"), "the curves are wide");
         await page.ScreenshotAsync(new PageScreenshotOptions { Path = Path.Combine(Browser.Pictures, "demo.png") });
         Assert.Empty(browser.Faults);
         demo.Terminate();

@@ -83,6 +83,24 @@ public sealed class PageTests : IAsyncLifetime, IDisposable
     }
 
     [BrowserFact]
+    public async Task A_service_that_is_killed_and_started_again_has_its_curve_and_its_events()
+    {
+        IPage page = await _browser.OpenAsync(Address, expected: "net::ERR");
+        await page.Locator(".chart[aria-label='Curve of temperature'] .mark").First.WaitForAsync();
+        await page.Locator(".events", new PageLocatorOptions { HasText = "Back to normal" }).WaitForAsync();
+        string from = await page.EvaluateAsync<string>("document.querySelector('.curves').dataset.from");
+        string seq = await page.EvaluateAsync<string>($"{Newest}.seq");
+        _run.Kill();
+        await page.Locator("#lost").WaitForAsync();
+        _run.Dispose();
+        _run = RuntimeProcess.Start("run", "--config", _folder.File("edge.yaml"));
+        await UntilAsync(page, $"document.querySelector('#lost').hidden && Number({Newest}.seq) > {seq} + 20");
+        Assert.Equal(from, await page.EvaluateAsync<string>("document.querySelector('.curves').dataset.from"));
+        Assert.Contains("Back to normal", await page.Locator(".events").InnerTextAsync(), StringComparison.Ordinal);
+        Assert.Empty(_browser.Faults);
+    }
+
+    [BrowserFact]
     public async Task An_anomaly_is_a_mark_on_the_curve_and_a_sentence()
     {
         IPage page = await _browser.OpenAsync(Address);

@@ -30,7 +30,10 @@ public sealed class WebServerTests : IDisposable
 
         // The files of the page have no secret; all else has.
         Assert.Equal(HttpStatusCode.OK, (await _client.GetAsync(Url("page.js"))).StatusCode);
-        foreach (string path in new[] { "api/device", "api/live?stream=climate", "api/rows?name=climate&from=0&to=1", "metrics", "health/live" })
+        foreach (string path in new[]
+        {
+            "api/device", "api/live?stream=climate", "api/rows?name=climate&from=0&to=1", "metrics", "health/live",
+        })
         {
             Assert.Equal(HttpStatusCode.Unauthorized, (await _client.GetAsync(Url(path))).StatusCode);
         }
@@ -125,9 +128,13 @@ public sealed class WebServerTests : IDisposable
             await Eventually.Async(() => IsUpAsync(client, $"https://127.0.0.1:{_port}/", run), "it is served with TLS");
         }
 
-        using RuntimeProcess wrong = RuntimeProcess.Start("run", "--config", WriteConfig(tls.Replace("server.key", "client.key", StringComparison.Ordinal)));
+        string other = tls.Replace("server.key", "client.key", StringComparison.Ordinal);
+        using RuntimeProcess wrong = RuntimeProcess.Start("run", "--config", WriteConfig(other));
         Assert.Equal(1, await wrong.ExitAsync());
-        Assert.Contains("web: the certificate", Assert.Single(wrong.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries)), StringComparison.Ordinal);
+        Assert.Contains(
+            "web: the certificate",
+            Assert.Single(wrong.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries)),
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -191,8 +198,8 @@ public sealed class WebServerTests : IDisposable
             Path.Combine(Browser.Pictures, "clients.txt"),
             string.Create(
                 CultureInfo.InvariantCulture,
-                $"resident MB: {idle / 1e6:0.0} idle, {watched / 1e6:0.0} with 200 pages, {flooded / 1e6:0.0} with 12,000 half-open connections "
-                    + $"as well; {after.Ticks - before.Ticks} ticks meanwhile, {after.Missed - before.Missed} missed\n"));
+                $"resident MB: {idle / 1e6:0.0} idle, {watched / 1e6:0.0} with 200 pages, {flooded / 1e6:0.0} with 12,000 half-open "
+                    + $"connections as well; {after.Ticks - before.Ticks} ticks meanwhile, {after.Missed - before.Missed} missed\n"));
         Assert.InRange(watched - idle, 0, 150_000_000);
         Assert.InRange(flooded - watched, -200_000_000, 100_000_000);
         Assert.InRange(after.Missed - before.Missed, 0, (after.Ticks - before.Ticks) / 10);

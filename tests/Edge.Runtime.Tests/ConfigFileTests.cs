@@ -60,6 +60,7 @@ public sealed class ConfigFileTests
             """
             device: greenhouse
             state: /var/lib/edge-runtime
+            history: { max_size: 32MB, max_age: 7d }
             mqtt:
               host: broker.local
               version: 3.1.1
@@ -96,6 +97,7 @@ public sealed class ConfigFileTests
         Assert.Equal(new TlsOptions("ca.pem", "c.pem", "k.pem"), config.Mqtt.Tls);
         Assert.Equal("s3cret", config.Mqtt.Password);
         Assert.Equal(16L << 20, config.Outbox.SizeMaxBytes);
+        Assert.Equal((32L << 20, TimeSpan.FromDays(7)), (config.History.SizeMaxBytes, config.History.AgeMax));
         Assert.Equal(TimeSpan.FromHours(2), config.Outbox.AgeMax);
         StreamConfig recorded = config.Streams[0];
         Assert.Equal(folder.File("etth1.safetensors"), recorded.Model);
@@ -200,7 +202,7 @@ public sealed class ConfigFileTests
     [InlineData("device: d\nmqtt: { host: h, prot: 1 }" + Stream, "edge.yaml:2:24: unknown key 'prot'; did you mean 'port'?")]
     [InlineData(
         "device: d\nzzzzzzz: 1" + Stream,
-        "known keys: commands, device, durability, models, mqtt, onnxruntime, state, streams, sysfs, telemetry")]
+        "known keys: commands, device, durability, history, models, mqtt, onnxruntime, state, streams, sysfs, telemetry")]
     [InlineData("device: Big House" + Stream, "edge.yaml:1:9: 'device' is 'Big House'; use")]
     [InlineData("mqtt: { host: h }" + Stream, "'device' is missing")]
     [InlineData("device: d\nmqtt: { port: 1883 }" + Stream, "'host' is missing")]
@@ -219,6 +221,11 @@ public sealed class ConfigFileTests
     [InlineData(
         "device: d\nmqtt: { host: h, discovery: openhab }" + Stream,
         "'discovery' must be one of none, homeassistant, not 'openhab'")]
+    [InlineData("device: d\nhistory: { max_age: 7d }\nmqtt: { host: h }" + Stream, ":2:10: 'history' needs 'state'")]
+    [InlineData("device: d\nstate: s\nhistory: { max_size: 512KB }\nmqtt: { host: h }" + Stream, ":3:22: 'max_size' must be at least 1MB")]
+    [InlineData("device: d\nstate: s\nhistory: { max_size: big }\nmqtt: { host: h }" + Stream, "must be a size such as")]
+    [InlineData("device: d\nstate: s\nhistory: { max_age: 5m }\nmqtt: { host: h }" + Stream, "'max_age' must be from 1h to 3660d")]
+    [InlineData("device: d\nstate: s\nhistory: { size: 1MB }\nmqtt: { host: h }" + Stream, "'size'")]
     [InlineData("device: d\nmqtt: h" + Stream, "'mqtt' must be a group of keys")]
     [InlineData("device: ${NO_SUCH_VARIABLE_HERE}" + Stream, "no variable 'NO_SUCH_VARIABLE_HERE'")]
     [InlineData("device: d\nstreams: []", "at least one stream")]

@@ -1,4 +1,5 @@
 using Edge.Runtime.Configuration;
+using Edge.Runtime.Delivery;
 using Edge.Runtime.Hosting;
 using Edge.Runtime.Mqtt;
 using Edge.Sensors.Simulated;
@@ -59,7 +60,8 @@ internal sealed class HostRig : IDisposable
         return new StreamLoop("house", stream, sensor, config.Publish, TimeSpan.FromDays(1), Commit, clock, NullLogger.Instance);
     }
 
-    private ValueTask Commit(SensorStream stream, IReadOnlyList<MqttMessage> messages, bool canWait, CancellationToken cancel)
+    private ValueTask Commit(
+        SensorStream stream, TickRows rows, IReadOnlyList<MqttMessage> messages, bool canWait, CancellationToken cancel)
     {
         _snapshot = stream.Save();
         if (stream.Seq > _seq)

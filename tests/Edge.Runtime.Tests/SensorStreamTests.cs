@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Edge.Inference;
+using Edge.Runtime.Delivery;
 using Edge.Runtime.Hosting;
 using Edge.Runtime.Mqtt;
 using Edge.Runtime.Payloads;
@@ -162,7 +163,7 @@ public sealed class SensorStreamTests
             var messages = new List<MqttMessage>();
             byte[] snapshot = [];
             long seq = 0;
-            using (StreamLoop first = Stream(rows, (stream, tick, _, _) =>
+            using (StreamLoop first = Stream(rows, (stream, _, tick, _, _) =>
             {
                 if (stream.Seq <= at)
                 {
@@ -178,7 +179,7 @@ public sealed class SensorStreamTests
 
             using StreamLoop second = Stream(
                 rows,
-                (_, tick, _, _) =>
+                (_, _, tick, _, _) =>
                 {
                     messages.AddRange(tick);
                     return ValueTask.CompletedTask;
@@ -251,7 +252,7 @@ public sealed class SensorStreamTests
             "greenhouse", new SensorStream(engine, new StreamOptions { Name = "climate" }),
             new SimulatedSensor(source, new Greenhouse(3), engine.Manifest.Columns, TimeSpan.FromSeconds(0.2), clock), new PublishOptions(),
             TimeSpan.FromDays(7),
-            (_, _, _, _) => ++ticks > 5 ? new ValueTask(stuck.Task) : ValueTask.CompletedTask,
+            (_, _, _, _, _) => ++ticks > 5 ? new ValueTask(stuck.Task) : ValueTask.CompletedTask,
             clock,
             NullLogger.Instance);
         Assert.True(stream.IsAlive);
@@ -310,7 +311,8 @@ public sealed class SensorStreamTests
         await stream.RunAsync(default, default);
         return messages;
 
-        ValueTask Collect(SensorStream stream, IReadOnlyList<MqttMessage> tick, bool canWait, CancellationToken cancel)
+        ValueTask Collect(
+            SensorStream stream, TickRows rows, IReadOnlyList<MqttMessage> tick, bool canWait, CancellationToken cancel)
         {
             messages.AddRange(tick);
             return ValueTask.CompletedTask;

@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using Edge.Runtime.Configuration;
+using Edge.Runtime.Delivery;
 using Edge.Runtime.Hosting;
 using Edge.Runtime.Mqtt;
 using Edge.Sensors.Simulated;
@@ -82,7 +83,8 @@ public sealed class SkippedRowsTests : IDisposable
         return new StreamLoop("house", stream, sensor, config.Publish, TimeSpan.FromDays(1), Commit, _clock, NullLogger.Instance);
     }
 
-    private ValueTask Commit(SensorStream stream, IReadOnlyList<MqttMessage> messages, bool canWait, CancellationToken cancel)
+    private ValueTask Commit(
+        SensorStream stream, TickRows rows, IReadOnlyList<MqttMessage> messages, bool canWait, CancellationToken cancel)
     {
         lock (_health)
         {

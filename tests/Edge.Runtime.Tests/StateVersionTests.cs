@@ -61,7 +61,7 @@ public sealed class StateVersionTests : IDisposable
     [Fact]
     public void A_file_of_a_later_version_is_left_alone_and_said_in_a_sentence()
     {
-        WriteThenChange([1], [2], "PRAGMA user_version = 4");
+        WriteThenChange([1], [2], "PRAGMA user_version = 5");
         byte[] file = File.ReadAllBytes(_folder.File("state/edge.db"));
         InputException e = Assert.Throws<InputException>(Open);
         Assert.Contains("was written by a later version. Update edge-runtime, or move the file away", e.Message, StringComparison.Ordinal);

@@ -113,7 +113,8 @@ internal static class DashboardCommand
         bool hasPort = colon > 0 && !text.EndsWith(']') && (text.IndexOf(':') == colon || text[colon - 1] == ']');
         string host = (hasPort ? text[..colon] : text).Trim('[', ']');
         int port = withTls ? MqttOptions.TlsPort : MqttOptions.PlainPort;
-        return host.Length > 0 && !host.Contains('/') && (!hasPort || (int.TryParse(text[(colon + 1)..], out port) && port is > 0 and < 65536))
+        return host.Length > 0 && !host.Contains('/')
+            && (!hasPort || (int.TryParse(text[(colon + 1)..], out port) && port is > 0 and < 65536))
             ? (host, port)
             : throw new InputException($"--broker must be HOST or HOST:PORT, such as broker.local:1883, not '{text}'.");
     }

@@ -18,7 +18,10 @@ internal static class DemoCommand
     internal static Command Create(TextWriter output)
     {
         var port = new Option<int?>("--port") { Description = "Port of the broker. Default: 1883 if it is free, else any free port." };
-        var pagePort = new Option<int?>("--page-port") { Description = "Port of the page. Default: 8080 if it is free, else any free port." };
+        var pagePort = new Option<int?>("--page-port")
+        {
+            Description = "Port of the page. Default: 8080 if it is free, else any free port.",
+        };
         var duration = new Option<string?>("--for") { Description = "Stop after this time, such as 30s. Default: run until Ctrl-C." };
         var seed = new Option<int>("--seed") { Description = "Seed of the simulated greenhouse.", DefaultValueFactory = _ => 7 };
         var command = new Command(

@@ -19,7 +19,8 @@ internal static class DemoView
     internal static Task ShowAsync(DemoWatch watch, Task running, TextWriter output) =>
         Console.IsOutputRedirected || output != Console.Out ? ShowLinesAsync(watch, running, output) : ShowLiveAsync(watch, running);
 
-    private static string PageLine(DemoWatch watch) => $"Open {watch.Page} in a browser; to act there, the password is {DemoScenario.Password}";
+    private static string PageLine(DemoWatch watch) =>
+        $"Open {watch.Page} in a browser; to act there, the password is {DemoScenario.Password}";
 
     private static string WatchLine(int port) => $"mosquitto_sub -V 5 -h 127.0.0.1 -p {port} -t 'edge/#' -v";
 

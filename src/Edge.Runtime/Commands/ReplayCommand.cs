@@ -113,7 +113,7 @@ internal static class ReplayCommand
                 sensor,
                 config.Publish,
                 new OutboxOptions().AgeMax,
-                (_, messages, _, _) => Write(lines, messages),
+                (_, _, messages, _, _) => Write(lines, messages),
                 new StoppedClock(),
                 log)
             {

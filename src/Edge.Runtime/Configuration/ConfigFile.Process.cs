@@ -1,6 +1,7 @@
 using System.Net;
 using Edge.Onnx;
 using Edge.Runtime.Control;
+using Edge.Runtime.Delivery;
 using Edge.Runtime.Telemetry;
 using Edge.Runtime.Web;
 
@@ -137,6 +138,35 @@ internal static partial class ConfigFile
         };
         map.RejectUnknown();
         return models;
+    }
+
+    private static HistoryOptions ReadHistory(YamlMap root, string? state)
+    {
+        var defaults = new HistoryOptions();
+        if (root.Map("history") is not { } map)
+        {
+            return defaults;
+        }
+
+        if (state is null)
+        {
+            root.Fail("history", "'history' needs 'state', the folder that rows are stored in");
+        }
+
+        long size = map.Bytes("max_size", defaults.SizeMaxBytes);
+        if (size < HistoryOptions.SizeMinBytes)
+        {
+            map.Fail("max_size", "'max_size' must be at least 1MB");
+        }
+
+        (TimeSpan shortest, TimeSpan longest) = HistoryOptions.AgeRange;
+        var history = new HistoryOptions
+        {
+            SizeMaxBytes = size,
+            AgeMax = map.Duration("max_age", shortest, longest) ?? defaults.AgeMax,
+        };
+        map.RejectUnknown();
+        return history;
     }
 
     private static OnnxOptions ReadOnnxRuntime(YamlMap root, string folder, string? state)

@@ -131,6 +131,7 @@ internal static partial class ConfigFile
         TimeSpan durability = map.Text("durability") is "tick"
             ? TimeSpan.Zero
             : map.Duration("durability", shortest, longest) ?? TimeSpan.FromSeconds(5);
+        HistoryOptions history = ReadHistory(map, state);
         string sysfs = map.Text("sysfs") is { } root ? Path.Combine(folder, root) : "/sys";
         List<string> warnings = [];
         (MqttOptions mqtt, OutboxOptions outbox, DiscoveryOptions discovery) = map.Map("mqtt") is { } mqttMap
@@ -162,6 +163,7 @@ internal static partial class ConfigFile
             Device = device,
             StateFolder = state,
             Durability = durability,
+            History = history,
             Mqtt = mqtt,
             Outbox = outbox,
             Discovery = discovery,

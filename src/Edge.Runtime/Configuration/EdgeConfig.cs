@@ -23,6 +23,9 @@ internal sealed record EdgeConfig
     /// <summary>Shortest and longest <see cref="Durability"/> but zero.</summary>
     internal static (TimeSpan Min, TimeSpan Max) DurabilityRange { get; } = (TimeSpan.FromMilliseconds(100), TimeSpan.FromHours(1));
 
+    /// <summary>Limits of the stored rows.</summary>
+    public HistoryOptions History { get; init; } = new();
+
     public required MqttOptions Mqtt { get; init; }
 
     /// <summary>Limits of the messages that wait for the broker.</summary>

@@ -7,7 +7,7 @@ namespace Edge.Runtime.Delivery;
 /// <summary>One connection to the SQLite file of the state, with its schema. Not thread-safe.</summary>
 internal sealed class Database : IDisposable
 {
-    private const int SchemaVersion = 3;
+    private const int SchemaVersion = 4;
 
     // After an outage the write-ahead log is truncated to this size.
     private const int WalKept = 4 << 20;
@@ -91,9 +91,6 @@ internal sealed class Database : IDisposable
 
     /// <summary>Whether there was no write-ahead log when the file was opened: after a clean end there is none.</summary>
     internal bool IsLogMissing { get; }
-
-    /// <summary>Id of the last inserted row.</summary>
-    internal long LastId => raw.sqlite3_last_insert_rowid(_connection.Handle);
 
     /// <summary>Runs an action as one transaction: all of it, or nothing if it throws.</summary>
     internal void Atomically(Action work)
@@ -199,15 +196,16 @@ internal sealed class Database : IDisposable
             "CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;\n"
             + "CREATE TABLE IF NOT EXISTS stream(name TEXT PRIMARY KEY, seq INTEGER NOT NULL, snapshot BLOB NOT NULL, "
             + "source TEXT NOT NULL, sum INTEGER NOT NULL DEFAULT 0,\n"
-            + "    reserved INTEGER NOT NULL DEFAULT 0, reserved_sum INTEGER NOT NULL DEFAULT 0);\n"
+            + "    reserved INTEGER NOT NULL DEFAULT 0, reserved_sum INTEGER NOT NULL DEFAULT 0,\n"
+            + "    stepped INTEGER NOT NULL DEFAULT 0, position INTEGER NOT NULL DEFAULT 0);\n"
             + "CREATE TABLE IF NOT EXISTS outbox(id INTEGER PRIMARY KEY AUTOINCREMENT, class INTEGER NOT NULL, topic TEXT NOT NULL, "
             + "payload BLOB NOT NULL, qos INTEGER NOT NULL,\n"
             + "    retain INTEGER NOT NULL, content_type TEXT, expiry INTEGER, seq TEXT, model TEXT, created INTEGER NOT NULL, "
             + "sum INTEGER NOT NULL);");
         long version = (long)Scalar("PRAGMA user_version")!;
-        if (version is 1 or 2)
+        if (version is > 0 and < SchemaVersion)
         {
-            Atomically(() => StateMigration.Run(this));
+            Atomically(() => StateMigration.Run(this, version));
         }
 
         Execute($"PRAGMA user_version={SchemaVersion}");

@@ -33,7 +33,9 @@ internal static partial class DurableFile
     }
 
     // .NET has no fsync of a folder, which a durable rename needs.
-    private static void ForceFolder(string folder)
+    /// <summary>Flushes the entries of a folder to disk (fsync): without it a new file may be gone after a power cut.</summary>
+    /// <exception cref="IOException">It cannot be flushed.</exception>
+    internal static void ForceFolder(string folder)
     {
         int handle = Open(folder, OpenReadOnly);
         if (handle < 0)

@@ -1,8 +1,13 @@
+using Edge.Inference;
 using Edge.Streams;
+using Microsoft.Data.Sqlite;
 
 namespace Edge.Runtime.Delivery;
 
-/// <summary>One stored row as the sensor gave it, before missing values are filled in.</summary>
+/// <summary>
+/// One stored row as the sensor gave it, before missing values are filled in. Values with more than five decimals are rounded to about
+/// seven digits once their row is a few minutes old.
+/// </summary>
 /// <param name="Seq">Number of its tick.</param>
 /// <param name="Time">Time of the values, UTC.</param>
 /// <param name="Values">One value per channel, in the channel's unit; NaN where none was measured.</param>
@@ -57,31 +62,330 @@ internal sealed record HistoryLabel(long Id, DateTime From, DateTime To, string 
 /// <param name="folder">The state folder.</param>
 internal sealed class History(string folder)
 {
-    private bool Exists => Directory.Exists(folder);
+    private const int EventsMax = 1000;
 
     /// <summary>Names of the streams that have rows, sorted.</summary>
-    internal IReadOnlyList<string> Streams() => Exists ? [] : [];
+    /// <exception cref="InputException">The history cannot be read.</exception>
+    internal IReadOnlyList<string> Streams() => Read((log, connection) =>
+    {
+        var names = new SortedSet<string>(log.Where(each => each.Rows.Count > 0).Select(each => each.Stream), StringComparer.Ordinal);
+        foreach (SqliteDataReader row in Query(connection, "SELECT DISTINCT stream FROM block"))
+        {
+            names.Add(row.GetString(0));
+        }
+
+        return (IReadOnlyList<string>)[.. names];
+    });
 
     /// <summary>Names of the channels of a stream's newest rows; empty if it has none.</summary>
-    internal IReadOnlyList<string> Columns(string stream) => Exists ? [] : [];
+    /// <exception cref="InputException">The history cannot be read.</exception>
+    internal IReadOnlyList<string> Columns(string stream) => Read((log, connection) => ColumnsOf(log, connection, stream));
 
     /// <summary>All rows of a stream that are still stored one by one, oldest first.</summary>
     /// <param name="stream">The stream.</param>
     /// <param name="from">First time, UTC, inclusive.</param>
     /// <param name="to">Last time, UTC, exclusive.</param>
-    internal IEnumerable<HistoryRow> Rows(string stream, DateTime from, DateTime to) => Exists ? [] : [];
+    /// <remarks>Rows with other channels than the newest ones are left out. One block of rows is in memory at a time.</remarks>
+    /// <exception cref="InputException">The history cannot be read.</exception>
+    internal IEnumerable<HistoryRow> Rows(string stream, DateTime from, DateTime to)
+    {
+        (List<LogRecord> log, long archived, SqliteConnection? connection) = Open();
+        using (connection)
+        {
+            IReadOnlyList<string> columns = ColumnsOf(log, connection, stream);
+            string names = HistoryFile.Columns(columns);
+            long last = 0;
+            foreach (StoredBlock stored in Blocks(connection, stream, HistoryFile.Rows, from.Ticks, to.Ticks, 0, long.MaxValue))
+            {
+                if (stored.Columns == names)
+                {
+                    RowBlock block = RowBlock.Unpack(stored.Bytes);
+                    for (int i = 0; i < block.Count; i++)
+                    {
+                        if (block.Times[i] >= from.Ticks && block.Times[i] < to.Ticks)
+                        {
+                            yield return block.Row(i);
+                        }
+                    }
+                }
+
+                last = stored.LastSeq;
+            }
+
+            foreach (HistoryRow row in LogRows(log, stream, names))
+            {
+                if (row.Seq > last && row.Time >= from && row.Time < to)
+                {
+                    yield return row;
+                }
+            }
+        }
+    }
 
     /// <summary>The readings of a stream as at most <paramref name="pointsMax"/> points, thinned where there are more rows.</summary>
     /// <param name="stream">The stream.</param>
     /// <param name="from">First time, UTC, inclusive.</param>
     /// <param name="to">Last time, UTC, exclusive.</param>
     /// <param name="pointsMax">Most points, 1 or more.</param>
-    internal HistoryCurve Curve(string stream, DateTime from, DateTime to, int pointsMax) =>
-        new([], [], [], [], IsThinned: !Exists);
+    /// <exception cref="InputException">The history cannot be read.</exception>
+    internal HistoryCurve Curve(string stream, DateTime from, DateTime to, int pointsMax) => Read((log, connection) =>
+    {
+        IReadOnlyList<string> columns = ColumnsOf(log, connection, stream);
+        var curve = new CurveBuilder(from.Ticks, Math.Max(from.Ticks + 1, to.Ticks), pointsMax);
+        string names = HistoryFile.Columns(columns);
+
+        // The coarsest level that is finer than a point, then what is not thinned yet, level by level; and what is older in coarser ones.
+        int level = curve.PointTicks >= TimeSpan.TicksPerHour ? HistoryFile.Hours
+            : curve.PointTicks >= TimeSpan.TicksPerMinute ? HistoryFile.Minutes
+            : HistoryFile.Rows;
+        long before = long.MaxValue;
+        for (int coarser = level; coarser <= HistoryFile.Hours; coarser++)
+        {
+            AddLevel(connection, curve, stream, names, coarser, 0, before);
+            before = Math.Min(before, FirstSeq(connection, stream, coarser));
+        }
+
+        long after = LastSeq(connection, stream, level);
+        for (int finer = level - 1; finer >= HistoryFile.Rows; finer--)
+        {
+            AddLevel(connection, curve, stream, names, finer, after, long.MaxValue);
+            after = Math.Max(after, LastSeq(connection, stream, finer));
+        }
+
+        foreach (HistoryRow row in LogRows(log, stream, names))
+        {
+            if (row.Seq > after)
+            {
+                curve.Add(row);
+            }
+        }
+
+        return curve.ToCurve(columns);
+    });
 
     /// <summary>Events of a stream between two times, oldest first, at most the newest 1,000.</summary>
-    internal IReadOnlyList<HistoryEvent> Events(string stream, DateTime from, DateTime to) => Exists ? [] : [];
+    /// <exception cref="InputException">The history cannot be read.</exception>
+    internal IReadOnlyList<HistoryEvent> Events(string stream, DateTime from, DateTime to) => Read((log, connection) =>
+    {
+        var events = new List<HistoryEvent>();
+        foreach (SqliteDataReader row in Query(
+            connection,
+            "SELECT seq, time, name, is_limit, change, score, sentence, sum FROM event WHERE stream = $1 AND time >= $2 AND time < $3 "
+                + "ORDER BY id DESC LIMIT $4",
+            stream,
+            from.Ticks,
+            to.Ticks,
+            (long)EventsMax))
+        {
+            var each = new HistoryEvent(
+                row.GetInt64(0),
+                new DateTime(Math.Clamp(row.GetInt64(1), 0, DateTime.MaxValue.Ticks), DateTimeKind.Utc),
+                row.GetString(2),
+                row.GetInt64(3) != 0,
+                row.GetString(4),
+                row.IsDBNull(5) ? double.NaN : row.GetDouble(5),
+                row.GetString(6));
+            if (HistoryFile.SumOfEvent(stream, each) == row.GetInt64(7))
+            {
+                events.Add(each);
+            }
+        }
+
+        events.Reverse();
+        foreach (LogRecord record in log.Where(record => record.Stream == stream && record.Rows.EventCount > 0))
+        {
+            events.AddRange(Unpacked(record.UnpackEvents).Where(each => each.Time >= from && each.Time < to));
+        }
+
+        return (IReadOnlyList<HistoryEvent>)[.. events.TakeLast(EventsMax)];
+    });
 
     /// <summary>Labels whose span touches these times, by begin.</summary>
-    internal IReadOnlyList<HistoryLabel> Labels(string stream, DateTime from, DateTime to) => Exists ? [] : [];
+    /// <exception cref="InputException">The history cannot be read.</exception>
+    internal IReadOnlyList<HistoryLabel> Labels(string stream, DateTime from, DateTime to) => Read((_, connection) =>
+    {
+        var labels = new List<HistoryLabel>();
+        foreach (SqliteDataReader row in Query(
+            connection,
+            "SELECT id, begin, end, text, sum FROM label WHERE stream = $1 AND begin < $3 AND end > $2 ORDER BY begin, id",
+            stream,
+            from.Ticks,
+            to.Ticks))
+        {
+            (long begin, long end, string text) = (row.GetInt64(1), row.GetInt64(2), row.GetString(3));
+            if (HistoryFile.SumOfLabel(stream, begin, end, text) == row.GetInt64(4))
+            {
+                labels.Add(
+                    new HistoryLabel(row.GetInt64(0), new DateTime(begin, DateTimeKind.Utc), new DateTime(end, DateTimeKind.Utc), text));
+            }
+        }
+
+        return (IReadOnlyList<HistoryLabel>)labels;
+    });
+
+    private static IReadOnlyList<string> ColumnsOf(List<LogRecord> log, SqliteConnection? connection, string stream)
+    {
+        if (log.FindLast(each => each.Stream == stream && each.Rows.Count > 0 && each.Rows.Columns.Count > 0) is { } newest)
+        {
+            return newest.Rows.Columns;
+        }
+
+        foreach (SqliteDataReader row in Query(
+            connection,
+            "SELECT columns FROM block JOIN layout ON layout.id = block.layout WHERE stream = $1 ORDER BY last_seq DESC LIMIT 1",
+            stream))
+        {
+            return row.GetString(0).Split('\n');
+        }
+
+        return [];
+    }
+
+    private static void AddLevel(
+        SqliteConnection? connection, CurveBuilder curve, string stream, string columns, int level, long afterSeq, long beforeSeq)
+    {
+        foreach (StoredBlock block in Blocks(connection, stream, level, curve.FromTicks, curve.ToTicks, afterSeq, beforeSeq))
+        {
+            if (block.Columns != columns)
+            {
+                continue;
+            }
+
+            if (level == HistoryFile.Rows)
+            {
+                curve.Add(RowBlock.Unpack(block.Bytes), afterSeq);
+            }
+            else
+            {
+                curve.Add(SpanBlock.Unpack(block.Bytes));
+            }
+        }
+    }
+
+    private static long FirstSeq(SqliteConnection? connection, string stream, int level)
+    {
+        foreach (SqliteDataReader row in Query(
+            connection, "SELECT MIN(first_seq) FROM block WHERE stream = $1 AND level = $2", stream, (long)level))
+        {
+            return row.IsDBNull(0) ? long.MaxValue : row.GetInt64(0);
+        }
+
+        return long.MaxValue;
+    }
+
+    private static long LastSeq(SqliteConnection? connection, string stream, int level)
+    {
+        foreach (SqliteDataReader row in Query(
+            connection, "SELECT MAX(last_seq) FROM block WHERE stream = $1 AND level = $2", stream, (long)level))
+        {
+            return row.IsDBNull(0) ? 0 : row.GetInt64(0);
+        }
+
+        return 0;
+    }
+
+    // Damaged blocks are left out.
+    private static IEnumerable<StoredBlock> Blocks(
+        SqliteConnection? connection, string stream, int level, long from, long to, long afterSeq, long beforeSeq)
+    {
+        foreach (SqliteDataReader row in Query(
+            connection,
+            StoredBlock.Select + " WHERE stream = $1 AND level = $2 AND last_time >= $3 AND first_time < $4 AND last_seq > $5 "
+                + "AND last_seq < $6 ORDER BY block.id",
+            stream,
+            (long)level,
+            from,
+            to,
+            afterSeq,
+            beforeSeq))
+        {
+            if (StoredBlock.Read(row) is { } block)
+            {
+                yield return block;
+            }
+        }
+    }
+
+    private static IEnumerable<SqliteDataReader> Query(SqliteConnection? connection, string text, params object[] values)
+    {
+        if (connection is null)
+        {
+            yield break;
+        }
+
+        using SqliteCommand command = HistoryFile.Command(connection, text, values);
+        using SqliteDataReader row = command.ExecuteReader();
+        while (row.Read())
+        {
+            yield return row;
+        }
+    }
+
+    private static IEnumerable<HistoryRow> LogRows(List<LogRecord> log, string stream, string columns) => log
+        .Where(record => record.Stream == stream && record.Rows.Count > 0 && HistoryFile.Columns(record.Rows.Columns) == columns)
+        .SelectMany(record => Unpacked(record.UnpackRows));
+
+    private static List<T> Unpacked<T>(Func<List<T>> unpack)
+    {
+        try
+        {
+            return unpack();
+        }
+        catch (InvalidDataException)
+        {
+            return [];
+        }
+    }
+
+    private T Read<T>(Func<List<LogRecord>, SqliteConnection?, T> read)
+    {
+        try
+        {
+            (List<LogRecord> log, _, SqliteConnection? connection) = Open();
+            using (connection)
+            {
+                return read(log, connection);
+            }
+        }
+        catch (Exception e) when (e is SqliteException or InvalidDataException)
+        {
+            throw new InputException($"The history in '{folder}' cannot be read: {e.Message}", e);
+        }
+    }
+
+    // The log first: what is taken from it meanwhile is then in the file. The state of the file is that of this moment.
+    private (List<LogRecord> Log, long Archived, SqliteConnection? Connection) Open()
+    {
+        SqliteConnection? connection = null;
+        try
+        {
+            var log = new List<(long Position, LogRecord Record)>();
+            foreach ((uint number, string path) in RowLog.Files(folder))
+            {
+                try
+                {
+                    log.AddRange(RowLog.Read(number, RegularFile.ReadBytes(path), out _));
+                }
+                catch (FileNotFoundException)
+                {
+                    // Its rows are in the file since.
+                }
+            }
+
+            connection = HistoryFile.OpenToRead(folder);
+            long archived = 0;
+            if (connection is not null)
+            {
+                HistoryFile.Command(connection, "BEGIN").ExecuteNonQuery();
+                archived = HistoryFile.ReadArchived(connection);
+            }
+
+            return ([.. log.Where(each => each.Position > archived).Select(each => each.Record)], archived, connection);
+        }
+        catch (Exception e) when (e is SqliteException || FileFault.Is(e))
+        {
+            connection?.Dispose();
+            throw new InputException($"The history in '{folder}' cannot be read: {e.Message}", e);
+        }
+    }
 }

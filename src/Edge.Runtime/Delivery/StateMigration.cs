@@ -4,17 +4,45 @@ using Microsoft.Data.Sqlite;
 namespace Edge.Runtime.Delivery;
 
 /// <summary>
-/// Takes a state file of version 1 or 2 over to version 3: one checksum covers all of a message and all of a stream's row, and the age of
-/// a message counts from now. What was damaged before stays recognizable as damaged.
+/// Takes a state file of an earlier version over to the current one. From version 3 on one checksum covers all of a message and all of a
+/// stream's row, and the age of a message counts from the migration on. From version 4 on a stream's row says after which record of the
+/// <see cref="RowLog"/> its snapshot was taken. What was damaged before stays recognizable as damaged.
 /// </summary>
 internal static class StateMigration
 {
     private const long Damaged = -1;
 
     /// <summary>Runs inside a transaction.</summary>
-    internal static void Run(Database database)
+    /// <param name="database">The file.</param>
+    /// <param name="version">The version that it has.</param>
+    internal static void Run(Database database, long version)
     {
-        database.Execute("ALTER TABLE stream ADD COLUMN reserved_sum INTEGER NOT NULL DEFAULT 0");
+        foreach (string column in new[] { "reserved_sum", "stepped", "position" })
+        {
+            AddColumn(database, column);
+        }
+
+        if (version < 3)
+        {
+            SumMessages(database);
+        }
+
+        foreach (StoredStream stream in StoredStream.ReadAll(database, version))
+        {
+            stream.Write(database);
+        }
+    }
+
+    private static void AddColumn(Database database, string column)
+    {
+        if (database.Scalar($"SELECT COUNT(*) FROM pragma_table_info('stream') WHERE name = '{column}'") is 0L)
+        {
+            database.Execute($"ALTER TABLE stream ADD COLUMN {column} INTEGER NOT NULL DEFAULT 0");
+        }
+    }
+
+    private static void SumMessages(Database database)
+    {
         database.Execute("UPDATE outbox SET created = 0");
         long last = 0;
         while (SumsOfMessages(database, last) is { Count: > 0 } sums)
@@ -25,11 +53,6 @@ internal static class StateMigration
                 Database.Run(update, sum, id);
                 last = id;
             }
-        }
-
-        foreach (StoredStream stream in StoredStream.ReadAll(database, (snapshot, sum) => Checksum.Fits(snapshot, sum)))
-        {
-            stream.Write(database);
         }
     }
 

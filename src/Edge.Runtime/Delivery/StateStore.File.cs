@@ -17,17 +17,20 @@ internal sealed partial class StateStore
         Guarded(
             () =>
             {
-                _outbox.Write([])();
+                WriteToFile([], null);
                 SaveAge();
 
-                // Everything is on disk before the file is marked clean: then the next start skips no numbers.
+                // Everything is on disk before the log is deleted and the file is marked clean: then the next start skips no numbers.
                 _database.Execute("PRAGMA wal_checkpoint(TRUNCATE)");
+                RetireAll();
                 using SqliteCommand clean = _database.Prepare("UPDATE meta SET value = 'clean' WHERE key = 'boot'");
                 _database.RunForced(clean);
                 return true;
             },
             false);
         CloseFile();
+        _rows.Dispose();
+        _history.Dispose();
         _lock.Dispose();
         _stop.Dispose();
     }
@@ -44,7 +47,7 @@ internal sealed partial class StateStore
                 {
                     if (_isClosed)
                     {
-                        OpenFile(_outbox.LastId);
+                        OpenFile(_outbox);
                     }
 
                     return use();
@@ -53,11 +56,11 @@ internal sealed partial class StateStore
                 {
                     BeginAnew(e.Message);
                 }
-                catch (SqliteException e) when (e.SqliteErrorCode == PrimaryFull && attempt == 0 && TryMakeRoom())
+                catch (Exception e) when (IsDiskFull(e) && attempt == 0 && TryMakeRoom())
                 {
                     // Once more.
                 }
-                catch (SqliteException e)
+                catch (Exception e) when (e is SqliteException or IOException or UnauthorizedAccessException)
                 {
                     SayBroken(e);
                     return otherwise;
@@ -93,12 +96,12 @@ internal sealed partial class StateStore
     }
 
     [MemberNotNull(nameof(_database), nameof(_outbox), nameof(_saveStream), nameof(_age))]
-    private void OpenFile(long afterId)
+    private void OpenFile(StoredOutbox? before)
     {
         _database = new Database(Path, everyTick: _durability == TimeSpan.Zero);
         try
         {
-            OpenTables(afterId);
+            OpenTables(before);
         }
         catch (Exception)
         {
@@ -111,15 +114,26 @@ internal sealed partial class StateStore
     }
 
     [MemberNotNull(nameof(_outbox), nameof(_saveStream), nameof(_age))]
-    private void OpenTables(long afterId)
+    private void OpenTables(StoredOutbox? before)
     {
         _age = new AgeClock(_clock, _bootId, _database.Scalar($"SELECT value FROM meta WHERE key = '{AgeKey}'") as string);
-        _outbox = new StoredOutbox(_database, afterId, _age, _clock, _log);
+        _outbox = new StoredOutbox(_database, _age, _clock, _log);
         _saveStream = _database.PrepareHot(
-            "INSERT INTO stream(name, seq, snapshot, source, sum) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT(name) DO UPDATE SET seq = ?2, "
-                + "snapshot = ?3, source = ?4, sum = ?5");
+            "INSERT INTO stream(name, seq, snapshot, source, sum, stepped, position) VALUES (?1, ?2, ?3, ?4, ?5, ?2, ?6) "
+                + "ON CONFLICT(name) DO UPDATE SET seq = ?2, snapshot = ?3, source = ?4, sum = ?5, stepped = ?2, position = ?6");
         _reserved.Clear();
+        _savedAt.Clear();
+        if (before is null)
+        {
+            RecoverLog();
+        }
+        else
+        {
+            _outbox.TakeFrom(before);
+        }
+
         SettleNumbers(_bootId);
+        CutDamage();
         _identity = (RegularFile.Identity(Path), RegularFile.Identity(Path + "-wal"));
     }
 
@@ -127,6 +141,7 @@ internal sealed partial class StateStore
     private long NumberAfterDamage(StoredStream row)
     {
         long kept = Math.Max(row.IsReservedWhole ? row.Reserved : 0, _numbers.Read().GetValueOrDefault(row.Name));
+        kept = Math.Max(kept, _lastSeq.GetValueOrDefault(row.Name));
 
         // With no trace left: more than ten ticks per millisecond since 1970 would have used.
         return kept > 0 ? kept : _clock.GetUtcNow().ToUnixTimeMilliseconds();
@@ -143,7 +158,7 @@ internal sealed partial class StateStore
         }
     }
 
-    private static string MoveAside(string path, TimeProvider clock, string why = "damaged")
+    internal static string MoveAside(string path, TimeProvider clock, string why = "damaged")
     {
         string aside = $"{path}.{why}-{clock.GetUtcNow().ToString("yyyyMMdd'T'HHmmss", CultureInfo.InvariantCulture)}";
         foreach (string suffix in new[] { "", "-wal", "-shm" })

@@ -10,6 +10,7 @@ internal sealed partial class StateStore
 {
     // How often the whole file is checked for damage; how many unused pages are returned at a time, and how many are kept.
     private static readonly TimeSpan CheckEvery = TimeSpan.FromDays(1);
+    private static readonly TimeSpan UpkeepMax = TimeSpan.FromMinutes(1);
     private const int ReclaimedPages = 256;
     private const int KeptPages = 1024;
 
@@ -27,9 +28,10 @@ internal sealed partial class StateStore
 
     private async Task KeepUpAsync()
     {
-        TimeSpan every = _durability == TimeSpan.Zero ? TimeSpan.FromMinutes(1) : _durability;
+        TimeSpan every = _durability == TimeSpan.Zero || _durability > UpkeepMax ? UpkeepMax : _durability;
         bool saidUnforced = false;
         long checkedAt = _clock.GetTimestamp();
+        long forcedAt = checkedAt;
         while (true)
         {
             try
@@ -40,7 +42,13 @@ internal sealed partial class StateStore
                 KeepAge();
                 Expire();
                 Reclaim();
-                Force();
+                Retire();
+                if (_clock.GetElapsedTime(forcedAt) >= _durability)
+                {
+                    forcedAt = _clock.GetTimestamp();
+                    Force();
+                }
+
                 saidUnforced = false;
                 if (_clock.GetElapsedTime(checkedAt) >= CheckEvery)
                 {
@@ -52,7 +60,7 @@ internal sealed partial class StateStore
             {
                 return;
             }
-            catch (SqliteException e)
+            catch (Exception e) when (e is SqliteException or IOException or UnauthorizedAccessException)
             {
                 if (!saidUnforced)
                 {
@@ -76,6 +84,7 @@ internal sealed partial class StateStore
                 return;
             }
 
+            LookForLog();
             bool isThere = File.Exists(Path);
             if (isThere && CutShort() is { } damage)
             {
@@ -180,7 +189,13 @@ internal sealed partial class StateStore
     }
 
     /// <summary>Flushes all commits so far to disk (fsync); ticks continue meanwhile.</summary>
-    internal void Force() => Database.Checkpoint(Path);
+    /// <exception cref="SqliteException">The database cannot be flushed.</exception>
+    /// <exception cref="IOException">The log cannot be flushed.</exception>
+    internal void Force()
+    {
+        _rows.Force();
+        Database.Checkpoint(Path);
+    }
 
     // Before a number beyond the reserved ones is used, the next block is on disk.
     private void Reserve(string stream, long seq)
@@ -201,7 +216,7 @@ internal sealed partial class StateStore
             "$next",
             "$next_sum");
         long before = Math.Max(0, seq - 1);
-        long sum = StoredStream.SumOf(stream, before, [], "");
+        long sum = StoredStream.SumOf(stream, before, [], "", stepped: 0, position: 0);
         _database.RunForced(command, stream, before, sum, next, StoredStream.SumOfReserved(stream, next));
         _reserved[stream] = next;
         _numbers.Write(_reserved);
@@ -213,7 +228,7 @@ internal sealed partial class StateStore
     {
         string? boot = _database.Scalar("SELECT value FROM meta WHERE key = 'boot'") as string;
         bool isUnclean = boot is not null && boot != "clean";
-        bool isLogLost = isUnclean && boot == bootId && _database.IsLogMissing;
+        bool isLogLost = isUnclean && boot == bootId && (_database.IsLogMissing || IsRowLogLost());
         if (isUnclean && boot != bootId)
         {
             _log.LogWarning(
@@ -222,7 +237,8 @@ internal sealed partial class StateStore
         else if (isLogLost)
         {
             _log.LogWarning(
-                "State '{Path}': the write-ahead log is gone. The numbers of the streams continue after those that may have been sent",
+                "State '{Path}': the write-ahead log or the row log is gone, or damaged. The numbers of the streams continue after those "
+                    + "that may have been sent",
                 Path);
         }
 
@@ -233,7 +249,12 @@ internal sealed partial class StateStore
             long other = kept.GetValueOrDefault(row.Name);
             kept.Remove(row.Name);
             long reserved = row.IsReservedWhole ? row.Reserved : 0;
-            long seq = row.IsWhole ? row.Seq : NumberAfterDamage(row);
+            long seq = Math.Max(row.IsWhole ? row.Seq : NumberAfterDamage(row), _lastSeq.GetValueOrDefault(row.Name));
+            if (row.IsWhole && row.Snapshot.Length > 0)
+            {
+                _savedAt[row.Name] = row.Position;
+            }
+
             long settled = Math.Max(seq, Math.Max(other > reserved ? other : 0, isBehind ? reserved : 0));
             settled += isLogLost ? ReservedAhead : 0;
             _reserved[row.Name] = Math.Max(reserved, other);
@@ -245,7 +266,7 @@ internal sealed partial class StateStore
 
         foreach ((string stream, long reserved) in kept)
         {
-            new StoredStream(stream, reserved, [], "", reserved, IsWhole: true, IsReservedWhole: true).Write(_database);
+            new StoredStream(stream, reserved, [], "", reserved, 0, reserved, IsWhole: true, IsReservedWhole: true).Write(_database);
             _reserved[stream] = reserved;
         }
 

@@ -6,16 +6,23 @@ using Microsoft.Extensions.Logging;
 
 namespace Edge.Runtime.Delivery;
 
-/// <summary>State of a stream after its last committed tick.</summary>
+/// <summary>State of a stream after its last committed tick: a snapshot, and the rows that came after it.</summary>
 /// <param name="Seq">Its last number (<c>seq</c>); the next one is at least this plus 1.</param>
-/// <param name="Snapshot">Its whole state; empty if there is none, or it is damaged.</param>
+/// <param name="Snapshot">Its state at some tick; empty if there is none, or it is damaged.</param>
 /// <param name="Source">Description of its source.</param>
-internal sealed record SavedStream(long Seq, byte[] Snapshot, string Source);
+internal sealed record SavedStream(long Seq, byte[] Snapshot, string Source)
+{
+    /// <summary>Number of the last tick in the snapshot.</summary>
+    public long Stepped { get; init; } = Seq;
+
+    /// <summary>The rows after the snapshot, without a gap. Stepped again, they give the state after the last of them.</summary>
+    public IReadOnlyList<HistoryRow> Rows { get; init; } = [];
+}
 
 /// <summary>
-/// State and outbox in one SQLite file (WAL). A tick's snapshot and its messages are one transaction. Every commit reaches the
-/// operating system, so a killed process loses nothing. An fsync every <c>durability</c> limits what a power cut may cost.
-/// docs/operations.md.
+/// What the service must not lose. A tick's rows and messages are one record of the <see cref="RowLog"/>. Every few minutes the state of
+/// each stream goes to an SQLite file (WAL), with the messages that still wait. Every commit reaches the operating system, so a killed
+/// process loses nothing. An fsync every <c>durability</c> limits what a power cut may cost. docs/operations.md.
 /// </summary>
 internal sealed partial class StateStore : IDisposable
 {
@@ -43,7 +50,14 @@ internal sealed partial class StateStore : IDisposable
     private long _brokenAt;
 
     private StateStore(
-        string path, FileStream lockFile, TimeSpan durability, TimeSpan ageMax, TimeProvider clock, string bootId, ILogger log)
+        string path,
+        FileStream lockFile,
+        TimeSpan durability,
+        TimeSpan ageMax,
+        TimeProvider clock,
+        string bootId,
+        ILogger log,
+        HistoryOptions history)
     {
         _ageMax = ageMax;
         Path = path;
@@ -53,12 +67,19 @@ internal sealed partial class StateStore : IDisposable
         _log = log;
         _bootId = bootId;
         _numbers = new NumbersFile(System.IO.Path.ChangeExtension(path, ".numbers"), log);
-        OpenFile(afterId: 0);
+        _rows = new RowLog(Folder);
+        _history = new HistoryFile(Folder, history, clock, log);
+        OpenFile(before: null);
         _upkeep = Task.Run(KeepUpAsync);
     }
 
     /// <summary>The database file.</summary>
     internal string Path { get; }
+
+    /// <summary>The stored rows, for labels; <see cref="History"/> reads them.</summary>
+    internal HistoryFile History => _history;
+
+    private string Folder => System.IO.Path.GetDirectoryName(Path)!;
 
     /// <summary>Bytes of payload waiting for the broker.</summary>
     internal long OutboxBytes => _outbox.Bytes;
@@ -79,9 +100,18 @@ internal sealed partial class StateStore : IDisposable
     /// <param name="clock">Time.</param>
     /// <param name="bootId">Identifies the boot of the machine.</param>
     /// <param name="log">What happens.</param>
+    /// <param name="history">Limits of the stored rows; null for the defaults.</param>
     /// <exception cref="InputException">The folder cannot be written, or another process uses it.</exception>
-    internal static StateStore Open(string folder, TimeSpan durability, TimeSpan ageMax, TimeProvider clock, string bootId, ILogger log)
+    internal static StateStore Open(
+        string folder,
+        TimeSpan durability,
+        TimeSpan ageMax,
+        TimeProvider clock,
+        string bootId,
+        ILogger log,
+        HistoryOptions? history = null)
     {
+        history ??= new HistoryOptions();
         string path = System.IO.Path.Combine(folder, "edge.db");
         FileStream? lockFile = null;
         try
@@ -90,7 +120,7 @@ internal sealed partial class StateStore : IDisposable
             lockFile = Lock(folder);
             try
             {
-                return new StateStore(path, lockFile, durability, ageMax, clock, bootId, log);
+                return new StateStore(path, lockFile, durability, ageMax, clock, bootId, log, history);
             }
             catch (SqliteException e) when (Database.IsDamage(e))
             {
@@ -99,7 +129,7 @@ internal sealed partial class StateStore : IDisposable
                     path,
                     e.Message,
                     MoveAside(path, clock));
-                return new StateStore(path, lockFile, durability, ageMax, clock, bootId, log);
+                return new StateStore(path, lockFile, durability, ageMax, clock, bootId, log, history);
             }
         }
         catch (Exception e) when (e is SqliteException or IOException or UnauthorizedAccessException)
@@ -122,7 +152,7 @@ internal sealed partial class StateStore : IDisposable
 
             if (row.IsWhole)
             {
-                return new SavedStream(row.Seq, row.Snapshot, row.Source);
+                return WithRows(row);
             }
 
             _log.LogError("State '{Path}': the row of stream '{Stream}' is damaged. The stream is reset", Path, stream);
@@ -130,32 +160,25 @@ internal sealed partial class StateStore : IDisposable
         },
         null);
 
-    /// <summary>Commits one tick: the snapshot of the stream and its messages, as one transaction. Each message gets its id.</summary>
-    /// <returns>False if the disk refused: the tick is in memory only.</returns>
+    /// <summary>
+    /// Stores the state of a stream after all of its rows so far. Messages that wait in memory go to the file as well, and these with them,
+    /// as one transaction. Each of these gets its id.
+    /// </summary>
+    /// <returns>False if the disk refused: the state, and these messages, are in memory only.</returns>
     internal bool Commit(string stream, long seq, byte[] snapshot, string source, IReadOnlyList<MqttMessage> messages)
     {
         bool isCommitted = Guarded(
             () =>
             {
                 Reserve(stream, seq);
-                Action? committed = null;
-                _database.Atomically(() =>
-                {
-                    SaveStream(stream, seq, snapshot, source);
-                    committed = _outbox.Write(messages);
-                });
-                committed!();
+                WriteToFile(messages, position => SaveStream(stream, seq, snapshot, source, position));
                 SayWell();
                 return true;
             },
             false);
         if (!isCommitted)
         {
-            // The rollback of the transaction revoked the assigned ids.
-            foreach (MqttMessage message in messages)
-            {
-                message.Id = 0;
-            }
+            RevokeIds(messages);
         }
 
         return isCommitted;
@@ -194,8 +217,18 @@ internal sealed partial class StateStore : IDisposable
                 return false;
             }
 
-            long seq = row.IsWhole ? row.Seq : NumberAfterDamage(row);
-            (row with { Seq = seq, Snapshot = [], Source = "", IsWhole = true }).Write(_database);
+            long seq = Math.Max(row.IsWhole ? row.Seq : NumberAfterDamage(row), _lastSeq.GetValueOrDefault(stream));
+            StoredStream reset = row with
+            {
+                Seq = seq,
+                Snapshot = [],
+                Source = "",
+                Stepped = seq,
+                Position = _rows.Position,
+                IsWhole = true,
+            };
+            reset.Write(_database);
+            _savedAt[stream] = reset.Position;
             return true;
         }
     }
@@ -240,17 +273,19 @@ internal sealed partial class StateStore : IDisposable
         }
     }
 
-    private void SaveStream(string stream, long seq, byte[] snapshot, string source)
+    private void SaveStream(string stream, long seq, byte[] snapshot, string source, long position)
     {
         _saveStream.Bind(1, stream);
         _saveStream.Bind(2, seq);
         _saveStream.Bind(3, snapshot);
         _saveStream.Bind(4, source);
-        _saveStream.Bind(5, StoredStream.SumOf(stream, seq, snapshot, source));
+        _saveStream.Bind(5, StoredStream.SumOf(stream, seq, snapshot, source, seq, position));
+        _saveStream.Bind(6, position);
         _saveStream.Run();
+        _savedAt[stream] = position;
     }
 
-    private void SayBroken(SqliteException e)
+    private void SayBroken(Exception e)
     {
         if (_saidBroken)
         {

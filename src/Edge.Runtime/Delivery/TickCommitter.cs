@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Threading.Channels;
 using Edge.Inference;
@@ -9,8 +10,8 @@ using Microsoft.Extensions.Logging;
 namespace Edge.Runtime.Delivery;
 
 /// <summary>
-/// Commits ticks: stores each tick's state and messages as one transaction, then adds the messages to the outbox. Without a store
-/// it only adds the messages.
+/// Commits ticks: stores each tick's rows and messages as one record, then adds the messages to the outbox. Now and then it stores the
+/// state of the stream as well. Without a store it only adds the messages.
 /// </summary>
 /// <remarks>
 /// Threads: <see cref="CommitAsync"/> is called by the loops of all streams, several at once, each for its own stream.
@@ -35,15 +36,20 @@ internal sealed class TickCommitter : IDisposable
     private readonly ILogger _log;
     private readonly Lock _gate = new();
     private readonly Dictionary<string, long> _lastSeq = [];
+    private readonly ConcurrentDictionary<string, SnapshotSchedule> _schedules = new();
+    private readonly Func<SnapshotSchedule> _newSchedule;
     private readonly Channel<Tick> _queued = Channel.CreateBounded<Tick>(new BoundedChannelOptions(QueuedMax) { SingleReader = true });
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <param name="store">Stores ticks; null for none.</param>
     /// <param name="outbox">Takes the messages.</param>
     /// <param name="sources">Description of each stream's source.</param>
+    /// <param name="clock">Time from one snapshot to the next.</param>
     /// <param name="log">What goes wrong.</param>
-    internal TickCommitter(StateStore? store, Outbox outbox, IReadOnlyDictionary<string, string> sources, ILogger log)
+    internal TickCommitter(
+        StateStore? store, Outbox outbox, IReadOnlyDictionary<string, string> sources, TimeProvider clock, ILogger log)
     {
+        _newSchedule = () => new SnapshotSchedule(clock);
         _store = store;
         _outbox = outbox;
         _sources = sources;
@@ -58,7 +64,8 @@ internal sealed class TickCommitter : IDisposable
     }
 
     /// <summary>The <see cref="CommitAction"/> of all streams.</summary>
-    internal async ValueTask CommitAsync(SensorStream stream, IReadOnlyList<MqttMessage> messages, bool canWait, CancellationToken cancel)
+    internal async ValueTask CommitAsync(
+        SensorStream stream, TickRows rows, IReadOnlyList<MqttMessage> messages, bool canWait, CancellationToken cancel)
     {
         if (_store is null)
         {
@@ -76,21 +83,58 @@ internal sealed class TickCommitter : IDisposable
             return;
         }
 
+        CommittedRows committed = rows.ToCommitted();
         if (canWait)
         {
             await _outbox.WaitForRoomAsync(cancel).ConfigureAwait(false);
-            Keep(stream.Name, stream.Seq, stream.Save(), messages);
+            Keep(new Tick(stream.Name, stream.Seq, committed, Snapshot(stream, committed, messages), messages));
             return;
         }
 
-        await _queued.Writer.WriteAsync(new Tick(stream.Name, stream.Seq, stream.Save(), [.. messages]), cancel).ConfigureAwait(false);
+        await _queued.Writer
+            .WriteAsync(new Tick(stream.Name, stream.Seq, committed, Snapshot(stream, committed, messages), [.. messages]), cancel)
+            .ConfigureAwait(false);
+    }
+
+    /// <summary>
+    /// Stores the state of a stream that has ended, so that the next start need not step its rows again. Call it after
+    /// <see cref="CompleteAsync"/>. A stream that a fault ended within a tick is left as its rows say.
+    /// </summary>
+    internal void StoreState(SensorStream stream)
+    {
+        if (_store is null || !_ended.Task.IsCompleted)
+        {
+            return;
+        }
+
+        lock (_gate)
+        {
+            if (stream.Seq > 0 && _lastSeq.GetValueOrDefault(stream.Name) == stream.Seq)
+            {
+                _store.Commit(stream.Name, stream.Seq, stream.Save(), _sources[stream.Name], []);
+            }
+        }
+    }
+
+    // The state to store after these rows, or null if it is not yet time. Called by the loop of the stream, between two ticks.
+    private byte[]? Snapshot(SensorStream stream, CommittedRows rows, IReadOnlyList<MqttMessage> messages)
+    {
+        SnapshotSchedule schedule = _schedules.GetOrAdd(stream.Name, static (_, create) => create(), _newSchedule);
+        if (!schedule.IsDue(rows, messages) && !(rows.Count > 0 && _store!.NeedsSnapshot(stream.Name)))
+        {
+            return null;
+        }
+
+        byte[] snapshot = stream.Save();
+        schedule.Saved(snapshot.Length);
+        return snapshot;
     }
 
     /// <summary>Waits until all queued ticks are committed, so that the store holds the last tick.</summary>
     /// <exception cref="InputException">The disk does not answer.</exception>
     internal void Flush()
     {
-        var flushed = new Tick("", 0, [], []) { Flushed = new ManualResetEventSlim() };
+        var flushed = new Tick("", 0, null!, null, []) { Flushed = new ManualResetEventSlim() };
         if (!_ended.Task.IsCompleted && (!_queued.Writer.TryWrite(flushed) || !flushed.Flushed.Wait(DiskWait)))
         {
             throw new InputException(
@@ -124,7 +168,7 @@ internal sealed class TickCommitter : IDisposable
 
                 try
                 {
-                    Keep(tick.Stream, tick.Seq, tick.Snapshot, tick.Messages);
+                    Keep(tick);
                 }
                 catch (Exception e)
                 {
@@ -141,34 +185,43 @@ internal sealed class TickCommitter : IDisposable
         _ended.SetResult();
     }
 
-    private void Keep(string stream, long seq, byte[] snapshot, IReadOnlyList<MqttMessage> messages)
+    private void Keep(Tick tick)
     {
         // Ids are assigned and queued in the same order, so that one id stands for all messages before it.
         lock (_gate)
         {
-            AssertAscending(stream, seq);
-            if (_store!.Commit(stream, seq, snapshot, _sources[stream], messages))
+            NoteSeq(tick.Stream, tick.Seq);
+            bool isStored = _store!.Append(tick.Stream, tick.Rows, tick.Messages);
+            if (isStored)
             {
-                _outbox.AddStored(messages);
+                _outbox.AddStored(tick.Messages);
+            }
+
+            if (tick.Snapshot is { } snapshot)
+            {
+                _store.Commit(tick.Stream, tick.Seq, snapshot, _sources[tick.Stream], []);
+            }
+
+            if (isStored)
+            {
                 return;
             }
         }
 
         // The disk refuses the tick: deliver its messages from memory.
-        foreach (MqttMessage message in messages)
+        foreach (MqttMessage message in tick.Messages)
         {
             _outbox.Enqueue(message);
         }
     }
 
-    [Conditional("DEBUG")]
-    private void AssertAscending(string stream, long seq)
+    private void NoteSeq(string stream, long seq)
     {
         Debug.Assert(seq >= _lastSeq.GetValueOrDefault(stream), $"{stream}: tick {seq} is committed after a later one.");
         _lastSeq[stream] = seq;
     }
 
-    private sealed record Tick(string Stream, long Seq, byte[] Snapshot, IReadOnlyList<MqttMessage> Messages)
+    private sealed record Tick(string Stream, long Seq, CommittedRows Rows, byte[]? Snapshot, IReadOnlyList<MqttMessage> Messages)
     {
         /// <summary>A marker, not a tick: its owner waits for all ticks before it.</summary>
         internal ManualResetEventSlim? Flushed { get; init; }

@@ -70,10 +70,11 @@ internal sealed class EdgeService : IDisposable
         _infoAt = _started;
         _store = config.StateFolder is null
             ? null
-            : StateStore.Open(config.StateFolder, config.Durability, config.Outbox.AgeMax, clock, InfoMessage.BootId(), log);
+            : StateStore.Open(
+                config.StateFolder, config.Durability, config.Outbox.AgeMax, clock, InfoMessage.BootId(), log, config.History);
         _outbox = new Outbox(config.Outbox.SizeMaxBytes, _store);
         _sources = config.Streams.ToDictionary(stream => stream.Name, stream => stream.Source.Identity);
-        _committer = new TickCommitter(_store, _outbox, _sources, log);
+        _committer = new TickCommitter(_store, _outbox, _sources, clock, log);
         _streams = new StreamFactory(config, _store, before ?? new Dictionary<string, SavedStream>(), _committer.CommitAsync, clock, log);
         var problems = new List<string>();
         foreach (StreamConfig stream in config.Streams)
@@ -233,6 +234,11 @@ internal sealed class EdgeService : IDisposable
 
         bool[] ended = await streams.ConfigureAwait(false);
         await _committer.CompleteAsync().ConfigureAwait(false);
+        foreach (SensorStream stream in Streams)
+        {
+            _committer.StoreState(stream);
+        }
+
         _outbox.Complete();
 
         // After a stop, delivery of the remaining messages has a time limit; without a stop it has none.

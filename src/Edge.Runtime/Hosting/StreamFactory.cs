@@ -62,15 +62,15 @@ internal sealed class StreamFactory : IDisposable
     /// <exception cref="InputException">Its model or source cannot be opened.</exception>
     internal StreamLoop Open(StreamConfig config, long lastSeq, bool reset)
     {
-        IInferenceEngine engine = _engines.Load(config);
-        if (config.Engine == EngineKind.Onnx)
+        SavedStream? saved = (lastSeq == 0 ? _before.GetValueOrDefault(config.Name) : null) ?? _store?.Load(config.Name);
+        if (lastSeq > (saved?.Seq ?? 0) && _store is not { IsBroken: false })
         {
-            // A provider other than the first configured one is a warning.
-            bool isFirst = engine.Description.EndsWith(_config.OnnxRuntime.Providers[0], StringComparison.Ordinal);
-            _log.Log(isFirst ? LogLevel.Information : LogLevel.Warning, "{Stream}: {Engine}", config.Name, engine.Description);
+            // The disk may lack the last ticks, and no number may be sent twice.
+            saved = (saved ?? new SavedStream(0, [], "")) with { Seq = lastSeq };
         }
 
-        var stream = new SensorStream(engine, config, _log);
+        saved = reset ? saved is null ? null : new SavedStream(saved.Seq, [], saved.Source) : saved;
+        (SensorStream stream, bool isResumed) = OpenStream(config, saved);
         ISensor sensor = _sources.Open(config.Source, stream.Manifest, stream.Period);
         var loop = new StreamLoop(_config.Device, stream, sensor, config.Publish, _config.Outbox.AgeMax, _commit, _clock, _log)
         {
@@ -79,19 +79,53 @@ internal sealed class StreamFactory : IDisposable
             Metrics = Metrics?.For(config.Name),
         };
 
-        SavedStream? saved = (lastSeq == 0 ? _before.GetValueOrDefault(config.Name) : null) ?? _store?.Load(config.Name);
-        if (lastSeq > (saved?.Seq ?? 0) && _store is not { IsBroken: false })
-        {
-            // The disk may lack the last ticks, and no number may be sent twice.
-            saved = (saved ?? new SavedStream(0, [], "")) with { Seq = lastSeq };
-        }
-
-        if (saved is not null && Resume(stream, config, reset ? saved with { Snapshot = [] } : saved))
+        if (isResumed)
         {
             sensor.Resume(stream.Rows, stream.LastTime);
         }
 
         return loop;
+    }
+
+    // The stream after its last committed tick, or without state if what is stored does not fit.
+    private (SensorStream Stream, bool IsResumed) OpenStream(StreamConfig config, SavedStream? saved)
+    {
+        var stream = new SensorStream(LoadEngine(config), config, _log);
+        if (saved is null || !Resume(stream, config, saved))
+        {
+            return (stream, false);
+        }
+
+        try
+        {
+            stream.Replay(StoredRows.Fill(saved.Rows, stream.Manifest.Columns.Count), saved.Seq);
+            return (stream, true);
+        }
+        catch (Exception e) when (saved.Rows.Count > 0)
+        {
+            // It would fail at each start.
+            _log.LogError(
+                "{Stream}: the rows after tick {Seq} cannot be stepped again, its state continues from there: {Kind}: {Message}",
+                config.Name,
+                saved.Stepped,
+                e.GetType().Name,
+                e.Message);
+            stream.Dispose();
+            return OpenStream(config, saved with { Rows = [] });
+        }
+    }
+
+    private IInferenceEngine LoadEngine(StreamConfig config)
+    {
+        IInferenceEngine engine = _engines.Load(config);
+        if (config.Engine == EngineKind.Onnx)
+        {
+            // A provider other than the first configured one is a warning.
+            bool isFirst = engine.Description.EndsWith(_config.OnnxRuntime.Providers[0], StringComparison.Ordinal);
+            _log.Log(isFirst ? LogLevel.Information : LogLevel.Warning, "{Stream}: {Engine}", config.Name, engine.Description);
+        }
+
+        return engine;
     }
 
     public void Dispose()
@@ -126,14 +160,14 @@ internal sealed class StreamFactory : IDisposable
     private bool Resume(SensorStream stream, StreamConfig config, SavedStream saved)
     {
         byte[] snapshot = saved.Source == config.Source.Identity ? saved.Snapshot : [];
-        if (stream.Resume(saved.Seq, snapshot))
+        if (stream.Resume(saved.Stepped, snapshot))
         {
             _log.LogInformation("{Stream}: continues after tick {Seq}", stream.Name, saved.Seq);
             return true;
         }
 
         using IInferenceEngine? writtenBy = snapshot.Length > 0 ? _engines.LoadStateFrom(config) : null;
-        if (writtenBy is not null && stream.Resume(saved.Seq, snapshot, writtenBy))
+        if (writtenBy is not null && stream.Resume(saved.Stepped, snapshot, writtenBy))
         {
             _log.LogInformation(
                 "{Stream}: continues after tick {Seq}, its state converted from '{Model}'",
@@ -143,6 +177,7 @@ internal sealed class StreamFactory : IDisposable
             return true;
         }
 
+        stream.Resume(saved.Seq, []);
         if (saved.Snapshot.Length > 0)
         {
             _log.LogWarning(

@@ -1,3 +1,4 @@
+using Edge.Runtime.Delivery;
 using Edge.Runtime.Mqtt;
 using Edge.Runtime.Payloads;
 using Edge.Runtime.Telemetry;
@@ -9,10 +10,10 @@ using Microsoft.Extensions.Logging;
 namespace Edge.Runtime.Hosting;
 
 /// <summary>
-/// Commits a tick: its messages and, if state is stored, the state after it (<see cref="SensorStream.Save"/>), as one unit.
-/// <c>canWait</c> says whether the stream may wait while there is no space.
+/// Commits ticks: their rows and messages, as one unit. <c>canWait</c> says whether the stream may wait while there is no space.
 /// </summary>
-internal delegate ValueTask CommitAction(SensorStream stream, IReadOnlyList<MqttMessage> messages, bool canWait, CancellationToken cancel);
+internal delegate ValueTask CommitAction(
+    SensorStream stream, TickRows rows, IReadOnlyList<MqttMessage> messages, bool canWait, CancellationToken cancel);
 
 /// <summary>The loop of one stream: read, step, render, commit, acknowledge. Runs on one thread at a time.</summary>
 internal sealed class StreamLoop : IDisposable
@@ -35,8 +36,9 @@ internal sealed class StreamLoop : IDisposable
     private readonly ILogger _log;
     private readonly Reading _reading;
     private readonly List<MqttMessage> _messages = [];
+    private readonly TickRows _rows;
+    private readonly TickRows _noRows;
     private StreamPayloads _payloads;
-    private int _uncommitted;
     private long _committedAt;
     private long _healthAt;
     private long _tickedAt;
@@ -69,6 +71,8 @@ internal sealed class StreamLoop : IDisposable
         _clock = clock;
         _log = log;
         _reading = new Reading(stream.Manifest.Columns.Count);
+        _rows = new TickRows(stream.Manifest.Columns);
+        _noRows = new TickRows(stream.Manifest.Columns);
         Stream = stream;
         _payloads = Payloads(stream);
     }
@@ -148,6 +152,9 @@ internal sealed class StreamLoop : IDisposable
         }
 
         Alarm?.Invoke(Stream.IsAnomalyOpen);
+
+        // Since the last commit the stream was opened, or a control action has changed it.
+        _rows.IsStateChanged = true;
         await CommitAsync(stop).ConfigureAwait(false);
         try
         {
@@ -169,7 +176,7 @@ internal sealed class StreamLoop : IDisposable
                 Ticked?.Invoke(tick);
             }
         }
-        catch (OperationCanceledException) when (_uncommitted > 0)
+        catch (OperationCanceledException) when (_rows.Count > 0)
         {
             await CommitAsync(stop).ConfigureAwait(false);
             throw;
@@ -208,7 +215,7 @@ internal sealed class StreamLoop : IDisposable
             {
                 // The row that is awaited is filled meanwhile: health shows the one before. It is not committed by this.
                 _shown ??= new Reading(Stream.Manifest.Columns.Count);
-                await _commit(Stream, [Health(Stream.Seq, _shown)], Kind.CanWait(), stop).ConfigureAwait(false);
+                await _commit(Stream, _noRows, [Health(Stream.Seq, _shown)], Kind.CanWait(), stop).ConfigureAwait(false);
             }
         }
     }
@@ -279,10 +286,11 @@ internal sealed class StreamLoop : IDisposable
             _arrivedAt = started;
         }
 
+        _rows.Add(_reading);
         StreamTick tick = Stream.Step(_reading);
+        _rows.Complete(tick, Stream.AnomalyScore);
         metrics?.Stepped(_clock.GetElapsedTime(started));
         _hasTicked = true;
-        _uncommitted++;
         if (tick.Anomaly is { } anomaly)
         {
             Announce(anomaly);
@@ -317,14 +325,14 @@ internal sealed class StreamLoop : IDisposable
     }
 
     private bool IsCommitDue() =>
-        _uncommitted >= BatchRows || Kind != SourceKind.Unpaced || _clock.GetElapsedTime(_committedAt) >= BatchTime;
+        _rows.Count >= BatchRows || Kind != SourceKind.Unpaced || _clock.GetElapsedTime(_committedAt) >= BatchTime;
 
     private async ValueTask CommitAsync(CancellationToken cancel)
     {
-        await _commit(Stream, _messages, Kind.CanWait(), cancel).ConfigureAwait(false);
+        await _commit(Stream, _rows, _messages, Kind.CanWait(), cancel).ConfigureAwait(false);
         _sensor.Committed();
         _messages.Clear();
-        _uncommitted = 0;
+        _rows.Clear();
         _committedAt = _clock.GetTimestamp();
     }
 

@@ -231,12 +231,17 @@ internal sealed class Page : IDisposable
         {
             long next = view.Points.Written;
             Series rows = StoredSeries.Read(_source.History, view, from, to, wanted);
+            IEnumerable<PageEvent> events = StoredSeries.Events(_source.History, view, from, to);
             await Response.ObjectAsync(context, StatusCodes.Status200OK, json =>
             {
                 json.WriteNumber("next", next);
                 rows.Write(json);
-                StreamJson.WriteEvents(json, StoredSeries.Events(_source.History, view, from, to));
+                StreamJson.WriteEvents(json, events);
             }).ConfigureAwait(false);
+        }
+        catch (InputException e)
+        {
+            await Response.SayAsync(context, StatusCodes.Status503ServiceUnavailable, e.Message).ConfigureAwait(false);
         }
         finally
         {

@@ -197,7 +197,8 @@ internal sealed class Wall
     }
 
     private static bool IsName(string name) =>
-        name.Length is > 0 and <= NameMax && name.All(each => char.IsAsciiLetterLower(each) || char.IsAsciiDigit(each) || each is '_' or '-');
+        name.Length is > 0 and <= NameMax
+            && name.All(each => char.IsAsciiLetterLower(each) || char.IsAsciiDigit(each) || each is '_' or '-');
 
     private static double NumberOf(JsonElement root, string name) =>
         root.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.Number ? value.GetDouble() : double.NaN;

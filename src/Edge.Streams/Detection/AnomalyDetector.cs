@@ -204,7 +204,9 @@ internal sealed partial class AnomalyDetector
     private EwmaChart? Levels => UsesProfile ? _profileLevels : _ownLevels;
 
     /// <summary>Changes the expected rate of false alarms per week.</summary>
-    internal void SetSensitivity(double falseAlarmsAWeek)
+    /// <param name="falseAlarmsAWeek">The rate.</param>
+    /// <param name="atOnce">Whether limits that are learned change now; else when they are next computed, as after a restart.</param>
+    internal void SetSensitivity(double falseAlarmsAWeek, bool atOnce = true)
     {
         // All that is watched of all channels shares the rate.
         int watched = _channels * (2 + _relations.Length);
@@ -216,8 +218,8 @@ internal sealed partial class AnomalyDetector
             relation.SetProbability(_probability);
         }
 
-        _patterns?.SetProbability(watched * _probability / _channels);
-        _residual.SetProbability(_probability);
+        _patterns?.SetProbability(watched * _probability / _channels, atOnce);
+        _residual.SetProbability(_probability, atOnce);
     }
 
     /// <summary>Closes an open anomaly at the next tick, and opens none for this time.</summary>

@@ -93,10 +93,15 @@ internal sealed class PatternMemory
     }
 
     /// <summary>Sets the probability, per row and channel, that a calm row is beyond the limit of a memory that is not young.</summary>
-    internal void SetProbability(double probability)
+    /// <param name="probability">The probability.</param>
+    /// <param name="atOnce">Whether the limits change now; else when they are next computed, as after a restart.</param>
+    internal void SetProbability(double probability, bool atOnce)
     {
         _probability = probability;
-        RefreshLimits();
+        if (atOnce)
+        {
+            RefreshLimits();
+        }
     }
 
     /// <summary>What stays as it was learned.</summary>

@@ -72,10 +72,15 @@ internal sealed class ResidualStatistic
     }
 
     /// <summary>Sets the probability, per tick, that a calm tick is beyond the limit.</summary>
-    internal void SetProbability(double probability)
+    /// <param name="probability">The probability.</param>
+    /// <param name="atOnce">Whether the limit changes now; else when it is next computed, as after a restart.</param>
+    internal void SetProbability(double probability, bool atOnce)
     {
         _probability = probability;
-        Refresh();
+        if (atOnce)
+        {
+            Refresh();
+        }
     }
 
     /// <summary>After missed ticks the state of the model is out of date: its residuals are not judged for a while.</summary>

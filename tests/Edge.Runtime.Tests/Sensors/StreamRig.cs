@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Edge.Runtime.Configuration;
+using Edge.Runtime.Delivery;
 using Edge.Runtime.Hosting;
 using Edge.Runtime.Mqtt;
 using Edge.Sensors;
@@ -100,7 +101,8 @@ internal sealed class StreamRig : IDisposable
         _stop.Dispose();
     }
 
-    private ValueTask Keep(SensorStream stream, IReadOnlyList<MqttMessage> tick, bool canWait, CancellationToken cancel)
+    private ValueTask Keep(
+        SensorStream stream, TickRows rows, IReadOnlyList<MqttMessage> tick, bool canWait, CancellationToken cancel)
     {
         lock (_messages)
         {

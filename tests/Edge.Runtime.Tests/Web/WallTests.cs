@@ -8,7 +8,10 @@ namespace Edge.Runtime.Tests.Web;
 public sealed class WallTests
 {
     private const string Reading =
-        """{"device":"d","stream":"s","seq":1,"time":"2026-11-21T10:01:28.842Z","model":"7b13c5","channels":{"t":{"unit":"degC","value":30.5}}}""";
+        """
+        {"device":"d","stream":"s","seq":1,"time":"2026-11-21T10:01:28.842Z","model":"7b13c5",
+         "channels":{"t":{"unit":"degC","value":30.5}}}
+        """;
 
     private readonly Wall _wall = new();
 

@@ -1,0 +1,412 @@
+using System.Collections.Concurrent;
+using Edge.Inference;
+using Edge.Runtime.Mqtt;
+using Microsoft.Extensions.Logging;
+
+namespace Edge.Runtime.Delivery;
+
+/// <summary>The log of rows: appended to at each tick, read at a start, deleted once everything in it is stored elsewhere.</summary>
+internal sealed partial class StateStore
+{
+    // Where the file remembers that there is a log.
+    private const string LogKey = "rows";
+
+    // A file of the log is closed after this time, however small it is; messages stay in memory for no longer than this.
+    private static readonly TimeSpan FileAgeMax = TimeSpan.FromMinutes(10);
+    private static readonly TimeSpan HeldAgeMax = TimeSpan.FromMinutes(1);
+
+    // Closed files that wait for a history that cannot be written.
+    private const int FilesKeptForHistory = 64;
+
+    private readonly RowLog _rows;
+    private readonly HistoryFile _history;
+
+    // Names of the channels by stream, as they stand in the file of the log that is being written.
+    private readonly Dictionary<string, IReadOnlyList<string>> _columnsInFile = [];
+
+    // By file of the log, where the last record of each stream ends.
+    private readonly SortedDictionary<uint, Dictionary<string, long>> _files = [];
+
+    // By stream, where the log was when its state was stored last in the present file.
+    private readonly ConcurrentDictionary<string, long> _savedAt = new();
+
+    // By stream, the last number in the log of the processes before.
+    private readonly Dictionary<string, long> _lastSeq = [];
+
+    // By stream, the rows in the log of the processes before that are not in its stored state.
+    private readonly Dictionary<string, List<(long Position, CommittedRows Rows)>> _left = [];
+
+    // Files of the log that are damaged, and where their last whole record ends.
+    private readonly List<(string Path, long Length)> _damaged = [];
+
+    private bool _isLogDamaged;
+    private bool _isLogMarked;
+    private uint _archivedUpTo;
+    private long _fileBegunAt;
+
+    /// <summary>Whether every record of the log is on disk.</summary>
+    internal bool IsLogOnDisk => !_rows.IsDirty;
+
+    /// <summary>Whether the state of a stream is not in the file, or is not what its rows continue.</summary>
+    internal bool NeedsSnapshot(string stream) => !_savedAt.ContainsKey(stream);
+
+    /// <summary>Commits rows and messages as one record. Each message gets its id.</summary>
+    /// <returns>False if the disk refused: they are in memory only, and <see cref="NeedsSnapshot"/> is true.</returns>
+    internal bool Append(string stream, CommittedRows rows, IReadOnlyList<MqttMessage> messages)
+    {
+        bool isCommitted = Guarded(
+            () =>
+            {
+                if (rows.Count > 0)
+                {
+                    Reserve(stream, rows.LastSeq);
+                }
+
+                MarkLog();
+                AppendRecord(stream, rows, messages);
+                if (_outbox.IsFlushDue(HeldAgeMax))
+                {
+                    WriteToFile([], null);
+                }
+                else if (_outbox.IsDeletionDue)
+                {
+                    Action? deleted = null;
+                    _database.Atomically(() => deleted = _outbox.DeleteDelivered());
+                    deleted!();
+                }
+
+                SayWell();
+                return true;
+            },
+            false);
+        if (!isCommitted)
+        {
+            _savedAt.TryRemove(stream, out _);
+            RevokeIds(messages);
+        }
+
+        return isCommitted;
+    }
+
+    private void AppendRecord(string stream, CommittedRows rows, IReadOnlyList<MqttMessage> messages)
+    {
+        if (_rows.IsAtBegin)
+        {
+            _columnsInFile.Clear();
+            _fileBegunAt = _clock.GetTimestamp();
+        }
+
+        _outbox.AssignIds(messages);
+        var record = new LogRecord(stream, rows, messages, _outbox.Seconds, _outbox.DeliveredUpTo);
+        bool withColumns = !(_columnsInFile.GetValueOrDefault(stream) is { } known && known.SequenceEqual(rows.Columns));
+        _rows.Append(to => record.Write(to, withColumns), force: _durability == TimeSpan.Zero);
+        _columnsInFile[stream] = rows.Columns;
+        _outbox.Hold(messages, record.Created);
+        _left.Remove(stream);
+        if (rows.Count > 0 || rows.IsStateChanged)
+        {
+            NoteInFile(stream, _rows.Position);
+        }
+    }
+
+    private void NoteInFile(string stream, long position)
+    {
+        uint number = RowLog.FileOf(position);
+        if (!_files.TryGetValue(number, out Dictionary<string, long>? streams))
+        {
+            _files[number] = streams = [];
+        }
+
+        streams[stream] = position;
+    }
+
+    // Messages in memory go to the file, and what else is to be in the same transaction. The log is on disk before: what the file says
+    // after a power cut has no tick that the log lacks.
+    private void WriteToFile(IReadOnlyList<MqttMessage> messages, Action<long>? also)
+    {
+        if (_rows.IsDirty)
+        {
+            _rows.Force();
+        }
+
+        Action? committed = null;
+        _database.Atomically(() =>
+        {
+            also?.Invoke(_rows.Position);
+            committed = _outbox.Write(messages);
+        });
+        committed!();
+    }
+
+    // What failed revoked the assigned ids.
+    private static void RevokeIds(IReadOnlyList<MqttMessage> messages)
+    {
+        foreach (MqttMessage message in messages)
+        {
+            message.Id = 0;
+        }
+    }
+
+    // On disk before the first record: a log that is gone is noticed at the next start.
+    private void MarkLog()
+    {
+        if (!_isLogMarked)
+        {
+            Remember(LogKey, "used");
+            _isLogMarked = true;
+        }
+    }
+
+    private bool IsRowLogLost() =>
+        _isLogDamaged || (_files.Count == 0 && _database.Scalar($"SELECT value FROM meta WHERE key = '{LogKey}'") is "used");
+
+    // Reads the log of the processes before.
+    private void RecoverLog()
+    {
+        Dictionary<string, StoredStream> stored = StoredStream.ReadAll(_database).ToDictionary(each => each.Name);
+        var all = new List<LogRecord>();
+        foreach ((uint number, string path) in RowLog.Files(Folder))
+        {
+            _files[number] = [];
+            foreach ((long position, LogRecord record) in ReadFile(number, path))
+            {
+                all.Add(record);
+                if (record.Rows.Count == 0 && !record.Rows.IsStateChanged)
+                {
+                    continue;
+                }
+
+                NoteInFile(record.Stream, position);
+                _lastSeq[record.Stream] = Math.Max(_lastSeq.GetValueOrDefault(record.Stream), record.Rows.LastSeq);
+                if (stored.TryGetValue(record.Stream, out StoredStream? stream) && position > stream.Position)
+                {
+                    if (!_left.TryGetValue(record.Stream, out List<(long, CommittedRows)>? left))
+                    {
+                        _left[record.Stream] = left = [];
+                    }
+
+                    left.Add((position, record.Rows));
+                }
+            }
+        }
+
+        _outbox.Recover(all);
+        long newest = stored.Values.Select(each => each.Position).Append(_history.Archived()).Max();
+        _rows.SkipTo(RowLog.FileOf(newest));
+    }
+
+    // What follows the last whole record has cost its numbers, and is not to cost some at each start.
+    private void CutDamage()
+    {
+        foreach ((string path, long length) in _damaged)
+        {
+            try
+            {
+                using FileStream file = File.OpenWrite(path);
+                file.Write(RowLog.Magic);
+                file.SetLength(Math.Max(RowLog.Magic.Length, Math.Min(file.Length, length)));
+            }
+            catch (Exception e) when (FileFault.Is(e))
+            {
+                _log.LogDebug("'{Path}' cannot be cut: {Reason}", path, e.Message);
+            }
+        }
+
+        _damaged.Clear();
+    }
+
+    private List<(long Position, LogRecord Record)> ReadFile(uint number, string path)
+    {
+        try
+        {
+            List<(long, LogRecord)> records = RowLog.Read(number, RegularFile.ReadBytes(path), out bool isDamaged);
+            if (isDamaged)
+            {
+                _isLogDamaged = true;
+                _damaged.Add((path, records.Count > 0 ? (uint)records[^1].Item1 : 0));
+                _log.LogWarning("'{Path}' ends in, or has, bytes that are no whole record. They are skipped", path);
+            }
+
+            return records;
+        }
+        catch (Exception e) when (FileFault.Is(e))
+        {
+            _isLogDamaged = true;
+            _log.LogError("'{Path}' cannot be read: {Reason} Its rows are not used", path, e.Message);
+            return [];
+        }
+    }
+
+    // The stored state of a stream with the rows that follow it: those of the log, up to the first that does not.
+    private SavedStream WithRows(StoredStream stream)
+    {
+        List<(long Position, CommittedRows Rows)> left = _left.GetValueOrDefault(stream.Name) ?? ReadAfter(stream.Name, stream.Position);
+        var rows = new List<HistoryRow>();
+        long next = stream.Stepped + 1;
+        long last = 0;
+        bool isBroken = false;
+        foreach ((_, CommittedRows committed) in left)
+        {
+            last = Math.Max(last, committed.LastSeq);
+            isBroken |= committed.IsStateChanged || (committed.Count > 0 && committed.FirstSeq != next);
+            if (isBroken || committed.Count == 0)
+            {
+                continue;
+            }
+
+            try
+            {
+                var from = new PackedReader(committed.Rows);
+                TickRows.Read(ref from, committed.Count, committed.FirstSeq, committed.Columns.Count, rows);
+                next = committed.LastSeq + 1;
+            }
+            catch (InvalidDataException)
+            {
+                isBroken = true;
+                rows.RemoveAll(row => row.Seq >= committed.FirstSeq);
+            }
+        }
+
+        if (next <= last)
+        {
+            _log.LogWarning(
+                "{Stream}: its state continues from tick {Seq}: the rows after it do not follow one another",
+                stream.Name,
+                next - 1);
+        }
+
+        return new SavedStream(Math.Max(stream.Seq, last), stream.Snapshot, stream.Source)
+        {
+            Stepped = stream.Stepped,
+            Rows = rows,
+        };
+    }
+
+    private List<(long Position, CommittedRows Rows)> ReadAfter(string stream, long position)
+    {
+        var rows = new List<(long, CommittedRows)>();
+        foreach ((uint number, string path) in RowLog.Files(Folder).Where(file => file.Number >= RowLog.FileOf(position)))
+        {
+            rows.AddRange(
+                ReadFile(number, path)
+                    .Where(each => each.Position > position && each.Record.Stream == stream)
+                    .Where(each => each.Record.Rows.Count > 0 || each.Record.Rows.IsStateChanged)
+                    .Select(each => (each.Position, each.Record.Rows)));
+        }
+
+        return rows;
+    }
+
+    // Called with the gate held. Rows in a deleted file are lost with the process: each stream stores its state at its next tick.
+    private void LookForLog()
+    {
+        if (_rows.IsLost())
+        {
+            _rows.Roll();
+            _savedAt.Clear();
+            _log.LogError("State '{Path}': the row log was deleted, moved or replaced. The streams continue, and a new one is begun", Path);
+        }
+    }
+
+    /// <summary>Closes the log's file if it is old, and deletes the closed ones whose rows and messages are stored elsewhere.</summary>
+    internal void Retire()
+    {
+        lock (_gate)
+        {
+            if (_rows.IsOpen && (_rows.IsAtBegin || _clock.GetElapsedTime(_fileBegunAt) >= FileAgeMax))
+            {
+                _rows.Roll();
+            }
+
+            if (Closed().Count == 0)
+            {
+                return;
+            }
+        }
+
+        bool isWritten = Guarded(
+            () =>
+            {
+                if (_outbox.IsHolding)
+                {
+                    WriteToFile([], null);
+                }
+
+                return true;
+            },
+            false);
+        if (isWritten)
+        {
+            Archive();
+            TrimHistory();
+            Force();
+            DeleteClosed(keepNewest: true);
+        }
+    }
+
+    // Rows of closed files go to the history. If it refuses for long, they are lost to it, not to the streams.
+    private void Archive()
+    {
+        List<uint> closed;
+        lock (_gate)
+        {
+            closed = [.. Closed().Where(number => number > _archivedUpTo)];
+        }
+
+        if (closed.Count == 0)
+        {
+            return;
+        }
+
+        List<(long, LogRecord)> records = [.. closed.SelectMany(number => ReadFile(number, _rows.PathOf(number)))];
+        if (_history.Add(records) || closed.Count > FilesKeptForHistory)
+        {
+            _archivedUpTo = closed[^1];
+        }
+    }
+
+    // The history gives way first where the disk gets full.
+    private void TrimHistory()
+    {
+        long missing = (2 * ReserveBytes) - new DriveInfo(Path).AvailableFreeSpace;
+        _history.Trim(missing > 0 ? Math.Max(0, _history.SizeBytes() - missing) : long.MaxValue);
+    }
+
+    // At the end: streams have stored their state, and every message is in the file.
+    private void RetireAll()
+    {
+        _rows.Roll();
+        Archive();
+        DeleteClosed(keepNewest: false);
+        _database.Execute($"DELETE FROM meta WHERE key = '{LogKey}'");
+    }
+
+    private List<uint> Closed() => [.. _files.Keys.Where(number => number < _rows.Number || !_rows.IsOpen)];
+
+    // A file is needed as long as a stream's stored state is older than a row in it. The newest stays, so that a log without a file is one
+    // that was lost.
+    private void DeleteClosed(bool keepNewest)
+    {
+        lock (_gate)
+        {
+            foreach (uint number in Closed())
+            {
+                bool isNeeded = number > _archivedUpTo || _files[number].Any(last => _savedAt.TryGetValue(last.Key, out long saved) && last.Value > saved);
+                if (isNeeded || (keepNewest && number == _rows.Number))
+                {
+                    continue;
+                }
+
+                try
+                {
+                    File.Delete(_rows.PathOf(number));
+                    _files.Remove(number);
+                }
+                catch (Exception e) when (FileFault.Is(e))
+                {
+                    _log.LogDebug("A file of the row log cannot be deleted yet: {Reason}", e.Message);
+                }
+            }
+        }
+    }
+}
