@@ -23,6 +23,7 @@ internal static class Program
             ScoreCommand.Create(output),
             StateCommand.Create(output),
             DashboardCommand.Create(output),
+            ExportCommand.Create(output),
         };
         ParseResult parsed = root.Parse(args);
         if (parsed.Errors.Count > 0)

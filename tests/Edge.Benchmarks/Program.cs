@@ -1,6 +1,6 @@
 using Edge.Benchmarks;
 
-// dotnet run -c Release --project tests/Edge.Benchmarks -- cell [--json] | streams | sensors | detection | train | service | device | rivals | onnx
+// dotnet run -c Release --project tests/Edge.Benchmarks -- cell [--json] | streams | sensors | detection | train | service | storage [DAYS] | device | rivals | onnx
 switch (args)
 {
     case ["cell"] or ["cell", "--json"]:
@@ -21,6 +21,9 @@ switch (args)
     case ["service"]:
         await ServiceBenchmark.RunAsync();
         return 0;
+    case ["storage", ..]:
+        await StorageBenchmark.RunAsync(args.Length > 1 ? double.Parse(args[1], System.Globalization.CultureInfo.InvariantCulture) : 365);
+        return 0;
     case ["device"]:
         await DeviceBenchmark.RunAsync();
         return 0;
@@ -31,6 +34,6 @@ switch (args)
         await SensorsBenchmark.RunAsync();
         return 0;
     default:
-        Console.Error.WriteLine("Usage: cell [--json] | streams | sensors | detection | train | service | device | rivals | onnx");
+        Console.Error.WriteLine("Usage: cell [--json] | streams | sensors | detection | train | service | storage [DAYS] | device | rivals | onnx");
         return 2;
 }

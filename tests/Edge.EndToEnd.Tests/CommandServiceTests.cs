@@ -16,7 +16,7 @@ public sealed class CommandServiceTests : IDisposable
     {
         await using TestBroker broker = await TestBroker.StartAsync();
         await using Subscriber subscriber = await Subscriber.StartAsync(broker.Port);
-        string config = WriteConfig(broker.Port, "reset, snapshot, silence, sensitivity, reload");
+        string config = WriteConfig(broker.Port, "reset, snapshot, silence, sensitivity, reload, label");
         using RuntimeProcess run = RuntimeProcess.Start("run", "--config", config);
         await subscriber.UntilAsync(seen => seen.Count(item => item.Topic == "edge/house/climate/forecast") > 20);
 
@@ -32,6 +32,11 @@ public sealed class CommandServiceTests : IDisposable
         (bool ok, string message) = CommandClient.Ask(broker.Port, "silence", """{"stream":"climate","for":"10y"}""");
         Assert.False(ok);
         Assert.Contains("at most 7d", message, StringComparison.Ordinal);
+
+        (ok, message) = CommandClient.Ask(
+            broker.Port, "label", """{"stream":"climate","from":"2026-05-01T06:00:00Z","to":"2026-05-01T07:00:00Z","text":"a fault"}""");
+        Assert.True(ok, message);
+        Assert.Equal("Label 1 of 'climate' is kept.", message);
 
         (ok, message) = CommandClient.Ask(broker.Port, "reset", """{"stream":"climate"}""");
         Assert.True(ok, message);

@@ -135,6 +135,8 @@ public sealed class PageTests : IAsyncLifetime, IDisposable
         await SaidAsync(page, "takes what its anomaly shows for normal");
         await UntilAsync(page, "document.querySelector('.events').textContent.includes('is taken for normal from now on')");
 
+        await ActAsync(page, "label", "of 'store' is kept.");
+        await UntilAsync(page, "document.querySelector('.events').textContent.includes('Label: fault')");
         await ActAsync(page, "silence", "Stream 'store' opens no anomaly until ");
         await page.ClickAsync("summary:has-text('More')");
         await ActAsync(page, "reset", "State of stream 'store' reset after tick ");
@@ -156,7 +158,7 @@ public sealed class PageTests : IAsyncLifetime, IDisposable
 
         // Each is one line in the log of the service.
         Assert.All(
-            new[] { "accept", "silence", "reset", "update", "rollback" },
+            new[] { "accept", "label", "silence", "reset", "update", "rollback" },
             name => Assert.Contains($"Command {name} from the page, by 127.0.0.1: ", _run.Error, StringComparison.Ordinal));
         Assert.Contains("Page: a wrong password from 127.0.0.1", _run.Error, StringComparison.Ordinal);
         Assert.Empty(_browser.Faults);

@@ -22,6 +22,7 @@ public sealed class CommandTests
     [InlineData(CommandName.Silence, """{"stream":"rig","for":"2h"}""")]
     [InlineData(CommandName.Sensitivity, """{"stream":"rig","value":"low"}""")]
     [InlineData(CommandName.Sensitivity, """{"stream":"rig","value":0.5}""")]
+    [InlineData(CommandName.Label, """{"stream":"rig","from":"2026-05-01T06:00:00Z","to":"2026-05-01T07:00:00+02:00","text":"a fault"}""")]
     internal void A_request_that_names_what_is_there_is_taken(CommandName name, string payload) =>
         Assert.Equal(name, CommandRequest.Parse(name, Encoding.UTF8.GetBytes(payload), Streams).Name);
 
@@ -40,6 +41,9 @@ public sealed class CommandTests
     [InlineData(CommandName.Silence, """{"stream":"rig","for":"-1s"}""", "'for' must be a time")]
     [InlineData(CommandName.Silence, """{"stream":"rig","for":1e9}""", "'for' must be a time")]
     [InlineData(CommandName.Sensitivity, """{"stream":"rig","value":-1}""", "'value' must be")]
+    [InlineData(CommandName.Label, """{"stream":"rig","from":"today","to":"2026-05-01","text":"x"}""", "'from' must be a time")]
+    [InlineData(CommandName.Label, """{"stream":"rig","from":"2026-05-01","to":7,"text":"x"}""", "'to' must be a time")]
+    [InlineData(CommandName.Label, """{"stream":"rig","from":"2026-05-01","text":"x"}""", "takes the keys stream and from and to")]
     [InlineData(CommandName.Sensitivity, """{"stream":"rig","value":"NaN"}""", "'value' must be")]
     [InlineData(CommandName.Sensitivity, """{"stream":"rig","value":{"a":{"b":{"c":{"d":1}}}}}""", "not JSON")]
     internal void Anything_else_is_one_sentence(CommandName name, string payload, string part) =>

@@ -281,7 +281,7 @@ public sealed class ConfigFileTests
         "each once")]
     [InlineData(
         "device: d\ncommands: [shell]\nstreams:\n  - { name: s, model: demo, source: { simulated: { } } }",
-        "'commands' must be a list of some of reset, snapshot, silence, sensitivity, reload, update, rollback, accept, each once")]
+        "'commands' must be a list of some of reset, snapshot, silence, sensitivity, reload, update, rollback, accept, label, each once")]
     [InlineData(
         "device: d\nmodels: { canary: 100 }\nstreams:\n  - { name: s, model: demo, source: { simulated: { } } }",
         "set 'trusted_key'")]

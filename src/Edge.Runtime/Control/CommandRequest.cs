@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Edge.Inference;
+using Edge.Sensors;
 using Edge.Streams.Detection;
 
 namespace Edge.Runtime.Control;
@@ -30,6 +31,9 @@ internal enum CommandName
 
     /// <summary>Take what the open anomaly shows for normal.</summary>
     Accept,
+
+    /// <summary>Keep what a person says about a span of a stream, such as "this was a fault".</summary>
+    Label,
 }
 
 /// <summary>One validated request: its stream exists, and it has no unknown keys.</summary>
@@ -38,12 +42,18 @@ internal enum CommandName
 /// <param name="Time"><c>silence</c>: the duration.</param>
 /// <param name="FalseAlarmsAWeek"><c>sensitivity</c>: expected false alarms per week.</param>
 /// <param name="Part"><c>update</c>: the part of the model.</param>
+/// <param name="From"><c>label</c>: begin of the span, UTC.</param>
+/// <param name="To"><c>label</c>: end of the span, UTC.</param>
+/// <param name="Text"><c>label</c>: the text.</param>
 internal sealed record CommandRequest(
     CommandName Name,
     string Stream,
     TimeSpan Time = default,
     double FalseAlarmsAWeek = 0,
-    ModelPart? Part = null)
+    ModelPart? Part = null,
+    DateTime From = default,
+    DateTime To = default,
+    string Text = "")
 {
     /// <summary>Largest request, in bytes.</summary>
     internal const int PayloadMaxBytes = 4096;
@@ -88,6 +98,7 @@ internal sealed record CommandRequest(
             CommandName.Reset or CommandName.Rollback or CommandName.Accept => ["stream"],
             CommandName.Silence => ["stream", "for"],
             CommandName.Sensitivity => ["stream", "value"],
+            CommandName.Label => ["stream", "from", "to", "text"],
             _ => [],
         };
         if (root.ValueKind != JsonValueKind.Object)
@@ -104,7 +115,7 @@ internal sealed record CommandRequest(
                     : $"The request takes the keys {string.Join(" and ", keys)}, each once, and no other keys.");
         }
 
-        string stream = keys.Length > 0 ? Text(root, "stream") : "";
+        string stream = keys.Length > 0 ? ReadText(root, "stream") : "";
         if (keys.Length > 0 && !streams.Contains(stream))
         {
             throw new InputException($"There is no such stream. Streams: {string.Join(", ", streams)}.");
@@ -112,11 +123,18 @@ internal sealed record CommandRequest(
 
         return name switch
         {
-            CommandName.Silence => new CommandRequest(name, stream, Time: ReadTime(Text(root, "for"))),
+            CommandName.Silence => new CommandRequest(name, stream, Time: ReadTime(ReadText(root, "for"))),
             CommandName.Sensitivity => new CommandRequest(name, stream, FalseAlarmsAWeek: ReadRate(root.GetProperty("value"))),
+            CommandName.Label => new CommandRequest(
+                name, stream, From: ReadMoment(root, "from"), To: ReadMoment(root, "to"), Text: ReadText(root, "text")),
             _ => new CommandRequest(name, stream),
         };
     }
+
+    private static DateTime ReadMoment(JsonElement root, string key) =>
+        Timestamp.TryParseIso(ReadText(root, key), out DateTime time, out TimeSpan? offset)
+            ? DateTime.SpecifyKind(time - (offset ?? TimeSpan.Zero), DateTimeKind.Utc)
+            : throw new InputException($"'{key}' must be a time such as 2026-05-01T06:00:00Z.");
 
     private static TimeSpan ReadTime(string text) =>
         Duration.TryParse(text, out TimeSpan time) && time > TimeSpan.Zero && time <= SilenceMax
@@ -130,6 +148,6 @@ internal sealed record CommandRequest(
             : throw new InputException("'value' must be low, normal, high or a number of false alarms per week from 0.001 to 10000.");
     }
 
-    private static string Text(JsonElement root, string key) =>
+    private static string ReadText(JsonElement root, string key) =>
         root.GetProperty(key) is { ValueKind: JsonValueKind.String } value ? value.GetString()! : "";
 }

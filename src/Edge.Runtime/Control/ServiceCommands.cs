@@ -37,6 +37,7 @@ internal sealed class ServiceCommands(
         CommandName.Update => UpdateAsync(request.Part!),
         CommandName.Rollback => RollBackAsync(request),
         CommandName.Accept => AcceptAsync(request),
+        CommandName.Label => Task.FromResult(Label(request)),
         _ => Task.FromResult(Reload()),
     };
 
@@ -91,6 +92,12 @@ internal sealed class ServiceCommands(
     {
         (store ?? throw new InputException("There is no stored state: edge.yaml has no 'state'.")).Force();
         return new($"On disk: {string.Join(", ", streams.Select(control => $"{control.Stream.Name} up to tick {control.Stream.Seq}"))}.");
+    }
+
+    private CommandResult Label(CommandRequest request)
+    {
+        HistoryFile history = (store ?? throw new InputException("There are no stored rows to label: edge.yaml has no 'state'.")).History;
+        return new($"Label {history.AddLabel(request.Stream, request.From, request.To, request.Text)} of '{request.Stream}' is kept.");
     }
 
     private async Task<CommandResult> UpdateAsync(ModelPart part)

@@ -12,7 +12,8 @@ namespace Edge.Runtime.Delivery;
 /// <remarks>
 /// A file begins with 8 bytes of <see cref="Magic"/>. A record: two bytes E5 D6, its length, its checksum (CRC-32C over the number of the
 /// file, the place of the record, and the record), each of four bytes, and the record. What does not match is skipped: a record that a
-/// power cut left incomplete, or one that is damaged.
+/// power cut left incomplete, or one that is damaged. After an fsync the next record begins a sector: a sector that is written while the
+/// power fails may lose all of its bytes, also those that were on disk.
 /// Threads: <see cref="Append"/> and <see cref="Roll"/> are serialized by the owner; <see cref="Force"/> may be called beside them.
 /// </remarks>
 internal sealed class RowLog : IDisposable
@@ -22,6 +23,7 @@ internal sealed class RowLog : IDisposable
 
     private const string Prefix = "edge.rows-";
     private const int HeaderBytes = 10;
+    private const int SectorBytes = 512;
     private const byte Mark1 = 0xE5;
     private const byte Mark2 = 0xD6;
 
@@ -41,6 +43,7 @@ internal sealed class RowLog : IDisposable
     private uint _number;
     private int _length;
     private bool _isDirty;
+    private bool _beginsSector;
     private bool _isFolderDirty;
 
     /// <param name="folder">The state folder. Records are appended to a new file after those that are there.</param>
@@ -109,6 +112,12 @@ internal sealed class RowLog : IDisposable
             Begin();
         }
 
+        lock (_gate)
+        {
+            _length = _beginsSector ? ToSector(_length) : _length;
+            _beginsSector = false;
+        }
+
         _out.Clear();
         _out.Byte(Mark1);
         _out.Byte(Mark2);
@@ -167,6 +176,7 @@ internal sealed class RowLog : IDisposable
             open = _isDirty ? _file : null;
             isFolderDirty = _isFolderDirty;
             (_isDirty, _isFolderDirty) = (false, false);
+            _beginsSector |= open is not null;
         }
 
         bool isDone = false;
@@ -206,13 +216,13 @@ internal sealed class RowLog : IDisposable
     /// <summary>Reads a file.</summary>
     /// <param name="number">Its number.</param>
     /// <param name="bytes">Its bytes.</param>
-    /// <param name="isDamaged">Whether some of them belong to no record. What follows the last record of a power cut counts, too.</param>
+    /// <param name="damagedAt">How many records come before the first bytes that belong to none; null if there are no such bytes.</param>
     /// <returns>The records, each with the position at which it ends.</returns>
-    internal static List<(long Position, LogRecord Record)> Read(uint number, ReadOnlySpan<byte> bytes, out bool isDamaged)
+    internal static List<(long Position, LogRecord Record)> Read(uint number, ReadOnlySpan<byte> bytes, out int? damagedAt)
     {
         var records = new List<(long, LogRecord)>();
         var columns = new Dictionary<string, IReadOnlyList<string>>();
-        isDamaged = !bytes.StartsWith(Magic);
+        damagedAt = bytes.StartsWith(Magic) ? null : 0;
         for (int at = Magic.Length; at < bytes.Length;)
         {
             if (TryRead(number, bytes, at, columns, out LogRecord? record, out int length))
@@ -222,7 +232,14 @@ internal sealed class RowLog : IDisposable
                 continue;
             }
 
-            isDamaged = true;
+            int sector = Math.Min(ToSector(at), bytes.Length);
+            if (sector > at && !bytes[at..sector].ContainsAnyExcept((byte)0))
+            {
+                at = sector;
+                continue;
+            }
+
+            damagedAt ??= records.Count;
             int next = bytes[(at + 1)..].IndexOf([Mark1, Mark2]);
             at = next < 0 ? bytes.Length : at + 1 + next;
         }
@@ -279,6 +296,8 @@ internal sealed class RowLog : IDisposable
         return (uint)sum.Sum;
     }
 
+    private static int ToSector(int at) => (at + SectorBytes - 1) & -SectorBytes;
+
     private void Begin()
     {
         Roll();
@@ -298,6 +317,7 @@ internal sealed class RowLog : IDisposable
         lock (_gate)
         {
             (_file, _path, _number, _length, _isFolderDirty) = (file, path, _number + 1, Magic.Length, true);
+            _beginsSector = false;
         }
 
         _identity = RegularFile.Identity(path);

@@ -44,6 +44,19 @@ internal sealed partial class StateStore
     private uint _archivedUpTo;
     private long _fileBegunAt;
 
+    /// <summary>Flushes the log to disk (fsync) before the gate is taken, so that no other thread waits for it.</summary>
+    private void ForceLogFirst()
+    {
+        try
+        {
+            _rows.Force();
+        }
+        catch (Exception e) when (e is IOException or ObjectDisposedException)
+        {
+            // Tried again where it is needed, and said there.
+        }
+    }
+
     /// <summary>Whether every record of the log is on disk.</summary>
     internal bool IsLogOnDisk => !_rows.IsDirty;
 
@@ -103,6 +116,7 @@ internal sealed partial class StateStore
         _columnsInFile[stream] = rows.Columns;
         _outbox.Hold(messages, record.Created);
         _left.Remove(stream);
+        _files.TryAdd(_rows.Number, []);
         if (rows.Count > 0 || rows.IsStateChanged)
         {
             NoteInFile(stream, _rows.Position);
@@ -165,10 +179,20 @@ internal sealed partial class StateStore
     {
         Dictionary<string, StoredStream> stored = StoredStream.ReadAll(_database).ToDictionary(each => each.Name);
         var all = new List<LogRecord>();
+
+        // What was written after the last fsync may have holes after a power cut: what follows the first one did not happen. Otherwise
+        // damage costs the record that it is in.
+        bool isPowerCut = _database.Scalar("SELECT value FROM meta WHERE key = 'boot'") is string boot && boot != "clean" && boot != _bootId;
         foreach ((uint number, string path) in RowLog.Files(Folder))
         {
             _files[number] = [];
-            foreach ((long position, LogRecord record) in ReadFile(number, path))
+            if (isPowerCut && _isLogDamaged)
+            {
+                _damaged.Add((path, 0));
+                continue;
+            }
+
+            foreach ((long position, LogRecord record) in ReadFile(number, path, endsAtDamage: isPowerCut))
             {
                 all.Add(record);
                 if (record.Rows.Count == 0 && !record.Rows.IsStateChanged)
@@ -215,14 +239,19 @@ internal sealed partial class StateStore
         _damaged.Clear();
     }
 
-    private List<(long Position, LogRecord Record)> ReadFile(uint number, string path)
+    private List<(long Position, LogRecord Record)> ReadFile(uint number, string path, bool endsAtDamage = false)
     {
         try
         {
-            List<(long, LogRecord)> records = RowLog.Read(number, RegularFile.ReadBytes(path), out bool isDamaged);
-            if (isDamaged)
+            List<(long, LogRecord)> records = RowLog.Read(number, RegularFile.ReadBytes(path), out int? damagedAt);
+            if (damagedAt is { } whole)
             {
                 _isLogDamaged = true;
+                if (endsAtDamage)
+                {
+                    records.RemoveRange(whole, records.Count - whole);
+                }
+
                 _damaged.Add((path, records.Count > 0 ? (uint)records[^1].Item1 : 0));
                 _log.LogWarning("'{Path}' ends in, or has, bytes that are no whole record. They are skipped", path);
             }
@@ -318,12 +347,13 @@ internal sealed partial class StateStore
                 _rows.Roll();
             }
 
-            if (Closed().Count == 0)
+            if (!Closed().Exists(number => number > _archivedUpTo || CanGo(number, keepNewest: true)))
             {
                 return;
             }
         }
 
+        ForceLogFirst();
         bool isWritten = Guarded(
             () =>
             {
@@ -337,15 +367,18 @@ internal sealed partial class StateStore
             false);
         if (isWritten)
         {
-            Archive();
-            TrimHistory();
+            if (Archive())
+            {
+                TrimHistory();
+            }
+
             Force();
             DeleteClosed(keepNewest: true);
         }
     }
 
     // Rows of closed files go to the history. If it refuses for long, they are lost to it, not to the streams.
-    private void Archive()
+    private bool Archive()
     {
         List<uint> closed;
         lock (_gate)
@@ -355,7 +388,7 @@ internal sealed partial class StateStore
 
         if (closed.Count == 0)
         {
-            return;
+            return false;
         }
 
         List<(long, LogRecord)> records = [.. closed.SelectMany(number => ReadFile(number, _rows.PathOf(number)))];
@@ -363,6 +396,8 @@ internal sealed partial class StateStore
         {
             _archivedUpTo = closed[^1];
         }
+
+        return true;
     }
 
     // The history gives way first where the disk gets full.
@@ -385,18 +420,16 @@ internal sealed partial class StateStore
 
     // A file is needed as long as a stream's stored state is older than a row in it. The newest stays, so that a log without a file is one
     // that was lost.
+    private bool CanGo(uint number, bool keepNewest) => number <= _archivedUpTo
+        && !(keepNewest && number == _rows.Number)
+        && !_files[number].Any(last => _savedAt.TryGetValue(last.Key, out long saved) && last.Value > saved);
+
     private void DeleteClosed(bool keepNewest)
     {
         lock (_gate)
         {
-            foreach (uint number in Closed())
+            foreach (uint number in Closed().Where(number => CanGo(number, keepNewest)))
             {
-                bool isNeeded = number > _archivedUpTo || _files[number].Any(last => _savedAt.TryGetValue(last.Key, out long saved) && last.Value > saved);
-                if (isNeeded || (keepNewest && number == _rows.Number))
-                {
-                    continue;
-                }
-
                 try
                 {
                     File.Delete(_rows.PathOf(number));

@@ -167,6 +167,7 @@ internal sealed partial class StateStore : IDisposable
     /// <returns>False if the disk refused: the state, and these messages, are in memory only.</returns>
     internal bool Commit(string stream, long seq, byte[] snapshot, string source, IReadOnlyList<MqttMessage> messages)
     {
+        ForceLogFirst();
         bool isCommitted = Guarded(
             () =>
             {

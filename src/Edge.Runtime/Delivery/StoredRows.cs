@@ -8,7 +8,7 @@ internal static class StoredRows
     /// <summary>Fills one reading after the other, always the same object.</summary>
     /// <param name="rows">The rows.</param>
     /// <param name="channels">Channels of the stream. A row of another number ends the sequence.</param>
-    internal static IEnumerable<Reading> Fill(IReadOnlyList<HistoryRow> rows, int channels)
+    internal static IEnumerable<Reading> Fill(IEnumerable<HistoryRow> rows, int channels)
     {
         var reading = new Reading(channels);
         foreach (HistoryRow row in rows)

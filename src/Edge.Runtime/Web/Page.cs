@@ -23,7 +23,7 @@ internal sealed class Page : IDisposable
 
     // What a person may do here. Each is a command that MQTT has, too.
     private static readonly CommandName[] Actions =
-        [CommandName.Accept, CommandName.Silence, CommandName.Reset, CommandName.Rollback];
+        [CommandName.Accept, CommandName.Label, CommandName.Silence, CommandName.Reset, CommandName.Rollback];
 
     private readonly PageSource _source;
     private readonly Access _access;
@@ -339,7 +339,7 @@ internal sealed class Page : IDisposable
         json.WriteBoolean("can_act", _access.CanAct);
         json.WriteBoolean("logged_in", isKnown);
         json.WriteStartArray("commands");
-        foreach (CommandName name in Actions)
+        foreach (CommandName name in Actions.Where(name => name != CommandName.Label || _source.History is not null))
         {
             json.WriteStringValue(CommandChannel.Text(name));
         }

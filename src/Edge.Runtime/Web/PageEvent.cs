@@ -5,9 +5,9 @@ using Edge.Streams.Limits;
 
 namespace Edge.Runtime.Web;
 
-/// <summary>An anomaly, a limit event or a report on a model, as the page marks and lists it.</summary>
+/// <summary>An anomaly, a limit event, a report on a model or a person's label, as the page marks and lists it.</summary>
 /// <param name="Id">Id of the event, equal from opened to closed.</param>
-/// <param name="Kind"><c>anomaly</c>, <c>limit</c> or <c>model</c>.</param>
+/// <param name="Kind"><c>anomaly</c>, <c>limit</c>, <c>model</c> or <c>label</c>.</param>
 /// <param name="Change">opened, updated, closed, accepted or silenced; of a model, what became of it.</param>
 /// <param name="TimeMs">Time of the tick, in ms since 1970.</param>
 /// <param name="StartedMs">When it began, in ms since 1970.</param>

@@ -49,7 +49,18 @@ internal static class StoredSeries
                 each.Score,
                 -1,
                 each.Sentence));
-        return [.. stored, .. recent];
+        // What a person said about a span has neither a score nor a channel.
+        IEnumerable<PageEvent> labels = history.Labels(view.Stream.Name, Time(fromMs), Time(toMs)).Select(label => new PageEvent(
+            $"label-{label.Id}",
+            "label",
+            "labeled",
+            PageEvent.Milliseconds(label.To),
+            PageEvent.Milliseconds(label.From),
+            "note",
+            double.NaN,
+            -1,
+            $"Label: {label.Text}"));
+        return [.. stored.Concat(recent).Concat(labels).OrderBy(each => each.TimeMs)];
     }
 
     private static void Add(Series rows, HistoryCurve curve, StreamView view)

@@ -107,7 +107,7 @@ export function buttons(stream, state, newest, done) {
       }));
   }
 
-  // A version of the service that keeps no labels has no such command.
+  // Without stored rows there is nothing to label.
   const main = all.filter(each => state.commands.includes(each.id));
   return [el("div", { class: "row" }, main), el("details", { class: "rare" }, el("summary", {}, "More"), el("div", { class: "row" }, rare))];
 }

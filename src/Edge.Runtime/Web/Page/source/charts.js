@@ -229,7 +229,7 @@ export class Charts {
       const left = Math.max(u.bbox.left, u.valToPos(span.from, "x", true));
       const right = Math.min(u.bbox.left + u.bbox.width, u.valToPos(span.to ?? this.range[1], "x", true));
       if (right >= left) {
-        ctx.fillStyle = faint(span.kind === "limit" ? "warn" : "bad", 0.16);
+        ctx.fillStyle = faint(span.kind === "limit" ? "warn" : span.kind === "label" ? "ahead" : "bad", 0.16);
         ctx.fillRect(left, u.bbox.top, Math.max(right - left, 2 * devicePixelRatio), u.bbox.height);
       }
     }

@@ -1,0 +1,142 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json;
+using Edge.Inference;
+using Edge.Runtime.Configuration;
+using Edge.Runtime.Delivery;
+using Edge.Sensors;
+using Edge.Streams;
+using Microsoft.Data.Sqlite;
+
+namespace Edge.Runtime.Commands;
+
+/// <summary><c>export</c>: writes the stored rows of a stream to a CSV file, while the service runs or after it.</summary>
+internal static class ExportCommand
+{
+    internal static Command Create(TextWriter output)
+    {
+        Option<string> config = RunCommand.ConfigOption();
+        var target = new Option<string>("--output")
+        {
+            Description = "The CSV file to write: a column of times (UTC), then the channels. A file of that name is replaced.",
+            Required = true,
+        };
+        var stream = new Option<string?>("--stream") { Description = "Name of the stream. Default: the first one." };
+        var from = new Option<string?>("--from")
+        {
+            Description = "First time, such as 2026-05-01 or 2026-05-01T06:00:00Z (UTC). Default: the oldest row.",
+        };
+        var to = new Option<string?>("--to") { Description = "Time before which rows are written. Default: the newest row." };
+        var labels = new Option<string?>("--labels")
+        {
+            Description = "A JSON file to write: the labels as [[begin, end], ...], as 'score --labels' reads them.",
+        };
+        var command = new Command("export", "Writes the stored rows of a stream to a CSV file. The service may run.")
+        {
+            config,
+            target,
+            stream,
+            from,
+            to,
+            labels,
+        };
+        command.SetAction(parsed =>
+        {
+            EdgeConfig edge = ConfigFile.Load(parsed.GetRequiredValue(config));
+            string folder = edge.StateFolder
+                ?? throw new InputException(
+                    $"'{parsed.GetRequiredValue(config)}' has no 'state', so no rows are stored. Add 'state' with the folder for them.");
+            DateTime begin = ReadTime(parsed.GetValue(from), "--from") ?? DateTime.MinValue;
+            DateTime end = ReadTime(parsed.GetValue(to), "--to") ?? DateTime.MaxValue;
+            string name = RecordCommand.Choose(edge, parsed.GetValue(stream)).Name;
+            if (end <= begin)
+            {
+                throw new InputException("--to must be later than --from.");
+            }
+
+            try
+            {
+                var history = new History(folder);
+                string path = parsed.GetRequiredValue(target);
+                output.WriteLine($"{WriteRows(history, name, begin, end, path)} rows of {name} -> {path}");
+                if (parsed.GetValue(labels) is { } labelsPath)
+                {
+                    output.WriteLine($"{WriteLabels(history, name, begin, end, labelsPath)} labels -> {labelsPath}");
+                }
+            }
+            catch (Exception e) when (e is SqliteException or InvalidDataException)
+            {
+                throw new InputException($"The history in '{folder}' cannot be read: {e.Message}", e);
+            }
+
+            return ExitCodes.Done;
+        });
+        return command;
+    }
+
+    /// <summary>A time in ISO 8601; one without an offset is UTC.</summary>
+    /// <exception cref="InputException">It is none.</exception>
+    internal static DateTime? ReadTime(string? text, string option) => text is null ? null
+        : Timestamp.TryParseIso(text, out DateTime time, out TimeSpan? offset)
+            ? DateTime.SpecifyKind(time - (offset ?? TimeSpan.Zero), DateTimeKind.Utc)
+            : throw new InputException($"{option} is '{text}'. Write a time such as 2026-05-01 or 2026-05-01T06:00:00Z.");
+
+    private static long WriteRows(History history, string stream, DateTime from, DateTime to, string path)
+    {
+        IReadOnlyList<string> columns = history.Columns(stream);
+        if (columns.Count == 0)
+        {
+            IReadOnlyList<string> stored = history.Streams();
+            throw new InputException(
+                $"No rows of stream '{stream}' are stored. There are rows of: "
+                    + $"{(stored.Count == 0 ? "no stream" : string.Join(", ", stored))}.");
+        }
+
+        // The file is whole or the old one: rows are written beside it first.
+        string partial = path + ".partial";
+        try
+        {
+            RegularFile.Require(path);
+            File.Delete(partial);
+            long rows;
+            using (RecordingFile file = RecordingFile.Open(partial, columns))
+            {
+                foreach (Reading reading in StoredRows.Fill(history.Rows(stream, from, to), columns.Count))
+                {
+                    file.Write(reading);
+                }
+
+                rows = file.Rows;
+            }
+
+            File.Move(partial, path, overwrite: true);
+            return rows;
+        }
+        catch (Exception e) when (FileFault.Is(e))
+        {
+            throw new InputException($"'{path}' cannot be written: {e.Message}", e);
+        }
+    }
+
+    private static int WriteLabels(History history, string stream, DateTime from, DateTime to, string path)
+    {
+        IReadOnlyList<HistoryLabel> labels = history.Labels(stream, from, to);
+        using var bytes = new MemoryStream();
+        using (var json = new Utf8JsonWriter(bytes, new JsonWriterOptions { Indented = true }))
+        {
+            json.WriteStartArray();
+            foreach (HistoryLabel label in labels)
+            {
+                json.WriteStartArray();
+                json.WriteStringValue(label.From.ToString(Timestamp.Format, CultureInfo.InvariantCulture));
+                json.WriteStringValue(label.To.ToString(Timestamp.Format, CultureInfo.InvariantCulture));
+                json.WriteEndArray();
+            }
+
+            json.WriteEndArray();
+        }
+
+        DurableFile.Write(path, bytes.ToArray());
+        return labels.Count;
+    }
+}

@@ -1,0 +1,131 @@
+using System.Globalization;
+using Edge.Runtime.Configuration;
+using Edge.Runtime.Delivery;
+using Edge.Runtime.Hosting;
+using Edge.Testing;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Edge.Runtime.Tests;
+
+/// <summary>Rows out of a state folder, as a shell sees it.</summary>
+public sealed class ExportCommandTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    // The rows of a real service on a recording with faults, and the same rows again through replay.
+    [Fact]
+    public async Task What_is_exported_gives_the_forecasts_of_the_run_that_stored_it()
+    {
+        string data = Record(rows: 700);
+        string config = Config(data);
+        await RunServiceAsync(config);
+        string csv = _folder.File("export.csv");
+        Assert.Equal((0, $"700 rows of climate -> {csv}\n"), await CommandAsync("export", "--config", config, "--output", csv));
+        string[] written = File.ReadAllLines(data);
+        string[] exported = File.ReadAllLines(csv);
+        Assert.Equal(written[0], exported[0]);
+        Assert.Equal(written.Skip(1).Select(Cells), exported.Skip(1).Select(Cells));
+        Assert.Equal(0, (await CommandAsync("replay", "--model", "demo", "--data", data, "--output", _folder.File("a.jsonl"))).Code);
+        Assert.Equal(0, (await CommandAsync("replay", "--model", "demo", "--data", csv, "--output", _folder.File("b.jsonl"))).Code);
+        Assert.Equal(File.ReadAllLines(_folder.File("a.jsonl")), File.ReadAllLines(_folder.File("b.jsonl")));
+    }
+
+    [Fact]
+    public async Task A_part_and_its_labels_are_exported_while_the_store_is_in_use()
+    {
+        string config = Config(Record(rows: 300));
+        await RunServiceAsync(config);
+        using StateStore store = StateStore.Open(
+            _folder.File("state"), TimeSpan.FromSeconds(5), TimeSpan.FromDays(7), TimeProvider.System, "boot", NullLogger.Instance);
+        DateTime begin = Time(0);
+        store.History.AddLabel("climate", begin.AddSeconds(10), begin.AddSeconds(20), "a fault");
+        string labels = _folder.File("labels.json");
+        string csv = _folder.Write("export.csv", "an older file\n");
+        (int code, string output) = await CommandAsync(
+            "export", "--config", config, "--output", csv, "--from", "2026-01-01T00:00:10Z", "--to", "2026-01-01 00:00:30", "--labels", labels);
+        Assert.Equal((0, $"100 rows of climate -> {csv}\n1 labels -> {labels}\n"), (code, output));
+        Assert.StartsWith("2026-01-01T00:00:10.000Z,", File.ReadAllLines(csv)[1], StringComparison.Ordinal);
+        Assert.Contains("\"2026-01-01T00:00:10.000Z\"", await File.ReadAllTextAsync(labels), StringComparison.Ordinal);
+        Assert.Equal(0, (await CommandAsync("replay", "--model", "demo", "--data", csv, "--output", _folder.File("x.jsonl"))).Code);
+        Assert.Equal(0, (await CommandAsync("score", "--events", _folder.File("x.jsonl"), "--labels", labels)).Code);
+    }
+
+    [Fact]
+    public async Task What_cannot_be_exported_is_one_sentence()
+    {
+        string config = Config(Record(rows: 3));
+        string csv = _folder.File("x.csv");
+        await RefusesAsync("No rows of stream 'climate' are stored. There are rows of: no stream.", "--config", config, "--output", csv);
+        await RunServiceAsync(config);
+        await RefusesAsync("--stream is 'other'", "--config", config, "--output", csv, "--stream", "other");
+        await RefusesAsync("--from is 'yesterday'", "--config", config, "--output", csv, "--from", "yesterday");
+        await RefusesAsync("--to must be later", "--config", config, "--output", csv, "--from", "2026-01-02", "--to", "2026-01-01");
+        await RefusesAsync("cannot be written", "--config", config, "--output", "/no/such/folder/x.csv");
+        Assert.False(File.Exists(csv));
+        string without = _folder.Write("without.yaml", (await File.ReadAllTextAsync(config)).Replace("state: state\n", ""));
+        await RefusesAsync("has no 'state'", "--config", without, "--output", csv);
+    }
+
+    private static DateTime Time(int row) => new DateTime(2026, 1, 1, 0, 0, 0, DateTimeKind.Utc).AddSeconds(0.2 * row);
+
+    private static string Cells(string line) => string.Join(
+        ',',
+        line.Split(',').Select(
+            (cell, i) => i == 0 || cell.Length == 0 ? cell : double.Parse(cell, CultureInfo.InvariantCulture).ToString("G7", CultureInfo.InvariantCulture)));
+
+    private string Record(int rows)
+    {
+        var plant = new Edge.Sensors.Simulated.Greenhouse(3);
+        double[] values = new double[4];
+        var random = new Random(4);
+        var text = new System.Text.StringBuilder("time,temperature,humidity,light,co2\n");
+        for (int row = 0; row < rows; row++)
+        {
+            plant.Step(values);
+            text.Append(CultureInfo.InvariantCulture, $"{Time(row):yyyy-MM-dd'T'HH:mm:ss.fff'Z'}");
+            foreach (double value in values)
+            {
+                text.Append(random.Next(50) == 0 ? "," : string.Create(CultureInfo.InvariantCulture, $",{value + (row is > 400 and < 430 ? 20 : 0):0.##}"));
+            }
+
+            text.Append('\n');
+        }
+
+        return _folder.Write("data.csv", text.ToString());
+    }
+
+    private string Config(string data) => _folder.Write("edge.yaml", $$"""
+        device: house
+        state: state
+        mqtt: { host: 127.0.0.1, port: 1 }
+        streams:
+          - { name: climate, model: demo, publish: [], source: { replay: { file: {{data}}, speed: max } } }
+        """);
+
+    // The broker cannot be reached: the service is stopped once every row is committed.
+    private static async Task RunServiceAsync(string config)
+    {
+        using var stop = new CancellationTokenSource();
+        using var service = new EdgeService(ConfigFile.Load(config), TimeProvider.System, NullLogger.Instance);
+        Task<bool> running = Task.Run(() => service.RunAsync(stop.Token));
+        long rows = File.ReadLines(Path.Combine(Path.GetDirectoryName(config)!, "data.csv")).Count() - 1;
+        await Eventually.Async(() => service.Streams[0].Rows == rows, "all rows are read");
+        await stop.CancelAsync();
+        Assert.True(await running);
+    }
+
+    private static async Task<(int Code, string Output)> CommandAsync(params string[] args)
+    {
+        var output = new StringWriter();
+        return (await Program.RunAsync(args, output, TextWriter.Null), output.ToString());
+    }
+
+    private static async Task RefusesAsync(string part, params string[] args)
+    {
+        var error = new StringWriter();
+        Assert.Equal(1, await Program.RunAsync(["export", .. args], TextWriter.Null, error));
+        Assert.Contains(part, Assert.Single(error.ToString().TrimEnd().Split('\n')), StringComparison.Ordinal);
+    }
+}
