@@ -8,6 +8,7 @@ require_program mosquitto mosquitto
 require_program mosquitto_sub mosquitto-clients
 require_program openssl openssl
 require_program strace strace
+require_program chromium chromium
 build_release Edge.sln
 # One assembly at a time: the tests of the real clock run alone at the end of theirs.
 dotnet test Edge.sln -c Release --no-build --nologo -m:1 "$@"

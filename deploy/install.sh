@@ -78,8 +78,10 @@ if [ ! -e "$config/edge.yaml" ]; then
   echo "A sample configuration for this machine is in $config/edge.yaml."
 fi
 
-# systemd reads the password as a credential; the file is empty if there is no password.
-[ -e "$config/mqtt-password" ] || install -m 0600 /dev/null "$config/mqtt-password"
+# systemd reads the passwords as credentials; a file is empty if there is no password.
+for name in mqtt-password page-password; do
+  [ -e "$config/$name" ] || install -m 0600 /dev/null "$config/$name"
+done
 
 # The unit needs these groups; on a machine without I2C or GPIO they have no members.
 for group in i2c gpio; do

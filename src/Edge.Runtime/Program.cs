@@ -22,6 +22,7 @@ internal static class Program
             RecordCommand.Create(output),
             ScoreCommand.Create(output),
             StateCommand.Create(output),
+            DashboardCommand.Create(output),
             ExportCommand.Create(output),
         };
         ParseResult parsed = root.Parse(args);

@@ -9,9 +9,9 @@ public sealed partial class SensorStream
 {
     private const byte SnapshotVersion = 5;
 
-    // Version 4 lacked what commands have asked for: the pending silence and the sensitivity.
+    // Version 4 lacked what commands have asked for: a pending silence or acceptance, and the sensitivity.
     private const byte VersionWithoutCommands = 4;
-    private const int CommandBytes = 16;
+    private const int CommandBytes = 17;
 
     private const int ShaBegin = 1;
     private const int ShaBytes = 32;
@@ -183,7 +183,7 @@ public sealed partial class SensorStream
     // The sensitivity lasts until the stream is resumed, but rows before that were judged by it.
     private void ArchiveCommands(StreamSnapshot snapshot)
     {
-        _detector.ArchiveSilence(snapshot);
+        _detector.ArchiveRequests(snapshot);
         double rate = snapshot.Field(_falseAlarmsAWeek);
         _savedFalseAlarmsAWeek = double.IsFinite(rate) && snapshot.IsReading ? rate : 0;
     }

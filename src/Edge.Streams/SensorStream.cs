@@ -207,6 +207,9 @@ public sealed partial class SensorStream : IDisposable
     /// <summary>Closes an open anomaly at the next tick, and opens none for this long.</summary>
     public void Silence(TimeSpan time) => _detector.Silence(time);
 
+    /// <summary>Takes what the open anomaly shows for normal, at the next tick; nothing happens if none is open.</summary>
+    public void Accept() => _detector.Accept();
+
     /// <summary>Sets the expected false alarms per week, until the stream is resumed.</summary>
     public void SetSensitivity(double falseAlarmsAWeek)
     {

@@ -22,7 +22,7 @@ public sealed class ArrowTests
     // The folders of Edge.Runtime: arrows run down this list only.
     private static readonly string[] RuntimeFolders =
     [
-        "Commands", "Hosting", "Configuration", "Control", "Telemetry", "Payloads", "Delivery", "Mqtt",
+        "Commands", "Hosting", "Configuration", "Web", "Control", "Telemetry", "Payloads", "Delivery", "Mqtt",
     ];
 
     /// <summary>Every project by its assembly.</summary>

@@ -281,13 +281,29 @@ public sealed class ConfigFileTests
         "each once")]
     [InlineData(
         "device: d\ncommands: [shell]\nstreams:\n  - { name: s, model: demo, source: { simulated: { } } }",
-        "'commands' must be a list of some of reset, snapshot, silence, sensitivity, reload, update, rollback, label, each once")]
+        "'commands' must be a list of some of reset, snapshot, silence, sensitivity, reload, update, rollback, accept, label, each once")]
     [InlineData(
         "device: d\nmodels: { canary: 100 }\nstreams:\n  - { name: s, model: demo, source: { simulated: { } } }",
         "set 'trusted_key'")]
     [InlineData(
         "device: d\nmodels: { trusted_key: k, unsigned: allowed }\nstreams:\n  - { name: s, model: demo, source: { simulated: { } } }",
         "set 'trusted_key'")]
+    [InlineData(
+        "device: d\nweb: { listen: '0.0.0.0:8080' }\nstreams:\n  - { name: s, model: demo, source: { simulated: { } } }",
+        "edge.yaml:2:16: 'listen' would open the page to other machines without a password")]
+    [InlineData("device: d\nweb: { listen: '[::]:8080' }\nstreams:\n  - { name: s, model: demo, source: { simulated: { } } }", "without a password")]
+    [InlineData(
+        "device: d\nweb: { listen: '8080' }\nstreams:\n  - { name: s, model: demo, source: { simulated: { } } }",
+        "'listen' must be an address and a port such as 127.0.0.1:8080")]
+    [InlineData(
+        "device: d\nweb: { password: short }\nstreams:\n  - { name: s, model: demo, source: { simulated: { } } }",
+        "'password' must have at least 8 characters")]
+    [InlineData(
+        "device: d\nweb: { certificate: a.pem }\nstreams:\n  - { name: s, model: demo, source: { simulated: { } } }",
+        "'certificate' and 'key' must be given together")]
+    [InlineData(
+        "device: d\nweb: { pasword: tomatoes }\nstreams:\n  - { name: s, model: demo, source: { simulated: { } } }",
+        "unknown key 'pasword'; did you mean 'password'?")]
     [InlineData("device: d\ntelemetry: { port: 99999 }\nstreams:\n  - { name: s, model: demo, source: { simulated: { } } }", "'port'")]
     [InlineData(
         "device: d\ntelemetry: { otlp: 'ftp://x' }\nstreams:\n  - { name: s, model: demo, source: { simulated: { } } }",

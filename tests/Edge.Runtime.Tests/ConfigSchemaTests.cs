@@ -33,6 +33,7 @@ public sealed class ConfigSchemaTests
     [InlineData("mqtt: {{ {0} }}", "properties/mqtt/properties")]
     [InlineData("models: {{ {0} }}", "properties/models/properties")]
     [InlineData("telemetry: {{ {0} }}", "properties/telemetry/properties")]
+    [InlineData("web: {{ {0} }}", "properties/web/properties")]
     [InlineData("onnxruntime: {{ {0} }}", "properties/onnxruntime/properties")]
     [InlineData("mqtt: {{ tls: {{ {0} }} }}", "properties/mqtt/properties/tls/properties")]
     [InlineData("mqtt: {{ outbox: {{ {0} }} }}", "properties/mqtt/properties/outbox/properties")]

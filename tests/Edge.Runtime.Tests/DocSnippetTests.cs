@@ -16,6 +16,7 @@ public sealed partial class DocSnippetTests : IDisposable
         // What systemd gives the service.
         Environment.SetEnvironmentVariable("CREDENTIALS_DIRECTORY", _folder.Path);
         _folder.Write("mqtt-password", "s3cret\n");
+        _folder.Write("page-password", "tomatoes and light\n");
     }
 
     public void Dispose()

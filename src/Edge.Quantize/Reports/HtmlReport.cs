@@ -1,3 +1,4 @@
+using Edge.Inference;
 using Edge.Inference.Cells;
 using Edge.Inference.Models;
 using Edge.Quantize.Calibration;
@@ -224,15 +225,15 @@ internal static class HtmlReport
     // How open each unit's gates are over the scored rows: dark is open.
     private static void WriteGates(Page page, EvaluationReport report)
     {
-        var trace = new Int8Trace(report.Quantized);
+        var trace = new CellTrace(report.Quantized);
         ReadingsFile readings = report.Reference.Readings;
         int begin = Math.Max(0, report.Model.End - PlottedRows);
         float[] y = new float[report.Quantized.OutputCount];
         double[][] sums = report.Quantized.Layers.Select(
-            layer => new double[Int8Trace.GateNames(layer).Length * layer.UnitCount]).ToArray();
+            layer => new double[CellTrace.GateNames(layer).Length * layer.UnitCount]).ToArray();
         double[][][] kept = sums.Select(
             (sum, l) =>
-                Enumerable.Range(0, Int8Trace.GateNames(report.Quantized.Layers[l]).Length)
+                Enumerable.Range(0, CellTrace.GateNames(report.Quantized.Layers[l]).Length)
                     .Select(_ => new double[report.Model.End - begin])
                     .ToArray())
                     .ToArray();
@@ -256,7 +257,7 @@ internal static class HtmlReport
                 + $"each column a unit, its mean magnitude as shade, gates from top to bottom; below, the mean over the units in time.");
         for (int l = 0; l < sums.Length; l++)
         {
-            string[] names = Int8Trace.GateNames(report.Quantized.Layers[l]);
+            string[] names = CellTrace.GateNames(report.Quantized.Layers[l]);
             int units = report.Quantized.Layers[l].UnitCount;
             if (names.Length == 0)
             {

@@ -1,3 +1,4 @@
+using Edge.Inference;
 using Edge.Inference.Cells;
 using Edge.Inference.Models;
 using Edge.Quantize.Calibration;
@@ -85,7 +86,7 @@ internal sealed class TraceReport
 
     private void StepInt8()
     {
-        var trace = new Int8Trace(_model);
+        var trace = new CellTrace(_model);
         float[] y = new float[_model.OutputCount];
         for (int row = 0; row < _end; row++)
         {
@@ -125,7 +126,7 @@ internal sealed class TraceReport
 
         internal LayerTrace(Layer layer, int rows)
         {
-            string[] gates = Int8Trace.GateNames(layer);
+            string[] gates = CellTrace.GateNames(layer);
             _units = layer.UnitCount;
             _gates = gates.Length;
             _hasCell = layer is LstmCell;

@@ -4,6 +4,7 @@ using System.Net.Sockets;
 using Edge.Inference;
 using Edge.Runtime.Hosting;
 using Edge.Runtime.Mqtt;
+using Edge.Runtime.Web;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Edge.Runtime.Commands;
@@ -12,10 +13,15 @@ namespace Edge.Runtime.Commands;
 internal static class DemoCommand
 {
     private const int UsualPort = 1883;
+    private const int UsualPagePort = WebOptions.UsualPort;
 
     internal static Command Create(TextWriter output)
     {
         var port = new Option<int?>("--port") { Description = "Port of the broker. Default: 1883 if it is free, else any free port." };
+        var pagePort = new Option<int?>("--page-port")
+        {
+            Description = "Port of the page. Default: 8080 if it is free, else any free port.",
+        };
         var duration = new Option<string?>("--for") { Description = "Stop after this time, such as 30s. Default: run until Ctrl-C." };
         var seed = new Option<int>("--seed") { Description = "Seed of the simulated greenhouse.", DefaultValueFactory = _ => 7 };
         var command = new Command(
@@ -23,6 +29,7 @@ internal static class DemoCommand
             "Runs a broker, simulated sensors with a fault after 20 s and the bundled model, with a live view.")
         {
             port,
+            pagePort,
             duration,
             seed,
         };
@@ -36,16 +43,17 @@ internal static class DemoCommand
                     : throw new InputException($"--for must be a time such as 30s or 2m, not '{text}'.");
             }
 
-            int brokerPort = ChoosePort(parsed.GetValue(port));
+            int brokerPort = ChoosePort(parsed.GetValue(port), UsualPort, "--port");
+            int webPort = ChoosePort(parsed.GetValue(pagePort), UsualPagePort, "--page-port");
             await using IAsyncDisposable broker = await MqttNetBroker.StartAsync(brokerPort, cancel).ConfigureAwait(false);
-            return await RunAsync(brokerPort, parsed.GetValue(seed), span, output).ConfigureAwait(false);
+            return await RunAsync(brokerPort, webPort, parsed.GetValue(seed), span, output).ConfigureAwait(false);
         });
         return command;
     }
 
-    private static async Task<int> RunAsync(int port, int seed, TimeSpan? span, TextWriter output)
+    private static async Task<int> RunAsync(int port, int pagePort, int seed, TimeSpan? span, TextWriter output)
     {
-        using var service = new EdgeService(DemoScenario.Configure(port, seed), TimeProvider.System, NullLogger.Instance);
+        using var service = new EdgeService(DemoScenario.Configure(port, pagePort, seed), TimeProvider.System, NullLogger.Instance);
         var watch = new DemoWatch(service, port);
         using var signal = new StopSignal();
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(signal.Token);
@@ -84,18 +92,18 @@ internal static class DemoCommand
         return problems.Length == 0 ? ExitCodes.Done : ExitCodes.InputWrong;
     }
 
-    private static int ChoosePort(int? asked)
+    private static int ChoosePort(int? asked, int usual, string option)
     {
         if (asked is { } port)
         {
             return port is >= 1 and <= 65535 && IsFree(port)
                 ? port
-                : throw new InputException($"Port {port} is in use or is not a port number. Choose another one with --port.");
+                : throw new InputException($"Port {port} is in use or is not a port number. Choose another one with {option}.");
         }
 
-        if (IsFree(UsualPort))
+        if (IsFree(usual))
         {
-            return UsualPort;
+            return usual;
         }
 
         using var any = new TcpListener(IPAddress.Loopback, 0);

@@ -1,5 +1,7 @@
+using System.Net;
 using Edge.Runtime.Configuration;
 using Edge.Runtime.Mqtt;
+using Edge.Runtime.Web;
 using Edge.Sensors.Simulated;
 
 namespace Edge.Runtime.Commands;
@@ -15,9 +17,16 @@ internal static class DemoScenario
     /// <summary>Time by which the first fault must have been found.</summary>
     internal static TimeSpan FaultKnownBy => FirstFault + TimeSpan.FromSeconds(5);
 
-    internal static EdgeConfig Configure(int port, int seed) => new()
+    /// <summary>The demo's password, which it shows: its page is open to this machine only.</summary>
+    internal const string Password = "greenhouse";
+
+    /// <param name="port">Port of the broker.</param>
+    /// <param name="pagePort">Port of the page.</param>
+    /// <param name="seed">Seed of the readings.</param>
+    internal static EdgeConfig Configure(int port, int pagePort, int seed) => new()
     {
         Device = Device,
+        Web = new WebOptions { Listen = new IPEndPoint(IPAddress.Loopback, pagePort), Password = Password },
         Mqtt = new MqttOptions { Host = "127.0.0.1", Port = port },
         Streams =
         [

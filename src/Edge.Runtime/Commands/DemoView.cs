@@ -19,10 +19,14 @@ internal static class DemoView
     internal static Task ShowAsync(DemoWatch watch, Task running, TextWriter output) =>
         Console.IsOutputRedirected || output != Console.Out ? ShowLinesAsync(watch, running, output) : ShowLiveAsync(watch, running);
 
+    private static string PageLine(DemoWatch watch) =>
+        $"Open {watch.Page} in a browser; to act there, the password is {DemoScenario.Password}";
+
     private static string WatchLine(int port) => $"mosquitto_sub -V 5 -h 127.0.0.1 -p {port} -t 'edge/#' -v";
 
     private static async Task ShowLinesAsync(DemoWatch watch, Task running, TextWriter output)
     {
+        await output.WriteLineAsync(PageLine(watch)).ConfigureAwait(false);
         await output.WriteLineAsync($"Watch it from another terminal: {WatchLine(watch.Port)}").ConfigureAwait(false);
         int told = 0;
         while (await Task.WhenAny(running, Task.Delay(LineEvery)).ConfigureAwait(false) != running)
@@ -72,6 +76,7 @@ internal static class DemoView
                     (IRenderable)new Text(line, line.Contains("opened", StringComparison.Ordinal) ? new Style(Color.Red) : Style.Plain))),
         new Text(""),
         new Markup($"[bold]{watch.Delivered}[/] messages delivered, {watch.Forecasts} of them forecasts"),
+        new Markup($"[bold]{Markup.Escape(PageLine(watch))}[/]"),
         new Markup("Watch it from another terminal:"),
         new Markup($"  [cyan]{Markup.Escape(WatchLine(watch.Port))}[/]"),
         new Markup("[grey]Ctrl-C ends it.[/]"));

@@ -47,10 +47,13 @@ internal sealed class DemoWatch
         ModelManifest manifest = _stream.Engine.Manifest;
         _recent = manifest.Columns.Select(_ => new Queue<double>()).ToArray();
         _expectedNext = [.. Enumerable.Repeat(double.NaN, manifest.Columns.Count)];
-        service.Hosts[0].Ticked = Copy;
+        service.Hosts[0].Ticked += Copy;
     }
 
     internal int Port { get; }
+
+    /// <summary>Where the page is.</summary>
+    internal string Page => _service.PageAddress!;
 
     internal TimeSpan Elapsed => Stopwatch.GetElapsedTime(_started);
 

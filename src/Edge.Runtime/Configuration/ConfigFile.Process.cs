@@ -3,10 +3,11 @@ using Edge.Onnx;
 using Edge.Runtime.Control;
 using Edge.Runtime.Delivery;
 using Edge.Runtime.Telemetry;
+using Edge.Runtime.Web;
 
 namespace Edge.Runtime.Configuration;
 
-/// <summary>The parts of edge.yaml that are the whole process's: telemetry and ONNX Runtime.</summary>
+/// <summary>The parts of edge.yaml that are the whole process's: telemetry, the page and ONNX Runtime.</summary>
 internal static partial class ConfigFile
 {
     private static TelemetryOptions? ReadTelemetry(YamlMap root)
@@ -48,13 +49,63 @@ internal static partial class ConfigFile
             map.Fail("listen", "give either 'port', on this machine only, or 'listen'");
         }
 
+        return ReadEndPoint(map, text, 9464);
+    }
+
+    private static IPEndPoint? ReadEndPoint(YamlMap map, string text, int usual)
+    {
         if (IPEndPoint.TryParse(text, out IPEndPoint? address) && address.Port > 0)
         {
             return address;
         }
 
-        map.Fail("listen", $"'listen' must be an address and a port such as 127.0.0.1:9464, 0.0.0.0:9464 or [::]:9464, not '{text}'");
+        map.Fail(
+            "listen",
+            $"'listen' must be an address and a port such as 127.0.0.1:{usual}, 0.0.0.0:{usual} or [::]:{usual}, not '{text}'");
         return null;
+    }
+
+    private static WebOptions? ReadWeb(YamlMap root, string folder, List<string> warnings)
+    {
+        if (root.Map("web") is not { } map)
+        {
+            return null;
+        }
+
+        IPEndPoint usual = new WebOptions().Listen;
+        string? password = map.Secret("password");
+        var web = new WebOptions
+        {
+            Listen = map.Text("listen") is { } text ? ReadEndPoint(map, text, usual.Port) ?? usual : usual,
+            Password = password,
+            CertificateFile = map.Text("certificate") is { } certificate ? Path.Combine(folder, certificate) : null,
+            KeyFile = map.Text("key") is { } key ? Path.Combine(folder, key) : null,
+        };
+        if (web.CertificateFile is null != web.KeyFile is null)
+        {
+            map.Fail("certificate", "'certificate' and 'key' must be given together");
+        }
+
+        if (!map.Has("password") && !web.IsLocal)
+        {
+            map.Fail(
+                "listen",
+                $"'listen' would open the page to other machines without a password: set 'password: {{ file: PATH }}', or listen on "
+                    + $"127.0.0.1:{web.Listen.Port}");
+        }
+
+        if (password?.Length < WebOptions.PasswordMin && !map.IsUnknown("password"))
+        {
+            map.Fail("password", $"'password' must have at least {WebOptions.PasswordMin} characters");
+        }
+
+        if (!web.IsLocal && web.CertificateFile is null)
+        {
+            warnings.Add("'web' sends its password unencrypted to other machines; name a 'certificate' and its 'key'");
+        }
+
+        map.RejectUnknown();
+        return web;
     }
 
     private static ModelUpdateOptions? ReadModels(YamlMap root, string folder)

@@ -6,6 +6,7 @@ using Edge.Runtime.Delivery;
 using Edge.Runtime.Mqtt;
 using Edge.Runtime.Payloads;
 using Edge.Runtime.Telemetry;
+using Edge.Runtime.Web;
 using Edge.Sensors.Gpio;
 using Edge.Streams;
 using Edge.Streams.Detection;
@@ -137,6 +138,7 @@ internal static partial class ConfigFile
             ? ReadMqtt(mqttMap, warnings)
             : (new MqttOptions(), new OutboxOptions(), new DiscoveryOptions());
         TelemetryOptions? telemetry = ReadTelemetry(map);
+        WebOptions? web = ReadWeb(map, folder, warnings);
         ModelUpdateOptions? models = ReadModels(map, folder);
         string[] commands = [.. map.Texts("commands", [], CommandNames)];
         OnnxOptions onnx = ReadOnnxRuntime(map, folder, state);
@@ -167,6 +169,7 @@ internal static partial class ConfigFile
             Discovery = discovery,
             Sysfs = sysfs,
             Telemetry = telemetry,
+            Web = web,
             Models = models,
             Commands = [.. commands.Select(name => Enum.Parse<CommandName>(name, ignoreCase: true))],
             OnnxRuntime = onnx,

@@ -4,6 +4,7 @@ using Edge.Runtime.Delivery;
 using Edge.Runtime.Mqtt;
 using Edge.Runtime.Payloads;
 using Edge.Runtime.Telemetry;
+using Edge.Runtime.Web;
 
 namespace Edge.Runtime.Configuration;
 
@@ -44,6 +45,9 @@ internal sealed record EdgeConfig
 
     /// <summary>Metrics and health endpoints; null for none.</summary>
     public TelemetryOptions? Telemetry { get; init; }
+
+    /// <summary>The page; null for none.</summary>
+    public WebOptions? Web { get; init; }
 
     /// <summary>Settings of ONNX Runtime, for models of engine onnx.</summary>
     public OnnxOptions OnnxRuntime { get; init; } = new();

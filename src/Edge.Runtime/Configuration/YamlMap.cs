@@ -121,6 +121,12 @@ internal sealed partial class YamlMap
         }
     }
 
+    /// <summary>Whether a secret is a credential of systemd, and systemd did not start this program.</summary>
+    internal bool IsUnknown(string key) =>
+        _entries.GetValueOrDefault(key) is YamlMappingNode mapping
+            && new YamlMap(mapping, _errors).Credential("file") is not null
+            && Environment.GetEnvironmentVariable(CredentialsVariable) is null;
+
     internal bool Flag(string key, bool otherwise)
     {
         string? text = Text(key);

@@ -29,6 +29,9 @@ internal enum CommandName
     /// <summary>Restore the previous model.</summary>
     Rollback,
 
+    /// <summary>Take what the open anomaly shows for normal.</summary>
+    Accept,
+
     /// <summary>Keep what a person says about a span of a stream, such as "this was a fault".</summary>
     Label,
 }
@@ -92,7 +95,7 @@ internal sealed record CommandRequest(
     {
         string[] keys = name switch
         {
-            CommandName.Reset or CommandName.Rollback => ["stream"],
+            CommandName.Reset or CommandName.Rollback or CommandName.Accept => ["stream"],
             CommandName.Silence => ["stream", "for"],
             CommandName.Sensitivity => ["stream", "value"],
             CommandName.Label => ["stream", "from", "to", "text"],

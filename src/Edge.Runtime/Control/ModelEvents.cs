@@ -15,6 +15,9 @@ namespace Edge.Runtime.Control;
 /// <param name="log">The log.</param>
 internal sealed class ModelEvents(string device, Action<MqttMessage> publish, Func<MqttMessage> info, TimeProvider clock, ILogger log)
 {
+    /// <summary>Called with the stream, the change and the sentence of each report.</summary>
+    internal Action<string, string, string>? Reported { get; set; }
+
     /// <param name="stream">Name of the stream.</param>
     /// <param name="change"><c>trial</c>, <c>taken</c>, <c>refused</c> or <c>rolled_back</c>.</param>
     /// <param name="sha256">The new model.</param>
@@ -29,6 +32,7 @@ internal sealed class ModelEvents(string device, Action<MqttMessage> publish, Fu
             sha256[..6],
             change,
             message);
+        Reported?.Invoke(stream, change, message);
         using var payload = new MemoryStream();
         using (var json = new Utf8JsonWriter(payload))
         {

@@ -19,6 +19,12 @@ internal sealed class ServiceCommands(
 {
     private readonly ModelAssembly _assembly = new(clock);
 
+    /// <summary>Whether new models are accepted.</summary>
+    internal bool TakesModels => updates is not null;
+
+    /// <summary>Whether they must be signed.</summary>
+    internal bool NeedsSignature => updates is { NeedsSignature: true };
+
     private ModelUpdates Updates => updates ?? throw new InputException("New models are not accepted: edge.yaml has no 'models'.");
 
     /// <exception cref="InputException">It cannot be done; the sentence says why.</exception>
@@ -30,9 +36,14 @@ internal sealed class ServiceCommands(
         CommandName.Snapshot => Task.FromResult(Snapshot()),
         CommandName.Update => UpdateAsync(request.Part!),
         CommandName.Rollback => RollBackAsync(request),
+        CommandName.Accept => AcceptAsync(request),
         CommandName.Label => Task.FromResult(Label(request)),
         _ => Task.FromResult(Reload()),
     };
+
+    /// <summary>Offers a whole model to a stream, as <c>update</c> does in parts.</summary>
+    /// <exception cref="InputException">It is refused.</exception>
+    internal Task<string> OfferAsync(string stream, byte[] model, string? signature) => Updates.OfferAsync(stream, model, signature);
 
     private StreamControl Control(CommandRequest request) => streams.First(control => control.Stream.Name == request.Stream);
 
@@ -50,6 +61,18 @@ internal sealed class ServiceCommands(
         return new(
             $"Stream '{request.Stream}' {(wasOpen ? "closed its anomaly and " : "")}opens no anomaly until "
                 + $"{clock.GetUtcNow() + request.Time:yyyy-MM-dd'T'HH:mm:ss'Z'}.");
+    }
+
+    private async Task<CommandResult> AcceptAsync(CommandRequest request)
+    {
+        bool isOpen = await Control(request).BetweenTicksAsync(stream =>
+        {
+            stream.Accept();
+            return stream.IsAnomalyOpen;
+        }).ConfigureAwait(false);
+        return isOpen
+            ? new($"Stream '{request.Stream}' takes what its anomaly shows for normal from the next tick on.")
+            : throw new InputException($"Stream '{request.Stream}' has no open anomaly.");
     }
 
     private async Task<CommandResult> SetSensitivityAsync(CommandRequest request)

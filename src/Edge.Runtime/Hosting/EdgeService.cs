@@ -5,6 +5,7 @@ using Edge.Runtime.Delivery;
 using Edge.Runtime.Mqtt;
 using Edge.Runtime.Payloads;
 using Edge.Runtime.Telemetry;
+using Edge.Runtime.Web;
 using Edge.Streams;
 using Microsoft.Extensions.Logging;
 
@@ -35,9 +36,11 @@ internal sealed class EdgeService : IDisposable
     private readonly long _started;
     private readonly CommandChannel? _commands;
     private readonly ModelUpdates? _updates;
+    private readonly PageHost? _page;
     private readonly ModelInbox? _inbox;
     private readonly IReadOnlyCollection<string> _stale;
     private readonly string[] _retained = [];
+    private PrometheusText? _metricsText;
     private long _infoAt;
     private Exception? _bug;
 
@@ -112,12 +115,13 @@ internal sealed class EdgeService : IDisposable
         {
             try
             {
+                ModelEvents = new ModelEvents(config.Device, Publish, Info, clock, log);
                 _updates = new ModelUpdates(
                     models,
                     config.Streams.ToDictionary(stream => stream.Name, stream => stream.HasReplaceableModel ? stream.Model : null),
                     Control,
                     _store,
-                    new ModelEvents(config.Device, Publish, Info, clock, log));
+                    ModelEvents);
                 _inbox = models.IncomingFolder is { } folder ? new ModelInbox(folder, _updates, log) : null;
             }
             catch (InputException e)
@@ -126,9 +130,9 @@ internal sealed class EdgeService : IDisposable
             }
         }
 
+        var commands = new ServiceCommands([.. _hosts.Select(host => host.Control)], _store, _updates, reload, clock);
         if (problems.Count == 0 && config.Commands.Count > 0)
         {
-            var commands = new ServiceCommands([.. _hosts.Select(host => host.Control)], _store, _updates, reload, clock);
             _commands = new CommandChannel(
                 config.Device,
                 config.Commands,
@@ -138,6 +142,18 @@ internal sealed class EdgeService : IDisposable
                 clock,
                 log);
             _commands.Subscribe(_streams.Topics.Shared);
+        }
+
+        if (problems.Count == 0)
+        {
+            try
+            {
+                _page = PageHost.Open(this, config, commands, _metricsText, clock, log);
+            }
+            catch (InputException e)
+            {
+                problems.Add(e.Message);
+            }
         }
 
         if (problems.Count > 0)
@@ -155,6 +171,21 @@ internal sealed class EdgeService : IDisposable
     internal IReadOnlyList<SensorStream> Streams => [.. _hosts.Select(host => host.Stream)];
 
     internal Publisher Publisher { get; }
+
+    /// <summary>The page's address, or null.</summary>
+    internal string? PageAddress => _page?.Address;
+
+    /// <summary>Reports of model updates, or null.</summary>
+    internal ModelEvents? ModelEvents { get; }
+
+    /// <summary>Time since the start.</summary>
+    internal TimeSpan Uptime => _clock.GetElapsedTime(_started);
+
+    /// <summary>The stored state, or null.</summary>
+    internal StateStore? Store => _store;
+
+    /// <summary>Messages evicted because the outbox was full.</summary>
+    internal long Dropped => _outbox.Dropped.Sum();
 
     /// <summary>Messages waiting for the broker.</summary>
     internal int Waiting => _outbox.Count;
@@ -238,7 +269,7 @@ internal sealed class EdgeService : IDisposable
     /// <summary>Closes everything, the store last. Whatever one part does, the others are closed.</summary>
     public void Dispose()
     {
-        IDisposable?[] parts = [_inbox, _commands, .. _telemetry, .. _hosts, _streams, _committer, _store];
+        IDisposable?[] parts = [_page, _inbox, _commands, .. _telemetry, .. _hosts, _streams, _committer, _store];
         foreach (IDisposable part in parts.OfType<IDisposable>())
         {
             try
@@ -276,11 +307,10 @@ internal sealed class EdgeService : IDisposable
             host.Record(metrics.For(host.Stream.Name));
         }
 
-        if (config.Listen is { } address)
+        if (config.Listen is not null)
         {
-            var text = new PrometheusText(metrics.Meter);
-            _telemetry.Insert(0, text);
-            _telemetry.Insert(0, new HealthServer(address, text.Write, () => NotAlive, () => NotReady, _log));
+            _metricsText = new PrometheusText(metrics.Meter);
+            _telemetry.Insert(0, _metricsText);
         }
 
         if (config.Otlp is not null)

@@ -144,7 +144,8 @@ internal static class InfoMessage
             double.Parse(value.ToString("G4", CultureInfo.InvariantCulture), CultureInfo.InvariantCulture);
     }
 
-    private static long? FreeBytes(string? folder)
+    /// <summary>Free bytes of the disk of a folder; null if there is none, or they are not known.</summary>
+    internal static long? FreeBytes(string? folder)
     {
         try
         {

@@ -39,7 +39,7 @@ internal sealed partial class AnomalyDetector
         if (_silence > 0)
         {
             bool wasOpen = IsOpen;
-            (IsOpen, _above, _below, _coolDown, _silence) = (false, 0, 0, _silence, 0);
+            (IsOpen, _above, _below, _coolDown, _silence, _isAccepted) = (false, 0, 0, _silence, 0, false);
             return wasOpen ? AnomalyChange.Silenced : AnomalyChange.None;
         }
 
@@ -75,7 +75,8 @@ internal sealed partial class AnomalyDetector
         NotePeaks();
         double score = MainScore(out bool isOfCharts);
         _below = score < CloseScore ? _below + 1 : 0;
-        bool isAccepted = _openTicks >= _adaptTicks;
+        bool isAccepted = _openTicks >= _adaptTicks || _isAccepted;
+        _isAccepted = false;
         if (_below < (isOfCharts ? _closeTicks : _minDurationTicks) && !isAccepted)
         {
             return _openTicks % UpdateTicks == 0 ? AnomalyChange.Updated : AnomalyChange.None;

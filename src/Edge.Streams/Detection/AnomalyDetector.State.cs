@@ -3,8 +3,12 @@ namespace Edge.Streams.Detection;
 /// <summary>The detector's state, as it lies in a stream's snapshot.</summary>
 internal sealed partial class AnomalyDetector
 {
-    /// <summary>What <see cref="Silence"/> has asked for, until the next tick.</summary>
-    internal void ArchiveSilence(StreamSnapshot snapshot) => _silence = snapshot.Field(_silence);
+    /// <summary>What <see cref="Silence"/> and <see cref="Accept()"/> have asked for, until the next tick.</summary>
+    internal void ArchiveRequests(StreamSnapshot snapshot)
+    {
+        _silence = snapshot.Field(_silence);
+        _isAccepted = snapshot.Field(_isAccepted);
+    }
 
     internal void Archive(StreamSnapshot snapshot)
     {

@@ -94,6 +94,7 @@ internal sealed partial class AnomalyDetector
     private int _above;
     private int _below;
     private long _silence;
+    private bool _isAccepted;
     private long _openTicks;
     private long _coolDown;
     private int _soon;
@@ -223,6 +224,9 @@ internal sealed partial class AnomalyDetector
 
     /// <summary>Closes an open anomaly at the next tick, and opens none for this time.</summary>
     internal void Silence(TimeSpan time) => _silence = Math.Max(1, (long)(time / _period));
+
+    /// <summary>Takes what the open anomaly shows for normal, at the next tick.</summary>
+    internal void Accept() => _isAccepted = IsOpen;
 
     /// <summary>The score of one cause at this tick, its largest over the channels; the largest of all causes is the score.</summary>
     internal double ScoreOf(AnomalyCause cause) => _scores[(int)cause];

@@ -9,6 +9,9 @@ public sealed class Int8Engine(EdgeModel model) : IInferenceEngine
 {
     private readonly InferenceSession _session = new(model);
 
+    /// <summary>The model that is stepped.</summary>
+    public EdgeModel Model => model;
+
     /// <inheritdoc/>
     public ModelManifest Manifest => model.Manifest;
 

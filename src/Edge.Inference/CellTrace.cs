@@ -1,13 +1,15 @@
 using System.Runtime.InteropServices;
-using Edge.Inference;
 using Edge.Inference.Cells;
 using Edge.Inference.Kernels;
 using Edge.Inference.Models;
 
-namespace Edge.Quantize.Reports;
+namespace Edge.Inference;
 
-/// <summary>Steps an int8 model by the scalar kernel and keeps what each layer's gates, cell and output were, in real numbers.</summary>
-internal sealed class Int8Trace
+/// <summary>
+/// Steps an int8 model by the scalar kernel and keeps what each layer's gates, cell and output were, in real numbers. All kernels give
+/// the same bytes, so this is also what a session with the same readings has.
+/// </summary>
+internal sealed class CellTrace
 {
     private readonly EdgeModel _model;
     private readonly ScalarStepper _stepper;
@@ -16,7 +18,7 @@ internal sealed class Int8Trace
     private readonly float[][] _gates;
     private readonly float[][] _outputs;
 
-    internal Int8Trace(EdgeModel model)
+    internal CellTrace(EdgeModel model)
     {
         _model = model;
         _state = model.States.Initial.ToArray();
@@ -44,6 +46,15 @@ internal sealed class Int8Trace
         var cell = (LstmCell)_model.Layers[layer];
         return MathF.ScaleB(MemoryMarshal.Cast<byte, short>(_state.AsSpan(_model.States.Wide[layer]))[unit], -cell.CellFractionBits[unit]);
     }
+
+    /// <summary>Continues from the state that a session saved.</summary>
+    /// <exception cref="ModelFormatException">The bytes are damaged or another model's.</exception>
+    internal void Restore(ReadOnlySpan<byte> saved) => StateFormat.Unwrap(saved, StateKind.Int8, _model.Sha256, _state);
+
+    /// <summary>Whether a session that saved these bytes is where this trace is.</summary>
+    internal bool IsAt(ReadOnlySpan<byte> saved) =>
+        saved.Length == StateFormat.HeaderBytes + _state.Length + StateFormat.TrailerBytes
+            && saved.Slice(StateFormat.HeaderBytes, _state.Length).SequenceEqual(_state);
 
     internal void Step(ReadOnlySpan<float> inputs, Span<float> outputs)
     {

@@ -1,0 +1,409 @@
+// One stream: its state in a sentence, its curves, events, sensors, cell and model. Live.
+import { get, listen } from "./api.js";
+import { buttons } from "./actions.js";
+import { Cell } from "./cell.js";
+import { Charts, spansOf } from "./charts.js";
+import { el, put } from "./dom.js";
+import { duration, moment, number, percent, time, unit, withUnit } from "./format.js";
+
+const ranges = [["5 min", 300], ["1 h", 3600], ["6 h", 21600], ["1 day", 86400], ["1 week", 604800]];
+const qualities = ["good", "missing", "invalid", "out of range", "held", "stuck"];
+const pointsWanted = 900;
+const appendedMax = 900;
+const arrays = ["v", "min", "max", "low", "high"];
+
+export class StreamPage {
+  /**
+   * @param place where it goes
+   * @param card the stream's card
+   * @param state whether there is a session, and what may be done
+   * @param hooks device: called with each summary; said: called with a sentence; lost: called with whether the connection is lost
+   */
+  constructor(place, card, state, hooks) {
+    this.place = place;
+    this.card = card;
+    this.state = state;
+    this.hooks = hooks;
+    this.span = (ranges.find(([, seconds]) => seconds / card.period_seconds >= 200) ?? ranges[ranges.length - 1])[1] * 1000;
+    this.isLive = true;
+    this.events = [];
+    this.now = null;
+    this.layOut();
+  }
+
+  async open() {
+    await this.load();
+    this.connect();
+    this.redraw = setInterval(() => this.isLive && this.draw(), 1000);
+    this.seen = () => {
+      clearTimeout(this.again);
+      return document.hidden ? this.source?.close() : this.resume();
+    };
+    document.addEventListener("visibilitychange", this.seen);
+  }
+
+  close() {
+    this.isClosed = true;
+    clearInterval(this.redraw);
+    clearTimeout(this.again);
+    document.removeEventListener("visibilitychange", this.seen);
+    this.source?.close();
+    this.charts.destroy();
+  }
+
+  async resume() {
+    if (!this.isClosed && !document.hidden) {
+      await this.load();
+      this.connect();
+    }
+  }
+
+  connect() {
+    this.source?.close();
+    if (this.isClosed) {
+      return;
+    }
+
+    this.source = listen({ stream: this.card.name, ...(this.cell ? { cell: 0 } : {}), next: this.next ?? 0 }, {
+      open: () => this.hooks.lost(false),
+      error: () => {
+        // Not left to the browser: the next connection goes on after the last point.
+        this.hooks.lost(true);
+        this.source.close();
+        clearTimeout(this.again);
+        this.again = setTimeout(() => this.resume(), 2000);
+      },
+      device: device => this.hooks.device(device),
+      points: points => this.take(points),
+      cell: ({ frames }) => this.cell?.take(frames),
+    });
+  }
+
+  /** The span that is shown: from, to and how far forecasts reach behind it. */
+  range() {
+    if (!this.isLive) {
+      return this.fixed;
+    }
+
+    const last = this.now?.t ?? this.data?.t[this.data.t.length - 1] ?? Date.now();
+    const first = this.data?.t[0] ?? last;
+    const ahead = Math.max(0, ...(this.now?.forecast ?? []).map(each => each.t[each.t.length - 1] - last));
+
+    // A stream that has just begun fills the curve, too.
+    const from = Math.max(last - this.span, Math.min(first, last - Math.min(this.span / 10, Math.max(5000, 30000 * this.card.period_seconds))));
+    return [from, last + Math.max(Math.min(ahead * 1.1, (last - from) / 3), (last - from) * 0.02)];
+  }
+
+  async load() {
+    const [from, to] = this.isLive ? [(this.now?.t ?? Date.now()) - this.span, Date.now() + 86400000] : this.fixed;
+    try {
+      const rows = await get("rows", { name: this.card.name, from: Math.floor(from), to: Math.ceil(to), points: pointsWanted });
+      this.next = rows.next;
+      this.events = rows.events;
+      this.data = rows;
+      this.appended = 0;
+      this.draw();
+      this.list();
+    } catch (e) {
+      this.hooks.failed(e);
+    }
+  }
+
+  take(points) {
+    this.now = points.now;
+    this.events.push(...points.events);
+    if (points.now.model !== this.card.model.sha256) {
+      this.hooks.changed();
+      return;
+    }
+
+    if (points.gap) {
+      this.load();
+    } else if (this.isLive && this.data) {
+      this.append(points);
+    }
+
+    this.next = points.next;
+    if (points.events.length > 0) {
+      this.list();
+    }
+
+    if (this.now.seq > 0) {
+      this.tell();
+    }
+
+    this.draw();
+  }
+
+  append(points) {
+    const { data } = this;
+    const isRange = data.min || points.min;
+
+    // What was loaded meanwhile is there already.
+    const from = points.t.findIndex(each => data.t.length === 0 || each > data.t[data.t.length - 1]);
+    if (from < 0) {
+      return;
+    }
+
+    data.t.push(...points.t.slice(from));
+    data.score.push(...points.score.slice(from));
+    this.card.columns.forEach((_, i) => {
+      if (isRange) {
+        data.min ??= data.v.map(each => [...each]);
+        data.max ??= data.v.map(each => [...each]);
+      }
+
+      for (const name of arrays.filter(each => data[each])) {
+        data[name][i].push(...(points[name] ?? points.v)[i].slice(from));
+      }
+
+      data.q[i] += points.q[i].slice(from);
+    });
+    this.appended += points.t.length;
+    const old = data.t.findIndex(each => each >= this.range()[0]);
+    if (old > 200) {
+      data.t.splice(0, old);
+      data.score.splice(0, old);
+      this.card.columns.forEach((_, i) => {
+        arrays.filter(each => data[each]).forEach(name => data[name][i].splice(0, old));
+        data.q[i] = data.q[i].slice(old);
+      });
+    }
+
+    if (this.appended > appendedMax && this.span > 600000) {
+      this.load();
+    }
+  }
+
+  show(from, to) {
+    this.isLive = false;
+    this.fixed = [from, to];
+    this.pressed();
+    this.load();
+  }
+
+  live(span = this.span) {
+    this.span = span;
+    this.isLive = true;
+    this.pressed();
+    this.load();
+  }
+
+  pressed() {
+    this.rangeButtons.forEach(({ button, span }) => button.setAttribute("aria-pressed", String(this.isLive && span === this.span)));
+    this.liveButton.setAttribute("aria-pressed", String(this.isLive));
+    put(this.shown, this.isLive ? "" : `${moment(this.fixed[0])} to ${moment(this.fixed[1])}`);
+  }
+
+  draw() {
+    if (this.data && !this.isClosed) {
+      this.charts.draw(this.data, this.events, this.range(), this.isLive ? this.now?.forecast : null);
+    }
+  }
+
+  restyle() {
+    this.charts.build();
+    this.draw();
+    this.cell?.draw();
+  }
+
+  layOut() {
+    const shift = share => {
+      const [from, to] = this.range();
+      this.show(from + share * (to - from), to + share * (to - from));
+    };
+    this.rangeButtons = ranges.map(([text, seconds]) => ({
+      span: seconds * 1000, button: el("button", { type: "button", onclick: () => this.live(seconds * 1000) }, text),
+    }));
+    this.liveButton = el("button", { type: "button", onclick: () => this.live() }, "Live");
+    this.shown = el("span", { class: "quiet" });
+    this.verdict = el("section", { class: "card verdict", "aria-label": "State" });
+    this.sentence = el("h2", {}, "Waiting for the first reading …");
+    this.detail = el("p", { class: "quiet" });
+    this.limits = el("p", { class: "limits", hidden: true });
+    this.verdict.append(this.sentence, this.detail, this.limits, this.actions());
+    const curves = el("div", { class: "curves" });
+    this.list$ = el("ol", { class: "events", "aria-label": "Events" });
+    this.sensors = el("tbody");
+    this.model = el("dl");
+    const cell = el("div", { class: "cell" });
+    this.cellBox = el("details", { class: "card" }, el("summary", {}, "A look into the cell"), cell);
+    this.cellBox.addEventListener("toggle", () => {
+      this.cell = this.cellBox.open && this.card.model.layers ? new Cell(cell, this.card) : null;
+      if (this.cellBox.open && !this.cell) {
+        cell.replaceChildren(el("p", {}, "The gates of this engine cannot be shown: only int8 models without a rollout have them here."));
+      }
+
+      this.connect();
+    });
+    this.place.replaceChildren(
+      this.verdict,
+      el("div", { class: "toolbar", role: "group", "aria-label": "Time" },
+        this.liveButton, this.rangeButtons.map(each => each.button),
+        el("button", { type: "button", "aria-label": "Earlier", onclick: () => shift(-0.5) }, "◀"),
+        el("button", { type: "button", "aria-label": "Later", onclick: () => shift(0.5) }, "▶"),
+        this.shown),
+      el("div", { class: "split" },
+        el("section", { class: "card", "aria-label": "Curves" },
+          el("p", { class: "key" }, el("span", { class: "dot line" }), "reading ", el("span", { class: "dot ahead" }), "forecast and its interval ",
+            el("span", { class: "dot bad" }), "anomaly, limit"),
+          this.columnChoice(), curves),
+        el("div", {},
+          el("section", { class: "card" }, el("h3", {}, "Events"), this.list$),
+          el("section", { class: "card" }, el("h3", {}, "Sensors"), el("div", { class: "scroll" }, el("table", {},
+            el("thead", {}, el("tr", {}, ["channel", "reading", "quality", "lost"].map(text => el("th", { scope: "col" }, text)))),
+            this.sensors))),
+          el("section", { class: "card" }, el("h3", {}, "Model"), this.model, errorTable(this.card)))),
+      this.cellBox);
+    this.charts = new Charts(curves, this.card, (from, to) => this.show(from, to));
+    this.pressed();
+    this.list();
+  }
+
+  columnChoice() {
+    const { columns } = this.card;
+    return columns.length <= 8 ? null : el("details", {}, el("summary", {}, `8 of ${columns.length} channels. Choose others`),
+      el("div", { class: "row" }, columns.map((name, i) => el("label", {}, el("input", {
+        type: "checkbox", checked: i < 8, onchange: event => {
+          this.charts.shown = event.target.checked ? [...this.charts.shown, i].sort((a, b) => a - b) : this.charts.shown.filter(each => each !== i);
+          this.restyle();
+        },
+      }), name))));
+  }
+
+  actions() {
+    if (!this.state.can_act) {
+      return el("p", { class: "quiet", id: "no-actions" }, "This page only shows. To act from here, set a password under ", el("code", {}, "web"), " in edge.yaml.");
+    }
+
+    return el("div", { id: "actions" }, buttons(this.card, this.state, () => {
+      const last = spansOf(this.events).filter(each => each.kind === "anomaly").pop();
+      const end = this.now?.t ?? Date.now();
+      return last ? { from: last.from, to: last.to ?? end } : { from: end - 60000, to: end };
+    }, message => {
+      this.hooks.said(message);
+      setTimeout(() => this.load(), 1500);
+    }));
+  }
+
+  tell() {
+    const { now, card } = this;
+    const open = spansOf(this.events).filter(each => each.kind === "anomaly" && each.to === null).pop();
+    const exceeded = now.limits.filter(each => each.stage === "exceeded");
+    const expected = now.limits.filter(each => each.stage === "expected");
+    const broken = now.sensors.filter(each => each.q !== 0 && each.q !== 4);
+    const level = now.open || exceeded.length > 0 ? "bad" : expected.length > 0 || broken.length > 0 ? "warn" : "good";
+    this.verdict.className = `card verdict ${level}`;
+    const nameOf = sensor => card.columns[now.sensors.indexOf(sensor)];
+    put(this.sentence, now.open ? open?.message ?? "An anomaly is open."
+      : exceeded.length > 0 ? `${exceeded.map(each => each.column).join(", ")} ${exceeded.length > 1 ? "are" : "is"} beyond a limit.`
+      : broken.length > 0 ? `${broken.map(nameOf).join(", ")}: no good reading.`
+      : expected.length > 0 ? `${expected.map(each => each.column).join(", ")} will reach a limit.` : "All is normal.");
+    this.detail.dataset.t = now.t;
+    this.detail.dataset.seq = now.seq;
+    put(this.detail, [
+      `score ${number(now.score, 2)}, abnormal from 1 on`,
+      now.open && open ? `since ${moment(open.from)}` : null,
+      `last reading ${moment(now.t)}`,
+    ].filter(Boolean).join(" · "));
+    const accept = document.getElementById("accept");
+    if (accept) {
+      accept.disabled = !now.open;
+    }
+
+    this.limits.hidden = now.limits.length === 0;
+    put(this.limits, now.limits.map(each => `${each.column} ${each.side === "high" ? "at most" : "at least"} ${number(each.limit, 3)}: ${
+      each.stage === "inside" ? "inside" : each.stage === "exceeded" ? "beyond it" : `in ${duration(each.seconds)}`}`).join(" · "));
+    this.charts.say(now.forecast, now.t);
+    this.tellSensors();
+    this.tellModel();
+  }
+
+  tellSensors() {
+    const { now, card } = this;
+    if (this.sensors.children.length !== now.sensors.length) {
+      this.sensors.replaceChildren(...now.sensors.map((_, i) => el("tr", {}, el("th", { scope: "row" }, card.columns[i]), el("td"), el("td"), el("td"))));
+    }
+
+    now.sensors.forEach((sensor, i) => {
+      const [, value, quality, bad] = this.sensors.children[i].children;
+      put(value, withUnit(sensor.value, card.units[i]));
+      put(quality, `${sensor.q === 0 ? "✓ " : "⚠ "}${qualities[sensor.q]}${sensor.fault ? `: ${sensor.fault}` : ""}`);
+      quality.className = sensor.q === 0 ? "" : "fault";
+      put(bad, sensor.bad === 0 ? "0" : `${sensor.bad} ticks`);
+    });
+  }
+
+  tellModel() {
+    const { model, interval } = this.card;
+    const { health } = this.now;
+    const skill = health.skill;
+    const rows = [
+      ["better than “nothing changes”", skill === null ? "–" : `${percent(skill)}${skill <= 0 ? ": do not trust its forecasts" : ""}`],
+      ["better than a season ago", percent(health.seasonal)],
+      ["readings inside the interval", `${percent(health.coverage)}, ${percent(interval)} wanted`],
+      ["channels outside what it knows", percent(health.outside)],
+      ["values clipped", `${health.saturated}`],
+      ["ticks, lost ticks, anomalies", `${health.ticks}, ${health.missed}, ${health.anomalies}`],
+      ["model", `${model.name}, ${model.sha256.slice(0, 6)}`],
+      ...(model.train_rows ? [["trained on", `${model.train_rows} rows`]] : []),
+      ...madeFrom(model.provenance),
+      ["runs as", [model.engine, model.architecture].filter(Boolean).join(", ")],
+    ];
+    if (this.model.children.length !== rows.length * 2) {
+      this.model.replaceChildren(...rows.flatMap(() => [el("dt"), el("dd")]));
+    }
+
+    rows.forEach(([name, value], i) => {
+      put(this.model.children[2 * i], name);
+      put(this.model.children[2 * i + 1], value);
+    });
+  }
+
+  list() {
+    const spans = spansOf(this.events).slice(-30).reverse();
+    this.list$.replaceChildren(...(spans.length === 0 ? [el("li", { class: "quiet" }, "None so far.")] : spans.map(span => el("li", {
+      id: `event-${span.id}`, tabindex: -1, class: span.to === null ? `open ${span.severity}` : span.severity,
+    },
+    el("b", {}, time(span.from), span.kind === "model" ? "" : span.to === null ? " – open" : ` – ${time(span.to)}`), " ", span.message,
+    span.end ? el("span", { class: "quiet" }, ` ${span.end}`) : null))));
+  }
+}
+
+// What the model file says of its origin: a JSON object, if anything.
+function madeFrom(text) {
+  try {
+    const { tool, source } = JSON.parse(text);
+    return source ? [["made from", `${source}${tool ? ` by ${tool}` : ""}`]] : [];
+  } catch {
+    return [];
+  }
+}
+
+// Its error, and below it the best of the simple forecasts.
+function errorCell(error) {
+  if (!error) {
+    return el("td", {}, "–");
+  }
+
+  const [name, best] = Object.entries(error.simple ?? {}).filter(([, value]) => value !== null).sort((a, b) => a[1] - b[1])[0] ?? [];
+  return el("td", {}, number(error.rmse, 3), name ? el("div", { class: error.rmse < best ? "quiet" : "fault" }, `${name} ${number(best, 3)}`) : null);
+}
+
+// How far forecasts were off on rows that the training did not use: a row a channel, a column a horizon.
+function errorTable({ model, columns, units }) {
+  const errors = (model.errors ?? []).filter(each => each.rmse !== null);
+  if (errors.length === 0) {
+    return null;
+  }
+
+  const horizons = [...new Set(errors.map(each => each.seconds))].sort((a, b) => a - b).slice(0, 4);
+  const channels = [...new Set(errors.map(each => each.column))];
+  const of = (column, seconds) => errors.find(each => each.column === column && each.seconds === seconds);
+  return el("div", { class: "scroll" }, el("table", {},
+    el("caption", { class: "quiet" }, "Usual error of its forecasts on rows that it was not trained on; below, the best simple forecast"),
+    el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "channel"),
+      horizons.map(seconds => el("th", { scope: "col" }, `in ${duration(seconds)}`)))),
+    el("tbody", {}, channels.map(column => el("tr", {}, el("th", { scope: "row" }, `${columns[column]}${unit(units[column]) ? `, ${unit(units[column])}` : ""}`),
+      horizons.map(seconds => errorCell(of(column, seconds))))))));
+}

@@ -1,0 +1,255 @@
+using System.Globalization;
+using System.Net;
+using Deque.AxeCore.Commons;
+using Deque.AxeCore.Playwright;
+using Edge.Testing;
+using Microsoft.Playwright;
+
+namespace Edge.EndToEnd.Tests;
+
+/// <summary>The page in a real browser, with the real service behind it.</summary>
+public sealed class PageTests : IAsyncLifetime, IDisposable
+{
+    private const string Password = "tomatoes and light";
+    private const string Newest = "(document.querySelector('.verdict .quiet')?.dataset ?? {})";
+
+    private readonly TemporaryFolder _folder = new();
+    private readonly int _port = TestBroker.FreePort();
+    private TestBroker _broker = null!;
+    private RuntimeProcess _run = null!;
+    private Browser _browser = null!;
+
+    private string Address => $"http://127.0.0.1:{_port}/";
+
+    public async Task InitializeAsync()
+    {
+        if (Browser.Program is null)
+        {
+            return;
+        }
+
+        // A fault of one channel that passes, and one that stays.
+        File.Copy(RepositoryFile.Path("src/Edge.Runtime/Demo/greenhouse.safetensors"), _folder.File("climate.safetensors"));
+        _folder.Write("password", Password + "\n");
+        _broker = await TestBroker.StartAsync();
+        _run = RuntimeProcess.Start("run", "--config", _folder.Write("edge.yaml", $$"""
+            device: greenhouse
+            state: state
+            mqtt: { host: 127.0.0.1, port: {{_broker.Port}} }
+            web: { listen: '127.0.0.1:{{_port}}', password: { file: {{_folder.File("password")}} } }
+            models: { unsigned: allowed, canary: 200 }
+            streams:
+              - name: climate
+                model: climate.safetensors
+                period: 50ms
+                limits: { temperature: { high: 28, low: 5 } }
+                source:
+                  simulated: { seed: 7, faults: [ { at: 7s, duration: 4s, kind: bias, channel: temperature, magnitude: 3 } ] }
+              - name: store
+                model: demo
+                period: 50ms
+                source: { simulated: { seed: 5, faults: [ { at: 7s, duration: 3000s, kind: dropout, channel: light } ] } }
+            """));
+        _browser = await Browser.StartAsync();
+        await Eventually.Async(IsUpAsync, "the page is served");
+    }
+
+    public async Task DisposeAsync()
+    {
+        if (Browser.Program is not null)
+        {
+            await _browser.DisposeAsync();
+            _run.Dispose();
+            await _broker.DisposeAsync();
+        }
+    }
+
+    public void Dispose() => _folder.Dispose();
+
+    [BrowserFact]
+    public async Task What_a_tick_brings_is_seen_at_once_and_a_reload_keeps_the_curve()
+    {
+        IPage page = await _browser.OpenAsync(Address);
+        await UntilAsync(page, $"Number({Newest}.seq) > 20");
+        long seq = long.Parse(await page.EvaluateAsync<string>($"{Newest}.seq"), CultureInfo.InvariantCulture);
+        await UntilAsync(page, $"Number({Newest}.seq) > {seq} && Date.now() - Number({Newest}.t) < 2000");
+        await UntilAsync(page, "Number(document.querySelector('.curves')?.dataset.points) > 30");
+        int points = await PointsAsync(page);
+        string from = await page.EvaluateAsync<string>("document.querySelector('.curves').dataset.from");
+        await page.ReloadAsync();
+        await UntilAsync(page, $"Number(document.querySelector('.curves')?.dataset.points) >= {points}");
+        Assert.Equal(from, await page.EvaluateAsync<string>("document.querySelector('.curves').dataset.from"));
+        Assert.Empty(_browser.Faults);
+    }
+
+    [BrowserFact]
+    public async Task A_service_that_is_killed_and_started_again_has_its_curve_and_its_events()
+    {
+        IPage page = await _browser.OpenAsync(Address, expected: "net::ERR");
+        await page.Locator(".chart[aria-label='Curve of temperature'] .mark").First.WaitForAsync();
+        await page.Locator(".events", new PageLocatorOptions { HasText = "Back to normal" }).WaitForAsync();
+        string from = await page.EvaluateAsync<string>("document.querySelector('.curves').dataset.from");
+        string seq = await page.EvaluateAsync<string>($"{Newest}.seq");
+        _run.Kill();
+        await page.Locator("#lost").WaitForAsync();
+        _run.Dispose();
+        _run = RuntimeProcess.Start("run", "--config", _folder.File("edge.yaml"));
+        await UntilAsync(page, $"document.querySelector('#lost').hidden && Number({Newest}.seq) > {seq} + 20");
+        Assert.Equal(from, await page.EvaluateAsync<string>("document.querySelector('.curves').dataset.from"));
+        Assert.Contains("Back to normal", await page.Locator(".events").InnerTextAsync(), StringComparison.Ordinal);
+        Assert.Empty(_browser.Faults);
+    }
+
+    [BrowserFact]
+    public async Task An_anomaly_is_a_mark_on_the_curve_and_a_sentence()
+    {
+        IPage page = await _browser.OpenAsync(Address);
+        ILocator mark = page.Locator(".chart[aria-label='Curve of temperature'] .mark");
+        await mark.First.WaitForAsync();
+        string sentence = (await mark.First.GetAttributeAsync("title"))!;
+        Assert.StartsWith("temperature is ", sentence, StringComparison.Ordinal);
+        Assert.Contains(sentence, await page.Locator(".events").InnerTextAsync(), StringComparison.Ordinal);
+        await mark.First.FocusAsync();
+        await page.Keyboard.PressAsync("Enter");
+        Assert.StartsWith("event-climate-", await page.EvaluateAsync<string>("document.activeElement.id"), StringComparison.Ordinal);
+
+        // The list of streams says it, too, and so does the verdict of the stream whose fault stays.
+        await page.ClickAsync("#streams a[href='#store']");
+        await UntilAsync(page, "document.querySelector('.verdict h2')?.textContent.startsWith('light has given no value') === true");
+        Assert.Empty(_browser.Faults);
+    }
+
+    [BrowserFact]
+    public async Task A_person_acts_with_the_password_and_is_refused_without()
+    {
+        IPage page = await _browser.OpenAsync(Address + "#store", expected: "401");
+        await UntilAsync(page, "document.querySelector('.verdict')?.classList.contains('bad') === true");
+
+        // A wrong password is refused and nothing is done; the right one begins a session that later actions use.
+        await page.ClickAsync("#accept");
+        await page.FillAsync("#ask-password", "a guess");
+        await page.ClickAsync("dialog button.strong");
+        await page.Locator("dialog .fault", new PageLocatorOptions { HasText = "The password is wrong." }).WaitForAsync();
+        await page.FillAsync("#ask-password", Password);
+        await page.ClickAsync("dialog button.strong");
+        await SaidAsync(page, "takes what its anomaly shows for normal");
+        await UntilAsync(page, "document.querySelector('.events').textContent.includes('is taken for normal from now on')");
+
+        await ActAsync(page, "label", "of 'store' is kept.");
+        await UntilAsync(page, "document.querySelector('.events').textContent.includes('Label: fault')");
+        await ActAsync(page, "silence", "Stream 'store' opens no anomaly until ");
+        await page.ClickAsync("summary:has-text('More')");
+        await ActAsync(page, "reset", "State of stream 'store' reset after tick ");
+
+        await page.ClickAsync("#streams a[href='#climate']");
+        await UntilAsync(page, "document.title.length > 0 && location.hash === '#climate' && document.querySelector('#canary') !== null");
+        byte[] next = ModelVariant.Of(await File.ReadAllBytesAsync(_folder.File("climate.safetensors")), 1);
+        await page.ClickAsync("summary:has-text('More')");
+        await page.ClickAsync("#canary");
+        await page.SetInputFilesAsync("#model-file", new FilePayload { Name = "next.safetensors", MimeType = "", Buffer = next });
+        await page.ClickAsync("dialog button.strong");
+        await SaidAsync(page, " runs beside ");
+        await Eventually.Async(
+            () => File.Exists(_folder.File("climate.safetensors.previous")), "the canary has taken over");
+        await page.Locator(".events", new PageLocatorOptions { HasText = "The new model is in use: " }).WaitForAsync();
+        await page.Locator("dd", new PageLocatorOptions { HasText = Sha(next) }).WaitForAsync();
+        await page.ClickAsync("summary:has-text('More')");
+        await ActAsync(page, "rollback", " is in use again.");
+
+        // Each is one line in the log of the service.
+        Assert.All(
+            new[] { "accept", "label", "silence", "reset", "update", "rollback" },
+            name => Assert.Contains($"Command {name} from the page, by 127.0.0.1: ", _run.Error, StringComparison.Ordinal));
+        Assert.Contains("Page: a wrong password from 127.0.0.1", _run.Error, StringComparison.Ordinal);
+        Assert.Empty(_browser.Faults);
+    }
+
+    [BrowserFact]
+    public async Task It_fits_a_phone_and_a_screen_in_light_and_dark()
+    {
+        foreach ((int width, bool isDark) in new[] { (390, false), (390, true), (1400, false), (1400, true) })
+        {
+            IPage page = await _browser.OpenAsync(Address, width, isDark);
+            await page.Locator(".chart[aria-label='Curve of temperature'] .mark").First.WaitForAsync();
+            await page.ClickAsync("summary:has-text('A look into the cell')");
+            await UntilAsync(page, "(document.querySelector('#unit')?.value ?? '') !== ''");
+            Assert.Equal(width, await page.EvaluateAsync<int>("document.scrollingElement.scrollWidth"));
+            AxeResult found = await page.RunAxe();
+            Assert.True(
+                found.Violations.Length == 0,
+                string.Join(
+                    '\n',
+                    found.Violations.Select(each => $"{each.Id}: {each.Help}: {string.Join(", ", each.Nodes.Select(node => node.Html))}")));
+            await page.ScreenshotAsync(new PageScreenshotOptions
+            {
+                Path = Path.Combine(Browser.Pictures, $"page-{width}-{(isDark ? "dark" : "light")}.png"),
+                FullPage = true,
+            });
+
+            // The keyboard reaches what a finger does.
+            await page.FocusAsync("#silence");
+            await page.Keyboard.PressAsync("Enter");
+            await page.Locator("dialog[open]").WaitForAsync();
+            await page.ScreenshotAsync(new PageScreenshotOptions
+            {
+                Path = Path.Combine(Browser.Pictures, $"dialog-{width}-{(isDark ? "dark" : "light")}.png"),
+            });
+            await page.Keyboard.PressAsync("Escape");
+            await UntilAsync(page, "document.querySelector('dialog') === null");
+            await page.Context.CloseAsync();
+        }
+
+        Assert.Empty(_browser.Faults);
+    }
+
+    [BrowserFact]
+    public async Task It_is_small_and_comes_from_the_device_alone()
+    {
+        IPage page = await _browser.OpenAsync(Address);
+        await UntilAsync(page, $"Number({Newest}.seq) > 0");
+        int bytes = await page.EvaluateAsync<int>(
+            """
+            [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')]
+              .filter(each => !each.name.includes('/api/')).reduce((sum, each) => sum + each.encodedBodySize, 0)
+            """);
+        Assert.InRange(bytes, 1000, 150_000);
+        double paint = await page.EvaluateAsync<double>("performance.getEntriesByName('first-contentful-paint')[0].startTime");
+        await File.WriteAllTextAsync(
+            Path.Combine(Browser.Pictures, "budget.txt"),
+            string.Create(CultureInfo.InvariantCulture, $"{bytes} bytes, first contentful paint after {paint:0} ms\n"));
+        Assert.Empty(_browser.Faults);
+    }
+
+    private static string Sha(byte[] model) => Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(model))[..6];
+
+    private static async Task<int> PointsAsync(IPage page) => int.Parse(
+        await page.EvaluateAsync<string>("document.querySelector('.curves').dataset.points"), CultureInfo.InvariantCulture);
+
+    // Asked from outside: the page's policy forbids to evaluate texts inside.
+    private static Task UntilAsync(IPage page, string condition) =>
+        Eventually.Async(() => page.EvaluateAsync<bool>(condition), condition);
+
+    private static Task SaidAsync(IPage page, string sentence) =>
+        page.Locator("#said.shown", new PageLocatorOptions { HasText = sentence }).WaitForAsync();
+
+    private static async Task ActAsync(IPage page, string button, string sentence)
+    {
+        await page.ClickAsync($"#{button}");
+        await page.ClickAsync("dialog button.strong");
+        await SaidAsync(page, sentence);
+    }
+
+    private async Task<bool> IsUpAsync()
+    {
+        try
+        {
+            using var client = new HttpClient();
+            return (await client.GetAsync(Address)).StatusCode == HttpStatusCode.OK;
+        }
+        catch (HttpRequestException)
+        {
+            Assert.False(_run.HasExited, _run.Error);
+            return false;
+        }
+    }
+}
