@@ -53,7 +53,7 @@ internal static class InspectCommand
                 LayerQuantizer.Name(layer),
                 layer.InputCount,
                 layer.UnitCount,
-                Operations(layer.Gates, layer.InputCount, layer.UnitCount, layer.IsRecurrent))));
+                layer.Operations)));
         int floats = model.Layers.Sum(layer => (layer.IsRecurrent ? layer.UnitCount : 0) + layer.CellCount);
         return new Summary("float32", layers, floats * sizeof(float), model.Sha256, null, null);
     }

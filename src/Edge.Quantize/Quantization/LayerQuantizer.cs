@@ -55,6 +55,10 @@ internal sealed class LayerQuantizer
         FloatLstm => "lstm",
         FloatGru => "gru",
         FloatRnn => "rnn",
+        FloatSlstm => "slstm",
+        FloatMlstm => "mlstm",
+        FloatFeedForward => "feedforward",
+        FloatNorm => "norm",
         _ => "dense",
     };
 

@@ -19,6 +19,12 @@ internal abstract record FloatLayer(int InputCount, int UnitCount)
     /// <summary>Rows of scratch a step needs, each of U. A step leaves its gates there.</summary>
     internal abstract int ScratchRows { get; }
 
+    /// <summary>Floats of scratch a step needs.</summary>
+    internal virtual int ScratchCount => ScratchRows * UnitCount;
+
+    /// <summary>Multiply-accumulates a step.</summary>
+    internal virtual long Operations => (long)Gates * UnitCount * (InputCount + (IsRecurrent ? UnitCount : 0));
+
     /// <summary>Hidden state [U] that a stream starts from; null for zero.</summary>
     internal float[]? InitialHidden { get; init; }
 
@@ -30,7 +36,7 @@ internal abstract record FloatLayer(int InputCount, int UnitCount)
     internal abstract void Step(ReadOnlySpan<float> x, Span<float> h, Span<float> c, Span<float> scratch);
 
     // Thirty-two sums in a fixed order: the same result on every processor, whatever its vectors are.
-    protected static float Dot(float[] weights, int row, ReadOnlySpan<float> values)
+    internal static float Dot(float[] weights, int row, ReadOnlySpan<float> values)
     {
         if (!Vector128.IsHardwareAccelerated)
         {

@@ -1,0 +1,144 @@
+namespace Edge.Training.Reference;
+
+/// <summary>
+/// The mLSTM part: x + W_d·((w·groupnorm(h) + s·a) ⊙ SiLU(W_z·n)), with n the norm of x, u = W_u·n, a = SiLU(convolution(u)),
+/// q and k of a, v of u, and for each head of d values
+/// <code>
+/// i~, f~ = W·[q, k, v] + b      m' = max(log σ(f~) + m, i~)      i = exp(i~ - m')      f = exp(log σ(f~) + m - m')
+/// C' = f·C + i·k·vᵀ/√d      n' = f·n + i·k/√d      h = C'ᵀ·q / (max(|n'ᵀ·q|, exp(-m')) + ε)
+/// </code>
+/// arXiv 2405.04517, equations 19 to 27.
+/// </summary>
+/// <param name="UnitCount">U.</param>
+/// <param name="Heads">H.</param>
+/// <param name="Norm">Weights of the norm [U].</param>
+/// <param name="Up">W_u, to D values.</param>
+/// <param name="Gate">W_z, to D values.</param>
+/// <param name="Convolution">Over D channels.</param>
+/// <param name="Query">q.</param>
+/// <param name="Key">k.</param>
+/// <param name="Value">v.</param>
+/// <param name="InputGate">i~, of 3D values to H.</param>
+/// <param name="ForgetGate">f~, of 3D values to H.</param>
+/// <param name="GroupNorm">w [D].</param>
+/// <param name="Skip">s [D].</param>
+/// <param name="Down">W_d, back to U.</param>
+internal sealed record FloatMlstm(
+    int UnitCount, int Heads, float[] Norm, FloatProduct Up, FloatProduct Gate, FloatConvolution Convolution, FloatProduct Query,
+    FloatProduct Key, FloatProduct Value, FloatProduct InputGate, FloatProduct ForgetGate, float[] GroupNorm, float[] Skip,
+    FloatProduct Down) : FloatBlock(UnitCount)
+{
+    private const float DenominatorEpsilon = 1e-6f;
+
+    /// <summary>D: values of all heads together.</summary>
+    internal int InnerCount => Up.UnitCount;
+
+    /// <summary>d: values of a head.</summary>
+    internal int HeadCount => InnerCount / Heads;
+
+    /// <summary>i's share of each unit's head, its σ(f~), its log of all weights.</summary>
+    internal override int TracedCount => 3;
+
+    internal override IReadOnlyList<FloatTap> Taps { get; } = Lay(
+        3 * UnitCount, ("normal", UnitCount), ("u", Up.UnitCount), ("gate", Up.UnitCount), ("convolved", Up.UnitCount),
+        ("features", Up.UnitCount), ("q", Up.UnitCount), ("k", Up.UnitCount), ("v", Up.UnitCount), ("i", Heads), ("f", Heads),
+        ("h", Up.UnitCount), ("skipped", Up.UnitCount), ("open", Up.UnitCount), ("gated", Up.UnitCount));
+
+    /// <summary>C, n, m of each head, the sum of the weights e^(i~ - m) that is what a trace shows, and the rows of the convolution.</summary>
+    internal override int CellCount => (Heads * ((HeadCount * HeadCount) + HeadCount + 2)) + Convolution.StateCount;
+
+    internal override long Operations =>
+        (3L * UnitCount * InnerCount) + (3L * InnerCount * InnerCount / Query.Heads) + (6L * InnerCount * Heads)
+            + (2L * InnerCount * (HeadCount + 1));
+
+    internal override void Step(ReadOnlySpan<float> x, Span<float> h, Span<float> c, Span<float> scratch)
+    {
+        int inner = InnerCount;
+        int at = (TracedCount + 1) * UnitCount;
+        Span<float> normal = scratch.Slice(TracedCount * UnitCount, UnitCount);
+        Span<float> u = scratch.Slice(at, inner);
+        Span<float> gate = scratch.Slice(at + inner, inner);
+        Span<float> features = scratch.Slice(at + (3 * inner), inner);
+        Span<float> qkv = scratch.Slice(at + (4 * inner), 3 * inner);
+        Span<float> i = scratch.Slice(at + (7 * inner), Heads);
+        Span<float> f = scratch.Slice(at + (7 * inner) + Heads, Heads);
+        at += (7 * inner) + (2 * Heads);
+        Span<float> retrieved = scratch.Slice(at, inner);
+        Span<float> skipped = scratch.Slice(at + inner, inner);
+        Span<float> open = scratch.Slice(at + (2 * inner), inner);
+        Span<float> gated = scratch.Slice(at + (3 * inner), inner);
+        Normalize(x, normal, 1, Norm);
+        Up.Apply(normal, u);
+        Gate.Apply(normal, gate);
+        int memory = CellCount - Convolution.StateCount;
+        Convolution.Step(u, c[memory..], scratch.Slice(((TracedCount + 1) * UnitCount) + (2 * inner), inner), features);
+        Query.Apply(features, qkv[..inner]);
+        Key.Apply(features, qkv.Slice(inner, inner));
+        Value.Apply(u, qkv[(2 * inner)..]);
+        InputGate.Apply(qkv, i);
+        ForgetGate.Apply(qkv, f);
+        int units = UnitCount / Heads;
+        for (int head = 0; head < Heads; head++)
+        {
+            (float share, float weight) = StepHead(head, c, qkv, i[head], f[head], retrieved.Slice(head * HeadCount, HeadCount));
+            scratch.Slice(head * units, units).Fill(share);
+            scratch.Slice(UnitCount + (head * units), units).Fill(Sigmoid(f[head]));
+            scratch.Slice((2 * UnitCount) + (head * units), units).Fill(weight);
+        }
+
+        Normalize(retrieved, retrieved, Heads);
+        for (int j = 0; j < inner; j++)
+        {
+            skipped[j] = (retrieved[j] * GroupNorm[j]) + (Skip[j] * features[j]);
+            open[j] = Silu(gate[j]);
+            gated[j] = skipped[j] * open[j];
+        }
+
+        Down.Apply(gated, h);
+        for (int j = 0; j < UnitCount; j++)
+        {
+            h[j] += x[j];
+        }
+    }
+
+    private (float Share, float Weight) StepHead(
+        int head, Span<float> state, ReadOnlySpan<float> qkv, float input, float forget, Span<float> h)
+    {
+        int d = HeadCount;
+        int each = (d * d) + d + 2;
+        ReadOnlySpan<float> q = qkv.Slice(head * d, d);
+        ReadOnlySpan<float> k = qkv.Slice(InnerCount + (head * d), d);
+        ReadOnlySpan<float> v = qkv.Slice((2 * InnerCount) + (head * d), d);
+        Span<float> memory = state.Slice(head * each, d * d);
+        Span<float> n = state.Slice((head * each) + (d * d), d);
+        ref float m = ref state[(head * each) + (d * d) + d];
+        ref float sum = ref state[(head * each) + (d * d) + d + 1];
+        float kept = LogSigmoid(forget) + m;
+        m = MathF.Max(kept, input);
+        float f = MathF.Exp(kept - m);
+        float i = MathF.Exp(input - m);
+        sum = (f * sum) + i;
+        h.Clear();
+        float norm = 0;
+        for (int row = 0; row < d; row++)
+        {
+            float key = i * k[row] / MathF.Sqrt(d);
+            n[row] = (f * n[row]) + key;
+            norm += n[row] * q[row];
+            Span<float> values = memory.Slice(row * d, d);
+            for (int j = 0; j < d; j++)
+            {
+                values[j] = (f * values[j]) + (key * v[j]);
+                h[j] += values[j] * q[row];
+            }
+        }
+
+        float denominator = MathF.Max(MathF.Abs(norm), MathF.Exp(-m)) + DenominatorEpsilon;
+        for (int j = 0; j < d; j++)
+        {
+            h[j] /= denominator;
+        }
+
+        return (i / sum, m + MathF.Log(sum));
+    }
+}
