@@ -10,8 +10,8 @@ namespace Edge.Inference.Models;
 /// </summary>
 internal static class ModelFile
 {
-    /// <summary>Version of the layout that this code reads and writes.</summary>
-    internal const int FormatVersion = 1;
+    /// <summary>Newest layout that this code reads. 1 has cells and dense layers; 2 has blocks too, and is written only for them.</summary>
+    internal const int FormatVersion = 2;
 
     /// <summary>Most recurrent layers.</summary>
     internal const int LayersMax = 32;
@@ -36,15 +36,20 @@ internal static class ModelFile
         using JsonDocument document = ParseArchitecture(architectureText);
         JsonElement root = document.RootElement;
         int version = ModelReader.Number(root, "format", 1, int.MaxValue);
-        if (version != FormatVersion)
+        if (version > FormatVersion)
         {
             throw new ModelFormatException(
-                $"The file's format is {version}; this version reads format {FormatVersion}. "
+                $"The file's format is {version}; this version reads formats 1 to {FormatVersion}. "
                     + $"Update edge-runtime or quantize the model again.");
         }
 
         Embedding? embedding = root.TryGetProperty("embedding", out JsonElement table) ? ReadEmbedding(reader, table) : null;
         Layer[] layers = ReadLayers(reader, root);
+        if (version < VersionOf(layers))
+        {
+            throw new ModelFormatException("The file's format is 1, but it has layers of format 2. The file is damaged.");
+        }
+
         int width = layers[0].InputCount;
         if (embedding is not null && embedding.Width != width)
         {
@@ -115,7 +120,7 @@ internal static class ModelFile
     private static void WriteArchitecture(Utf8JsonWriter json, EdgeModel model)
     {
         json.WriteStartObject();
-        json.WriteNumber("format", FormatVersion);
+        json.WriteNumber("format", VersionOf(model.Layers));
         if (model.Embedding is { } embedding)
         {
             json.WriteStartObject("embedding");
@@ -163,6 +168,9 @@ internal static class ModelFile
         json.WriteEndObject();
     }
 
+    // The oldest format that has these layers.
+    private static int VersionOf(Layer[] layers) => Array.Exists(layers, layer => layer is BlockLayer) ? 2 : 1;
+
     private static Layer[] ReadLayers(ModelReader reader, JsonElement root)
     {
         if (!root.TryGetProperty("layers", out JsonElement list)
@@ -185,6 +193,13 @@ internal static class ModelFile
             {
                 throw new ModelFormatException(
                     $"layers.{layers.Count} takes {layer.InputCount} inputs, but the layer below has {below.UnitCount} units.");
+            }
+
+            if (below is not null && layer is BlockLayer block && block.InputFractionBits != below.OutputFractionBits)
+            {
+                throw new ModelFormatException(
+                    $"layers.{layers.Count} reads {block.InputFractionBits} fraction bits, but the layer below gives "
+                        + $"{below.OutputFractionBits}. The file is damaged.");
             }
 
             layers.Add(layer);

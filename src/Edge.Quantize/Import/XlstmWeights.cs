@@ -52,9 +52,11 @@ internal sealed partial class XlstmWeights(
         }
 
         bool hasFinalNorm = Has($"{prefix}post_blocks_norm.weight");
+        float[] finalNorm = Ones(width);
         if (hasFinalNorm)
         {
-            layers.Add(new FloatNorm(width, NormWeight($"{prefix}post_blocks_norm.weight", width)));
+            finalNorm = NormWeight($"{prefix}post_blocks_norm.weight", width);
+            layers.Add(new FloatNorm(width));
         }
 
         RequireSame("num_blocks", options.Blocks, blocks);
@@ -74,8 +76,9 @@ internal sealed partial class XlstmWeights(
         }
 
         (int[] Shape, float[] Values) output = Take("output.weight", -1, width);
-        var head = new FloatDense(
-            width, output.Shape[0], output.Values, Take("output.bias", output.Shape[0]).Values, FloatActivation.Linear);
+        FloatProduct normed = new FloatProduct(width, output.Shape[0], 1, output.Values, Take("output.bias", output.Shape[0]).Values)
+            .Of(finalNorm);
+        var head = new FloatDense(width, normed.UnitCount, normed.Weight, normed.Bias, FloatActivation.Linear);
         if (tensors.Keys.FirstOrDefault() is { } stray)
         {
             throw new InputException($"Tensor '{stray}' belongs to no part of an xLSTM block stack that is known here.");
@@ -121,17 +124,20 @@ internal sealed partial class XlstmWeights(
             recurrent[gate] = new FloatProduct(width, width, heads, weight, own);
         }
 
+        float[] norm = NormWeight($"{at}xlstm_norm.weight", width);
+        FloatConvolution? convolution = Convolution(at, width);
+        float[] features = convolution is null ? norm : Ones(width);
+
         // The reference's layer gives the input gate the weights called fgate, and the forget gate those called igate.
         FloatProduct[] inputs =
         [
-            Headwise($"{at}xlstm.fgate", width), Headwise($"{at}xlstm.igate", width), Headwise($"{at}xlstm.zgate", width),
-            Headwise($"{at}xlstm.ogate", width),
+            Headwise($"{at}xlstm.fgate", width, heads).Of(features), Headwise($"{at}xlstm.igate", width, heads).Of(features),
+            Headwise($"{at}xlstm.zgate", width, heads).Of(norm), Headwise($"{at}xlstm.ogate", width, heads).Of(norm),
         ];
         return new FloatSlstm(
             width,
             heads,
-            NormWeight($"{at}xlstm_norm.weight", width),
-            Convolution(at, width),
+            convolution?.Of(norm),
             inputs,
             recurrent,
             Has($"{at}xlstm.group_norm.weight") ? NormWeight($"{at}xlstm.group_norm.weight", width) : Ones(width));
@@ -145,20 +151,20 @@ internal sealed partial class XlstmWeights(
         RequireBias($"{own}mlstm_cell.igate");
         RequireBias($"{own}mlstm_cell.fgate");
         FloatProduct input = Linear($"{own}mlstm_cell.igate", 3 * inner, -1);
+        FloatProduct forget = Linear($"{own}mlstm_cell.fgate", 3 * inner, input.UnitCount);
         RequireHeads(at, input.UnitCount, inner);
+        float[] norm = NormWeight($"{at}xlstm_norm.weight", width);
         return new FloatMlstm(
             width,
             input.UnitCount,
-            NormWeight($"{at}xlstm_norm.weight", width),
-            up,
-            gate,
+            up.Of(norm),
+            gate.Of(norm),
             Convolution(at, inner)
                 ?? throw new InputException($"Tensor '{own}conv1d.conv.weight' is missing: an mLSTM block without convolution is not known."),
             Headwise($"{own}q_proj", inner),
             Headwise($"{own}k_proj", inner),
             Headwise($"{own}v_proj", inner),
-            input,
-            Linear($"{own}mlstm_cell.fgate", 3 * inner, input.UnitCount),
+            new FloatProduct(3 * inner, 2 * input.UnitCount, 1, [.. input.Weight, .. forget.Weight], [.. input.Bias, .. forget.Bias]),
             NormWeight($"{own}mlstm_cell.outnorm.weight", inner),
             Take($"{own}learnable_skip", inner).Values,
             Linear($"{own}proj_down", inner, width));
@@ -180,11 +186,11 @@ internal sealed partial class XlstmWeights(
             _ => throw new InputException(
                 $"The manifest's 'xlstm.act_fn' is '{options.FeedForwardActivation}'; known are gelu, relu, sigmoid, swish and selu."),
         };
+        float[] norm = NormWeight($"{at}ffn_norm.weight", width);
         return new FloatFeedForward(
             width,
-            NormWeight($"{at}ffn_norm.weight", width),
-            gate,
-            up,
+            gate.Of(norm),
+            up.Of(norm),
             Linear($"{at}ffn.proj_down", up.UnitCount, width),
             activation);
     }
@@ -228,9 +234,9 @@ internal sealed partial class XlstmWeights(
         return new FloatProduct(columns, weight.Shape[0], 1, weight.Values, BiasOf(name, weight.Shape[0]));
     }
 
-    private FloatProduct Headwise(string name, int width)
+    private FloatProduct Headwise(string name, int width, int count = -1)
     {
-        (int[] Shape, float[] Values) weight = Take($"{name}.weight", -1, -1, -1);
+        (int[] Shape, float[] Values) weight = Take($"{name}.weight", count, -1, -1);
         int heads = weight.Shape[0];
         return width % heads == 0 && weight.Shape[1] == width / heads && weight.Shape[2] == width / heads
             ? new FloatProduct(width, width, heads, weight.Values, BiasOf(name, width))

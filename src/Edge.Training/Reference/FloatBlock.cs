@@ -13,6 +13,12 @@ internal abstract record FloatBlock(int UnitCount) : FloatLayer(UnitCount, UnitC
     /// <summary>What quantization has to know of a step: values that it leaves in its scratch, by name.</summary>
     internal abstract IReadOnlyList<FloatTap> Taps { get; }
 
+    /// <summary>Its inner products, in the order and by the names of a model file.</summary>
+    internal abstract IReadOnlyList<FloatBlockProduct> Products { get; }
+
+    /// <summary>The block with one of its products replaced.</summary>
+    internal virtual FloatBlock With(string product, FloatProduct input, FloatProduct? recurrent) => this;
+
     /// <summary>What a trace draws, U values each, from the start of the scratch.</summary>
     internal virtual int TracedCount => 0;
 
@@ -73,16 +79,6 @@ internal abstract record FloatBlock(int UnitCount) : FloatLayer(UnitCount, UnitC
         }
     }
 
-    /// <summary>The same with a factor for each value.</summary>
-    protected static void Normalize(ReadOnlySpan<float> x, Span<float> y, int groups, float[] weight)
-    {
-        Normalize(x, y, groups);
-        for (int i = 0; i < x.Length; i++)
-        {
-            y[i] *= weight[i];
-        }
-    }
-
     protected static float Sigmoid(float x) => 1 / (1 + MathF.Exp(-x));
 
     protected static float Silu(float x) => x * Sigmoid(x);
@@ -97,6 +93,13 @@ internal abstract record FloatBlock(int UnitCount) : FloatLayer(UnitCount, UnitC
 /// <param name="Count">How many.</param>
 internal readonly record struct FloatTap(string Name, int Begin, int Count);
 
+/// <summary>An inner product of a block.</summary>
+/// <param name="Name">As in a model file.</param>
+/// <param name="Input">Of what it reads.</param>
+/// <param name="Reads">The taps that it reads, one after the other.</param>
+/// <param name="Recurrent">Of the tap <c>before</c>, or null.</param>
+internal sealed record FloatBlockProduct(string Name, FloatProduct Input, string[] Reads, FloatProduct? Recurrent = null);
+
 /// <summary>Rows of weights, in <paramref name="Heads"/> blocks on the diagonal: row r reads only the values of its own block.</summary>
 /// <param name="InputCount">I.</param>
 /// <param name="UnitCount">U.</param>
@@ -105,6 +108,15 @@ internal readonly record struct FloatTap(string Name, int Begin, int Count);
 /// <param name="Bias">[U].</param>
 internal sealed record FloatProduct(int InputCount, int UnitCount, int Heads, float[] Weight, float[] Bias)
 {
+    /// <summary>The product of w ⊙ x, written as one of x: what the weights of a norm become.</summary>
+    /// <param name="weight">w [I].</param>
+    internal FloatProduct Of(float[] weight)
+    {
+        int columns = InputCount / Heads;
+        int rows = UnitCount / Heads;
+        return this with { Weight = [.. Weight.Select((value, at) => value * weight[(at / columns / rows * columns) + (at % columns)])] };
+    }
+
     internal void Apply(ReadOnlySpan<float> x, Span<float> y)
     {
         int columns = InputCount / Heads;
@@ -126,6 +138,9 @@ internal sealed record FloatProduct(int InputCount, int UnitCount, int Heads, fl
 internal sealed record FloatConvolution(int Width, int Taps, float[] Weight, float[] Bias)
 {
     internal int StateCount => (Taps - 1) * Width;
+
+    /// <summary>The convolution of w ⊙ x, written as one of x.</summary>
+    internal FloatConvolution Of(float[] weight) => this with { Weight = [.. Weight.Select((value, at) => value * weight[at / Taps])] };
 
     /// <param name="x">[W].</param>
     /// <param name="state">[K - 1, W], updated.</param>
@@ -153,22 +168,23 @@ internal sealed record FloatConvolution(int Width, int Taps, float[] Weight, flo
     }
 }
 
-/// <summary>Layer norm: y = w·(x - mean) / √(variance + ε).</summary>
+/// <summary>
+/// Layer norm: y = (x - mean) / √(variance + ε). Its weights, like those of every norm before an inner product, are part of the weights that
+/// read it.
+/// </summary>
 /// <param name="UnitCount">U.</param>
-/// <param name="Weight">w [U].</param>
-internal sealed record FloatNorm(int UnitCount, float[] Weight) : FloatBlock(UnitCount)
+internal sealed record FloatNorm(int UnitCount) : FloatBlock(UnitCount)
 {
     internal override IReadOnlyList<FloatTap> Taps { get; } = Lay(0, ("normal", UnitCount));
+
+    internal override IReadOnlyList<FloatBlockProduct> Products => [];
 
     internal override long Operations => UnitCount;
 
     internal override void Step(ReadOnlySpan<float> x, Span<float> h, Span<float> c, Span<float> scratch)
     {
         Normalize(x, scratch[..UnitCount], 1);
-        for (int j = 0; j < UnitCount; j++)
-        {
-            h[j] = scratch[j] * Weight[j];
-        }
+        scratch[..UnitCount].CopyTo(h);
     }
 }
 
@@ -176,18 +192,27 @@ internal sealed record FloatNorm(int UnitCount, float[] Weight) : FloatBlock(Uni
 /// The gated feed-forward part: x + W_d·(activation(W_g·n) ⊙ W_u·n), n the norm of x.
 /// </summary>
 /// <param name="UnitCount">U.</param>
-/// <param name="Norm">Weights of the norm [U].</param>
 /// <param name="Gate">W_g, to P values.</param>
 /// <param name="Up">W_u, to P values.</param>
 /// <param name="Down">W_d, back to U.</param>
 /// <param name="Activation">Of the gate.</param>
 internal sealed record FloatFeedForward(
-    int UnitCount, float[] Norm, FloatProduct Gate, FloatProduct Up, FloatProduct Down, FloatActivation Activation) : FloatBlock(UnitCount)
+    int UnitCount, FloatProduct Gate, FloatProduct Up, FloatProduct Down, FloatActivation Activation) : FloatBlock(UnitCount)
 {
     internal override IReadOnlyList<FloatTap> Taps { get; } = Lay(
         0, ("normal", UnitCount), ("gate", Gate.UnitCount), ("open", Gate.UnitCount), ("up", Up.UnitCount), ("gated", Up.UnitCount));
 
+    internal override IReadOnlyList<FloatBlockProduct> Products =>
+        [new("gate", Gate, ["normal"]), new("up", Up, ["normal"]), new("down", Down, ["gated"])];
+
     internal override long Operations => 3L * UnitCount * Up.UnitCount;
+
+    internal override FloatBlock With(string product, FloatProduct input, FloatProduct? recurrent) => product switch
+    {
+        "gate" => this with { Gate = input },
+        "up" => this with { Up = input },
+        _ => this with { Down = input },
+    };
 
     internal override void Step(ReadOnlySpan<float> x, Span<float> h, Span<float> c, Span<float> scratch)
     {
@@ -197,7 +222,7 @@ internal sealed record FloatFeedForward(
         Span<float> open = scratch.Slice(UnitCount + wide, wide);
         Span<float> up = scratch.Slice(UnitCount + (2 * wide), wide);
         Span<float> gated = scratch.Slice(UnitCount + (3 * wide), wide);
-        Normalize(x, normal, 1, Norm);
+        Normalize(x, normal, 1);
         Gate.Apply(normal, gate);
         Up.Apply(normal, up);
         for (int j = 0; j < wide; j++)

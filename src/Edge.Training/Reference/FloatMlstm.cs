@@ -11,22 +11,19 @@ namespace Edge.Training.Reference;
 /// </summary>
 /// <param name="UnitCount">U.</param>
 /// <param name="Heads">H.</param>
-/// <param name="Norm">Weights of the norm [U].</param>
 /// <param name="Up">W_u, to D values.</param>
 /// <param name="Gate">W_z, to D values.</param>
 /// <param name="Convolution">Over D channels.</param>
 /// <param name="Query">q.</param>
 /// <param name="Key">k.</param>
 /// <param name="Value">v.</param>
-/// <param name="InputGate">i~, of 3D values to H.</param>
-/// <param name="ForgetGate">f~, of 3D values to H.</param>
+/// <param name="HeadGates">i~ of all heads, then f~, of 3D values to 2H.</param>
 /// <param name="GroupNorm">w [D].</param>
 /// <param name="Skip">s [D].</param>
 /// <param name="Down">W_d, back to U.</param>
 internal sealed record FloatMlstm(
-    int UnitCount, int Heads, float[] Norm, FloatProduct Up, FloatProduct Gate, FloatConvolution Convolution, FloatProduct Query,
-    FloatProduct Key, FloatProduct Value, FloatProduct InputGate, FloatProduct ForgetGate, float[] GroupNorm, float[] Skip,
-    FloatProduct Down) : FloatBlock(UnitCount)
+    int UnitCount, int Heads, FloatProduct Up, FloatProduct Gate, FloatConvolution Convolution, FloatProduct Query, FloatProduct Key,
+    FloatProduct Value, FloatProduct HeadGates, float[] GroupNorm, float[] Skip, FloatProduct Down) : FloatBlock(UnitCount)
 {
     private const float DenominatorEpsilon = 1e-6f;
 
@@ -41,8 +38,14 @@ internal sealed record FloatMlstm(
 
     internal override IReadOnlyList<FloatTap> Taps { get; } = Lay(
         3 * UnitCount, ("normal", UnitCount), ("u", Up.UnitCount), ("gate", Up.UnitCount), ("convolved", Up.UnitCount),
-        ("features", Up.UnitCount), ("q", Up.UnitCount), ("k", Up.UnitCount), ("v", Up.UnitCount), ("i", Heads), ("f", Heads),
+        ("features", Up.UnitCount), ("q", Up.UnitCount), ("k", Up.UnitCount), ("v", Up.UnitCount), ("gates", 2 * Heads),
         ("h", Up.UnitCount), ("skipped", Up.UnitCount), ("open", Up.UnitCount), ("gated", Up.UnitCount));
+
+    internal override IReadOnlyList<FloatBlockProduct> Products =>
+    [
+        new("up", Up, ["normal"]), new("gate", Gate, ["normal"]), new("q", Query, ["features"]), new("k", Key, ["features"]),
+        new("v", Value, ["u"]), new("gates", HeadGates, ["q", "k", "v"]), new("down", Down, ["gated"]),
+    ];
 
     /// <summary>C, n, m of each head, the sum of the weights e^(i~ - m) that is what a trace shows, and the rows of the convolution.</summary>
     internal override int CellCount => (Heads * ((HeadCount * HeadCount) + HeadCount + 2)) + Convolution.StateCount;
@@ -50,6 +53,17 @@ internal sealed record FloatMlstm(
     internal override long Operations =>
         (3L * UnitCount * InnerCount) + (3L * InnerCount * InnerCount / Query.Heads) + (6L * InnerCount * Heads)
             + (2L * InnerCount * (HeadCount + 1));
+
+    internal override FloatBlock With(string product, FloatProduct input, FloatProduct? recurrent) => product switch
+    {
+        "up" => this with { Up = input },
+        "gate" => this with { Gate = input },
+        "q" => this with { Query = input },
+        "k" => this with { Key = input },
+        "v" => this with { Value = input },
+        "gates" => this with { HeadGates = input },
+        _ => this with { Down = input },
+    };
 
     internal override void Step(ReadOnlySpan<float> x, Span<float> h, Span<float> c, Span<float> scratch)
     {
@@ -60,14 +74,13 @@ internal sealed record FloatMlstm(
         Span<float> gate = scratch.Slice(at + inner, inner);
         Span<float> features = scratch.Slice(at + (3 * inner), inner);
         Span<float> qkv = scratch.Slice(at + (4 * inner), 3 * inner);
-        Span<float> i = scratch.Slice(at + (7 * inner), Heads);
-        Span<float> f = scratch.Slice(at + (7 * inner) + Heads, Heads);
+        Span<float> gates = scratch.Slice(at + (7 * inner), 2 * Heads);
         at += (7 * inner) + (2 * Heads);
         Span<float> retrieved = scratch.Slice(at, inner);
         Span<float> skipped = scratch.Slice(at + inner, inner);
         Span<float> open = scratch.Slice(at + (2 * inner), inner);
         Span<float> gated = scratch.Slice(at + (3 * inner), inner);
-        Normalize(x, normal, 1, Norm);
+        Normalize(x, normal, 1);
         Up.Apply(normal, u);
         Gate.Apply(normal, gate);
         int memory = CellCount - Convolution.StateCount;
@@ -75,15 +88,19 @@ internal sealed record FloatMlstm(
         Query.Apply(features, qkv[..inner]);
         Key.Apply(features, qkv.Slice(inner, inner));
         Value.Apply(u, qkv[(2 * inner)..]);
-        InputGate.Apply(qkv, i);
-        ForgetGate.Apply(qkv, f);
-        int units = UnitCount / Heads;
+        HeadGates.Apply(qkv, gates);
         for (int head = 0; head < Heads; head++)
         {
-            (float share, float weight) = StepHead(head, c, qkv, i[head], f[head], retrieved.Slice(head * HeadCount, HeadCount));
-            scratch.Slice(head * units, units).Fill(share);
-            scratch.Slice(UnitCount + (head * units), units).Fill(Sigmoid(f[head]));
-            scratch.Slice((2 * UnitCount) + (head * units), units).Fill(weight);
+            (float share, float weight) = StepHead(
+                head, c, qkv, gates[head], gates[Heads + head], retrieved.Slice(head * HeadCount, HeadCount));
+            for (int j = 0; j < UnitCount; j++)
+            {
+                if (j * Heads / UnitCount == head)
+                {
+                    (scratch[j], scratch[UnitCount + j]) = (share, Sigmoid(gates[Heads + head]));
+                    scratch[(2 * UnitCount) + j] = weight;
+                }
+            }
         }
 
         Normalize(retrieved, retrieved, Heads);

@@ -11,13 +11,12 @@ namespace Edge.Training.Reference;
 /// </summary>
 /// <param name="UnitCount">U.</param>
 /// <param name="Heads">H: of the recurrent weights and the group norm.</param>
-/// <param name="Norm">Weights of the norm [U].</param>
 /// <param name="Convolution">Before i~ and f~, or null.</param>
 /// <param name="Input">W of i, f, z, o.</param>
 /// <param name="Recurrent">R of i, f, z, o, with the biases b.</param>
 /// <param name="GroupNorm">w [U].</param>
 internal sealed record FloatSlstm(
-    int UnitCount, int Heads, float[] Norm, FloatConvolution? Convolution, FloatProduct[] Input, FloatProduct[] Recurrent,
+    int UnitCount, int Heads, FloatConvolution? Convolution, FloatProduct[] Input, FloatProduct[] Recurrent,
     float[] GroupNorm) : FloatBlock(UnitCount)
 {
     /// <summary>i's share, tanh(z~), σ(o~), c/n, m + log n.</summary>
@@ -27,10 +26,26 @@ internal sealed record FloatSlstm(
         5 * UnitCount, ("normal", UnitCount), ("convolved", UnitCount), ("features", UnitCount), ("i", UnitCount), ("f", UnitCount),
         ("z", UnitCount), ("o", UnitCount), ("y", UnitCount), ("grouped", UnitCount), ("recurrent", UnitCount), ("before", UnitCount));
 
+    internal override IReadOnlyList<FloatBlockProduct> Products =>
+    [
+        new("i", Input[0], ["features"], Recurrent[0]), new("f", Input[1], ["features"], Recurrent[1]),
+        new("z", Input[2], ["normal"], Recurrent[2]), new("o", Input[3], ["normal"], Recurrent[3]),
+    ];
+
     /// <summary>y, c, n, m, and the rows of the convolution.</summary>
     internal override int CellCount => (4 * UnitCount) + (Convolution?.StateCount ?? 0);
 
     internal override long Operations => 8L * UnitCount * UnitCount / Heads;
+
+    internal override FloatBlock With(string product, FloatProduct input, FloatProduct? recurrent)
+    {
+        int gate = "ifzo".IndexOf(product, StringComparison.Ordinal);
+        return this with
+        {
+            Input = [.. Input.Select((each, g) => g == gate ? input : each)],
+            Recurrent = [.. Recurrent.Select((each, g) => g == gate ? recurrent! : each)],
+        };
+    }
 
     internal override void Step(ReadOnlySpan<float> x, Span<float> h, Span<float> c, Span<float> scratch)
     {
@@ -40,7 +55,7 @@ internal sealed record FloatSlstm(
         Span<float> product = Part(scratch, 14);
         Span<float> y = c[..units];
         y.CopyTo(Part(scratch, 15));
-        Normalize(x, normal, 1, Norm);
+        Normalize(x, normal, 1);
         if (Convolution is null)
         {
             normal.CopyTo(features);
