@@ -1,6 +1,6 @@
 using Edge.Benchmarks;
 
-// dotnet run -c Release --project tests/Edge.Benchmarks -- cell [--json] | streams | sensors | detection | service | device | rivals | onnx
+// dotnet run -c Release --project tests/Edge.Benchmarks -- cell [--json] | streams | sensors | detection | service | device | rivals | onnx | xlstm
 switch (args)
 {
     case ["cell"] or ["cell", "--json"]:
@@ -11,6 +11,9 @@ switch (args)
         return 0;
     case ["onnx", ..]:
         OnnxBenchmark.Run(args[1..]);
+        return 0;
+    case ["xlstm"]:
+        XlstmBenchmark.Run();
         return 0;
     case ["detection"]:
         DetectionBenchmark.Run();
@@ -28,6 +31,6 @@ switch (args)
         await SensorsBenchmark.RunAsync();
         return 0;
     default:
-        Console.Error.WriteLine("Usage: cell [--json] | streams | sensors | detection | service | device | rivals | onnx");
+        Console.Error.WriteLine("Usage: cell [--json] | streams | sensors | detection | service | device | rivals | onnx | xlstm");
         return 2;
 }

@@ -1,15 +1,18 @@
+using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 using Edge.Inference;
 using Edge.Inference.Models;
 using Edge.Quantize.Import;
+using Edge.Quantize.Reports;
 using Edge.Testing;
 using Edge.Training.Reference;
 
 namespace Edge.Quantize.Tests;
 
 /// <summary>xLSTM block stacks trained with the reference implementation, through the commands a user types.</summary>
-public sealed class XlstmTests : IDisposable
+public sealed partial class XlstmTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
 
@@ -85,6 +88,151 @@ public sealed class XlstmTests : IDisposable
         FloatModel Import(Dictionary<string, Tensor> tensors) =>
             FloatModels.Import(TensorFile.Write(tensors, new Dictionary<string, string>()), null, manifest);
     }
+
+    [SharedDataTheory]
+    [InlineData("etth1-xlstm", "auto")]
+    [InlineData("etth1-slstm", "auto")]
+    [InlineData("etth1-xlstm", "int8")]
+    [InlineData("etth1-slstm", "int8")]
+    public void Int8_is_within_a_tenth_of_a_percent_of_float_on_the_test_rows(string model, string precision)
+    {
+        string printed = Quantize(model, precision);
+        Match change = RmseChange().Match(printed);
+        Assert.True(change.Success, printed);
+        Assert.InRange(double.Parse(change.Groups[1].Value, CultureInfo.InvariantCulture), -1, 0.1);
+        Assert.Contains("readings clipped: none; cell states: 0", printed, StringComparison.Ordinal);
+    }
+
+    [SharedDataTheory]
+    [InlineData("etth1-xlstm")]
+    [InlineData("etth1-slstm")]
+    public void Every_kernel_gives_the_same_bytes_and_goes_on_with_a_restored_state(string name)
+    {
+        Quantize(name, "int8");
+        EdgeModel model = EdgeModel.Load(_folder.File("m.safetensors"));
+        float[] x = Floats(SharedData.Xlstm(name, "golden_x.f32"));
+        byte[]? expected = null;
+        foreach (string kernel in InferenceSession.Kernels)
+        {
+            var session = new InferenceSession(model, kernel);
+            float[] y = new float[600 * 7];
+            for (int row = 0; row < 600; row++)
+            {
+                if (row == 300)
+                {
+                    // In another session of another kernel.
+                    byte[] saved = session.Save();
+                    session = new InferenceSession(model, row % 2 == 0 ? kernel : "scalar");
+                    session.Restore(saved);
+                }
+
+                session.Step(x.AsSpan(row * 7, 7), y.AsSpan(row * 7, 7));
+            }
+
+            byte[] actual = [.. MemoryMarshal.AsBytes<float>(y), .. session.State];
+            expected ??= actual;
+            Assert.Equal(expected, actual);
+        }
+    }
+
+    [SharedDataFact]
+    public void Inspect_evaluate_and_trace_know_the_blocks()
+    {
+        Quantize("etth1-xlstm", "int16");
+        string model = _folder.File("m.safetensors");
+        string reference = SharedData.Xlstm("etth1-xlstm", "model.safetensors");
+        string inspected = CommandLine.Done("inspect", model);
+        foreach (string part in new[] { "mlstm", "slstm", "feedforward", "norm", "19648 multiply-accumulates" })
+        {
+            Assert.Contains(part, inspected, StringComparison.Ordinal);
+            Assert.Contains(part, CommandLine.Done("inspect", reference), StringComparison.Ordinal);
+        }
+
+        string evaluated = CommandLine.Done("evaluate", model, "--float", reference, "--data", SharedData.Readings("ETTh1.csv"));
+        Assert.Contains("1 mlstm gates", CommandLine.Done(
+            "evaluate", model, "--float", reference, "--data", SharedData.Readings("ETTh1.csv"), "--json"), StringComparison.Ordinal);
+        Assert.Contains("RMSE change, mean over outputs", evaluated, StringComparison.Ordinal);
+        CommandLine.Done(
+            "trace", model, "--float", reference, "--data", SharedData.Readings("ETTh1.csv"), "--report", _folder.File("r.html"));
+        string page = File.ReadAllText(_folder.File("r.html"));
+        foreach (string part in new[] { "Layer 1 (mlstm)", "stabilizer m + log n", "memory c/n", "share of this step i/n", "forget gate f" })
+        {
+            Assert.Contains(part, page, StringComparison.Ordinal);
+        }
+    }
+
+    [SharedDataFact]
+    public void A_traced_step_shows_what_the_float_model_has()
+    {
+        Quantize("etth1-xlstm", "int16");
+        EdgeModel quantized = EdgeModel.Load(_folder.File("m.safetensors"));
+        FloatModel trained = FloatModels.Load(SharedData.Xlstm("etth1-xlstm", "model.safetensors"));
+        var trace = new Int8Trace(quantized);
+        var session = new FloatSession(trained);
+        var gates = new float[trained.Layers.Count][];
+        session.Stepped = (l, scratch) => gates[l] = scratch.ToArray();
+        float[] x = Floats(SharedData.Xlstm("etth1-xlstm", "golden_x.f32"));
+        for (int row = 0; row < 400; row++)
+        {
+            session.Step(x.AsSpan(row * 7, 7), new float[7]);
+            trace.Step(x.AsSpan(row * 7, 7), new float[7]);
+        }
+
+        for (int l = 1; l <= 2; l++)
+        {
+            int count = Int8Trace.GateNames(quantized.Layers[l]).Length * 32;
+            for (int i = 0; i < count; i++)
+            {
+                Assert.InRange(trace.Gates(l)[i] - gates[l][i], -0.02f, 0.02f);
+            }
+        }
+    }
+
+    [SharedDataFact]
+    public void A_state_moves_from_int8_to_float_and_back()
+    {
+        Quantize("etth1-xlstm", "int16");
+        var int8 = new InferenceSession(EdgeModel.Load(_folder.File("m.safetensors")));
+        FloatModel trained = FloatModels.Load(SharedData.Xlstm("etth1-xlstm", "model.safetensors"));
+        var unbroken = new FloatSession(trained);
+        float[] x = Floats(SharedData.Xlstm("etth1-xlstm", "golden_x.f32"));
+        float[] expected = new float[7];
+        float[] actual = new float[7];
+        for (int row = 0; row < 500; row++)
+        {
+            unbroken.Step(x.AsSpan(row * 7, 7), expected);
+            int8.Step(x.AsSpan(row * 7, 7), actual);
+        }
+
+        // The float model goes on from the state of int8, and int8 from that of float.
+        var continued = new FloatSession(trained);
+        float[] state = int8.ExportState();
+        continued.Restore(StateFormat.Wrap(MemoryMarshal.AsBytes<float>(state), StateKind.Float32, trained.Sha256));
+        int8.ImportState(unbroken.State);
+        for (int row = 500; row < 600; row++)
+        {
+            unbroken.Step(x.AsSpan(row * 7, 7), expected);
+            continued.Step(x.AsSpan(row * 7, 7), actual);
+            AssertClose();
+            int8.Step(x.AsSpan(row * 7, 7), actual);
+            AssertClose();
+        }
+
+        void AssertClose()
+        {
+            for (int k = 0; k < 7; k++)
+            {
+                Assert.InRange(actual[k] - expected[k], -0.03f, 0.03f);
+            }
+        }
+    }
+
+    private string Quantize(string model, string precision) => CommandLine.Done(
+        "quantize", SharedData.Xlstm(model, "model.safetensors"), "--manifest", SharedData.Xlstm(model, "model.json"),
+        "--calibration", SharedData.Readings("ETTh1.csv"), "-o", _folder.File("m.safetensors"), "--precision", precision);
+
+    [GeneratedRegex(@"RMSE change, mean over outputs: ([+-]\d+\.\d+) %")]
+    private static partial Regex RmseChange();
 
     private static float[] Floats(string path) => MemoryMarshal.Cast<byte, float>(File.ReadAllBytes(path)).ToArray();
 }

@@ -22,7 +22,8 @@ internal abstract class BlockLayer : Layer
     /// <summary>Its convolution, or null.</summary>
     internal virtual Convolution? Convolution => null;
 
-    internal override long Operations => Products.Sum(each => each.Product.Operations);
+    internal override long Operations =>
+        Products.Sum(each => each.Product.Operations) + (Convolution is { } convolution ? (long)convolution.Taps * convolution.Width : 0);
 
     internal override void Validate(string name, int inputMax)
     {

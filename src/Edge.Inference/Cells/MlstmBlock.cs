@@ -16,6 +16,8 @@ internal sealed class MlstmBlock : BlockLayer
 
     internal override Convolution Convolution => Features;
 
+    internal override long Operations => base.Operations + (2L * InnerCount * (HeadUnits + 1));
+
     /// <summary>H: heads; they divide <see cref="InnerCount"/>.</summary>
     internal required int Heads { get; init; }
 

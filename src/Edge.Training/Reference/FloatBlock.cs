@@ -29,6 +29,9 @@ internal abstract record FloatBlock(int UnitCount) : FloatLayer(UnitCount, UnitC
 
     internal override int ScratchRows => 0;
 
+    /// <summary>Those of its products; a block with a convolution or a memory adds theirs.</summary>
+    internal override long Operations => Products.Sum(product => product.Input.Operations + (product.Recurrent?.Operations ?? 0));
+
     internal override int ScratchCount => Taps[^1].Begin + Taps[^1].Count;
 
     /// <summary>The values of a tap in what a step left.</summary>
@@ -108,6 +111,8 @@ internal sealed record FloatBlockProduct(string Name, FloatProduct Input, string
 /// <param name="Bias">[U].</param>
 internal sealed record FloatProduct(int InputCount, int UnitCount, int Heads, float[] Weight, float[] Bias)
 {
+    internal long Operations => (long)UnitCount * InputCount / Heads;
+
     /// <summary>The product of w ⊙ x, written as one of x: what the weights of a norm become.</summary>
     /// <param name="weight">w [I].</param>
     internal FloatProduct Of(float[] weight)
@@ -179,8 +184,6 @@ internal sealed record FloatNorm(int UnitCount) : FloatBlock(UnitCount)
 
     internal override IReadOnlyList<FloatBlockProduct> Products => [];
 
-    internal override long Operations => UnitCount;
-
     internal override void Step(ReadOnlySpan<float> x, Span<float> h, Span<float> c, Span<float> scratch)
     {
         Normalize(x, scratch[..UnitCount], 1);
@@ -204,8 +207,6 @@ internal sealed record FloatFeedForward(
 
     internal override IReadOnlyList<FloatBlockProduct> Products =>
         [new("gate", Gate, ["normal"]), new("up", Up, ["normal"]), new("down", Down, ["gated"])];
-
-    internal override long Operations => 3L * UnitCount * Up.UnitCount;
 
     internal override FloatBlock With(string product, FloatProduct input, FloatProduct? recurrent) => product switch
     {

@@ -51,8 +51,7 @@ internal sealed record FloatMlstm(
     internal override int CellCount => (Heads * ((HeadCount * HeadCount) + HeadCount + 2)) + Convolution.StateCount;
 
     internal override long Operations =>
-        (3L * UnitCount * InnerCount) + (3L * InnerCount * InnerCount / Query.Heads) + (6L * InnerCount * Heads)
-            + (2L * InnerCount * (HeadCount + 1));
+        base.Operations + ((long)Convolution.Taps * InnerCount) + (2L * InnerCount * (HeadCount + 1));
 
     internal override FloatBlock With(string product, FloatProduct input, FloatProduct? recurrent) => product switch
     {

@@ -35,7 +35,7 @@ internal sealed record FloatSlstm(
     /// <summary>y, c, n, m, and the rows of the convolution.</summary>
     internal override int CellCount => (4 * UnitCount) + (Convolution?.StateCount ?? 0);
 
-    internal override long Operations => 8L * UnitCount * UnitCount / Heads;
+    internal override long Operations => base.Operations + ((Convolution?.Taps ?? 0) * (long)UnitCount);
 
     internal override FloatBlock With(string product, FloatProduct input, FloatProduct? recurrent)
     {
