@@ -40,7 +40,8 @@ public sealed partial class InferenceSession
     public EdgeModel Model { get; }
 
     /// <summary>
-    /// The live state: every layer's int16 states (little-endian), then every layer's int8 states.
+    /// The live state: the last rows, if the model has a regression on them, and every layer's int16 states (little-endian), then every
+    /// layer's int8 states.
     /// <see cref="EdgeModel.StateBytes"/> bytes.
     /// </summary>
     public ReadOnlySpan<byte> State => _state;
@@ -82,7 +83,8 @@ public sealed partial class InferenceSession
 
     /// <summary>
     /// The state in real numbers: hidden states of every recurrent layer, then cell states of every LSTM layer and the states of every
-    /// xLSTM block. A float engine of the original model can continue from it.
+    /// xLSTM block, then the last rows, newest first, if the model has a regression on them. A float engine of the original model can
+    /// continue from it.
     /// </summary>
     public float[] ExportState()
     {

@@ -6,7 +6,8 @@ namespace Edge.Inference;
 
 /// <summary>
 /// An int8 model's state in real numbers, in the order of the float reference: hidden states of every recurrent layer, then what each
-/// layer keeps beside them: an LSTM its cell state, a block all of its state. docs/quantization.md and docs/xlstm.md give the formats.
+/// layer keeps beside them (an LSTM its cell state, a block all of its state), then the last rows of a regression on them.
+/// docs/quantization.md and docs/xlstm.md give the formats.
 /// </summary>
 internal static class RealState
 {
@@ -19,7 +20,7 @@ internal static class RealState
             BlockLayer block => RealBlockState.Count(block),
             LstmCell => 2 * layer.UnitCount,
             _ => layer.IsRecurrent ? layer.UnitCount : 0,
-        });
+        }) + (model.Lags?.StateCount ?? 0);
 
     internal static void Read(EdgeModel model, ReadOnlySpan<byte> state, Span<float> values)
     {
@@ -48,6 +49,13 @@ internal static class RealState
                 RealBlockState.Read(block, Wide(model, state, l), values.Slice(at, RealBlockState.Count(block)));
                 at += RealBlockState.Count(block);
             }
+        }
+
+        ReadOnlySpan<short> lags = MemoryMarshal.Cast<byte, short>(state[..model.States.LagBytes]);
+        for (int i = 0; i < lags.Length; i++)
+        {
+            int input = (i - 1) % model.InputCount;
+            values[at++] = i == 0 ? lags[0] : (lags[i] * model.InputScale[input]) + model.InputOffset[input];
         }
     }
 
@@ -91,6 +99,14 @@ internal static class RealState
                 RealBlockState.Write(block, values.Slice(at, RealBlockState.Count(block)), wide);
                 at += RealBlockState.Count(block);
             }
+        }
+
+        Span<short> lags = MemoryMarshal.Cast<byte, short>(state[..model.States.LagBytes]);
+        for (int i = 0; i < lags.Length; i++)
+        {
+            int input = (i - 1) % model.InputCount;
+            double steps = i == 0 ? values[at++] : (values[at++] - model.InputOffset[input]) / model.InputScale[input];
+            lags[i] = (short)Math.Clamp(Math.Round(steps), -short.MaxValue, short.MaxValue);
         }
     }
 

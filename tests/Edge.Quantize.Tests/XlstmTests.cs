@@ -148,9 +148,9 @@ public sealed partial class XlstmTests : IDisposable
             Assert.Contains(part, CommandLine.Done("inspect", reference), StringComparison.Ordinal);
         }
 
-        string evaluated = CommandLine.Done("evaluate", model, "--float", reference, "--data", SharedData.Readings("ETTh1.csv"));
+        string evaluated = CommandLine.Done("evaluate", reference, model, "--data", SharedData.Readings("ETTh1.csv"));
         Assert.Contains("1 mlstm gates", CommandLine.Done(
-            "evaluate", model, "--float", reference, "--data", SharedData.Readings("ETTh1.csv"), "--json"), StringComparison.Ordinal);
+            "evaluate", reference, model, "--data", SharedData.Readings("ETTh1.csv"), "--json"), StringComparison.Ordinal);
         Assert.Contains("RMSE change, mean over outputs", evaluated, StringComparison.Ordinal);
         CommandLine.Done(
             "trace", model, "--float", reference, "--data", SharedData.Readings("ETTh1.csv"), "--report", _folder.File("r.html"));

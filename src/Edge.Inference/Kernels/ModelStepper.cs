@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.InteropServices;
 using Edge.Inference.Models;
 
 namespace Edge.Inference.Kernels;
@@ -20,7 +21,22 @@ internal abstract class ModelStepper(EdgeModel model)
     /// <param name="x">What the first layer reads, count rows of <see cref="EdgeModel.FeatureCount"/>.</param>
     /// <param name="outputs">Receives count rows of <see cref="EdgeModel.OutputCount"/>.</param>
     /// <param name="count">At least 1.</param>
-    internal abstract void Step(Span<byte> states, ReadOnlySpan<short> x, Span<float> outputs, int count);
+    internal void Step(Span<byte> states, ReadOnlySpan<short> x, Span<float> outputs, int count)
+    {
+        StepLayers(states, x, outputs, count);
+        if (model.Lags is { } lags)
+        {
+            for (int s = 0; s < count; s++)
+            {
+                lags.Step(
+                    MemoryMarshal.Cast<byte, short>(states.Slice(s * model.StateBytes, model.States.LagBytes)),
+                    x.Slice(s * model.FeatureCount, model.FeatureCount), outputs.Slice(s * model.OutputCount, model.OutputCount));
+            }
+        }
+    }
+
+    /// <summary>All layers and the head.</summary>
+    protected abstract void StepLayers(Span<byte> states, ReadOnlySpan<short> x, Span<float> outputs, int count);
 
     /// <summary>Counts what a kernel reports of up to 16 units from <paramref name="unit"/> on: low half cell, high half hidden.</summary>
     protected void CountSaturations(uint clipped, int unit)

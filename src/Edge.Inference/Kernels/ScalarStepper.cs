@@ -49,7 +49,7 @@ internal sealed class ScalarStepper : ModelStepper
     /// </summary>
     internal Observer? Stepped { get; set; }
 
-    internal override void Step(Span<byte> states, ReadOnlySpan<short> x, Span<float> outputs, int count)
+    protected override void StepLayers(Span<byte> states, ReadOnlySpan<short> x, Span<float> outputs, int count)
     {
         for (int s = 0; s < count; s++)
         {

@@ -61,7 +61,7 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
         }
     }
 
-    internal override void Step(Span<byte> states, ReadOnlySpan<short> x, Span<float> outputs, int count)
+    protected override void StepLayers(Span<byte> states, ReadOnlySpan<short> x, Span<float> outputs, int count)
     {
         fixed (byte* state = states)
         fixed (short* input = x)

@@ -12,7 +12,7 @@ public sealed class EdgeModel
 
     internal EdgeModel(
         ModelManifest manifest, float[] inputOffset, float[] inputScale, Embedding? embedding, Layer[] layers, DenseHead? head,
-        string provenance, string sha256)
+        string provenance, string sha256, LagRegression? lags = null)
     {
         Manifest = manifest;
         InputOffset = inputOffset;
@@ -22,7 +22,8 @@ public sealed class EdgeModel
         Head = head;
         Provenance = provenance;
         Sha256 = sha256;
-        States = new StateLayout(layers);
+        Lags = lags;
+        States = new StateLayout(layers, lags);
     }
 
     /// <summary>The manifest: what the model reads and forecasts.</summary>
@@ -37,7 +38,10 @@ public sealed class EdgeModel
     /// <summary>Outputs a step, O.</summary>
     public int OutputCount => Head?.OutputCount ?? Layers[^1].UnitCount;
 
-    /// <summary>Bytes of one stream's state: the int16 states of all layers, then the int8 states of all layers.</summary>
+    /// <summary>
+    /// Bytes of one stream's state: the last rows, if there is a regression on them, the int16 states of all layers, then the int8 states
+    /// of all layers.
+    /// </summary>
     public int StateBytes => States.Bytes;
 
     /// <summary>SHA-256 of the model file, lower-case hex.</summary>
@@ -55,7 +59,8 @@ public sealed class EdgeModel
                 ? $"{layer.Type} {layer.InputCount}x{layer.UnitCount} (hidden int16)"
                 : $"{layer.Type} {layer.InputCount}x{layer.UnitCount}");
             string first = Embedding is null ? "" : $"embedding {Embedding.SymbolCount}x{Embedding.Width}, ";
-            return first + string.Join(", ", Head is null ? layers : layers.Append($"dense {Head.OutputCount}"));
+            string last = Lags is null ? "" : $" + regression on {Lags.Lags.Length} lags";
+            return first + string.Join(", ", Head is null ? layers : layers.Append($"dense {Head.OutputCount}")) + last;
         }
     }
 
@@ -70,6 +75,9 @@ public sealed class EdgeModel
 
     /// <summary>After the last layer, or null where its output is the model's.</summary>
     internal DenseHead? Head { get; }
+
+    /// <summary>What is added to the outputs of the head, or null.</summary>
+    internal LagRegression? Lags { get; }
 
     /// <summary>Where each layer's state lies.</summary>
     internal StateLayout States { get; }
@@ -119,7 +127,8 @@ public sealed class EdgeModel
         ModelFile.Read(TensorFile.Parse(file), Models.Sha256.Hex(file.Span));
 
     /// <summary>The same weights under another manifest.</summary>
-    internal EdgeModel With(ModelManifest manifest) => new(manifest, InputOffset, InputScale, Embedding, Layers, Head, Provenance, Sha256);
+    internal EdgeModel With(ModelManifest manifest) => 
+        new(manifest, InputOffset, InputScale, Embedding, Layers, Head, Provenance, Sha256, Lags);
 
     /// <summary>Writes the model as a safetensors file: the same model gives the same bytes.</summary>
     public byte[] ToBytes() => ModelFile.Write(this);

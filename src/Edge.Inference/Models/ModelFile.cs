@@ -6,7 +6,7 @@ namespace Edge.Inference.Models;
 
 /// <summary>
 /// The int8 model inside a safetensors container. Tensors: <c>input.offset</c>, <c>input.scale</c>, <c>layers.N.*</c>,
-/// <c>embedding.table</c>, <c>head.*</c>; metadata: <c>edge</c> (layers and fixed-point positions), <c>manifest</c>, <c>provenance</c>.
+/// <c>embedding.table</c>, <c>head.*</c>, <c>lags.*</c>; metadata: <c>edge</c> (layers and fixed-point positions), <c>manifest</c>, <c>provenance</c>.
 /// </summary>
 internal static class ModelFile
 {
@@ -58,6 +58,7 @@ internal static class ModelFile
 
         DenseHead? head = root.TryGetProperty("head", out JsonElement dense) ? ReadHead(reader, dense, layers[^1].UnitCount) : null;
         int inputs = embedding is null ? width : 1;
+        LagRegression? lags = root.TryGetProperty("lags", out JsonElement regression) ? ReadLags(reader, regression, head, inputs) : null;
         float[] offset = embedding is null ? reader.Take<float>("input.offset", "F32", inputs) : [];
         float[] scale = embedding is null ? reader.Take<float>("input.scale", "F32", inputs) : [];
         if (Array.Exists(scale, value => !float.IsNormal(value) || value < 0) || Array.Exists(offset, value => !float.IsFinite(value)))
@@ -76,7 +77,7 @@ internal static class ModelFile
                     + $"{outputs}.");
         }
 
-        return new EdgeModel(manifest, offset, scale, embedding, layers, head, file.Metadata.GetValueOrDefault("provenance", "{}"), sha256);
+        return new EdgeModel(manifest, offset, scale, embedding, layers, head, file.Metadata.GetValueOrDefault("provenance", "{}"), sha256, lags);
     }
 
     internal static byte[] Write(EdgeModel model)
@@ -102,6 +103,13 @@ internal static class ModelFile
             tensors["head.weight"] = Weights(head.Weight, head.OutputCount, head.InputCount);
             tensors["head.bias"] = Tensor.Of("I32", head.Bias, head.OutputCount);
             tensors["head.scale"] = Tensor.Of("F32", head.Scale, head.OutputCount);
+        }
+
+        if (model.Lags is { } lags)
+        {
+            tensors["lags.weight"] = Weights(lags.Weight, lags.OutputCount, lags.Lags.Length * lags.InputCount);
+            tensors["lags.scale"] = Tensor.Of("F32", lags.Scale, lags.OutputCount);
+            tensors["lags.bias"] = Tensor.Of("F32", lags.Bias, lags.OutputCount);
         }
 
         return TensorFile.Write(tensors, new Dictionary<string, string>
@@ -162,6 +170,19 @@ internal static class ModelFile
                 json.WriteString("activation", ModelReader.Name(head.Activation));
             }
 
+            json.WriteEndObject();
+        }
+
+        if (model.Lags is { } lags)
+        {
+            json.WriteStartObject("lags");
+            json.WriteStartArray("at");
+            foreach (int lag in lags.Lags)
+            {
+                json.WriteNumberValue(lag);
+            }
+
+            json.WriteEndArray();
             json.WriteEndObject();
         }
 
@@ -252,6 +273,39 @@ internal static class ModelFile
         };
         head.Validate("head");
         return head;
+    }
+
+    // Its outputs are added to sums; behind an activation that would be something else.
+    private static LagRegression ReadLags(ModelReader reader, JsonElement element, DenseHead? head, int inputs)
+    {
+        if (head is null || head.Activation != OutputActivation.Linear || head.Segments is not null)
+        {
+            throw new ModelFormatException("lags: a regression needs a linear head beside it. The file is damaged.");
+        }
+
+        if (element.ValueKind != JsonValueKind.Object
+            || !element.TryGetProperty("at", out JsonElement list)
+            || list.ValueKind != JsonValueKind.Array
+            || list.GetArrayLength() is 0 or > LagRegression.RowsMax
+            || list.EnumerateArray().Any(
+                item => item.ValueKind != JsonValueKind.Number || !item.TryGetInt32(out int lag) || lag is < 0 or >= LagRegression.RowsMax))
+        {
+            throw new ModelFormatException(
+                $"lags: 'at' must list 1 to {LagRegression.RowsMax} lags below {LagRegression.RowsMax}. The file is damaged.");
+        }
+
+        int[] lags = [.. list.EnumerateArray().Select(item => item.GetInt32())];
+        var regression = new LagRegression
+        {
+            InputCount = inputs,
+            OutputCount = head.OutputCount,
+            Lags = lags,
+            Weight = reader.TakeWeights("lags.weight", head.OutputCount, lags.Length * inputs),
+            Scale = reader.Take<float>("lags.scale", "F32", head.OutputCount),
+            Bias = reader.Take<float>("lags.bias", "F32", head.OutputCount),
+        };
+        regression.Validate();
+        return regression;
     }
 
     private static HeadSegment[]? ReadSegments(JsonElement head)

@@ -4,17 +4,19 @@ using Edge.Inference.Cells;
 namespace Edge.Inference.Models;
 
 /// <summary>
-/// Where a stream's state keeps what: the int16 states of all layers first, so that they are aligned, then the int8 states.
+/// Where a stream's state keeps what: the last rows of a regression on them and the int16 states of all layers first, so that they are
+/// aligned, then the int8 states.
 /// </summary>
 internal sealed class StateLayout
 {
     private readonly byte[] _initial;
 
-    internal StateLayout(Layer[] layers)
+    internal StateLayout(Layer[] layers, LagRegression? lags = null)
     {
         Wide = new int[layers.Length];
         Narrow = new int[layers.Length];
-        int at = 0;
+        LagBytes = (lags?.StateCount ?? 0) * sizeof(short);
+        int at = LagBytes;
         for (int l = 0; l < layers.Length; l++)
         {
             Wide[l] = at;
@@ -35,6 +37,9 @@ internal sealed class StateLayout
             MemoryMarshal.AsBytes<sbyte>(layers[l].InitialNarrow).CopyTo(_initial.AsSpan(Narrow[l]));
         }
     }
+
+    /// <summary>Bytes of the last rows, from 0 on.</summary>
+    internal int LagBytes { get; }
 
     /// <summary>Byte offset of each layer's int16 states; an LSTM's cell state comes before its hidden state.</summary>
     internal int[] Wide { get; }

@@ -24,8 +24,9 @@ internal static class ModelQuantizer
 
         DenseHead? head = model.Head is null
             ? null : HeadQuantizer.Quantize(model.Head, layers[^1].OutputFractionBits, new CompensatedRounding(statistics.HeadMoment));
+        LagRegression? lags = model.Lags is null ? null : LagQuantizer.Quantize(model.Lags, input.Offset, input.Scale);
         var quantized = new EdgeModel(
-            manifest, input.Offset, input.Scale, input.Embedding, [.. layers], head, provenance, new string('0', 64));
+            manifest, input.Offset, input.Scale, input.Embedding, [.. layers], head, provenance, new string('0', 64), lags);
         return EdgeModel.Parse(quantized.ToBytes());
     }
 
@@ -66,7 +67,8 @@ internal static class ModelQuantizer
                 model.Layers,
                 corrected,
                 model.Provenance,
-                new string('0', 64)).ToBytes());
+                new string('0', 64),
+                model.Lags).ToBytes());
     }
 
     /// <summary>What the first layer's weights meet: readings by their offset and scale, then the graph's own normalization.</summary>

@@ -13,6 +13,9 @@ namespace Edge.Training.Reference;
 internal sealed record FloatModel(
     FloatNormalization? Normalization, FloatEmbedding? Embedding, IReadOnlyList<FloatLayer> Layers, FloatDense? Head, string Sha256)
 {
+    /// <summary>What is added to the outputs of a linear head, or null.</summary>
+    internal FloatLagRegression? Lags { get; init; }
+
     /// <summary>
     /// Outputs of the file that a row of outputs consists of, and the number of their values; empty where it does not name them.
     /// </summary>

@@ -14,6 +14,7 @@ internal sealed class FloatSession
     private readonly float[][] _output;
     private readonly int[] _hidden;
     private readonly int[] _cell;
+    private readonly int _lags;
 
     /// <summary>Starts from the model's initial state.</summary>
     internal FloatSession(FloatModel model)
@@ -34,6 +35,8 @@ internal sealed class FloatSession
             at += model.Layers[l].CellCount;
         }
 
+        _lags = at;
+        at += model.Lags?.StateCount ?? 0;
         _initial = new float[at];
         for (int l = 0; l < _hidden.Length; l++)
         {
@@ -52,7 +55,7 @@ internal sealed class FloatSession
     /// <summary>Called after each layer's step with its number and what the step left: the gates.</summary>
     internal Action<int, ReadOnlySpan<float>>? Stepped { get; set; }
 
-    /// <summary>Hidden state of every layer, then cell state of every layer.</summary>
+    /// <summary>Hidden state of every layer, then cell state of every layer, then the last rows of a regression on them.</summary>
     internal ReadOnlySpan<float> State => _state;
 
     /// <summary>What the first layer read in the last step.</summary>
@@ -86,6 +89,8 @@ internal sealed class FloatSession
         {
             OutputOf(_hidden.Length - 1).CopyTo(outputs);
         }
+
+        Model.Lags?.Step(_state.AsSpan(_lags), inputs, outputs);
     }
 
     /// <summary>Resets the state to the initial state.</summary>

@@ -109,6 +109,29 @@ internal static class RandomModels
         };
     }
 
+    /// <summary>An LSTM with a regression on some of the last rows beside its head.</summary>
+    internal static byte[] Int8WithLags(int seed, int inputs, int hidden, int outputs)
+    {
+        var random = new Random(seed);
+        EdgeModel model = EdgeModel.Parse(Int8(seed, inputs, hidden, 1, outputs));
+        var lags = new SortedSet<int> { 0 };
+        for (int i = random.Next(12); i > 0; i--)
+        {
+            lags.Add(random.Next(1, 30));
+        }
+
+        return new EdgeModel(
+            model.Manifest, model.InputOffset, model.InputScale, null, model.Layers, model.Head, "{}", model.Sha256, new LagRegression
+            {
+                InputCount = inputs,
+                OutputCount = outputs,
+                Lags = [.. lags],
+                Weight = Shorts(random, outputs * lags.Count * inputs, -32767, 32767),
+                Scale = Floats(random, outputs, 1e-8f).Select(Math.Abs).ToArray(),
+                Bias = Floats(random, outputs, 1),
+            }).ToBytes();
+    }
+
     internal static FloatModel Float(int seed, int inputs, int hidden, int layers, int outputs)
     {
         var random = new Random(seed);

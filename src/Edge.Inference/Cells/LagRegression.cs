@@ -1,0 +1,126 @@
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+
+namespace Edge.Inference.Cells;
+
+/// <summary>
+/// A linear regression on the last rows, added to the outputs of the head: y_r += s_r·Σ w_rli·x_i[t - lag_l] + b_r. int16 inputs and
+/// weights, an exact int64 sum. It is the autoregressive part beside a recurrent net of Lai et al., "Modeling long- and short-term
+/// temporal patterns with deep neural networks" (2018): the recurrent layers have only to learn what a regression cannot say.
+/// </summary>
+internal sealed class LagRegression
+{
+    /// <summary>Most rows that are kept.</summary>
+    internal const int RowsMax = 4096;
+
+    /// <summary>Inputs of a row, I.</summary>
+    internal required int InputCount { get; init; }
+
+    internal required int OutputCount { get; init; }
+
+    /// <summary>How many rows ago, ascending from 0 on, each once; L of them.</summary>
+    internal required int[] Lags { get; init; }
+
+    /// <summary>int16 [O, L, I].</summary>
+    internal required short[] Weight { get; init; }
+
+    /// <summary>float32 [O]: output per unit of the sum.</summary>
+    internal required float[] Scale { get; init; }
+
+    /// <summary>float32 [O].</summary>
+    internal required float[] Bias { get; init; }
+
+    /// <summary>Rows of the ring: the present one and those before it.</summary>
+    internal int RowCount => Lags[^1] + 1;
+
+    /// <summary>int16 values of a stream's state: whether it has begun, then the rows, the newest first.</summary>
+    internal int StateCount => 1 + (RowCount * InputCount);
+
+    /// <summary>Takes a row and adds to the outputs. Before the first row there were only rows like it.</summary>
+    /// <param name="state">[<see cref="StateCount"/>].</param>
+    /// <param name="x">[I].</param>
+    /// <param name="outputs">[O].</param>
+    internal void Step(Span<short> state, ReadOnlySpan<short> x, Span<float> outputs)
+    {
+        Span<short> rows = state[1..];
+        if (state[0] == 0)
+        {
+            state[0] = 1;
+            for (int at = 0; at < rows.Length; at += InputCount)
+            {
+                x.CopyTo(rows[at..]);
+            }
+        }
+        else
+        {
+            rows[..^InputCount].CopyTo(rows[InputCount..]);
+            x.CopyTo(rows);
+        }
+
+        int width = Lags.Length * InputCount;
+        for (int r = 0; r < outputs.Length; r++)
+        {
+            ReadOnlySpan<short> weights = Weight.AsSpan(r * width, width);
+            long sum = 0;
+            for (int l = 0; l < Lags.Length;)
+            {
+                // Lags that follow each other are one run of memory.
+                int first = l++;
+                while (l < Lags.Length && Lags[l] == Lags[l - 1] + 1)
+                {
+                    l++;
+                }
+
+                sum += Dot(weights[(first * InputCount)..(l * InputCount)], rows.Slice(Lags[first] * InputCount, (l - first) * InputCount));
+            }
+
+            outputs[r] += (sum * Scale[r]) + Bias[r];
+        }
+    }
+
+    /// <summary>Refuses parameters with which a step could produce a value that is not finite.</summary>
+    internal void Validate()
+    {
+        AccumulatorBound.RequireWeights("lags.weight", Weight, 32768);
+        for (int r = 0; r < OutputCount; r++)
+        {
+            // The sum of 4096·4096 products of 15 bits each lies within 55 bits.
+            if (!float.IsFinite(Scale[r] * 36028797018963968f) || Scale[r] < 0 || !float.IsFinite(Bias[r]))
+            {
+                throw new ModelFormatException(
+                    $"lags.scale or lags.bias: element {r} is {Scale[r]} or {Bias[r]}; a scale is finite and not negative, a bias finite. "
+                        + $"The file is damaged or not made by edge-quantize.");
+            }
+        }
+
+        if (Lags[0] != 0 || Lags.Zip(Lags.Skip(1)).Any(pair => pair.First >= pair.Second))
+        {
+            throw new ModelFormatException("lags: 'at' must ascend from 0 on. The file is damaged or not made by edge-quantize.");
+        }
+    }
+
+    private static long Dot(ReadOnlySpan<short> weights, ReadOnlySpan<short> values)
+    {
+        ref short w = ref MemoryMarshal.GetReference(weights);
+        ref short v = ref MemoryMarshal.GetReference(values);
+        Vector128<long> sum = default;
+        int i = 0;
+        for (; i + 8 <= weights.Length; i += 8)
+        {
+            (Vector128<int> w0, Vector128<int> w1) = Vector128.Widen(Vector128.LoadUnsafe(ref w, (nuint)i));
+            (Vector128<int> v0, Vector128<int> v1) = Vector128.Widen(Vector128.LoadUnsafe(ref v, (nuint)i));
+
+            // Two products of 15 bits each fit 31.
+            (Vector128<long> low, Vector128<long> high) = Vector128.Widen((w0 * v0) + (w1 * v1));
+            sum += low + high;
+        }
+
+        long total = Vector128.Sum(sum);
+        for (; i < weights.Length; i++)
+        {
+            total += weights[i] * values[i];
+        }
+
+        return total;
+    }
+}

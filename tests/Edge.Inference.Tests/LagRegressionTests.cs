@@ -1,0 +1,111 @@
+using Edge.Inference.Cells;
+using Edge.Inference.Models;
+using Edge.Testing;
+
+namespace Edge.Inference.Tests;
+
+/// <summary>The regression on the last rows beside the head.</summary>
+public sealed class LagRegressionTests
+{
+    [Fact]
+    public void Outputs_are_those_of_the_layers_plus_the_sum_over_the_last_rows()
+    {
+        for (int seed = 0; seed < 30; seed++)
+        {
+            (int inputs, int outputs) = (1 + (seed % 9), 1 + (seed % 5));
+            EdgeModel model = EdgeModel.Parse(RandomModels.Int8WithLags(seed, inputs, 8, outputs));
+            LagRegression lags = model.Lags!;
+            EdgeModel without = EdgeModel.Parse(RandomModels.Int8(seed, inputs, 8, 1, outputs));
+            foreach (string kernel in InferenceSession.Kernels)
+            {
+                var session = new InferenceSession(model, kernel);
+                var layers = new InferenceSession(without, kernel);
+                var random = new Random(seed);
+                var rows = new List<short[]>();
+                float[] y = new float[outputs];
+                float[] expected = new float[outputs];
+                for (int t = 0; t < 60; t++)
+                {
+                    float[] x = [.. Enumerable.Range(0, inputs).Select(_ => (16 * random.NextSingle()) - 8)];
+                    rows.Insert(0, [.. x.Select(value => (short)Math.Clamp(MathF.Round(value * 4096), -32767, 32767))]);
+                    session.Step(x, y);
+                    layers.Step(x, expected);
+                    for (int r = 0; r < outputs; r++)
+                    {
+                        long sum = 0;
+                        for (int l = 0; l < lags.Lags.Length; l++)
+                        {
+                            short[] row = rows[Math.Min(lags.Lags[l], rows.Count - 1)];
+                            sum += Enumerable.Range(0, inputs).Sum(
+                                i => (long)lags.Weight[(((r * lags.Lags.Length) + l) * inputs) + i] * row[i]);
+                        }
+
+                        Assert.Equal(expected[r] + ((sum * lags.Scale[r]) + lags.Bias[r]), y[r]);
+                    }
+                }
+            }
+        }
+    }
+
+    [Fact]
+    public void A_state_with_its_last_rows_is_saved_restored_reset_and_stepped_in_a_batch()
+    {
+        EdgeModel model = EdgeModel.Parse(RandomModels.Int8WithLags(4, 3, 9, 4));
+        var whole = new InferenceSession(model);
+        var broken = new InferenceSession(model);
+        var batch = new InferenceBatch(model, 2);
+        var random = new Random(1);
+        float[] first = [];
+        for (int t = 0; t < 80; t++)
+        {
+            float[] x = [random.NextSingle(), random.NextSingle(), random.NextSingle()];
+            float[] y = new float[4];
+            float[] again = new float[4];
+            float[] both = new float[8];
+            whole.Step(x, y);
+            broken.Step(x, again);
+            batch.Step([.. x, .. x], both);
+            Assert.Equal(y, again);
+            Assert.Equal([.. y, .. y], both);
+            first = t == 0 ? y : first;
+            if (t % 7 == 0)
+            {
+                byte[] saved = broken.Save();
+                broken = new InferenceSession(model);
+                broken.Restore(saved);
+            }
+
+            if (t % 20 == 19)
+            {
+                // Through real numbers: the rows and the state are those that integers stand for, so they come back as they were.
+                float[] exported = broken.ExportState();
+                broken.ImportState(exported);
+                Assert.Equal(exported, broken.ExportState());
+            }
+        }
+
+        whole.Reset();
+        var fresh = new InferenceSession(model);
+        Assert.Equal(fresh.State, whole.State);
+    }
+
+    [Fact]
+    public void A_damaged_regression_is_refused_with_a_sentence()
+    {
+        EdgeModel model = EdgeModel.Parse(RandomModels.Int8WithLags(4, 3, 9, 4));
+        LagRegression lags = model.Lags!;
+        Refused(lags.Lags, lags.Weight, [float.NaN, 1, 1, 1], lags.Bias);
+        Refused(lags.Lags, lags.Weight, lags.Scale, [0, 0, 0, float.PositiveInfinity]);
+        Refused([.. lags.Lags.Reverse()], lags.Weight, lags.Scale, lags.Bias);
+        Refused(lags.Lags, [short.MinValue, .. lags.Weight[1..]], lags.Scale, lags.Bias);
+        Refused(lags.Lags, lags.Weight[1..], lags.Scale, lags.Bias);
+
+        void Refused(int[] at, short[] weight, float[] scale, float[] bias)
+        {
+            var damaged = new EdgeModel(
+                model.Manifest, model.InputOffset, model.InputScale, null, model.Layers, model.Head, "{}", model.Sha256,
+                new LagRegression { InputCount = 3, OutputCount = 4, Lags = at, Weight = weight, Scale = scale, Bias = bias });
+            Assert.EndsWith(".", Assert.Throws<ModelFormatException>(() => EdgeModel.Parse(damaged.ToBytes())).Message, StringComparison.Ordinal);
+        }
+    }
+}
