@@ -45,7 +45,12 @@ def admit(log, i, f):
 
 
 def move(mean, value, m, e):
-    return mean + shr(m * (value - (mean >> 14)), e)
+    return mean + shr(m * (value - shr(mean, 14)), e)
+
+
+def read(mean, g):
+    """A mean as int16, g bits further up than Q0.15."""
+    return np.clip(mean + ((1 << (14 - g)) >> 1), -(1 << (29 - g)), (1 << (29 - g)) - 1) >> (14 - g)
 
 
 def power(v):
@@ -164,7 +169,7 @@ class Block:
         for j in range(self.units):
             self.logs[j], m, e = admit(self.logs[j], i[j], f[j])
             self.means[j] = move(self.means[j], int(z[j]), m, e)
-        self.y = mulr(o, np.array(self.means, np.int64) >> 14)
+        self.y = mulr(o, shr(np.array(self.means, np.int64), 14))
         groups = self.y.reshape(self.heads, -1)
         grouped = np.concatenate([norm(group, epsilon(self.d, 15), fraction_bits(self.d)) for group in groups])
         return sat16(shr(grouped * self.t["gain"], self.spec["gain_shift"]))
@@ -174,7 +179,6 @@ class Block:
         a = self.convolve(u)
         q, k, v = self.p["q"](a), self.p["k"](a), self.p["v"](u)
         gates = self.p["gates"](np.concatenate([q, k, v]))
-        k = np.maximum(k, -32767)
         h = [self.head(head, *(each.reshape(self.heads, -1)[head] for each in (q, k, v)), gates) for head in range(self.heads)]
         skipped = sat16(shr(np.concatenate(h) * self.t["gain"] + a * self.t["skip"], self.spec["skip_shift"]))
         return self.p["down"](sat16(shr(skipped * opened, self.spec["gate_shift"])))
@@ -182,11 +186,11 @@ class Block:
     def head(self, head, q, k, v, gates):
         d, memory = self.d, self.memory[head]
         self.logs[head], m, e = admit(self.logs[head], gates[head], gates[self.heads + head])
-        memory[:d] = move(memory[:d], mulr(k[:, None], v[None, :]), m, e)
+        memory[:d] = move(memory[:d], sat16(shr(k[:, None] * v[None, :], self.spec["product_shift"])), m, e)
         memory[d] = move(memory[d], k, m, e)
         s = math.ceil(math.log2(d))
-        sums = shr((memory[:d] >> 14) * q[:, None], s).sum(0)
-        normalizer = int(shr((memory[d] >> 14) * q, s).sum())
+        sums = shr(read(memory[:d], self.spec["memory_shift"]) * q[:, None], s).sum(0)
+        normalizer = int(shr(read(memory[d], self.spec["key_shift"]) * q, s).sum())
         denominator = max(abs(normalizer), power(self.spec["floor_log"] - self.logs[head]))
         root = min(shr(denominator * self.spec["epsilon_multiplier"], self.spec["epsilon_shift"]), 1 << 30)
         largest = max(root, int(np.abs(sums).max()))

@@ -103,7 +103,7 @@ internal static class RealBlockState
     private static (double Memory, double Key) Units(MlstmBlock block)
     {
         double key = Math.ScaleB(1 / Math.Sqrt(block.HeadUnits), 15 - block.Key.OutputFractionBits);
-        return (Math.ScaleB(key, 15 - block.Value.OutputFractionBits), key);
+        return (Math.ScaleB(key, block.ProductShift - block.Value.OutputFractionBits), key);
     }
 
     private static ReadOnlySpan<int> Ints(ReadOnlySpan<short> state) => MemoryMarshal.Cast<short, int>(state);
@@ -116,7 +116,7 @@ internal static class RealBlockState
         (int)Math.Clamp(
             Math.Round(Math.ScaleB(value / unit, LogArithmetic.MeanBits)),
             -(1 << LogArithmetic.MeanBits),
-            (1 << LogArithmetic.MeanBits) - 1);
+            (1 << LogArithmetic.MeanBits) - (1 << LogArithmetic.MeanShift));
 
     private static float Log(int log) =>
         log == LogArithmetic.Nothing ? 0 : (float)(Math.ScaleB(log, -LogArithmetic.LogBits) * Ln2);

@@ -18,6 +18,9 @@ internal static class LogArithmetic
     /// <summary>Right shift of a mean to Q0.15.</summary>
     internal const int MeanShift = MeanBits - 15;
 
+    /// <summary>What a mean is rounded with.</summary>
+    internal const int MeanHalf = 1 << (MeanShift - 1);
+
     /// <summary>The logarithm of no weight at all: so small that the first value is the mean.</summary>
     internal const int Nothing = -96 << LogBits;
 
@@ -94,12 +97,24 @@ internal static class LogArithmetic
         return shift <= 0 ? mantissa << -shift : (mantissa + (1 << (shift - 1))) >> shift;
     }
 
+    /// <summary>A mean as int16, so many bits further up than Q0.15; what is beyond saturates.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static int Read(int mean, int shift)
+    {
+        int limit = 1 << (MeanBits - shift);
+        return Math.Clamp(mean + ((1 << (MeanShift - shift)) >> 1), -limit, limit - 1) >> (MeanShift - shift);
+    }
+
+    /// <summary>A mean in Q0.15, rounded.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static int ToQ15(int mean) => (mean + MeanHalf) >> MeanShift;
+
     /// <summary>Whether int32 are means that a step can have left.</summary>
     internal static bool AreMeans(ReadOnlySpan<short> states)
     {
         foreach (int mean in MemoryMarshal.Cast<short, int>(states))
         {
-            if (mean is < -(1 << MeanBits) or >= 1 << MeanBits)
+            if (mean is < -(1 << MeanBits) - MeanHalf or >= (1 << MeanBits) - MeanHalf)
             {
                 return false;
             }
@@ -203,9 +218,9 @@ internal static class LogArithmetic
         /// <summary>The share in Q0.15, for a trace.</summary>
         internal short ToQ15() => (short)Math.Min(Mantissa << 1 >> Exponent, short.MaxValue);
 
-        /// <summary>Moves a mean towards a value in Q0.15: mean + SHR(mantissa·(value - (mean >> 14)), exponent).</summary>
+        /// <summary>Moves a mean towards a value in Q0.15: mean + SHR(mantissa·(value - SHR(mean, 14)), exponent).</summary>
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         internal int Move(int mean, int value) =>
-            mean + (((Mantissa * (value - (mean >> MeanShift))) + ((1 << Exponent) >> 1)) >> Exponent);
+            mean + (((Mantissa * (value - LogArithmetic.ToQ15(mean))) + ((1 << Exponent) >> 1)) >> Exponent);
     }
 }

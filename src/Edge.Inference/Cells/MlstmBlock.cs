@@ -51,6 +51,15 @@ internal sealed class MlstmBlock : BlockLayer
     /// <summary>i~ of all heads, then f~, to base 2, Q6.9, of [q, k, v].</summary>
     internal required Product Gates { get; init; }
 
+    /// <summary>Right shift of k·v to a value of M, 0..15.</summary>
+    internal required int ProductShift { get; init; }
+
+    /// <summary>How many bits further up than Q0.15 q reads M, 0..14: a mean is smaller than the largest of its values.</summary>
+    internal required int MemoryShift { get; init; }
+
+    /// <summary>The same of N.</summary>
+    internal required int KeyShift { get; init; }
+
     /// <summary>log2 of 1 / (the value of one step of N·q), with 23 fraction bits: what e^-m is compared in.</summary>
     internal required int FloorLog { get; init; }
 

@@ -17,20 +17,31 @@ internal abstract unsafe class BlockKernel
 
     /// <summary>
     /// Moves the d·d means of a head to k·vᵀ by the share of this step, and the d means of k to k, and reads both with q:
-    /// <c>sum_j = Σ_i SHR((M_ij >> 14)·q_i, s)</c>, and <c>Σ_i SHR((N_i >> 14)·q_i, s)</c> with s = ⌈log2 d⌉.
+    /// <c>sum_j = Σ_i SHR(READ(M_ij)·q_i, s)</c>, and <c>Σ_i SHR(READ(N_i)·q_i, s)</c> with s = ⌈log2 d⌉.
     /// </summary>
     /// <param name="share">Of this step.</param>
     /// <param name="memory">M [d, d] with a row a key, then N [d].</param>
+    /// <param name="read">d, and how far up M and N are read.</param>
     /// <param name="q">[d].</param>
     /// <param name="k">[d].</param>
     /// <param name="v">[d].</param>
-    /// <param name="d">Values of a head.</param>
     /// <param name="sums">Receives [d].</param>
     /// <returns>The sum of N.</returns>
-    internal abstract int Remember(LogArithmetic.Share share, int* memory, short* q, short* k, short* v, int d, int* sums);
+    internal abstract int Remember(LogArithmetic.Share share, int* memory, MemoryRead read, short* q, short* k, short* v, int* sums);
 
     /// <summary>s = ⌈log2 d⌉: a sum of d products of 30 bits then stays inside 32.</summary>
     internal static int SumShift(int d) => d == 1 ? 0 : System.Numerics.BitOperations.Log2((uint)(d - 1)) + 1;
+}
+
+/// <summary>How a head's memory is written and read.</summary>
+/// <param name="Units">d.</param>
+/// <param name="ProductShift">Right shift of k·v.</param>
+/// <param name="MemoryShift">Of M.</param>
+/// <param name="KeyShift">Of N.</param>
+internal readonly record struct MemoryRead(int Units, int ProductShift, int MemoryShift, int KeyShift)
+{
+    /// <summary>What M moves to: SAT16(SHR(k·v, shift)).</summary>
+    internal int ValueOf(int k, int v) => FixedPoint.Saturate16(FixedPoint.ShiftRightRound(k * v, ProductShift));
 }
 
 /// <summary>The specification of both.</summary>
@@ -56,8 +67,9 @@ internal sealed unsafe class ScalarBlockKernel : BlockKernel
         ScalarKernel.StepProduct(p, input, state, new Span<short>(y, p.UnitCount));
     }
 
-    internal override int Remember(LogArithmetic.Share share, int* memory, short* q, short* k, short* v, int d, int* sums)
+    internal override int Remember(LogArithmetic.Share share, int* memory, MemoryRead read, short* q, short* k, short* v, int* sums)
     {
+        int d = read.Units;
         int shift = SumShift(d);
         int* means = memory + (d * d);
         int normalizer = 0;
@@ -66,13 +78,13 @@ internal sealed unsafe class ScalarBlockKernel : BlockKernel
         {
             for (int j = 0; j < d; j++)
             {
-                int mean = share.Move(memory[(i * d) + j], FixedPoint.MultiplyRound(k[i], v[j]));
+                int mean = share.Move(memory[(i * d) + j], read.ValueOf(k[i], v[j]));
                 memory[(i * d) + j] = mean;
-                sums[j] += FixedPoint.ShiftRightRound((mean >> LogArithmetic.MeanShift) * q[i], shift);
+                sums[j] += FixedPoint.ShiftRightRound(LogArithmetic.Read(mean, read.MemoryShift) * q[i], shift);
             }
 
             means[i] = share.Move(means[i], k[i]);
-            normalizer += FixedPoint.ShiftRightRound((means[i] >> LogArithmetic.MeanShift) * q[i], shift);
+            normalizer += FixedPoint.ShiftRightRound(LogArithmetic.Read(means[i], read.KeyShift) * q[i], shift);
         }
 
         return normalizer;

@@ -16,6 +16,7 @@ internal sealed unsafe class MlstmStepper : BlockStepper
     private readonly PinnedBuffer _sums;
     private readonly short[] _shares;
     private readonly int _normalBits;
+    private readonly MemoryRead _read;
 
     internal MlstmStepper(MlstmBlock block, BlockKernel kernel, Action<int> clipped)
         : base(block, kernel, clipped)
@@ -29,6 +30,7 @@ internal sealed unsafe class MlstmStepper : BlockStepper
         _sums = PinnedBuffer.OfBlocks(2 * (block.HeadUnits + PackedGates.BlockUnits));
         _shares = new short[block.Heads];
         _normalBits = Normalization.FractionBits(block.HeadUnits);
+        _read = new MemoryRead(block.HeadUnits, block.ProductShift, block.MemoryShift, block.KeyShift);
     }
 
     internal override void Step(short* state, short* x, short* output)
@@ -47,12 +49,6 @@ internal sealed unsafe class MlstmStepper : BlockStepper
         Kernel.Multiply(3, Shorts(_features), null, k);
         Kernel.Multiply(4, Shorts(_up), null, v);
         Kernel.Multiply(5, q, null, Shorts(_gates));
-        for (int j = 0; j < inner; j++)
-        {
-            // So that k·v has 31 bits.
-            k[j] = Math.Max(k[j], (short)-short.MaxValue);
-        }
-
         for (int head = 0; head < _block.Heads; head++)
         {
             StepHead(head, (int*)(state + (head * _block.HeadStates)), q, k, v);
@@ -92,7 +88,7 @@ internal sealed unsafe class MlstmStepper : BlockStepper
         LogArithmetic.Share share = LogArithmetic.Admit(ref *log, Shorts(_gates)[head], Shorts(_gates)[_block.Heads + head]);
         _shares[head] = share.ToQ15();
         int* sums = (int*)_sums.Pointer;
-        int normalizer = Kernel.Remember(share, state, q + at, k + at, v + at, d, sums);
+        int normalizer = Kernel.Remember(share, state, _read, q + at, k + at, v + at, sums);
         int denominator = Math.Max(Math.Max(normalizer, -normalizer), LogArithmetic.PowerOf((long)_block.FloorLog - *log));
         long scaled = (long)denominator * _block.EpsilonMultiplier;
         long epsilon = Math.Min((scaled + (1L << _block.EpsilonShift >> 1)) >> _block.EpsilonShift, 1 << 30);

@@ -81,7 +81,7 @@ internal sealed unsafe class SlstmStepper : BlockStepper
             LogArithmetic.Share share = LogArithmetic.Admit(ref logs[j], input[j], forget[j]);
             int mean = share.Move(means[j], candidate[j]);
             means[j] = mean;
-            y[j] = (short)FixedPoint.MultiplyRound(outputGate[j], mean >> LogArithmetic.MeanShift);
+            y[j] = (short)FixedPoint.MultiplyRound(outputGate[j], LogArithmetic.ToQ15(mean));
             input[j] = share.ToQ15();
         }
     }

@@ -54,8 +54,9 @@ internal sealed unsafe class VectorBlockKernel<TKernel> : BlockKernel
         }
     }
 
-    internal override int Remember(LogArithmetic.Share share, int* memory, short* q, short* k, short* v, int d, int* sums)
+    internal override int Remember(LogArithmetic.Share share, int* memory, MemoryRead read, short* q, short* k, short* v, int* sums)
     {
+        int d = read.Units;
         int shift = SumShift(d);
         new Span<int>(sums, d).Clear();
         int* means = memory + (d * d);
@@ -64,60 +65,74 @@ internal sealed unsafe class VectorBlockKernel<TKernel> : BlockKernel
         {
             int* row = memory + (i * d);
             int j = TKernel.IsWide
-                ? Row256(share, row, q[i], k[i], v, d, sums, shift)
-                : Row128(share, row, q[i], k[i], v, d, sums, shift);
+                ? Row256(share, row, q[i], k[i], v, read, sums, shift)
+                : Row128(share, row, q[i], k[i], v, read, sums, shift);
             for (; j < d; j++)
             {
-                int mean = share.Move(row[j], FixedPoint.MultiplyRound(k[i], v[j]));
+                int mean = share.Move(row[j], read.ValueOf(k[i], v[j]));
                 row[j] = mean;
-                sums[j] += FixedPoint.ShiftRightRound((mean >> LogArithmetic.MeanShift) * q[i], shift);
+                sums[j] += FixedPoint.ShiftRightRound(LogArithmetic.Read(mean, read.MemoryShift) * q[i], shift);
             }
 
             means[i] = share.Move(means[i], k[i]);
-            normalizer += FixedPoint.ShiftRightRound((means[i] >> LogArithmetic.MeanShift) * q[i], shift);
+            normalizer += FixedPoint.ShiftRightRound(LogArithmetic.Read(means[i], read.KeyShift) * q[i], shift);
         }
 
         return normalizer;
     }
 
     // Whole vectors of a row; returns how many values.
-    private static int Row256(LogArithmetic.Share share, int* row, short q, short k, short* v, int d, int* sums, int shift)
+    private static int Row256(LogArithmetic.Share share, int* row, short q, short k, short* v, MemoryRead read, int* sums, int shift)
     {
-        // A mean's upper 16 bits, two bits up, are its Q0.15; beside them in the lower half comes k·v. One instruction then gives
-        // mantissa·(k·v - mean).
+        // A rounded mean's upper 16 bits, two bits up, are its Q0.15; beside them in the lower half comes k·v. One instruction then gives
+        // mantissa·(k·v - mean). The upper half of a key is zero: it meets the sign of v.
         Vector256<short> key = Vector256.Create((int)(ushort)k).AsInt16();
         Vector256<short> query = Vector256.Create(q << 16).AsInt16();
         Vector256<short> mantissa = Vector256.Create((-share.Mantissa << 16) | share.Mantissa).AsInt16();
         Vector256<uint> exponent = Vector256.Create((uint)share.Exponent);
         Vector256<int> half = Vector256.Create((1 << share.Exponent) >> 1);
         Vector256<int> sumHalf = Vector256.Create((1 << shift) >> 1);
+        Vector256<int> most = Vector256.Create((1 << (LogArithmetic.MeanBits - read.MemoryShift)) - 1);
+        Vector256<int> readHalf = Vector256.Create((1 << (LogArithmetic.MeanShift - read.MemoryShift)) >> 1);
+        Vector256<int> meanHalf = Vector256.Create(LogArithmetic.MeanHalf);
+        Vector256<int> productHalf = Vector256.Create((1 << read.ProductShift) >> 1);
+        Vector256<int> valueMost = Vector256.Create((int)short.MaxValue);
+        Vector128<int> productShift = Vector128.CreateScalar(read.ProductShift);
         Vector128<int> sumShift = Vector128.CreateScalar(shift);
+        Vector128<int> readShift = Vector128.CreateScalar(2 + read.MemoryShift);
         int j = 0;
-        for (; j + 8 <= d; j += 8)
+        for (; j + 8 <= read.Units; j += 8)
         {
             Vector256<int> mean = Vector256.Load(row + j);
-            Vector256<int> value = Avx2.MultiplyHighRoundScale(Avx2.ConvertToVector256Int32(v + j).AsInt16(), key).AsInt32();
-            Vector256<short> pair = Avx2.Blend((mean << 2).AsInt16(), value.AsInt16(), 0b01010101);
-            Vector256<int> moved = Avx2.ShiftRightArithmeticVariable(Avx2.MultiplyAddAdjacent(pair, mantissa) + half, exponent);
-            mean += moved;
+            Vector256<int> value = Avx2.ShiftRightArithmetic(
+                Avx2.MultiplyAddAdjacent(Avx2.ConvertToVector256Int32(v + j).AsInt16(), key) + productHalf, productShift);
+            value = Avx2.Max(Avx2.Min(value, valueMost), ~valueMost);
+            Vector256<short> pair = Avx2.Blend(((mean + meanHalf) << 2).AsInt16(), value.AsInt16(), 0b01010101);
+            mean += Avx2.ShiftRightArithmeticVariable(Avx2.MultiplyAddAdjacent(pair, mantissa) + half, exponent);
             mean.Store(row + j);
-            Vector256<int> read = Avx2.MultiplyAddAdjacent((mean << 2).AsInt16(), query) + sumHalf;
-            (Vector256.Load(sums + j) + Avx2.ShiftRightArithmetic(read, sumShift)).Store(sums + j);
+            Vector256<short> upper = Avx2.ShiftLeftLogical(Avx2.Max(Avx2.Min(mean + readHalf, most), ~most), readShift).AsInt16();
+            Vector256<int> products = Avx2.MultiplyAddAdjacent(upper, query) + sumHalf;
+            (Vector256.Load(sums + j) + Avx2.ShiftRightArithmetic(products, sumShift)).Store(sums + j);
         }
 
         return j;
     }
 
-    private static int Row128(LogArithmetic.Share share, int* row, short q, short k, short* v, int d, int* sums, int shift)
+    private static int Row128(LogArithmetic.Share share, int* row, short q, short k, short* v, MemoryRead read, int* sums, int shift)
     {
         Vector128<int> half = Vector128.Create((1 << share.Exponent) >> 1);
         Vector128<int> sumHalf = Vector128.Create((1 << shift) >> 1);
         Vector128<int> key = Vector128.Create((int)k);
         Vector128<int> query = Vector128.Create((int)q);
         Vector128<int> mantissa = Vector128.Create(share.Mantissa);
-        Vector128<int> one = Vector128.Create(1 << 14);
+        Vector128<int> productHalf = Vector128.Create((1 << read.ProductShift) >> 1);
+        Vector128<int> valueMost = Vector128.Create((int)short.MaxValue);
+        Vector128<int> meanHalf = Vector128.Create(LogArithmetic.MeanHalf);
+        Vector128<int> readHalf = Vector128.Create((1 << (LogArithmetic.MeanShift - read.MemoryShift)) >> 1);
+        Vector128<int> most = Vector128.Create((1 << (LogArithmetic.MeanBits - read.MemoryShift)) - 1);
+        int readShift = LogArithmetic.MeanShift - read.MemoryShift;
         int j = 0;
-        for (; j + 8 <= d; j += 8)
+        for (; j + 8 <= read.Units; j += 8)
         {
             (Vector128<int> lower, Vector128<int> upper) = Vector128.Widen(Vector128.Load(v + j));
             Move(lower, row + j, sums + j);
@@ -128,11 +143,13 @@ internal sealed unsafe class VectorBlockKernel<TKernel> : BlockKernel
 
         void Move(Vector128<int> values, int* means, int* to)
         {
-            Vector128<int> value = ((values * key) + one) >> 15;
+            Vector128<int> value = ((values * key) + productHalf) >> read.ProductShift;
+            value = Vector128.Max(Vector128.Min(value, valueMost), ~valueMost);
             Vector128<int> mean = Vector128.Load(means);
-            mean += ((mantissa * (value - (mean >> LogArithmetic.MeanShift))) + half) >> share.Exponent;
+            mean += ((mantissa * (value - ((mean + meanHalf) >> LogArithmetic.MeanShift))) + half) >> share.Exponent;
             mean.Store(means);
-            (Vector128.Load(to) + ((((mean >> LogArithmetic.MeanShift) * query) + sumHalf) >> shift)).Store(to);
+            Vector128<int> upper = Vector128.Max(Vector128.Min(mean + readHalf, most), ~most) >> readShift;
+            (Vector128.Load(to) + (((upper * query) + sumHalf) >> shift)).Store(to);
         }
     }
 

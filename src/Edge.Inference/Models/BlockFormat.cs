@@ -43,6 +43,9 @@ internal static class BlockFormat
             case MlstmBlock mlstm:
                 json.WriteNumber("inner", mlstm.InnerCount);
                 json.WriteNumber("heads", mlstm.Heads);
+                json.WriteNumber("product_shift", mlstm.ProductShift);
+                json.WriteNumber("memory_shift", mlstm.MemoryShift);
+                json.WriteNumber("key_shift", mlstm.KeyShift);
                 json.WriteNumber("floor_log", mlstm.FloorLog);
                 json.WriteNumber("epsilon_multiplier", mlstm.EpsilonMultiplier);
                 json.WriteNumber("epsilon_shift", mlstm.EpsilonShift);
@@ -162,6 +165,9 @@ internal static class BlockFormat
             Key = ReadProduct(reader, element, name, "k", inner, inner, bits, 0, Activation.Linear),
             Value = ReadProduct(reader, element, name, "v", inner, inner, bits, 0, Activation.Linear),
             Gates = ReadProduct(reader, element, name, "gates", 3 * inner, 2 * heads, bits, 0, Activation.Linear),
+            ProductShift = ModelReader.Number(element, "product_shift", 0, 15, name),
+            MemoryShift = ModelReader.Number(element, "memory_shift", 0, LogArithmetic.MeanShift, name),
+            KeyShift = ModelReader.Number(element, "key_shift", 0, LogArithmetic.MeanShift, name),
             FloorLog = ModelReader.Number(element, "floor_log", -(64 << LogArithmetic.LogBits), 64 << LogArithmetic.LogBits, name),
             EpsilonMultiplier = ModelReader.Number(element, "epsilon_multiplier", 0, short.MaxValue, name),
             EpsilonShift = ModelReader.Number(element, "epsilon_shift", 0, 46, name),

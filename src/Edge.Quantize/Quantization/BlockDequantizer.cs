@@ -25,7 +25,7 @@ internal static class BlockDequantizer
             steps *= BitsPerNat;
         }
 
-        int inputBits = InputBits(quantized, name);
+        Func<int, int> inputBits = InputBits(quantized, name);
         FloatProduct input = f.Input with
         {
             Weight = Real(q.InputWeight, q.InputMultiplier, q.InputShift + q.GateShift, steps, q.InputNarrowing, q.Heads, inputBits),
@@ -34,14 +34,14 @@ internal static class BlockDequantizer
         FloatProduct? recurrent = f.Recurrent is null ? null : f.Recurrent with
         {
             Weight = Real(
-                q.RecurrentWeight, q.RecurrentMultiplier, q.RecurrentShift + q.GateShift, steps, q.RecurrentNarrowing, q.Heads, 15),
+                q.RecurrentWeight, q.RecurrentMultiplier, q.RecurrentShift + q.GateShift, steps, q.RecurrentNarrowing, q.Heads, _ => 15),
             Bias = new float[q.UnitCount],
         };
         return block.With(name, input, recurrent);
     }
 
     private static float[] Real(
-        short[] weight, short[] multiplier, int shift, double steps, short[] narrowing, int heads, int inputBits)
+        short[] weight, short[] multiplier, int shift, double steps, short[] narrowing, int heads, Func<int, int> inputBits)
     {
         int columns = weight.Length / multiplier.Length;
         int rows = multiplier.Length / heads;
@@ -50,27 +50,33 @@ internal static class BlockDequantizer
             .. weight.Select((w, at) =>
             {
                 int row = at / columns;
+                int column = (row / rows * columns) + (at % columns);
                 double step = narrowing.Length == 0
-                    ? Math.ScaleB(1, -inputBits)
-                    : Math.ScaleB(1.0 / narrowing[(row / rows * columns) + (at % columns)], 15 - inputBits);
+                    ? Math.ScaleB(1, -inputBits(column))
+                    : Math.ScaleB(1.0 / narrowing[column], 15 - inputBits(column));
                 return (float)(Math.ScaleB(w * (double)multiplier[row] / steps, -shift) / step);
             }),
         ];
     }
 
-    private static int InputBits(BlockLayer block, string name)
+    // Fraction bits of each input of a product.
+    private static Func<int, int> InputBits(BlockLayer block, string name)
     {
-        int normal = Normalization.FractionBits(block.UnitCount);
-        return (block, name) switch
+        if (block is MlstmBlock mlstm && name == "gates")
         {
-            (MlstmBlock mlstm, "gates") => mlstm.Query.OutputFractionBits,
-            (MlstmBlock mlstm, "v") => mlstm.Up.OutputFractionBits,
+            Product[] parts = [mlstm.Query, mlstm.Key, mlstm.Value];
+            return column => parts[column / mlstm.InnerCount].OutputFractionBits;
+        }
+
+        int bits = (block, name) switch
+        {
+            (MlstmBlock m, "v") => m.Up.OutputFractionBits,
             (MlstmBlock { Features: var features }, "q" or "k") => features.OutputFractionBits,
-            (MlstmBlock mlstm, "down") => mlstm.GatedFractionBits,
+            (MlstmBlock m, "down") => m.GatedFractionBits,
             (SlstmBlock { Features: { } features }, "i" or "f") => features.OutputFractionBits,
-            (FeedForwardBlock feedForward, "down") =>
-                feedForward.Gate.OutputFractionBits + feedForward.Up.OutputFractionBits - feedForward.GateShift,
-            _ => normal,
+            (FeedForwardBlock f, "down") => f.Gate.OutputFractionBits + f.Up.OutputFractionBits - f.GateShift,
+            _ => Normalization.FractionBits(block.UnitCount),
         };
+        return _ => bits;
     }
 }

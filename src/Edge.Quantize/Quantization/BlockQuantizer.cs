@@ -71,13 +71,16 @@ internal sealed class BlockQuantizer(
         RequireGates("gates");
         int upBits = Open("u");
         int featureBits = Open("features");
-        int memoryBits = FractionBits(_products["gates"].Reads.Max(tap => statistics.Largest(tap).Max()) * MemoryHeadroom);
+        (int queryBits, int keyBits, int valueBits) = (Memory("q"), Memory("k"), Memory("v"));
+        int productShift = Math.Clamp(keyBits + valueBits - Memory("products"), 0, 15);
+        int memoryShift = ReadShift("memory", keyBits + valueBits - productShift);
+        int keyShift = ReadShift("keys", keyBits);
         int headBits = Normalization.FractionBits(layer.HeadCount);
         int skippedBits = Open("skipped");
         int openBits = Open("open");
         int gatedBits = Math.Min(Open("gated"), skippedBits + openBits);
         int sumShift = BlockKernel.SumShift(layer.HeadCount);
-        double epsilon = Math.ScaleB(Math.Sqrt(FloatBlock.NormEpsilon), memoryBits - 15);
+        double epsilon = Math.ScaleB(Math.Sqrt(FloatBlock.NormEpsilon), valueBits - productShift + memoryShift - keyShift);
         int epsilonShift = 14 - (int)Math.Floor(Math.Log2(epsilon));
         (_, int gainShift) = Gain(layer.GroupNorm, skippedBits - headBits, 16383);
         (_, int skipShift) = Gain(layer.Skip, skippedBits - featureBits, 16383);
@@ -91,14 +94,17 @@ internal sealed class BlockQuantizer(
             OutputFractionBits = streamBits,
             Heads = layer.Heads,
             Up = Product("up", LinearPlan(upBits), NormalBits),
-            Gate = Product("gate", ArgumentPlan.OfTable(ArgumentBits("gate"), openBits), NormalBits, Silu),
+            Gate = Product("gate", ArgumentPlan.OfTable(ArgumentBits("gate"), openBits), Silu, NormalBits),
             Features = Convolution(layer.Convolution, upBits, featureBits),
-            Query = Product("q", LinearPlan(memoryBits), featureBits),
-            Key = Product("k", LinearPlan(memoryBits), featureBits),
-            Value = Product("v", LinearPlan(memoryBits), upBits),
-            Gates = Product("gates", LogPlan(), memoryBits),
+            Query = Product("q", LinearPlan(queryBits), featureBits),
+            Key = Product("k", LinearPlan(keyBits), featureBits),
+            Value = Product("v", LinearPlan(valueBits), upBits),
+            Gates = Product("gates", LogPlan(), queryBits, keyBits, valueBits),
+            ProductShift = productShift,
+            MemoryShift = memoryShift,
+            KeyShift = keyShift,
             FloorLog = (int)Math.Round(Math.ScaleB(
-                (2 * memoryBits) - sumShift + (Math.Log2(layer.HeadCount) / 2),
+                queryBits + keyBits + keyShift - sumShift + (Math.Log2(layer.HeadCount) / 2),
                 LogArithmetic.LogBits)),
             EpsilonMultiplier = (int)Math.Min(Math.Round(Math.ScaleB(epsilon, epsilonShift)), short.MaxValue),
             EpsilonShift = epsilonShift,
@@ -126,7 +132,7 @@ internal sealed class BlockQuantizer(
             HiddenBits = bits,
             InputFractionBits = streamBits,
             OutputFractionBits = streamBits,
-            Gate = Product("gate", plan, NormalBits, isTable ? layer.Activation : null),
+            Gate = Product("gate", plan, isTable ? layer.Activation : null, NormalBits),
             Up = Product("up", LinearPlan(upBits), NormalBits),
             GateShift = plan.FractionBits + upBits - gatedBits,
             Down = Product("down", LinearPlan(streamBits), gatedBits),
@@ -151,11 +157,13 @@ internal sealed class BlockQuantizer(
         }
     }
 
+    private Product Product(string name, ArgumentPlan plan, params int[] readBits) => Product(name, plan, null, readBits);
+
     /// <param name="name">Which product.</param>
     /// <param name="plan">What its sums become.</param>
-    /// <param name="readBits">Fraction bits of what it reads.</param>
     /// <param name="table">The function of a table, or null.</param>
-    private Product Product(string name, ArgumentPlan plan, int readBits, FloatActivation? table = null)
+    /// <param name="readBits">Fraction bits of each tap that it reads.</param>
+    private Product Product(string name, ArgumentPlan plan, FloatActivation? table, params int[] readBits)
     {
         // What is a product of two values itself has a few large ones: it stays in int16.
         int width = name == "down" ? 16 : bits;
@@ -163,8 +171,10 @@ internal sealed class BlockQuantizer(
         FloatProduct input = product.Input;
         int heads = input.Heads;
         float[] range = [.. product.Reads.SelectMany(tap => statistics.Largest(tap))];
-        short[] inputNarrowing = Narrowing(range, readBits, heads, width);
-        short[] stateNarrowing = product.Recurrent is null ? [] : Narrowing(statistics.Largest("before"), 15, heads, width);
+        int[] bitsOf = [.. product.Reads.SelectMany((tap, at) => Enumerable.Repeat(readBits[at], statistics.Largest(tap).Length))];
+        short[] inputNarrowing = Narrowing(range, bitsOf, heads, width);
+        int[] stateBits = [.. Enumerable.Repeat(15, product.Recurrent?.InputCount ?? 0)];
+        short[] stateNarrowing = product.Recurrent is null ? [] : Narrowing(statistics.Largest("before"), stateBits, heads, width);
         SecondMoment[] moments = statistics.Moments(name);
         GateRows[] rows =
         [
@@ -178,8 +188,8 @@ internal sealed class BlockQuantizer(
         int columns = input.InputCount / heads;
         GateQuantizer shifts = GateQuantizer.Plan(
             rows,
-            OperandOf(inputNarrowing, readBits, columns),
-            OperandOf(stateNarrowing, 15, product.Recurrent is null ? 0 : columns));
+            OperandOf(inputNarrowing, bitsOf, columns),
+            OperandOf(stateNarrowing, stateBits, product.Recurrent is null ? 0 : columns));
         GateIntegers[] integers = [.. rows.Select(shifts.Quantize)];
         return new Product
         {
@@ -209,7 +219,7 @@ internal sealed class BlockQuantizer(
     }
 
     // What one step of an int8 is worth; the heads of a product share their shifts, and so their columns must share a scale.
-    private short[] Narrowing(float[] largest, int fractionBits, int heads, int width)
+    private short[] Narrowing(float[] largest, int[] fractionBits, int heads, int width)
     {
         if (width == 16)
         {
@@ -219,17 +229,17 @@ internal sealed class BlockQuantizer(
         float shared = largest.Max();
         return
         [
-            .. largest.Select(own =>
+            .. largest.Select((own, at) =>
             {
                 double range = Math.Max(heads == 1 ? own : shared, shared / 16) * settings.HiddenHeadroom;
-                return (short)Math.Clamp(Math.Floor(Math.ScaleB(127 / Math.Max(range, 1e-6), 15 - fractionBits)), 1, short.MaxValue);
+                return (short)Math.Clamp(Math.Floor(Math.ScaleB(127 / Math.Max(range, 1e-6), 15 - fractionBits[at])), 1, short.MaxValue);
             }),
         ];
     }
 
-    private static Operand OperandOf(short[] narrowing, int fractionBits, int columns) => narrowing.Length > 0
-        ? new Operand([.. narrowing.Take(columns).Select(m => Math.ScaleB(1.0 / m, 15 - fractionBits))], sbyte.MaxValue)
-        : new Operand([.. Enumerable.Repeat(Math.ScaleB(1, -fractionBits), columns)], 32768);
+    private static Operand OperandOf(short[] narrowing, int[] fractionBits, int columns) => narrowing.Length > 0
+        ? new Operand([.. narrowing.Take(columns).Select((m, at) => Math.ScaleB(1.0 / m, 15 - fractionBits[at]))], sbyte.MaxValue)
+        : new Operand([.. fractionBits.Take(columns).Select(each => Math.ScaleB(1, -each))], 32768);
 
     private Convolution Convolution(FloatConvolution convolution, int inputBits, int outputBits)
     {
@@ -271,6 +281,13 @@ internal sealed class BlockQuantizer(
 
     private static short Scale(float value, int bits, int limit) =>
         (short)Math.Clamp(Math.Round(Math.ScaleB((double)value, bits)), -limit, limit);
+
+    private int Memory(string tap) => FractionBits(statistics.Largest(tap).Max() * MemoryHeadroom);
+
+    // How many bits further up the means may be read: they are smaller than the largest of what they are means of.
+    private int ReadShift(string tap, int fractionBits) =>
+        Math.Clamp(
+            15 - fractionBits - (int)Math.Ceiling(Math.Log2(Math.Max(statistics.Largest(tap).Max() * MemoryHeadroom, 1e-6))), 0, 14);
 
     private int Open(string tap) => FractionBits(statistics.Largest(tap).Max() * settings.OpenHeadroom);
 

@@ -38,7 +38,7 @@ internal sealed record FloatMlstm(
 
     internal override IReadOnlyList<FloatTap> Taps { get; } = Lay(
         3 * UnitCount, ("normal", UnitCount), ("u", Up.UnitCount), ("gate", Up.UnitCount), ("convolved", Up.UnitCount),
-        ("features", Up.UnitCount), ("q", Up.UnitCount), ("k", Up.UnitCount), ("v", Up.UnitCount), ("gates", 2 * Heads),
+        ("features", Up.UnitCount), ("q", Up.UnitCount), ("k", Up.UnitCount), ("v", Up.UnitCount), ("gates", 2 * Heads), ("memory", Heads), ("keys", Heads), ("products", Heads),
         ("h", Up.UnitCount), ("skipped", Up.UnitCount), ("open", Up.UnitCount), ("gated", Up.UnitCount));
 
     internal override IReadOnlyList<FloatBlockProduct> Products =>
@@ -74,7 +74,8 @@ internal sealed record FloatMlstm(
         Span<float> features = scratch.Slice(at + (3 * inner), inner);
         Span<float> qkv = scratch.Slice(at + (4 * inner), 3 * inner);
         Span<float> gates = scratch.Slice(at + (7 * inner), 2 * Heads);
-        at += (7 * inner) + (2 * Heads);
+        Span<float> means = scratch.Slice(at + (7 * inner) + (2 * Heads), 3 * Heads);
+        at += (7 * inner) + (5 * Heads);
         Span<float> retrieved = scratch.Slice(at, inner);
         Span<float> skipped = scratch.Slice(at + inner, inner);
         Span<float> open = scratch.Slice(at + (2 * inner), inner);
@@ -91,7 +92,7 @@ internal sealed record FloatMlstm(
         for (int head = 0; head < Heads; head++)
         {
             (float share, float weight) = StepHead(
-                head, c, qkv, gates[head], gates[Heads + head], retrieved.Slice(head * HeadCount, HeadCount));
+                head, c, means, qkv, gates[head], gates[Heads + head], retrieved.Slice(head * HeadCount, HeadCount));
             for (int j = 0; j < UnitCount; j++)
             {
                 if (j * Heads / UnitCount == head)
@@ -118,7 +119,7 @@ internal sealed record FloatMlstm(
     }
 
     private (float Share, float Weight) StepHead(
-        int head, Span<float> state, ReadOnlySpan<float> qkv, float input, float forget, Span<float> h)
+        int head, Span<float> state, Span<float> means, ReadOnlySpan<float> qkv, float input, float forget, Span<float> h)
     {
         int d = HeadCount;
         int each = (d * d) + d + 2;
@@ -136,19 +137,27 @@ internal sealed record FloatMlstm(
         sum = (f * sum) + i;
         h.Clear();
         float norm = 0;
+        float largest = 0;
+        float largestKey = 0;
         for (int row = 0; row < d; row++)
         {
             float key = i * k[row] / MathF.Sqrt(d);
             n[row] = (f * n[row]) + key;
+            largestKey = MathF.Max(largestKey, MathF.Abs(n[row]));
             norm += n[row] * q[row];
             Span<float> values = memory.Slice(row * d, d);
             for (int j = 0; j < d; j++)
             {
                 values[j] = (f * values[j]) + (key * v[j]);
+                largest = MathF.Max(largest, MathF.Abs(values[j]));
                 h[j] += values[j] * q[row];
             }
         }
 
+        // The largest weighted means of k·vᵀ and of k, and the largest product.
+        means[head] = largest * MathF.Sqrt(d) / sum;
+        means[Heads + head] = largestKey * MathF.Sqrt(d) / sum;
+        means[(2 * Heads) + head] = LargestOf(k) * LargestOf(v);
         float denominator = MathF.Max(MathF.Abs(norm), MathF.Exp(-m)) + DenominatorEpsilon;
         for (int j = 0; j < d; j++)
         {
@@ -156,5 +165,16 @@ internal sealed record FloatMlstm(
         }
 
         return (i / sum, m + MathF.Log(sum));
+    }
+
+    private static float LargestOf(ReadOnlySpan<float> values)
+    {
+        float largest = 0;
+        foreach (float value in values)
+        {
+            largest = MathF.Max(largest, MathF.Abs(value));
+        }
+
+        return largest;
     }
 }
