@@ -15,23 +15,42 @@ public sealed partial class InferenceSession
     /// it.
     /// </param>
     /// <exception cref="ArgumentException">
-    /// A length is wrong, a reading is NaN or infinite, or the model reads symbols; the state is untouched.
+    /// A length is wrong, a reading is NaN or infinite, or the model reads symbols or a calendar; the state is untouched.
     /// </exception>
     public void StepInUnits(ReadOnlySpan<double> readings, Span<double> outputs)
+    {
+        if (Model.Manifest.Calendar.Count > 0)
+        {
+            throw new ArgumentException("The model reads a calendar. Call StepInUnits with the time of the readings.");
+        }
+
+        StepInUnits(readings, default, outputs);
+    }
+
+    /// <summary>The same for a model that may read a calendar.</summary>
+    /// <param name="readings">Readings [I], finite, each in the unit of its column.</param>
+    /// <param name="time">Time of the readings, UTC.</param>
+    /// <param name="outputs">Receives the outputs [O].</param>
+    /// <exception cref="ArgumentException">
+    /// A length is wrong, a reading is NaN or infinite, or the model reads symbols; the state is untouched.
+    /// </exception>
+    public void StepInUnits(ReadOnlySpan<double> readings, DateTime time, Span<double> outputs)
     {
         if (Model.ReadsSymbols)
         {
             throw new ArgumentException("The model reads symbols, which have no unit. Call Step with the number of the symbol.");
         }
 
-        RequireLengths(readings.Length, outputs.Length);
+        ModelManifest manifest = Model.Manifest;
+        RequireLengths(readings.Length + (CalendarInputs.PerEntry * manifest.Calendar.Count), outputs.Length);
         float[] x = _normalizedInputs ??= new float[Model.InputCount];
         float[] y = _normalizedOutputs ??= new float[Model.OutputCount];
-        ModelManifest manifest = Model.Manifest;
-        for (int i = 0; i < x.Length; i++)
+        for (int i = 0; i < readings.Length; i++)
         {
             x[i] = manifest.Normalize(i, readings[i]);
         }
+
+        CalendarInputs.Fill(manifest.Calendar, time, x.AsSpan(readings.Length));
 
         Step(x, y);
         for (int k = 0; k < y.Length; k++)

@@ -41,10 +41,13 @@ internal static class InputQuantizer
             if (!float.IsFinite(inputs[i]))
             {
                 throw new ArgumentException(
-                    $"Input {i} ('{model.Manifest.Columns[i % model.InputCount]}') is {inputs[i]}; only finite readings are allowed.");
+                    $"Input {i} ('{NameOf(model, i % model.InputCount)}') is {inputs[i]}; only finite readings are allowed.");
             }
         }
     }
+
+    private static string NameOf(EdgeModel model, int input) =>
+        input < model.Manifest.Columns.Count ? model.Manifest.Columns[input] : "calendar";
 
     /// <summary>Quantizes one row of usable readings, or looks a symbol up.</summary>
     /// <param name="model">Offsets and scales, or the embedding.</param>

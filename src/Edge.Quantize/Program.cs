@@ -16,6 +16,7 @@ internal static class Program
         var root = new RootCommand("Quantizes a trained recurrent model to int8 for edge-runtime, and measures the error.")
         {
             InspectCommand.Create(output),
+            TrainCommand.Create(output),
             QuantizeCommand.Create(output),
             ProfileCommand.Create(output),
             EvaluateCommand.Create(output),

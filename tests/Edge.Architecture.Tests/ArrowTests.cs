@@ -16,7 +16,7 @@ public sealed class ArrowTests
         ["Edge.Sensors"] = ["Edge.Streams", "Edge.Inference"],
         ["Edge.Onnx"] = ["Edge.Streams", "Edge.Inference"],
         ["edge-runtime"] = ["Edge.Sensors", "Edge.Onnx", "Edge.Streams", "Edge.Inference"],
-        ["edge-quantize"] = ["Edge.Training", "Edge.Onnx", "Edge.Streams", "Edge.Inference"],
+        ["edge-quantize"] = ["Edge.Training", "Edge.Onnx", "Edge.Sensors", "Edge.Streams", "Edge.Inference"],
     };
 
     // The folders of Edge.Runtime: arrows run down this list only.

@@ -1,6 +1,6 @@
 using Edge.Benchmarks;
 
-// dotnet run -c Release --project tests/Edge.Benchmarks -- cell [--json] | streams | sensors | detection | service | device | rivals | onnx | xlstm
+// dotnet run -c Release --project tests/Edge.Benchmarks -- cell [--json] | streams | sensors | detection | train | service | device | rivals | onnx | xlstm
 switch (args)
 {
     case ["cell"] or ["cell", "--json"]:
@@ -18,6 +18,9 @@ switch (args)
     case ["detection"]:
         DetectionBenchmark.Run();
         return 0;
+    case ["train"]:
+        TrainingBenchmark.Run();
+        return 0;
     case ["service"]:
         await ServiceBenchmark.RunAsync();
         return 0;
@@ -31,6 +34,6 @@ switch (args)
         await SensorsBenchmark.RunAsync();
         return 0;
     default:
-        Console.Error.WriteLine("Usage: cell [--json] | streams | sensors | detection | service | device | rivals | onnx | xlstm");
+        Console.Error.WriteLine("Usage: cell [--json] | streams | sensors | detection | train | service | device | rivals | onnx | xlstm");
         return 2;
 }

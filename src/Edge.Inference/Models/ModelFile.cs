@@ -70,10 +70,10 @@ internal static class ModelFile
         reader.RequireAllTaken();
         ModelManifest manifest = ModelManifest.Parse(Encoding.UTF8.GetBytes(manifestText));
         int outputs = head?.OutputCount ?? layers[^1].UnitCount;
-        if (manifest.Columns.Count != inputs || manifest.Outputs.Count != outputs)
+        if (manifest.InputCount != inputs || manifest.Outputs.Count != outputs)
         {
             throw new ModelFormatException(
-                $"The manifest names {manifest.Columns.Count} columns and {manifest.Outputs.Count} outputs, the weights have {inputs} and "
+                $"The manifest names {manifest.InputCount} inputs and {manifest.Outputs.Count} outputs, the weights have {inputs} and "
                     + $"{outputs}.");
         }
 

@@ -91,13 +91,49 @@ public sealed partial class ModelManifest
             Mean = mean,
             Std = std,
             Outputs = outputs,
+            Calendar = ParseCalendar(root),
             TrainRows = Rows(root, "train_rows"),
             TestRows = Rows(root, "test_rows"),
             Min = min,
             Max = max,
             OutputRmse = rmse,
+            Baselines = ParseBaselines(root, outputs.Length),
             NormalProfile = Profile(root),
         };
+    }
+
+    private static Dictionary<string, IReadOnlyList<double>> ParseBaselines(JsonElement root, int outputs)
+    {
+        const string Key = "baseline_rmse_normalised";
+        var baselines = new Dictionary<string, IReadOnlyList<double>>();
+        if (!root.TryGetProperty(Key, out JsonElement element))
+        {
+            return baselines;
+        }
+
+        if (element.ValueKind != JsonValueKind.Object)
+        {
+            throw new ModelFormatException($"Manifest entry '{Key}' must be an object with a list of errors for each name.");
+        }
+
+        foreach (JsonProperty named in element.EnumerateObject())
+        {
+            double?[] errors = Limits(element, named.Name, outputs, "outputs")
+                ?? throw new ModelFormatException($"Manifest entry '{Key}' must be an object with a list of errors for each name.");
+            baselines[named.Name] = [.. errors.Select(error => error ?? double.NaN)];
+        }
+
+        return baselines;
+    }
+
+    private static CalendarInput[] ParseCalendar(JsonElement root)
+    {
+        string[] names = Strings(root, "calendar") ?? [];
+        string[] known = [.. Enum.GetValues<CalendarInput>().Select(ModelReader.Name)];
+        return names.Distinct().Count() == names.Length && names.All(known.Contains)
+            ? [.. names.Select(name => (CalendarInput)Array.IndexOf(known, name))]
+            : throw new ModelFormatException(
+                $"Manifest entry 'calendar' is [{string.Join(", ", names)}]; it may hold each of {string.Join(", ", known)} once.");
     }
 
     private static byte[] Profile(JsonElement root)
@@ -164,7 +200,7 @@ public sealed partial class ModelManifest
     }
 
     // Physical limits: a number or null for each column.
-    private static double?[]? Limits(JsonElement root, string key, int count)
+    private static double?[]? Limits(JsonElement root, string key, int count, string of = "columns")
     {
         if (!root.TryGetProperty(key, out JsonElement array) || array.ValueKind == JsonValueKind.Null)
         {
@@ -177,7 +213,7 @@ public sealed partial class ModelManifest
             throw new ModelFormatException($"Manifest entry '{key}' must be a list with a finite number or null for each column.");
         }
 
-        RequireCount(key, array.GetArrayLength(), count);
+        RequireCount(key, array.GetArrayLength(), count, of);
         return array.EnumerateArray().Select(item => item.ValueKind == JsonValueKind.Null ? (double?)null : item.GetDouble()).ToArray();
     }
 

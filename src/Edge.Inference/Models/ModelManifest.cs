@@ -36,6 +36,12 @@ public sealed partial class ModelManifest
     /// <summary>What each output forecasts, in the model's order.</summary>
     public required IReadOnlyList<ModelOutput> Outputs { get; init; }
 
+    /// <summary>What of the time of a tick the model reads, after its columns.</summary>
+    public IReadOnlyList<CalendarInput> Calendar { get; init; } = [];
+
+    /// <summary>Inputs of the model: its columns, and <see cref="CalendarInputs.PerEntry"/> for each entry of the calendar.</summary>
+    public int InputCount => Columns.Count + (CalendarInputs.PerEntry * Calendar.Count);
+
     /// <summary>First and one-past-last row of the training data, or null.</summary>
     public (int Begin, int End)? TrainRows { get; init; }
 
@@ -50,6 +56,12 @@ public sealed partial class ModelManifest
 
     /// <summary>Root mean square error of each output on held-out rows, in units of its column's standard deviation, or null.</summary>
     public IReadOnlyList<double>? OutputRmse { get; init; }
+
+    /// <summary>
+    /// The same errors of simple forecasts by their names ("last value", "ridge"), NaN where one cannot say anything; empty where they were
+    /// not measured.
+    /// </summary>
+    public IReadOnlyDictionary<string, IReadOnlyList<double>> Baselines { get; init; } = new Dictionary<string, IReadOnlyList<double>>();
 
     /// <summary>
     /// What is normal for the columns, as the detector of Edge.Streams reads it; empty where nothing is known. At most
@@ -140,14 +152,33 @@ public sealed partial class ModelManifest
     /// <summary>This manifest with the measured errors of its model.</summary>
     public ModelManifest WithOutputRmse(IReadOnlyList<double> rmse) => WithOutputs(Outputs, rmse);
 
+    /// <summary>This manifest with the measured errors of simple forecasts.</summary>
+    public ModelManifest WithBaselines(IReadOnlyDictionary<string, IReadOnlyList<double>> baselines) =>
+        With(Outputs, OutputRmse, NormalProfile, baselines);
+
+    /// <summary>
+    /// Outputs whose error is not smaller than that of every simple forecast, with the name of the best one; empty where nothing was
+    /// measured.
+    /// </summary>
+    public IReadOnlyList<(int Output, string Baseline)> Lost =>
+        OutputRmse is null ? [] :
+        [
+            .. Enumerable.Range(0, Outputs.Count)
+                .Select(k => (Output: k, Best: Baselines.Where(each => !double.IsNaN(each.Value[k])).MinBy(each => each.Value[k])))
+                .Where(each => each.Best.Value is { } errors && OutputRmse[each.Output] >= errors[each.Output])
+                .Select(each => (each.Output, each.Best.Key)),
+        ];
+
     /// <summary>This manifest with other outputs and their errors.</summary>
     public ModelManifest WithOutputs(IReadOnlyList<ModelOutput> outputs, IReadOnlyList<double>? rmse) =>
-        With(outputs, rmse, NormalProfile);
+        With(outputs, rmse, NormalProfile, new Dictionary<string, IReadOnlyList<double>>());
 
     /// <summary>This manifest with what is normal for its columns.</summary>
-    public ModelManifest WithNormalProfile(ReadOnlyMemory<byte> profile) => With(Outputs, OutputRmse, profile);
+    public ModelManifest WithNormalProfile(ReadOnlyMemory<byte> profile) => With(Outputs, OutputRmse, profile, Baselines);
 
-    private ModelManifest With(IReadOnlyList<ModelOutput> outputs, IReadOnlyList<double>? rmse, ReadOnlyMemory<byte> profile) => new()
+    private ModelManifest With(
+        IReadOnlyList<ModelOutput> outputs, IReadOnlyList<double>? rmse, ReadOnlyMemory<byte> profile,
+        IReadOnlyDictionary<string, IReadOnlyList<double>> baselines) => new()
     {
         Name = Name,
         Columns = Columns,
@@ -156,11 +187,13 @@ public sealed partial class ModelManifest
         Mean = Mean,
         Std = Std,
         Outputs = outputs,
+        Calendar = Calendar,
         TrainRows = TrainRows,
         TestRows = TestRows,
         Min = Min,
         Max = Max,
         OutputRmse = rmse,
+        Baselines = baselines,
         NormalProfile = profile,
     };
 
@@ -175,6 +208,11 @@ public sealed partial class ModelManifest
         WriteNumbers(json, "mean", Mean);
         WriteNumbers(json, "std", Std);
         WriteOutputs(json);
+        if (Calendar.Count > 0)
+        {
+            WriteStrings(json, "calendar", Calendar.Select(ModelReader.Name));
+        }
+
         WriteRows(json, "train_rows", TrainRows);
         WriteRows(json, "test_rows", TestRows);
         WriteLimits(json, "min", Min);
@@ -184,9 +222,27 @@ public sealed partial class ModelManifest
             WriteNumbers(json, "output_rmse_normalised", OutputRmse);
         }
 
+        WriteBaselines(json);
         if (!NormalProfile.IsEmpty)
         {
             json.WriteBase64String("normal_profile", NormalProfile.Span);
+        }
+
+        json.WriteEndObject();
+    }
+
+    // null is not a number.
+    private void WriteBaselines(Utf8JsonWriter json)
+    {
+        if (Baselines.Count == 0)
+        {
+            return;
+        }
+
+        json.WriteStartObject("baseline_rmse_normalised");
+        foreach ((string name, IReadOnlyList<double> errors) in Baselines)
+        {
+            WriteLimits(json, name, [.. errors.Select(error => double.IsNaN(error) ? (double?)null : error)]);
         }
 
         json.WriteEndObject();

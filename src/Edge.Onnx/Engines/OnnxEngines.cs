@@ -22,14 +22,14 @@ internal sealed class OnnxEngines(OnnxOptions options) : IDisposable
             _models[key] = model;
         }
 
-        if (model.InputCount != manifest.Columns.Count || model.OutputCount != manifest.Outputs.Count)
+        if (model.InputCount != manifest.InputCount || model.OutputCount != manifest.Outputs.Count)
         {
             string outputs = model.Outputs.Count == 1
                 ? ""
                 : $" ({string.Join(", ", model.Outputs.Select(output => $"'{output.Name}' {output.Count}"))})";
             throw new ModelFormatException(
                 $"Model '{path}' has {model.InputCount} inputs and {model.OutputCount} outputs{outputs}, but its manifest names "
-                    + $"{manifest.Columns.Count} columns and {manifest.Outputs.Count} outputs. Use the manifest that was written with it.");
+                    + $"{manifest.InputCount} inputs and {manifest.Outputs.Count} outputs. Use the manifest that was written with it.");
         }
 
         return new OnnxEngine(model, manifest);

@@ -50,9 +50,25 @@ internal sealed class ReadingsFile
         return new ReadingsFile(values, ColumnCount);
     }
 
-    /// <summary>What is normal for these rows, for the detector; empty if they are too few.</summary>
-    internal byte[] LearnNormal(int begin, int end) =>
-        NormalProfileLearner.Learn(_values.AsSpan(begin * ColumnCount, (end - begin) * ColumnCount), ColumnCount);
+    /// <summary>What is normal for the first columns of these rows, for the detector; empty if they are too few.</summary>
+    /// <param name="begin">First row.</param>
+    /// <param name="end">One past the last row.</param>
+    /// <param name="columns">Columns of the model; what follows them is its calendar.</param>
+    internal byte[] LearnNormal(int begin, int end, int columns)
+    {
+        if (columns == ColumnCount)
+        {
+            return NormalProfileLearner.Learn(_values.AsSpan(begin * columns, (end - begin) * columns), columns);
+        }
+
+        var values = new float[(end - begin) * columns];
+        for (int row = begin; row < end; row++)
+        {
+            Row(row)[..columns].CopyTo(values.AsSpan((row - begin) * columns));
+        }
+
+        return NormalProfileLearner.Learn(values, columns);
+    }
 
     /// <summary>The first rows, one after the other.</summary>
     internal ReadOnlySpan<float> Rows(int count) => _values.AsSpan(0, count * ColumnCount);
@@ -71,9 +87,9 @@ internal sealed class ReadingsFile
     {
         if (RawRows.Is(path))
         {
-            float[] rows = RawRows.Read(path, "Readings", manifest.Columns.Count);
-            return rows.Length >= 2 * manifest.Columns.Count
-                ? new ReadingsFile(rows, manifest.Columns.Count)
+            float[] rows = RawRows.Read(path, "Readings", manifest.InputCount);
+            return rows.Length >= 2 * manifest.InputCount
+                ? new ReadingsFile(rows, manifest.InputCount)
                 : throw new InputException($"Readings '{path}' have fewer than the 2 rows that are needed.");
         }
 
@@ -121,7 +137,8 @@ internal sealed class ReadingsFile
         }
 
         var values = new List<float>();
-        float[] row = new float[at.Length];
+        float[] row = new float[manifest.InputCount];
+        RecordingTimes? times = manifest.Calendar.Count == 0 ? null : new RecordingTimes(path, manifest.Columns);
         int[] age = [.. Enumerable.Repeat(int.MaxValue, at.Length)];
         (int held, int skipped) = (0, 0);
         while (csv.Read())
@@ -150,6 +167,11 @@ internal sealed class ReadingsFile
                 age[i] = 0;
             }
 
+            if (times is not null)
+            {
+                CalendarInputs.Fill(manifest.Calendar, times.Of(csv), row.AsSpan(at.Length));
+            }
+
             if (isUsable)
             {
                 values.AddRange(row);
@@ -168,12 +190,12 @@ internal sealed class ReadingsFile
                 $"Readings '{path}' have no value in column '{manifest.Columns[empty]}'. Record it, or remove the column.");
         }
 
-        if (values.Count < 2 * at.Length)
+        if (values.Count < 2 * row.Length)
         {
-            throw new InputException($"Readings '{path}' have {values.Count / at.Length} rows; at least 2 are needed.");
+            throw new InputException($"Readings '{path}' have {values.Count / row.Length} rows; at least 2 are needed.");
         }
 
-        return new ReadingsFile([.. values], at.Length) { HeldValues = held, SkippedRows = skipped };
+        return new ReadingsFile([.. values], row.Length) { HeldValues = held, SkippedRows = skipped };
     }
 
     private static bool IsMissing(string cell) => cell.Trim() is "" or "nan" or "NaN" or "NAN" or "null" or "NULL" or "NA" or "N/A";

@@ -87,29 +87,15 @@ internal static class QuantizeCommand
                 parsed.GetValue(tolerance));
 
             using var progress = new Progress(output);
-            progress.Say("running the float model");
-            var reference = new FloatRun(floatModel, readings, description);
-            progress.Say("calibrating");
-            ActivationStatistics statistics = ActivationStatistics.Measure(floatModel, readings, begin, end);
-            progress.Say("quantizing");
-            var search = new PrecisionSearch(reference, statistics, settings, parsed.GetValue(tolerance) / 100, provenance, progress.Say);
-            EdgeModel quantized = search.Run(parsed.GetValue(precision));
-            EvaluationReport evaluation = EvaluationReport.Measure(reference, quantized, progress.Say);
+            QuantizationRun run = QuantizationRun.Of(
+                floatModel, description, readings, (begin, end), settings, parsed.GetValue(precision), parsed.GetValue(tolerance) / 100,
+                provenance, progress.Say);
             progress.Done();
-
-            // The measured error is stored in the file: the runtime uses it for its first prediction intervals.
-            // An output that forecasts no column has none; 1, a deviation, stands for what is not known.
-            double[] rmse =
-                [.. evaluation.Model.Outputs.Select(result => double.IsNaN(result.Int8RmseNormalized) ? 1 : result.Int8RmseNormalized)];
-            bool isForecast = description.Outputs.Any(named => named.IsForecast);
-            ModelManifest full = (isForecast ? description.WithOutputRmse(rmse) : description)
-                .WithNormalProfile(quantized.Embedding is null ? readings.LearnNormal(begin, end) : []);
-            byte[] file = quantized.With(full).ToBytes();
-            FileBytes.Write(path, file);
+            FileBytes.Write(path, run.File);
 
             output.WriteLine(
                 $"{Path.GetFileName(modelPath)} -> {path}: "
-                    + $"{quantized.Architecture}, {file.Length} bytes, state {quantized.StateBytes} bytes per stream");
+                    + $"{run.Model.Architecture}, {run.File.Length} bytes, state {run.Model.StateBytes} bytes per stream");
             output.WriteLine($"calibrated on rows {begin}..{end - 1} of {Path.GetFileName(calibrationPath)}");
             if (readings.HeldValues > 0 || readings.SkippedRows > 0)
             {
@@ -124,9 +110,10 @@ internal static class QuantizeCommand
             }
 
             output.WriteLine(Verify(modelPath, floatModel, readings));
-            WriteTrials(output, search.Trials, parsed.GetValue(tolerance));
-            EvaluationTable.Write(output, evaluation);
-            HtmlReport.Write(parsed.GetValue(report), evaluation, output);
+            WriteTrials(output, run.Trials, parsed.GetValue(tolerance));
+            EvaluationTable.Write(output, run.Evaluation);
+            BaselineTable.Write(output, run.Model.Manifest);
+            HtmlReport.Write(parsed.GetValue(report), run, output, []);
             return 0;
         });
         return command;
@@ -203,13 +190,13 @@ internal static class QuantizeCommand
         }
 
         model = model.WithOutputs(manifest.Outputs.Count);
-        if (manifest.Columns.Count != model.InputCount || manifest.Outputs.Count != model.OutputCount)
+        if (manifest.InputCount != model.InputCount || manifest.Outputs.Count != model.OutputCount)
         {
             string outputs = model.Outputs.Count > 1
                 ? $" ({string.Join(", ", model.Outputs.Select(output => $"'{output.Name}' {output.Count}"))})"
                 : "";
             throw new InputException(
-                $"'{path}' names {manifest.Columns.Count} columns and {manifest.Outputs.Count} outputs, but the model has "
+                $"'{path}' names {manifest.InputCount} inputs and {manifest.Outputs.Count} outputs, but the model has "
                     + $"{model.InputCount} and {model.OutputCount}{outputs}. Use the manifest that was written with the model.");
         }
 

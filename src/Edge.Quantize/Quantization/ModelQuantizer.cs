@@ -8,6 +8,9 @@ namespace Edge.Quantize.Quantization;
 /// <summary>Turns a float model and its calibrated ranges into the int8 model of docs/quantization.md.</summary>
 internal static class ModelQuantizer
 {
+    // Of sines and cosines.
+    private static readonly (float Lower, float Upper)? CalendarLimits = (-1, 1);
+
     internal static EdgeModel Quantize(
         FloatModel model, ModelManifest manifest, ActivationStatistics statistics, QuantizationSettings settings, string provenance)
     {
@@ -124,7 +127,7 @@ internal static class ModelQuantizer
             double largest = Math.Max(upper - middle, middle - lower);
             double range = Math.Max(largest * settings.InputHeadroom, largest + (settings.InputMargin * unit));
             offset[i] = middle;
-            if (manifest.Limits(i) is { } limits)
+            if ((i < manifest.Columns.Count ? manifest.Limits(i) : CalendarLimits) is { } limits)
             {
                 // What the sensor can give at most is known: nothing beyond is needed.
                 (lower, upper) = (Math.Min(lower, limits.Lower), Math.Max(upper, limits.Upper));

@@ -2,6 +2,7 @@ using Edge.Inference.Cells;
 using Edge.Inference.Models;
 using Edge.Quantize.Calibration;
 using Edge.Quantize.Evaluation;
+using Edge.Quantize.Learning;
 
 namespace Edge.Quantize.Reports;
 
@@ -12,8 +13,20 @@ internal static class HtmlReport
     private const int PlottedOutputs = 6;
     private const int Bins = 41;
 
+    /// <summary>Writes the page of a new model, if a path is given.</summary>
+    internal static void Write(string? path, QuantizationRun run, TextWriter output, IReadOnlyList<Learned> candidates) =>
+        Write(path, run.Evaluation, output, page =>
+        {
+            WriteBaselines(page, run.Model.Manifest);
+            WriteLosses(page, candidates);
+        });
+
     /// <summary>Writes the page, if a path is given.</summary>
-    internal static void Write(string? path, EvaluationReport report, TextWriter output)
+    /// <param name="path">The file.</param>
+    /// <param name="report">What was measured.</param>
+    /// <param name="output">Told where the page is.</param>
+    /// <param name="writeMore">Writes what follows the figures.</param>
+    internal static void Write(string? path, EvaluationReport report, TextWriter output, Action<Page>? writeMore = null)
     {
         if (path is null)
         {
@@ -27,6 +40,7 @@ internal static class HtmlReport
             $"{report.Quantized.Architecture}; scored on rows {report.Model.Begin} to {report.Model.End - 1}, the state carried from row "
                 + $"0.");
         page.Tiles(Tiles(report));
+        writeMore?.Invoke(page);
         page.Heading(2, "Errors on held-out rows");
         page.Paragraph("In physical units. Int8 - float is the root mean square of their difference over the output's standard deviation.");
         page.Table(
@@ -52,6 +66,39 @@ internal static class HtmlReport
         page.Paragraph(report.Quantized.Provenance);
         page.Write(path, $"{manifest.Name}: int8 compared with float");
         output.WriteLine($"report: {path}");
+    }
+
+    private static void WriteBaselines(Page page, ModelManifest manifest)
+    {
+        if (manifest.Baselines.Count > 0)
+        {
+            page.Heading(2, "Beside simple forecasts");
+            page.Paragraph(BaselineTable.Verdict(manifest));
+            page.Table(BaselineTable.Header(manifest), BaselineTable.Rows(manifest));
+            page.Paragraph(BaselineTable.Legend);
+        }
+    }
+
+    // The best candidate's curves, and how the others ended.
+    private static void WriteLosses(Page page, IReadOnlyList<Learned> candidates)
+    {
+        if (candidates.Count == 0)
+        {
+            return;
+        }
+
+        page.Heading(2, "Training");
+        page.Paragraph(
+            "What each candidate's net leaves of the linear forecast's square error on the rows that choose, after each epoch. At 100 % a "
+                + "net adds nothing.");
+        page.Plots(candidates.Take(PlottedOutputs).Select(each => (
+            $"{each.Candidate}: {100 * each.Score:0.0} %",
+            Plot.Lines(
+                [new Series([.. each.Losses.Select(loss => 100 * loss.Validation)], 1)], "epoch 1", $"epoch {each.Losses.Count}", 130))));
+        page.Plots([(
+            $"{candidates[0].Candidate}: training loss",
+            Plot.Lines([new Series([.. candidates[0].Losses.Select(loss => loss.Training)], 1)], "epoch 1",
+                $"epoch {candidates[0].Losses.Count}", 130))]);
     }
 
     private static IEnumerable<(string, string)> Tiles(EvaluationReport report)

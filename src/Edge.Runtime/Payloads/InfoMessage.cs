@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
 using Edge.Inference;
+using Edge.Inference.Models;
 using Edge.Runtime.Mqtt;
 using Edge.Sensors;
 using Edge.Streams;
@@ -90,6 +91,7 @@ internal static class InfoMessage
                 json.WriteString("model_sha256", stream.Engine.ModelSha256);
                 json.WriteString("engine", stream.Engine.Description);
                 json.WriteNumber("period_seconds", stream.Engine.Manifest.PeriodSeconds);
+                WriteErrors(json, stream.Engine.Manifest);
                 json.WriteEndObject();
             }
 
@@ -105,6 +107,40 @@ internal static class InfoMessage
             Retain = true,
             ContentType = "application/json",
         };
+    }
+
+    // Outputs of a stream whose errors are named: the message stays small.
+    private const int ErrorsMax = 32;
+
+    // What the model and simple forecasts missed on rows that nothing was learned from, in the unit of each column.
+    private static void WriteErrors(Utf8JsonWriter json, ModelManifest manifest)
+    {
+        if (manifest.Baselines.Count == 0 || manifest.OutputRmse is null)
+        {
+            return;
+        }
+
+        json.WriteStartArray("rmse");
+        for (int k = 0; k < Math.Min(ErrorsMax, manifest.Outputs.Count); k++)
+        {
+            double std = manifest.Std[manifest.Outputs[k].Column];
+            json.WriteStartObject();
+            json.WriteString("output", manifest.OutputName(k));
+            json.WriteNumber("model", Rounded(std * manifest.OutputRmse[k]));
+            foreach ((string name, IReadOnlyList<double> errors) in manifest.Baselines)
+            {
+                if (double.IsFinite(errors[k]))
+                {
+                    json.WriteNumber(name, Rounded(std * errors[k]));
+                }
+            }
+
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+
+        static double Rounded(double value) => double.Parse(value.ToString("G4", CultureInfo.InvariantCulture), CultureInfo.InvariantCulture);
     }
 
     private static long? FreeBytes(string? folder)

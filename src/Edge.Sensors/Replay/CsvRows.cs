@@ -21,7 +21,7 @@ internal sealed class CsvRows : IDisposable
     private (string[] Cells, int Line)? _row;
 
     /// <param name="path">The file.</param>
-    /// <param name="columns">Columns that it must have; they tell the separator.</param>
+    /// <param name="columns">Columns that it must have; they tell the separator, if there are any.</param>
     /// <param name="order">Order of the rows.</param>
     /// <exception cref="InputException">The file cannot be read, or has no header.</exception>
     internal CsvRows(string path, IReadOnlyList<string> columns, RowOrder order)
@@ -125,7 +125,7 @@ internal sealed class CsvRows : IDisposable
     {
         using var text = new StreamReader(RegularFile.OpenRead(path));
         string header = text.ReadLine() ?? "";
-        string? found = Separators.FirstOrDefault(
+        string? found = columns.Count == 0 ? null : Separators.FirstOrDefault(
             separator => !columns.Except(header.Split(separator).Select(name => name.Trim().Trim('"').Trim())).Any());
         return found ?? Separators.MaxBy(separator => header.Split(separator).Length)!;
     }

@@ -12,6 +12,7 @@ internal sealed partial class RecordingShape
 {
     private const int SampleRows = 1000;
     private static readonly string[] DateNames = ["date", "datum", "day"];
+    private static readonly string[] ClockNames = ["time", "uhrzeit"];
     private static readonly string[] TimeNames = ["time", "date", "datetime", "timestamp", "ts", "date_time"];
 
     private readonly ReplayOptions _options;
@@ -23,6 +24,10 @@ internal sealed partial class RecordingShape
         _columns = columns;
         Times = times;
     }
+
+    /// <summary>Whether a column is named like a time or a date.</summary>
+    internal static bool IsNameOfTime(string name) => TimeNames.Contains(name.ToLowerInvariant())
+        || DateNames.Contains(name.ToLowerInvariant()) || ClockNames.Contains(name.ToLowerInvariant());
 
     /// <summary>Places of the model's columns.</summary>
     internal int[] ColumnsAt { get; private set; } = [];
@@ -97,7 +102,7 @@ internal sealed partial class RecordingShape
         int Find(string[] names) =>
             Array.FindIndex(header, name => !_columns.Contains(name) && names.Contains(name.ToLowerInvariant()));
 
-        (int date, int time) = (Find(DateNames), Find(["time", "uhrzeit"]));
+        (int date, int time) = (Find(DateNames), Find(ClockNames));
         if (date >= 0 && time >= 0)
         {
             return [date, time];

@@ -30,6 +30,13 @@ public sealed class RolloutEngine : IInferenceEngine
                     + $"nothing else; '{manifest.Name}' does not. Remove it.");
         }
 
+        if (manifest.Calendar.Count > 0)
+        {
+            throw new InputException(
+                $"'forecast.horizon' feeds forecasts back as readings, but '{manifest.Name}' also reads the time of a tick ('calendar'). "
+                    + "Remove it, or train a model with outputs for the ticks ahead.");
+        }
+
         _engine = engine;
         _copy = engine.Fork();
         _horizon = horizon;

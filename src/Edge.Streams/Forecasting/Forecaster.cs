@@ -41,7 +41,7 @@ internal sealed class Forecaster
     {
         _engine = engine;
         _manifest = engine.Manifest;
-        _x = new float[_manifest.Columns.Count];
+        _x = new float[_manifest.InputCount];
         _y = new float[_manifest.Outputs.Count];
         int[] forecasts = [.. _manifest.ForecastOutputs];
         _forecasts = forecasts.Length;
@@ -55,8 +55,8 @@ internal sealed class Forecaster
         _madeAt = [.. ahead.Select(ticks => Enumerable.Repeat(long.MinValue, ticks).ToArray())];
         HasOthers = _manifest.Outputs.Any(output => output.Kind is not (OutputKind.Forecast or OutputKind.Quantile));
         _errors = new float[_y.Length];
-        _season = new SeasonalBaseline(_x.Length, seasonTicks);
-        _now = new float[_x.Length];
+        _season = new SeasonalBaseline(_manifest.Columns.Count, seasonTicks);
+        _now = new float[_manifest.Columns.Count];
         _intervals = Enumerable.Range(0, _y.Length).Select(k => new AdaptiveInterval(coverage, _manifest.OutputRmse?[k] ?? 1)).ToArray();
     }
 
@@ -170,11 +170,12 @@ internal sealed class Forecaster
     /// <summary>Steps the model with a usable row.</summary>
     internal void Step(long seq, Reading reading)
     {
-        for (int i = 0; i < _x.Length; i++)
+        for (int i = 0; i < _now.Length; i++)
         {
             _x[i] = _manifest.Normalize(i, reading.Values[i]);
         }
 
+        CalendarInputs.Fill(_manifest.Calendar, reading.Time, _x.AsSpan(_now.Length));
         _engine.Step(_x, _y);
         if (!IsReady)
         {

@@ -37,12 +37,18 @@ internal sealed record FloatLagRegression(int[] Lags, int InputCount, float[] We
         for (int r = 0; r < outputs.Length; r++)
         {
             float sum = Bias[r];
-            for (int l = 0; l < Lags.Length; l++)
+            for (int l = 0; l < Lags.Length;)
             {
-                for (int i = 0; i < InputCount; i++)
+                // Lags that follow each other are one run of memory.
+                int first = l++;
+                while (l < Lags.Length && Lags[l] == Lags[l - 1] + 1)
                 {
-                    sum += Weight[(((r * Lags.Length) + l) * InputCount) + i] * rows[(Lags[l] * InputCount) + i];
+                    l++;
                 }
+
+                int count = (l - first) * InputCount;
+                sum += FloatDot.Of(
+                    Weight.AsSpan(((r * Lags.Length) + first) * InputCount, count), rows.Slice(Lags[first] * InputCount, count));
             }
 
             outputs[r] += sum;

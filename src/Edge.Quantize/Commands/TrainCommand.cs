@@ -1,0 +1,233 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using Edge.Inference;
+using Edge.Inference.Models;
+using Edge.Quantize.Calibration;
+using Edge.Quantize.Evaluation;
+using Edge.Quantize.Learning;
+using Edge.Quantize.Quantization;
+using Edge.Quantize.Reports;
+using Edge.Sensors;
+using Edge.Sensors.Replay;
+using Edge.Training.Reference;
+
+namespace Edge.Quantize.Commands;
+
+/// <summary><c>train</c>: recorded readings in, an int8 model out.</summary>
+internal static class TrainCommand
+{
+    private const double Tolerance = 0.001;
+
+    internal static Command Create(TextWriter output)
+    {
+        var readings = new Argument<string[]>("READINGS")
+        {
+            Description = "Recordings, CSV with a header, oldest row first; several are learned one after the other.",
+            Arity = ArgumentArity.OneOrMore,
+        };
+        var target = new Option<string>("--output", "-o") { Description = "The int8 model to write, .safetensors.", Required = true };
+        var columns = new Option<string[]>("--columns")
+        {
+            Description = "Columns to learn, NAME or NAME:UNIT. Without it, all that hold numbers and change.",
+            AllowMultipleArgumentsPerToken = true,
+        };
+        var targets = new Option<string[]>("--target")
+        {
+            Description = "Columns to forecast. Without it, all that are learned.",
+            AllowMultipleArgumentsPerToken = true,
+        };
+        var horizons = new Option<string?>("--horizons")
+        {
+            Description = "Rows ahead to forecast, such as 1,6,24 or 1-24. Without it, 1 and what suits the period.",
+        };
+        var period = new Option<double?>("--period") { Description = "Seconds from row to row. Without it, what the times say." };
+        var timezone = new Option<string?>("--timezone") { Description = "Zone of times that name none, such as Europe/Berlin." };
+        var format = new Option<string?>("--time-format") { Description = "How times are written, such as dd.MM.yyyy HH:mm, or s, ms, us, ns." };
+        var cell = new Option<CellKind?>("--cell") { Description = "The recurrent layer. Without it, what is best.", HelpName = "lstm|gru|rnn" };
+        var hidden = new Option<int?>("--hidden") { Description = "Units of the recurrent layer. Without it, what is best." };
+        var layers = new Option<int>("--layers") { Description = "Recurrent layers.", DefaultValueFactory = _ => 1 };
+        var dropout = new Option<float?>("--dropout") { Description = "Share of units dropped in training. Without it, what is best." };
+        var epochs = new Option<int?>("--epochs")
+        {
+            Description = "Epochs of each candidate, however long they take. The same seed and epochs give the same model.",
+        };
+        var seed = new Option<int>("--seed") { Description = "Of all random numbers.", DefaultValueFactory = _ => 1 };
+        var budget = new Option<string>("--budget") { Description = "Time for training, such as 90s or 5m.", DefaultValueFactory = _ => "5m" };
+        var report = new Option<string?>("--report") { Description = "Also write the evaluation as a self-contained HTML page." };
+        var command = new Command("train", "Learns a model from recorded readings: forecasts that are measured beside simple ones.")
+        {
+            readings, target, columns, targets, horizons, period, timezone, format, cell, hidden, layers, dropout, epochs, seed, budget, report,
+        };
+        command.SetAction(parsed =>
+        {
+            string[] files = parsed.GetRequiredValue(readings);
+            string path = parsed.GetRequiredValue(target);
+            var options = new LearnerOptions
+            {
+                Horizons = Horizons(parsed.GetValue(horizons)),
+                Targets = parsed.GetValue(targets) ?? [],
+                Cell = parsed.GetValue(cell),
+                Units = InRange(parsed.GetValue(hidden), "--hidden", 1, 512),
+                Layers = InRange(parsed.GetValue(layers), "--layers", 1, 4)!.Value,
+                Dropout = parsed.GetValue(dropout) is { } share
+                    ? share is >= 0 and < 1 ? share : throw new InputException("--dropout must be at least 0 and less than 1.")
+                    : null,
+                Epochs = InRange(parsed.GetValue(epochs), "--epochs", 1, 100_000),
+                Seed = parsed.GetValue(seed),
+                Budget = Span(parsed.GetRequiredValue(budget)),
+            };
+            var times = Times(parsed.GetValue(format), parsed.GetValue(timezone));
+            TrainingRows rows = TrainingRows.Load(
+                [.. files.Select(file => new ReplayOptions { File = file, Times = times })],
+                [.. (parsed.GetValue(columns) ?? []).Select(Column)],
+                parsed.GetValue(period) is { } seconds ? TimeSpan.FromSeconds(seconds) : null);
+            return Run(output, files, path, rows, options, parsed.GetValue(report));
+        });
+        return command;
+    }
+
+    private static int Run(
+        TextWriter output, string[] files, string path, TrainingRows rows, LearnerOptions options, string? report)
+    {
+        output.WriteLine(
+            $"{rows.RowCount} rows of {rows.Columns.Count} columns, {Text(rows.Period)} apart: learned on rows 0..{rows.TrainEnd - 1}, "
+                + $"chosen on ..{rows.ValidationEnd - 1}, scored on ..{rows.RowCount - 1}");
+        foreach (string note in rows.Notes)
+        {
+            output.WriteLine(note);
+        }
+
+        using var progress = new Progress(output);
+        progress.Say("linear forecasts");
+        var learner = new ForecastLearner(rows, options);
+        using var cancel = new CancellationTokenSource();
+        ConsoleCancelEventHandler onCancel = (_, e) =>
+        {
+            // Once ends training and keeps the best so far; twice ends the program.
+            e.Cancel = !cancel.IsCancellationRequested;
+            cancel.Cancel();
+        };
+        Console.CancelKeyPress += onCancel;
+        FloatModel model;
+        try
+        {
+            model = learner.Run(each => progress.Say(Line(each)), cancel.Token);
+        }
+        finally
+        {
+            Console.CancelKeyPress -= onCancel;
+        }
+
+        ReadingsFile readings = ReadingsFile.Of(rows.Values, rows.Width);
+        QuantizationRun run = QuantizationRun.Of(
+            model, learner.Manifest(Path.GetFileNameWithoutExtension(path)), readings, (0, rows.ValidationEnd), new QuantizationSettings(),
+            Precision.Auto, Tolerance, Provenance(files, options, learner), progress.Say, rows);
+        progress.Done();
+        FileBytes.Write(path, run.File);
+        output.WriteLine(
+            $"{path}: {run.Model.Architecture}, {run.File.Length} bytes, state {run.Model.StateBytes} bytes per stream");
+        foreach (Learned learned in learner.Candidates)
+        {
+            output.WriteLine(
+                $"tried {learned.Candidate}: {learned.Losses.Count} epochs, square error {100 * learned.Score:0.0} % of the linear forecast's "
+                    + "on the rows that choose");
+        }
+
+        BaselineTable.Write(output, run.Model.Manifest);
+        HtmlReport.Write(report, run, output, learner.Candidates);
+        return 0;
+    }
+
+    private static string Line(LearningProgress progress) => string.Create(
+        CultureInfo.InvariantCulture,
+        $"{progress.Candidate}, epoch {progress.Epoch}: loss {progress.Loss.Training:0.0000}, chosen on "
+            + $"{100 * progress.Loss.Validation:0.0} % (best {100 * progress.Best:0.0} %), {Math.Max(0, progress.Left.TotalSeconds):0} s left");
+
+    private static string Text(TimeSpan period) => string.Create(CultureInfo.InvariantCulture, $"{period.TotalSeconds:0.######} s");
+
+    private static TimeOptions Times(string? format, string? zone)
+    {
+        if (format is not null && !TimeOptions.IsFormat(format))
+        {
+            throw new InputException(
+                $"--time-format is '{format}'; use a format of date and time such as dd.MM.yyyy HH:mm, or s, ms, us, ns.");
+        }
+
+        try
+        {
+            return new TimeOptions { Format = format, Zone = zone is null ? null : TimeZoneInfo.FindSystemTimeZoneById(zone) };
+        }
+        catch (Exception e) when (e is TimeZoneNotFoundException or InvalidTimeZoneException)
+        {
+            throw new InputException($"--timezone is '{zone}', which this system does not know; names are as in Europe/Berlin.", e);
+        }
+    }
+
+    private static NamedColumn Column(string text)
+    {
+        int colon = text.LastIndexOf(':');
+        return colon < 0 ? new NamedColumn(text, "") : new NamedColumn(text[..colon], text[(colon + 1)..]);
+    }
+
+    private static int[] Horizons(string? text)
+    {
+        if (text is null)
+        {
+            return [];
+        }
+
+        var horizons = new List<int>();
+        foreach (string part in text.Split(',', StringSplitOptions.TrimEntries))
+        {
+            string[] ends = part.Split('-');
+            if (!int.TryParse(ends[0], NumberStyles.None, CultureInfo.InvariantCulture, out int first)
+                || !int.TryParse(ends[^1], NumberStyles.None, CultureInfo.InvariantCulture, out int last)
+                || ends.Length > 2 || first < 1 || last < first || last > 100_000)
+            {
+                throw new InputException($"--horizons: '{part}' is not a number of rows from 1 to 100000. Write them as 1,6,24 or 1-24.");
+            }
+
+            horizons.AddRange(Enumerable.Range(first, last - first + 1));
+        }
+
+        return [.. horizons.Distinct().Order()];
+    }
+
+    private static int? InRange(int? value, string option, int min, int max) => value is null || (value >= min && value <= max)
+        ? value
+        : throw new InputException($"{option} must be from {min} to {max}.");
+
+    private static TimeSpan Span(string text)
+    {
+        (string number, double unit) = text.Length == 0 ? ("", 1) : text[^1] switch
+        {
+            's' => (text[..^1], 1.0),
+            'm' => (text[..^1], 60.0),
+            'h' => (text[..^1], 3600.0),
+            _ => (text, 1.0),
+        };
+        return double.TryParse(number, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double value)
+            && value * unit is >= 1 and <= 604_800
+            ? TimeSpan.FromSeconds(value * unit)
+            : throw new InputException($"--budget: '{text}' is not a time from 1s to 168h. Write it as 90s, 5m or 1h.");
+    }
+
+    private static string Provenance(string[] files, LearnerOptions options, ForecastLearner learner)
+    {
+        using var stream = new MemoryStream();
+        using (var json = new Utf8JsonWriter(stream))
+        {
+            json.WriteStartObject();
+            json.WriteString("tool", $"edge-quantize {typeof(TrainCommand).Assembly.GetName().Version!.ToString(3)}");
+            json.WriteString("source", "train");
+            json.WriteString("readings", string.Join(", ", files.Select(Path.GetFileName)));
+            json.WriteNumber("seed", options.Seed);
+            json.WriteString("net", learner.Candidates is [var best, ..] ? best.Candidate.ToString() : "none");
+            json.WriteEndObject();
+        }
+
+        return Encoding.UTF8.GetString(stream.ToArray());
+    }
+}

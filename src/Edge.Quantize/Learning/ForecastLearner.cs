@@ -1,0 +1,263 @@
+using System.Diagnostics;
+using Edge.Inference.Models;
+using Edge.Training.Reference;
+
+namespace Edge.Quantize.Learning;
+
+/// <summary>How long and what to try.</summary>
+internal sealed record LearnerOptions
+{
+    /// <summary>Ticks ahead; empty for what suits the period.</summary>
+    internal IReadOnlyList<int> Horizons { get; init; } = [];
+
+    /// <summary>Columns to forecast; empty for all.</summary>
+    internal IReadOnlyList<string> Targets { get; init; } = [];
+
+    /// <summary>Cell to use; null to try several.</summary>
+    internal CellKind? Cell { get; init; }
+
+    /// <summary>Units; null to try several.</summary>
+    internal int? Units { get; init; }
+
+    /// <summary>Recurrent layers.</summary>
+    internal int Layers { get; init; } = 1;
+
+    /// <summary>Share of units that are dropped in training; null to try several.</summary>
+    internal float? Dropout { get; init; }
+
+    /// <summary>Epochs of each candidate; null for what the budget allows.</summary>
+    internal int? Epochs { get; init; }
+
+    /// <summary>Of all random numbers.</summary>
+    internal int Seed { get; init; } = 1;
+
+    /// <summary>Time for training.</summary>
+    internal TimeSpan Budget { get; init; } = TimeSpan.FromMinutes(5);
+}
+
+/// <summary>A candidate and how it did.</summary>
+/// <param name="Candidate">What it is.</param>
+/// <param name="Score">Its square error on the validation rows as a share of that of the linear forecast alone.</param>
+/// <param name="Losses">After each epoch.</param>
+internal sealed record Learned(Candidate Candidate, double Score, IReadOnlyList<EpochLoss> Losses);
+
+/// <summary>What training says while it runs.</summary>
+/// <param name="Candidate">What is trained.</param>
+/// <param name="Epoch">Epochs of it so far.</param>
+/// <param name="Loss">Its last losses.</param>
+/// <param name="Best">The best score of all so far.</param>
+/// <param name="Left">Time left.</param>
+internal readonly record struct LearningProgress(Candidate Candidate, int Epoch, EpochLoss Loss, double Best, TimeSpan Left);
+
+/// <summary>
+/// From recorded rows to a float model: a linear forecast from the last rows and a recurrent net beside it for what that cannot say, each
+/// chosen on rows that were not fitted.
+/// </summary>
+internal sealed class ForecastLearner
+{
+    /// <summary>Fewest rows that something can be learned from.</summary>
+    internal const int RowsMin = 200;
+
+    // Fewest epochs that a candidate gets before the clock can end it.
+    private const int EpochsMin = 3;
+    private static readonly TimeSpan[] UsualHorizons =
+    [
+        TimeSpan.FromSeconds(0.1), TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(10), TimeSpan.FromMinutes(1), TimeSpan.FromMinutes(10),
+        TimeSpan.FromHours(1), TimeSpan.FromHours(6), TimeSpan.FromDays(1), TimeSpan.FromDays(7),
+    ];
+
+    private readonly TrainingRows _rows;
+    private readonly LearnerOptions _options;
+    private readonly ForecastTargets _targets;
+    private readonly float[] _residuals;
+    private readonly float[] _deviation;
+    private readonly List<Learned> _learned = [];
+    private readonly Lock _lock = new();
+    private ForecastNet? _best;
+
+    /// <summary>Fits the linear forecast.</summary>
+    internal ForecastLearner(TrainingRows rows, LearnerOptions options)
+    {
+        (_rows, _options) = (rows, options);
+        int[] targets = options.Targets.Count == 0
+            ? [.. Enumerable.Range(0, rows.Columns.Count)]
+            : [.. options.Targets.Select(name => ColumnOf(rows, name))];
+        int[] horizons = options.Horizons.Count > 0 ? [.. options.Horizons] : DefaultHorizons(rows.Period);
+        int far = horizons.Max();
+        if (rows.ValidationEnd - rows.TrainEnd <= far)
+        {
+            throw new Inference.InputException(
+                $"{rows.RowCount} rows are too few to forecast {far} rows ahead: a tenth of them, which choose, must reach further. Record "
+                    + $"longer, or set --horizons.");
+        }
+
+        Outputs = [.. horizons.SelectMany(ahead => targets.Select(column => new ModelOutput(column, ahead)))];
+        _targets = new ForecastTargets(rows, Outputs);
+        Linear = LinearForecast.Fit(rows, _targets);
+        (_residuals, _deviation) = Residuals();
+    }
+
+    /// <summary>What the model forecasts.</summary>
+    internal IReadOnlyList<ModelOutput> Outputs { get; }
+
+    /// <summary>The linear part.</summary>
+    internal LinearForecast Linear { get; }
+
+    /// <summary>Every candidate that was trained, the best first.</summary>
+    internal IReadOnlyList<Learned> Candidates => [.. _learned.OrderBy(each => each.Score)];
+
+    /// <summary>1 tick, and up to two usual spans of 5 to 100 ticks.</summary>
+    internal static int[] DefaultHorizons(TimeSpan period)
+    {
+        IEnumerable<int> usual = UsualHorizons.Select(span => span / period)
+            .Where(ticks => ticks is >= 5 and <= 100 && Math.Abs(ticks - Math.Round(ticks)) < 1e-6)
+            .Select(ticks => (int)Math.Round(ticks));
+        return [1, .. usual.TakeLast(2)];
+    }
+
+    /// <summary>Trains candidates until the time is over, and returns the best model.</summary>
+    /// <param name="say">Told after every epoch, one call at a time.</param>
+    /// <param name="cancel">Ends training early; the best so far is returned.</param>
+    internal FloatModel Run(Action<LearningProgress> say, CancellationToken cancel)
+    {
+        Candidate[] candidates = [.. Propose()];
+        long started = Stopwatch.GetTimestamp();
+        int workers = Math.Min(candidates.Length, Math.Max(1, Environment.ProcessorCount));
+
+        // As many rounds of candidates as fit side by side share the time.
+        int rounds = (candidates.Length + workers - 1) / workers;
+        TimeSpan each = _options.Budget / rounds;
+        int next = -1;
+        Parallel.For(0, workers, new ParallelOptions { MaxDegreeOfParallelism = workers }, _ =>
+        {
+            for (int at = Interlocked.Increment(ref next); at < candidates.Length; at = Interlocked.Increment(ref next))
+            {
+                TimeSpan left = _options.Budget - Stopwatch.GetElapsedTime(started);
+                if (cancel.IsCancellationRequested || (at > 0 && _options.Epochs is null && left <= each / 4))
+                {
+                    return;
+                }
+
+                Train(candidates[at], left < each ? left : each, started, say, cancel);
+            }
+        });
+        return (_best ?? new ForecastNet(candidates[0], _rows, _targets, _residuals, _deviation)).ToModel(Linear.ToRegression());
+    }
+
+    /// <summary>The manifest of the model.</summary>
+    internal ModelManifest Manifest(string name) => new()
+    {
+        Name = name,
+        Columns = [.. _rows.Columns.Select(column => column.Name)],
+        Units = [.. _rows.Columns.Select(column => column.Unit)],
+        PeriodSeconds = _rows.Period.TotalSeconds,
+        Mean = _rows.Mean,
+        Std = _rows.Std,
+        Outputs = Outputs,
+        Calendar = _rows.Calendar,
+        TrainRows = (0, _rows.ValidationEnd),
+        TestRows = (_rows.ValidationEnd, _rows.RowCount),
+    };
+
+    private static int ColumnOf(TrainingRows rows, string name)
+    {
+        for (int i = 0; i < rows.Columns.Count; i++)
+        {
+            if (rows.Columns[i].Name == name)
+            {
+                return i;
+            }
+        }
+
+        throw new Inference.InputException(
+            $"--target names '{name}', which is not learned; learned are {string.Join(", ", rows.Columns.Select(column => $"'{column.Name}'"))}.");
+    }
+
+    private void Train(Candidate candidate, TimeSpan budget, long started, Action<LearningProgress> say, CancellationToken cancel)
+    {
+        var net = new ForecastNet(candidate, _rows, _targets, _residuals, _deviation);
+        long begun = Stopwatch.GetTimestamp();
+        for (int epoch = 0; !cancel.IsCancellationRequested && !net.IsDone; epoch++)
+        {
+            TimeSpan spent = Stopwatch.GetElapsedTime(begun);
+            if (_options.Epochs is { } epochs ? epoch >= epochs : epoch >= EpochsMin && spent >= budget)
+            {
+                break;
+            }
+
+            // The rate falls as if the candidate had so many epochs, or what the time allows if that is less.
+            double byTime = spent / budget;
+            net.Epoch(_options.Epochs is { } planned ? (double)epoch / planned : Math.Max(byTime, (double)epoch / EpochsPlanned));
+            if (_options.Epochs is null && epoch + 1 >= EpochsPlanned)
+            {
+                break;
+            }
+
+            lock (_lock)
+            {
+                if (_best is null || net.Score < _best.Score)
+                {
+                    _best = net;
+                }
+
+                say(new LearningProgress(
+                    candidate, epoch + 1, net.Losses[^1], _best.Score, _options.Budget - Stopwatch.GetElapsedTime(started)));
+            }
+        }
+
+        lock (_lock)
+        {
+            _best = _best is null || net.Score < _best.Score ? net : _best;
+            _learned.Add(new Learned(candidate, net.Score, net.Losses));
+        }
+    }
+
+    private const int EpochsPlanned = 60;
+
+    // The likely ones first: the time may not suffice for all.
+    private IEnumerable<Candidate> Propose()
+    {
+        CellKind[] cells = _options.Cell is { } cell ? [cell] : [CellKind.Lstm, CellKind.Gru];
+        int[] units = _options.Units is { } count ? [count] : [32, 64, 16];
+        float[] dropouts = _options.Dropout is { } share ? [share] : [0.2f, 0];
+        int number = 0;
+        return from dropout in dropouts
+            from width in units
+            from kind in cells
+            select new Candidate(kind, width, _options.Layers, dropout, unchecked((_options.Seed * 1_000_003) + (101 * number++)));
+    }
+
+    // Target minus linear forecast of every row in units of its deviation over the training rows.
+    private (float[] Residuals, float[] Deviation) Residuals()
+    {
+        int outputs = Outputs.Count;
+        var residuals = new float[_rows.RowCount * outputs];
+        var sums = new Evaluation.ErrorSum[outputs];
+        FloatLagRegression regression = Linear.ToRegression();
+        var state = new float[regression.StateCount];
+        var said = new float[outputs];
+        for (int row = 0; row < _rows.ValidationEnd; row++)
+        {
+            said.AsSpan().Clear();
+            regression.Step(state, _rows.Row(row), said);
+            int end = row < _rows.TrainEnd ? _rows.TrainEnd : _rows.ValidationEnd;
+            for (int k = 0; k < outputs; k++)
+            {
+                float residual = _targets.Of(row, k, end) - said[k];
+                residuals[(row * outputs) + k] = residual;
+                if (row < _rows.TrainEnd && !float.IsNaN(residual))
+                {
+                    sums[k].Add(residual);
+                }
+            }
+        }
+
+        float[] deviation = [.. sums.Select(sum => (float)Math.Max(sum.Rms, 1e-6))];
+        for (int at = 0; at < residuals.Length; at++)
+        {
+            residuals[at] /= deviation[at % outputs];
+        }
+
+        return (residuals, deviation);
+    }
+}

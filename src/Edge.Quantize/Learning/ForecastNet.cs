@@ -1,0 +1,276 @@
+using Edge.Training;
+using Edge.Training.Layers;
+using Edge.Training.Losses;
+using Edge.Training.Reference;
+
+namespace Edge.Quantize.Learning;
+
+/// <summary>Which recurrent layer.</summary>
+internal enum CellKind
+{
+    Lstm,
+    Gru,
+    Rnn,
+}
+
+/// <summary>What a candidate is.</summary>
+/// <param name="Cell">Its recurrent layer.</param>
+/// <param name="Units">Units of each layer.</param>
+/// <param name="Layers">Recurrent layers.</param>
+/// <param name="Dropout">Share of the units that are dropped in training.</param>
+/// <param name="Seed">Of its weights and everything random.</param>
+internal sealed record Candidate(CellKind Cell, int Units, int Layers, float Dropout, int Seed)
+{
+    public override string ToString() =>
+        $"{Cell.ToString().ToLowerInvariant()} {Units}{(Layers > 1 ? $"x{Layers}" : "")}{(Dropout > 0 ? $", dropout {Dropout}" : "")}";
+}
+
+/// <summary>The losses after an epoch: of training, and on the validation rows as a share of that without the net.</summary>
+internal readonly record struct EpochLoss(double Training, double Validation);
+
+/// <summary>
+/// A recurrent net that learns what a linear forecast leaves: the residual of each output in units of its deviation. Several strands of the
+/// training rows are learned side by side with the state carried; after each epoch the validation rows judge, and the best weights are kept.
+/// </summary>
+internal sealed class ForecastNet
+{
+    private const int Steps = 32;
+    private const int JudgedSteps = 64;
+
+    // A state has settled after so many rows.
+    private const int SettleSteps = 64;
+    private const int SettleRows = 512;
+    private const int StrandsMax = 24;
+    private const int WindowsPerStrandMin = 6;
+    private const double GradientMax = 1;
+    private const float HuberThreshold = 3;
+    private const double Rate = 4e-3;
+
+    // Epochs without a better one before a candidate is given up.
+    private const int Patience = 12;
+
+    private readonly TrainingRows _rows;
+    private readonly ForecastTargets _targets;
+    private readonly float[] _residuals;
+    private readonly float[] _deviation;
+    private readonly int _outputs;
+    private readonly Network _network;
+    private readonly AdamW _optimizer;
+    private readonly HuberLoss _loss = new(HuberThreshold);
+    private readonly Random _random;
+    private readonly int _strands;
+    private readonly List<EpochLoss> _losses = [];
+    private float[] _gradient = [];
+    private float[][] _best;
+    private int _bestEpoch;
+
+    /// <param name="candidate">What to train.</param>
+    /// <param name="rows">The recording.</param>
+    /// <param name="targets">What the outputs shall say.</param>
+    /// <param name="residuals">
+    /// [rows, outputs]: target minus linear forecast in units of <paramref name="deviation"/>; NaN where the target is not known.
+    /// </param>
+    /// <param name="deviation">Deviation of the residuals of each output over the training rows.</param>
+    internal ForecastNet(Candidate candidate, TrainingRows rows, ForecastTargets targets, float[] residuals, float[] deviation)
+    {
+        (Candidate, _rows, _targets, _residuals, _deviation) = (candidate, rows, targets, residuals, deviation);
+        _outputs = targets.Outputs.Count;
+        _random = new Random(candidate.Seed);
+        var layers = new List<TrainableLayer>();
+        for (int l = 0; l < candidate.Layers; l++)
+        {
+            int inputs = l == 0 ? rows.Width : candidate.Units;
+            layers.Add(candidate.Cell switch
+            {
+                CellKind.Lstm => new LstmLayer(inputs, candidate.Units, _random),
+                CellKind.Gru => new GruLayer(inputs, candidate.Units, _random),
+                _ => new ElmanLayer(inputs, candidate.Units, _random),
+            });
+            if (candidate.Dropout > 0)
+            {
+                layers.Add(new DropoutLayer(candidate.Units, candidate.Dropout, _random));
+            }
+        }
+
+        // A head of zeros: the net starts by leaving the linear forecast as it is.
+        var head = new LinearLayer(candidate.Units, _outputs, _random);
+        head.Parameters[0].Value.AsSpan().Clear();
+        layers.Add(head);
+        _network = new Network([.. layers]);
+        _optimizer = new AdamW(_network.Parameters) { Decay = 0.02f };
+        _strands = Math.Clamp(rows.TrainEnd / (Steps * WindowsPerStrandMin), 1, StrandsMax);
+        _best = _network.Save();
+        Score = 1;
+        Share = new float[_outputs];
+    }
+
+    internal Candidate Candidate { get; }
+
+    /// <summary>Mean over the outputs of the square error on the validation rows, as a share of that of the linear forecast.</summary>
+    internal double Score { get; private set; }
+
+    /// <summary>How much of what the net says is added to each output, 0 to 1: what is best on the validation rows.</summary>
+    internal float[] Share { get; private set; }
+
+    /// <summary>After each epoch.</summary>
+    internal IReadOnlyList<EpochLoss> Losses => _losses;
+
+    /// <summary>Whether more epochs are not likely to help.</summary>
+    internal bool IsDone => _losses.Count - _bestEpoch > Patience;
+
+    /// <summary>Trains one epoch.</summary>
+    /// <param name="progress">Share of the training that is done, 0 to 1: the learning rate falls along half a cosine.</param>
+    internal void Epoch(double progress)
+    {
+        int length = _rows.TrainEnd / _strands;
+        int first = _random.Next(Math.Min(Steps, Math.Max(1, length / 4)));
+        var x = new float[Steps * _strands * _rows.Width];
+        var target = new float[Steps * _strands * _outputs];
+        (double sum, int windows) = (0, 0);
+        double rate = Rate * CosineSchedule.Of(progress);
+        _network.Reset();
+        for (int begin = first; begin + Steps <= length; begin += Steps)
+        {
+            Gather(begin, length, Steps, x, target);
+            ReadOnlySpan<float> y = _network.Forward(x, _strands, isTraining: true);
+            Grow(ref _gradient, y.Length);
+            sum += _loss.Measure(y, target, _gradient.AsSpan(0, y.Length));
+            windows++;
+            _network.Backward(x, _gradient.AsSpan(0, y.Length), _strands);
+            _optimizer.Clip(GradientMax);
+            _optimizer.Step(rate);
+        }
+
+        Judge(sum / Math.Max(1, windows));
+    }
+
+    /// <summary>The best weights with the linear forecast beside them, as one model.</summary>
+    internal FloatModel ToModel(FloatLagRegression linear)
+    {
+        float[][] last = _network.Save();
+        _network.Restore(_best);
+        FloatLayer[] layers = [.. _network.Layers.Select(layer => layer.ToReference()).OfType<FloatLayer>()];
+        _network.Restore(last);
+        var head = (FloatDense)layers[^1];
+        float[] weight = [.. head.Weight.Select((w, at) => w * Gain(at / head.InputCount))];
+        float[] bias = [.. head.Bias.Select((b, k) => b * Gain(k))];
+        return new FloatModel(null, null, layers[..^1], head with { Weight = weight, Bias = bias }, new string('0', 64)) { Lags = linear };
+
+        float Gain(int k) => Share[k] * _deviation[k];
+    }
+
+    // Inputs and, where there is room, targets of some steps of all strands; what chooses is no target.
+    private void Gather(int begin, int length, int steps, Span<float> x, Span<float> target)
+    {
+        int width = _rows.Width;
+        for (int t = 0; t < steps; t++)
+        {
+            for (int s = 0; s < _strands; s++)
+            {
+                int row = (s * length) + begin + t;
+                int at = (t * _strands) + s;
+                _rows.Row(row).CopyTo(x[(at * width)..]);
+                if (target.IsEmpty)
+                {
+                    continue;
+                }
+
+                Span<float> wanted = target.Slice(at * _outputs, _outputs);
+                _residuals.AsSpan(row * _outputs, _outputs).CopyTo(wanted);
+                if (_rows.Chooses(row))
+                {
+                    wanted.Fill(float.NaN);
+                }
+            }
+        }
+    }
+
+    // On the rows that choose: those among the training rows, strand by strand, and the ones after them.
+    private void Judge(double training)
+    {
+        var sums = new Sums(_outputs);
+        int length = _rows.TrainEnd / _strands;
+        var x = new float[JudgedSteps * _strands * _rows.Width];
+        _network.Reset();
+        for (int begin = 0; begin + JudgedSteps <= length; begin += JudgedSteps)
+        {
+            Gather(begin, length, JudgedSteps, x, []);
+            ReadOnlySpan<float> y = _network.Forward(x, _strands);
+            for (int t = 0; t < JudgedSteps; t++)
+            {
+                for (int s = 0; s < _strands && begin + t >= SettleSteps; s++)
+                {
+                    int row = (s * length) + begin + t;
+                    if (_rows.Chooses(row))
+                    {
+                        sums.Add(y.Slice(((t * _strands) + s) * _outputs, _outputs), _residuals.AsSpan(row * _outputs, _outputs));
+                    }
+                }
+            }
+        }
+
+        _network.Reset();
+        for (int from = Math.Max(0, _rows.TrainEnd - SettleRows); from < _rows.ValidationEnd; from += JudgedSteps)
+        {
+            int to = Math.Min(_rows.ValidationEnd, from + JudgedSteps);
+            ReadOnlySpan<float> rows = _rows.Values.AsSpan(from * _rows.Width, (to - from) * _rows.Width);
+            ReadOnlySpan<float> y = _network.Forward(rows, 1);
+            for (int row = Math.Max(from, _rows.TrainEnd); row < to; row++)
+            {
+                sums.Add(y.Slice((row - from) * _outputs, _outputs), _residuals.AsSpan(row * _outputs, _outputs));
+            }
+        }
+
+        (double score, float[] share) = sums.Judge();
+        _losses.Add(new EpochLoss(training, score));
+        if (score < Score)
+        {
+            (Score, Share, _best, _bestEpoch) = (score, share, _network.Save(), _losses.Count);
+        }
+    }
+
+    // Of what the net says and of what it should have said.
+    private sealed class Sums(int outputs)
+    {
+        private readonly double[] _products = new double[outputs];
+        private readonly double[] _squares = new double[outputs];
+        private readonly double[] _residuals = new double[outputs];
+
+        internal void Add(ReadOnlySpan<float> said, ReadOnlySpan<float> residuals)
+        {
+            for (int k = 0; k < said.Length; k++)
+            {
+                if (!float.IsNaN(residuals[k]))
+                {
+                    _products[k] += (double)said[k] * residuals[k];
+                    _squares[k] += (double)said[k] * said[k];
+                    _residuals[k] += (double)residuals[k] * residuals[k];
+                }
+            }
+        }
+
+        // The best share of each output, and what then remains of the square of the residuals, mean over the outputs.
+        internal (double Score, float[] Share) Judge()
+        {
+            double score = 0;
+            var share = new float[_products.Length];
+            for (int k = 0; k < share.Length; k++)
+            {
+                double part = _squares[k] > 0 ? Math.Clamp(_products[k] / _squares[k], 0, 1) : 0;
+                share[k] = (float)part;
+                double rest = _residuals[k] - (2 * part * _products[k]) + (part * part * _squares[k]);
+                score += (_residuals[k] > 0 ? rest / _residuals[k] : 1) / share.Length;
+            }
+
+            return (score, share);
+        }
+    }
+
+    private static void Grow(ref float[] buffer, int length)
+    {
+        if (buffer.Length < length)
+        {
+            buffer = new float[length];
+        }
+    }
+}

@@ -1,0 +1,385 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+using Edge.Inference;
+using Edge.Inference.Models;
+using Edge.Quantize.Calibration;
+using Edge.Sensors;
+using Edge.Sensors.Replay;
+using Edge.Sensors.Timing;
+using Edge.Streams;
+
+namespace Edge.Quantize.Learning;
+
+/// <summary>A column to learn from.</summary>
+/// <param name="Name">As in the header of the file.</param>
+/// <param name="Unit">Its unit, or "".</param>
+internal readonly record struct NamedColumn(string Name, string Unit);
+
+/// <summary>
+/// Recorded rows to learn from, in the order of time, as a stream would see them: a missing cell is held, missing rows are a gap, rows that
+/// are not newer than the one before are left out. Cells that are no number count as missing.
+/// </summary>
+internal sealed partial class TrainingRows
+{
+    // A column with fewer numbers than this share of its cells is text.
+    private const double NumbersMin = 0.5;
+    // Blocks of the training rows, and how many fit for each one that chooses.
+    private const int Blocks = 40;
+    private const int BlocksPerChoice = 8;
+
+    // Ticks between two files: no forecast reaches from one into the next.
+    private const long BetweenFiles = 1_000_000_000;
+    private static readonly string[] FaultNames = ["anomaly", "is_anomaly", "fault", "label", "attack"];
+    private static readonly string[] OtherLabels = ["changepoint"];
+
+    private readonly float[] _values;
+    private readonly bool[] _isKnown;
+
+    private TrainingRows(
+        IReadOnlyList<NamedColumn> columns, TimeSpan period, CalendarInput[] calendar, Loaded loaded, double[] mean, double[] std,
+        float[] values)
+    {
+        (Columns, Period, Calendar, Mean, Std, _values) = (columns, period, calendar, mean, std, values);
+        (_isKnown, Ticks, IsFault) = ([.. loaded.IsKnown], [.. loaded.Ticks], [.. loaded.IsFault]);
+        (TrainEnd, ValidationEnd) = (RowCount * 7 / 10, RowCount * 8 / 10);
+    }
+
+    // Rows that are there already.
+    private TrainingRows(ModelManifest manifest, ReadingsFile readings, int scored)
+    {
+        int rows = readings.RowCount;
+        Columns = [.. manifest.Columns.Zip(manifest.Units, (name, unit) => new NamedColumn(name, unit))];
+        (Period, Calendar) = (TimeSpan.FromSeconds(manifest.PeriodSeconds), manifest.Calendar);
+        (Mean, Std) = ([.. manifest.Mean], [.. manifest.Std]);
+        _values = readings.Rows(rows).ToArray();
+        _isKnown = [.. Enumerable.Repeat(true, rows * Columns.Count)];
+        Ticks = [.. Enumerable.Range(0, rows)];
+        IsFault = new bool[rows];
+        (TrainEnd, ValidationEnd) = (scored * 7 / 8, scored);
+    }
+
+    /// <summary>The columns that are learned.</summary>
+    internal IReadOnlyList<NamedColumn> Columns { get; }
+
+    /// <summary>From one tick to the next.</summary>
+    internal TimeSpan Period { get; }
+
+    /// <summary>Mean of each column over the training rows.</summary>
+    internal double[] Mean { get; }
+
+    /// <summary>Standard deviation of each column over the training rows.</summary>
+    internal double[] Std { get; }
+
+    /// <summary>Number of the tick of each row; a jump is a gap.</summary>
+    internal long[] Ticks { get; }
+
+    /// <summary>Whether a person marked a row as a fault: nothing is learned from it.</summary>
+    internal bool[] IsFault { get; }
+
+    /// <summary>What a person should know about the file, one sentence each.</summary>
+    internal required IReadOnlyList<string> Notes { get; init; }
+
+    internal int RowCount => Ticks.Length;
+
+    /// <summary>Rows that are learned from: the first seven tenths.</summary>
+    internal int TrainEnd { get; }
+
+    /// <summary>Rows from <see cref="TrainEnd"/> to here choose; the rest is for the score.</summary>
+    internal int ValidationEnd { get; }
+
+    /// <summary>
+    /// Whether a row before <see cref="ValidationEnd"/> chooses rather than fits: those after <see cref="TrainEnd"/>, and one block of
+    /// eight before it, so that a choice is made over everything that the plant did and not only over its last days.
+    /// </summary>
+    internal bool Chooses(int row) => row >= TrainEnd || (long)row * Blocks / TrainEnd % BlocksPerChoice == BlocksPerChoice / 2;
+
+    /// <summary>What of the time the rows tell, if they are long enough to learn from it.</summary>
+    internal IReadOnlyList<CalendarInput> Calendar { get; }
+
+    /// <summary>Values of a row: its columns and the calendar.</summary>
+    internal int Width => Columns.Count + (CalendarInputs.PerEntry * Calendar.Count);
+
+    /// <summary>Rows of normalized readings, one after the other.</summary>
+    internal float[] Values => _values;
+
+    /// <summary>One row of normalized readings, and the calendar.</summary>
+    internal ReadOnlySpan<float> Row(int row) => _values.AsSpan(row * Width, Width);
+
+    /// <summary>Whether a value was measured, not held.</summary>
+    internal bool IsKnown(int row, int column) => _isKnown[(row * Columns.Count) + column];
+
+    /// <summary>The row so many ticks after each row; -1 where there is none.</summary>
+    internal int[] RowsAhead(int ticks)
+    {
+        int[] ahead = new int[RowCount];
+        int next = 0;
+        for (int row = 0; row < ahead.Length; row++)
+        {
+            while (next < RowCount && Ticks[next] < Ticks[row] + ticks)
+            {
+                next++;
+            }
+
+            ahead[row] = next < RowCount && Ticks[next] == Ticks[row] + ticks ? next : -1;
+        }
+
+        return ahead;
+    }
+
+    /// <summary>The rows of a model that is there already, for the simple forecasts beside it.</summary>
+    /// <param name="manifest">Of the model.</param>
+    /// <param name="readings">The rows.</param>
+    /// <param name="scored">First row that is scored.</param>
+    internal static TrainingRows Of(ModelManifest manifest, ReadingsFile readings, int scored) =>
+        new(manifest, readings, scored) { Notes = [] };
+
+    /// <summary>Reads one or more recordings with the same columns.</summary>
+    /// <param name="files">The files, one after the other with a gap between, and how their times are written.</param>
+    /// <param name="wanted">Columns to take; empty for all that hold numbers.</param>
+    /// <param name="period">From one row to the next; null for what the times say.</param>
+    /// <exception cref="InputException">The file cannot be read, or has too little to learn from.</exception>
+    internal static TrainingRows Load(IReadOnlyList<ReplayOptions> files, IReadOnlyList<NamedColumn> wanted, TimeSpan? period)
+    {
+        var notes = new List<string>();
+        ReplayOptions options = files[0];
+        (List<NamedColumn> columns, string? faults) = ChooseColumns(options, wanted, notes);
+        string[] names = [.. columns.Select(column => column.Name)];
+        TimeSpan spacing = period ?? RecordingShape.Of(options, names).Spacing ?? TimeSpan.Zero;
+        if (spacing <= TimeSpan.Zero)
+        {
+            throw new InputException(
+                $"Readings '{options.File}' have no column of times that tells how far their rows are apart. Add --period, in seconds.");
+        }
+
+        var loaded = new Loaded([], [], [], [], []);
+        foreach (ReplayOptions file in files)
+        {
+            Read(file, names, faults, spacing, loaded, files.Count == 1 ? "" : $"{Path.GetFileName(file.File)}: ", notes);
+        }
+
+        int rows = loaded.Ticks.Count;
+        if (rows < ForecastLearner.RowsMin)
+        {
+            throw new InputException(
+                $"Readings '{options.File}' have {rows} usable rows; at least {ForecastLearner.RowsMin} are needed to learn from. Record "
+                    + $"longer.");
+        }
+
+        return Normalize(options.File, columns, spacing, loaded, notes);
+    }
+
+    // Constant columns are left out; the others get mean and deviation of what was measured in the training rows.
+    private static TrainingRows Normalize(string file, List<NamedColumn> columns, TimeSpan spacing, Loaded loaded, List<string> notes)
+    {
+        int all = columns.Count;
+        int rows = loaded.Ticks.Count;
+        int end = rows * 7 / 10;
+        var kept = new List<int>();
+        var mean = new List<double>();
+        var std = new List<double>();
+        for (int i = 0; i < all; i++)
+        {
+            (double sum, double squares, int count) = (0, 0, 0);
+            double pivot = loaded.Values[i];
+            for (int row = 0; row < end; row++)
+            {
+                if (loaded.IsKnown[(row * all) + i] && !loaded.IsFault[row])
+                {
+                    double value = loaded.Values[(row * all) + i] - pivot;
+                    (sum, squares, count) = (sum + value, squares + (value * value), count + 1);
+                }
+            }
+
+            double middle = count == 0 ? 0 : sum / count;
+            double variance = count == 0 ? 0 : (squares / count) - (middle * middle);
+            double deviation = Math.Sqrt(Math.Max(0, variance));
+            if (deviation <= 1e-9 * Math.Max(1e-3, Math.Abs(pivot + middle)))
+            {
+                notes.Add($"left out: column '{columns[i].Name}' never changes in the training rows");
+                continue;
+            }
+
+            kept.Add(i);
+            mean.Add(pivot + middle);
+            std.Add(deviation);
+        }
+
+        if (kept.Count == 0)
+        {
+            throw new InputException($"Readings '{file}' have no column that changes. There is nothing to forecast.");
+        }
+
+        CalendarInput[] calendar = ChooseCalendar(loaded.Times, end);
+        int width = kept.Count + (CalendarInputs.PerEntry * calendar.Length);
+        var values = new float[rows * width];
+        var isKnown = new List<bool>(rows * kept.Count);
+        for (int row = 0; row < rows; row++)
+        {
+            for (int k = 0; k < kept.Count; k++)
+            {
+                values[(row * width) + k] = (float)((loaded.Values[(row * all) + kept[k]] - mean[k]) / std[k]);
+                isKnown.Add(loaded.IsKnown[(row * all) + kept[k]]);
+            }
+
+            CalendarInputs.Fill(calendar, loaded.Times[row], values.AsSpan((row * width) + kept.Count, width - kept.Count));
+        }
+
+        NamedColumn[] chosen = [.. kept.Select(i => columns[i])];
+        return new TrainingRows(chosen, spacing, calendar, loaded with { IsKnown = isKnown }, [.. mean], [.. std], values) { Notes = notes };
+    }
+
+    // A part of the time is learned if the training rows pass it often enough to tell it from a trend, in several steps. Rows without
+    // times begin at the epoch and say nothing of it.
+    private static CalendarInput[] ChooseCalendar(List<DateTime> times, int end)
+    {
+        if (times[0] == DateTime.UnixEpoch)
+        {
+            return [];
+        }
+
+        TimeSpan span = times[end - 1] - times[0];
+        TimeSpan step = span / end;
+        (CalendarInput Input, double Days, double Times)[] parts =
+            [(CalendarInput.Day, 1, 3), (CalendarInput.Week, 7, 4), (CalendarInput.Year, 365, 2)];
+        return
+        [
+            .. parts.Where(part => span.TotalDays >= part.Days * part.Times && step.TotalDays <= part.Days / 4).Select(part => part.Input),
+        ];
+    }
+
+    private static void Read(
+        ReplayOptions options, string[] names, string? faults, TimeSpan period, Loaded loaded, string where, List<string> notes)
+    {
+        string[] all = faults is null ? names : [.. names, faults];
+        using var sensor = new ReplaySensor(options with { Speed = PlaybackSpeed.Max }, all, period, TimeProvider.System);
+        var reading = new Reading(all.Length);
+        var last = new double[names.Length];
+        var isThere = new bool[names.Length];
+        long tick = loaded.Ticks.Count == 0 ? -1 : loaded.Ticks[^1] + BetweenFiles;
+        int first = loaded.Ticks.Count;
+        (long held, long text, long before, long gaps) = (0, 0, 0, 0);
+        while (sensor.ReadAsync(reading, CancellationToken.None).AsTask().GetAwaiter().GetResult())
+        {
+            tick += 1 + reading.SkippedTicks;
+            gaps += reading.SkippedTicks > 0 ? 1 : 0;
+            for (int i = 0; i < names.Length; i++)
+            {
+                if (reading.Quality[i] == Quality.Good)
+                {
+                    (last[i], isThere[i]) = (reading.Values[i], true);
+                }
+
+                text += reading.Quality[i] == Quality.Invalid ? 1 : 0;
+            }
+
+            if (isThere.Contains(false))
+            {
+                before++;
+                continue;
+            }
+
+            loaded.Ticks.Add(tick);
+            loaded.Times.Add(reading.Time);
+            loaded.IsFault.Add(faults is not null && reading.Quality[^1] == Quality.Good && reading.Values[^1] != 0);
+            for (int i = 0; i < names.Length; i++)
+            {
+                loaded.Values.Add(last[i]);
+                loaded.IsKnown.Add(reading.Quality[i] == Quality.Good);
+                held += reading.Quality[i] == Quality.Good ? 0 : 1;
+            }
+        }
+
+        Say(held, $"{held} cells without a number, {text} of them text: the last value stands in, and they are no target");
+        Say(before, $"{before} rows before the first number of every column are left out");
+        Say(gaps, $"{gaps} gaps: no forecast is learned across one");
+        Say(sensor.SkippedRows, $"{sensor.SkippedRows} rows are not newer than the one before ({sensor.LastSkip}): left out");
+        long marked = loaded.IsFault.Skip(first).Count(isFault => isFault);
+        Say(marked, $"{marked} rows are marked as a fault in column '{faults}': not learned from");
+
+        void Say(long count, string sentence)
+        {
+            if (count > 0)
+            {
+                notes.Add(where + sentence);
+            }
+        }
+    }
+
+    private static (List<NamedColumn> Columns, string? Faults) ChooseColumns(
+        ReplayOptions options, IReadOnlyList<NamedColumn> wanted, List<string> notes)
+    {
+        (string[] header, bool[] isNumber, bool[] isCount) = Survey(options, [.. wanted.Select(column => column.Name)]);
+        string? faults = header.FirstOrDefault(name => FaultNames.Contains(name.ToLowerInvariant()));
+        if (wanted.Count > 0)
+        {
+            return ([.. wanted], wanted.Any(column => column.Name == faults) ? null : faults);
+        }
+
+        var columns = new List<NamedColumn>();
+        for (int i = 0; i < header.Length; i++)
+        {
+            string name = header[i];
+            if (RecordingShape.IsNameOfTime(name) || options.TimeColumns.Contains(name) || name == faults
+                || OtherLabels.Contains(name.ToLowerInvariant()))
+            {
+                continue;
+            }
+
+            if (name.Length == 0 || !isNumber[i] || isCount[i])
+            {
+                notes.Add($"left out: column {i + 1} '{name}' {Why(name, isCount[i])}");
+                continue;
+            }
+
+            Match unit = UnitPattern().Match(name);
+            columns.Add(new NamedColumn(name, unit.Success ? unit.Groups["unit"].Value.Trim() : ""));
+        }
+
+        return columns.Count > 0
+            ? (columns, faults)
+            : throw new InputException($"Readings '{options.File}' have no column of numbers.");
+    }
+
+    private static string Why(string name, bool isCount) =>
+        isCount ? "only counts the rows" : name.Length == 0 ? "has no name" : "holds text";
+
+    // Which columns hold numbers, and which only number the rows.
+    private static (string[] Header, bool[] IsNumber, bool[] IsCount) Survey(ReplayOptions options, string[] wanted)
+    {
+        using var rows = new CsvRows(options.File, wanted, RowOrder.OldestFirst);
+        int width = rows.Header.Length;
+        var numbers = new long[width];
+        var cells = new long[width];
+        var first = new double[width];
+        var last = new double[width];
+        var isCount = new bool[width];
+        Array.Fill(isCount, true);
+        long row = 0;
+        for (; rows.Read(); row++)
+        {
+            for (int i = 0; i < width; i++)
+            {
+                string cell = rows[i]?.Trim() ?? "";
+                cells[i] += cell.Length > 0 ? 1 : 0;
+                bool isNumber = double.TryParse(
+                    rows.Separator == "," ? cell : cell.Replace(',', '.'), NumberStyles.Float, CultureInfo.InvariantCulture, out double value)
+                    && double.IsFinite(value);
+                numbers[i] += isNumber ? 1 : 0;
+                first[i] = row == 0 ? value : first[i];
+
+                // A row that stands twice counts once.
+                isCount[i] &= isNumber && (row == 0 || value == last[i] + 1 || value == last[i]);
+                last[i] = value;
+            }
+        }
+
+        return (
+            rows.Header, [.. Enumerable.Range(0, width).Select(i => numbers[i] > NumbersMin * cells[i])],
+            [.. isCount.Select((each, i) => each && row > 2 && last[i] - first[i] > row / 2)]);
+    }
+
+    [GeneratedRegex(@"[\[(](?<unit>[^\])]{1,12})[\])]\s*$")]
+    private static partial Regex UnitPattern();
+
+    private sealed record Loaded(List<double> Values, List<bool> IsKnown, List<long> Ticks, List<bool> IsFault, List<DateTime> Times);
+}

@@ -1,0 +1,173 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using Edge.Inference.Models;
+using Edge.Testing;
+
+namespace Edge.EndToEnd.Tests;
+
+/// <summary>From a recording to a model in one command, and back to forecasts.</summary>
+public sealed class TrainTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public async Task A_recording_as_people_have_them_becomes_a_model_that_replay_takes()
+    {
+        string recording = Untidy();
+        string said = Train(recording, "--epochs", "4", "--hidden", "8", "--horizons", "1,4,24", "--report", _folder.File("r.html"));
+
+        // What a person should know is said once, in plain words.
+        Assert.Contains("column 'constant' never changes", said, StringComparison.Ordinal);
+        Assert.Contains("'note' holds text", said, StringComparison.Ordinal);
+        Assert.Contains("'row' only counts the rows", said, StringComparison.Ordinal);
+        Assert.Contains("cells without a number, 30 of them text", said, StringComparison.Ordinal);
+        Assert.Contains("2 gaps", said, StringComparison.Ordinal);
+        Assert.Contains("1 rows are not newer", said, StringComparison.Ordinal);
+        Assert.Contains("marked as a fault in column 'anomaly'", said, StringComparison.Ordinal);
+        Assert.Contains("ridge, 24 rows", said, StringComparison.Ordinal);
+        Assert.Contains("Training", File.ReadAllText(_folder.File("r.html")), StringComparison.Ordinal);
+
+        ModelManifest manifest = EdgeModel.Load(_folder.File("m.safetensors")).Manifest;
+        Assert.Equal(["temp [degC]", "load"], manifest.Columns);
+        Assert.Equal(["degC", ""], manifest.Units);
+        Assert.Equal(3600, manifest.PeriodSeconds);
+        Assert.Equal([CalendarInput.Day, CalendarInput.Week], manifest.Calendar);
+        Assert.Equal(6, manifest.Outputs.Count);
+        Assert.Equal(["last value", "a day before", "ridge, 24 rows"], manifest.Baselines.Keys);
+        Assert.All(manifest.OutputRmse!.Zip(manifest.Baselines["last value"]), pair => Assert.True(pair.First < pair.Second));
+
+        using RuntimeProcess replay = RuntimeProcess.Start(
+            "replay", "--model", _folder.File("m.safetensors"), "--data", recording, "--output", _folder.File("e.jsonl"));
+        Assert.Equal(0, await replay.ExitAsync());
+        string last = File.ReadLines(_folder.File("e.jsonl")).Last(line => line.Contains("\"forecast", StringComparison.Ordinal));
+        Assert.NotEmpty(JsonDocument.Parse(last).RootElement.EnumerateObject());
+    }
+
+    [Fact]
+    public void The_same_seed_and_epochs_give_the_same_bytes()
+    {
+        string recording = Sine(900);
+        Train(recording, "--epochs", "3", "--hidden", "8", "--cell", "gru", "--dropout", "0.1", "--horizons", "1,5");
+        byte[] first = File.ReadAllBytes(_folder.File("m.safetensors"));
+        Train(recording, "--epochs", "3", "--hidden", "8", "--cell", "gru", "--dropout", "0.1", "--horizons", "1,5");
+        Assert.Equal(first, File.ReadAllBytes(_folder.File("m.safetensors")));
+        Train(recording, "--epochs", "3", "--hidden", "8", "--cell", "gru", "--dropout", "0.1", "--horizons", "1,5", "--seed", "2");
+        Assert.NotEqual(first, File.ReadAllBytes(_folder.File("m.safetensors")));
+    }
+
+    [Theory]
+    [InlineData("lstm", "1")]
+    [InlineData("gru", "2")]
+    [InlineData("rnn", "1")]
+    public void Every_cell_learns_what_a_regression_cannot_say(string cell, string layers)
+    {
+        // Two levels in turn, each held for eleven rows: how long it has been there is what counts.
+        var text = new StringBuilder("time,level\n");
+        var random = new Random(4);
+        for (int row = 0; row < 3000; row++)
+        {
+            double level = row / 11 % 2 == 0 ? 1 : row / 22 % 3;
+            text.Append(CultureInfo.InvariantCulture, $"{DateTime.UnixEpoch.AddSeconds(row):s}Z,{level + (0.01 * random.NextDouble()):0.####}\n");
+        }
+
+        File.WriteAllText(_folder.File("levels.csv"), text.ToString());
+        Train(_folder.File("levels.csv"), "--cell", cell, "--layers", layers, "--hidden", "16", "--epochs", "25", "--horizons", "1,5");
+        ModelManifest manifest = EdgeModel.Load(_folder.File("m.safetensors")).Manifest;
+        Assert.True(manifest.OutputRmse![1] < 0.8 * manifest.Baselines["ridge, 24 rows"][1], "it is no better than ridge");
+    }
+
+    [Fact]
+    public void What_cannot_be_learned_is_refused_with_one_sentence()
+    {
+        Refuses("have no column of numbers", "a,b\nx,y\nz,w\n");
+        Refuses("at least 200 are needed", "time,a\n2026-01-01T00:00:00Z,1\n2026-01-01T00:00:01Z,2\n");
+        Refuses("Add --period", "a\n" + string.Join('\n', Enumerable.Range(0, 400).Select(i => $"{i % 7}")));
+        Refuses("have no column that changes", Rows(400, _ => "3"));
+        Refuses("too few to forecast 60 rows ahead", Rows(400, i => $"{i % 7}"), "--horizons", "60");
+        Refuses("--target names 'b'", Rows(400, i => $"{i % 7}"), "--target", "b");
+        Refuses("have no column 'b'", Rows(400, i => $"{i % 7}"), "--columns", "b");
+        Refuses("--horizons: 'x'", Rows(400, i => $"{i % 7}"), "--horizons", "x");
+        Refuses("--budget: '5 years'", Rows(400, i => $"{i % 7}"), "--budget", "5 years");
+        Refuses("cannot be read", null);
+    }
+
+    [SharedDataFact]
+    public void ETTh1_is_forecast_better_than_by_ridge_within_seconds()
+    {
+        Train(SharedData.Readings("ETTh1.csv"), "--epochs", "6", "--hidden", "16", "--cell", "gru", "--dropout", "0");
+        ModelManifest manifest = EdgeModel.Load(_folder.File("m.safetensors")).Manifest;
+        Assert.Equal([1, 6, 24], manifest.Outputs.Select(output => output.TicksAhead).Distinct());
+        Assert.InRange(Pooled(manifest.OutputRmse!.Take(7)), 0.3, 0.37);
+        Assert.InRange(Pooled(manifest.Baselines["ridge, 24 rows"].Take(7)), 0.385, 0.392);
+
+        static double Pooled(IEnumerable<double> errors) => Math.Sqrt(errors.Average(error => error * error));
+    }
+
+    // Hourly rows in a time zone with a change of the clock, with everything that loggers leave behind.
+    private string Untidy()
+    {
+        var text = new StringBuilder("row;time;temp [degC];load;constant;note;anomaly\n");
+        var random = new Random(1);
+        var time = new DateTimeOffset(2025, 9, 1, 0, 0, 0, TimeSpan.Zero);
+        for (int row = 0; row < 1500; row++, time = time.AddHours(1))
+        {
+            double hour = 2 * Math.PI * time.Hour / 24;
+            double temperature = 20 + (5 * Math.Sin(hour)) + (0.3 * random.NextDouble());
+            double load = 3 + Math.Sin(hour + 1) + (0.2 * random.NextDouble());
+            string cell = row % 50 == 7 ? "n/a?" : row % 40 == 3 ? "" : temperature.ToString("0.###", CultureInfo.InvariantCulture);
+            if (row is 400 or 900)
+            {
+                time = time.AddHours(5);
+            }
+
+            string line = string.Create(
+                CultureInfo.InvariantCulture,
+                $"{row};{time:yyyy-MM-ddTHH:mm:ssZ};{cell};{load:0.###};7;ok;{(row is > 600 and < 620 ? 1 : 0)}\n");
+            text.Append(line);
+            if (row == 700)
+            {
+                text.Append(line);
+            }
+        }
+
+        File.WriteAllText(_folder.File("untidy.csv"), text.ToString());
+        return _folder.File("untidy.csv");
+    }
+
+    private string Sine(int rows)
+    {
+        File.WriteAllText(_folder.File("sine.csv"), Rows(rows, i => Math.Sin(i / 9.0).ToString("0.####", CultureInfo.InvariantCulture)));
+        return _folder.File("sine.csv");
+    }
+
+    private static string Rows(int count, Func<int, string> value) =>
+        "time,a\n" + string.Join('\n', Enumerable.Range(0, count).Select(i => $"{DateTime.UnixEpoch.AddSeconds(60 * i):s}Z,{value(i)}"));
+
+    private string Train(string recording, params string[] options)
+    {
+        var output = new StringWriter();
+        var error = new StringWriter();
+        string[] args = ["train", recording, "-o", _folder.File("m.safetensors"), .. options];
+        Assert.True(Edge.Quantize.Program.Run(args, output, error) == 0, error.ToString());
+        return output.ToString();
+    }
+
+    private void Refuses(string part, string? recording, params string[] options)
+    {
+        string path = _folder.File("bad.csv");
+        File.Delete(path);
+        if (recording is not null)
+        {
+            File.WriteAllText(path, recording);
+        }
+
+        var error = new StringWriter();
+        string[] args = ["train", path, "-o", _folder.File("m.safetensors"), .. options];
+        Assert.Equal(1, Edge.Quantize.Program.Run(args, TextWriter.Null, error));
+        Assert.Single(error.ToString().TrimEnd().Split('\n'));
+        Assert.Contains(part, error.ToString(), StringComparison.Ordinal);
+    }
+}
