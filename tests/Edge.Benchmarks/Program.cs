@@ -1,6 +1,7 @@
 using Edge.Benchmarks;
 
-// dotnet run -c Release --project tests/Edge.Benchmarks -- cell [--json] | streams | sensors | detection | train | service | device | rivals | onnx | xlstm
+// dotnet run -c Release --project tests/Edge.Benchmarks --
+// cell [--json] | streams | sensors | detection | train | service | device | rivals | onnx | xlstm
 switch (args)
 {
     case ["cell"] or ["cell", "--json"]:

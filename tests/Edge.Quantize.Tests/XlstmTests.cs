@@ -195,7 +195,8 @@ public sealed partial class XlstmTests : IDisposable
         CommandLine.Done(
             "trace", model, "--float", reference, "--data", SharedData.Readings("ETTh1.csv"), "--report", _folder.File("r.html"));
         string page = File.ReadAllText(_folder.File("r.html"));
-        foreach (string part in new[] { "Layer 1 (mlstm)", "stabilizer m + log n", "memory c/n", "share of this step i/n", "forget gate f" })
+        string[] parts = ["Layer 1 (mlstm)", "stabilizer m + log n", "memory c/n", "share of this step i/n", "forget gate f"];
+        foreach (string part in parts)
         {
             Assert.Contains(part, page, StringComparison.Ordinal);
         }

@@ -14,7 +14,8 @@ internal static class Normalization
     internal static int FractionBits(int count) => 15 - ((BitOperations.Log2((uint)((2 * count) - 1)) + 1) / 2);
 
     /// <summary>ε = 10^-5 for d values with f fraction bits: d²·2^(2f) / 100,000, rounded, at least 1.</summary>
-    internal static long Epsilon(int count, int fractionBits) => Math.Max(1, (((long)count * count << (2 * fractionBits)) + 50_000) / 100_000);
+    internal static long Epsilon(int count, int fractionBits) =>
+        Math.Max(1, (((long)count * count << (2 * fractionBits)) + 50_000) / 100_000);
 
     /// <summary>y_i = (d·x_i - Σx)·2^b / √(d·Σx² - (Σx)² + ε).</summary>
     /// <param name="x">1 to 4,096 values of 17 bits at most.</param>

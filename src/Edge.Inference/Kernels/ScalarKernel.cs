@@ -90,7 +90,8 @@ internal static class ScalarKernel
     }
 
     /// <summary>One step of an Elman layer, or of a dense one, which has no <paramref name="h"/>.</summary>
-    internal static void StepSimple(GateLayer layer, Activation activation, ReadOnlySpan<short> x, ReadOnlySpan<short> h, Span<short> output)
+    internal static void StepSimple(
+        GateLayer layer, Activation activation, ReadOnlySpan<short> x, ReadOnlySpan<short> h, Span<short> output)
     {
         for (int j = 0; j < layer.UnitCount; j++)
         {

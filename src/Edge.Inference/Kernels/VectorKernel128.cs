@@ -196,7 +196,8 @@ internal readonly unsafe struct VectorKernel128<T> : IKernel
 
     // SHR(m_h·SAT16(SHR(W_h·h, s_h)) + m_x·SAT16(SHR(W_x·x, s_x)) + b, s_z); the roundings are in the starting values.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<int> Argument(GateLayer layer, Vector128<int> fromHidden, Vector128<int> fromInput, short* multiplier, int* bias)
+    private static Vector128<int> Argument(
+        GateLayer layer, Vector128<int> fromHidden, Vector128<int> fromInput, short* multiplier, int* bias)
     {
         Vector128<int> pairs = Vector128.Load((int*)multiplier);
         Vector128<int> sum = (Saturate16(fromHidden >> layer.RecurrentShift) * ((pairs << 16) >> 16))

@@ -55,7 +55,8 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
         {
             int first = firstUnit;
             _blocks[l] = _packed.Blocks[l] is { } products
-                ? BlockStepper.Of((BlockLayer)model.Layers[l], new VectorBlockKernel<TKernel>(products), j => CountSaturations(1, first + j))
+                ? BlockStepper.Of(
+                    (BlockLayer)model.Layers[l], new VectorBlockKernel<TKernel>(products), j => CountSaturations(1, first + j))
                 : null;
             firstUnit += _units[l];
         }

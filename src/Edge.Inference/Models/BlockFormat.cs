@@ -3,7 +3,9 @@ using Edge.Inference.Cells;
 
 namespace Edge.Inference.Models;
 
-/// <summary>One block in a model file: an entry of <c>layers</c> and the tensors <c>layers.N.*</c>. Files with blocks have format 2.</summary>
+/// <summary>
+/// One block in a model file: an entry of <c>layers</c> and the tensors <c>layers.N.*</c>. Files with blocks have format 2.
+/// </summary>
 internal static class BlockFormat
 {
     internal static BlockLayer Read(ModelReader reader, JsonElement element, string type, string name)

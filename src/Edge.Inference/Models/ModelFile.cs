@@ -6,7 +6,8 @@ namespace Edge.Inference.Models;
 
 /// <summary>
 /// The int8 model inside a safetensors container. Tensors: <c>input.offset</c>, <c>input.scale</c>, <c>layers.N.*</c>,
-/// <c>embedding.table</c>, <c>head.*</c>, <c>lags.*</c>; metadata: <c>edge</c> (layers and fixed-point positions), <c>manifest</c>, <c>provenance</c>.
+/// <c>embedding.table</c>, <c>head.*</c>, <c>lags.*</c>; metadata: <c>edge</c> (layers and fixed-point positions), <c>manifest</c>,
+/// <c>provenance</c>.
 /// </summary>
 internal static class ModelFile
 {
@@ -77,7 +78,8 @@ internal static class ModelFile
                     + $"{outputs}.");
         }
 
-        return new EdgeModel(manifest, offset, scale, embedding, layers, head, file.Metadata.GetValueOrDefault("provenance", "{}"), sha256, lags);
+        return new EdgeModel(
+            manifest, offset, scale, embedding, layers, head, file.Metadata.GetValueOrDefault("provenance", "{}"), sha256, lags);
     }
 
     internal static byte[] Write(EdgeModel model)

@@ -2,7 +2,9 @@ using Edge.Training.Reference;
 
 namespace Edge.Quantize.Calibration;
 
-/// <summary>Statistics of what a float block leaves in its scratch: magnitudes of its taps, second moments of what its products read.</summary>
+/// <summary>
+/// Statistics of what a float block leaves in its scratch: magnitudes of its taps, second moments of what its products read.
+/// </summary>
 internal sealed class BlockStatistics
 {
     private readonly FloatBlock _block;

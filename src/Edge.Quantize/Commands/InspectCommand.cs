@@ -71,7 +71,9 @@ internal static class InspectCommand
             layer.InputCount,
             layer.UnitCount,
             layer.Operations,
-            layer.IsRecurrent ? $"hidden int{layer.HiddenBits}" : layer is BlockLayer { Products.Count: > 0 } ? $"int{layer.HiddenBits}" : "")));
+            layer.IsRecurrent
+                ? $"hidden int{layer.HiddenBits}"
+                : layer is BlockLayer { Products.Count: > 0 } ? $"int{layer.HiddenBits}" : "")));
         if (model.Head is { } head)
         {
             layers.Add(new LayerLine("dense", head.InputCount, head.OutputCount, (long)head.InputCount * head.OutputCount));

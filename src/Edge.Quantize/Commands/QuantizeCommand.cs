@@ -21,7 +21,10 @@ internal static class QuantizeCommand
 
     internal static Command Create(TextWriter output)
     {
-        var model = new Argument<string>("MODEL") { Description = "The trained model: .onnx, .safetensors (PyTorch's names, xLSTM's) or .npz." };
+        var model = new Argument<string>("MODEL")
+        {
+            Description = "The trained model: .onnx, .safetensors (PyTorch's names, xLSTM's) or .npz.",
+        };
         var manifest = new Option<string?>("--manifest")
         {
             Description =

@@ -23,7 +23,7 @@ internal sealed partial class TorchWeights
     private TorchWeights(Dictionary<string, (int[] Shape, float[] Values)> tensors) => _tensors = tensors;
 
     /// <param name="bytes">The file.</param>
-    /// <param name="description">The JSON text of the model's manifest, whose 'xlstm' object belongs to an xLSTM block stack; or null.</param>
+    /// <param name="description">The JSON text of the manifest, whose 'xlstm' object belongs to an xLSTM block stack; or null.</param>
     /// <exception cref="InputException">The file is damaged or its weights are ambiguous.</exception>
     internal static FloatModel Import(byte[] bytes, byte[]? description = null)
     {

@@ -160,7 +160,8 @@ internal sealed partial class XlstmWeights(
             up.Of(norm),
             gate.Of(norm),
             Convolution(at, inner)
-                ?? throw new InputException($"Tensor '{own}conv1d.conv.weight' is missing: an mLSTM block without convolution is not known."),
+                ?? throw new InputException(
+                    $"Tensor '{own}conv1d.conv.weight' is missing: an mLSTM block without convolution is not known."),
             Headwise($"{own}q_proj", inner),
             Headwise($"{own}k_proj", inner),
             Headwise($"{own}v_proj", inner),
@@ -181,8 +182,8 @@ internal sealed partial class XlstmWeights(
             "swish" => new FloatActivation(FloatFunction.Silu),
             "selu" => new FloatActivation(FloatFunction.Selu, 1.6732632f, 1.0507010f),
             null => throw new InputException(
-                "The activation of the feed-forward layers is not in the file. Put the manifest with the 'xlstm' object (act_fn) beside it, "
-                    + "under the same name with .json, or name it with --manifest."),
+                "The activation of the feed-forward layers is not in the file. "
+                    + "Put the manifest with the 'xlstm' object (act_fn) beside it, under the same name with .json, or name it with --manifest."),
             _ => throw new InputException(
                 $"The manifest's 'xlstm.act_fn' is '{options.FeedForwardActivation}'; known are gelu, relu, sigmoid, swish and selu."),
         };
@@ -274,7 +275,8 @@ internal sealed partial class XlstmWeights(
         if (described is { } number && number != actual)
         {
             throw new InputException(
-                $"The manifest's 'xlstm.{key}' is {number}, but the tensors have {actual}. Use the manifest that was written with the model.");
+                $"The manifest's 'xlstm.{key}' is {number}, but the tensors have {actual}. "
+                    + "Use the manifest that was written with the model.");
         }
     }
 
@@ -285,7 +287,8 @@ internal sealed partial class XlstmWeights(
     {
         if (!tensors.Remove(name, out (int[] Shape, float[] Values) tensor))
         {
-            throw new InputException($"Tensor '{name}' is missing. The file is incomplete, or not an xLSTM block stack between linear layers.");
+            throw new InputException(
+                $"Tensor '{name}' is missing. The file is incomplete, or not an xLSTM block stack between linear layers.");
         }
 
         bool fits = tensor.Shape.Length == shape.Length;

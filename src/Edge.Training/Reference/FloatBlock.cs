@@ -174,8 +174,8 @@ internal sealed record FloatConvolution(int Width, int Taps, float[] Weight, flo
 }
 
 /// <summary>
-/// Layer norm: y = (x - mean) / √(variance + ε). Its weights, like those of every norm before an inner product, are part of the weights that
-/// read it.
+/// Layer norm: y = (x - mean) / √(variance + ε). Its weights, like those of every norm before an inner product, are part of the weights
+/// that read it.
 /// </summary>
 /// <param name="UnitCount">U.</param>
 internal sealed record FloatNorm(int UnitCount) : FloatBlock(UnitCount)

@@ -38,7 +38,8 @@ internal sealed record FloatMlstm(
 
     internal override IReadOnlyList<FloatTap> Taps { get; } = Lay(
         3 * UnitCount, ("normal", UnitCount), ("u", Up.UnitCount), ("gate", Up.UnitCount), ("convolved", Up.UnitCount),
-        ("features", Up.UnitCount), ("q", Up.UnitCount), ("k", Up.UnitCount), ("v", Up.UnitCount), ("gates", 2 * Heads), ("memory", Heads), ("keys", Heads), ("products", Heads),
+        ("features", Up.UnitCount), ("q", Up.UnitCount), ("k", Up.UnitCount), ("v", Up.UnitCount), ("gates", 2 * Heads),
+        ("memory", Heads), ("keys", Heads), ("products", Heads),
         ("h", Up.UnitCount), ("skipped", Up.UnitCount), ("open", Up.UnitCount), ("gated", Up.UnitCount));
 
     internal override IReadOnlyList<FloatBlockProduct> Products =>
@@ -47,7 +48,7 @@ internal sealed record FloatMlstm(
         new("v", Value, ["u"]), new("gates", HeadGates, ["q", "k", "v"]), new("down", Down, ["gated"]),
     ];
 
-    /// <summary>C, n, m of each head, the sum of the weights e^(i~ - m) that is what a trace shows, and the rows of the convolution.</summary>
+    /// <summary>C, n, m and the sum of the weights of each head, of which a trace shows the last, and the rows of the convolution.</summary>
     internal override int CellCount => (Heads * ((HeadCount * HeadCount) + HeadCount + 2)) + Convolution.StateCount;
 
     internal override long Operations =>
