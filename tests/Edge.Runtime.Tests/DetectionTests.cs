@@ -65,8 +65,8 @@ public sealed class DetectionTests(ITestOutputHelper output)
         for (int seed = 60; seed < 70; seed++)
         {
             var fault = new FaultOptions(Before * Period, (Until - Before) * Period, FaultKind.Bias, Greenhouse.ChannelNames[seed % 4], 4);
-            (Forecaster healthy, List<int> _) = await RunAsync(seed, [], ticks: Until + 100);
-            (Forecaster recovered, List<int> opened) = await RunAsync(seed, [fault], ticks: Until + 100);
+            (Forecaster healthy, List<int> _) = await RunAsync(seed, [], ticks: Until + 150);
+            (Forecaster recovered, List<int> opened) = await RunAsync(seed, [fault], ticks: Until + 150);
             Assert.InRange(opened.Count, 1, 2);
             for (int output = 0; output < healthy.Errors.Length; output++)
             {
@@ -74,7 +74,8 @@ public sealed class DetectionTests(ITestOutputHelper output)
             }
         }
 
-        // Twenty seconds after a fault of twenty the forecasts are those of a stream that had none.
+        // The rows of a fault are part of the state for 128 ticks. Thirty seconds after a fault of twenty the forecasts are those of a
+        // stream that had none.
         output.WriteLine($"worst difference {worst:0.000} standard deviations");
         Assert.InRange(worst, 0, 0.2);
     }

@@ -74,7 +74,7 @@ internal static class ModelFile
         if (manifest.InputCount != inputs || manifest.Outputs.Count != outputs)
         {
             throw new ModelFormatException(
-                $"The manifest names {manifest.InputCount} inputs and {manifest.Outputs.Count} outputs, the weights have {inputs} and "
+                $"The manifest names {manifest.InputsInWords} and {manifest.Outputs.Count} outputs, the weights have {inputs} and "
                     + $"{outputs}.");
         }
 

@@ -42,6 +42,11 @@ public sealed partial class ModelManifest
     /// <summary>Inputs of the model: its columns, and <see cref="CalendarInputs.PerEntry"/> for each entry of the calendar.</summary>
     public int InputCount => Columns.Count + (CalendarInputs.PerEntry * Calendar.Count);
 
+    /// <summary>The inputs for a sentence: <c>7 columns and 4 inputs of its calendar</c>.</summary>
+    internal string InputsInWords => Calendar.Count == 0
+        ? $"{Columns.Count} columns"
+        : $"{Columns.Count} columns and {InputCount - Columns.Count} inputs of its calendar";
+
     /// <summary>First and one-past-last row of the training data, or null.</summary>
     public (int Begin, int End)? TrainRows { get; init; }
 

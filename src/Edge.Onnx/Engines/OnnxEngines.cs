@@ -29,7 +29,7 @@ internal sealed class OnnxEngines(OnnxOptions options) : IDisposable
                 : $" ({string.Join(", ", model.Outputs.Select(output => $"'{output.Name}' {output.Count}"))})";
             throw new ModelFormatException(
                 $"Model '{path}' has {model.InputCount} inputs and {model.OutputCount} outputs{outputs}, but its manifest names "
-                    + $"{manifest.InputCount} inputs and {manifest.Outputs.Count} outputs. Use the manifest that was written with it.");
+                    + $"{manifest.InputsInWords} and {manifest.Outputs.Count} outputs. Use the manifest that was written with it.");
         }
 
         return new OnnxEngine(model, manifest);

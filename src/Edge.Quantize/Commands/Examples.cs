@@ -10,6 +10,11 @@ internal sealed class Examples : SynchronousCommandLineAction
     private static readonly Dictionary<string, string[]> Of = new()
     {
         ["inspect"] = ["inspect model.onnx", "inspect model.safetensors --json"],
+        ["train"] =
+        [
+            "train readings.csv -o model.safetensors",
+            "train readings.csv -o model.safetensors --target temperature --horizons 1,6,24 --budget 10m --report report.html",
+        ],
         ["profile"] =
         [
             "profile model.safetensors --calibration calm-week.csv -o model-2.safetensors",

@@ -199,7 +199,7 @@ internal static class QuantizeCommand
                 ? $" ({string.Join(", ", model.Outputs.Select(output => $"'{output.Name}' {output.Count}"))})"
                 : "";
             throw new InputException(
-                $"'{path}' names {manifest.InputCount} inputs and {manifest.Outputs.Count} outputs, but the model has "
+                $"'{path}' names {manifest.InputsInWords} and {manifest.Outputs.Count} outputs, but the model has "
                     + $"{model.InputCount} and {model.OutputCount}{outputs}. Use the manifest that was written with the model.");
         }
 

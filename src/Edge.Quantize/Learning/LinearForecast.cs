@@ -22,8 +22,11 @@ internal sealed class LinearForecast
 
     // A forecast whose square error is greater than the best one's by this share counts 1/e of it.
     private const double Closeness = 0.02;
+    // A penalty may cost this share of the least square error.
+    private const double NearlyAsGood = 0.01;
+
     private static readonly int[] Priors = [0, 1];
-    private static readonly double[] Penalties = [1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1];
+    private static readonly double[] Penalties = [1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 0.3, 1];
 
     private readonly TrainingRows _rows;
     private readonly IReadOnlyList<ModelOutput> _outputs;
@@ -112,18 +115,23 @@ internal sealed class LinearForecast
         int calendar = withCalendar ? _rows.Width - _rows.Columns.Count : 0;
         int[] at = [.. features, .. Enumerable.Range(Lags.Length * _rows.Columns.Count, calendar), _fit.Features - 1];
         var family = new Family(_outputs.Count);
-        int[][] penalty = [new int[_outputs.Count], new int[_outputs.Count]];
+        double[,,] errors = new double[Penalties.Length, Priors.Length, _outputs.Count];
         for (int p = 0; p < Penalties.Length; p++)
         {
+            int which = p;
             Each(_fit, at, column, Penalties[p], (k, prior, weights) =>
             {
-                double error = _judge.MeanSquareError(weights, k);
-                if (error < family.Error[k][prior])
-                {
-                    (family.Error[k][prior], penalty[prior][k]) = (error, p);
-                }
+                errors[which, prior, k] = _judge.MeanSquareError(weights, k);
+                family.Error[k][prior] = Math.Min(family.Error[k][prior], errors[which, prior, k]);
             });
         }
+
+        // The largest penalty that is nearly as good as the best one: smaller weights pass less of a wrong reading on.
+        int[][] penalty =
+        [
+            .. Priors.Select(prior => Enumerable.Range(0, _outputs.Count).Select(k => Enumerable.Range(0, Penalties.Length)
+                .LastOrDefault(p => errors[p, prior, k] <= (1 + NearlyAsGood) * family.Error[k][prior])).ToArray()),
+        ];
 
         for (int p = 0; p < Penalties.Length; p++)
         {
