@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The int8 arithmetic of quantization.md again, in numpy and nothing else. Usage: reproduce.py [MODEL.safetensors X.f32 Y.f32 STATE]
+"""The int8 arithmetic of quantization.md and xlstm.md again, in numpy and nothing else. Usage: reproduce.py [MODEL.safetensors X.f32 Y.f32 STATE]
 
 Steps MODEL over the rows of X (little-endian float32) from its initial state, compares the outputs with Y and the final
 state with STATE byte for byte, and exits 0 if both are the same. Without arguments: every committed vector beside this file.
@@ -10,6 +10,8 @@ import struct
 import sys
 
 import numpy as np
+
+from blocks import Block
 
 DTYPES = {"I8": np.int8, "I16": np.int16, "I32": np.int32, "F32": np.float32}
 SEGMENT = [0, 1, 2, 3, 4, 5, 5, 6, 6, 7, 7, 7]
@@ -189,7 +191,10 @@ def read_model(path):
 
 def run(path, values):
     model, t = read_model(path)
-    layers = [Layer(spec, t, f"layers.{l}") for l, spec in enumerate(model["layers"])]
+    layers = [
+        Layer(spec, t, f"layers.{l}") if spec["type"] in ("lstm", "gru", "rnn", "dense") else Block(spec, t, f"layers.{l}", ACTIVATION)
+        for l, spec in enumerate(model["layers"])
+    ]
     rows = values.reshape(-1, 1 if "embedding" in model else t["input.scale"].size)
     outputs = []
     for row in rows:

@@ -33,6 +33,8 @@ internal sealed class CellTrace
     {
         LstmCell => ["input gate i", "forget gate f", "candidate g", "output gate o"],
         GruCell => ["reset gate r", "update gate z", "candidate n"],
+        SlstmBlock => ["share of this step i/n", "candidate z", "output gate o", "memory c/n", "stabilizer m + log n"],
+        MlstmBlock => ["share of this step i/n", "forget gate f", "stabilizer m + log n"],
         _ => [],
     };
 
@@ -66,7 +68,12 @@ internal sealed class CellTrace
     private void Keep(int l, ReadOnlySpan<short> gates, ReadOnlySpan<short> output)
     {
         Layer layer = _model.Layers[l];
-        for (int i = 0; i < _gates[l].Length; i++)
+        if (layer is BlockLayer block)
+        {
+            KeepBlock(block, l, gates);
+        }
+
+        for (int i = 0; layer is GateLayer && i < _gates[l].Length; i++)
         {
             // Q0.15, but for a relu candidate, which is in the cell's or the output's format.
             bool isOpen = i / layer.UnitCount == 2
@@ -79,5 +86,36 @@ internal sealed class CellTrace
         {
             _outputs[l][j] = MathF.ScaleB(output[j], -layer.OutputFractionBits);
         }
+    }
+
+    // The gates are Q0.15; memory and stabilizer are in the state.
+    private void KeepBlock(BlockLayer block, int l, ReadOnlySpan<short> gates)
+    {
+        float[] kept = _gates[l];
+        int units = block.UnitCount;
+        ReadOnlySpan<short> state = MemoryMarshal.Cast<byte, short>(_state.AsSpan(_model.States.Wide[l]));
+        int ofGates = block is SlstmBlock ? 3 * units : block is MlstmBlock ? 2 * units : 0;
+        for (int i = 0; i < ofGates; i++)
+        {
+            kept[i] = MathF.ScaleB(gates[i], -15);
+        }
+
+        for (int j = 0; j < units && ofGates > 0; j++)
+        {
+            if (block is SlstmBlock)
+            {
+                kept[(3 * units) + j] = MathF.ScaleB(Int(state, units + (2 * j)), -LogArithmetic.MeanBits);
+                kept[(4 * units) + j] = Log(Int(state, (3 * units) + (2 * j)));
+            }
+            else if (block is MlstmBlock mlstm)
+            {
+                int head = j * mlstm.Heads / units;
+                kept[(2 * units) + j] = Log(Int(state, ((head + 1) * mlstm.HeadStates) - 2));
+            }
+        }
+
+        static int Int(ReadOnlySpan<short> state, int at) => MemoryMarshal.Read<int>(MemoryMarshal.AsBytes(state.Slice(at, 2)));
+
+        static float Log(int log) => (float)(Math.ScaleB(log, -LogArithmetic.LogBits) * Math.Log(2));
     }
 }

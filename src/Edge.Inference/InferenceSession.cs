@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Edge.Inference.Kernels;
 using Edge.Inference.Models;
 
@@ -81,8 +82,9 @@ public sealed partial class InferenceSession
     }
 
     /// <summary>
-    /// The state in real numbers: hidden states of every recurrent layer, then cell states of every LSTM layer, then the last rows, newest
-    /// first, if the model has a regression on them. A float engine of the original model can continue from it.
+    /// The state in real numbers: hidden states of every recurrent layer, then cell states of every LSTM layer and the states of every
+    /// xLSTM block, then the last rows, newest first, if the model has a regression on them. A float engine of the original model can
+    /// continue from it.
     /// </summary>
     public float[] ExportState()
     {
@@ -131,6 +133,15 @@ public sealed partial class InferenceSession
         if (state.AsSpan(Model.States.NarrowBegin).Contains(unchecked((byte)sbyte.MinValue)))
         {
             throw new ModelFormatException("The saved state holds a hidden value of -128, which no step produces. Start without it.");
+        }
+
+        for (int l = 0; l < Model.Layers.Length; l++)
+        {
+            ReadOnlySpan<short> wide = MemoryMarshal.Cast<byte, short>(state.AsSpan(Model.States.Wide[l]));
+            if (!Model.Layers[l].CanHave(wide[..Model.Layers[l].WideCount]))
+            {
+                throw new ModelFormatException($"The saved state holds a value of layer {l} that no step produces. Start without it.");
+            }
         }
 
         state.CopyTo(_state, 0);

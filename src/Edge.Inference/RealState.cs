@@ -5,8 +5,9 @@ using Edge.Inference.Models;
 namespace Edge.Inference;
 
 /// <summary>
-/// An int8 model's state in real numbers, in the order of the float reference: hidden states of every recurrent layer, then cell
-/// states of every LSTM layer, then the last rows of a regression on them. docs/quantization.md gives the formats.
+/// An int8 model's state in real numbers, in the order of the float reference: hidden states of every recurrent layer, then what each
+/// layer keeps beside them (an LSTM its cell state, a block all of its state), then the last rows of a regression on them.
+/// docs/quantization.md and docs/xlstm.md give the formats.
 /// </summary>
 internal static class RealState
 {
@@ -14,16 +15,19 @@ internal static class RealState
     private const double MultiplierOne = 32768;
 
     internal static int Count(EdgeModel model) =>
-        model.Layers.Where(layer => layer.IsRecurrent).Sum(layer => layer.UnitCount * (layer is LstmCell ? 2 : 1))
-            + (model.Lags?.StateCount ?? 0);
+        model.Layers.Sum(layer => layer switch
+        {
+            BlockLayer block => RealBlockState.Count(block),
+            LstmCell => 2 * layer.UnitCount,
+            _ => layer.IsRecurrent ? layer.UnitCount : 0,
+        }) + (model.Lags?.StateCount ?? 0);
 
     internal static void Read(EdgeModel model, ReadOnlySpan<byte> state, Span<float> values)
     {
         int at = 0;
         for (int l = 0; l < model.Layers.Length; l++)
         {
-            Layer layer = model.Layers[l];
-            for (int j = 0; layer.IsRecurrent && j < layer.UnitCount; j++)
+            for (int j = 0; model.Layers[l] is GateLayer { IsRecurrent: true } layer && j < layer.UnitCount; j++)
             {
                 values[at++] = layer is LstmCell && layer.HiddenBits == 8
                     ? (float)(
@@ -38,6 +42,12 @@ internal static class RealState
             for (int j = 0; model.Layers[l] is LstmCell cell && j < cell.UnitCount; j++)
             {
                 values[at++] = MathF.ScaleB(Wide(model, state, l)[j], -cell.CellFractionBits[j]);
+            }
+
+            if (model.Layers[l] is BlockLayer block)
+            {
+                RealBlockState.Read(block, Wide(model, state, l), values.Slice(at, RealBlockState.Count(block)));
+                at += RealBlockState.Count(block);
             }
         }
 
@@ -55,9 +65,8 @@ internal static class RealState
         int at = 0;
         for (int l = 0; l < model.Layers.Length; l++)
         {
-            Layer layer = model.Layers[l];
             Span<short> wide = MemoryMarshal.Cast<byte, short>(state[model.States.Wide[l]..]);
-            for (int j = 0; layer.IsRecurrent && j < layer.UnitCount; j++)
+            for (int j = 0; model.Layers[l] is GateLayer { IsRecurrent: true } layer && j < layer.UnitCount; j++)
             {
                 double output = Math.ScaleB(values[at++], layer.OutputFractionBits);
                 if (layer is LstmCell && layer.HiddenBits == 8)
@@ -83,6 +92,12 @@ internal static class RealState
                     Math.Round(Math.ScaleB((double)values[at++], cell.CellFractionBits[j])),
                     short.MinValue,
                     short.MaxValue);
+            }
+
+            if (model.Layers[l] is BlockLayer block)
+            {
+                RealBlockState.Write(block, values.Slice(at, RealBlockState.Count(block)), wide);
+                at += RealBlockState.Count(block);
             }
         }
 

@@ -92,7 +92,7 @@ internal static partial class CellBenchmark
     static partial void MeasureOnnxRuntime(int input, int hidden, int layers, List<CellResult> row);
 
     // The median of nine rounds of about 20 ms each, after a warm-up that lets the JIT finish.
-    private static (double Ns, double Bytes) Measure(Action step)
+    internal static (double Ns, double Bytes) Measure(Action step)
     {
         long warmUp = Stopwatch.GetTimestamp();
         int count = 0;
@@ -127,7 +127,7 @@ internal static partial class CellBenchmark
         return Stopwatch.GetElapsedTime(started).TotalNanoseconds / steps;
     }
 
-    private static string Processor() =>
+    internal static string Processor() =>
         File.Exists("/proc/cpuinfo")
             ? File.ReadLines("/proc/cpuinfo")
                 .Where(

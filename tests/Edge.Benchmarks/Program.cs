@@ -12,6 +12,9 @@ switch (args)
     case ["onnx", ..]:
         OnnxBenchmark.Run(args[1..]);
         return 0;
+    case ["xlstm"]:
+        XlstmBenchmark.Run();
+        return 0;
     case ["detection"]:
         DetectionBenchmark.Run();
         return 0;
@@ -35,6 +38,6 @@ switch (args)
         return 0;
     default:
         Console.Error.WriteLine(
-            "Usage: cell [--json] | streams | sensors | detection | train | service | storage [DAYS] | device | rivals | onnx");
+            "Usage: cell [--json] | streams | sensors | detection | train | service | storage [DAYS] | device | rivals | onnx | xlstm");
         return 2;
 }

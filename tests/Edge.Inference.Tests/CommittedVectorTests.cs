@@ -15,12 +15,18 @@ public sealed class CommittedVectorTests
     // Random stacks that together have every cell, option and activation of the family.
     private static readonly int[] FamilySeeds = [3, 5, 19, 30, 34, 160];
 
+    // Random xLSTM stacks that together have every part in both widths, with and without convolutions.
+    private static readonly int[] StackSeeds = [6, 7, 13, 34];
+
     public static TheoryData<string, string> Vectors
     {
         get
         {
             var vectors = new TheoryData<string, string>();
-            foreach (string folder in FamilySeeds.Select(seed => $"family-{seed}").Append("tables").Append("."))
+            foreach (string folder in FamilySeeds.Select(seed => $"family-{seed}")
+                .Concat(StackSeeds.Select(seed => $"xlstm-{seed}"))
+                .Append("tables")
+                .Append("."))
             {
                 foreach (string kernel in InferenceSession.Kernels)
                 {
@@ -66,6 +72,7 @@ public sealed class CommittedVectorTests
     {
         byte[] model = folder == "."
             ? RandomModels.Int8(1, 5, 23, 2, 3)
+            : folder.StartsWith("xlstm-", StringComparison.Ordinal) ? RandomStacks.Int8(int.Parse(folder.AsSpan("xlstm-".Length)), 5)
             : folder == "tables" ? RandomModels.Int8WithTables(11, 5, 19, 6)
             : RandomModels.Int8Family(int.Parse(folder.AsSpan("family-".Length)), 5, 19, 4, 3);
         var random = new Random(2);

@@ -47,6 +47,21 @@ public sealed class KernelEqualityTests
 
     [Theory]
     [MemberData(nameof(VectorKernels))]
+    public void Any_xLSTM_block_stack_gives_the_scalar_bytes(string kernel)
+    {
+        for (int seed = 0; seed < Cases; seed++)
+        {
+            SameBytes(kernel, RandomStacks.Int8(seed, 1 + (seed % 7)), seed);
+        }
+
+        for (int seed = 0; seed < Cases / 50; seed++)
+        {
+            SameBytes(kernel, RandomStacks.Int8(seed, 3, headsMax: 3, headUnitsMax: 70), seed);
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(VectorKernels))]
     public void Many_states_in_one_call_equal_single_steps(string kernel)
     {
         ManyEqualSingle(kernel, RandomModels.Int8WithTables(3, 7, 44, 5));
@@ -54,6 +69,7 @@ public sealed class KernelEqualityTests
         for (int seed = 0; seed < 20; seed++)
         {
             ManyEqualSingle(kernel, RandomModels.Int8Family(seed, 7, 44, 3, 3));
+            ManyEqualSingle(kernel, RandomStacks.Int8(seed, 7));
         }
     }
 

@@ -8,7 +8,7 @@ namespace Edge.Inference.Tests;
 public sealed class LagRegressionTests
 {
     [Fact]
-    public void Outputs_are_those_of_the_layers_plus_the_sum_over_the_last_rows()
+    public void Outputs_are_those_of_the_layers_plus_the_sum_over_the_present_and_clamped_differences_from_it()
     {
         for (int seed = 0; seed < 30; seed++)
         {
@@ -36,8 +36,12 @@ public sealed class LagRegressionTests
                         for (int l = 0; l < lags.Lags.Length; l++)
                         {
                             short[] row = rows[Math.Min(lags.Lags[l], rows.Count - 1)];
-                            sum += Enumerable.Range(0, inputs).Sum(
-                                i => (long)lags.Weight[(((r * lags.Lags.Length) + l) * inputs) + i] * row[i]);
+                            for (int i = 0; i < inputs; i++)
+                            {
+                                int limit = lags.Limit[(l * inputs) + i];
+                                int read = l == 0 ? row[i] : Math.Clamp(row[i] - rows[0][i], -limit, limit);
+                                sum += (long)lags.Weight[(((r * lags.Lags.Length) + l) * inputs) + i] * read;
+                            }
                         }
 
                         Assert.Equal(expected[r] + ((sum * lags.Scale[r]) + lags.Bias[r]), y[r]);
@@ -104,7 +108,7 @@ public sealed class LagRegressionTests
         {
             var damaged = new EdgeModel(
                 model.Manifest, model.InputOffset, model.InputScale, null, model.Layers, model.Head, "{}", model.Sha256,
-                new LagRegression { InputCount = 3, OutputCount = 4, Lags = at, Weight = weight, Scale = scale, Bias = bias });
+                new LagRegression { InputCount = 3, OutputCount = 4, Lags = at, Weight = weight, Limit = lags.Limit, Scale = scale, Bias = bias });
             Assert.EndsWith(
                 ".", Assert.Throws<ModelFormatException>(() => EdgeModel.Parse(damaged.ToBytes())).Message, StringComparison.Ordinal);
         }

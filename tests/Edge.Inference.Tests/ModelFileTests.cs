@@ -117,7 +117,7 @@ public sealed class ModelFileTests
     }
 
     [Theory]
-    [InlineData("\"format\":1", "\"format\":2", "Update edge-runtime")]
+    [InlineData("\"format\":1", "\"format\":3", "Update edge-runtime")]
     [InlineData("\"format\":1", "\"format\":0", "'format' must be")]
     [InlineData("\"type\":\"lstm\"", "\"type\":\"lxtm\"", "does not know a layer of this type")]
     [InlineData("\"gate_shift\":10", "\"gate_shift\":40", "'gate_shift' must be")]

@@ -55,4 +55,61 @@ public sealed class LongHorizonTests
             return Math.Sqrt(squares / (readings.RowCount * y.Length));
         }
     }
+
+    [LongFact]
+    public void Ten_million_steps_of_an_xLSTM_stack_do_not_drift_or_saturate_and_allocate_nothing() => Xlstm("etth1-xlstm");
+
+    [LongFact]
+    public void Ten_million_steps_of_an_sLSTM_do_not_drift_or_saturate_and_allocate_nothing() => Xlstm("etth1-slstm");
+
+    // Float is stepped over the file twice. What it gave in the second pass, int8 is compared with in every later one: the memory of these
+    // models is far shorter than the file.
+    private static void Xlstm(string name)
+    {
+        using var folder = new TemporaryFolder();
+        CommandLine.Done(
+            "quantize", SharedData.Xlstm(name, "model.safetensors"), "--manifest", SharedData.Xlstm(name, "model.json"),
+            "--calibration", SharedData.Readings("ETTh1.csv"), "-o", folder.File("m"));
+        EdgeModel model = EdgeModel.Load(folder.File("m"));
+        ReadingsFile readings = ReadingsFile.Load(SharedData.Readings("ETTh1.csv"), model.Manifest);
+        var reference = new FloatSession(FloatModels.Load(SharedData.Xlstm(name, "model.safetensors")));
+        float[] expected = new float[readings.RowCount * 7];
+        for (int step = 0; step < 2 * readings.RowCount; step++)
+        {
+            int row = step % readings.RowCount;
+            reference.Step(readings.Row(row), expected.AsSpan(row * 7, 7));
+        }
+
+        var int8 = new InferenceSession(model);
+        float[] y = new float[7];
+        Pass();
+        double second = Pass();
+        double last = second;
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        for (int passed = 2 * readings.RowCount; passed < Steps; passed += readings.RowCount)
+        {
+            last = Pass();
+        }
+
+        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        Assert.InRange(last / second, 0.99, 1.01);
+        Assert.False(int8.InputSaturations.ContainsAnyExcept(0));
+        Assert.False(int8.CellSaturations.ContainsAnyExcept(0));
+
+        double Pass()
+        {
+            double squares = 0;
+            for (int row = 0; row < readings.RowCount; row++)
+            {
+                int8.Step(readings.Row(row), y);
+                for (int k = 0; k < 7; k++)
+                {
+                    double apart = y[k] - expected[(row * 7) + k];
+                    squares += apart * apart;
+                }
+            }
+
+            return Math.Sqrt(squares / expected.Length);
+        }
+    }
 }

@@ -291,7 +291,9 @@ public sealed class ConfigFileTests
     [InlineData(
         "device: d\nweb: { listen: '0.0.0.0:8080' }\nstreams:\n  - { name: s, model: demo, source: { simulated: { } } }",
         "edge.yaml:2:16: 'listen' would open the page to other machines without a password")]
-    [InlineData("device: d\nweb: { listen: '[::]:8080' }\nstreams:\n  - { name: s, model: demo, source: { simulated: { } } }", "without a password")]
+    [InlineData(
+        "device: d\nweb: { listen: '[::]:8080' }\nstreams:\n  - { name: s, model: demo, source: { simulated: { } } }",
+        "without a password")]
     [InlineData(
         "device: d\nweb: { listen: '8080' }\nstreams:\n  - { name: s, model: demo, source: { simulated: { } } }",
         "'listen' must be an address and a port such as 127.0.0.1:8080")]

@@ -1,7 +1,7 @@
 namespace Edge.Inference.Cells;
 
 /// <summary>The parameters of one int8 dense layer inside a model: output = activation(W_x·x + b), int16 in and out, no state.</summary>
-internal sealed class DenseLayer : Layer
+internal sealed class DenseLayer : GateLayer
 {
     internal override string Type => "dense";
 

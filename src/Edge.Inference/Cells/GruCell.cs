@@ -4,7 +4,7 @@ namespace Edge.Inference.Cells;
 /// The parameters of one int8 GRU layer. Rows are gate-major in the order reset, update, candidate. The state is the int16
 /// output; with 8 hidden bits the products read its rounding to int8.
 /// </summary>
-internal sealed class GruCell : Layer
+internal sealed class GruCell : GateLayer
 {
     internal override string Type => "gru";
 

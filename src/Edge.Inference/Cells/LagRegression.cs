@@ -4,8 +4,9 @@ using System.Runtime.Intrinsics;
 namespace Edge.Inference.Cells;
 
 /// <summary>
-/// A linear regression on the last rows, added to the outputs of the head: y_r += s_r·Σ w_rli·x_i[t - lag_l] + b_r. int16 inputs and
-/// weights, an exact int64 sum. It is the autoregressive part beside a recurrent net of Lai et al., "Modeling long- and short-term
+/// A regression on the last rows, added to the outputs of the head: y_r += s_r·(Σ_i w_r0i·x_i[t] + Σ_l,i w_rli·d_li) + b_r, where d_li is
+/// x_i[t - lag_l] - x_i[t], clamped to what it was at most in training: a reading that jumps is not carried on. int16 inputs and weights,
+/// an exact int64 sum. It is the autoregressive part beside a recurrent net of Lai et al., "Modeling long- and short-term
 /// temporal patterns with deep neural networks" (2018): the recurrent layers have only to learn what a regression cannot say.
 /// </summary>
 internal sealed class LagRegression
@@ -24,6 +25,9 @@ internal sealed class LagRegression
     /// <summary>int16 [O, L, I].</summary>
     internal required short[] Weight { get; init; }
 
+    /// <summary>int16 [L, I], not negative: the largest |d|; of lag 0 it is not used.</summary>
+    internal required short[] Limit { get; init; }
+
     /// <summary>float32 [O]: output per unit of the sum.</summary>
     internal required float[] Scale { get; init; }
 
@@ -39,8 +43,9 @@ internal sealed class LagRegression
     /// <summary>Takes a row and adds to the outputs. Before the first row there were only rows like it.</summary>
     /// <param name="state">[<see cref="StateCount"/>].</param>
     /// <param name="x">[I].</param>
+    /// <param name="scratch">[L, I].</param>
     /// <param name="outputs">[O].</param>
-    internal void Step(Span<short> state, ReadOnlySpan<short> x, Span<float> outputs)
+    internal void Step(Span<short> state, ReadOnlySpan<short> x, Span<short> scratch, Span<float> outputs)
     {
         Span<short> rows = state[1..];
         if (state[0] == 0)
@@ -57,23 +62,20 @@ internal sealed class LagRegression
             x.CopyTo(rows);
         }
 
-        int width = Lags.Length * InputCount;
+        x.CopyTo(scratch);
+        for (int l = 1; l < Lags.Length; l++)
+        {
+            ReadOnlySpan<short> row = rows.Slice(Lags[l] * InputCount, InputCount);
+            for (int i = 0; i < row.Length; i++)
+            {
+                int limit = Limit[(l * InputCount) + i];
+                scratch[(l * InputCount) + i] = (short)Math.Clamp(row[i] - x[i], -limit, limit);
+            }
+        }
+
         for (int r = 0; r < outputs.Length; r++)
         {
-            ReadOnlySpan<short> weights = Weight.AsSpan(r * width, width);
-            long sum = 0;
-            for (int l = 0; l < Lags.Length;)
-            {
-                // Lags that follow each other are one run of memory.
-                int first = l++;
-                while (l < Lags.Length && Lags[l] == Lags[l - 1] + 1)
-                {
-                    l++;
-                }
-
-                sum += Dot(weights[(first * InputCount)..(l * InputCount)], rows.Slice(Lags[first] * InputCount, (l - first) * InputCount));
-            }
-
+            long sum = Dot(Weight.AsSpan(r * scratch.Length, scratch.Length), scratch);
             outputs[r] += (sum * Scale[r]) + Bias[r];
         }
     }
@@ -82,6 +84,11 @@ internal sealed class LagRegression
     internal void Validate()
     {
         AccumulatorBound.RequireWeights("lags.weight", Weight, 32768);
+        if (Array.Exists(Limit, limit => limit < 0))
+        {
+            throw new ModelFormatException("lags.limit holds a negative limit. The file is damaged or not made by edge-quantize.");
+        }
+
         for (int r = 0; r < OutputCount; r++)
         {
             // The sum of 4096·4096 products of 15 bits each lies within 55 bits.

@@ -1,122 +1,52 @@
 namespace Edge.Inference.Cells;
 
-/// <summary>
-/// What every inner layer has: rows of int8 weights in <see cref="GateCount"/> groups (row = gate·U + unit) whose sums become
-/// int16 arguments of activations, and an int16 output for each unit. docs/quantization.md gives every formula.
-/// </summary>
+/// <summary>What every inner layer is: int16 in, int16 out, and a state of its own.</summary>
 internal abstract class Layer
 {
-    /// <summary>Largest multiplier: two products of 16 x 15 bits and a bias of 30 bits stay inside 32.</summary>
-    internal const int MultiplierMax = 16383;
-
-    /// <summary>Largest |bias|.</summary>
-    internal const int BiasMax = (1 << 30) - (1 << 16);
-
     /// <summary>Its name in a model file.</summary>
     internal abstract string Type { get; }
 
-    /// <summary>Groups of rows, one row a unit in each.</summary>
-    internal abstract int GateCount { get; }
-
-    /// <summary>Groups of biases: one a gate, but for a gate whose two sums are kept apart.</summary>
-    internal virtual int BiasCount => GateCount;
-
-    /// <summary>Whether the layer has a state and multiplies it.</summary>
+    /// <summary>Whether the layer has a hidden state that it multiplies in the next step.</summary>
     internal virtual bool IsRecurrent => true;
 
-    /// <summary>int16 values of state that a unit keeps.</summary>
-    internal abstract int WideStates { get; }
+    /// <summary>int16 values of state that the layer keeps.</summary>
+    internal abstract int WideCount { get; }
 
-    /// <summary>int8 values of state that a unit keeps.</summary>
-    internal virtual int NarrowStates => 0;
+    /// <summary>int8 values of state that the layer keeps.</summary>
+    internal virtual int NarrowCount => 0;
 
     /// <summary>I: inputs.</summary>
     internal required int InputCount { get; init; }
 
-    /// <summary>U: units.</summary>
+    /// <summary>U: units, which are its outputs.</summary>
     internal required int UnitCount { get; init; }
 
-    /// <summary>s_x: right shift of W_x·x, 0..30.</summary>
-    internal required int InputShift { get; init; }
-
-    /// <summary>s_h: right shift of W_h·h, 0..30.</summary>
-    internal required int RecurrentShift { get; init; }
-
-    /// <summary>s_z: right shift of the weighted sum to an activation's argument, 0..15.</summary>
-    internal required int GateShift { get; init; }
-
-    /// <summary>8 or 16: what the next step and a recurrent layer above multiply, h or the int16 output itself.</summary>
+    /// <summary>8 or 16: the width of the activations that its inner products multiply.</summary>
     internal required int HiddenBits { get; init; }
 
     /// <summary>Fraction bits of the int16 output, 0..15; 15 where it stays within ±1.</summary>
     internal required int OutputFractionBits { get; init; }
 
-    /// <summary>W_x [gates·U, I]: int8 where the input is an int8 hidden state, int16 where it is int16.</summary>
-    internal required short[] InputWeight { get; init; }
+    /// <summary>Initial int16 states [WideCount]; null for zero.</summary>
+    internal virtual short[]? InitialWide { get; init; }
 
-    /// <summary>W_h [gates·U, U]: int8 with 8 hidden bits, else int16; empty without a state.</summary>
-    internal required short[] RecurrentWeight { get; init; }
-
-    /// <summary>m_x, int16 [gates·U], 0..16383.</summary>
-    internal required short[] InputMultiplier { get; init; }
-
-    /// <summary>m_h, int16 [gates·U], 0..16383; empty without a state.</summary>
-    internal required short[] RecurrentMultiplier { get; init; }
-
-    /// <summary>b, int32 [biases·U], in units of the weighted sum.</summary>
-    internal required int[] Bias { get; init; }
-
-    /// <summary>m_j, int16 [U], 1..32767: h = clamp(MULR(output, m_j), -127, 127); empty with 16 hidden bits.</summary>
-    internal required short[] HiddenMultiplier { get; init; }
-
-    /// <summary>Bounds of each gate's argument, int16 [2·gates] lower and upper in turn; null for none.</summary>
-    internal short[]? Clip { get; init; }
-
-    /// <summary>Initial int16 states [WideStates·U]; null for zero.</summary>
-    internal short[]? InitialWide { get; init; }
-
-    /// <summary>Initial int8 states [NarrowStates·U]; null for zero.</summary>
+    /// <summary>Initial int8 states [NarrowCount]; null for zero.</summary>
     internal sbyte[]? InitialNarrow { get; init; }
 
     /// <summary>Whether h in int8 is made of the output: recurrent products and the recurrent layer above read it.</summary>
-    internal bool IsNarrow => IsRecurrent && HiddenBits == 8;
+    internal virtual bool IsNarrow => false;
+
+    /// <summary>Multiply-accumulates a step.</summary>
+    internal abstract long Operations { get; }
 
     /// <summary>Refuses parameters with which a step could leave 32 bits.</summary>
     /// <param name="name">The layer's name in messages.</param>
     /// <param name="inputMax">Largest |x| that can arrive: 32768 for int16, 127 for an int8 hidden state.</param>
     /// <exception cref="ModelFormatException">A parameter is outside its range.</exception>
-    internal virtual void Validate(string name, int inputMax)
-    {
-        RequireAll(name, "input_multiplier", InputMultiplier, 0, MultiplierMax);
-        RequireAll(name, "recurrent_multiplier", RecurrentMultiplier, 0, MultiplierMax);
-        RequireAll(name, "hidden_multiplier", HiddenMultiplier, 1, short.MaxValue);
-        foreach (int bias in Bias)
-        {
-            RequireRange(name, "bias", bias, -BiasMax, BiasMax);
-        }
+    internal abstract void Validate(string name, int inputMax);
 
-        for (int i = 0; Clip is not null && i < Clip.Length; i += 2)
-        {
-            RequireRange(name, "clip", Clip[i], short.MinValue, Clip[i + 1]);
-        }
-
-        int at = InitialNarrow is null ? -1 : Array.IndexOf(InitialNarrow, sbyte.MinValue);
-        if (at >= 0)
-        {
-            throw new ModelFormatException($"{name}.initial_narrow: element {at} is -128, which no step produces. The file is damaged.");
-        }
-
-        int hiddenMax = HiddenBits == 8 ? 127 : 32768;
-        AccumulatorBound.RequireWeights(name + ".input_weight", InputWeight, inputMax);
-        AccumulatorBound.RequireWeights(name + ".recurrent_weight", RecurrentWeight, hiddenMax);
-        AccumulatorBound.RequireFits(name + ".input_weight", InputWeight, InputCount, inputMax, 1L << Math.Max(0, InputShift - 1));
-        AccumulatorBound.RequireFits(
-            name + ".recurrent_weight",
-            RecurrentWeight,
-            UnitCount,
-            hiddenMax,
-            1L << Math.Max(0, RecurrentShift - 1));
-    }
+    /// <summary>Whether a step can have left these int16 states.</summary>
+    internal virtual bool CanHave(ReadOnlySpan<short> wide) => true;
 
     protected static void RequireAll(string name, string what, short[] values, int min, int max)
     {

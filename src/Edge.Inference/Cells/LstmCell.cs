@@ -4,7 +4,7 @@ namespace Edge.Inference.Cells;
 /// The parameters of one int8 LSTM layer. Rows are gate-major in the order input, forget, cell, output. A coupled input and
 /// forget gate is an LSTM whose forget rows are the negated input rows: 1 - sigmoid(z) = sigmoid(-z).
 /// </summary>
-internal sealed class LstmCell : Layer
+internal sealed class LstmCell : GateLayer
 {
     /// <summary>Gates i, f, g, o.</summary>
     internal const int Gates = 4;

@@ -1,7 +1,7 @@
 namespace Edge.Inference.Cells;
 
 /// <summary>The parameters of one int8 Elman layer: output = activation(W_x·x + W_h·h + b). The state is the int16 output.</summary>
-internal sealed class RnnCell : Layer
+internal sealed class RnnCell : GateLayer
 {
     internal override string Type => "rnn";
 

@@ -13,6 +13,9 @@ internal unsafe interface IKernel
     /// <summary>What is added to int8 activations before they come in: 128 for unsigned-by-signed dot products, else 0.</summary>
     static abstract int ActivationOffset { get; }
 
+    /// <summary>Whether it works on vectors of 256 bits with AVX2; else on 128 bits.</summary>
+    static abstract bool IsWide { get; }
+
     /// <summary>Units 16·block to 16·block + 15 of an LSTM.</summary>
     /// <param name="layer">The packed layer.</param>
     /// <param name="block">Which block.</param>

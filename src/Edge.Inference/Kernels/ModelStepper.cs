@@ -9,6 +9,7 @@ internal abstract class ModelStepper(EdgeModel model)
 {
     private readonly long[] _cellSaturations = new long[model.Layers.Sum(layer => layer.UnitCount)];
     private readonly long[] _hiddenSaturations = new long[model.Layers.Sum(layer => layer.UnitCount)];
+    private readonly short[] _lags = new short[model.Lags?.Limit.Length ?? 0];
 
     /// <summary>How often the cell state of each unit was clipped to int16, layer after layer.</summary>
     internal ReadOnlySpan<long> CellSaturations => _cellSaturations;
@@ -30,7 +31,7 @@ internal abstract class ModelStepper(EdgeModel model)
             {
                 lags.Step(
                     MemoryMarshal.Cast<byte, short>(states.Slice(s * model.StateBytes, model.States.LagBytes)),
-                    x.Slice(s * model.FeatureCount, model.FeatureCount), outputs.Slice(s * model.OutputCount, model.OutputCount));
+                    x.Slice(s * model.FeatureCount, model.FeatureCount), _lags, outputs.Slice(s * model.OutputCount, model.OutputCount));
             }
         }
     }

@@ -38,7 +38,7 @@ internal sealed unsafe class PackedGates
     /// <param name="slots">The activations' arguments that come of them.</param>
     /// <param name="isInputWide">Whether the input is int16; otherwise it is an int8 hidden state.</param>
     /// <param name="activationOffset">What a kernel adds to int8 activations to make them unsigned (128), or 0.</param>
-    internal PackedGates(Layer layer, int firstGate, int gateCount, GateSlot[] slots, bool isInputWide, int activationOffset)
+    internal PackedGates(GateLayer layer, int firstGate, int gateCount, GateSlot[] slots, bool isInputWide, int activationOffset)
     {
         Layer = layer;
         _firstGate = firstGate;
@@ -47,7 +47,7 @@ internal sealed unsafe class PackedGates
         GroupBytes = gateCount * GateBytes;
         IsInputWide = isInputWide;
         Blocks = (layer.UnitCount + BlockUnits - 1) / BlockUnits;
-        int states = layer.IsRecurrent ? layer.UnitCount : 0;
+        int states = layer.RecurrentCount;
         RecurrentGroups = layer.IsNarrow ? (states + 3) / 4 : (states + 1) / 2;
         InputGroups = isInputWide ? (layer.InputCount + 1) / 2 : (layer.InputCount + 3) / 4;
         _recurrent = Pack(layer.RecurrentWeight, states, RecurrentGroups, !layer.IsNarrow);
@@ -69,7 +69,7 @@ internal sealed unsafe class PackedGates
         });
     }
 
-    internal Layer Layer { get; }
+    internal GateLayer Layer { get; }
 
     /// <summary>Arguments of activations a unit.</summary>
     internal int Slots { get; }

@@ -12,7 +12,7 @@ internal sealed unsafe class PackedLayer
     /// <param name="layer">The layer.</param>
     /// <param name="isInputWide">Whether its input is int16; otherwise it is an int8 hidden state.</param>
     /// <param name="activationOffset">What a kernel adds to int8 activations to make them unsigned (128), or 0.</param>
-    internal PackedLayer(Layer layer, bool isInputWide, int activationOffset)
+    internal PackedLayer(GateLayer layer, bool isInputWide, int activationOffset)
     {
         Layer = layer;
         UnitCount = layer.UnitCount;
@@ -20,11 +20,12 @@ internal sealed unsafe class PackedLayer
         Gru = layer as GruCell;
         IsNarrow = layer.IsNarrow;
         IsPlainLstm = Lstm is { IsPlain: true };
-        Table = (layer as DenseLayer)?.Table;
+        Table = (layer as DenseLayer)?.Table ?? (layer as Product)?.Table;
         Activation = layer switch
         {
             RnnCell rnn => rnn.Activation,
             DenseLayer dense => dense.Activation,
+            Product product => product.Activation,
             _ => default,
         };
         (Gates, Candidate) = layer switch
@@ -68,7 +69,7 @@ internal sealed unsafe class PackedLayer
         }
     }
 
-    internal Layer Layer { get; }
+    internal GateLayer Layer { get; }
 
     internal int UnitCount { get; }
 

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
+using Edge.Inference.Cells;
 using Edge.Inference.Models;
 
 namespace Edge.Inference.Kernels;
@@ -12,15 +13,29 @@ internal sealed class PackedModel
 
     private PackedModel(EdgeModel model, int activationOffset)
     {
-        Layers = model.Layers
-            .Select(
-                (layer, l) =>
-                    new PackedLayer(layer, isInputWide: l == 0 || !layer.IsRecurrent || !model.Layers[l - 1].IsNarrow, activationOffset))
-            .ToArray();
+        Layers = new PackedLayer?[model.Layers.Length];
+        Blocks = new PackedProduct[]?[model.Layers.Length];
+        for (int l = 0; l < Layers.Length; l++)
+        {
+            if (model.Layers[l] is GateLayer layer)
+            {
+                Layers[l] = new PackedLayer(
+                    layer, isInputWide: l == 0 || !layer.IsRecurrent || !model.Layers[l - 1].IsNarrow, activationOffset);
+            }
+            else
+            {
+                Blocks[l] = [.. ((BlockLayer)model.Layers[l]).Products.Select(each => new PackedProduct(each.Product, activationOffset))];
+            }
+        }
+
         Head = model.Head is null ? null : new PackedHead(model.Head);
     }
 
-    internal PackedLayer[] Layers { get; }
+    /// <summary>Null for a block.</summary>
+    internal PackedLayer?[] Layers { get; }
+
+    /// <summary>The products of a block, in its own order; null for other layers.</summary>
+    internal PackedProduct[]?[] Blocks { get; }
 
     internal PackedHead? Head { get; }
 

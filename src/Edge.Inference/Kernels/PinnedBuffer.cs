@@ -16,6 +16,18 @@ internal sealed unsafe class PinnedBuffer
         Length = bytes;
     }
 
+    /// <summary>int16 values, and zeros to a whole block of 16.</summary>
+    internal static PinnedBuffer Of(ReadOnlySpan<short> values)
+    {
+        PinnedBuffer buffer = OfBlocks(values.Length);
+        values.CopyTo(buffer.As<short>());
+        return buffer;
+    }
+
+    /// <summary>Room for int16 values, rounded up to blocks of 16.</summary>
+    internal static PinnedBuffer OfBlocks(int count) =>
+        new((count + PackedGates.BlockUnits - 1) / PackedGates.BlockUnits * PackedGates.BlockUnits * sizeof(short));
+
     /// <summary>Valid for as long as this object is reachable: keep it in a field.</summary>
     internal byte* Pointer { get; }
 

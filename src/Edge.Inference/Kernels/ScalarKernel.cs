@@ -90,11 +90,25 @@ internal static class ScalarKernel
     }
 
     /// <summary>One step of an Elman layer, or of a dense one, which has no <paramref name="h"/>.</summary>
-    internal static void StepSimple(Layer layer, Activation activation, ReadOnlySpan<short> x, ReadOnlySpan<short> h, Span<short> output)
+    internal static void StepSimple(
+        GateLayer layer, Activation activation, ReadOnlySpan<short> x, ReadOnlySpan<short> h, Span<short> output)
     {
         for (int j = 0; j < layer.UnitCount; j++)
         {
             output[j] = (short)FixedPoint.Activate(activation, Clip(layer, 0, GateArgument(layer, j, x, h)));
+        }
+    }
+
+    /// <summary>One inner product of a block; <paramref name="x"/> and <paramref name="h"/> as its weights read them.</summary>
+    internal static void StepProduct(Product product, ReadOnlySpan<short> x, ReadOnlySpan<short> h, Span<short> output)
+    {
+        int rows = product.UnitCount / product.Heads;
+        for (int r = 0; r < product.UnitCount; r++)
+        {
+            ReadOnlySpan<short> own = x.Slice(r / rows * product.HeadInputs, product.HeadInputs);
+            ReadOnlySpan<short> ownState = h.Slice(r / rows * product.RecurrentInputs, product.RecurrentInputs);
+            int z = Argument(product, r, own, ownState, product.Bias[r]);
+            output[r] = product.Table is { } table ? ActivationTable.At(table, z) : (short)FixedPoint.Activate(product.Activation, z);
         }
     }
 
@@ -112,22 +126,22 @@ internal static class ScalarKernel
         }
     }
 
-    private static int GateArgument(Layer layer, int r, ReadOnlySpan<short> x, ReadOnlySpan<short> h) =>
+    private static int GateArgument(GateLayer layer, int r, ReadOnlySpan<short> x, ReadOnlySpan<short> h) =>
         Argument(layer, r, x, h, layer.Bias[r]);
 
     // z_r = SAT16(SHR(m_h·SAT16(SHR(W_h·h, s_h)) + m_x·SAT16(SHR(W_x·x, s_x)) + b, s_z)); an empty span leaves its term out.
-    private static int Argument(Layer layer, int r, ReadOnlySpan<short> x, ReadOnlySpan<short> h, int bias)
+    private static int Argument(GateLayer layer, int r, ReadOnlySpan<short> x, ReadOnlySpan<short> h, int bias)
     {
         int sum = bias;
         if (h.Length > 0)
         {
-            int fromHidden = Dot(layer.RecurrentWeight.AsSpan(r * layer.UnitCount, layer.UnitCount), h);
+            int fromHidden = Dot(layer.RecurrentWeight.AsSpan(r * h.Length, h.Length), h);
             sum += layer.RecurrentMultiplier[r] * FixedPoint.Saturate16(FixedPoint.ShiftRightRound(fromHidden, layer.RecurrentShift));
         }
 
         if (x.Length > 0)
         {
-            int fromInput = Dot(layer.InputWeight.AsSpan(r * layer.InputCount, layer.InputCount), x);
+            int fromInput = Dot(layer.InputWeight.AsSpan(r * x.Length, x.Length), x);
             sum += layer.InputMultiplier[r] * FixedPoint.Saturate16(FixedPoint.ShiftRightRound(fromInput, layer.InputShift));
         }
 
@@ -156,7 +170,7 @@ internal static class ScalarKernel
         return FixedPoint.Saturate16(z + FixedPoint.Saturate16(FixedPoint.MultiplyRound(p, c) << cell.PeepholeShift));
     }
 
-    private static int Clip(Layer layer, int gate, int z) =>
+    private static int Clip(GateLayer layer, int gate, int z) =>
         layer.Clip is null ? z : Math.Clamp(z, layer.Clip[2 * gate], layer.Clip[(2 * gate) + 1]);
 
     private static int CellToQ12(int c, int n) =>

@@ -16,6 +16,9 @@ internal sealed class ScalarStepper : ModelStepper
     private readonly short[] _output;
     private readonly short[] _gates;
     private readonly uint[] _clipped;
+    private readonly BlockStepper?[] _blocks;
+    private readonly PinnedBuffer _blockInput;
+    private readonly PinnedBuffer _blockOutput;
 
     internal ScalarStepper(EdgeModel model)
         : base(model)
@@ -27,6 +30,18 @@ internal sealed class ScalarStepper : ModelStepper
         _output = new short[units];
         _gates = new short[4 * units];
         _clipped = new uint[units];
+        _blockInput = PinnedBuffer.OfBlocks(units);
+        _blockOutput = PinnedBuffer.OfBlocks(units);
+        _blocks = new BlockStepper?[model.Layers.Length];
+        int firstUnit = 0;
+        for (int l = 0; l < _blocks.Length; l++)
+        {
+            int first = firstUnit;
+            _blocks[l] = model.Layers[l] is BlockLayer block
+                ? BlockStepper.Of(block, new ScalarBlockKernel(block), j => CountSaturations(1, first + j))
+                : null;
+            firstUnit += model.Layers[l].UnitCount;
+        }
     }
 
     /// <summary>
@@ -43,7 +58,15 @@ internal sealed class ScalarStepper : ModelStepper
             int firstUnit = 0;
             for (int l = 0; l < _model.Layers.Length; l++)
             {
-                StepLayer(l, state, firstUnit);
+                if (_blocks[l] is { } block)
+                {
+                    StepBlock(l, block, state);
+                }
+                else
+                {
+                    StepLayer(l, state, firstUnit);
+                }
+
                 firstUnit += _model.Layers[l].UnitCount;
             }
 
@@ -63,7 +86,7 @@ internal sealed class ScalarStepper : ModelStepper
     // From _x to _output; then leaves in _x what the next layer reads.
     private void StepLayer(int l, Span<byte> state, int firstUnit)
     {
-        Layer layer = _model.Layers[l];
+        var layer = (GateLayer)_model.Layers[l];
         int units = layer.UnitCount;
         Span<short> wide = MemoryMarshal.Cast<byte, short>(state.Slice(_model.States.Wide[l], layer.WideStates * units * sizeof(short)));
         Span<sbyte> narrow = MemoryMarshal.Cast<byte, sbyte>(state.Slice(_model.States.Narrow[l], layer.NarrowStates * units));
@@ -126,7 +149,27 @@ internal sealed class ScalarStepper : ModelStepper
         }
     }
 
-    private static void ReadState(Layer layer, ReadOnlySpan<short> state, Span<short> h)
+    private unsafe void StepBlock(int l, BlockStepper block, Span<byte> state)
+    {
+        int units = _model.Layers[l].UnitCount;
+        _x.AsSpan(0, units).CopyTo(_blockInput.As<short>());
+        fixed (byte* wide = state[_model.States.Wide[l]..])
+        {
+            block.Step((short*)wide, (short*)_blockInput.Pointer, (short*)_blockOutput.Pointer);
+        }
+
+        Span<short> output = _output.AsSpan(0, units);
+        _blockOutput.As<short>()[..units].CopyTo(output);
+        if (Stepped is not null)
+        {
+            block.Trace(_gates);
+            Stepped(l, _gates, output);
+        }
+
+        output[..Math.Min(units, _x.Length)].CopyTo(_x);
+    }
+
+    private static void ReadState(GateLayer layer, ReadOnlySpan<short> state, Span<short> h)
     {
         for (int j = 0; j < h.Length; j++)
         {

@@ -16,6 +16,8 @@ internal readonly unsafe struct VectorKernel128<T> : IKernel
 
     public static int ActivationOffset => 0;
 
+    public static bool IsWide => false;
+
     public static uint StepLstm(PackedLayer layer, int block, byte* x, byte* h, sbyte* newH, short* c, short* output)
     {
         // The arguments of 16 units: i, f, g, o.
@@ -194,7 +196,8 @@ internal readonly unsafe struct VectorKernel128<T> : IKernel
 
     // SHR(m_h·SAT16(SHR(W_h·h, s_h)) + m_x·SAT16(SHR(W_x·x, s_x)) + b, s_z); the roundings are in the starting values.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<int> Argument(Layer layer, Vector128<int> fromHidden, Vector128<int> fromInput, short* multiplier, int* bias)
+    private static Vector128<int> Argument(
+        GateLayer layer, Vector128<int> fromHidden, Vector128<int> fromInput, short* multiplier, int* bias)
     {
         Vector128<int> pairs = Vector128.Load((int*)multiplier);
         Vector128<int> sum = (Saturate16(fromHidden >> layer.RecurrentShift) * ((pairs << 16) >> 16))
@@ -228,7 +231,7 @@ internal readonly unsafe struct VectorKernel128<T> : IKernel
         _ => z,
     };
 
-    private static Vector128<short> Clip(Layer layer, int gate, Vector128<short> z) => layer.Clip is null
+    private static Vector128<short> Clip(GateLayer layer, int gate, Vector128<short> z) => layer.Clip is null
         ? z : Vector128.Min(Vector128.Max(z, Vector128.Create(layer.Clip[2 * gate])), Vector128.Create(layer.Clip[(2 * gate) + 1]));
 
     // SAT16(z + MULR(P, c)·2^shift): doubled with saturation, so often.

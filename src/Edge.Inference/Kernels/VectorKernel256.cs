@@ -14,6 +14,8 @@ internal readonly unsafe struct VectorKernel256<TDot> : IKernel
 {
     public static int ActivationOffset => TDot.ActivationOffset;
 
+    public static bool IsWide => true;
+
     // A method of its own for each width of the input: a loop that never runs would take registers from those that do.
     public static uint StepLstm(PackedLayer layer, int block, byte* x, byte* h, sbyte* newH, short* c, short* output) =>
         layer.Gates.IsInputWide
@@ -246,7 +248,7 @@ internal readonly unsafe struct VectorKernel256<TDot> : IKernel
         _ => z,
     };
 
-    private static Vector256<short> Clip(Layer layer, int gate, Vector256<short> z) =>
+    private static Vector256<short> Clip(GateLayer layer, int gate, Vector256<short> z) =>
         layer.Clip is null ? z : Vector256.Clamp(z, Vector256.Create(layer.Clip[2 * gate]), Vector256.Create(layer.Clip[(2 * gate) + 1]));
 
     // SAT16(z + MULR(P, c)·2^shift): doubled with saturation, so often.
@@ -267,7 +269,7 @@ internal readonly unsafe struct VectorKernel256<TDot> : IKernel
     }
 
     // Shifts by a vector of counts are one operation, shifts by a count in a register are two.
-    private readonly struct Shifts(Layer layer)
+    private readonly struct Shifts(GateLayer layer)
     {
         internal readonly Vector256<uint> Hidden = Vector256.Create((uint)layer.RecurrentShift);
         internal readonly Vector256<uint> Input = Vector256.Create((uint)layer.InputShift);

@@ -15,7 +15,10 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
     private const int BlockUnits = PackedGates.BlockUnits;
 
     private readonly PackedModel _packed;
-    private readonly PackedLayer[] _layers;
+    private readonly PackedLayer?[] _layers;
+    private readonly BlockStepper?[] _blocks;
+    private readonly int[] _units;
+    private readonly int _lastFractionBits;
     private readonly int[] _wide;
     private readonly int[] _narrow;
     private readonly int _stateBytes;
@@ -36,14 +39,27 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
         _layers = _packed.Layers;
         (_wide, _narrow, _stateBytes) = (model.States.Wide, model.States.Narrow, model.StateBytes);
         (_features, _outputs) = (model.FeatureCount, model.OutputCount);
-        _unitStride = _layers.Max(layer => layer.Blocks) * BlockUnits * sizeof(short);
+        _units = [.. model.Layers.Select(layer => layer.UnitCount)];
+        _lastFractionBits = model.Layers[^1].OutputFractionBits;
+        _unitStride = (_units.Max() + BlockUnits - 1) / BlockUnits * BlockUnits * sizeof(short);
         _xStride = Math.Max(_unitStride, (_features + 1) * sizeof(short));
         _x = new PinnedBuffer(StatesMax * _xStride);
         _h = new PinnedBuffer(StatesMax * _unitStride);
         _output = new PinnedBuffer(StatesMax * _unitStride);
-        int resetBytes = Array.Exists(_layers, layer => layer.Candidate is not null) ? StatesMax * _unitStride : 0;
+        int resetBytes = Array.Exists(_layers, layer => layer?.Candidate is not null) ? StatesMax * _unitStride : 0;
         _reset = new PinnedBuffer(resetBytes);
         _update = new PinnedBuffer(resetBytes);
+        _blocks = new BlockStepper?[_layers.Length];
+        int firstUnit = 0;
+        for (int l = 0; l < _blocks.Length; l++)
+        {
+            int first = firstUnit;
+            _blocks[l] = _packed.Blocks[l] is { } products
+                ? BlockStepper.Of(
+                    (BlockLayer)model.Layers[l], new VectorBlockKernel<TKernel>(products), j => CountSaturations(1, first + j))
+                : null;
+            firstUnit += _units[l];
+        }
     }
 
     protected override void StepLayers(Span<byte> states, ReadOnlySpan<short> x, Span<float> outputs, int count)
@@ -87,8 +103,11 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
         int firstUnit = 0;
         for (int l = 0; l < _layers.Length; l++)
         {
-            PackedLayer layer = _layers[l];
-            if (layer.Lstm is not null)
+            if (_layers[l] is not { } layer)
+            {
+                StepBlock(l, states, count);
+            }
+            else if (layer.Lstm is not null)
             {
                 StepLstm(layer, l, states, count, firstUnit);
             }
@@ -99,10 +118,18 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
 
             if (l + 1 < _layers.Length)
             {
-                ReadInputs(layer, l, !_layers[l + 1].Gates.IsInputWide, states, count);
+                ReadInputs(l, states, count);
             }
 
-            firstUnit += layer.UnitCount;
+            firstUnit += _units[l];
+        }
+    }
+
+    private void StepBlock(int l, byte* states, int count)
+    {
+        for (int s = 0; s < count; s++)
+        {
+            _blocks[l]!.Step((short*)(states + (s * _stateBytes) + _wide[l]), (short*)X(s), Output(s));
         }
     }
 
@@ -253,13 +280,15 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
     }
 
     // What the layer above reads: h in int8, of an LSTM from the state, or the int16 output.
-    private void ReadInputs(PackedLayer layer, int l, bool isNarrow, byte* states, int count)
+    private void ReadInputs(int l, byte* states, int count)
     {
+        PackedLayer? layer = _layers[l];
+        bool isNarrow = _layers[l + 1] is { Gates.IsInputWide: false };
         for (int s = 0; s < count; s++)
         {
-            if (!isNarrow)
+            if (!isNarrow || layer is null)
             {
-                Unsafe.CopyBlockUnaligned(X(s), Output(s), (uint)(layer.UnitCount * sizeof(short)));
+                Unsafe.CopyBlockUnaligned(X(s), Output(s), (uint)(_units[l] * sizeof(short)));
             }
             else if (layer.Lstm is not null)
             {
@@ -276,7 +305,7 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
     {
         if (_packed.Head is not { } head)
         {
-            StepWithoutHead(_layers[^1].Layer.OutputFractionBits, new ReadOnlySpan<short>(output, y.Length), y);
+            StepWithoutHead(_lastFractionBits, new ReadOnlySpan<short>(output, y.Length), y);
             return;
         }
 

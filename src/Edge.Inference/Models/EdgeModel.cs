@@ -57,6 +57,8 @@ public sealed class EdgeModel
         {
             IEnumerable<string> layers = Layers.Select(layer => layer.IsRecurrent && layer.HiddenBits == 16
                 ? $"{layer.Type} {layer.InputCount}x{layer.UnitCount} (hidden int16)"
+                : layer is BlockLayer { HiddenBits: 16, Products.Count: > 0 }
+                ? $"{layer.Type} {layer.InputCount}x{layer.UnitCount} (int16)"
                 : $"{layer.Type} {layer.InputCount}x{layer.UnitCount}");
             string first = Embedding is null ? "" : $"embedding {Embedding.SymbolCount}x{Embedding.Width}, ";
             string last = Lags is null ? "" : $" + regression on {Lags.Lags.Length} lags";

@@ -14,6 +14,7 @@ internal static class LayerFormat
             ? value.GetString()! : "";
         Layer layer = type switch
         {
+            "slstm" or "mlstm" or "feedforward" or "norm" => BlockFormat.Read(reader, element, type, name),
             "lstm" => ReadLstm(reader, element, name),
             "gru" => ReadGru(reader, element, name),
             "rnn" => ReadRnn(reader, element, name),
@@ -26,8 +27,15 @@ internal static class LayerFormat
         return layer;
     }
 
-    internal static void Write(Utf8JsonWriter json, Layer layer)
+    internal static void Write(Utf8JsonWriter json, Layer any)
     {
+        if (any is BlockLayer block)
+        {
+            BlockFormat.Write(json, block);
+            return;
+        }
+
+        var layer = (GateLayer)any;
         json.WriteStartObject();
         json.WriteString("type", layer.Type);
         json.WriteNumber("input", layer.InputCount);
@@ -63,8 +71,15 @@ internal static class LayerFormat
         json.WriteEndObject();
     }
 
-    internal static void AddTensors(Dictionary<string, Tensor> tensors, string name, Layer layer)
+    internal static void AddTensors(Dictionary<string, Tensor> tensors, string name, Layer any)
     {
+        if (any is BlockLayer block)
+        {
+            BlockFormat.AddTensors(tensors, name, block);
+            return;
+        }
+
+        var layer = (GateLayer)any;
         int rows = layer.GateCount * layer.UnitCount;
         tensors[$"{name}.input_weight"] = ModelFile.Weights(layer.InputWeight, rows, layer.InputCount);
         tensors[$"{name}.input_multiplier"] = Tensor.Of("I16", layer.InputMultiplier, rows);
@@ -216,7 +231,7 @@ internal static class LayerFormat
         };
     }
 
-    private static int HiddenBits(JsonElement element, string name)
+    internal static int HiddenBits(JsonElement element, string name)
     {
         int bits = ModelReader.Number(element, "hidden_bits", 8, 16, name, 8);
         return bits is 8 or 16
@@ -225,7 +240,7 @@ internal static class LayerFormat
                 $"{name}: 'hidden_bits' is {bits}, but must be 8 or 16. The file is damaged or made by a later version.");
     }
 
-    private static void WriteUnless<T>(Utf8JsonWriter json, string key, T value, T otherwise)
+    internal static void WriteUnless<T>(Utf8JsonWriter json, string key, T value, T otherwise)
         where T : struct
     {
         if (value.Equals(otherwise))

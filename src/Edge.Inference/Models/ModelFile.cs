@@ -11,8 +11,8 @@ namespace Edge.Inference.Models;
 /// </summary>
 internal static class ModelFile
 {
-    /// <summary>Version of the layout that this code reads and writes.</summary>
-    internal const int FormatVersion = 1;
+    /// <summary>Newest layout that this code reads. 1 has cells and dense layers; 2 has blocks too, and is written only for them.</summary>
+    internal const int FormatVersion = 2;
 
     /// <summary>Most recurrent layers.</summary>
     internal const int LayersMax = 32;
@@ -37,15 +37,20 @@ internal static class ModelFile
         using JsonDocument document = ParseArchitecture(architectureText);
         JsonElement root = document.RootElement;
         int version = ModelReader.Number(root, "format", 1, int.MaxValue);
-        if (version != FormatVersion)
+        if (version > FormatVersion)
         {
             throw new ModelFormatException(
-                $"The file's format is {version}; this version reads format {FormatVersion}. "
+                $"The file's format is {version}; this version reads formats 1 to {FormatVersion}. "
                     + $"Update edge-runtime or quantize the model again.");
         }
 
         Embedding? embedding = root.TryGetProperty("embedding", out JsonElement table) ? ReadEmbedding(reader, table) : null;
         Layer[] layers = ReadLayers(reader, root);
+        if (version < VersionOf(layers))
+        {
+            throw new ModelFormatException("The file's format is 1, but it has layers of format 2. The file is damaged.");
+        }
+
         int width = layers[0].InputCount;
         if (embedding is not null && embedding.Width != width)
         {
@@ -105,6 +110,7 @@ internal static class ModelFile
         if (model.Lags is { } lags)
         {
             tensors["lags.weight"] = Weights(lags.Weight, lags.OutputCount, lags.Lags.Length * lags.InputCount);
+            tensors["lags.limit"] = Tensor.Of("I16", lags.Limit, lags.Lags.Length, lags.InputCount);
             tensors["lags.scale"] = Tensor.Of("F32", lags.Scale, lags.OutputCount);
             tensors["lags.bias"] = Tensor.Of("F32", lags.Bias, lags.OutputCount);
         }
@@ -125,7 +131,7 @@ internal static class ModelFile
     private static void WriteArchitecture(Utf8JsonWriter json, EdgeModel model)
     {
         json.WriteStartObject();
-        json.WriteNumber("format", FormatVersion);
+        json.WriteNumber("format", VersionOf(model.Layers));
         if (model.Embedding is { } embedding)
         {
             json.WriteStartObject("embedding");
@@ -186,6 +192,9 @@ internal static class ModelFile
         json.WriteEndObject();
     }
 
+    // The oldest format that has these layers.
+    private static int VersionOf(Layer[] layers) => Array.Exists(layers, layer => layer is BlockLayer) ? 2 : 1;
+
     private static Layer[] ReadLayers(ModelReader reader, JsonElement root)
     {
         if (!root.TryGetProperty("layers", out JsonElement list)
@@ -208,6 +217,13 @@ internal static class ModelFile
             {
                 throw new ModelFormatException(
                     $"layers.{layers.Count} takes {layer.InputCount} inputs, but the layer below has {below.UnitCount} units.");
+            }
+
+            if (below is not null && layer is BlockLayer block && block.InputFractionBits != below.OutputFractionBits)
+            {
+                throw new ModelFormatException(
+                    $"layers.{layers.Count} reads {block.InputFractionBits} fraction bits, but the layer below gives "
+                        + $"{below.OutputFractionBits}. The file is damaged.");
             }
 
             layers.Add(layer);
@@ -288,6 +304,7 @@ internal static class ModelFile
             OutputCount = head.OutputCount,
             Lags = lags,
             Weight = reader.TakeWeights("lags.weight", head.OutputCount, lags.Length * inputs),
+            Limit = reader.Take<short>("lags.limit", "I16", lags.Length, inputs),
             Scale = reader.Take<float>("lags.scale", "F32", head.OutputCount),
             Bias = reader.Take<float>("lags.bias", "F32", head.OutputCount),
         };

@@ -20,14 +20,14 @@ internal sealed class StateLayout
         for (int l = 0; l < layers.Length; l++)
         {
             Wide[l] = at;
-            at += layers[l].WideStates * layers[l].UnitCount * sizeof(short);
+            at += layers[l].WideCount * sizeof(short);
         }
 
         NarrowBegin = at;
         for (int l = 0; l < layers.Length; l++)
         {
             Narrow[l] = at;
-            at += layers[l].NarrowStates * layers[l].UnitCount;
+            at += layers[l].NarrowCount;
         }
 
         _initial = new byte[at];

@@ -9,9 +9,12 @@ internal sealed class ActivationStatistics
     private const int SampledRowsMax = 4096;
 
     private readonly List<float>[][] _outputs;
+    private readonly FloatModel _model;
 
     private ActivationStatistics(FloatModel model)
     {
+        _model = model;
+        Blocks = [.. model.Layers.Select(layer => layer is FloatBlock block ? new BlockStatistics(block) : null)];
         InputMin = Enumerable.Repeat(float.PositiveInfinity, model.InputCount).ToArray();
         InputMax = Enumerable.Repeat(float.NegativeInfinity, model.InputCount).ToArray();
         Cell = model.Layers.Select(layer => new float[layer.CellCount]).ToArray();
@@ -49,6 +52,32 @@ internal sealed class ActivationStatistics
     /// <summary>Second moment of what the head's weights multiply: [output, 1].</summary>
     internal SecondMoment HeadMoment { get; }
 
+    /// <summary>What is inside each block; null for other layers.</summary>
+    internal BlockStatistics?[] Blocks { get; }
+
+    /// <summary>
+    /// Largest |output| of a layer or, where residual blocks add to it, of all of them: they share its format. Of a norm, which has a
+    /// format of its own, that of what it reads.
+    /// </summary>
+    internal float LargestOpen(int layer)
+    {
+        int begin = layer > 0 && _model.Layers[layer] is FloatNorm ? layer - 1 : layer;
+        while (begin > 0 && IsResidual(begin))
+        {
+            begin--;
+        }
+
+        float largest = LargestOutput[begin].Max();
+        for (int l = begin + 1; l < LargestOutput.Length && IsResidual(l); l++)
+        {
+            largest = Math.Max(largest, LargestOutput[l].Max());
+        }
+
+        return largest;
+
+        bool IsResidual(int l) => _model.Layers[l] is FloatBlock and not FloatNorm;
+    }
+
     /// <summary>Sampled |output| of a unit, ascending.</summary>
     internal float[] Outputs(int layer, int unit) => [.. _outputs[layer][unit].Order()];
 
@@ -63,6 +92,7 @@ internal sealed class ActivationStatistics
         bool isSampled = false;
         session.Stepped = (l, scratch) =>
         {
+            statistics.Blocks[l]?.Widen(scratch);
             if (isSampled)
             {
                 statistics.Sample(session, l, before[l], scratch);
@@ -85,6 +115,7 @@ internal sealed class ActivationStatistics
 
     private void Sample(FloatSession session, int l, ReadOnlySpan<float> before, ReadOnlySpan<float> scratch)
     {
+        Blocks[l]?.Sample(scratch);
         Moment[l].Add(session.Input(l), before);
         ResetMoment[l]?.Add(session.Input(l), FloatGru.ResetHidden(scratch, before.Length));
         if (session.Model.Layers[l] is FloatDense dense)

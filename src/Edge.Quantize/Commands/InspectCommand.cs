@@ -53,7 +53,7 @@ internal static class InspectCommand
                 LayerQuantizer.Name(layer),
                 layer.InputCount,
                 layer.UnitCount,
-                Operations(layer.Gates, layer.InputCount, layer.UnitCount, layer.IsRecurrent))));
+                layer.Operations)));
         int floats = model.Layers.Sum(layer => (layer.IsRecurrent ? layer.UnitCount : 0) + layer.CellCount);
         return new Summary("float32", layers, floats * sizeof(float), model.Sha256, null, null);
     }
@@ -70,18 +70,17 @@ internal static class InspectCommand
             layer.Type,
             layer.InputCount,
             layer.UnitCount,
-            Operations(layer.GateCount, layer.InputCount, layer.UnitCount, layer.IsRecurrent),
-            layer.IsRecurrent ? $"hidden int{layer.HiddenBits}" : "")));
+            layer.Operations,
+            layer.IsRecurrent
+                ? $"hidden int{layer.HiddenBits}"
+                : layer is BlockLayer { Products.Count: > 0 } ? $"int{layer.HiddenBits}" : "")));
         if (model.Head is { } head)
         {
-            layers.Add(new LayerLine("dense", head.InputCount, head.OutputCount, Operations(1, head.InputCount, head.OutputCount, false)));
+            layers.Add(new LayerLine("dense", head.InputCount, head.OutputCount, (long)head.InputCount * head.OutputCount));
         }
 
         return new Summary("int8", layers, model.StateBytes, model.Sha256, model.Manifest, model.Provenance);
     }
-
-    private static long Operations(int gates, int inputs, int units, bool isRecurrent) =>
-        (long)gates * units * (inputs + (isRecurrent ? units : 0));
 
     private static string ToText(Summary summary, string path)
     {
@@ -89,9 +88,9 @@ internal static class InspectCommand
         {
             $"{Path.GetFileName(path)}: {summary.Precision}, sha256 {summary.Sha256}",
             "",
-            "  layer      inputs   units",
+            "  layer        inputs   units",
         };
-        lines.AddRange(summary.Layers.Select(layer => $"  {layer.Type,-9} {layer.Inputs,7} {layer.Units,7}   {layer.Note}".TrimEnd()));
+        lines.AddRange(summary.Layers.Select(layer => $"  {layer.Type,-11} {layer.Inputs,7} {layer.Units,7}   {layer.Note}".TrimEnd()));
         lines.Add("");
         lines.Add($"  state       {summary.StateBytes} bytes per stream");
         lines.Add($"  operations  {summary.Layers.Sum(layer => layer.Operations)} multiply-accumulates per step");

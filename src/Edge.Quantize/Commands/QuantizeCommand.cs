@@ -21,7 +21,10 @@ internal static class QuantizeCommand
 
     internal static Command Create(TextWriter output)
     {
-        var model = new Argument<string>("MODEL") { Description = "The trained model: .onnx, .safetensors (PyTorch's names) or .npz." };
+        var model = new Argument<string>("MODEL")
+        {
+            Description = "The trained model: .onnx, .safetensors (PyTorch's names, xLSTM's) or .npz.",
+        };
         var manifest = new Option<string?>("--manifest")
         {
             Description =
@@ -71,7 +74,7 @@ internal static class QuantizeCommand
             string modelPath = parsed.GetRequiredValue(model);
             string calibrationPath = parsed.GetRequiredValue(calibration);
             string path = parsed.GetRequiredValue(target);
-            FloatModel floatModel = FloatModels.Load(modelPath);
+            FloatModel floatModel = FloatModels.Load(modelPath, parsed.GetValue(manifest));
             ModelManifest description = LoadManifest(parsed.GetValue(manifest), ref floatModel, calibrationPath);
             ReadingsFile readings = ReadingsFile.Load(calibrationPath, description);
             (int begin, int end) = CalibrationRows(description, readings.RowCount);
@@ -182,7 +185,7 @@ internal static class QuantizeCommand
         ModelManifest manifest;
         try
         {
-            manifest = ModelManifest.Parse(FileBytes.Read(path, "Manifest", 16 << 20));
+            manifest = ModelManifest.Parse(FileBytes.Read(path, "Manifest", FloatModels.ManifestMaxBytes));
         }
         catch (ModelFormatException e)
         {

@@ -50,7 +50,7 @@ internal static class TrainCommand
         };
         var lags = new Option<int?>("--lags")
         {
-            Description = "Most rows back that the linear part reads: a fault that has ended is forgotten after so many. Without it, what helps.",
+            Description = "Most rows back that the linear part reads. Without it, 23 and the days before.",
         };
         var cell = new Option<CellKind?>("--cell")
         {
@@ -73,8 +73,8 @@ internal static class TrainCommand
         var report = new Option<string?>("--report") { Description = "Also write the evaluation as a self-contained HTML page." };
         var command = new Command("train", "Learns a model from recorded readings: forecasts that are measured beside simple ones.")
         {
-            readings, target, columns, targets, horizons, period, timezone, format, lags, cell, hidden, layers, dropout, epochs, seed, budget,
-            report,
+            readings, target, columns, targets, horizons, period, timezone, format, lags, cell, hidden, layers, dropout,
+            epochs, seed, budget, report,
         };
         command.SetAction(parsed =>
         {

@@ -71,7 +71,7 @@ internal sealed class PrecisionSearch(
     /// <summary>The chosen model.</summary>
     internal EdgeModel Run(Precision precision)
     {
-        int[] recurrent = Enumerable.Range(0, reference.Model.Layers.Count).Where(l => reference.Model.Layers[l].IsRecurrent).ToArray();
+        int[] recurrent = Enumerable.Range(0, reference.Model.Layers.Count).Where(l => HasWidth(reference.Model.Layers[l])).ToArray();
         if (precision != Precision.Auto)
         {
             return Try(precision == Precision.Int8 ? [] : [.. recurrent], settings.CellHeadroom).Model;
@@ -112,7 +112,9 @@ internal sealed class PrecisionSearch(
         return best;
     }
 
-    private bool HasCells => reference.Model.Layers.Any(layer => layer.CellCount > 0);
+    private static bool HasWidth(FloatLayer layer) => layer.IsRecurrent || layer is FloatBlock { Products.Count: > 0 };
+
+    private bool HasCells => reference.Model.Layers.Any(layer => layer is FloatLstm);
 
     private Candidate Try(HashSet<int> wide, double cellHeadroom)
     {

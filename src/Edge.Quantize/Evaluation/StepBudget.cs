@@ -12,8 +12,7 @@ internal static class StepBudget
     /// <param name="stepsMax">Most steps.</param>
     internal static int Of(FloatModel model, double operations, int stepsMin, int stepsMax)
     {
-        double each = model.Layers.Sum(layer =>
-            (double)layer.Gates * layer.UnitCount * (layer.InputCount + (layer.IsRecurrent ? layer.UnitCount : 0)))
+        double each = model.Layers.Sum(layer => (double)layer.Operations)
             + (model.Head?.Weight.Length ?? 0) + (model.Lags?.Weight.Length ?? 0);
         return (int)Math.Clamp(operations / Math.Max(each, 1), stepsMin, stepsMax);
     }

@@ -11,14 +11,26 @@ internal static class FloatModels
     /// <summary>Largest model file that is read, in bytes.</summary>
     internal const long FileMaxBytes = 64L << 20;
 
-    /// <summary>Reads a model: ONNX, safetensors with PyTorch's names, or NumPy's .npz.</summary>
+    /// <summary>Largest manifest that is read, in bytes.</summary>
+    internal const long ManifestMaxBytes = 16L << 20;
+
+    /// <summary>
+    /// Reads a model: ONNX, safetensors with PyTorch's names or those of an xLSTM block stack, or NumPy's .npz.
+    /// </summary>
+    /// <param name="path">The model.</param>
+    /// <param name="manifest">
+    /// Its manifest; null for the .json file of the same name, if there is one. Only an xLSTM block stack needs it.
+    /// </param>
     /// <exception cref="InputException">The file is not a model that can be imported; the message says what and where.</exception>
-    internal static FloatModel Load(string path)
+    internal static FloatModel Load(string path, string? manifest = null)
     {
         byte[] bytes = FileBytes.Read(path, "Model", FileMaxBytes);
+        string beside = Path.ChangeExtension(path, ".json");
+        manifest ??= IsTensorFile(bytes) && File.Exists(beside) ? beside : null;
+        byte[]? description = manifest is null ? null : FileBytes.Read(manifest, "Manifest", ManifestMaxBytes);
         try
         {
-            return Import(bytes, Path.GetDirectoryName(Path.GetFullPath(path)));
+            return Import(bytes, Path.GetDirectoryName(Path.GetFullPath(path)), description);
         }
         catch (InputException e)
         {
@@ -29,8 +41,9 @@ internal static class FloatModels
     /// <summary>Reads a model from its bytes.</summary>
     /// <param name="bytes">The file.</param>
     /// <param name="folder">Where an ONNX model's external data may lie; null for nowhere.</param>
+    /// <param name="description">The text of the model's manifest, or null.</param>
     /// <exception cref="InputException">The bytes are not a model that can be imported.</exception>
-    internal static FloatModel Import(byte[] bytes, string? folder = null)
+    internal static FloatModel Import(byte[] bytes, string? folder = null, byte[]? description = null)
     {
         if (bytes.Length == 0)
         {
@@ -48,7 +61,7 @@ internal static class FloatModels
             return NumpyWeights.Import(bytes);
         }
 
-        return IsTensorFile(bytes) ? TorchWeights.Import(bytes) : OnnxImporter.Import(bytes, folder);
+        return IsTensorFile(bytes) ? TorchWeights.Import(bytes, description) : OnnxImporter.Import(bytes, folder);
     }
 
     /// <summary>Whether a file is a safetensors file: a plausible header length and then a JSON object.</summary>

@@ -9,7 +9,8 @@ namespace Edge.Quantize.Import;
 
 /// <summary>
 /// Weights as PyTorch names them in a safetensors file: one recurrent module (<c>weight_ih_l0</c>, <c>weight_hh_l0</c>, biases,
-/// <c>weight_hr_l0</c> with a projection; any prefix) and at most one linear layer, and an embedding.
+/// <c>weight_hr_l0</c> with a projection; any prefix) and at most one linear layer, and an embedding. An xLSTM block stack is
+/// <see cref="XlstmWeights"/>'.
 /// </summary>
 /// <remarks>
 /// A state dictionary has no graph: the kind of cell follows from the shapes, but what is between two linear layers is unknown.
@@ -17,10 +18,41 @@ namespace Edge.Quantize.Import;
 /// </remarks>
 internal sealed partial class TorchWeights
 {
-    private readonly Dictionary<string, (int[] Shape, float[] Values)> _tensors = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, (int[] Shape, float[] Values)> _tensors;
 
-    private TorchWeights(TensorFile file)
+    private TorchWeights(Dictionary<string, (int[] Shape, float[] Values)> tensors) => _tensors = tensors;
+
+    /// <param name="bytes">The file.</param>
+    /// <param name="description">The JSON text of the manifest, whose 'xlstm' object belongs to an xLSTM block stack; or null.</param>
+    /// <exception cref="InputException">The file is damaged or its weights are ambiguous.</exception>
+    internal static FloatModel Import(byte[] bytes, byte[]? description = null)
     {
+        TensorFile file;
+        try
+        {
+            file = TensorFile.Parse(bytes);
+        }
+        catch (ModelFormatException e)
+        {
+            throw new InputException(e.Message, e);
+        }
+
+        if (file.Metadata.ContainsKey("edge"))
+        {
+            throw new InputException("This is already an int8 model. Use the float model it was made from (ONNX, safetensors or npz).");
+        }
+
+        Dictionary<string, (int[] Shape, float[] Values)> tensors = Read(file);
+        string sha256 = Convert.ToHexStringLower(SHA256.HashData(bytes));
+        return XlstmWeights.PrefixOf(tensors.Keys) is { } prefix
+            ? new XlstmWeights(tensors, prefix, XlstmOptions.Parse(description)).Build(sha256)
+            : new TorchWeights(tensors).Build(sha256);
+    }
+
+    // Every tensor as float32.
+    private static Dictionary<string, (int[] Shape, float[] Values)> Read(TensorFile file)
+    {
+        var tensors = new Dictionary<string, (int[] Shape, float[] Values)>(StringComparer.Ordinal);
         foreach ((string name, Tensor tensor) in file.Tensors)
         {
             float[]? values = tensor.DType switch
@@ -47,29 +79,10 @@ internal sealed partial class TorchWeights
                     $"Tensor '{name}' holds {values[bad]} at element {bad}; the training diverged or the file is damaged.");
             }
 
-            _tensors[name] = ([.. tensor.Shape], values);
-        }
-    }
-
-    /// <exception cref="InputException">The file is damaged or its weights are ambiguous.</exception>
-    internal static FloatModel Import(byte[] bytes)
-    {
-        TensorFile file;
-        try
-        {
-            file = TensorFile.Parse(bytes);
-        }
-        catch (ModelFormatException e)
-        {
-            throw new InputException(e.Message, e);
+            tensors[name] = ([.. tensor.Shape], values);
         }
 
-        if (file.Metadata.ContainsKey("edge"))
-        {
-            throw new InputException("This is already an int8 model. Use the float model it was made from (ONNX, safetensors or npz).");
-        }
-
-        return new TorchWeights(file).Build(Convert.ToHexStringLower(SHA256.HashData(bytes)));
+        return tensors;
     }
 
     private FloatModel Build(string sha256)

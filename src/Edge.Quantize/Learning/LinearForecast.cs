@@ -232,9 +232,41 @@ internal sealed class LinearForecast
                     weight[at + i] = (float)rows[k][(Lags.Length * columns) + i - columns];
                 }
             }
+
+            // Of values to of differences from the present: the present gets the weight of all.
+            for (int i = 0; i < columns; i++)
+            {
+                weight[(k * Lags.Length * width) + i] = (float)Enumerable.Range(0, Lags.Length).Sum(l => rows[k][(l * columns) + i]);
+            }
         }
 
-        return new FloatLagRegression(Lags, width, weight, [.. rows.Select(row => (float)row[^1])]);
+        return new FloatLagRegression(Lags, width, weight, Limits(), [.. rows.Select(row => (float)row[^1])]);
+    }
+
+    // The largest differences from lag to present in the training rows, short gaps between them included: a stream has them, too.
+    private float[] Limits()
+    {
+        (int columns, int width) = (_rows.Columns.Count, _rows.Width);
+        var limits = new float[Lags.Length * width];
+        for (int row = 0; row < _rows.TrainEnd; row++)
+        {
+            for (int l = 1; l < Lags.Length && row >= Lags[l]; l++)
+            {
+                int then = row - Lags[l];
+                if (_rows.Ticks[row] - _rows.Ticks[then] > 2 * Lags[l] || _rows.IsFault[row] || _rows.IsFault[then])
+                {
+                    continue;
+                }
+
+                for (int i = 0; i < columns; i++)
+                {
+                    int at = (l * width) + i;
+                    limits[at] = Math.Max(limits[at], Math.Abs(_rows.Row(then)[i] - _rows.Row(row)[i]));
+                }
+            }
+        }
+
+        return limits;
     }
 
     // One set of features: for each output, shrunk towards zero and towards the last value.

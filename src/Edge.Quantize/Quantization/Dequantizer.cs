@@ -27,6 +27,7 @@ internal sealed class Dequantizer
     {
         FloatLstm => ["input", "forget", "cell", "output"],
         FloatGru => ["reset", "update", "candidate"],
+        FloatBlock block => [.. block.Products.Select(product => product.Name)],
         _ => ["all"],
     };
 
@@ -62,6 +63,7 @@ internal sealed class Dequantizer
                 Weight = Rows(f.Weight, q, 0, Plan(f, q, 0), isInput: true),
                 Bias = Biases(f.Bias, q, 0, 0, Plan(f, q, 0), isInput: true),
             },
+            (FloatBlock f, BlockLayer q) => BlockDequantizer.With(f, q, gate),
             _ => throw new InvalidOperationException("The models do not have the same layers."),
         };
         return _model with { Layers = [.. _model.Layers.Select((each, l) => l == _layer ? replaced : each)] };
@@ -104,7 +106,7 @@ internal sealed class Dequantizer
         _ => ArgumentPlan.Of(((FloatDense)layer).Activation, q.OutputFractionBits, ""),
     };
 
-    private float[] Rows(float[] trained, Layer q, int gate, ArgumentPlan plan, bool isInput)
+    private float[] Rows(float[] trained, GateLayer q, int gate, ArgumentPlan plan, bool isInput)
     {
         (short[] weight, short[] multiplier, int shift, Operand operand) = isInput
             ? (q.InputWeight, q.InputMultiplier, q.InputShift, _arriving)
@@ -124,7 +126,7 @@ internal sealed class Dequantizer
     }
 
     // The bias of the file contains what an offset of the inputs adds; the float model's does not.
-    private float[] Biases(float[] trained, Layer q, int gate, int bias, ArgumentPlan plan, bool isInput)
+    private float[] Biases(float[] trained, GateLayer q, int gate, int bias, ArgumentPlan plan, bool isInput)
     {
         float[] biases = [.. trained];
         float[] weights = isInput ? Rows(new float[q.InputWeight.Length], q, gate, plan, isInput: true) : [];

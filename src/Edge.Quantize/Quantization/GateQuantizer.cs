@@ -65,7 +65,7 @@ internal sealed class GateQuantizer
             new short[_units],
             new short[_units],
             new int[_units]);
-        int[] limit = [.. Enumerable.Repeat(_input.WeightMax, inputs), .. Enumerable.Repeat(_hidden.WeightMax, states), Layer.BiasMax];
+        int[] limit = [.. Enumerable.Repeat(_input.WeightMax, inputs), .. Enumerable.Repeat(_hidden.WeightMax, states), GateLayer.BiasMax];
         double sumUnit = Math.ScaleB(1 / gate.Plan.Steps, -GateShift);
         Parallel.For(0, _units, u =>
         {
@@ -114,10 +114,10 @@ internal sealed class GateQuantizer
         {
             for (int u = 0; u < _units; u++)
             {
-                if (Multiplier(gate, gate.Input, _input, u, InputShift) > Layer.MultiplierMax
-                    || Multiplier(gate, gate.Recurrent, _hidden, u, RecurrentShift) > Layer.MultiplierMax
+                if (Multiplier(gate, gate.Input, _input, u, InputShift) > GateLayer.MultiplierMax
+                    || Multiplier(gate, gate.Recurrent, _hidden, u, RecurrentShift) > GateLayer.MultiplierMax
                     || Math.Abs(
-                        (gate.Plan.Factor * gate.Bias[u]) + gate.Plan.Term) * Math.ScaleB(gate.Plan.Steps, GateShift) > Layer.BiasMax)
+                        (gate.Plan.Factor * gate.Bias[u]) + gate.Plan.Term) * Math.ScaleB(gate.Plan.Steps, GateShift) > GateLayer.BiasMax)
                 {
                     return false;
                 }

@@ -21,7 +21,8 @@ internal static class LagQuantizer
             double sum = lags.Bias[r];
             for (int at = 0; at < width; at++)
             {
-                sum += lags.Weight[(r * width) + at] * (double)offset[at % offset.Length];
+                // Of a difference nothing is left of the offset.
+                sum += at < offset.Length ? lags.Weight[(r * width) + at] * (double)offset[at] : 0;
                 weight[(r * width) + at] = steps[r] > 0
                     ? (short)Math.Clamp(Math.Round(row[at] / steps[r]), -short.MaxValue, short.MaxValue)
                     : (short)0;
@@ -36,6 +37,7 @@ internal static class LagQuantizer
             OutputCount = outputs,
             Lags = lags.Lags,
             Weight = weight,
+            Limit = [.. lags.Limit.Select((limit, at) => (short)Math.Clamp(Math.Ceiling(limit / scale[at % scale.Length]), 0, short.MaxValue))],
             Scale = steps,
             Bias = bias,
         };

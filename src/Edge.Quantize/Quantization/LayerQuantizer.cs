@@ -45,6 +45,8 @@ internal sealed class LayerQuantizer
             FloatGru gru => quantizer.Gru(gru),
             FloatRnn rnn => quantizer.Rnn(rnn),
             FloatDense dense => quantizer.Dense(dense),
+            FloatBlock block => new BlockQuantizer(
+                block, quantizer._where, quantizer.Bits(), statistics.Blocks[number]!, settings, quantizer.OpenBits()).Quantize(),
             _ => throw new InvalidOperationException(layer.GetType().Name),
         };
     }
@@ -55,6 +57,10 @@ internal sealed class LayerQuantizer
         FloatLstm => "lstm",
         FloatGru => "gru",
         FloatRnn => "rnn",
+        FloatSlstm => "slstm",
+        FloatMlstm => "mlstm",
+        FloatFeedForward => "feedforward",
+        FloatNorm => "norm",
         _ => "dense",
     };
 
@@ -313,7 +319,7 @@ internal sealed class LayerQuantizer
     // The same for an output that nothing bounds.
     private int OpenBits() =>
         Math.Clamp(
-            15 - (int)Math.Ceiling(Math.Log2(Math.Max(_statistics.LargestOutput[_number].Max() * _settings.OpenHeadroom, 1e-3))),
+            15 - (int)Math.Ceiling(Math.Log2(Math.Max(_statistics.LargestOpen(_number) * _settings.OpenHeadroom, 1e-3))),
             0,
             14);
 
@@ -321,7 +327,7 @@ internal sealed class LayerQuantizer
     private int ArgumentBits() => Math.Clamp(
         15 - (int)Math.Ceiling(Math.Log2(Math.Max(_statistics.LargestArgument[_number] * _settings.OpenHeadroom, 8))), 0, 12);
 
-    private static short[] Table(FloatActivation activation, int argumentBits, int outputBits) =>
+    internal static short[] Table(FloatActivation activation, int argumentBits, int outputBits) =>
         [.. Enumerable.Range(0, ActivationTable.Length).Select(entry =>
         {
             double value = activation.Apply((float)Math.ScaleB((double)ActivationTable.Argument(entry), -argumentBits));

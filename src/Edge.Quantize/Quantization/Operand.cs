@@ -12,9 +12,9 @@ internal sealed record Operand(double[] Scale, int Max)
     internal double[] Offset { get; } = new double[Scale.Length];
 
     /// <summary>A layer's hidden state as recurrent products read it.</summary>
-    internal static Operand OfHidden(Layer layer) => layer.IsNarrow
+    internal static Operand OfHidden(Layer layer) => layer is GateLayer { IsNarrow: true } narrow
         ? new(
-            layer.HiddenMultiplier.Select(multiplier => Math.ScaleB(1.0 / multiplier, 15 - layer.OutputFractionBits)).ToArray(),
+            narrow.HiddenMultiplier.Select(multiplier => Math.ScaleB(1.0 / multiplier, 15 - layer.OutputFractionBits)).ToArray(),
             sbyte.MaxValue)
         : OfOutput(layer);
 

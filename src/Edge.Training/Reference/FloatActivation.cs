@@ -76,7 +76,7 @@ internal readonly record struct FloatActivation(FloatFunction Function, float Al
         {
             double term = a;
             double sum = a;
-            for (int n = 1; n < 60; n++)
+            for (int n = 1; n < 60 && Math.Abs(term) > 1e-18; n++)
             {
                 term *= -a * a / n;
                 sum += term / ((2 * n) + 1);

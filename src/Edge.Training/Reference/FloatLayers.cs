@@ -16,6 +16,12 @@ internal abstract record FloatLayer(int InputCount, int UnitCount)
     /// <summary>Rows of scratch a step needs, each of U. A step leaves its gates there.</summary>
     internal abstract int ScratchRows { get; }
 
+    /// <summary>Floats of scratch a step needs.</summary>
+    internal virtual int ScratchCount => ScratchRows * UnitCount;
+
+    /// <summary>Multiply-accumulates a step.</summary>
+    internal virtual long Operations => (long)Gates * UnitCount * (InputCount + (IsRecurrent ? UnitCount : 0));
+
     /// <summary>Hidden state [U] that a stream starts from; null for zero.</summary>
     internal float[]? InitialHidden { get; init; }
 
@@ -27,7 +33,7 @@ internal abstract record FloatLayer(int InputCount, int UnitCount)
     internal abstract void Step(ReadOnlySpan<float> x, Span<float> h, Span<float> c, Span<float> scratch);
 
     // A row of weights times values.
-    protected static float Dot(float[] weights, int row, ReadOnlySpan<float> values) =>
+    internal static float Dot(float[] weights, int row, ReadOnlySpan<float> values) =>
         FloatDot.Of(weights.AsSpan(row * values.Length, values.Length), values);
 }
 

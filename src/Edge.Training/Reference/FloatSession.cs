@@ -47,7 +47,7 @@ internal sealed class FloatSession
         _state = [.. _initial];
         _features = new float[model.FeatureCount];
         _output = model.Layers.Select(layer => layer.IsRecurrent ? [] : new float[layer.UnitCount]).ToArray();
-        _scratch = new float[model.Layers.Max(layer => layer.ScratchRows * layer.UnitCount)];
+        _scratch = new float[model.Layers.Max(layer => layer.ScratchCount)];
     }
 
     internal FloatModel Model { get; }
@@ -64,7 +64,7 @@ internal sealed class FloatSession
     /// <summary>A layer's output: its hidden state, if it has one.</summary>
     internal ReadOnlySpan<float> Output(int layer) => OutputOf(layer);
 
-    /// <summary>An LSTM layer's cell state; empty for others.</summary>
+    /// <summary>A layer's state beside its hidden state: the cell state of an LSTM; empty where there is none.</summary>
     internal ReadOnlySpan<float> Cell(int layer) => _state.AsSpan(_cell[layer], Model.Layers[layer].CellCount);
 
     /// <summary>What a layer read in the last step.</summary>

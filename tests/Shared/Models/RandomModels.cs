@@ -127,6 +127,7 @@ internal static class RandomModels
                 OutputCount = outputs,
                 Lags = [.. lags],
                 Weight = Shorts(random, outputs * lags.Count * inputs, -32767, 32767),
+                Limit = Shorts(random, lags.Count * inputs, 0, 32767),
                 Scale = Floats(random, outputs, 1e-8f).Select(Math.Abs).ToArray(),
                 Bias = Floats(random, outputs, 1),
             }).ToBytes();
