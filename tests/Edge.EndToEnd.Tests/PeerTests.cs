@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
@@ -252,14 +253,8 @@ public sealed class PeerTests : IDisposable
         }
 
         using var input = new MqttSubscriber(create, TimeProvider.System, NullLogger.Instance);
-        var taken = new List<string>();
-        input.Subscribe("$share/group/plant/rows", message =>
-        {
-            lock (taken)
-            {
-                taken.Add(message.Topic);
-            }
-        });
+        var taken = new ConcurrentQueue<string>();
+        input.Subscribe("$share/group/plant/rows", message => taken.Enqueue(message.Topic));
         await using IMqttLink publisher = new MqttNetLink(
             new MqttLinkOptions
             {
@@ -274,7 +269,7 @@ public sealed class PeerTests : IDisposable
             async () =>
             {
                 await publisher.PublishAsync(Message("plant/rows", "{}"));
-                return taken.Count > 0;
+                return !taken.IsEmpty;
             },
             "rows come");
         Assert.All(taken, topic => Assert.Equal("plant/rows", topic));
