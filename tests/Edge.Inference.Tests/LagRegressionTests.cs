@@ -108,7 +108,16 @@ public sealed class LagRegressionTests
         {
             var damaged = new EdgeModel(
                 model.Manifest, model.InputOffset, model.InputScale, null, model.Layers, model.Head, "{}", model.Sha256,
-                new LagRegression { InputCount = 3, OutputCount = 4, Lags = at, Weight = weight, Limit = lags.Limit, Scale = scale, Bias = bias });
+                new LagRegression
+                {
+                    InputCount = 3,
+                    OutputCount = 4,
+                    Lags = at,
+                    Weight = weight,
+                    Limit = lags.Limit,
+                    Scale = scale,
+                    Bias = bias,
+                });
             Assert.EndsWith(
                 ".", Assert.Throws<ModelFormatException>(() => EdgeModel.Parse(damaged.ToBytes())).Message, StringComparison.Ordinal);
         }

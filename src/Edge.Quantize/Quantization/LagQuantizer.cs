@@ -37,7 +37,10 @@ internal static class LagQuantizer
             OutputCount = outputs,
             Lags = lags.Lags,
             Weight = weight,
-            Limit = [.. lags.Limit.Select((limit, at) => (short)Math.Clamp(Math.Ceiling(limit / scale[at % scale.Length]), 0, short.MaxValue))],
+            Limit =
+            [
+                .. lags.Limit.Select((limit, at) => (short)Math.Clamp(Math.Ceiling(limit / scale[at % scale.Length]), 0, short.MaxValue)),
+            ],
             Scale = steps,
             Bias = bias,
         };

@@ -9,9 +9,10 @@ namespace Edge.Streams.Forecasting;
 /// <param name="Noise">Two standard errors of that ratio, from how the squared errors differ from tick to tick.</param>
 public readonly record struct CanaryVerdict(long Ticks, double ErrorRatio, double Noise)
 {
-    // Smallest tolerance: a state that started at zero is still slightly wrong after the first ticks. Largest tolerance: a model that is
+    // Smallest tolerance: a state that started at zero is still slightly wrong after the first ticks, and one percent is no reason to keep
+    // an older model. Largest tolerance: a model that is
     // worse by more is refused, however noisy the comparison was.
-    private const double MarginMin = 0.001;
+    private const double MarginMin = 0.01;
     private const double MarginMax = 0.05;
 
     /// <summary>Whether the new model is not significantly worse.</summary>

@@ -103,7 +103,7 @@ public sealed class StreamViewTests : IDisposable
         float[] before = frames[^2].Layers[0][4];
         float[] hidden = frames[^1].Layers[0][5];
         int units = hidden.Length;
-        Assert.Equal(state[units..], cell);
+        Assert.Equal(state[units..(2 * units)], cell);
         for (int unit = 0; unit < units; unit++)
         {
             // c = f·c' + i·g and h = o·tanh(c), within the steps of the formats.
