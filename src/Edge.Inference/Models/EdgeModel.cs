@@ -129,7 +129,7 @@ public sealed class EdgeModel
         ModelFile.Read(TensorFile.Parse(file), Models.Sha256.Hex(file.Span));
 
     /// <summary>The same weights under another manifest.</summary>
-    internal EdgeModel With(ModelManifest manifest) => 
+    internal EdgeModel With(ModelManifest manifest) =>
         new(manifest, InputOffset, InputScale, Embedding, Layers, Head, Provenance, Sha256, Lags);
 
     /// <summary>Writes the model as a safetensors file: the same model gives the same bytes.</summary>

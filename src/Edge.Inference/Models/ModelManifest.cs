@@ -184,23 +184,23 @@ public sealed partial class ModelManifest
     private ModelManifest With(
         IReadOnlyList<ModelOutput> outputs, IReadOnlyList<double>? rmse, ReadOnlyMemory<byte> profile,
         IReadOnlyDictionary<string, IReadOnlyList<double>> baselines) => new()
-    {
-        Name = Name,
-        Columns = Columns,
-        Units = Units,
-        PeriodSeconds = PeriodSeconds,
-        Mean = Mean,
-        Std = Std,
-        Outputs = outputs,
-        Calendar = Calendar,
-        TrainRows = TrainRows,
-        TestRows = TestRows,
-        Min = Min,
-        Max = Max,
-        OutputRmse = rmse,
-        Baselines = baselines,
-        NormalProfile = profile,
-    };
+        {
+            Name = Name,
+            Columns = Columns,
+            Units = Units,
+            PeriodSeconds = PeriodSeconds,
+            Mean = Mean,
+            Std = Std,
+            Outputs = outputs,
+            Calendar = Calendar,
+            TrainRows = TrainRows,
+            TestRows = TestRows,
+            Min = Min,
+            Max = Max,
+            OutputRmse = rmse,
+            Baselines = baselines,
+            NormalProfile = profile,
+        };
 
     /// <summary>Writes the manifest as one JSON object.</summary>
     public void Write(Utf8JsonWriter json)

@@ -226,9 +226,9 @@ internal sealed class ForecastLearner
         float[] dropouts = _options.Dropout is { } share ? [share] : [0.2f, 0];
         int number = 0;
         return from dropout in dropouts
-            from width in units
-            from kind in cells
-            select new Candidate(kind, width, _options.Layers, dropout, unchecked((_options.Seed * 1_000_003) + (101 * number++)));
+               from width in units
+               from kind in cells
+               select new Candidate(kind, width, _options.Layers, dropout, unchecked((_options.Seed * 1_000_003) + (101 * number++)));
     }
 
     // Target minus linear forecast of every row in units of its deviation over the training rows.

@@ -226,7 +226,8 @@ internal sealed partial class TrainingRows
 
         NamedColumn[] chosen = [.. kept.Select(i => columns[i])];
         return new TrainingRows(
-            chosen, spacing, calendar, loaded with { IsKnown = isKnown }, [.. mean], [.. std], values) { Notes = notes };
+            chosen, spacing, calendar, loaded with { IsKnown = isKnown }, [.. mean], [.. std], values)
+        { Notes = notes };
     }
 
     // A part of the time is learned if the training rows pass it often enough to tell it from a trend, in several steps. Rows without
