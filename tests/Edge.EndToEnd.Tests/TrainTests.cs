@@ -17,7 +17,8 @@ public sealed class TrainTests : IDisposable
     public async Task A_recording_as_people_have_them_becomes_a_model_that_replay_takes()
     {
         string recording = Untidy();
-        string said = Train(recording, "--epochs", "4", "--hidden", "8", "--horizons", "1,4,24", "--report", _folder.File("r.html"));
+        string said = Train(
+            recording, "--epochs", "4", "--hidden", "8", "--horizons", "1,4,24", "--calendar", "day,week", "--report", _folder.File("r.html"));
 
         // What a person should know is said once, in plain words.
         Assert.Contains("column 'constant' never changes", said, StringComparison.Ordinal);
@@ -92,6 +93,7 @@ public sealed class TrainTests : IDisposable
         Refuses("have no column 'b'", Rows(400, i => $"{i % 7}"), "--columns", "b");
         Refuses("--horizons: 'x'", Rows(400, i => $"{i % 7}"), "--horizons", "x");
         Refuses("--budget: '5 years'", Rows(400, i => $"{i % 7}"), "--budget", "5 years");
+        Refuses("--calendar: 'month'", Rows(400, i => $"{i % 7}"), "--calendar", "month");
         Refuses("cannot be read", null);
     }
 

@@ -48,6 +48,10 @@ internal static class TrainCommand
         {
             Description = "How times are written, such as dd.MM.yyyy HH:mm, or s, ms, us, ns.",
         };
+        var calendar = new Option<string?>("--calendar")
+        {
+            Description = "What of the time to read: none, or of day,week,year. Without it, what the recording is long enough for.",
+        };
         var lags = new Option<int?>("--lags")
         {
             Description = "Most rows back that the linear part reads. Without it, 23 and the days before.",
@@ -73,7 +77,7 @@ internal static class TrainCommand
         var report = new Option<string?>("--report") { Description = "Also write the evaluation as a self-contained HTML page." };
         var command = new Command("train", "Learns a model from recorded readings: forecasts that are measured beside simple ones.")
         {
-            readings, target, columns, targets, horizons, period, timezone, format, lags, cell, hidden, layers, dropout,
+            readings, target, columns, targets, horizons, period, timezone, format, calendar, lags, cell, hidden, layers, dropout,
             epochs, seed, budget, report,
         };
         command.SetAction(parsed =>
@@ -97,7 +101,8 @@ internal static class TrainCommand
             TrainingRows rows = TrainingRows.Load(
                 [.. files.Select(file => new ReplayOptions { File = file, Times = times })],
                 [.. (parsed.GetValue(columns) ?? []).Select(Column)],
-                parsed.GetValue(period) is { } seconds ? TimeSpan.FromSeconds(seconds) : null);
+                parsed.GetValue(period) is { } seconds ? TimeSpan.FromSeconds(seconds) : null,
+                Calendar(parsed.GetValue(calendar)));
             return Run(output, files, path, rows, options, parsed.GetValue(report));
         });
         return command;
@@ -167,6 +172,26 @@ internal static class TrainCommand
         {
             throw new InputException($"--timezone is '{zone}', which this system does not know; names are as in Europe/Berlin.", e);
         }
+    }
+
+    private static CalendarInput[]? Calendar(string? text)
+    {
+        if (text is null or "none")
+        {
+            return text is null ? null : [];
+        }
+
+        var calendar = new List<CalendarInput>();
+        foreach (string part in text.Split(',', StringSplitOptions.TrimEntries))
+        {
+            int known = Array.FindIndex(Enum.GetNames<CalendarInput>(), name => name.Equals(part, StringComparison.OrdinalIgnoreCase));
+            calendar.Add(known >= 0
+                ? (CalendarInput)known
+                : throw new InputException(
+                    $"--calendar: '{part}' is none of day, week and year. Write none, or some of them as day,week."));
+        }
+
+        return [.. calendar.Distinct()];
     }
 
     private static NamedColumn Column(string text)

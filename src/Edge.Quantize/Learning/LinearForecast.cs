@@ -17,6 +17,14 @@ internal sealed class LinearForecast
     // Most weights of one regression.
     private const int FeaturesMax = 700;
 
+    /// <summary>
+    /// Whether a stream keeps enough rows to look so far back, and the recording is long enough to learn what that is worth.
+    /// </summary>
+    /// <param name="lag">Rows back.</param>
+    /// <param name="width">Values of a row.</param>
+    /// <param name="trainRows">Rows to learn from.</param>
+    internal static bool Reaches(double lag, int width, int trainRows) => lag > 0 && lag < trainRows / 5.0 && (lag + 1) * width <= StateMax;
+
     // Most values that a stream keeps of its last rows.
     private const int StateMax = 16_384;
 
@@ -98,7 +106,7 @@ internal sealed class LinearForecast
             more.AddRange(targets.Outputs.Select(output => before - output.TicksAhead).Distinct());
         }
 
-        foreach (int lag in more.Where(lag => lag > 0 && lag < rows.TrainEnd / 5 && (lag + 1) * rows.Width <= StateMax))
+        foreach (int lag in more.Where(lag => Reaches(lag, rows.Width, rows.TrainEnd)))
         {
             if ((lags.Count + 1) * columns < FeaturesMax)
             {

@@ -137,8 +137,11 @@ internal sealed partial class TrainingRows
     /// <param name="files">The files, one after the other with a gap between, and how their times are written.</param>
     /// <param name="wanted">Columns to take; empty for all that hold numbers.</param>
     /// <param name="period">From one row to the next; null for what the times say.</param>
+    /// <param name="calendar">What of the time to learn from; null for what the rows are long enough for.</param>
     /// <exception cref="InputException">The file cannot be read, or has too little to learn from.</exception>
-    internal static TrainingRows Load(IReadOnlyList<ReplayOptions> files, IReadOnlyList<NamedColumn> wanted, TimeSpan? period)
+    internal static TrainingRows Load(
+        IReadOnlyList<ReplayOptions> files, IReadOnlyList<NamedColumn> wanted, TimeSpan? period,
+        IReadOnlyList<CalendarInput>? calendar = null)
     {
         var notes = new List<string>();
         ReplayOptions options = files[0];
@@ -165,11 +168,12 @@ internal sealed partial class TrainingRows
                     + $"longer.");
         }
 
-        return Normalize(options.File, columns, spacing, loaded, notes);
+        return Normalize(options.File, columns, spacing, calendar, loaded, notes);
     }
 
     // Constant columns are left out; the others get mean and deviation of what was measured in the training rows.
-    private static TrainingRows Normalize(string file, List<NamedColumn> columns, TimeSpan spacing, Loaded loaded, List<string> notes)
+    private static TrainingRows Normalize(
+        string file, List<NamedColumn> columns, TimeSpan spacing, IReadOnlyList<CalendarInput>? wanted, Loaded loaded, List<string> notes)
     {
         int all = columns.Count;
         int rows = loaded.Ticks.Count;
@@ -209,7 +213,7 @@ internal sealed partial class TrainingRows
             throw new InputException($"Readings '{file}' have no column that changes. There is nothing to forecast.");
         }
 
-        CalendarInput[] calendar = ChooseCalendar(loaded.Times, end);
+        CalendarInput[] calendar = wanted is null ? ChooseCalendar(loaded.Times, end, kept.Count) : [.. wanted];
         int width = kept.Count + (CalendarInputs.PerEntry * calendar.Length);
         var values = new float[rows * width];
         var isKnown = new List<bool>(rows * kept.Count);
@@ -230,9 +234,10 @@ internal sealed partial class TrainingRows
         { Notes = notes };
     }
 
-    // A part of the time is learned if the training rows pass it often enough to tell it from a trend, in several steps. Rows without
-    // times begin at the epoch and say nothing of it.
-    private static CalendarInput[] ChooseCalendar(List<DateTime> times, int end)
+    // A part of the time is learned if the training rows pass it often enough to tell it from a trend, in several steps, and the last rows
+    // do not reach back so far: the same time of the day before is in the readings, and a clock can be wrong. Rows without times begin at
+    // the epoch and say nothing of it.
+    private static CalendarInput[] ChooseCalendar(List<DateTime> times, int end, int columns)
     {
         if (times[0] == DateTime.UnixEpoch)
         {
@@ -245,7 +250,8 @@ internal sealed partial class TrainingRows
             [(CalendarInput.Day, 1, 3), (CalendarInput.Week, 7, 4), (CalendarInput.Year, 365, 2)];
         return
         [
-            .. parts.Where(part => span.TotalDays >= part.Days * part.Times && step.TotalDays <= part.Days / 4).Select(part => part.Input),
+            .. parts.Where(part => span.TotalDays >= part.Days * part.Times && step.TotalDays <= part.Days / 4
+                && !LinearForecast.Reaches(part.Days / step.TotalDays, columns, end)).Select(part => part.Input),
         ];
     }
 
