@@ -18,7 +18,8 @@ public sealed class TrainTests : IDisposable
     {
         string recording = Untidy();
         string said = Train(
-            recording, "--epochs", "4", "--hidden", "8", "--horizons", "1,4,24", "--calendar", "day,week", "--report", _folder.File("r.html"));
+            recording, "--epochs", "4", "--hidden", "8", "--horizons", "1,4,24", "--calendar", "day,week", "--report",
+            _folder.File("r.html"));
 
         // What a person should know is said once, in plain words.
         Assert.Contains("column 'constant' never changes", said, StringComparison.Ordinal);
