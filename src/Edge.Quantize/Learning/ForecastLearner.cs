@@ -63,6 +63,9 @@ internal sealed class ForecastLearner
 
     // Fewest epochs that a candidate gets before the clock can end it.
     private const int EpochsMin = 3;
+
+    // Most epochs of a candidate, unless asked for.
+    private const int EpochsMax = 60;
     private static readonly TimeSpan[] UsualHorizons =
     [
         TimeSpan.FromSeconds(0.1), TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(10), TimeSpan.FromMinutes(1), TimeSpan.FromMinutes(10),
@@ -181,22 +184,17 @@ internal sealed class ForecastLearner
     {
         var net = new ForecastNet(candidate, _rows, _targets, _residuals, _deviation);
         long begun = Stopwatch.GetTimestamp();
-        for (int epoch = 0; !cancel.IsCancellationRequested && !net.IsDone; epoch++)
+        int epochs = _options.Epochs ?? EpochsMax;
+        for (int epoch = 0; epoch < epochs && !cancel.IsCancellationRequested && !net.IsDone; epoch++)
         {
-            TimeSpan spent = Stopwatch.GetElapsedTime(begun);
-            if (_options.Epochs is { } epochs ? epoch >= epochs : epoch >= EpochsMin && spent >= budget)
+            // Where the time allows less than all epochs, the rate falls by it.
+            double spent = _options.Epochs is null ? Stopwatch.GetElapsedTime(begun) / budget : 0;
+            if (epoch >= EpochsMin && spent >= 1)
             {
                 break;
             }
 
-            // The rate falls as if the candidate had so many epochs, or what the time allows if that is less.
-            double byTime = spent / budget;
-            net.Epoch(_options.Epochs is { } planned ? (double)epoch / planned : Math.Max(byTime, (double)epoch / EpochsPlanned));
-            if (_options.Epochs is null && epoch + 1 >= EpochsPlanned)
-            {
-                break;
-            }
-
+            net.Epoch(Math.Max(spent, (double)epoch / epochs));
             lock (_lock)
             {
                 if (_best is null || net.Score < _best.Score)
@@ -215,8 +213,6 @@ internal sealed class ForecastLearner
             _learned.Add(new Learned(candidate, net.Score, net.Losses));
         }
     }
-
-    private const int EpochsPlanned = 60;
 
     // The likely ones first: the time may not suffice for all.
     private IEnumerable<Candidate> Propose()
