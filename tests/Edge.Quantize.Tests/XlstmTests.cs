@@ -13,6 +13,7 @@ using Edge.Training.Reference;
 namespace Edge.Quantize.Tests;
 
 /// <summary>xLSTM block stacks trained with the reference implementation, through the commands a user types.</summary>
+[Trait("Vectors", "needed")]
 public sealed partial class XlstmTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
