@@ -168,14 +168,14 @@ public sealed partial class SensorStream : IDisposable
         _imputer.Reject(reading);
         _tick.QualityChanged = _quality.Observe(Name, _seq, reading);
         bool usable = _imputer.Fill(reading);
-        _forecaster.Observe(_seq, reading);
-        _canary?.Observe(_seq, reading, _forecaster.Errors);
+        _forecaster.Observe(_seq, reading, _detector.IsOpen);
+        _canary?.Observe(_seq, reading, _forecaster.Errors, _detector.IsOpen);
         _tick.Anomaly = _anomalies.Report(_seq, reading, _detector.Observe(_forecaster.Errors, reading, usable));
         NoteOutside();
         if (usable)
         {
-            _forecaster.Step(_seq, reading);
-            _canary?.Step(_seq, reading);
+            _forecaster.Step(_seq, reading, _detector.IsOpen);
+            _canary?.Step(_seq, reading, _detector.IsOpen);
             if (_forecaster.IsReady)
             {
                 _anomalies.Expect(_forecaster);

@@ -71,7 +71,7 @@ public sealed class IntervalTests(ITestOutputHelper output)
 
             double[] width = [.. Enumerable.Range(0, outputs).Select(forecaster.HalfWidth)];
             bool isUsable = hold.Fill(reading);
-            forecaster.Observe(row + 1, reading);
+            forecaster.Observe(row + 1, reading, isAbnormal: false);
             for (int k = 0; k < outputs && row >= from; k++)
             {
                 if (!float.IsNaN(forecaster.Errors[k]))
@@ -83,7 +83,7 @@ public sealed class IntervalTests(ITestOutputHelper output)
 
             if (isUsable)
             {
-                forecaster.Step(row + 1, reading);
+                forecaster.Step(row + 1, reading, isAbnormal: false);
             }
         }
 

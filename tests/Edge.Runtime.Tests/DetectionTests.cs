@@ -120,7 +120,7 @@ public sealed class DetectionTests(ITestOutputHelper output)
         {
             await sensor.ReadAsync(reading, default);
             bool isUsable = hold.Fill(reading);
-            forecaster.Observe(tick, reading);
+            forecaster.Observe(tick, reading, detector.IsOpen);
             if (detector.Observe(forecaster.Errors, reading, isUsable) == AnomalyChange.Opened)
             {
                 opened.Add(tick);
@@ -128,7 +128,7 @@ public sealed class DetectionTests(ITestOutputHelper output)
 
             if (isUsable)
             {
-                forecaster.Step(tick, reading);
+                forecaster.Step(tick, reading, detector.IsOpen);
             }
         }
 

@@ -44,6 +44,18 @@ public sealed class ForecasterTests
             StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void What_a_fault_makes_of_the_readings_does_not_count_for_the_skill()
+    {
+        float[] calm = Rows(600);
+        float[] faulty = [.. calm.Select((value, tick) => tick is >= 300 and < 320 ? 50 : value)];
+        double expected = Run([.. calm[..300], .. calm[320..]], 0).Skill;
+        Assert.NotInRange(Run(faulty, 0).Skill, expected - 1, expected + 1);
+
+        // The event opens with the first faulty row, and closes with the row after the last.
+        Assert.Equal(expected, Run(faulty, 0, tick => tick is >= 300 and <= 320).Skill, 0.5);
+    }
+
     // Nearly the same every day.
     private static float[] Rows(int count)
     {
@@ -51,7 +63,7 @@ public sealed class ForecasterTests
         return [.. Enumerable.Range(0, count).Select(tick => MathF.Sin(2 * MathF.PI * tick / Season) + (0.1f * random.NextSingle()))];
     }
 
-    private static Forecaster Run(float[] x, int season)
+    private static Forecaster Run(float[] x, int season, Func<int, bool>? isAbnormal = null)
     {
         var forecaster = new Forecaster(new ZeroEngine(), 0.9, season);
         var reading = new Reading(1);
@@ -59,8 +71,8 @@ public sealed class ForecasterTests
         {
             reading.Values[0] = x[tick];
             reading.Quality[0] = Quality.Good;
-            forecaster.Observe(tick + 1, reading);
-            forecaster.Step(tick + 1, reading);
+            forecaster.Observe(tick + 1, reading, isAbnormal?.Invoke(tick) ?? false);
+            forecaster.Step(tick + 1, reading, isAbnormal?.Invoke(tick) ?? false);
         }
 
         return forecaster;

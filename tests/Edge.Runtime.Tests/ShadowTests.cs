@@ -25,7 +25,7 @@ public sealed class ShadowTests
         for (int seq = 1; seq <= 20_000; seq++)
         {
             plant.Step(reading.Values);
-            forecaster.Observe(seq, reading);
+            forecaster.Observe(seq, reading, isAbnormal: false);
             if (seq % 31 == 0)
             {
                 running.Add(new CanaryModel(EngineFactory.LoadInt8("demo"), inUse.Manifest, new ForecastOptions(), Period, Ticks));
@@ -33,11 +33,11 @@ public sealed class ShadowTests
 
             foreach (CanaryModel shadow in running)
             {
-                shadow.Observe(seq, reading, forecaster.Errors);
-                shadow.Step(seq, reading);
+                shadow.Observe(seq, reading, forecaster.Errors, isAbnormal: false);
+                shadow.Step(seq, reading, isAbnormal: false);
             }
 
-            forecaster.Step(seq, reading);
+            forecaster.Step(seq, reading, isAbnormal: false);
             verdicts.AddRange(running.Where(shadow => shadow.Verdict is not null).Select(shadow => shadow.Verdict!.Value));
             running.RemoveAll(shadow => shadow.Verdict is not null);
         }

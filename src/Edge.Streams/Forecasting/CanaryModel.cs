@@ -67,9 +67,9 @@ public sealed class CanaryModel : IDisposable
     internal CanaryVerdict? Verdict { get; private set; }
 
     /// <summary>Steps one tick, after the model in use was compared with it.</summary>
-    internal void Observe(long seq, Reading reading, ReadOnlySpan<float> oldErrors)
+    internal void Observe(long seq, Reading reading, ReadOnlySpan<float> oldErrors, bool isAbnormal)
     {
-        Forecaster.Observe(seq, reading);
+        Forecaster.Observe(seq, reading, isAbnormal);
         if (++_seen <= _settleTicks || Verdict is not null)
         {
             return;
@@ -111,7 +111,7 @@ public sealed class CanaryModel : IDisposable
             : new CanaryVerdict(_compared, double.PositiveInfinity, 0);
     }
 
-    internal void Step(long seq, Reading reading) => Forecaster.Step(seq, reading);
+    internal void Step(long seq, Reading reading, bool isAbnormal) => Forecaster.Step(seq, reading, isAbnormal);
 
     /// <inheritdoc/>
     public void Dispose() => Engine.Dispose();

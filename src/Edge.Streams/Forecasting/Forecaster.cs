@@ -69,7 +69,7 @@ internal sealed class Forecaster
 
     /// <summary>
     /// How much better than "nothing changes" the forecasts are: 1 less the ratio of the mean squares of both errors, over about the last
-    /// thousand ticks and all outputs. 1 is perfect, 0 no better; NaN before the first.
+    /// thousand ticks without an open anomaly and all outputs. 1 is perfect, 0 no better; NaN before the first.
     /// </summary>
     internal double Skill => _persistenceSquare > 0 ? 1 - (_errorSquare / _persistenceSquare) : double.NaN;
 
@@ -127,7 +127,10 @@ internal sealed class Forecaster
     }
 
     /// <summary>Compares the row of tick <paramref name="seq"/> with its forecasts.</summary>
-    internal void Observe(long seq, Reading reading)
+    /// <param name="seq">The tick.</param>
+    /// <param name="reading">Its row.</param>
+    /// <param name="isAbnormal">Whether an anomaly is open: what a fault makes of the readings says nothing of the model's skill.</param>
+    internal void Observe(long seq, Reading reading, bool isAbnormal)
     {
         for (int i = 0; i < _now.Length; i++)
         {
@@ -149,8 +152,11 @@ internal sealed class Forecaster
             {
                 _errors[k] = _now[column] - _pending[k][slot];
                 _intervals[k].Observe(Math.Abs(_errors[k]));
-                Compare(k, _now[column] - _unchanged[k][slot]);
-                CompareSeason(_errors[k], _now[column] - _season.Before(seq, column));
+                if (!isAbnormal && !float.IsNaN(_unchanged[k][slot]))
+                {
+                    Compare(k, _now[column] - _unchanged[k][slot]);
+                    CompareSeason(_errors[k], _now[column] - _season.Before(seq, column));
+                }
             }
         }
 
@@ -168,7 +174,10 @@ internal sealed class Forecaster
     }
 
     /// <summary>Steps the model with a usable row.</summary>
-    internal void Step(long seq, Reading reading)
+    /// <param name="seq">The tick.</param>
+    /// <param name="reading">Its row.</param>
+    /// <param name="isAbnormal">Whether an anomaly is open: forecasts from such a row do not count for the skill.</param>
+    internal void Step(long seq, Reading reading, bool isAbnormal)
     {
         for (int i = 0; i < _now.Length; i++)
         {
@@ -197,7 +206,7 @@ internal sealed class Forecaster
 
             int slot = (int)(seq % _manifest.Outputs[k].TicksAhead);
             _pending[k][slot] = _y[k];
-            _unchanged[k][slot] = _x[_manifest.Outputs[k].Column];
+            _unchanged[k][slot] = isAbnormal ? float.NaN : _x[_manifest.Outputs[k].Column];
             _madeAt[k][slot] = seq;
         }
     }
