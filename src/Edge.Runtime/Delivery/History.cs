@@ -185,7 +185,7 @@ internal sealed class History(string folder)
                 row.GetString(4),
                 row.IsDBNull(5) ? double.NaN : row.GetDouble(5),
                 row.GetString(6));
-            if (HistoryFile.SumOfEvent(stream, each) == row.GetInt64(7))
+            if (HistoryTables.SumOfEvent(stream, each) == row.GetInt64(7))
             {
                 events.Add(each);
             }
@@ -213,7 +213,7 @@ internal sealed class History(string folder)
             to.Ticks))
         {
             (long begin, long end, string text) = (row.GetInt64(1), row.GetInt64(2), row.GetString(3));
-            if (HistoryFile.SumOfLabel(stream, begin, end, text) == row.GetInt64(4))
+            if (HistoryTables.SumOfLabel(stream, begin, end, text) == row.GetInt64(4))
             {
                 labels.Add(
                     new HistoryLabel(row.GetInt64(0), new DateTime(begin, DateTimeKind.Utc), new DateTime(end, DateTimeKind.Utc), text));
@@ -319,7 +319,7 @@ internal sealed class History(string folder)
             yield break;
         }
 
-        using SqliteCommand command = HistoryFile.Command(connection, text, values);
+        using SqliteCommand command = HistoryTables.Command(connection, text, values);
         using SqliteDataReader row = command.ExecuteReader();
         while (row.Read())
         {
@@ -382,7 +382,7 @@ internal sealed class History(string folder)
             long archived = 0;
             if (connection is not null)
             {
-                HistoryFile.Command(connection, "BEGIN").ExecuteNonQuery();
+                HistoryTables.Command(connection, "BEGIN").ExecuteNonQuery();
                 archived = HistoryFile.ReadArchived(connection);
             }
 

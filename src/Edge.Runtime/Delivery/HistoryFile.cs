@@ -11,8 +11,8 @@ namespace Edge.Runtime.Delivery;
 /// message. Rows come in blocks, once a file of the <see cref="RowLog"/> is closed. Any thread may call it; no tick does.
 /// </summary>
 /// <remarks>
-/// Level 0 are rows, level 1 minutes, level 2 hours. An hour of rows is thinned to minutes when it is over, a day of minutes to hours. Rows
-/// that are too old are deleted then; beyond the size the oldest rows go first, then the oldest minutes, hours and events.
+/// Level 0 are rows, level 1 minutes, level 2 hours; <see cref="HistoryThinning"/> makes one of the other. Rows that are too old are
+/// deleted then; beyond the size the oldest rows go first, then the oldest minutes, hours and events.
 /// </remarks>
 internal sealed class HistoryFile : IDisposable
 {
@@ -20,15 +20,8 @@ internal sealed class HistoryFile : IDisposable
     internal const int Minutes = 1;
     internal const int Hours = 2;
 
-    private const int SchemaVersion = 1;
-    private const int BusyMs = 2000;
-    private const int DeletedTogether = 32;
-    private const int EventsMax = 20_000;
     private const int LabelsMax = 10_000;
     private const int LabelTextMax = 500;
-    private const int KeptPages = 1024;
-
-    private static readonly string[] Order = ["block WHERE level = 0", "block WHERE level = 1", "block WHERE level = 2"];
 
     private readonly string _folder;
     private readonly HistoryOptions _options;
@@ -83,7 +76,7 @@ internal sealed class HistoryFile : IDisposable
             AddStream(connection, stream.Key, [.. stream.Select(each => each.Record)]);
         }
 
-        Execute(
+        HistoryTables.Execute(
             connection,
             "INSERT INTO meta(key, value) VALUES ('archived', $1) ON CONFLICT(key) DO UPDATE SET value = $1",
             left[^1].Position);
@@ -99,21 +92,7 @@ internal sealed class HistoryFile : IDisposable
             return;
         }
 
-        Try(connection =>
-        {
-            foreach (string stream in Texts(connection, "SELECT DISTINCT stream FROM block"))
-            {
-                Thin(connection, stream);
-            }
-
-            DeleteOld(connection);
-            DeleteExcess(connection, Math.Min(sizeMaxBytes, _options.SizeMaxBytes));
-            Execute(
-                connection,
-                "DELETE FROM event WHERE id <= (SELECT COALESCE(MAX(id), 0) FROM event) - $1",
-                (long)EventsMax);
-            Reclaim(connection, kept: sizeMaxBytes == long.MaxValue ? KeptPages : 0);
-        });
+        Try(connection => new HistoryThinning(connection, PathIn(_folder), _options, _clock, _log).Run(sizeMaxBytes));
     }
 
     /// <summary>Bytes that the rows and what they were thinned to take.</summary>
@@ -122,7 +101,7 @@ internal sealed class HistoryFile : IDisposable
         long size = 0;
         if (File.Exists(PathIn(_folder)))
         {
-            Try(connection => size = UsedBytes(connection));
+            Try(connection => size = HistoryTables.UsedBytes(connection));
         }
 
         return size;
@@ -147,17 +126,17 @@ internal sealed class HistoryFile : IDisposable
         bool isFull = false;
         bool isDone = Try(connection =>
         {
-            isFull = Number(connection, "SELECT COUNT(*) FROM label") >= LabelsMax;
+            isFull = HistoryTables.Number(connection, "SELECT COUNT(*) FROM label") >= LabelsMax;
             if (!isFull)
             {
-                id = Number(
+                id = HistoryTables.Number(
                     connection,
                     "INSERT INTO label(stream, begin, end, text, sum) VALUES ($1, $2, $3, $4, $5) RETURNING id",
                     stream,
                     from.Ticks,
                     to.Ticks,
                     text,
-                    SumOfLabel(stream, from.Ticks, to.Ticks, text));
+                    HistoryTables.SumOfLabel(stream, from.Ticks, to.Ticks, text));
             }
         });
         return isFull ? throw new InputException($"There are {LabelsMax} labels already. Remove some first.")
@@ -170,7 +149,7 @@ internal sealed class HistoryFile : IDisposable
     internal bool RemoveLabel(string stream, long id)
     {
         bool isThere = false;
-        Try(connection => isThere = Execute(connection, "DELETE FROM label WHERE id = $1 AND stream = $2", id, stream) > 0);
+        Try(connection => isThere = HistoryTables.Execute(connection, "DELETE FROM label WHERE id = $1 AND stream = $2", id, stream) > 0);
         return isThere;
     }
 
@@ -184,62 +163,12 @@ internal sealed class HistoryFile : IDisposable
 
     /// <summary>Opens the file of a folder for reading, beside the service or after it; null if there is none.</summary>
     /// <exception cref="SqliteException">It cannot be read.</exception>
-    internal static SqliteConnection? OpenToRead(string folder) => File.Exists(PathIn(folder)) ? Connect(PathIn(folder)) : null;
+    internal static SqliteConnection? OpenToRead(string folder) =>
+        File.Exists(PathIn(folder)) ? HistoryTables.Connect(PathIn(folder)) : null;
 
     /// <summary>Where the log was when rows were taken from it last.</summary>
-    internal static long ReadArchived(SqliteConnection connection) => Number(connection, "SELECT value FROM meta WHERE key = 'archived'");
-
-    /// <summary>The sum over a block and what says what it is of.</summary>
-    internal static long SumOfBlock(string stream, long level, long firstSeq, long lastSeq, string columns, ReadOnlySpan<byte> bytes)
-    {
-        var sum = new Checksum();
-        sum.Add(stream);
-        sum.Add(level);
-        sum.Add(firstSeq);
-        sum.Add(lastSeq);
-        sum.Add(columns);
-        sum.Add(bytes);
-        return sum.Sum;
-    }
-
-    /// <summary>The sum over an event.</summary>
-    internal static long SumOfEvent(string stream, HistoryEvent each)
-    {
-        var sum = new Checksum();
-        sum.Add(stream);
-        sum.Add(each.Seq);
-        sum.Add(each.Time.Ticks);
-        sum.Add(each.Id);
-        sum.Add(each.IsLimit ? 1L : 0);
-        sum.Add(each.Change);
-        sum.Add(BitConverter.DoubleToInt64Bits(each.Score));
-        sum.Add(each.Sentence);
-        return sum.Sum;
-    }
-
-    /// <summary>The sum over a label.</summary>
-    internal static long SumOfLabel(string stream, long from, long to, string text)
-    {
-        var sum = new Checksum();
-        sum.Add(stream);
-        sum.Add(from);
-        sum.Add(to);
-        sum.Add(text);
-        return sum.Sum;
-    }
-
-    /// <summary>A command with its values, named $1, $2, ... in the text.</summary>
-    internal static SqliteCommand Command(SqliteConnection connection, string text, params ReadOnlySpan<object> values)
-    {
-        SqliteCommand command = connection.CreateCommand();
-        command.CommandText = text;
-        for (int i = 0; i < values.Length; i++)
-        {
-            command.Parameters.AddWithValue(string.Create(CultureInfo.InvariantCulture, $"${i + 1}"), values[i]);
-        }
-
-        return command;
-    }
+    internal static long ReadArchived(SqliteConnection connection) =>
+        HistoryTables.Number(connection, "SELECT value FROM meta WHERE key = 'archived'");
 
     private void AddStream(SqliteConnection connection, string stream, LogRecord[] records)
     {
@@ -279,40 +208,17 @@ internal sealed class HistoryFile : IDisposable
     /// <summary>The names of the channels as one text.</summary>
     internal static string Columns(IReadOnlyList<string> columns) => string.Join('\n', columns);
 
-    private static void AddRows(SqliteConnection connection, string stream, string columns, List<HistoryRow> rows) => AddBlock(
-        connection,
-        stream,
-        Rows,
-        (rows[0].Seq, rows[^1].Seq),
-        (rows.Min(row => row.Time.Ticks), rows.Max(row => row.Time.Ticks)),
-        columns,
-        RowBlock.Pack(rows));
-
-    private static void AddBlock(
-        SqliteConnection connection,
-        string stream,
-        int level,
-        (long First, long Last) seq,
-        (long First, long Last) time,
-        string columns,
-        byte[] bytes)
-    {
-        Execute(
+    private static void AddRows(SqliteConnection connection, string stream, string columns, List<HistoryRow> rows) =>
+        HistoryTables.AddBlock(
             connection,
-            "INSERT INTO block(stream, level, first_seq, last_seq, first_time, last_time, layout, bytes, sum) "
-                + "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
             stream,
-            (long)level,
-            seq.First,
-            seq.Last,
-            time.First,
-            time.Last,
-            Layout(connection, columns),
-            bytes,
-            SumOfBlock(stream, level, seq.First, seq.Last, columns, bytes));
-    }
+            Rows,
+            (rows[0].Seq, rows[^1].Seq),
+            (rows.Min(row => row.Time.Ticks), rows.Max(row => row.Time.Ticks)),
+            columns,
+            RowBlock.Pack(rows));
 
-    private static void AddEvent(SqliteConnection connection, string stream, HistoryEvent each) => Execute(
+    private static void AddEvent(SqliteConnection connection, string stream, HistoryEvent each) => HistoryTables.Execute(
         connection,
         "INSERT INTO event(stream, seq, time, name, is_limit, change, score, sentence, sum) "
             + "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
@@ -324,168 +230,7 @@ internal sealed class HistoryFile : IDisposable
         each.Change,
         double.IsNaN(each.Score) ? DBNull.Value : each.Score,
         each.Sentence,
-        SumOfEvent(stream, each));
-
-    private static long Layout(SqliteConnection connection, string columns)
-    {
-        Execute(connection, "INSERT OR IGNORE INTO layout(columns) VALUES ($1)", columns);
-        return Number(connection, "SELECT id FROM layout WHERE columns = $1", columns);
-    }
-
-    private void Thin(SqliteConnection connection, string stream, bool isLast = false)
-    {
-        using SqliteTransaction transaction = connection.BeginTransaction();
-        var hours = new SpanBuilder(TimeSpan.TicksPerHour, TimeSpan.TicksPerMinute);
-        if (IsThinningDue(connection, stream, Rows, TimeSpan.TicksPerHour) || isLast)
-        {
-            foreach (StoredBlock block in Blocks(connection, stream, Rows, AfterSeq(connection, stream, Minutes)))
-            {
-                RowBlock rows = RowBlock.Unpack(block.Bytes);
-                for (int i = 0; i < rows.Count; i++)
-                {
-                    hours.Add(block.Columns, rows.Seqs[i], SpanBuilder.Of(rows, i));
-                }
-            }
-
-            AddSpans(connection, stream, Minutes, hours, isLast);
-        }
-
-        if (IsThinningDue(connection, stream, Minutes, TimeSpan.TicksPerDay))
-        {
-            var days = new SpanBuilder(TimeSpan.TicksPerDay, TimeSpan.TicksPerHour);
-            foreach (StoredBlock block in Blocks(connection, stream, Minutes, AfterSeq(connection, stream, Hours)))
-            {
-                foreach (HistorySpan span in SpanBlock.Unpack(block.Bytes))
-                {
-                    days.Add(block.Columns, block.LastSeq, span);
-                }
-            }
-
-            AddSpans(connection, stream, Hours, days, isLast: false);
-        }
-
-        transaction.Commit();
-    }
-
-    private static void AddSpans(SqliteConnection connection, string stream, int level, SpanBuilder builder, bool isLast)
-    {
-        if (isLast)
-        {
-            builder.End();
-        }
-
-        foreach (SpanBuilder.Group group in builder.Groups)
-        {
-            AddBlock(
-                connection,
-                stream,
-                level,
-                (group.FirstSeq, group.LastSeq),
-                (group.Spans.Min(span => span.Time), group.Spans.Max(span => span.Time)),
-                group.Columns,
-                SpanBlock.Pack(group.Spans));
-        }
-    }
-
-    // Whether what is not thinned yet begins in another hour, or day, than it ends.
-    private static bool IsThinningDue(SqliteConnection connection, string stream, int level, long ticks)
-    {
-        using SqliteCommand command = Command(
-            connection,
-            "SELECT MIN(first_time / $4) <> MAX(last_time / $4) FROM block WHERE stream = $1 AND level = $2 AND last_seq > $3",
-            stream,
-            (long)level,
-            AfterSeq(connection, stream, level + 1),
-            ticks);
-        return command.ExecuteScalar() is 1L;
-    }
-
-    private static long AfterSeq(SqliteConnection connection, string stream, int level) =>
-        Number(connection, "SELECT MAX(last_seq) FROM block WHERE stream = $1 AND level = $2", stream, (long)level);
-
-    private IEnumerable<StoredBlock> Blocks(SqliteConnection connection, string stream, int level, long afterSeq)
-    {
-        using SqliteCommand command = Command(
-            connection,
-            StoredBlock.Select + " WHERE stream = $1 AND level = $2 AND last_seq > $3 ORDER BY block.id",
-            stream,
-            (long)level,
-            afterSeq);
-        using SqliteDataReader row = command.ExecuteReader();
-        while (row.Read())
-        {
-            if (StoredBlock.Read(row) is { } block)
-            {
-                yield return block;
-            }
-            else
-            {
-                _log.LogError("'{Path}': a block of '{Stream}' is damaged and is left out", PathIn(_folder), stream);
-            }
-        }
-    }
-
-    // By the clock, and by the newest row: a clock that is set forward by mistake deletes nothing.
-    private void DeleteOld(SqliteConnection connection)
-    {
-        long newest = Number(connection, "SELECT MAX(last_time) FROM block");
-        long before = Math.Min(newest, _clock.GetUtcNow().UtcTicks) - _options.AgeMax.Ticks;
-        Execute(
-            connection,
-            "DELETE FROM block WHERE level = 0 AND last_time < $1 AND last_seq <= "
-                + "(SELECT MAX(last_seq) FROM block AS thin WHERE thin.stream = block.stream AND thin.level = 1)",
-            before);
-    }
-
-    private void DeleteExcess(SqliteConnection connection, long sizeMaxBytes)
-    {
-        foreach (string from in Order)
-        {
-            while (UsedBytes(connection) > sizeMaxBytes)
-            {
-                // Rows that are thinned too early are better than none.
-                if (from == Order[0])
-                {
-                    foreach (string stream in Texts(
-                        connection, $"SELECT DISTINCT stream FROM {from} ORDER BY last_time LIMIT {DeletedTogether}"))
-                    {
-                        if (Number(
-                            connection,
-                            "SELECT MIN(last_seq) FROM block WHERE level = 0 AND stream = $1",
-                            stream) > AfterSeq(connection, stream, Minutes))
-                        {
-                            Thin(connection, stream, isLast: true);
-                        }
-                    }
-                }
-
-                int deleted = Execute(
-                    connection,
-                    $"DELETE FROM block WHERE id IN (SELECT id FROM {from} ORDER BY last_time LIMIT {DeletedTogether})");
-                if (deleted == 0)
-                {
-                    break;
-                }
-            }
-        }
-    }
-
-    private static long UsedBytes(SqliteConnection connection) =>
-        (Number(connection, "PRAGMA page_count") - Number(connection, "PRAGMA freelist_count")) * Number(connection, "PRAGMA page_size");
-
-    private static void Reclaim(SqliteConnection connection, int kept)
-    {
-        if (Number(connection, "PRAGMA freelist_count") > kept)
-        {
-            using SqliteCommand command = Command(connection, "PRAGMA incremental_vacuum");
-            using SqliteDataReader row = command.ExecuteReader();
-            while (row.Read())
-            {
-            }
-        }
-
-        Execute(connection, "PRAGMA wal_checkpoint(TRUNCATE)");
-    }
+        HistoryTables.SumOfEvent(stream, each));
 
     // Runs an action on the file. A damaged file is kept aside and a new one begun; other faults are logged once.
     private bool Try(Action<SqliteConnection> use)
@@ -496,7 +241,7 @@ internal sealed class HistoryFile : IDisposable
             {
                 try
                 {
-                    use(_connection ??= Open());
+                    use(_connection ??= HistoryTables.Open(PathIn(_folder)));
                     _saidBroken = false;
                     return true;
                 }
@@ -541,83 +286,9 @@ internal sealed class HistoryFile : IDisposable
         }
     }
 
-    private SqliteConnection Open()
-    {
-        SqliteConnection connection = Connect(PathIn(_folder), SqliteOpenMode.ReadWriteCreate);
-        try
-        {
-            if (Number(connection, "PRAGMA user_version") > SchemaVersion)
-            {
-                throw new IOException("A later version wrote it. Update edge-runtime, or move the file away.");
-            }
-
-            Execute(connection, "PRAGMA auto_vacuum=INCREMENTAL");
-            Execute(connection, "PRAGMA journal_mode=WAL");
-            Execute(connection, "PRAGMA synchronous=FULL");
-            Execute(
-                connection,
-                "CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
-                + "CREATE TABLE IF NOT EXISTS layout(id INTEGER PRIMARY KEY, columns TEXT NOT NULL UNIQUE);"
-                + "CREATE TABLE IF NOT EXISTS block(id INTEGER PRIMARY KEY AUTOINCREMENT, stream TEXT NOT NULL, level INTEGER NOT NULL, "
-                + "first_seq INTEGER NOT NULL, last_seq INTEGER NOT NULL, first_time INTEGER NOT NULL, last_time INTEGER NOT NULL, "
-                + "layout INTEGER NOT NULL, sum INTEGER NOT NULL, bytes BLOB NOT NULL);"
-                + "CREATE INDEX IF NOT EXISTS block_time ON block(stream, level, last_time, first_time);"
-                + "CREATE INDEX IF NOT EXISTS block_seq ON block(stream, level, last_seq);"
-                + "CREATE INDEX IF NOT EXISTS block_old ON block(level, last_time);"
-                + "CREATE TABLE IF NOT EXISTS event(id INTEGER PRIMARY KEY AUTOINCREMENT, stream TEXT NOT NULL, seq INTEGER NOT NULL, "
-                + "time INTEGER NOT NULL, name TEXT NOT NULL, is_limit INTEGER NOT NULL, change TEXT NOT NULL, score REAL, "
-                + "sentence TEXT NOT NULL, sum INTEGER NOT NULL);"
-                + "CREATE INDEX IF NOT EXISTS event_time ON event(stream, time);"
-                + "CREATE TABLE IF NOT EXISTS label(id INTEGER PRIMARY KEY AUTOINCREMENT, stream TEXT NOT NULL, begin INTEGER NOT NULL, "
-                + "end INTEGER NOT NULL, text TEXT NOT NULL, sum INTEGER NOT NULL);"
-                + $"PRAGMA user_version={SchemaVersion}");
-            return connection;
-        }
-        catch (Exception)
-        {
-            connection.Dispose();
-            throw;
-        }
-    }
-
     private void Close()
     {
         _connection?.Dispose();
         _connection = null;
-    }
-
-    private static SqliteConnection Connect(string path, SqliteOpenMode mode = SqliteOpenMode.ReadWrite)
-    {
-        SQLitePCL.Batteries_V2.Init();
-        var connection = new SqliteConnection(
-            new SqliteConnectionStringBuilder { DataSource = path, Mode = mode, Pooling = false, DefaultTimeout = 5 }.ToString());
-        connection.Open();
-        Execute(connection, string.Create(CultureInfo.InvariantCulture, $"PRAGMA busy_timeout={BusyMs}"));
-        return connection;
-    }
-
-    private static int Execute(SqliteConnection connection, string text, params ReadOnlySpan<object> values)
-    {
-        using SqliteCommand command = Command(connection, text, values);
-        return command.ExecuteNonQuery();
-    }
-
-    private static long Number(SqliteConnection connection, string text, params ReadOnlySpan<object> values)
-    {
-        using SqliteCommand command = Command(connection, text, values);
-        return command.ExecuteScalar() as long? ?? 0;
-    }
-
-    private static List<string> Texts(SqliteConnection connection, string text)
-    {
-        using SqliteCommand command = Command(connection, text);
-        using SqliteDataReader row = command.ExecuteReader();
-        var texts = new List<string>();
-        while (row.Read())
-        {
-            texts.Add(row.GetString(0));
-        }
-
-        return texts;
     }
 }

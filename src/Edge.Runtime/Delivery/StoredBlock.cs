@@ -18,7 +18,7 @@ internal sealed record StoredBlock(long FirstSeq, long LastSeq, string Columns, 
     {
         byte[] bytes = row.GetFieldType(5) == typeof(byte[]) ? row.GetFieldValue<byte[]>(5) : [];
         var block = new StoredBlock(row.GetInt64(2), row.GetInt64(3), row.GetString(4), bytes);
-        long sum = HistoryFile.SumOfBlock(row.GetString(0), row.GetInt64(1), block.FirstSeq, block.LastSeq, block.Columns, bytes);
+        long sum = HistoryTables.SumOfBlock(row.GetString(0), row.GetInt64(1), block.FirstSeq, block.LastSeq, block.Columns, bytes);
         return sum == row.GetInt64(6) ? block : null;
     }
 }
