@@ -47,21 +47,7 @@ internal sealed class LagRegression
     /// <param name="outputs">[O].</param>
     internal void Step(Span<short> state, ReadOnlySpan<short> x, Span<short> scratch, Span<float> outputs)
     {
-        Span<short> rows = state[1..];
-        if (state[0] == 0)
-        {
-            state[0] = 1;
-            for (int at = 0; at < rows.Length; at += InputCount)
-            {
-                x.CopyTo(rows[at..]);
-            }
-        }
-        else
-        {
-            rows[..^InputCount].CopyTo(rows[InputCount..]);
-            x.CopyTo(rows);
-        }
-
+        ReadOnlySpan<short> rows = LagRows.Push(state, x);
         x.CopyTo(scratch);
         for (int l = 1; l < Lags.Length; l++)
         {

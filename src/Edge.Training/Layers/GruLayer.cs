@@ -7,12 +7,8 @@ namespace Edge.Training.Layers;
 /// GRU (Cho et al. 2014) with the reset gate after the recurrent product, as PyTorch and cuDNN have it: r, z = sigmoid of
 /// W·x + b + R·h + b'; n = tanh(W·x + b + r·(R·h + b')); h = (1 - z)·n + z·h. Gates stand in the order r, z, n.
 /// </summary>
-public sealed class GruLayer : TrainableLayer
+public sealed class GruLayer : RecurrentLayer
 {
-    private readonly float[] _recurrentTransposed;
-    private readonly float[] _inputTransposed;
-    private StateTape _hidden;
-
     // Gates after their activation, and the recurrent product with its bias: [T, B, 3U] each.
     private float[] _gates = [];
     private float[] _product = [];
@@ -20,7 +16,6 @@ public sealed class GruLayer : TrainableLayer
     // Derivatives by W·x + b and by R·h + b'.
     private float[] _inputGradient = [];
     private float[] _productGradient = [];
-    private float[] _carried = [];
 
     /// <summary>Starts with random weights.</summary>
     /// <param name="inputCount">I.</param>
@@ -30,27 +25,19 @@ public sealed class GruLayer : TrainableLayer
         : base(
             inputCount,
             unitCount,
-            new Parameter("input_weight", inputCount, 3 * unitCount, true).Uniform(random, unitCount),
-            new Parameter("recurrent_weight", unitCount, 3 * unitCount, true).Uniform(random, unitCount),
+            3,
+            random,
             new Parameter("input_bias", 1, 3 * unitCount, false),
             new Parameter("recurrent_bias", 1, 3 * unitCount, false))
     {
-        _recurrentTransposed = new float[Recurrent.Value.Length];
-        _inputTransposed = new float[Input.Value.Length];
     }
-
-    private Parameter Input => Parameters[0];
-
-    private Parameter Recurrent => Parameters[1];
-
-    internal override void Reset() => _hidden.Reset();
 
     internal override void Forward(ReadOnlySpan<float> x, Span<float> y, int strands)
     {
         int row = strands * UnitCount;
-        int width = 3 * UnitCount;
+        int width = GateWidth;
         int steps = x.Length / (strands * InputCount);
-        _hidden.Begin(steps, row);
+        Hidden.Begin(steps, row);
         Grow(ref _gates, steps * row * 3);
         Grow(ref _product, steps * row * 3);
         Span<float> gates = _gates.AsSpan(0, steps * row * 3);
@@ -65,7 +52,7 @@ public sealed class GruLayer : TrainableLayer
         for (int t = 0; t < steps; t++)
         {
             MatrixProduct.Add(
-                _hidden.Values.AsSpan(t * row, row), Recurrent.Value, product.Slice(t * row * 3, row * 3), strands, UnitCount, width);
+                Hidden.Values.AsSpan(t * row, row), Recurrent.Value, product.Slice(t * row * 3, row * 3), strands, UnitCount, width);
             for (int s = 0; s < strands; s++)
             {
                 int at = (t * row) + (s * UnitCount);
@@ -73,44 +60,26 @@ public sealed class GruLayer : TrainableLayer
             }
         }
 
-        _hidden.Values.AsSpan(row, steps * row).CopyTo(y);
+        Hidden.Values.AsSpan(row, steps * row).CopyTo(y);
     }
 
     internal override void Backward(ReadOnlySpan<float> x, ReadOnlySpan<float> y, ReadOnlySpan<float> dy, Span<float> dx, int strands)
     {
         int row = strands * UnitCount;
-        int width = 3 * UnitCount;
-        int steps = dy.Length / row;
-        Grow(ref _inputGradient, steps * row * 3);
-        Grow(ref _productGradient, steps * row * 3);
-        Grow(ref _carried, row);
-        Span<float> hiddenGradient = _carried.AsSpan(0, row);
-        hiddenGradient.Clear();
-        MatrixProduct.Transpose(Recurrent.Value, _recurrentTransposed, UnitCount, width);
-        for (int t = steps - 1; t >= 0; t--)
+        Grow(ref _inputGradient, dy.Length * 3);
+        Grow(ref _productGradient, dy.Length * 3);
+        BackThroughTime(dy, _productGradient, strands, (t, dh) =>
         {
-            VectorMath.Add(dy.Slice(t * row, row), hiddenGradient);
             for (int s = 0; s < strands; s++)
             {
-                BackStrand((t * row) + (s * UnitCount), hiddenGradient.Slice(s * UnitCount, UnitCount));
+                BackStrand((t * row) + (s * UnitCount), dh.Slice(s * UnitCount, UnitCount));
             }
-
-            MatrixProduct.Add(
-                _productGradient.AsSpan(t * row * 3, row * 3), _recurrentTransposed, hiddenGradient, strands, width, UnitCount);
-        }
-
-        Span<float> byInput = _inputGradient.AsSpan(0, steps * row * 3);
-        Span<float> byProduct = _productGradient.AsSpan(0, steps * row * 3);
-        MatrixProduct.AddTransposed(x, byInput, Input.Gradient, InputCount, steps * strands, width);
-        MatrixProduct.AddTransposed(_hidden.Values, byProduct, Recurrent.Gradient, UnitCount, steps * strands, width);
+        });
+        ReadOnlySpan<float> byInput = _inputGradient.AsSpan(0, dy.Length * 3);
+        ReadOnlySpan<float> byProduct = _productGradient.AsSpan(0, dy.Length * 3);
+        AddGradients(x, byInput, byProduct, dx);
         MatrixProduct.AddRows(byInput, Parameters[2].Gradient);
         MatrixProduct.AddRows(byProduct, Parameters[3].Gradient);
-        if (!dx.IsEmpty)
-        {
-            MatrixProduct.Transpose(Input.Value, _inputTransposed, InputCount, width);
-            dx.Clear();
-            MatrixProduct.Add(byInput, _inputTransposed, dx, steps * strands, width, InputCount);
-        }
     }
 
     internal override FloatLayer ToReference() => new FloatGru(
@@ -127,8 +96,8 @@ public sealed class GruLayer : TrainableLayer
         }
 
         VectorMath.Tanh(candidate);
-        ReadOnlySpan<float> before = _hidden.Values.AsSpan(at, UnitCount);
-        Span<float> h = _hidden.Values.AsSpan(at + row, UnitCount);
+        ReadOnlySpan<float> before = Hidden.Values.AsSpan(at, UnitCount);
+        Span<float> h = Hidden.Values.AsSpan(at + row, UnitCount);
         for (int j = 0; j < UnitCount; j++)
         {
             h[j] = candidate[j] + (z[UnitCount + j] * (before[j] - candidate[j]));
@@ -140,7 +109,7 @@ public sealed class GruLayer : TrainableLayer
     {
         ReadOnlySpan<float> gates = _gates.AsSpan(at * 3, 3 * UnitCount);
         ReadOnlySpan<float> product = _product.AsSpan((at * 3) + (2 * UnitCount), UnitCount);
-        ReadOnlySpan<float> before = _hidden.Values.AsSpan(at, UnitCount);
+        ReadOnlySpan<float> before = Hidden.Values.AsSpan(at, UnitCount);
         Span<float> byInput = _inputGradient.AsSpan(at * 3, 3 * UnitCount);
         Span<float> byProduct = _productGradient.AsSpan(at * 3, 3 * UnitCount);
         for (int j = 0; j < UnitCount; j++)

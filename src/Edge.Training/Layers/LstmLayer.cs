@@ -9,44 +9,30 @@ namespace Edge.Training.Layers;
 /// LSTM (Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000): i, f, o = sigmoid, g = tanh of W·x + R·h + b;
 /// c = f·c + i·g; h = o·tanh(c). Gates stand in the order i, f, g, o.
 /// </summary>
-public sealed class LstmLayer : TrainableLayer
+public sealed class LstmLayer : RecurrentLayer
 {
-    private readonly Parameter _input;
-    private readonly Parameter _recurrent;
-    private readonly Parameter _bias;
-    private readonly float[] _recurrentTransposed;
-    private readonly float[] _inputTransposed;
+    private readonly StateTape _cell = new();
 
     // Gates after their activation [T, B, 4U]; tanh(c) [T, B, U].
     private float[] _gates = [];
     private float[] _squashed = [];
-    private StateTape _cell;
-    private StateTape _hidden;
     private float[] _gateGradient = [];
-    private float[] _carried = [];
+    private float[] _cellGradient = [];
 
     /// <summary>Starts with random weights and a forget gate that remembers (bias 1).</summary>
     /// <param name="inputCount">I.</param>
     /// <param name="unitCount">U.</param>
     /// <param name="random">Where the weights come from.</param>
     public LstmLayer(int inputCount, int unitCount, Random random)
-        : base(
-            inputCount,
-            unitCount,
-            new Parameter("input_weight", inputCount, 4 * unitCount, true).Uniform(random, unitCount),
-            new Parameter("recurrent_weight", unitCount, 4 * unitCount, true).Uniform(random, unitCount),
-            new Parameter("bias", 1, 4 * unitCount, false))
-    {
-        (_input, _recurrent, _bias) = (Parameters[0], Parameters[1], Parameters[2]);
-        _bias.Value.AsSpan(unitCount, unitCount).Fill(1);
-        _recurrentTransposed = new float[_recurrent.Value.Length];
-        _inputTransposed = new float[_input.Value.Length];
-    }
+        : base(inputCount, unitCount, 4, random, new Parameter("bias", 1, 4 * unitCount, false)) =>
+        Bias.Value.AsSpan(unitCount, unitCount).Fill(1);
+
+    private Parameter Bias => Parameters[2];
 
     internal override void Reset()
     {
+        base.Reset();
         _cell.Reset();
-        _hidden.Reset();
     }
 
     internal override void Forward(ReadOnlySpan<float> x, Span<float> y, int strands)
@@ -54,68 +40,54 @@ public sealed class LstmLayer : TrainableLayer
         int row = strands * UnitCount;
         int steps = x.Length / (strands * InputCount);
         _cell.Begin(steps, row);
-        _hidden.Begin(steps, row);
+        Hidden.Begin(steps, row);
         Grow(ref _gates, steps * row * 4);
         Grow(ref _squashed, steps * row);
         Span<float> gates = _gates.AsSpan(0, steps * row * 4);
         for (int at = 0; at < gates.Length; at += 4 * UnitCount)
         {
-            _bias.Value.CopyTo(gates[at..]);
+            Bias.Value.CopyTo(gates[at..]);
         }
 
-        MatrixProduct.Add(x, _input.Value, gates, steps * strands, InputCount, 4 * UnitCount);
+        MatrixProduct.Add(x, Input.Value, gates, steps * strands, InputCount, 4 * UnitCount);
         for (int t = 0; t < steps; t++)
         {
             Span<float> z = gates.Slice(t * row * 4, row * 4);
-            MatrixProduct.Add(_hidden.Values.AsSpan(t * row, row), _recurrent.Value, z, strands, UnitCount, 4 * UnitCount);
+            MatrixProduct.Add(Hidden.Values.AsSpan(t * row, row), Recurrent.Value, z, strands, UnitCount, 4 * UnitCount);
             for (int s = 0; s < strands; s++)
             {
                 StepStrand(z.Slice(s * 4 * UnitCount, 4 * UnitCount), (t * row) + (s * UnitCount), row);
             }
         }
 
-        _hidden.Values.AsSpan(row, steps * row).CopyTo(y);
+        Hidden.Values.AsSpan(row, steps * row).CopyTo(y);
     }
 
     internal override void Backward(ReadOnlySpan<float> x, ReadOnlySpan<float> y, ReadOnlySpan<float> dy, Span<float> dx, int strands)
     {
         int row = strands * UnitCount;
-        int steps = dy.Length / row;
-        Grow(ref _gateGradient, steps * row * 4);
-        Grow(ref _carried, 2 * row);
-        Span<float> hiddenGradient = _carried.AsSpan(0, row);
-        Span<float> cellGradient = _carried.AsSpan(row, row);
-        _carried.AsSpan(0, 2 * row).Clear();
-        MatrixProduct.Transpose(_recurrent.Value, _recurrentTransposed, UnitCount, 4 * UnitCount);
-        for (int t = steps - 1; t >= 0; t--)
+        Grow(ref _gateGradient, dy.Length * 4);
+        Grow(ref _cellGradient, row);
+        _cellGradient.AsSpan(0, row).Clear();
+        BackThroughTime(dy, _gateGradient, strands, (t, dh) =>
         {
-            VectorMath.Add(dy.Slice(t * row, row), hiddenGradient);
-            Span<float> gateGradient = _gateGradient.AsSpan(t * row * 4, row * 4);
             for (int s = 0; s < strands; s++)
             {
+                int at = (t * row) + (s * UnitCount);
                 BackStrand(
-                    (t * row) + (s * UnitCount), row, hiddenGradient.Slice(s * UnitCount, UnitCount),
-                    cellGradient.Slice(s * UnitCount, UnitCount), gateGradient.Slice(s * 4 * UnitCount, 4 * UnitCount));
+                    at, row, dh.Slice(s * UnitCount, UnitCount), _cellGradient.AsSpan(s * UnitCount, UnitCount),
+                    _gateGradient.AsSpan(at * 4, 4 * UnitCount));
             }
 
-            hiddenGradient.Clear();
-            MatrixProduct.Add(gateGradient, _recurrentTransposed, hiddenGradient, strands, 4 * UnitCount, UnitCount);
-        }
-
-        Span<float> all = _gateGradient.AsSpan(0, steps * row * 4);
-        MatrixProduct.AddTransposed(x, all, _input.Gradient, InputCount, steps * strands, 4 * UnitCount);
-        MatrixProduct.AddTransposed(_hidden.Values, all, _recurrent.Gradient, UnitCount, steps * strands, 4 * UnitCount);
-        MatrixProduct.AddRows(all, _bias.Gradient);
-        if (!dx.IsEmpty)
-        {
-            MatrixProduct.Transpose(_input.Value, _inputTransposed, InputCount, 4 * UnitCount);
-            dx.Clear();
-            MatrixProduct.Add(all, _inputTransposed, dx, steps * strands, 4 * UnitCount, InputCount);
-        }
+            dh.Clear();
+        });
+        ReadOnlySpan<float> all = _gateGradient.AsSpan(0, dy.Length * 4);
+        AddGradients(x, all, all, dx);
+        MatrixProduct.AddRows(all, Bias.Gradient);
     }
 
     internal override FloatLayer ToReference() =>
-        new FloatLstm(InputCount, UnitCount, Transposed(_input), Transposed(_recurrent), [.. _bias.Value]);
+        new FloatLstm(InputCount, UnitCount, Transposed(Input), Transposed(Recurrent), [.. Bias.Value]);
 
     // z: gate arguments of a strand, which become gates; at: the strand's place in the states before the step.
     private void StepStrand(Span<float> z, int at, int row)
@@ -133,7 +105,7 @@ public sealed class LstmLayer : TrainableLayer
         Span<float> squashed = _squashed.AsSpan(at, UnitCount);
         c.CopyTo(squashed);
         VectorMath.Tanh(squashed);
-        Span<float> h = _hidden.Values.AsSpan(at + row, UnitCount);
+        Span<float> h = Hidden.Values.AsSpan(at + row, UnitCount);
         for (int j = 0; j < UnitCount; j++)
         {
             h[j] = z[(3 * UnitCount) + j] * squashed[j];

@@ -1,33 +1,32 @@
 namespace Edge.Training.Layers;
 
 /// <summary>A state before each step of a sequence and after the last one, carried from sequence to sequence.</summary>
-internal struct StateTape
+internal sealed class StateTape
 {
-    private float[] _values;
     private int _steps;
     private bool _isBegun;
 
     /// <summary>[T+1, B, U].</summary>
-    internal readonly float[] Values => _values;
+    internal float[] Values { get; private set; } = [];
 
     /// <summary>Makes room; the state after the last sequence becomes the one before this.</summary>
     /// <param name="steps">T.</param>
     /// <param name="row">B·U.</param>
     internal void Begin(int steps, int row)
     {
-        float[] last = _values ?? [];
+        float[] last = Values;
         if (last.Length < (steps + 1) * row)
         {
-            _values = new float[(steps + 1) * row];
+            Values = new float[(steps + 1) * row];
         }
 
         if (_isBegun)
         {
-            last.AsSpan(_steps * row, row).CopyTo(_values);
+            last.AsSpan(_steps * row, row).CopyTo(Values);
         }
         else
         {
-            _values.AsSpan(0, row).Clear();
+            Values.AsSpan(0, row).Clear();
         }
 
         (_steps, _isBegun) = (steps, true);

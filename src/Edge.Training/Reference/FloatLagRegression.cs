@@ -1,3 +1,5 @@
+using Edge.Inference.Cells;
+
 namespace Edge.Training.Reference;
 
 /// <summary>
@@ -22,21 +24,7 @@ internal sealed record FloatLagRegression(int[] Lags, int InputCount, float[] We
     /// <summary>Takes a row and adds to the outputs.</summary>
     internal void Step(Span<float> state, ReadOnlySpan<float> x, Span<float> outputs)
     {
-        Span<float> rows = state[1..];
-        if (state[0] == 0)
-        {
-            state[0] = 1;
-            for (int at = 0; at < rows.Length; at += InputCount)
-            {
-                x.CopyTo(rows[at..]);
-            }
-        }
-        else
-        {
-            rows[..^InputCount].CopyTo(rows[InputCount..]);
-            x.CopyTo(rows);
-        }
-
+        ReadOnlySpan<float> rows = LagRows.Push(state, x);
         Span<float> read = Limit.Length <= StackMax ? stackalloc float[Limit.Length] : new float[Limit.Length];
         x.CopyTo(read);
         for (int l = 1; l < Lags.Length; l++)
