@@ -1,3 +1,5 @@
+using Edge.Inference;
+
 namespace Edge.Sensors;
 
 /// <summary>How a source writes its times.</summary>
@@ -14,6 +16,26 @@ internal sealed record TimeOptions
 
     /// <summary>Names of formats that are not made of letters.</summary>
     internal static IReadOnlyList<string> KnownFormats { get; } = ["iso8601", "s", "ms", "us", "ns"];
+
+    /// <summary>These options with what a command line says: <c>--time-format</c> and <c>--timezone</c>, null for nothing.</summary>
+    /// <exception cref="InputException">There is no such format or zone.</exception>
+    internal TimeOptions With(string? format, string? zone)
+    {
+        if (format is not null && !IsFormat(format))
+        {
+            throw new InputException(
+                $"--time-format is '{format}'; use a format of date and time such as dd.MM.yyyy HH:mm, or s, ms, us, ns.");
+        }
+
+        try
+        {
+            return this with { Format = format ?? Format, Zone = zone is null ? Zone : TimeZoneInfo.FindSystemTimeZoneById(zone) };
+        }
+        catch (Exception e) when (e is TimeZoneNotFoundException or InvalidTimeZoneException || FileFault.Is(e))
+        {
+            throw new InputException($"--timezone is '{zone}', which this system does not know; names are as in Europe/Berlin.", e);
+        }
+    }
 
     /// <summary>Whether a format gives back the date and time that it writes.</summary>
     internal static bool IsFormat(string format)

@@ -21,7 +21,6 @@ public sealed class TrainTests : IDisposable
             recording, "--epochs", "4", "--hidden", "8", "--horizons", "1,4,24", "--calendar", "day,week", "--report",
             _folder.File("r.html"));
 
-        // What a person should know is said once, in plain words.
         Assert.Contains("column 'constant' never changes", said, StringComparison.Ordinal);
         Assert.Contains("'note' holds text", said, StringComparison.Ordinal);
         Assert.Contains("'row' only counts the rows", said, StringComparison.Ordinal);
@@ -46,6 +45,27 @@ public sealed class TrainTests : IDisposable
         Assert.Equal(0, await replay.ExitAsync());
         string last = File.ReadLines(_folder.File("e.jsonl")).Last(line => line.Contains("\"forecast", StringComparison.Ordinal));
         Assert.NotEmpty(JsonDocument.Parse(last).RootElement.EnumerateObject());
+    }
+
+    [Theory]
+    [InlineData("fault", true)]
+    [InlineData("other", false)]
+    public async Task A_fault_that_a_person_marked_is_not_normal_to_the_detector(string column, bool isOutside)
+    {
+        // Two channels that go together; for a tenth of the rows one is off by far.
+        string rows = Rows(2000, i => string.Create(
+            CultureInfo.InvariantCulture,
+            $"{Math.Sin(i / 9.0) + (IsFault(i) ? 4 : 0):0.####},{Math.Sin((i - 3) / 9.0):0.####},{(IsFault(i) ? 1 : 0)}"));
+        File.WriteAllText(_folder.File("r.csv"), rows.Replace("time,a", $"time,a,b,{column}", StringComparison.Ordinal));
+        Train(
+            _folder.File("r.csv"), "--columns", "a", "b", "--epochs", "2", "--hidden", "4", "--cell", "gru", "--dropout", "0", "--horizons",
+            "1");
+        using RuntimeProcess replay = RuntimeProcess.Start(
+            "replay", "--model", _folder.File("m.safetensors"), "--data", _folder.File("r.csv"), "--output", _folder.File("e.jsonl"));
+        Assert.Equal(0, await replay.ExitAsync());
+        Assert.Equal(isOutside, replay.Error.Contains("outside what the model knows", StringComparison.Ordinal));
+
+        static bool IsFault(int row) => row is >= 700 and < 900;
     }
 
     [Fact]
@@ -94,6 +114,9 @@ public sealed class TrainTests : IDisposable
         Refuses("have no column 'b'", Rows(400, i => $"{i % 7}"), "--columns", "b");
         Refuses("--horizons: 'x'", Rows(400, i => $"{i % 7}"), "--horizons", "x");
         Refuses("--budget: '5 years'", Rows(400, i => $"{i % 7}"), "--budget", "5 years");
+        Refuses(
+            "--calendar needs the times", "a\n" + string.Join('\n', Enumerable.Range(0, 400).Select(i => $"{i % 7}")),
+            "--period", "1", "--calendar", "day");
         Refuses("--calendar: 'month'", Rows(400, i => $"{i % 7}"), "--calendar", "month");
         Refuses("cannot be read", null);
     }

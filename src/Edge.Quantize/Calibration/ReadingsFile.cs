@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 using CsvHelper;
 using CsvHelper.Configuration;
 using Edge.Inference;
@@ -18,6 +19,7 @@ internal sealed class ReadingsFile
     private static readonly int HoldRows = new StreamOptions { Name = "" }.HoldTicks;
 
     private readonly float[] _values;
+    private bool[]? _isFault;
 
     private ReadingsFile(float[] values, int columns)
     {
@@ -36,7 +38,10 @@ internal sealed class ReadingsFile
     internal int RowCount => _values.Length / ColumnCount;
 
     /// <summary>Rows that are there already, normalized.</summary>
-    internal static ReadingsFile Of(float[] values, int columns) => new(values, columns);
+    /// <param name="values">One row after the other.</param>
+    /// <param name="columns">Values of a row.</param>
+    /// <param name="isFault">Which rows a person marked as a fault; null for none.</param>
+    internal static ReadingsFile Of(float[] values, int columns, bool[]? isFault = null) => new(values, columns) { _isFault = isFault };
 
     /// <summary>The rows from <paramref name="begin"/> to <paramref name="end"/> with one column raised.</summary>
     internal ReadingsFile Shifted(int begin, int end, int column, float by)
@@ -50,24 +55,24 @@ internal sealed class ReadingsFile
         return new ReadingsFile(values, ColumnCount);
     }
 
-    /// <summary>What is normal for the first columns of these rows, for the detector; empty if they are too few.</summary>
+    /// <summary>
+    /// What is normal for the first columns of these rows, without those of a fault, for the detector; empty if they are too few.
+    /// </summary>
     /// <param name="begin">First row.</param>
     /// <param name="end">One past the last row.</param>
     /// <param name="columns">Columns of the model; what follows them is its calendar.</param>
     internal byte[] LearnNormal(int begin, int end, int columns)
     {
-        if (columns == ColumnCount)
-        {
-            return NormalProfileLearner.Learn(_values.AsSpan(begin * columns, (end - begin) * columns), columns);
-        }
-
-        var values = new float[(end - begin) * columns];
+        var values = new List<float>((end - begin) * columns);
         for (int row = begin; row < end; row++)
         {
-            Row(row)[..columns].CopyTo(values.AsSpan((row - begin) * columns));
+            if (_isFault?[row] != true)
+            {
+                values.AddRange(Row(row)[..columns]);
+            }
         }
 
-        return NormalProfileLearner.Learn(values, columns);
+        return NormalProfileLearner.Learn(CollectionsMarshal.AsSpan(values), columns);
     }
 
     /// <summary>The first rows, one after the other.</summary>

@@ -97,7 +97,7 @@ internal static class TrainCommand
                 Seed = parsed.GetValue(seed),
                 Budget = TrainingOptions.Span(parsed.GetRequiredValue(budget)),
             };
-            var times = Times(parsed.GetValue(format), parsed.GetValue(timezone));
+            var times = new TimeOptions().With(parsed.GetValue(format), parsed.GetValue(timezone));
             TrainingRows rows = TrainingRows.Load(
                 [.. files.Select(file => new ReplayOptions { File = file, Times = times })],
                 [.. (parsed.GetValue(columns) ?? []).Select(Column)],
@@ -128,7 +128,7 @@ internal static class TrainCommand
             model = learner.Run(each => progress.Say(Line(each)), cancel.Token);
         }
 
-        ReadingsFile readings = ReadingsFile.Of(rows.Values, rows.Width);
+        ReadingsFile readings = ReadingsFile.Of(rows.Values, rows.Width, rows.IsFault);
         QuantizationRun run = QuantizationRun.Of(
             model, learner.Manifest(Path.GetFileNameWithoutExtension(path)), readings, (0, rows.ValidationEnd), new QuantizationSettings(),
             Precision.Auto, Tolerance, Provenance(files, options, learner), progress.Say, rows);
@@ -155,24 +155,6 @@ internal static class TrainCommand
             + $"{Math.Max(0, progress.Left.TotalSeconds):0} s left");
 
     private static string Text(TimeSpan period) => string.Create(CultureInfo.InvariantCulture, $"{period.TotalSeconds:0.######} s");
-
-    private static TimeOptions Times(string? format, string? zone)
-    {
-        if (format is not null && !TimeOptions.IsFormat(format))
-        {
-            throw new InputException(
-                $"--time-format is '{format}'; use a format of date and time such as dd.MM.yyyy HH:mm, or s, ms, us, ns.");
-        }
-
-        try
-        {
-            return new TimeOptions { Format = format, Zone = zone is null ? null : TimeZoneInfo.FindSystemTimeZoneById(zone) };
-        }
-        catch (Exception e) when (e is TimeZoneNotFoundException or InvalidTimeZoneException)
-        {
-            throw new InputException($"--timezone is '{zone}', which this system does not know; names are as in Europe/Berlin.", e);
-        }
-    }
 
     private static CalendarInput[]? Calendar(string? text)
     {

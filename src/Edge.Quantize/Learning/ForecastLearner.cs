@@ -75,6 +75,7 @@ internal sealed class ForecastLearner
     private readonly TrainingRows _rows;
     private readonly LearnerOptions _options;
     private readonly ForecastTargets _targets;
+    private readonly FloatLagRegression _regression;
     private readonly float[] _residuals;
     private readonly float[] _deviation;
     private readonly List<Learned> _learned = [];
@@ -99,15 +100,12 @@ internal sealed class ForecastLearner
 
         Outputs = [.. horizons.SelectMany(ahead => targets.Select(column => new ModelOutput(column, ahead)))];
         _targets = new ForecastTargets(rows, Outputs);
-        Linear = LinearForecast.Fit(rows, _targets, options.Lags);
+        _regression = LinearForecast.Fit(rows, _targets, options.Lags).ToRegression();
         (_residuals, _deviation) = Residuals();
     }
 
     /// <summary>What the model forecasts.</summary>
     internal IReadOnlyList<ModelOutput> Outputs { get; }
-
-    /// <summary>The linear part.</summary>
-    internal LinearForecast Linear { get; }
 
     /// <summary>Every candidate that was trained, the best first.</summary>
     internal IReadOnlyList<Learned> Candidates => [.. _learned.OrderBy(each => each.Score)];
@@ -147,7 +145,7 @@ internal sealed class ForecastLearner
                 Train(candidates[at], left < each ? left : each, started, say, cancel);
             }
         });
-        return (_best ?? new ForecastNet(candidates[0], _rows, _targets, _residuals, _deviation)).ToModel(Linear.ToRegression());
+        return (_best ?? new ForecastNet(candidates[0], _rows, _targets, _residuals, _deviation)).ToModel(_regression);
     }
 
     /// <summary>The manifest of the model.</summary>
@@ -233,13 +231,12 @@ internal sealed class ForecastLearner
         int outputs = Outputs.Count;
         var residuals = new float[_rows.RowCount * outputs];
         var sums = new Evaluation.ErrorSum[outputs];
-        FloatLagRegression regression = Linear.ToRegression();
-        var state = new float[regression.StateCount];
+        var state = new float[_regression.StateCount];
         var said = new float[outputs];
         for (int row = 0; row < _rows.ValidationEnd; row++)
         {
             said.AsSpan().Clear();
-            regression.Step(state, _rows.Row(row), said);
+            _regression.Step(state, _rows.Row(row), said);
             int end = row < _rows.TrainEnd ? _rows.TrainEnd : _rows.ValidationEnd;
             for (int k = 0; k < outputs; k++)
             {

@@ -61,7 +61,6 @@ internal sealed class ForecastNet
     private readonly Random _random;
     private readonly int _strands;
     private readonly List<EpochLoss> _losses = [];
-    private float[] _gradient = [];
     private float[][] _best;
     private int _bestEpoch;
 
@@ -127,6 +126,7 @@ internal sealed class ForecastNet
         int first = _random.Next(Math.Min(Steps, Math.Max(1, length / 4)));
         var x = new float[Steps * _strands * _rows.Width];
         var target = new float[Steps * _strands * _outputs];
+        var gradient = new float[target.Length];
         (double sum, int windows) = (0, 0);
         double rate = Rate * CosineSchedule.Of(progress);
         _network.Reset();
@@ -134,10 +134,9 @@ internal sealed class ForecastNet
         {
             Gather(begin, length, Steps, x, target);
             ReadOnlySpan<float> y = _network.Forward(x, _strands, isTraining: true);
-            Grow(ref _gradient, y.Length);
-            sum += _loss.Measure(y, target, _gradient.AsSpan(0, y.Length));
+            sum += _loss.Measure(y, target, gradient);
             windows++;
-            _network.Backward(x, _gradient.AsSpan(0, y.Length), _strands);
+            _network.Backward(x, gradient, _strands);
             _optimizer.Clip(GradientMax);
             _optimizer.Step(rate);
         }
@@ -145,13 +144,11 @@ internal sealed class ForecastNet
         Judge(sum / Math.Max(1, windows));
     }
 
-    /// <summary>The best weights with the linear forecast beside them, as one model.</summary>
+    /// <summary>The best weights with the linear forecast beside them, as one model; the end of the training.</summary>
     internal FloatModel ToModel(FloatLagRegression linear)
     {
-        float[][] last = _network.Save();
         _network.Restore(_best);
         FloatLayer[] layers = [.. _network.Layers.Select(layer => layer.ToReference()).OfType<FloatLayer>()];
-        _network.Restore(last);
         var head = (FloatDense)layers[^1];
         float[] weight = [.. head.Weight.Select((w, at) => w * Gain(at / head.InputCount))];
         float[] bias = [.. head.Bias.Select((b, k) => b * Gain(k))];
@@ -264,14 +261,6 @@ internal sealed class ForecastNet
             }
 
             return (score, share);
-        }
-    }
-
-    private static void Grow(ref float[] buffer, int length)
-    {
-        if (buffer.Length < length)
-        {
-            buffer = new float[length];
         }
     }
 }

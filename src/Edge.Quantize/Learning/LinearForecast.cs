@@ -30,7 +30,7 @@ internal sealed class LinearForecast
 
     // A forecast whose square error is greater than the best one's by this share counts 1/e of it.
     private const double Closeness = 0.02;
-    // A penalty may cost this share of the least square error.
+    // A penalty may cost this share of the least square error; the baseline gets the best one.
     private const double NearlyAsGood = 0.01;
 
     private static readonly int[] Priors = [0, 1];
@@ -87,7 +87,7 @@ internal sealed class LinearForecast
         int columns = rows.Columns.Count;
         int lags = Math.Clamp(FeaturesMax / columns, 1, BaselineLags);
         var forecast = new LinearForecast(rows, targets, [.. Enumerable.Range(0, lags)]);
-        forecast.Try([.. Enumerable.Range(0, lags * columns)], -1, withCalendar: false);
+        forecast.Try([.. Enumerable.Range(0, lags * columns)], -1, withCalendar: false, nearly: 0);
         return forecast.Regression(k => forecast._families[0].Weights[k][0]!);
     }
 
@@ -118,7 +118,7 @@ internal sealed class LinearForecast
     }
 
     // Towards zero and towards the last value: the best penalty for each output, then fitted again on all training rows.
-    private void Try(int[] features, int column, bool withCalendar = true)
+    private void Try(int[] features, int column, bool withCalendar = true, double nearly = NearlyAsGood)
     {
         int calendar = withCalendar ? _rows.Width - _rows.Columns.Count : 0;
         int[] at = [.. features, .. Enumerable.Range(Lags.Length * _rows.Columns.Count, calendar), _fit.Features - 1];
@@ -138,7 +138,7 @@ internal sealed class LinearForecast
         int[][] penalty =
         [
             .. Priors.Select(prior => Enumerable.Range(0, _outputs.Count).Select(k => Enumerable.Range(0, Penalties.Length)
-                .LastOrDefault(p => errors[p, prior, k] <= (1 + NearlyAsGood) * family.Error[k][prior])).ToArray()),
+                .LastOrDefault(p => errors[p, prior, k] <= (1 + nearly) * family.Error[k][prior])).ToArray()),
         ];
 
         for (int p = 0; p < Penalties.Length; p++)

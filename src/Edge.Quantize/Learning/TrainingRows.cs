@@ -23,6 +23,7 @@ internal sealed partial class TrainingRows
 {
     // A column with fewer numbers than this share of its cells is text.
     private const double NumbersMin = 0.5;
+
     // Blocks of the training rows, and how many fit for each one that chooses.
     private const int Blocks = 40;
     private const int BlocksPerChoice = 8;
@@ -213,7 +214,12 @@ internal sealed partial class TrainingRows
             throw new InputException($"Readings '{file}' have no column that changes. There is nothing to forecast.");
         }
 
-        CalendarInput[] calendar = wanted is null ? ChooseCalendar(loaded.Times, end, kept.Count) : [.. wanted];
+        if (wanted is { Count: > 0 } && !HasTimes(loaded))
+        {
+            throw new InputException($"--calendar needs the times of the rows, and readings '{file}' have none. Remove it.");
+        }
+
+        CalendarInput[] calendar = wanted is null ? ChooseCalendar(loaded, end, kept.Count) : [.. wanted];
         int width = kept.Count + (CalendarInputs.PerEntry * calendar.Length);
         var values = new float[rows * width];
         var isKnown = new List<bool>(rows * kept.Count);
@@ -235,15 +241,15 @@ internal sealed partial class TrainingRows
     }
 
     // A part of the time is learned if the training rows pass it often enough to tell it from a trend, in several steps, and the last rows
-    // do not reach back so far: the same time of the day before is in the readings, and a clock can be wrong. Rows without times begin at
-    // the epoch and say nothing of it.
-    private static CalendarInput[] ChooseCalendar(List<DateTime> times, int end, int columns)
+    // do not reach back so far: the same time of the day before is in the readings, and a clock can be wrong.
+    private static CalendarInput[] ChooseCalendar(Loaded loaded, int end, int columns)
     {
-        if (times[0] == DateTime.UnixEpoch)
+        if (!HasTimes(loaded))
         {
             return [];
         }
 
+        List<DateTime> times = loaded.Times;
         TimeSpan span = times[end - 1] - times[0];
         TimeSpan step = span / end;
         (CalendarInput Input, double Days, double Times)[] parts =
@@ -254,6 +260,9 @@ internal sealed partial class TrainingRows
                 && !LinearForecast.Reaches(part.Days / step.TotalDays, columns, end)).Select(part => part.Input),
         ];
     }
+
+    // Rows without times begin at the epoch.
+    private static bool HasTimes(Loaded loaded) => loaded.Times[0] != DateTime.UnixEpoch;
 
     private static void Read(
         ReplayOptions options, string[] names, string? faults, TimeSpan period, Loaded loaded, string where, List<string> notes)

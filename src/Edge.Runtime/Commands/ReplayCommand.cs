@@ -187,32 +187,10 @@ internal static class ReplayCommand
         {
             File = file,
             TimeColumns = timeColumn is null ? configured.TimeColumns : [timeColumn],
-            Times = ReadTimes(configured.Times, format, zone),
+            Times = configured.Times.With(format, zone),
             Speed = PlaybackSpeed.Max,
             Loop = false,
         };
-    }
-
-    private static TimeOptions ReadTimes(TimeOptions configured, string? format, string? zone)
-    {
-        if (format is not null && !TimeOptions.IsFormat(format))
-        {
-            throw new InputException(
-                $"--time-format is '{format}'; use a format of date and time such as dd.MM.yyyy HH:mm, or s, ms, us, ns.");
-        }
-
-        try
-        {
-            return configured with
-            {
-                Format = format ?? configured.Format,
-                Zone = zone is null ? configured.Zone : TimeZoneInfo.FindSystemTimeZoneById(zone),
-            };
-        }
-        catch (Exception e) when (e is TimeZoneNotFoundException or InvalidTimeZoneException || FileFault.Is(e))
-        {
-            throw new InputException($"--timezone is '{zone}', which this system does not know; names are as in Europe/Berlin.", e);
-        }
     }
 
     private static double RequireSensitivity(string text) =>
