@@ -177,7 +177,7 @@ internal sealed partial class TrainingRows
         return Normalize(options.File, columns, spacing, calendar, keepsConstant: wanted.Count > 0, loaded, notes);
     }
 
-    // Constant columns are left out unless a person named them; the others get mean and deviation of what was measured in the training rows.
+    // Constant columns are left out unless a person named them; others get mean and deviation of what was measured in the training rows.
     private static TrainingRows Normalize(
         string file, List<NamedColumn> columns, TimeSpan spacing, IReadOnlyList<CalendarInput>? wanted, bool keepsConstant, Loaded loaded,
         List<string> notes)

@@ -2,6 +2,7 @@ using System.CommandLine;
 using Edge.Inference;
 using Edge.Inference.Models;
 using Edge.Runtime.Configuration;
+using Edge.Runtime.Control;
 using Edge.Runtime.Hosting;
 using Edge.Runtime.Mqtt;
 using Edge.Sensors;
@@ -50,6 +51,10 @@ internal static class CheckCommand
             foreach (StreamConfig stream in edge.Streams)
             {
                 Say($"stream {stream.Name}", Try(() => streams.Add(CheckStream(stream, engines, sources))));
+                if (stream.Learn is not null && !File.Exists(stream.Model))
+                {
+                    Note($"stream {stream.Name}", "it has no model yet, and learns one from its readings");
+                }
             }
 
             well &= parsed.GetValue(noSensors) || SensorsCommand.ShowConfigured(edge, devices, output);
@@ -103,6 +108,11 @@ internal static class CheckCommand
         StreamConfig stream, EngineFactory engines, Sources sources)
     {
         using IInferenceEngine engine = engines.Load(stream);
+        if (stream.Learn is { } learn)
+        {
+            TrainingProcess.Find(learn.Program);
+        }
+
         TimeSpan period = stream.Period ?? TimeSpan.FromSeconds(engine.Manifest.PeriodSeconds);
         using ISensor sensor = sources.Open(stream.Source, engine.Manifest, period);
         return (stream, engine.Manifest, period);

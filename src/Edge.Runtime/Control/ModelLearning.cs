@@ -148,7 +148,7 @@ internal sealed class ModelLearning : IDisposable
             {
                 foreach (LearningStream stream in _streams)
                 {
-                    await LookAsync(stream).ConfigureAwait(false);
+                    await GuardAsync(stream).ConfigureAwait(false);
                 }
 
                 await Task.Delay(LookEvery, _clock, _stop.Token).ConfigureAwait(false);
@@ -158,9 +158,25 @@ internal sealed class ModelLearning : IDisposable
         {
             // The service stops.
         }
+    }
+
+    // Whatever happens to the learning of one stream, all tick on and the others to learn.
+    private async Task GuardAsync(LearningStream stream)
+    {
+        LearnSchedule before = ScheduleOf(stream.Name);
+        try
+        {
+            await LookAsync(stream).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (_stop.IsCancellationRequested)
+        {
+            // An orderly stop is no failure.
+            Remember(stream.Name, before);
+            throw;
+        }
         catch (Exception e)
         {
-            _log.LogError("A bug in edge-runtime ended learning ({Kind}): {Message}", e.GetType().Name, PrintableText.Of(e.Message));
+            Say(stream.Name, "failed", $"No new model, by a bug in edge-runtime ({e.GetType().Name}): {PrintableText.Of(e.Message)}");
         }
     }
 
@@ -214,9 +230,9 @@ internal sealed class ModelLearning : IDisposable
 
             await OfferAsync(stream).ConfigureAwait(false);
         }
-        catch (InputException e)
+        catch (Exception e) when (e is InputException or ModelFormatException || FileFault.Is(e))
         {
-            Say(stream.Name, "failed", $"No new model: {e.Message}");
+            Say(stream.Name, "failed", $"No new model: {PrintableText.Of(e.Message, 500)}");
         }
         finally
         {
