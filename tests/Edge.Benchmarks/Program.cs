@@ -30,6 +30,9 @@ switch (args)
     case ["device"]:
         await DeviceBenchmark.RunAsync();
         return 0;
+    case ["learning"]:
+        await LearningBenchmark.RunAsync();
+        return 0;
     case ["rivals"]:
         await RivalsBenchmark.RunAsync();
         return 0;
@@ -38,6 +41,6 @@ switch (args)
         return 0;
     default:
         Console.Error.WriteLine(
-            "Usage: cell [--json] | streams | sensors | detection | train | service | storage [DAYS] | device | rivals | onnx | xlstm");
+            "Usage: cell [--json] | streams | sensors | detection | train | service | storage [DAYS] | device | learning | rivals | onnx | xlstm");
         return 2;
 }

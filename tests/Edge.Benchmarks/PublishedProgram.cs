@@ -72,6 +72,8 @@ internal sealed class Measured : IDisposable
         _process = Process.Start(start)!;
     }
 
+    internal int Id => _process.Id;
+
     internal long Started { get; }
 
     /// <summary>Processor time so far, of threads that ended too; seconds.</summary>

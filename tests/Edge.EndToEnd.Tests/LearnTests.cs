@@ -41,7 +41,7 @@ public sealed class LearnTests : IDisposable
         using RuntimeProcess last = RuntimeProcess.Start("run", "--config", config);
         await subscriber.UntilAsync(_ => Taken(subscriber).Length >= 2, Seconds);
         await subscriber.UntilAsync(_ => Healths(subscriber).LastOrDefault() is { ValueKind: JsonValueKind.Object } health
-            && health.TryGetProperty("skill", out JsonElement skill) && skill.GetDouble() > 0, Seconds);
+            && health.GetProperty("skill") is { ValueKind: JsonValueKind.Number } skill && skill.GetDouble() > 0, Seconds);
         last.Terminate();
         Assert.Equal(0, await last.ExitAsync(Seconds));
         await subscriber.UntilAsync(seen => seen.LastOrDefault(item => item.Topic == "edge/house/status")?.Payload == "offline");

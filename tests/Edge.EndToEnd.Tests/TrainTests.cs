@@ -57,12 +57,13 @@ public sealed class TrainTests : IDisposable
             ["--columns", "a", "b", "--epochs", "2", "--hidden", "4", "--cell", "gru", "--dropout", "0", "--horizons", "1,5"];
         Train(recording, options);
         File.Move(_folder.File("m.safetensors"), _folder.File("old.safetensors"));
-        string said = Train(recording, [.. options, "--beside", _folder.File("old.safetensors"), "--learned-on", "shed"]);
+        string said = Train(recording, [.. options, "--beside", _folder.File("old.safetensors"), "--learned-on", "shed", "--name", "n"]);
 
         // The very same model: its errors are the same in both tables.
         Assert.Contains("model in use", said, StringComparison.Ordinal);
         EdgeModel model = EdgeModel.Load(_folder.File("m.safetensors"));
         Assert.Equal(4, model.Manifest.OutputRmse!.Count);
+        Assert.Equal("n", model.Manifest.Name);
         Assert.All(
             model.Manifest.OutputRmse.Zip(model.Manifest.Baselines["model in use"]),
             pair => Assert.InRange(pair.First / pair.Second, 0.9999, 1.0001));

@@ -319,6 +319,9 @@ public sealed class ConfigFileTests
         "device: d\nstate: s\nstreams:\n  - { name: s, period: 1m, source: { simulated: { } }, learn: { evry: 1d } }",
         "unknown key 'evry'; did you mean 'every'?")]
     [InlineData(
+        "device: d\nstate: s\nstreams:\n  - { name: s, model: m, period: 1m, source: { simulated: { } }, learn: { horizons: [1m] } }",
+        "'horizons' is for a stream without a model")]
+    [InlineData(
         "device: d\nmodels: { canary: 100 }\nstreams:\n  - { name: s, model: demo, source: { simulated: { } } }",
         "set 'trusted_key'")]
     [InlineData(

@@ -78,6 +78,7 @@ internal static class TrainCommand
         {
             Description = "A model of the same columns to score on the same rows, such as the one in use.",
         };
+        var name = new Option<string?>("--name") { Description = "Name of the model. Without it, that of the file." };
         var learnedOn = new Option<string?>("--learned-on")
         {
             Description = "Name of the device that trains, kept in the model file with the time.",
@@ -87,7 +88,7 @@ internal static class TrainCommand
         var command = new Command("train", "Learns a model from recorded readings: forecasts that are measured beside simple ones.")
         {
             readings, target, columns, targets, horizons, period, timezone, format, calendar, lags, cell, hidden, layers, dropout,
-            epochs, seed, budget, beside, learnedOn, report, whileOpen,
+            epochs, seed, budget, name, beside, learnedOn, report, whileOpen,
         };
         command.SetAction(parsed =>
         {
@@ -117,7 +118,11 @@ internal static class TrainCommand
                 [.. (parsed.GetValue(columns) ?? []).Select(Column)],
                 parsed.GetValue(period) is { } seconds ? TimeSpan.FromSeconds(seconds) : null,
                 Calendar(parsed.GetValue(calendar)));
-            var more = new Extras(parsed.GetValue(report), parsed.GetValue(beside), parsed.GetValue(learnedOn));
+            var more = new Extras(
+                parsed.GetValue(name) ?? Path.GetFileNameWithoutExtension(path),
+                parsed.GetValue(report),
+                parsed.GetValue(beside),
+                parsed.GetValue(learnedOn));
             return Run(output, files, path, rows, options, more);
         });
         return command;
@@ -146,7 +151,7 @@ internal static class TrainCommand
 
         ReadingsFile readings = ReadingsFile.Of(rows.Values, rows.Width, rows.IsFault);
         QuantizationRun run = QuantizationRun.Of(
-            model, learner.Manifest(Path.GetFileNameWithoutExtension(path)), readings, (0, rows.ValidationEnd), new QuantizationSettings(),
+            model, learner.Manifest(more.Name), readings, (0, rows.ValidationEnd), new QuantizationSettings(),
             Precision.Auto, Tolerance, Provenance(files, options, learner, more.LearnedOn), progress.Say, rows, beside);
         progress.Done();
         FileBytes.Write(path, run.File);
@@ -180,8 +185,6 @@ internal static class TrainCommand
         };
         waiting.Start();
     }
-
-    private sealed record Extras(string? Report, string? Beside, string? LearnedOn);
 
     private static string Line(LearningProgress progress) => string.Create(
         CultureInfo.InvariantCulture,
@@ -266,4 +269,7 @@ internal static class TrainCommand
 
         return Encoding.UTF8.GetString(stream.ToArray());
     }
+
+    // What is told beside how to learn.
+    private sealed record Extras(string Name, string? Report, string? Beside, string? LearnedOn);
 }

@@ -63,6 +63,11 @@ internal static partial class ConfigFile
             MemoryMaxBytes = memory,
             Program = map.Text("program") is { } program ? Path.Combine(folder, program) : null,
         };
+        if (hasModel && map.Has("horizons"))
+        {
+            map.Fail("horizons", "'horizons' is for a stream without a model: this one keeps those of its 'model'");
+        }
+
         map.RejectUnknown();
         return learn;
     }

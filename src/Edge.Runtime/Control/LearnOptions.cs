@@ -15,7 +15,7 @@ internal sealed record LearnOptions
     /// <summary>Columns of a stream that has no model yet, each with its unit or ""; empty if edge.yaml names a model.</summary>
     public IReadOnlyList<(string Column, string Unit)> Columns { get; init; } = [];
 
-    /// <summary>Ticks ahead of the forecasts.</summary>
+    /// <summary>Ticks ahead of the forecasts of a stream that has no model yet.</summary>
     public required IReadOnlyList<int> Horizons { get; init; }
 
     /// <summary>Readings that the first model is learned from, as the time from the first to the last.</summary>

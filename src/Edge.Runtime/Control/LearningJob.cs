@@ -3,7 +3,10 @@ namespace Edge.Runtime.Control;
 /// <summary>One learning: what to train from which rows.</summary>
 /// <param name="Stream">Name of the stream.</param>
 /// <param name="Options">How.</param>
+/// <param name="Name">Name of the model.</param>
 /// <param name="Columns">Its columns and their units.</param>
+/// <param name="Targets">Columns to forecast.</param>
+/// <param name="Horizons">Ticks ahead.</param>
 /// <param name="Period">From tick to tick.</param>
 /// <param name="RowsFrom">Rows before this time are not read, UTC; null for all.</param>
 /// <param name="AnomaliesFrom">
@@ -13,7 +16,10 @@ namespace Edge.Runtime.Control;
 internal sealed record LearningJob(
     string Stream,
     LearnOptions Options,
+    string Name,
     IReadOnlyList<(string Column, string Unit)> Columns,
+    IReadOnlyList<string> Targets,
+    IReadOnlyList<int> Horizons,
     TimeSpan Period,
     DateTime? RowsFrom,
     DateTime? AnomaliesFrom,

@@ -208,13 +208,22 @@ internal sealed class ModelLearning : IDisposable
             : "Learns its first model from the stored rows.");
         try
         {
+            ModelManifest manifest = running.Manifest;
+            if (!manifest.IsForecast)
+            {
+                throw new InputException("the model in use has outputs that are no forecasts, and those cannot be learned here.");
+            }
+
             var job = new LearningJob(
                 stream.Name,
                 stream.Options,
-                [.. running.Manifest.Columns.Zip(running.Manifest.Units)],
+                manifest.Name,
+                [.. manifest.Columns.Zip(manifest.Units)],
+                [.. manifest.Outputs.Select(output => manifest.Columns[output.Column]).Distinct()],
+                [.. manifest.Outputs.Select(output => output.TicksAhead).Distinct()],
                 running.Period,
                 reachDays < DaysMax ? running.LastTime.AddDays(-reachDays) : null,
-                TryTime(_store.Recall(FirstKey(stream.Name)) ?? "", out DateTimeOffset first) ? first.UtcDateTime : null,
+                FirstModelOf(stream),
                 isTrained ? stream.ModelPath : null);
             string path = await _train(job, _stop.Token).ConfigureAwait(false);
             if (WhyNot(path) is { } reason)
@@ -242,6 +251,12 @@ internal sealed class ModelLearning : IDisposable
             }
         }
     }
+
+    // Since when there has been a model, as far as its anomalies are concerned.
+    private DateTime? FirstModelOf(LearningStream stream) =>
+        stream.Options.Columns.Count == 0 ? DateTime.UnixEpoch
+        : TryTime(_store.Recall(FirstKey(stream.Name)) ?? "", out DateTimeOffset first) ? first.UtcDateTime
+        : null;
 
     // A model earns its place: over all outputs its mean square error on rows that it has not seen is smaller than those of the last value
     // and of the model in use.

@@ -97,8 +97,8 @@ internal sealed class TrainingProcess(string configPath, string device, string f
         [
             "train", rows, "--output", model, "--budget", $"{job.Options.Budget.TotalSeconds.ToString(CultureInfo.InvariantCulture)}s",
             "--period", job.Period.TotalSeconds.ToString("R", CultureInfo.InvariantCulture), "--horizons",
-            string.Join(',', job.Options.Horizons), "--learned-on", device, "--while-input-is-open", .. cell, .. beside,
-            "--columns", .. job.Columns.Select(each => $"{each.Column}:{each.Unit}"),
+            string.Join(',', job.Horizons), "--name", job.Name, "--learned-on", device, "--while-input-is-open", .. cell, .. beside,
+            "--target", .. job.Targets, "--columns", .. job.Columns.Select(each => $"{each.Column}:{each.Unit}"),
         ];
     }
 
