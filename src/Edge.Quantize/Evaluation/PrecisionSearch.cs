@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Edge.Inference.Models;
 using Edge.Quantize.Calibration;
 using Edge.Quantize.Quantization;
@@ -63,6 +64,8 @@ internal sealed class PrecisionSearch(
     private const double CellHeadroomLow = 2;
     private const double CellHeadroomHigh = 16;
 
+    private readonly ModelQuantizer _quantizer = new(reference.Model, reference.Manifest, statistics, provenance);
+    private readonly ConcurrentDictionary<string, Lazy<Judgement>> _judged = new();
     private readonly List<Trial> _trials = [];
 
     /// <summary>What was tried, in order.</summary>
@@ -74,19 +77,19 @@ internal sealed class PrecisionSearch(
         int[] recurrent = Enumerable.Range(0, reference.Model.Layers.Count).Where(l => HasWidth(reference.Model.Layers[l])).ToArray();
         if (precision != Precision.Auto)
         {
-            return Try(precision == Precision.Int8 ? [] : [.. recurrent], settings.CellHeadroom).Model;
+            return Take(Try(precision == Precision.Int8 ? [] : [.. recurrent], settings.CellHeadroom)).Model;
         }
 
         // Another cell range costs nothing at run time: a smaller one has finer steps.
-        Candidate best = WithBestHeadroom(Try([], settings.CellHeadroom), CellHeadroomLow);
+        Candidate best = WithBestHeadroom(Take(Try([], settings.CellHeadroom)), CellHeadroomLow);
         var wide = new HashSet<int>();
         while (!best.Trial.IsGood && wide.Count < recurrent.Length)
         {
             // One more layer in int16: the one that helps most.
             double headroom = best.CellHeadroom;
-            Candidate next = recurrent.Where(l => !wide.Contains(l))
-                .Select(l => Try([.. wide, l], headroom))
-                .MinBy(candidate => Badness(candidate.Trial))!;
+            Candidate[] tried =
+                [.. recurrent.Where(l => !wide.Contains(l)).AsParallel().AsOrdered().Select(l => Try([.. wide, l], headroom))];
+            Candidate next = tried.Select(Take).MinBy(candidate => Badness(candidate.Trial))!;
             wide = [.. next.Wide];
             best = next.Trial.IsGood || Badness(next.Trial) < Badness(best.Trial) ? next : best;
         }
@@ -105,7 +108,7 @@ internal sealed class PrecisionSearch(
                 break;
             }
 
-            Candidate other = headroom == tried ? best : Try(best.Wide, headroom);
+            Candidate other = headroom == tried ? best : Take(Try(best.Wide, headroom));
             best = Badness(other.Trial) < Badness(best.Trial) ? other : best;
         }
 
@@ -116,34 +119,36 @@ internal sealed class PrecisionSearch(
 
     private bool HasCells => reference.Model.Layers.Any(layer => layer is FloatLstm);
 
+    private Candidate Take(Candidate candidate)
+    {
+        _trials.AddRange(candidate.Trials);
+        return candidate;
+    }
+
     private Candidate Try(HashSet<int> wide, double cellHeadroom)
     {
-        EdgeModel model = ModelQuantizer.Quantize(
-            reference.Model, reference.Manifest, statistics, settings with { WideLayers = wide, CellHeadroom = cellHeadroom }, provenance);
+        EdgeModel model = _quantizer.Quantize(settings with { WideLayers = wide, CellHeadroom = cellHeadroom });
         string width = wide.Count == 0
             ? "hidden int8"
             : $"hidden int16 in {(wide.Count == 1 ? "layer" : "layers")} {string.Join(", ", wide.Order())}";
         string setting = HasCells ? $"{width}, cell headroom {cellHeadroom}" : width;
         say($"trying {setting}", null);
-        (Trial trial, float[] outputs) = Judge(setting, model);
-        _trials.Add(trial);
-        var candidate = new Candidate(model, trial, wide, cellHeadroom);
-        if (trial.IsGood || MeanError(outputs) is not { } error || ModelQuantizer.WithoutMeanError(model, error) is not { } corrected)
+        Judgement first = JudgementOf(model);
+        Trial trial = first.Trial with { Setting = setting };
+        var candidate = new Candidate(model, trial, [trial], wide, cellHeadroom);
+        if (trial.IsGood || first.MeanError is not { } error || ModelQuantizer.WithoutMeanError(model, error) is not { } corrected)
         {
             return candidate;
         }
 
-        (Trial second, _) = Judge($"{setting}, biases corrected", corrected);
-        if (Badness(second) >= Badness(trial))
-        {
-            return candidate;
-        }
-
-        _trials.Add(second);
-        return new Candidate(corrected, second, wide, cellHeadroom);
+        Trial second = JudgementOf(corrected).Trial with { Setting = $"{setting}, biases corrected" };
+        return Badness(second) >= Badness(trial) ? candidate : new Candidate(corrected, second, [trial, second], wide, cellHeadroom);
     }
 
-    private (Trial Trial, float[] Outputs) Judge(string setting, EdgeModel model)
+    // Two settings may give the same model: it is run once.
+    private Judgement JudgementOf(EdgeModel model) => _judged.GetOrAdd(model.Sha256, _ => new Lazy<Judgement>(() => Judge(model))).Value;
+
+    private Judgement Judge(EdgeModel model)
     {
         ModelEvaluation evaluation = ModelEvaluation.Run(reference, model);
         IReadOnlyList<OutsideRange> outside = OutsideRange.Measure(reference, model);
@@ -154,7 +159,8 @@ internal sealed class PrecisionSearch(
 
         // What was not measured is NaN, which exceeds nothing.
         bool isGood = !(change > tolerance) && !(worst > tolerance) && difference <= DifferenceMax && !(apart > OutsideDifferenceMax);
-        return (new Trial(setting, change, difference, worst, apart, isGood), evaluation.Int8Outputs);
+        var trial = new Trial("", change, difference, worst, apart, isGood);
+        return new Judgement(trial, isGood ? null : MeanError(evaluation.Int8Outputs));
     }
 
     // Of int8 minus float on the rows that are not scored, where the head's outputs are its sums.
@@ -190,5 +196,8 @@ internal sealed class PrecisionSearch(
         trial.OutsideDifference / OutsideDifferenceMax,
     }.Where(double.IsFinite).DefaultIfEmpty(0).Max();
 
-    private sealed record Candidate(EdgeModel Model, Trial Trial, HashSet<int> Wide, double CellHeadroom);
+    // What running a model shows; the mean error of its outputs where the biases of its head could make up for it.
+    private sealed record Judgement(Trial Trial, double[]? MeanError);
+
+    private sealed record Candidate(EdgeModel Model, Trial Trial, Trial[] Trials, HashSet<int> Wide, double CellHeadroom);
 }
