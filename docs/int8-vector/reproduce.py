@@ -198,13 +198,15 @@ def run(path, values):
     rows = values.reshape(-1, 1 if "embedding" in model else t["input.scale"].size)
     outputs = []
     for row in rows:
+        made = []
         if "embedding" in model:
             x = t["embedding.table"][int(row[0])].astype(np.int64)
         else:
             steps = np.rint((row - t["input.offset"]) / t["input.scale"])  # float32 throughout; rint rounds half to even
             x = np.clip(steps, -32767, 32767).astype(np.int64)
         for l, layer in enumerate(layers):
-            y = layer.step(x)
+            y = layer.step(x, made[layer.spec["source"]]) if layer.spec["type"] == "residual" else layer.step(x)
+            made.append(y)
             above = layers[l + 1] if l + 1 < len(layers) else None
             x = layer.rounded(y) if above is not None and above.recurrent and layer.narrow else y
         if "head" in model:

@@ -71,27 +71,28 @@ internal sealed class ActivationStatistics
     internal BlockStatistics?[] Blocks { get; }
 
     /// <summary>
-    /// Largest |output| of a layer or, where residual blocks add to it, of all of them: they share its format. Of a norm, which has a
-    /// format of its own, that of what it reads.
+    /// Largest |output| of a layer or, where residual blocks add to it, of all of them: they share its format.
     /// </summary>
     internal float LargestOpen(int layer)
     {
-        int begin = layer > 0 && _model.Layers[layer] is FloatNorm ? layer - 1 : layer;
-        while (begin > 0 && IsResidual(begin))
+        int begin = layer;
+        while (begin > 0 && IsResidualBlock(begin))
         {
             begin--;
         }
 
         float largest = LargestOutput[begin].Max();
-        for (int l = begin + 1; l < LargestOutput.Length && IsResidual(l); l++)
+        for (int l = begin + 1; IsResidualBlock(l); l++)
         {
             largest = Math.Max(largest, LargestOutput[l].Max());
         }
 
         return largest;
-
-        bool IsResidual(int l) => _model.Layers[l] is FloatBlock and not FloatNorm;
     }
+
+    /// <summary>Whether a layer is a block that adds to what it reads, in the same format.</summary>
+    internal bool IsResidualBlock(int layer) =>
+        layer < _model.Layers.Count && _model.Layers[layer] is FloatBlock and not FloatNorm;
 
     /// <summary>Sampled |output| of a unit, ascending.</summary>
     internal float[] Outputs(int layer, int unit) => [.. _outputs[layer][unit].Order()];

@@ -34,8 +34,9 @@ internal sealed partial class OnnxImporter
                 $"{node.Label} has no layer here. Export the model with Softmax, of which it is the logarithm."),
             "ArgMax" => throw new UnsupportedException(
                 $"{node.Label} returns the number of the largest value only. Export its input as the output; a stream finds the largest."),
-            "LayerNormalization" or "ReduceMean" => throw new UnsupportedException(
-                $"{node.Label} normalizes or averages the values of a row, which no layer can include. Train without it."),
+            "LayerNormalization" when at == 0 => AddNorm(proto, node, chain, axes),
+            "ReduceMean" => throw new UnsupportedException(
+                $"{node.Label} averages the values of a row, which a layer can include only as part of a layer norm."),
             _ => throw new UnsupportedException($"{node.Label} has no layer here. Move it out of the model."),
         });
     }
@@ -79,6 +80,7 @@ internal sealed partial class OnnxImporter
             _values[output] = RowAxisOf(AxesOf(node, proto.Input[0])) == axis && count > 0
                 ? new Features(chain.Select(node.Label, [.. Enumerable.Range(begin, count)]))
                 : new Refused($"{node.Label} splits something else than the values of a row.");
+            Set(output, node.Label, _values[output]);
             begin += count;
         }
     }
@@ -191,6 +193,54 @@ internal sealed partial class OnnxImporter
             _ => ((IReadOnlyList<double>)[.. values.Select(value => 1 / value)], (IReadOnlyList<double>)[0.0]),
         };
         return chain.WithAffine(node.Label, factor, term);
+    }
+
+    private LayerChain AddNorm(Node proto, OnnxNode node, LayerChain chain, RowAxis[] axes)
+    {
+        int begin = OnnxNode.Index(node, node.Int("axis", -1), axes.Length);
+        OnnxTensor?[] weights = [Constant(proto, 1), Constant(proto, 2)];
+        if (axes[..begin].Any(axis => axis.Kind == RowAxisKind.Fixed && axis.Size != 1))
+        {
+            throw new UnsupportedException(
+                $"{node.Label} normalizes parts of a row, each by itself, which no layer can include. Normalize the whole row.");
+        }
+
+        if (weights.Where((weight, i) => node.Input(1 + i).Length > 0 && weight?.Values.Length != chain.Width && weight?.Values.Length != 1)
+            .Any())
+        {
+            throw new UnsupportedException($"{node.Label}: its weights must be constants of {chain.Width} values.");
+        }
+
+        return chain.WithNorm(node.Label, node.Float("epsilon", 1e-5f)).WithAffine(
+            node.Label,
+            weights[0]?.Values.Select(value => (double)value).ToArray() ?? [1],
+            weights[1]?.Values.Select(value => (double)value).ToArray() ?? [0]);
+    }
+
+    // The same as several operators; its weights are products and sums of their own.
+    private Features? AddNormOfParts(Node proto, OnnxNode node)
+    {
+        if (NormPattern.Of(_view, proto, name => (_rows.ValueOf(name) as ConstantValue)?.Tensor?.Value) is not { } norm
+            || _values.GetValueOrDefault(norm.Value) is not Features { Chain: { } chain })
+        {
+            return null;
+        }
+
+        RowAxis[] axes = AxesOf(node, norm.Value);
+        return RowAxisOf(axes) == OnnxNode.Index(node, norm.Axis, axes.Length) ? new Features(chain.WithNorm(node.Label, norm.Epsilon)) : null;
+    }
+
+    private Features AddResidual(Node proto, OnnxNode node, Value?[] inputs)
+    {
+        bool areAligned = node.Type is "Add" or "Sum" && inputs is [Features, Features]
+            && RowAxisFromEnd(AxesOf(node, proto.Input[0])) == RowAxisFromEnd(AxesOf(node, proto.Input[1]));
+        return areAligned && LayerChain.Residual(node.Label, ((Features)inputs[0]!).Chain, ((Features)inputs[1]!).Chain) is { } sum
+            ? new Features(sum)
+            : throw new UnsupportedException(
+                $"{node.Label} combines two branches of the model, which no layer can include. Only x + layers(x) can be imported: a value "
+                    + $"and what layers made of it, of the same width.");
+
+        static int? RowAxisFromEnd(RowAxis[] axes) => RowAxisOf(axes) is { } axis ? axes.Length - axis : null;
     }
 
     // y = (x - mean)/sqrt(variance + epsilon)·scale + bias, over dimension 1.

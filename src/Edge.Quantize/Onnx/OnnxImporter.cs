@@ -17,6 +17,7 @@ internal sealed partial class OnnxImporter
     private readonly RowAnalysis _rows;
     private readonly Dictionary<string, Value> _values = new(StringComparer.Ordinal);
     private readonly Dictionary<string, Pointwise[]> _pointwise = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _shared = new(StringComparer.Ordinal);
 
     private OnnxImporter(GraphView view, RowAnalysis rows)
     {
@@ -101,9 +102,10 @@ internal sealed partial class OnnxImporter
 
     private FloatModel Walk(ValueInfo input, bool readsSymbols, string[] outputs, string sha256)
     {
-        _values[input.Name] = readsSymbols
+        FindShared();
+        Set(input.Name, $"Input '{input.Name}'", readsSymbols
             ? new Symbols()
-            : new Features(new LayerChain { Width = (int)input.Type.TensorType.Shape.Dim[^1].DimValue });
+            : new Features(new LayerChain { Width = (int)input.Type.TensorType.Shape.Dim[^1].DimValue }));
         for (int i = 0; i < _graph.Node.Count; i++)
         {
             if (_rows.IsLive(_graph.Node[i]))
@@ -157,13 +159,12 @@ internal sealed partial class OnnxImporter
         Value result;
         try
         {
-            result = AddPointwise(proto, node, inputs) ?? Array.Find(inputs, input => input is Refused)
+            result = AddPointwise(proto, node, inputs) ?? AddNormOfParts(proto, node) ?? Array.Find(inputs, input => input is Refused)
                 ?? (GraphView.IsRecurrent(proto) ? AddRecurrent(proto, node, inputs)
                 : inputs.Any(input => input is Symbols) ? AddEmbedding(proto, node, inputs)
                 : inputs.Any(input => input is Joined) ? Pick(proto, node, inputs)
                 : node.Type == "Concat" ? Concat(proto, node, inputs)
-                : inputs.Count(input => input is Features) > 1 ? new Refused(
-                    $"{node.Label} combines two branches of the model, which no layer can include. Train without skip connections.")
+                : inputs.Count(input => input is Features) > 1 ? AddResidual(proto, node, inputs)
                 : AddFeatures(proto, node, inputs));
         }
         catch (UnsupportedException e)
@@ -180,7 +181,38 @@ internal sealed partial class OnnxImporter
         // Of a recurrent node the first two outputs are rows of features; the third is a cell state.
         for (int i = 0; i < proto.Output.Count && (i < 2 || !GraphView.IsRecurrent(proto)); i++)
         {
-            _values[proto.Output[i]] = result;
+            Set(proto.Output[i], node.Label, i > 0 && node.Type == "LayerNormalization"
+                ? new Refused($"{node.Label} gives mean and deviation of a row, which no layer can include.") : result);
+        }
+    }
+
+    private void Set(string name, string label, Value value)
+    {
+        try
+        {
+            _values[name] = value is Features features && _shared.Contains(name) ? new Features(features.Chain.Shared(label)) : value;
+        }
+        catch (UnsupportedException e)
+        {
+            _values[name] = new Refused(e.Message);
+        }
+    }
+
+    // Values that are added to others, and what they are before their dimensions were moved about.
+    private void FindShared()
+    {
+        foreach (Node node in _graph.Node.Where(node => node is { OpType: "Add" or "Sum", Input.Count: 2 } && _rows.IsLive(node)))
+        {
+            foreach (string name in node.Input.All(name => _rows.ValueOf(name) is RowsValue) ? [.. node.Input] : Array.Empty<string>())
+            {
+                for (string? at = name; at is not null && _shared.Add(at);)
+                {
+                    at = _view.Producer(at) is
+                    {
+                        OpType: "Identity" or "Dropout" or "Cast" or "Squeeze" or "Unsqueeze" or "Reshape" or "Flatten" or "Transpose"
+                    } move ? move.Input[0] : null;
+                }
+            }
         }
     }
 

@@ -29,15 +29,16 @@ internal sealed class LayerQuantizer
 
     /// <summary>Quantizes a layer.</summary>
     /// <param name="layer">The float layer.</param>
-    /// <param name="number">Its place in the model.</param>
+    /// <param name="below">The layers below it in integers.</param>
     /// <param name="arriving">Its input in integers.</param>
     /// <param name="statistics">What the float model's activations were like.</param>
     /// <param name="roundings">What rounds its rows.</param>
     /// <param name="settings">Headroom and widths.</param>
     internal static Layer Quantize(
-        FloatLayer layer, int number, Operand arriving, ActivationStatistics statistics, LayerRoundings roundings,
+        FloatLayer layer, IReadOnlyList<Layer> below, Operand arriving, ActivationStatistics statistics, LayerRoundings roundings,
         QuantizationSettings settings)
     {
+        int number = below.Count;
         var quantizer = new LayerQuantizer(layer, number, arriving, statistics, roundings, settings);
         return layer switch
         {
@@ -45,6 +46,9 @@ internal sealed class LayerQuantizer
             FloatGru gru => quantizer.Gru(gru),
             FloatRnn rnn => quantizer.Rnn(rnn),
             FloatDense dense => quantizer.Dense(dense),
+            FloatResidual residual => quantizer.Residual(residual, below),
+            FloatNorm norm => new BlockQuantizer(
+                norm, quantizer._where, 16, statistics.Blocks[number]!, settings, below[^1].OutputFractionBits).Quantize(),
             FloatBlock block => new BlockQuantizer(
                 block, quantizer._where, quantizer.Bits(), statistics.Blocks[number]!, settings, quantizer.OpenBits()).Quantize(),
             _ => throw new InvalidOperationException(layer.GetType().Name),
@@ -61,6 +65,7 @@ internal sealed class LayerQuantizer
         FloatMlstm => "mlstm",
         FloatFeedForward => "feedforward",
         FloatNorm => "norm",
+        FloatResidual => "residual",
         _ => "dense",
     };
 
@@ -232,7 +237,7 @@ internal sealed class LayerQuantizer
         bool isTable = ArgumentPlan.IsTable(layer.Activation);
         int argumentBits = isTable ? ArgumentBits() : 0;
         ArgumentPlan plan = isTable ? ArgumentPlan.OfTable(argumentBits, OpenBits())
-            : ArgumentPlan.Of(layer.Activation, OpenBits(), _where);
+            : ArgumentPlan.Of(layer.Activation, PassThroughBits(layer) ?? OpenBits(), _where);
         var gate = new GateRows(layer.Weight, [], Shift(layer.Weight, layer.Bias), plan, _roundings.All);
         (GateQuantizer shifts, GateIntegers[] rows) = Quantize([gate], new Operand([], 1));
         return new DenseLayer
@@ -253,6 +258,42 @@ internal sealed class LayerQuantizer
             RecurrentMultiplier = [],
             Bias = rows[0].Bias,
             HiddenMultiplier = [],
+        };
+    }
+
+    // Readings that come through a layer that only scales them keep the room that they have as inputs: an anomaly is beyond what
+    // calibration saw. Null for other layers.
+    private int? PassThroughBits(FloatDense layer)
+    {
+        int inputs = layer.InputCount;
+        if (_number > 0 || _statistics.IsResidualBlock(1) || layer.Activation.Function != FloatFunction.Affine
+            || layer.Weight.Chunk(inputs).Any(row => row.Count(weight => weight != 0) > 1))
+        {
+            return null;
+        }
+
+        float[] bias = Shift(layer.Weight, layer.Bias);
+        double reach = layer.Weight.Chunk(inputs)
+            .Select((row, r) => row.Select((weight, i) => Math.Abs(weight) * _arriving.Scale[i] * short.MaxValue).Max() + Math.Abs(bias[r]))
+            .Max();
+        return Math.Clamp(15 - (int)Math.Ceiling(Math.Log2(Math.Max(reach, 1e-3))), 0, 14);
+    }
+
+    // The sum has the room that any value has which nothing bounds, or that readings have, and no bits that neither part has.
+    private ResidualLayer Residual(FloatResidual layer, IReadOnlyList<Layer> below)
+    {
+        int inputBits = below[^1].OutputFractionBits;
+        int sourceBits = below[layer.Source].OutputFractionBits;
+        return new ResidualLayer
+        {
+            InputCount = layer.UnitCount,
+            UnitCount = layer.UnitCount,
+            HiddenBits = 16,
+            InputFractionBits = inputBits,
+            OutputFractionBits = Math.Min(
+                layer.Source == 0 ? Math.Min(OpenBits(), sourceBits) : OpenBits(), Math.Max(inputBits, sourceBits)),
+            Source = layer.Source,
+            SourceFractionBits = sourceBits,
         };
     }
 

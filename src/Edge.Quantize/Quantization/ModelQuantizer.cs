@@ -31,7 +31,7 @@ internal sealed class ModelQuantizer(FloatModel model, ModelManifest manifest, A
         var layers = new List<Layer>();
         for (int l = 0; l < model.Layers.Count; l++)
         {
-            Layer layer = QuantizeLayer(l, layers.LastOrDefault(), arriving, settings);
+            Layer layer = QuantizeLayer(layers, arriving, settings);
             layers.Add(layer);
             bool nextIsRecurrent = l + 1 < model.Layers.Count && model.Layers[l + 1].IsRecurrent;
             arriving = layer.IsNarrow && nextIsRecurrent ? Operand.OfHidden(layer) : Operand.OfOutput(layer);
@@ -110,15 +110,18 @@ internal sealed class ModelQuantizer(FloatModel model, ModelManifest manifest, A
                         1e-6) / short.MaxValue).ToArray(),
         32768);
 
-    // A layer depends on the layer below, on its own width and on the room of its cells: on the headroom only as far as that moves bits.
-    private Layer QuantizeLayer(int l, Layer? below, Operand arriving, QuantizationSettings settings)
+    // A layer depends on those that it reads, on its own width and on the room of its cells: on the headroom only as far as that moves bits.
+    private Layer QuantizeLayer(List<Layer> below, Operand arriving, QuantizationSettings settings)
     {
+        int l = below.Count;
+        Layer[] made = [.. below];
+        Layer? source = model.Layers[l] is FloatResidual residual ? made[residual.Source] : null;
         string cells = model.Layers[l] is FloatLstm lstm
             ? string.Join(' ', LayerQuantizer.CellFractionBits(lstm, statistics.Cell[l], settings.CellHeadroom)) : "";
         LayerRoundings roundings = _roundings.GetOrAdd(l, _ => new LayerRoundings(statistics, model.Layers[l], l, arriving.Offset));
         return _layers.GetOrAdd(
-            new LayerKey(l, below, settings.WideLayers.Contains(l), cells),
-            _ => new Lazy<Layer>(() => LayerQuantizer.Quantize(model.Layers[l], l, arriving, statistics, roundings, settings))).Value;
+            new LayerKey(l, made.LastOrDefault(), source, settings.WideLayers.Contains(l), cells),
+            _ => new Lazy<Layer>(() => LayerQuantizer.Quantize(model.Layers[l], made, arriving, statistics, roundings, settings))).Value;
     }
 
     private QuantizedInput QuantizeInput(QuantizationSettings settings)
@@ -160,7 +163,7 @@ internal sealed class ModelQuantizer(FloatModel model, ModelManifest manifest, A
         return new QuantizedInput(offset, scale, null, InputOperand(model.Normalization, offset, scale));
     }
 
-    private readonly record struct LayerKey(int Number, Layer? Below, bool IsWide, string CellFractionBits);
+    private readonly record struct LayerKey(int Number, Layer? Below, Layer? Source, bool IsWide, string CellFractionBits);
 
     // What comes in: as the file has it, and as the first layer's weights meet it.
     private sealed record QuantizedInput(float[] Offset, float[] Scale, Embedding? Embedding, Operand Arriving);
