@@ -88,7 +88,7 @@ internal sealed class RandomGraph
                 Put(new[] { "Add", "Mul", "Sub", "Max" }[_random.Next(4)], _value, OfRow(_random.Next(2) == 0 ? 1 : _width));
                 break;
             case 5:
-                Put("Softmax", _value).Attribute.Add(Int("axis", Axis(values: true)));
+                Put(_random.Next(3) == 0 ? "LogSoftmax" : "Softmax", _value).Attribute.Add(Int("axis", Axis(values: true)));
                 break;
             case 6:
                 ToOrder(_random.Next(2) == 0 ? Order.TimeFirst : Order.BatchFirst);

@@ -122,6 +122,26 @@ internal sealed record LayerChain
         return comesOfSource ? branch.With(label, new FloatResidual(branch.Width, source.Layers.Length - 1)) : null;
     }
 
+    /// <summary>
+    /// Whether the largest of its values is where the largest of others is: it is those, or a rising function of them (softmax).
+    /// </summary>
+    internal bool HasOrderOf(LayerChain other)
+    {
+        if (ReferenceEquals(this, other))
+        {
+            return true;
+        }
+
+        return Gain is null && other.Gain is null && Layers.Length > 0 && Layers.Length == other.Layers.Length
+            && Layers.SkipLast(1).SequenceEqual(other.Layers.SkipLast(1), ReferenceEqualityComparer.Instance)
+            && (Layers[^1], other.Layers[^1]) is (FloatDense { Segments: null } a, FloatDense { Segments: null } b)
+            && ReferenceEquals(a.Weight, b.Weight) && ReferenceEquals(a.Bias, b.Bias)
+            && IsRising(a.Activation) && IsRising(b.Activation);
+
+        static bool IsRising(FloatActivation activation) => activation.Function is FloatFunction.Softmax or FloatFunction.LogSoftmax
+            or FloatFunction.Sigmoid || activation == FloatActivation.Linear;
+    }
+
     /// <summary>Some of the values of a row, in a new order.</summary>
     internal LayerChain Select(string label, IReadOnlyList<int> which)
     {
@@ -136,7 +156,7 @@ internal sealed record LayerChain
             rows[(r * Width) + which[r]] = 1;
         }
 
-        if (!IsShared && Layers.LastOrDefault() is FloatDense { Segments: null, Activation.Function: not FloatFunction.Softmax } dense)
+        if (!IsShared && Layers.LastOrDefault() is FloatDense { Segments: null, Activation.IsOfAll: false } dense)
         {
             // Rows of a dense layer that nothing reads are not computed.
             return this with
@@ -197,7 +217,7 @@ internal sealed record LayerChain
             Segments = [.. heads.SelectMany(head => head.Segments ?? [new FloatSegment(head.UnitCount, head.Activation)])],
         };
         bool isPlain = stacked.Segments.All(segment => segment.Activation == stacked.Segments[0].Activation)
-            && stacked.Segments[0].Activation.Function != FloatFunction.Softmax;
+            && !stacked.Segments[0].Activation.IsOfAll;
         return trunk.With(label, isPlain ? stacked with { Activation = stacked.Segments[0].Activation, Segments = null } : stacked);
     }
 
@@ -219,7 +239,7 @@ internal sealed record LayerChain
         FloatDense? head = whole.Layers[^1] is FloatDense
         {
             Activation.Function: FloatFunction.Affine or FloatFunction.Relu
-            or FloatFunction.Sigmoid or FloatFunction.Tanh or FloatFunction.Softmax
+            or FloatFunction.Sigmoid or FloatFunction.Tanh or FloatFunction.Softmax or FloatFunction.LogSoftmax
         } last ? last : null;
         return new FloatModel(Normalization, Embedding, head is null ? whole.Layers : whole.Layers[..^1], head, sha256);
     }
@@ -275,7 +295,7 @@ internal sealed record LayerChain
         {
             FloatDense { Segments: null, Activation.Function: FloatFunction.Affine } dense when !IsShared =>
                 this with { Layers = [.. Layers[..^1], Settled(dense)], Gain = null, Offset = null },
-            FloatDense { Activation.Function: FloatFunction.Softmax } => throw new UnsupportedException(
+            FloatDense { Activation.IsOfAll: true } => throw new UnsupportedException(
                 "The graph scales or shifts the result of a Softmax, which no layer can include. Scale the outputs outside the model."),
             _ => WithIdentity("The last operation"),
         };

@@ -20,8 +20,8 @@ internal sealed partial class OnnxImporter
             "Conv" when at == 0 => AddConvolution(proto, node, chain, axes),
             "Add" or "Sub" or "Mul" or "Div" => AddAffine(proto, node, at, chain, axes),
             "BatchNormalization" when at == 0 => AddBatchNormalization(proto, node, chain),
-            "Softmax" => chain.WithActivation(node.Label, IsOverRow(node, axes)
-                ? new FloatActivation(FloatFunction.Softmax)
+            "Softmax" or "LogSoftmax" => chain.WithActivation(node.Label, IsOverRow(node, axes)
+                ? new FloatActivation(node.Type == "Softmax" ? FloatFunction.Softmax : FloatFunction.LogSoftmax)
                 : throw new UnsupportedException($"{node.Label} is a softmax over a part of a row. Export a softmax over the whole row.")),
             "PRelu" when at == 0 => chain.WithActivation(node.Label, new FloatActivation(FloatFunction.LeakyRelu, Slope(proto, node))),
             _ when Activations.Of(node) is { } activation => chain.WithActivation(node.Label, activation),
@@ -30,8 +30,6 @@ internal sealed partial class OnnxImporter
             "Transpose" => Moved(node, chain, axes),
             "Gather" when at == 0 => Gather(proto, node, chain, axes),
             "Slice" when at == 0 => Slice(proto, node, chain, axes),
-            "LogSoftmax" => throw new UnsupportedException(
-                $"{node.Label} has no layer here. Export the model with Softmax, of which it is the logarithm."),
             "ArgMax" => throw new UnsupportedException(
                 $"{node.Label} returns the number of the largest value only. Export its input as the output; a stream finds the largest."),
             "LayerNormalization" when at == 0 => AddNorm(proto, node, chain, axes),
@@ -266,9 +264,20 @@ internal sealed partial class OnnxImporter
     // Before operator set 13 a softmax is over all dimensions from its axis on.
     private bool IsOverRow(OnnxNode node, RowAxis[] axes)
     {
-        int axis = OnnxNode.Index(node, node.Int("axis", _view.OperatorSet < 13 ? 1 : -1), axes.Length);
+        if (_view.OperatorSet >= 13)
+        {
+            return IsOverRow(node, axes, -1);
+        }
+
+        int axis = OnnxNode.Index(node, node.Int("axis", 1), axes.Length);
+        return RowAxisOf(axes) is { } row ? row >= axis : axes.All(each => each.IsSingle || each.Kind == RowAxisKind.Time);
+    }
+
+    private static bool IsOverRow(OnnxNode node, RowAxis[] axes, int otherwise)
+    {
+        int axis = OnnxNode.Index(node, node.Int("axis", otherwise), axes.Length);
         return RowAxisOf(axes) is { } row
-            ? row == axis || (_view.OperatorSet < 13 && row > axis)
+            ? row == axis
             : axes.All(each => each.IsSingle || each.Kind == RowAxisKind.Time);
     }
 

@@ -36,7 +36,10 @@ internal sealed partial class OnnxImporter
     private sealed record Symbols : Value;
 
     /// <summary>What no layer can compute. That matters only if an output comes of it.</summary>
-    private sealed record Refused(string Reason) : Value;
+    private record Refused(string Reason) : Value;
+
+    /// <summary>The number of the largest of some values.</summary>
+    private sealed record Largest(LayerChain Of, string Reason) : Refused(Reason);
 
     /// <summary>Several values in one tensor: one of them may be picked out again, or they may be outputs beside each other.</summary>
     private sealed record Joined(IReadOnlyList<LayerChain> Parts, int Axis) : Value;
@@ -120,13 +123,21 @@ internal sealed partial class OnnxImporter
         var leftOut = new List<string>();
         foreach (string name in outputs)
         {
+            if (_values.GetValueOrDefault(name) is Largest { Of: { } scores }
+                && Array.Find(outputs, other => _values.GetValueOrDefault(other) is Features { Chain: { } chain } && chain.HasOrderOf(scores))
+                    is { } beside)
+            {
+                leftOut.Add($"Output '{name}', the number of the largest value of '{beside}', which a stream finds by itself.");
+                continue;
+            }
+
             (LayerChain? part, string? reason) = OutputOf(name);
             LayerChain? both = part is null || row is null ? part : LayerChain.Stack($"Output '{name}'", [row, part]);
             if (both is null)
             {
                 reason ??= $"Output '{name}' branches off before the last layer of the others; only outputs of one layer are "
                     + $"imported together.";
-                leftOut.Add(row is null && used.Count == 0 && name == outputs[0] ? throw new UnsupportedException(reason) : reason);
+                leftOut.Add(row is null ? throw new UnsupportedException(reason) : reason);
                 continue;
             }
 
@@ -159,7 +170,7 @@ internal sealed partial class OnnxImporter
         Value result;
         try
         {
-            result = AddPointwise(proto, node, inputs) ?? AddNormOfParts(proto, node) ?? Array.Find(inputs, input => input is Refused)
+            result = AddPointwise(proto, node, inputs) ?? AddNormOfParts(proto, node) ?? AfterRefusal(node, inputs)
                 ?? (GraphView.IsRecurrent(proto) ? AddRecurrent(proto, node, inputs)
                 : inputs.Any(input => input is Symbols) ? AddEmbedding(proto, node, inputs)
                 : inputs.Any(input => input is Joined) ? Pick(proto, node, inputs)
@@ -169,7 +180,8 @@ internal sealed partial class OnnxImporter
         }
         catch (UnsupportedException e)
         {
-            result = new Refused(e.Message);
+            result = node.Type == "ArgMax" && inputs[0] is Features { Chain: { } of } && IsOverRow(node, AxesOf(node, proto.Input[0]), 0)
+                ? new Largest(of, e.Message) : new Refused(e.Message);
         }
 
         if (node.Type == "Split" && result is Features { Chain: { } whole })
@@ -197,6 +209,12 @@ internal sealed partial class OnnxImporter
             _values[name] = new Refused(e.Message);
         }
     }
+
+    // The number of the largest value stays that while it is only moved about.
+    private static Refused? AfterRefusal(OnnxNode node, Value?[] inputs) => Array.Find(inputs, input => input is Refused) is not Refused refused
+        ? null
+        : refused is Largest && node.Type is not ("Cast" or "Identity" or "Squeeze" or "Unsqueeze" or "Reshape" or "Flatten" or "Transpose")
+        ? new Refused(refused.Reason) : refused;
 
     // Values that are added to others, and what they are before their dimensions were moved about.
     private void FindShared()
