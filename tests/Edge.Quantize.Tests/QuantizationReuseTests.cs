@@ -54,6 +54,23 @@ public sealed class QuantizationReuseTests
             new ModelQuantizer(model, manifest, onTheWay, "{}").Quantize(new QuantizationSettings()).Sha256);
     }
 
+    [Theory]
+    [InlineData("lstm_2_layers_hn.onnx")]
+    [InlineData("residual_post_norm.onnx")]
+    public void Other_biases_of_the_head_give_what_stepping_the_model_gives(string file)
+    {
+        (FloatModel model, ReadingsFile readings, ModelManifest manifest) = Load(file);
+        var reference = new FloatRun(model, readings, manifest);
+        EdgeModel quantized = new ModelQuantizer(
+            model, manifest, ActivationStatistics.Measure(model, readings, 0, 30), "{}").Quantize(new QuantizationSettings());
+        EdgeModel corrected = ModelQuantizer.WithoutMeanError(quantized, [0.01, -0.2, 0.003])!;
+        int[] sums = new int[readings.RowCount * model.OutputCount];
+        float[] before = ModelEvaluation.Run(reference, quantized, sums).Int8Outputs;
+        float[] after = ModelEvaluation.Run(reference, corrected).Int8Outputs;
+        Assert.NotEqual(before, after);
+        Assert.Equal(after, PrecisionSearch.WithBiases(quantized, corrected, sums));
+    }
+
     [Fact]
     public void A_sum_of_rows_is_the_same_however_many_are_added_at_once()
     {

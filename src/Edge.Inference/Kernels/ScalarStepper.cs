@@ -53,6 +53,8 @@ internal sealed class ScalarStepper : ModelStepper
     /// </summary>
     internal Observer? Stepped { get; set; }
 
+    internal override ReadOnlySpan<short> LastOutput => _output.AsSpan(0, _model.Layers[^1].UnitCount);
+
     protected override void StepLayers(Span<byte> states, ReadOnlySpan<short> x, Span<float> outputs, int count)
     {
         for (int s = 0; s < count; s++)

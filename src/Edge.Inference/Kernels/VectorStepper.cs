@@ -66,6 +66,8 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
         }
     }
 
+    internal override ReadOnlySpan<short> LastOutput => new(Output(0), _units[^1]);
+
     protected override void StepLayers(Span<byte> states, ReadOnlySpan<short> x, Span<float> outputs, int count)
     {
         fixed (byte* state = states)

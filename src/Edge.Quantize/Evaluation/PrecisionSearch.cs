@@ -133,16 +133,15 @@ internal sealed class PrecisionSearch(
             : $"hidden int16 in {(wide.Count == 1 ? "layer" : "layers")} {string.Join(", ", wide.Order())}";
         string setting = HasCells ? $"{width}, cell headroom {cellHeadroom}" : width;
         say($"trying {setting}", null);
-        Judgement first = JudgementOf(model);
-        Trial trial = first.Trial with { Setting = setting };
-        var candidate = new Candidate(model, trial, [trial], wide, cellHeadroom);
-        if (trial.IsGood || first.MeanError is not { } error || ModelQuantizer.WithoutMeanError(model, error) is not { } corrected)
+        Judgement judged = JudgementOf(model);
+        Trial trial = judged.Trial with { Setting = setting };
+        if (judged.Corrected is not { } corrected || Badness(judged.CorrectedTrial!) >= Badness(trial))
         {
-            return candidate;
+            return new Candidate(model, trial, [trial], wide, cellHeadroom);
         }
 
-        Trial second = JudgementOf(corrected).Trial with { Setting = $"{setting}, biases corrected" };
-        return Badness(second) >= Badness(trial) ? candidate : new Candidate(corrected, second, [trial, second], wide, cellHeadroom);
+        Trial second = judged.CorrectedTrial! with { Setting = $"{setting}, biases corrected" };
+        return new Candidate(corrected, second, [trial, second], wide, cellHeadroom);
     }
 
     // Two settings may give the same model: it is run once.
@@ -150,29 +149,47 @@ internal sealed class PrecisionSearch(
 
     private Judgement Judge(EdgeModel model)
     {
-        ModelEvaluation evaluation = ModelEvaluation.Run(reference, model);
+        // Other biases of the head change nothing below it: its sums say what they give.
+        bool mayCorrect = HasLinearHead && reference.Begin > 0;
+        int[] sums = new int[mayCorrect && model.Lags is null ? reference.Outputs.Length : 0];
+        float[] outputs = ModelEvaluation.Run(reference, model, sums).Int8Outputs;
+        Trial trial = Weigh(model, outputs);
+        return trial.IsGood || !mayCorrect || ModelQuantizer.WithoutMeanError(model, MeanError(outputs)) is not { } corrected
+            ? new Judgement(trial, null, null)
+            : new Judgement(trial, corrected, Weigh(
+                corrected, sums.Length == 0 ? ModelEvaluation.Run(reference, corrected).Int8Outputs : WithBiases(model, corrected, sums)));
+    }
+
+    /// <summary>The outputs of a model with other biases of its linear head, from the head's sums.</summary>
+    internal static float[] WithBiases(EdgeModel model, EdgeModel corrected, int[] sums)
+    {
+        (int[] before, int[] after, float[] scale) = (model.Head!.Bias, corrected.Head!.Bias, corrected.Head.Scale);
+        return [.. sums.Select((sum, at) => (sum + (after[at % after.Length] - before[at % before.Length])) * scale[at % scale.Length])];
+    }
+
+    private Trial Weigh(EdgeModel model, float[] outputs)
+    {
+        IReadOnlyList<OutputEvaluation> scores = ModelEvaluation.Scores(reference, outputs);
         IReadOnlyList<OutsideRange> outside = OutsideRange.Measure(reference, model);
-        double change = evaluation.RmseChange;
+        double change = ModelEvaluation.RmseChangeOf(scores);
         double worst = outside.Select(result => result.RmseChange).DefaultIfEmpty(double.NaN).Max();
-        double difference = Math.Max(evaluation.WorstDifference, WorstDifference(evaluation.Int8Outputs));
+        double difference = Math.Max(scores.Max(output => output.DifferenceRms), WorstDifference(outputs));
         double apart = outside.Select(result => result.OtherDifference).DefaultIfEmpty(double.NaN).Max();
 
         // What was not measured is NaN, which exceeds nothing.
         bool isGood = !(change > tolerance) && !(worst > tolerance) && difference <= DifferenceMax && !(apart > OutsideDifferenceMax);
-        var trial = new Trial("", change, difference, worst, apart, isGood);
-        return new Judgement(trial, isGood ? null : MeanError(evaluation.Int8Outputs));
+        return new Trial("", change, difference, worst, apart, isGood);
     }
 
-    // Of int8 minus float on the rows that are not scored, where the head's outputs are its sums.
-    private double[]? MeanError(float[] int8Outputs)
+    private bool HasLinearHead => reference.Model.Head is { } head
+        && (head.Segments?.All(segment => segment.Activation == FloatActivation.Linear) ?? head.Activation == FloatActivation.Linear);
+
+    // Of int8 minus float on the rows that are not scored.
+    private double[] MeanError(float[] int8Outputs)
     {
         int outputs = reference.Model.OutputCount;
-        bool isLinear = reference.Model.Head is { } head
-            && (head.Segments?.All(segment => segment.Activation == FloatActivation.Linear) ?? head.Activation == FloatActivation.Linear);
-        return !isLinear || reference.Begin == 0
-            ? null
-            : [.. Enumerable.Range(0, outputs).Select(k => Enumerable.Range(0, reference.Begin)
-                .Average(row => (double)int8Outputs[(row * outputs) + k] - reference.Outputs[(row * outputs) + k]))];
+        return [.. Enumerable.Range(0, outputs).Select(k => Enumerable.Range(0, reference.Begin)
+            .Average(row => (double)int8Outputs[(row * outputs) + k] - reference.Outputs[(row * outputs) + k]))];
     }
 
     // Over all rows: the held-out ones alone may be few.
@@ -196,8 +213,8 @@ internal sealed class PrecisionSearch(
         trial.OutsideDifference / OutsideDifferenceMax,
     }.Where(double.IsFinite).DefaultIfEmpty(0).Max();
 
-    // What running a model shows; the mean error of its outputs where the biases of its head could make up for it.
-    private sealed record Judgement(Trial Trial, double[]? MeanError);
+    // What running a model shows; and the model with other biases of its head, where it is not good and they change.
+    private sealed record Judgement(Trial Trial, EdgeModel? Corrected, Trial? CorrectedTrial);
 
     private sealed record Candidate(EdgeModel Model, Trial Trial, Trial[] Trials, HashSet<int> Wide, double CellHeadroom);
 }
