@@ -47,6 +47,50 @@ public sealed class TrainTests : IDisposable
         Assert.NotEmpty(JsonDocument.Parse(last).RootElement.EnumerateObject());
     }
 
+    [Fact]
+    public void A_model_is_scored_beside_another_one_and_says_where_it_was_learned()
+    {
+        string recording = _folder.Write("waves.csv", Rows(1000, i => string.Create(
+            CultureInfo.InvariantCulture, $"{Math.Sin(i / 9.0):0.####},{Math.Cos(i / 7.0):0.####},4")).Replace(
+                "time,a", "time,a,b,still", StringComparison.Ordinal));
+        string[] options =
+            ["--columns", "a", "b", "--epochs", "2", "--hidden", "4", "--cell", "gru", "--dropout", "0", "--horizons", "1,5"];
+        Train(recording, options);
+        File.Move(_folder.File("m.safetensors"), _folder.File("old.safetensors"));
+        string said = Train(recording, [.. options, "--beside", _folder.File("old.safetensors"), "--learned-on", "shed"]);
+
+        // The very same model: its errors are the same in both tables.
+        Assert.Contains("model in use", said, StringComparison.Ordinal);
+        EdgeModel model = EdgeModel.Load(_folder.File("m.safetensors"));
+        Assert.Equal(4, model.Manifest.OutputRmse!.Count);
+        Assert.All(
+            model.Manifest.OutputRmse.Zip(model.Manifest.Baselines["model in use"]),
+            pair => Assert.InRange(pair.First / pair.Second, 0.9999, 1.0001));
+        JsonElement provenance = JsonDocument.Parse(model.Provenance).RootElement;
+        Assert.Equal("shed", provenance.GetProperty("learned_on").GetString());
+
+        // Of a constant column nothing is learned, but who names it gets it.
+        Assert.Contains("note: column 'still' never changes", Train(recording, "--columns", "a", "still", "--epochs", "1", "--hidden", "4",
+            "--cell", "gru", "--dropout", "0", "--horizons", "1"), StringComparison.Ordinal);
+        EdgeModel constant = EdgeModel.Load(_folder.File("m.safetensors"));
+        Assert.Equal(["a", "still"], constant.Manifest.Columns);
+        Assert.Equal(1, constant.Manifest.Std[1]);
+        Refuses(
+            "has the columns a, b every 60 s; the readings have a, still every 60 s", File.ReadAllText(recording),
+            "--columns", "a", "still", "--epochs", "1", "--beside", _folder.File("old.safetensors"));
+    }
+
+    [Fact]
+    public void Where_all_rows_that_score_are_faults_the_model_is_made_and_nothing_is_said_of_its_place()
+    {
+        string rows = Rows(1000, i => string.Create(CultureInfo.InvariantCulture, $"{Math.Sin(i / 9.0):0.####},{(i >= 750 ? 1 : 0)}"));
+        File.WriteAllText(_folder.File("r.csv"), rows.Replace("time,a", "time,a,fault", StringComparison.Ordinal));
+        Train(_folder.File("r.csv"), "--epochs", "2", "--hidden", "4", "--cell", "gru", "--dropout", "0", "--horizons", "1");
+        ModelManifest manifest = EdgeModel.Load(_folder.File("m.safetensors")).Manifest;
+        Assert.Empty(manifest.Baselines);
+        Assert.All(manifest.OutputRmse!, error => Assert.True(double.IsFinite(error)));
+    }
+
     [Theory]
     [InlineData("fault", true)]
     [InlineData("other", false)]

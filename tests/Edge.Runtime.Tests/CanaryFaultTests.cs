@@ -36,7 +36,7 @@ public sealed class CanaryFaultTests : IDisposable
                 clock,
                 NullLogger.Instance));
         int over = 0;
-        updates.Decided = _ => over++;
+        updates.Decided += _ => over++;
 
         Task<string> first = updates.OfferAsync("climate", next, null);
         Task<string>? second = null;

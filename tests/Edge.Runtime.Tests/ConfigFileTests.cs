@@ -283,6 +283,42 @@ public sealed class ConfigFileTests
         "device: d\ncommands: [shell]\nstreams:\n  - { name: s, model: demo, source: { simulated: { } } }",
         "'commands' must be a list of some of reset, snapshot, silence, sensitivity, reload, update, rollback, accept, label, each once")]
     [InlineData(
+        "device: d\nstreams:\n  - { name: s, period: 1s, source: { simulated: { } }, learn: { } }",
+        "'learn' needs 'state'")]
+    [InlineData(
+        "device: d\nstate: s\nstreams:\n  - { name: s, source: { simulated: { } }, learn: { } }",
+        "'learn' needs 'period'")]
+    [InlineData(
+        "device: d\nstate: s\nstreams:\n  - { name: s, period: 1s, source: { replay: { file: x } }, learn: { } }",
+        "'columns' is missing (what this source measures")]
+    [InlineData(
+        "device: d\nstate: s\nstreams:\n  - { name: s, period: 1s, columns: [a, b, 'a:V'], source: { replay: { file: x } }, learn: { } }",
+        "'columns' has 'a' twice")]
+    [InlineData(
+        "device: d\nstreams:\n  - { name: s, model: demo, columns: [a], source: { simulated: { } } }",
+        "'columns' is for a stream that learns its model")]
+    [InlineData(
+        "device: d\nstate: s\nstreams:\n  - { name: s, period: 1s, model: demo, source: { simulated: { } }, learn: { } }",
+        "'learn' is not for a stream with 'engine: onnx', 'model: demo'")]
+    [InlineData(
+        "device: d\nstate: s\nstreams:\n  - { name: s, period: 1s, model: m.onnx, source: { simulated: { } }, learn: { } }",
+        "'learn' is not for a stream with 'engine: onnx'")]
+    [InlineData(
+        "device: d\nstate: s\nstreams:\n  - { name: s, period: 1m, source: { simulated: { } }, learn: { horizons: [10s] } }",
+        "'horizons' must be times such as [1m, 10m, 1h], of 1 to 100000 periods, not '10s'")]
+    [InlineData(
+        "device: d\nstate: s\nstreams:\n  - { name: s, period: 1m, source: { simulated: { } }, learn: { at: '25:00' } }",
+        "'at' must be a time of day such as \"03:00\", not '25:00'")]
+    [InlineData(
+        "device: d\nstate: s\nstreams:\n  - { name: s, period: 1m, source: { simulated: { } }, learn: { cell: transformer } }",
+        "'cell' must be one of auto, lstm, gru, rnn, not 'transformer'")]
+    [InlineData(
+        "device: d\nstate: s\nstreams:\n  - { name: s, period: 1m, source: { simulated: { } }, learn: { memory: 10MB } }",
+        "'memory' must be at least 100MB")]
+    [InlineData(
+        "device: d\nstate: s\nstreams:\n  - { name: s, period: 1m, source: { simulated: { } }, learn: { evry: 1d } }",
+        "unknown key 'evry'; did you mean 'every'?")]
+    [InlineData(
         "device: d\nmodels: { canary: 100 }\nstreams:\n  - { name: s, model: demo, source: { simulated: { } } }",
         "set 'trusted_key'")]
     [InlineData(

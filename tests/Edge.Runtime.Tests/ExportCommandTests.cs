@@ -63,6 +63,36 @@ public sealed class ExportCommandTests : IDisposable
     }
 
     [Fact]
+    public async Task Rows_that_were_faults_to_a_person_or_to_the_detector_are_marked_for_training()
+    {
+        string config = Config(Record(rows: 700));
+        await RunServiceAsync(config);
+        using (StateStore store = StateStore.Open(
+            _folder.File("state"), TimeSpan.FromSeconds(5), TimeSpan.FromDays(7), TimeProvider.System, "boot", NullLogger.Instance))
+        {
+            store.History.AddLabel("climate", Time(10), Time(19), "a fault");
+            store.History.AddLabel("climate", Time(15), Time(16), "part of it");
+        }
+
+        // A label always counts, an anomaly from the time on that is asked for. Rows 401 to 429 are 20 units off.
+        Assert.Equal(Enumerable.Range(10, 10), await FaultsAsync());
+        Assert.Equal(Enumerable.Range(10, 10), await FaultsAsync("--anomalies-from", "2026-01-01T01:00:00Z"));
+        int[] all = await FaultsAsync("--anomalies-from", "2026-01-01T00:00:00Z");
+        Assert.Equal(Enumerable.Range(10, 10), all.Where(row => row < 400));
+        Assert.Contains(410, all);
+        Assert.DoesNotContain(600, all);
+
+        async Task<int[]> FaultsAsync(params string[] more)
+        {
+            string csv = _folder.File("faults.csv");
+            Assert.Equal(0, (await CommandAsync(["export", "--config", config, "--output", csv, "--faults", .. more])).Code);
+            string[] lines = File.ReadAllLines(csv);
+            Assert.EndsWith(",co2,fault", lines[0], StringComparison.Ordinal);
+            return [.. Enumerable.Range(0, 700).Where(row => lines[row + 1].EndsWith(",1", StringComparison.Ordinal))];
+        }
+    }
+
+    [Fact]
     public async Task What_cannot_be_exported_is_one_sentence()
     {
         string config = Config(Record(rows: 3));

@@ -11,7 +11,11 @@ internal static class ModelVariant
     /// <param name="number">What the note says.</param>
     /// <param name="isWorse">Whether half of the head's weights are zero.</param>
     /// <param name="rename">Another name for it, or null.</param>
-    internal static byte[] Of(byte[] original, int number, bool isWorse = false, string? rename = null)
+    /// <param name="baselines">
+    /// The errors of simple forecasts that the file shall tell, each as a multiple of the model's own; null for those that it tells.
+    /// </param>
+    internal static byte[] Of(
+        byte[] original, int number, bool isWorse = false, string? rename = null, params (string Name, double Factor)[]? baselines)
     {
         int length = (int)BinaryPrimitives.ReadInt64LittleEndian(original);
         JsonObject header = JsonNode.Parse(original.AsSpan(8, length))!.AsObject();
@@ -23,6 +27,15 @@ internal static class ModelVariant
                 entry => entry.Value!.GetValue<string>().Contains("\"columns\"", StringComparison.Ordinal)).Key;
             metadata[manifest] = metadata[manifest]!.GetValue<string>()
                 .Replace("\"name\":\"greenhouse\"", $"\"name\":\"{rename}\"", StringComparison.Ordinal);
+        }
+
+        if (baselines is not null)
+        {
+            JsonNode manifest = JsonNode.Parse(metadata["manifest"]!.GetValue<string>())!;
+            double[] errors = [.. manifest["output_rmse_normalised"]!.AsArray().Select(error => error!.GetValue<double>())];
+            manifest["baseline_rmse_normalised"] = new JsonObject(baselines.Select(each => KeyValuePair.Create(
+                each.Name, (JsonNode?)new JsonArray([.. errors.Select(error => (JsonNode)(each.Factor * error))]))));
+            metadata["manifest"] = manifest.ToJsonString();
         }
 
         byte[] text = Encoding.UTF8.GetBytes(header.ToJsonString());

@@ -36,6 +36,12 @@ public sealed partial class ModelManifest
     /// <summary>What each output forecasts, in the model's order.</summary>
     public required IReadOnlyList<ModelOutput> Outputs { get; init; }
 
+    /// <summary>
+    /// Whether there is a model: false for a stream that is still to learn one. Its mean is 0 and its standard deviation 1, whatever the
+    /// columns are.
+    /// </summary>
+    public bool IsTrained { get; init; } = true;
+
     /// <summary>What of the time of a tick the model reads, after its columns.</summary>
     public IReadOnlyList<CalendarInput> Calendar { get; init; } = [];
 
@@ -192,6 +198,7 @@ public sealed partial class ModelManifest
             Mean = Mean,
             Std = Std,
             Outputs = outputs,
+            IsTrained = IsTrained,
             Calendar = Calendar,
             TrainRows = TrainRows,
             TestRows = TestRows,

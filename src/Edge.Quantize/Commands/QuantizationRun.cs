@@ -27,9 +27,11 @@ internal sealed record QuantizationRun(EdgeModel Model, byte[] File, EvaluationR
     /// <param name="provenance">Where the model comes from, a JSON object.</param>
     /// <param name="say">Told what is done, and its share where that is known.</param>
     /// <param name="rows">The rows of a model that was learned here; null to take the readings as they are.</param>
+    /// <param name="beside">Another model to score on the same rows, or null.</param>
     internal static QuantizationRun Of(
         FloatModel model, ModelManifest manifest, ReadingsFile readings, (int Begin, int End) calibration, QuantizationSettings settings,
-        Precision precision, double tolerance, string provenance, Action<string, double?> say, TrainingRows? rows = null)
+        Precision precision, double tolerance, string provenance, Action<string, double?> say, TrainingRows? rows = null,
+        EdgeModel? beside = null)
     {
         say("running the float model", null);
         bool isFromTheStart = calibration.Begin == 0;
@@ -56,7 +58,16 @@ internal sealed record QuantizationRun(EdgeModel Model, byte[] File, EvaluationR
             var targets = new ForecastTargets(rows, manifest.Outputs);
             (double[] ours, Dictionary<string, IReadOnlyList<double>> baselines) = BaselineScores.Measure(
                 rows, targets, LinearForecast.Baseline(rows, targets), evaluation.Model.Int8Outputs);
-            measured = manifest.WithOutputRmse(ours).WithBaselines(baselines);
+            if (beside is not null)
+            {
+                baselines[BaselineScores.ModelInUse] = BaselineScores.MeasureModel(rows, targets, beside);
+            }
+
+
+            // Where the rows that score are all faults, nothing is said beside simple forecasts.
+            double[] known = [.. ours.Select((error, k) => double.IsNaN(error) ? rmse[k] : error)];
+            measured = manifest.WithOutputRmse(known);
+            measured = ours.All(double.IsNaN) ? measured : measured.WithBaselines(baselines);
         }
 
         ModelManifest full = measured

@@ -74,14 +74,28 @@ internal static class TrainCommand
             Description = "Time for training, such as 90s or 5m.",
             DefaultValueFactory = _ => "5m",
         };
+        var beside = new Option<string?>("--beside")
+        {
+            Description = "A model of the same columns to score on the same rows, such as the one in use.",
+        };
+        var learnedOn = new Option<string?>("--learned-on")
+        {
+            Description = "Name of the device that trains, kept in the model file with the time.",
+        };
+        var whileOpen = new Option<bool>("--while-input-is-open") { Hidden = true };
         var report = new Option<string?>("--report") { Description = "Also write the evaluation as a self-contained HTML page." };
         var command = new Command("train", "Learns a model from recorded readings: forecasts that are measured beside simple ones.")
         {
             readings, target, columns, targets, horizons, period, timezone, format, calendar, lags, cell, hidden, layers, dropout,
-            epochs, seed, budget, report,
+            epochs, seed, budget, beside, learnedOn, report, whileOpen,
         };
         command.SetAction(parsed =>
         {
+            if (parsed.GetValue(whileOpen))
+            {
+                EndWithInput();
+            }
+
             string[] files = parsed.GetRequiredValue(readings);
             string path = parsed.GetRequiredValue(target);
             var options = new LearnerOptions
@@ -103,14 +117,16 @@ internal static class TrainCommand
                 [.. (parsed.GetValue(columns) ?? []).Select(Column)],
                 parsed.GetValue(period) is { } seconds ? TimeSpan.FromSeconds(seconds) : null,
                 Calendar(parsed.GetValue(calendar)));
-            return Run(output, files, path, rows, options, parsed.GetValue(report));
+            var more = new Extras(parsed.GetValue(report), parsed.GetValue(beside), parsed.GetValue(learnedOn));
+            return Run(output, files, path, rows, options, more);
         });
         return command;
     }
 
     private static int Run(
-        TextWriter output, string[] files, string path, TrainingRows rows, LearnerOptions options, string? report)
+        TextWriter output, string[] files, string path, TrainingRows rows, LearnerOptions options, Extras more)
     {
+        EdgeModel? beside = more.Beside is { } other ? EdgeModel.Load(other) : null;
         output.WriteLine(
             $"{rows.RowCount} rows of {rows.Columns.Count} columns, {Text(rows.Period)} apart: learned on rows 0..{rows.TrainEnd - 1}, "
                 + $"chosen on ..{rows.ValidationEnd - 1}, scored on ..{rows.RowCount - 1}");
@@ -131,7 +147,7 @@ internal static class TrainCommand
         ReadingsFile readings = ReadingsFile.Of(rows.Values, rows.Width, rows.IsFault);
         QuantizationRun run = QuantizationRun.Of(
             model, learner.Manifest(Path.GetFileNameWithoutExtension(path)), readings, (0, rows.ValidationEnd), new QuantizationSettings(),
-            Precision.Auto, Tolerance, Provenance(files, options, learner), progress.Say, rows);
+            Precision.Auto, Tolerance, Provenance(files, options, learner, more.LearnedOn), progress.Say, rows, beside);
         progress.Done();
         FileBytes.Write(path, run.File);
         output.WriteLine(
@@ -144,9 +160,28 @@ internal static class TrainCommand
         }
 
         BaselineTable.Write(output, run.Model.Manifest);
-        HtmlReport.WriteNew(report, run.Evaluation, run.Model.Manifest, learner.Candidates, output);
+        HtmlReport.WriteNew(more.Report, run.Evaluation, run.Model.Manifest, learner.Candidates, output);
         return 0;
     }
+
+    // The program that started this one is gone when the input ends, and so is the reason to train.
+    private static void EndWithInput()
+    {
+        var waiting = new Thread(() =>
+        {
+            while (Console.In.Read() >= 0)
+            {
+            }
+
+            Environment.Exit(1);
+        })
+        {
+            IsBackground = true,
+        };
+        waiting.Start();
+    }
+
+    private sealed record Extras(string? Report, string? Beside, string? LearnedOn);
 
     private static string Line(LearningProgress progress) => string.Create(
         CultureInfo.InvariantCulture,
@@ -209,7 +244,7 @@ internal static class TrainCommand
     private static int? InRange(int? value, string option, int min, int max) =>
         value is { } given ? TrainingOptions.InRange(given, option, min, max) : null;
 
-    private static string Provenance(string[] files, LearnerOptions options, ForecastLearner learner)
+    private static string Provenance(string[] files, LearnerOptions options, ForecastLearner learner, string? learnedOn)
     {
         using var stream = new MemoryStream();
         using (var json = new Utf8JsonWriter(stream))
@@ -219,6 +254,12 @@ internal static class TrainCommand
             json.WriteString("source", "train");
             json.WriteString("readings", string.Join(", ", files.Select(Path.GetFileName)));
             json.WriteNumber("seed", options.Seed);
+            if (learnedOn is not null)
+            {
+                json.WriteString("learned_on", learnedOn);
+                json.WriteString("learned_at", DateTime.UtcNow.ToString(Timestamp.Format, CultureInfo.InvariantCulture));
+            }
+
             json.WriteString("net", learner.Candidates is [var best, ..] ? best.Candidate.ToString() : "none");
             json.WriteEndObject();
         }

@@ -1,3 +1,4 @@
+using Edge.Inference;
 using Edge.Inference.Models;
 using Edge.Quantize.Evaluation;
 using Edge.Training.Reference;
@@ -17,6 +18,9 @@ internal static class BaselineScores
 
     /// <summary>Ridge regression on the last 24 rows of all columns.</summary>
     internal const string Ridge = "ridge, 24 rows";
+
+    /// <summary>Another model.</summary>
+    internal const string ModelInUse = "model in use";
 
     // Longest season in ticks.
     private const int SeasonMax = 100_000;
@@ -68,6 +72,50 @@ internal static class BaselineScores
 
         baselines[Ridge] = Rms(regression);
         return (Rms(model), baselines);
+    }
+
+    /// <summary>Measures another model on the same rows, in deviations of the new one; NaN for what it does not forecast.</summary>
+    /// <param name="rows">The recording.</param>
+    /// <param name="targets">The outputs, all of them forecasts.</param>
+    /// <param name="model">The other model; it reads the same columns.</param>
+    /// <exception cref="InputException">It reads others.</exception>
+    internal static double[] MeasureModel(TrainingRows rows, ForecastTargets targets, EdgeModel model)
+    {
+        ModelManifest manifest = model.Manifest;
+        string theirs = $"{string.Join(", ", manifest.Columns)} every {manifest.PeriodSeconds} s";
+        string ours = $"{string.Join(", ", rows.Columns.Select(column => column.Name))} every {rows.Period.TotalSeconds} s";
+        if (theirs != ours)
+        {
+            throw new InputException($"--beside: model '{manifest.Name}' has the columns {theirs}; the readings have {ours}.");
+        }
+
+        int columns = manifest.Columns.Count;
+        var session = new InferenceSession(model);
+        var inputs = new float[manifest.InputCount];
+        var said = new float[manifest.Outputs.Count];
+        int[] same = [.. targets.Outputs.Select(output => manifest.Outputs.ToList().IndexOf(output))];
+        ErrorSum[] sums = new ErrorSum[same.Length];
+        for (int row = 0; row < rows.RowCount; row++)
+        {
+            for (int i = 0; i < columns; i++)
+            {
+                inputs[i] = manifest.Normalize(i, (rows.Row(row)[i] * rows.Std[i]) + rows.Mean[i]);
+            }
+
+            CalendarInputs.Fill(manifest.Calendar, rows.Times[row], inputs.AsSpan(columns));
+            session.Step(inputs, said);
+            for (int k = 0; row >= rows.ValidationEnd && k < same.Length; k++)
+            {
+                float target = targets.Of(row, k, rows.RowCount);
+                if (same[k] >= 0 && !float.IsNaN(target))
+                {
+                    int column = targets.Outputs[k].Column;
+                    sums[k].Add((float)((manifest.Denormalize(column, said[same[k]]) - rows.Mean[column]) / rows.Std[column]) - target);
+                }
+            }
+        }
+
+        return Rms(sums);
     }
 
     private static int Season(TimeSpan period)

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Edge.Inference.Models;
+using Edge.Streams.Forecasting;
 using Edge.Training.Reference;
 
 namespace Edge.Quantize.Learning;
@@ -66,11 +67,6 @@ internal sealed class ForecastLearner
 
     // Most epochs of a candidate, unless asked for.
     private const int EpochsMax = 60;
-    private static readonly TimeSpan[] UsualHorizons =
-    [
-        TimeSpan.FromSeconds(0.1), TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(10), TimeSpan.FromMinutes(1), TimeSpan.FromMinutes(10),
-        TimeSpan.FromHours(1), TimeSpan.FromHours(6), TimeSpan.FromDays(1), TimeSpan.FromDays(7),
-    ];
 
     private readonly TrainingRows _rows;
     private readonly LearnerOptions _options;
@@ -89,7 +85,7 @@ internal sealed class ForecastLearner
         int[] targets = options.Targets.Count == 0
             ? [.. Enumerable.Range(0, rows.Columns.Count)]
             : [.. options.Targets.Select(name => ColumnOf(rows, name))];
-        int[] horizons = options.Horizons.Count > 0 ? [.. options.Horizons] : DefaultHorizons(rows.Period);
+        int[] horizons = options.Horizons.Count > 0 ? [.. options.Horizons] : UsualHorizons.Of(rows.Period);
         int far = horizons.Max();
         if (rows.ValidationEnd - rows.TrainEnd <= far)
         {
@@ -109,15 +105,6 @@ internal sealed class ForecastLearner
 
     /// <summary>Every candidate that was trained, the best first.</summary>
     internal IReadOnlyList<Learned> Candidates => [.. _learned.OrderBy(each => each.Score)];
-
-    /// <summary>1 tick, and up to two usual spans of 5 to 100 ticks.</summary>
-    internal static int[] DefaultHorizons(TimeSpan period)
-    {
-        IEnumerable<int> usual = UsualHorizons.Select(span => span / period)
-            .Where(ticks => ticks is >= 5 and <= 100 && Math.Abs(ticks - Math.Round(ticks)) < 1e-6)
-            .Select(ticks => (int)Math.Round(ticks));
-        return [1, .. usual.TakeLast(2)];
-    }
 
     /// <summary>Trains candidates until the time is over, and returns the best model.</summary>
     /// <param name="say">Told after every epoch, one call at a time.</param>

@@ -42,6 +42,7 @@ internal sealed partial class TrainingRows
     {
         (Columns, Period, Calendar, Mean, Std, _values) = (columns, period, calendar, mean, std, values);
         (_isKnown, Ticks, IsFault) = ([.. loaded.IsKnown], [.. loaded.Ticks], [.. loaded.IsFault]);
+        Times = [.. loaded.Times];
         (TrainEnd, ValidationEnd) = (RowCount * 7 / 10, RowCount * 8 / 10);
     }
 
@@ -56,6 +57,7 @@ internal sealed partial class TrainingRows
         _isKnown = [.. Enumerable.Repeat(true, rows * Columns.Count)];
         Ticks = [.. Enumerable.Range(0, rows)];
         IsFault = new bool[rows];
+        Times = new DateTime[rows];
         (TrainEnd, ValidationEnd) = (scored * 7 / 8, scored);
     }
 
@@ -73,6 +75,9 @@ internal sealed partial class TrainingRows
 
     /// <summary>Number of the tick of each row; a jump is a gap.</summary>
     internal long[] Ticks { get; }
+
+    /// <summary>Time of each row, UTC; the default where none is known.</summary>
+    internal DateTime[] Times { get; }
 
     /// <summary>Whether a person marked a row as a fault: nothing is learned from it.</summary>
     internal bool[] IsFault { get; }
@@ -169,12 +174,13 @@ internal sealed partial class TrainingRows
                     + $"longer.");
         }
 
-        return Normalize(options.File, columns, spacing, calendar, loaded, notes);
+        return Normalize(options.File, columns, spacing, calendar, keepsConstant: wanted.Count > 0, loaded, notes);
     }
 
-    // Constant columns are left out; the others get mean and deviation of what was measured in the training rows.
+    // Constant columns are left out unless a person named them; the others get mean and deviation of what was measured in the training rows.
     private static TrainingRows Normalize(
-        string file, List<NamedColumn> columns, TimeSpan spacing, IReadOnlyList<CalendarInput>? wanted, Loaded loaded, List<string> notes)
+        string file, List<NamedColumn> columns, TimeSpan spacing, IReadOnlyList<CalendarInput>? wanted, bool keepsConstant, Loaded loaded,
+        List<string> notes)
     {
         int all = columns.Count;
         int rows = loaded.Ticks.Count;
@@ -182,6 +188,7 @@ internal sealed partial class TrainingRows
         var kept = new List<int>();
         var mean = new List<double>();
         var std = new List<double>();
+        int constant = 0;
         for (int i = 0; i < all; i++)
         {
             (double sum, double squares, int count) = (0, 0, 0);
@@ -200,8 +207,15 @@ internal sealed partial class TrainingRows
             double deviation = Math.Sqrt(Math.Max(0, variance));
             if (deviation <= 1e-9 * Math.Max(1e-3, Math.Abs(pivot + middle)))
             {
-                notes.Add($"left out: column '{columns[i].Name}' never changes in the training rows");
-                continue;
+                constant++;
+                notes.Add(
+                    $"{(keepsConstant ? "note" : "left out")}: column '{columns[i].Name}' never changes in the training rows");
+                if (!keepsConstant)
+                {
+                    continue;
+                }
+
+                deviation = 1;
             }
 
             kept.Add(i);
@@ -209,7 +223,7 @@ internal sealed partial class TrainingRows
             std.Add(deviation);
         }
 
-        if (kept.Count == 0)
+        if (constant == all)
         {
             throw new InputException($"Readings '{file}' have no column that changes. There is nothing to forecast.");
         }

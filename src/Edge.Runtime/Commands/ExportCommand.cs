@@ -31,6 +31,14 @@ internal static class ExportCommand
         {
             Description = "A JSON file to write: the labels as [[begin, end], ...], as 'score --labels' reads them.",
         };
+        var faults = new Option<bool>("--faults")
+        {
+            Description = "Add a column 'fault', 1 in rows with a label: 'edge-quantize train' learns nothing from them.",
+        };
+        var anomaliesFrom = new Option<string?>("--anomalies-from")
+        {
+            Description = "With --faults: rows of anomalies that opened from this time on are faults, too. Default: none.",
+        };
         var command = new Command("export", "Writes the stored rows of a stream to a CSV file. The service may run.")
         {
             config,
@@ -39,6 +47,8 @@ internal static class ExportCommand
             from,
             to,
             labels,
+            faults,
+            anomaliesFrom,
         };
         command.SetAction(parsed =>
         {
@@ -58,7 +68,10 @@ internal static class ExportCommand
             {
                 var history = new History(folder);
                 string path = parsed.GetRequiredValue(target);
-                output.WriteLine($"{WriteRows(history, name, begin, end, path)} rows of {name} -> {path}");
+                FaultSpans? spans = parsed.GetValue(faults)
+                    ? FaultSpans.Of(history, name, ReadTime(parsed.GetValue(anomaliesFrom), "--anomalies-from") ?? DateTime.MaxValue)
+                    : null;
+                output.WriteLine($"{WriteRows(history, name, begin, end, path, spans)} rows of {name} -> {path}");
                 if (parsed.GetValue(labels) is { } labelsPath)
                 {
                     output.WriteLine($"{WriteLabels(history, name, begin, end, labelsPath)} labels -> {labelsPath}");
@@ -81,7 +94,7 @@ internal static class ExportCommand
             ? DateTime.SpecifyKind(time - (offset ?? TimeSpan.Zero), DateTimeKind.Utc)
             : throw new InputException($"{option} is '{text}'. Write a time such as 2026-05-01 or 2026-05-01T06:00:00Z.");
 
-    private static long WriteRows(History history, string stream, DateTime from, DateTime to, string path)
+    private static long WriteRows(History history, string stream, DateTime from, DateTime to, string path, FaultSpans? faults)
     {
         IReadOnlyList<string> columns = history.Columns(stream);
         if (columns.Count == 0)
@@ -99,11 +112,11 @@ internal static class ExportCommand
             RegularFile.Require(path);
             File.Delete(partial);
             long rows;
-            using (RecordingFile file = RecordingFile.Open(partial, columns))
+            using (RecordingFile file = RecordingFile.Open(partial, columns, faults is null ? null : FaultSpans.Column(columns)))
             {
                 foreach (Reading reading in StoredRows.Fill(history.Rows(stream, from, to), columns.Count))
                 {
-                    file.Write(reading);
+                    file.Write(reading, faults?.Contains(reading.Time) is true);
                 }
 
                 rows = file.Rows;

@@ -18,10 +18,12 @@ internal sealed class RecordingFile : IDisposable
     private readonly string _path;
     private readonly StreamWriter _text;
     private readonly CsvWriter _csv;
+    private readonly bool _hasFaults;
     private long _flushedAt = Stopwatch.GetTimestamp();
 
-    private RecordingFile(string path, FileStream file)
+    private RecordingFile(string path, FileStream file, bool hasFaults)
     {
+        _hasFaults = hasFaults;
         _path = path;
         _text = new StreamWriter(file);
         _csv = new CsvWriter(_text, new CsvConfiguration(CultureInfo.InvariantCulture) { NewLine = "\n" });
@@ -31,16 +33,20 @@ internal sealed class RecordingFile : IDisposable
     internal long Rows { get; private set; }
 
     /// <summary>Creates a file, or continues one with the same header. Removes a last line that a power cut left incomplete.</summary>
+    /// <param name="path">Path of the file.</param>
+    /// <param name="channels">Names of the channels.</param>
+    /// <param name="faultColumn">Name of a last column that is 1 where a row is a fault, or null for none.</param>
     /// <exception cref="InputException">The file cannot be written, or has other columns.</exception>
-    internal static RecordingFile Open(string path, IReadOnlyList<string> columns)
+    internal static RecordingFile Open(string path, IReadOnlyList<string> channels, string? faultColumn = null)
     {
+        string[] columns = faultColumn is null ? [.. channels] : [.. channels, faultColumn];
         try
         {
             var file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read);
             try
             {
                 bool isNew = !HasHeader(file, path, columns);
-                var recording = new RecordingFile(path, file);
+                var recording = new RecordingFile(path, file, faultColumn is not null);
                 if (isNew)
                 {
                     recording.WriteHeader(columns);
@@ -61,7 +67,7 @@ internal sealed class RecordingFile : IDisposable
     }
 
     /// <exception cref="InputException">The disk does not accept the row.</exception>
-    internal void Write(Reading reading)
+    internal void Write(Reading reading, bool isFault = false)
     {
         try
         {
@@ -69,6 +75,11 @@ internal sealed class RecordingFile : IDisposable
             for (int i = 0; i < reading.Values.Length; i++)
             {
                 _csv.WriteField(reading.Quality[i].IsMeasured() ? reading.Values[i].ToString("G9", CultureInfo.InvariantCulture) : "");
+            }
+
+            if (_hasFaults)
+            {
+                _csv.WriteField(isFault ? "1" : "0");
             }
 
             _csv.NextRecord();

@@ -42,6 +42,7 @@ internal static partial class ConfigFile
             Column = column,
             Device = device,
             Read = read,
+            Unit = map.Text("unit") ?? "",
             Scale = map.Number("scale", 1, -ChannelOptions.NumberMax, ChannelOptions.NumberMax),
             Offset = map.Number("offset", 0, -ChannelOptions.NumberMax, ChannelOptions.NumberMax),
             Min = map.Number("min", double.NaN, -ChannelOptions.NumberMax, ChannelOptions.NumberMax),

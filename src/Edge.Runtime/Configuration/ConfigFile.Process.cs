@@ -130,11 +130,7 @@ internal static partial class ConfigFile
         {
             IncomingFolder = map.Text("incoming") is { } incoming ? Path.Combine(folder, incoming) : null,
             TrustedKeyFile = key is null ? null : Path.Combine(folder, key),
-            CanaryTicks = map.Whole(
-                "canary",
-                new ModelUpdateOptions().CanaryTicks,
-                ModelUpdateOptions.CanaryTicksMin,
-                ModelUpdateOptions.CanaryTicksMax),
+            CanaryTicks = map.WholeOrNull("canary", ModelUpdateOptions.CanaryTicksMin, ModelUpdateOptions.CanaryTicksMax),
         };
         map.RejectUnknown();
         return models;

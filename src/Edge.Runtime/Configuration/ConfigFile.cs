@@ -7,6 +7,7 @@ using Edge.Runtime.Mqtt;
 using Edge.Runtime.Payloads;
 using Edge.Runtime.Telemetry;
 using Edge.Runtime.Web;
+using Edge.Sensors;
 using Edge.Sensors.Gpio;
 using Edge.Streams;
 using Edge.Streams.Detection;
@@ -86,7 +87,7 @@ internal static partial class ConfigFile
 
         EdgeConfig config = ReadRoot(new YamlMap(root, errors), Path.GetDirectoryName(Path.GetFullPath(path))!);
         errors.ThrowIfAny();
-        return config with { Unknown = errors.Unknown };
+        return config with { Unknown = errors.Unknown, File = Path.GetFullPath(path) };
     }
 
     // The commonest of such mistakes: a brace ends a plain value inside braces.
@@ -142,7 +143,7 @@ internal static partial class ConfigFile
         ModelUpdateOptions? models = ReadModels(map, folder);
         string[] commands = [.. map.Texts("commands", [], CommandNames)];
         OnnxOptions onnx = ReadOnnxRuntime(map, folder, state);
-        StreamConfig[] streams = map.Maps("streams").Select(stream => ReadStream(stream, folder)).ToArray();
+        StreamConfig[] streams = map.Maps("streams").Select(stream => ReadStream(stream, folder, state)).ToArray();
         if (streams.Length == 0)
         {
             map.Fail("streams", "'streams' must list at least one stream");
@@ -178,14 +179,27 @@ internal static partial class ConfigFile
         };
     }
 
-    private static StreamConfig ReadStream(YamlMap map, string folder)
+    private static StreamConfig ReadStream(YamlMap map, string folder, string? state)
     {
         // Channels can be recorded before they have a model.
-        string model = map.Has("channels")
+        bool learns = map.Has("learn");
+        string model = map.Has("channels") || learns
             ? map.Text("model") ?? ""
             : map.RequiredText("model", "a .safetensors file of edge-quantize, or demo");
         IReadOnlyList<string> published = map.Texts("publish", PublishedByDefault, Publishable, mayBeEmpty: true);
         string name = Name(map, "name", "the stream's name in topics");
+        TimeSpan? period = map.Duration("period", PeriodMin, PeriodMax);
+        SourceOptions source = ReadSource(map, name, folder, ReadTimes(map));
+        LearnOptions? learn = ReadLearn(map, source, period, model.Length > 0, folder);
+        if (learns && state is null)
+        {
+            map.Fail("learn", "'learn' needs 'state', the folder that rows and the learned model are stored in");
+        }
+
+        string modelPath = model == "demo" ? model
+            : model.Length > 0 ? Path.Combine(folder, model)
+            : learns ? Path.Combine(state ?? folder, "models", name + ".safetensors")
+            : "";
         var stream = new StreamConfig
         {
             Publish = new PublishOptions
@@ -195,19 +209,25 @@ internal static partial class ConfigFile
                 Scores = published.Contains("score"),
             },
             Name = name,
-            Model = model == "demo" || model.Length == 0 ? model : Path.Combine(folder, model),
+            Model = modelPath,
+            Learn = learn,
             Engine = map.Choice("engine", StreamConfig.EngineOf(model)),
             Manifest = map.Text("manifest") is { } manifest ? Path.Combine(folder, manifest) : null,
             StateFrom = map.Text("state_from") is { } stateFrom ? Path.Combine(folder, stateFrom) : null,
-            Period = map.Duration("period", PeriodMin, PeriodMax),
+            Period = period,
             HoldTicks = map.Whole("hold", 5, 0, StreamOptions.HoldTicksMax),
-            Source = ReadSource(map, name, folder, ReadTimes(map)),
+            Source = source,
             Forecast = ReadForecast(map),
             Anomaly = ReadAnomaly(map, out int? alarmPin),
             AlarmPin = alarmPin,
             Limits = ReadLimits(map),
             Entities = ReadEntities(map),
         };
+        if (learns && !stream.HasReplaceableModel)
+        {
+            map.Fail("learn", "'learn' is not for a stream with 'engine: onnx', 'model: demo' or 'forecast.horizon'");
+        }
+
         map.RejectUnknown();
         return stream;
     }

@@ -11,6 +11,9 @@ namespace Edge.Runtime.Configuration;
 /// <summary>The whole of edge.yaml, checked. The options of each part are a record beside the class that they configure.</summary>
 internal sealed record EdgeConfig
 {
+    /// <summary>Path of the file.</summary>
+    public string File { get; init; } = "";
+
     /// <summary>Name of the device in topics, [a-z0-9_-]+.</summary>
     public required string Device { get; init; }
 

@@ -1,3 +1,4 @@
+using Edge.Runtime.Control;
 using Edge.Runtime.Payloads;
 using Edge.Sensors;
 using Edge.Sensors.Gpio;
@@ -19,8 +20,14 @@ internal enum EngineKind
 /// <summary>One stream of edge.yaml: its model, its source, what is published of it, and how its readings are treated.</summary>
 internal sealed record StreamConfig : StreamOptions
 {
-    /// <summary>Path of a model file, <c>demo</c> for the bundled one, or empty for a stream that can only be recorded.</summary>
+    /// <summary>
+    /// Path of a model file, <c>demo</c> for the bundled one, or empty for a stream that can only be recorded. That of a model that is
+    /// still to be learned need not exist.
+    /// </summary>
     public required string Model { get; init; }
+
+    /// <summary>How it learns its model, or null if it does not.</summary>
+    public LearnOptions? Learn { get; init; }
 
     /// <summary>What computes it.</summary>
     public EngineKind Engine { get; init; }

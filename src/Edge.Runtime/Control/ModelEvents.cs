@@ -19,17 +19,17 @@ internal sealed class ModelEvents(string device, Action<MqttMessage> publish, Fu
     internal Action<string, string, string>? Reported { get; set; }
 
     /// <param name="stream">Name of the stream.</param>
-    /// <param name="change"><c>trial</c>, <c>taken</c>, <c>refused</c> or <c>rolled_back</c>.</param>
-    /// <param name="sha256">The new model.</param>
+    /// <param name="change"><c>learning</c>, <c>failed</c>, <c>trial</c>, <c>taken</c>, <c>refused</c> or <c>rolled_back</c>.</param>
+    /// <param name="sha256">The new model, or null if there is none.</param>
     /// <param name="ratio">Its error divided by the error of the old model, or null.</param>
     /// <param name="message">A sentence.</param>
-    internal void Say(string stream, string change, string sha256, double? ratio, string message)
+    internal void Say(string stream, string change, string? sha256, double? ratio, string message)
     {
         log.Log(
-            change == "refused" ? LogLevel.Warning : LogLevel.Information,
-            "{Stream}: model {Model} {Change}: {Message}",
+            change is "refused" or "failed" ? LogLevel.Warning : LogLevel.Information,
+            "{Stream}: model {Model}{Change}: {Message}",
             stream,
-            sha256[..6],
+            sha256 is null ? "" : sha256[..6] + " ",
             change,
             message);
         Reported?.Invoke(stream, change, message);
@@ -41,7 +41,11 @@ internal sealed class ModelEvents(string device, Action<MqttMessage> publish, Fu
             json.WriteString("stream", stream);
             json.WriteString("time", clock.GetUtcNow().UtcDateTime.ToString(Timestamp.Format, CultureInfo.InvariantCulture));
             json.WriteString("event", change);
-            json.WriteString("model_sha256", sha256);
+            if (sha256 is not null)
+            {
+                json.WriteString("model_sha256", sha256);
+            }
+
             if (ratio is { } value && double.IsFinite(value))
             {
                 json.WriteNumber("error_ratio", Math.Round(value, 6));
@@ -59,7 +63,7 @@ internal sealed class ModelEvents(string device, Action<MqttMessage> publish, Fu
                 Class = MessageClass.Event,
                 ContentType = "application/json",
             });
-        if (change is "taken" or "rolled_back")
+        if (change is not ("trial" or "refused"))
         {
             publish(info());
         }

@@ -48,7 +48,7 @@ internal sealed class ModelInbox : IDisposable
             }
 
             updates.Began = Keep;
-            updates.Decided = Forget;
+            updates.Decided += Forget;
             _watcher = new FileSystemWatcher(folder)
             {
                 NotifyFilter = NotifyFilters.FileName | NotifyFilters.LastWrite | NotifyFilters.Size,

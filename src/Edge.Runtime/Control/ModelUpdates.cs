@@ -11,27 +11,28 @@ namespace Edge.Runtime.Control;
 
 /// <summary>
 /// Updates models safely. A new model must be signed by the trusted key and fit its stream. In its canary phase it then steps
-/// beside the model in use, and replaces it only if it is no worse. The old model is kept for a rollback. docs/operations.md.
+/// beside the model in use, and replaces it only if it is no worse. The old model is kept for a rollback. A model that was learned here
+/// needs no signature. docs/operations.md.
 /// </summary>
 internal sealed class ModelUpdates
 {
-    private readonly ModelUpdateOptions _config;
+    private readonly ModelUpdateOptions? _config;
     private readonly IReadOnlyDictionary<string, string?> _models;
     private readonly Func<string, StreamControl> _control;
     private readonly ModelHistory _history;
     private readonly ModelEvents _events;
     private readonly ModelSignature? _trusted;
     private readonly Lock _gate = new();
-    private readonly Dictionary<string, byte[]> _offered = [];
+    private readonly Dictionary<string, (byte[] File, int Ticks)> _offered = [];
 
-    /// <param name="config">Where models come from and which key must sign them.</param>
+    /// <param name="config">Where models come from and which key must sign them; null if none are taken from outside.</param>
     /// <param name="models">The model file of each stream, by the name of the stream; null if it cannot be replaced.</param>
     /// <param name="control">Finds a stream.</param>
     /// <param name="store">Stores which models a stream has had, or null.</param>
     /// <param name="events">Reports what happens.</param>
     /// <exception cref="InputException">The key cannot be read.</exception>
     internal ModelUpdates(
-        ModelUpdateOptions config,
+        ModelUpdateOptions? config,
         IReadOnlyDictionary<string, string?> models,
         Func<string, StreamControl> control,
         StateStore? store,
@@ -42,7 +43,7 @@ internal sealed class ModelUpdates
         _control = control;
         _history = new ModelHistory(store);
         _events = events;
-        _trusted = config.TrustedKeyFile is { } file ? ReadKey(file) : null;
+        _trusted = config?.TrustedKeyFile is { } file ? ReadKey(file) : null;
         foreach (string stream in models.Keys)
         {
             control(stream).Reopened = GoOn;
@@ -52,11 +53,23 @@ internal sealed class ModelUpdates
     /// <summary>File names of the streams whose models can be replaced.</summary>
     internal IEnumerable<string> Names => _models.Keys;
 
-    /// <summary>Called with the stream, the model and its signature before its canary phase starts.</summary>
+    /// <summary>Called with the stream, the model and its signature before the canary phase of a model from outside starts.</summary>
     internal Action<string, byte[], string?>? Began { get; set; }
 
     /// <summary>Called with the stream whenever a canary phase ends.</summary>
-    internal Action<string>? Decided { get; set; }
+    internal event Action<string>? Decided;
+
+    /// <summary>Whether a stream has a new model in its canary phase.</summary>
+    internal bool IsOnTrial(string stream)
+    {
+        lock (_gate)
+        {
+            return _offered.ContainsKey(stream);
+        }
+    }
+
+    /// <summary>Whether models are taken from outside.</summary>
+    internal bool TakesModels => _config is not null;
 
     /// <summary>Whether a signature is required.</summary>
     internal bool NeedsSignature => _trusted is not null;
@@ -64,25 +77,44 @@ internal sealed class ModelUpdates
     /// <summary>Checks a new model and starts its canary phase.</summary>
     /// <returns>A sentence that says what happens next.</returns>
     /// <exception cref="InputException">It is refused.</exception>
-    internal async Task<string> OfferAsync(string stream, byte[] file, string? signature)
+    internal Task<string> OfferAsync(string stream, byte[] file, string? signature) => TryAsync(
+        stream,
+        file,
+        () =>
+        {
+            RequireOrigin(file, signature);
+            EdgeModel model = Check(stream, file);
+            return (model, _config!.CanaryTicks ?? ModelUpdateOptions.CanaryTicksDefault);
+        },
+        () => Began?.Invoke(stream, file, signature));
+
+    /// <summary>The same for a model that was learned on this device.</summary>
+    /// <param name="stream">The stream that it was learned from.</param>
+    /// <param name="file">The model.</param>
+    /// <param name="ticks">Length of the canary phase, in ticks.</param>
+    /// <exception cref="InputException">It is refused.</exception>
+    internal Task<string> OfferLearnedAsync(string stream, byte[] file, int ticks) =>
+        TryAsync(stream, file, () => (Check(stream, file), ticks), () => { });
+
+    private async Task<string> TryAsync(string stream, byte[] file, Func<(EdgeModel Model, int Ticks)> check, Action began)
     {
         try
         {
-            EdgeModel model = Check(stream, file, signature);
+            (EdgeModel model, int ticks) = check();
             lock (_gate)
             {
-                if (!_offered.TryAdd(stream, file))
+                if (!_offered.TryAdd(stream, (file, ticks)))
                 {
                     throw new InputException("Another new model is in its canary phase on this stream. Wait until it ends.");
                 }
             }
 
-            Began?.Invoke(stream, file, signature);
+            began();
             try
             {
                 await _control(stream).BetweenTicksAsync(running =>
                 {
-                    Begin(running, model);
+                    Begin(running, model, ticks);
                     return true;
                 }).ConfigureAwait(false);
             }
@@ -92,9 +124,12 @@ internal sealed class ModelUpdates
                 throw;
             }
 
-            string said =
-                $"Model {model.Sha256[..6]} runs beside {_control(stream).Stream.Engine.ModelSha256[..6]} for {_config.CanaryTicks} ticks. "
-                    + $"It replaces it if its error is not significantly larger.";
+            IInferenceEngine inUse = _control(stream).Stream.Engine;
+            string said = inUse.Manifest.IsTrained
+                ? $"Model {model.Sha256[..6]} runs beside {inUse.ModelSha256[..6]} for {ticks} ticks. It replaces it if its error is not "
+                    + "significantly larger."
+                : $"Model {model.Sha256[..6]}, the first of this stream, is tried for {ticks} ticks. It is taken if its error is not "
+                    + "significantly larger than that of the last value.";
             _events.Say(stream, "trial", model.Sha256, null, said);
             return said;
         }
@@ -133,17 +168,18 @@ internal sealed class ModelUpdates
         return said;
     }
 
-    private void Begin(SensorStream running, EdgeModel model) =>
+    private void Begin(SensorStream running, EdgeModel model, int ticks) =>
         _control(running.Name).BeginCanary(
-            running, new Int8Engine(model), _config.CanaryTicks, verdict => _ = Task.Run(() => FinishAsync(running.Name, verdict)));
+            running, new Int8Engine(model), ticks, verdict => _ = Task.Run(() => FinishAsync(running.Name, verdict)));
 
     // A stream that was opened again has no canary. After a reset the canary phase starts again; a fault of the stream ends it.
     private void GoOn(SensorStream running, bool isAfterFault)
     {
         byte[]? file;
+        int ticks;
         lock (_gate)
         {
-            file = _offered.GetValueOrDefault(running.Name);
+            (file, ticks) = _offered.GetValueOrDefault(running.Name);
         }
 
         if (file is null)
@@ -153,7 +189,7 @@ internal sealed class ModelUpdates
 
         if (!isAfterFault)
         {
-            Begin(running, EdgeModel.Parse(file));
+            Begin(running, EdgeModel.Parse(file), ticks);
             return;
         }
 
@@ -177,9 +213,10 @@ internal sealed class ModelUpdates
         }
 
         string sha256 = Convert.ToHexStringLower(SHA256.HashData(file));
+        string other = _control(stream).Stream.Engine.Manifest.IsTrained ? "the old model" : "the last value";
         string figures = string.Create(
             CultureInfo.InvariantCulture,
-            $"over {verdict.Ticks} ticks its error was {verdict.ErrorRatio:G4} times the error of the old model (± {verdict.Noise:G2})");
+            $"over {verdict.Ticks} ticks its error was {verdict.ErrorRatio:G4} times the error of {other} (± {verdict.Noise:G2})");
         (string change, string said) = verdict.IsNoWorse
             ? ("taken", $"The new model is in use: {figures}.")
             : ("refused", $"The new model is dropped: {figures}.");
@@ -205,9 +242,13 @@ internal sealed class ModelUpdates
         {
             string path = ModelPath(running.Name);
             EdgeModel model = Parse(file);
-            DurableFile.Write(Previous(path), File.ReadAllBytes(path));
+            if (File.Exists(path))
+            {
+                DurableFile.Write(Previous(path), File.ReadAllBytes(path));
+                _history.Add(running.Name, running.Engine.ModelSha256);
+            }
+
             DurableFile.Write(path, file);
-            _history.Add(running.Name, running.Engine.ModelSha256);
             _history.Add(running.Name, model.Sha256);
 
             // Without the canary, which a reset may have removed, the state is reset.
@@ -227,12 +268,11 @@ internal sealed class ModelUpdates
         return running;
     }
 
-    private EdgeModel Check(string stream, byte[] file, string? signature)
+    private void RequireOrigin(byte[] file, string? signature)
     {
-        string path = ModelPath(stream);
-        if (file.Length > ModelAssembly.ModelMaxBytes)
+        if (!TakesModels)
         {
-            throw new InputException($"The model has {file.Length} bytes; {ModelAssembly.ModelMaxBytes} is the limit.");
+            throw new InputException("New models are not accepted: edge.yaml has no 'models'.");
         }
 
         if (_trusted is not null && (signature is null || !_trusted.Verifies(file, signature)))
@@ -240,6 +280,15 @@ internal sealed class ModelUpdates
             throw new InputException(signature is null
                 ? "The model has no signature, but edge.yaml names a trusted key. Sign the model with edge-quantize sign."
                 : "The signature does not verify with the trusted key. The file was changed after signing, or another key signed it.");
+        }
+    }
+
+    private EdgeModel Check(string stream, byte[] file)
+    {
+        string path = ModelPath(stream);
+        if (file.Length > ModelAssembly.ModelMaxBytes)
+        {
+            throw new InputException($"The model has {file.Length} bytes; {ModelAssembly.ModelMaxBytes} is the limit.");
         }
 
         EdgeModel model = Parse(file);
@@ -257,7 +306,11 @@ internal sealed class ModelUpdates
                 $"Model {model.Sha256[..6]} is or was in use on this stream. Use the command rollback to restore an old model.");
         }
 
-        using FileStream writable = OpenForWrite(path);
+        if (File.Exists(path))
+        {
+            using FileStream writable = OpenForWrite(path);
+        }
+
         return model;
     }
 
@@ -296,7 +349,7 @@ internal sealed class ModelUpdates
     {
         lock (_gate)
         {
-            return _offered.Remove(stream, out byte[]? file) ? file : null;
+            return _offered.Remove(stream, out (byte[] File, int Ticks) offered) ? offered.File : null;
         }
     }
 

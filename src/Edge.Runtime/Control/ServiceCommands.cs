@@ -20,7 +20,7 @@ internal sealed class ServiceCommands(
     private readonly ModelAssembly _assembly = new(clock);
 
     /// <summary>Whether new models are accepted.</summary>
-    internal bool TakesModels => updates is not null;
+    internal bool TakesModels => updates is { TakesModels: true };
 
     /// <summary>Whether they must be signed.</summary>
     internal bool NeedsSignature => updates is { NeedsSignature: true };

@@ -89,7 +89,7 @@ internal static class DeviceTopics
                 yield return Topics.Entities(config.Device, stream.Name);
             }
 
-            if (config.Models is not null)
+            if (config.Models is not null || stream.Learn is not null)
             {
                 yield return Topics.Model(config.Device, stream.Name);
             }

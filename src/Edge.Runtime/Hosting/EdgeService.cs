@@ -36,6 +36,7 @@ internal sealed class EdgeService : IDisposable
     private readonly long _started;
     private readonly CommandChannel? _commands;
     private readonly ModelUpdates? _updates;
+    private readonly ModelLearning? _learning;
     private readonly PageHost? _page;
     private readonly ModelInbox? _inbox;
     private readonly IReadOnlyCollection<string> _stale;
@@ -111,18 +112,20 @@ internal sealed class EdgeService : IDisposable
             problems.Add(e.Message);
         }
 
-        if (problems.Count == 0 && config.Models is { } models)
+        LearningStream[] learning = [.. config.Streams.SelectMany(Learning)];
+        if (problems.Count == 0 && (config.Models is not null || learning.Length > 0))
         {
             try
             {
                 ModelEvents = new ModelEvents(config.Device, Publish, Info, clock, log);
                 _updates = new ModelUpdates(
-                    models,
+                    config.Models,
                     config.Streams.ToDictionary(stream => stream.Name, stream => stream.HasReplaceableModel ? stream.Model : null),
                     Control,
                     _store,
                     ModelEvents);
-                _inbox = models.IncomingFolder is { } folder ? new ModelInbox(folder, _updates, log) : null;
+                _inbox = config.Models?.IncomingFolder is { } folder ? new ModelInbox(folder, _updates, log) : null;
+                _learning = learning.Length > 0 ? OpenLearning(learning, _updates, ModelEvents, _store!) : null;
             }
             catch (InputException e)
             {
@@ -161,6 +164,8 @@ internal sealed class EdgeService : IDisposable
             Dispose();
             throw new InputException(string.Join('\n', problems));
         }
+
+        _learning?.Start();
     }
 
     internal IReadOnlyList<StreamHost> Hosts => _hosts;
@@ -177,6 +182,9 @@ internal sealed class EdgeService : IDisposable
 
     /// <summary>Reports of model updates, or null.</summary>
     internal ModelEvents? ModelEvents { get; }
+
+    /// <summary>What a stream that learns does now, for a person; null for one that does not learn.</summary>
+    internal string? LearningOf(string stream) => _learning?.StateOf(stream);
 
     /// <summary>Time since the start.</summary>
     internal TimeSpan Uptime => _clock.GetElapsedTime(_started);
@@ -269,7 +277,7 @@ internal sealed class EdgeService : IDisposable
     /// <summary>Closes everything, the store last. Whatever one part does, the others are closed.</summary>
     public void Dispose()
     {
-        IDisposable?[] parts = [_page, _inbox, _commands, .. _telemetry, .. _hosts, _streams, _committer, _store];
+        IDisposable?[] parts = [_page, _learning, _inbox, _commands, .. _telemetry, .. _hosts, _streams, _committer, _store];
         foreach (IDisposable part in parts.OfType<IDisposable>())
         {
             try
@@ -285,6 +293,27 @@ internal sealed class EdgeService : IDisposable
                     PrintableText.Of(e.Message));
             }
         }
+    }
+
+    private IEnumerable<LearningStream> Learning(StreamConfig stream)
+    {
+        if (stream.Learn is { } learn)
+        {
+            int ticks = learn.CanaryTicks(stream.Period!.Value, _config.Models?.CanaryTicks);
+            yield return new LearningStream(stream.Name, learn, stream.Model, ticks);
+        }
+    }
+
+    private ModelLearning OpenLearning(LearningStream[] streams, ModelUpdates updates, ModelEvents events, StateStore store)
+    {
+        foreach (LearningStream stream in streams)
+        {
+            TrainingProcess.Find(stream.Options.Program);
+        }
+
+        string folder = Path.Combine(_config.StateFolder!, "learn");
+        var training = new TrainingProcess(_config.File, _config.Device, folder, _clock);
+        return new ModelLearning(streams, folder, Control, updates, events, store, training.TrainAsync, _clock, _log);
     }
 
     private void StartTelemetry()
@@ -357,5 +386,6 @@ internal sealed class EdgeService : IDisposable
         _config.StateFolder,
         _clock.GetUtcNow(),
         _clock.GetElapsedTime(_started),
-        Streams);
+        Streams,
+        LearningOf);
 }

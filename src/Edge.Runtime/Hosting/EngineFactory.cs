@@ -3,6 +3,7 @@ using Edge.Inference.Models;
 using Edge.Onnx;
 using Edge.Onnx.Engines;
 using Edge.Runtime.Configuration;
+using Edge.Runtime.Control;
 using Edge.Streams.Engines;
 using Edge.Streams.Forecasting;
 
@@ -15,10 +16,17 @@ internal sealed class EngineFactory(OnnxOptions onnx) : IDisposable
 
     private OnnxEngines? _onnx;
 
-    /// <summary>Loads a stream's model.</summary>
+    /// <summary>Loads a stream's model; a stream that learns may have none yet.</summary>
+    /// <param name="stream">The stream.</param>
+    /// <param name="say">Told why a learned model is not used, or null.</param>
     /// <exception cref="InputException">The model cannot be used.</exception>
-    internal IInferenceEngine Load(StreamConfig stream)
+    internal IInferenceEngine Load(StreamConfig stream, Action<string>? say = null)
     {
+        if (stream.Learn is { Columns.Count: > 0 } learn)
+        {
+            return LoadLearned(stream, learn, say);
+        }
+
         IInferenceEngine engine = stream.Engine == EngineKind.Int8 ? LoadInt8(stream.Model) : LoadOnnx(stream.Model, stream.Manifest);
         return stream.Forecast.Horizon == 1 ? engine : new RolloutEngine(engine, stream.Forecast.Horizon);
     }
@@ -51,6 +59,33 @@ internal sealed class EngineFactory(OnnxOptions onnx) : IDisposable
         {
             throw new InputException(e.Message, e);
         }
+    }
+
+    // What was learned for other columns or horizons, or is damaged, is no reason not to start: it is learned again.
+    private static IInferenceEngine LoadLearned(StreamConfig stream, LearnOptions learn, Action<string>? say)
+    {
+        var none = NoModelEngine.Of(stream.Name, learn.Columns, stream.Period!.Value, learn.Horizons);
+        if (!File.Exists(stream.Model))
+        {
+            return none;
+        }
+
+        try
+        {
+            IInferenceEngine engine = LoadInt8(stream.Model);
+            if (CanaryModel.Fits(none.Manifest, engine.Manifest))
+            {
+                return engine;
+            }
+
+            say?.Invoke($"The learned model '{stream.Model}' is of other columns, units or horizons. A new one is learned.");
+        }
+        catch (Exception e) when (e is InputException or ModelFormatException)
+        {
+            say?.Invoke($"The learned model cannot be used, a new one is learned: {e.Message}");
+        }
+
+        return none;
     }
 
     private IInferenceEngine LoadOnnx(string model, string? manifest)

@@ -102,7 +102,7 @@ internal sealed class PageHost : IDisposable
         var views = new List<StreamView>();
         foreach (StreamHost host in service.Hosts)
         {
-            var view = new StreamView(() => host.Stream, bytesMax);
+            var view = new StreamView(() => host.Stream, bytesMax) { Learning = () => service.LearningOf(host.Stream.Name) };
             host.Ticked += view.Observe;
             views.Add(view);
         }

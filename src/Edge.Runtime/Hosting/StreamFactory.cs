@@ -117,7 +117,7 @@ internal sealed class StreamFactory : IDisposable
 
     private IInferenceEngine LoadEngine(StreamConfig config)
     {
-        IInferenceEngine engine = _engines.Load(config);
+        IInferenceEngine engine = _engines.Load(config, why => _log.LogWarning("{Stream}: {Why}", config.Name, why));
         if (config.Engine == EngineKind.Onnx)
         {
             // A provider other than the first configured one is a warning.

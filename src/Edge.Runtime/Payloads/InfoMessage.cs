@@ -6,6 +6,7 @@ using Edge.Inference.Models;
 using Edge.Runtime.Mqtt;
 using Edge.Sensors;
 using Edge.Streams;
+using Edge.Streams.Engines;
 
 namespace Edge.Runtime.Payloads;
 
@@ -59,13 +60,15 @@ internal static class InfoMessage
     /// <param name="now">Time.</param>
     /// <param name="uptime">Since the service started.</param>
     /// <param name="streams">The streams.</param>
+    /// <param name="learning">What a stream that learns does now, for a person; null for one that does not learn.</param>
     internal static MqttMessage Write(
         string device,
         string broker,
         string? stateFolder,
         DateTimeOffset now,
         TimeSpan uptime,
-        IReadOnlyList<SensorStream> streams)
+        IReadOnlyList<SensorStream> streams,
+        Func<string, string?> learning)
     {
         using var payload = new MemoryStream();
         using (var json = new Utf8JsonWriter(payload))
@@ -86,9 +89,12 @@ internal static class InfoMessage
             foreach (SensorStream stream in streams)
             {
                 json.WriteStartObject(stream.Name);
-                json.WriteString("model", stream.Engine.ModelSha256[..6]);
-                json.WriteString("model_name", stream.Engine.Manifest.Name);
-                json.WriteString("model_sha256", stream.Engine.ModelSha256);
+                WriteModel(json, stream.Engine);
+                if (learning(stream.Name) is { } state)
+                {
+                    json.WriteString("learning", state);
+                }
+
                 json.WriteString("engine", stream.Engine.Description);
                 json.WriteNumber("period_seconds", stream.Engine.Manifest.PeriodSeconds);
                 WriteErrors(json, stream.Engine.Manifest);
@@ -107,6 +113,33 @@ internal static class InfoMessage
             Retain = true,
             ContentType = "application/json",
         };
+    }
+
+    /// <summary>What messages call a model: the first digits of its hash, or <c>none</c> where it is still to be learned.</summary>
+    internal static string ModelOf(IInferenceEngine engine) => engine.Manifest.IsTrained ? engine.ModelSha256[..6] : "none";
+
+    private static void WriteModel(Utf8JsonWriter json, IInferenceEngine engine)
+    {
+        json.WriteString("model", ModelOf(engine));
+        if (!engine.Manifest.IsTrained)
+        {
+            return;
+        }
+
+        json.WriteString("model_name", engine.Manifest.Name);
+        json.WriteString("model_sha256", engine.ModelSha256);
+        if (engine is Int8Engine { Model.Provenance: { Length: > 0 } provenance })
+        {
+            // A model that was learned on a device says so.
+            using JsonDocument origin = JsonDocument.Parse(provenance);
+            foreach (string name in new[] { "learned_on", "learned_at" })
+            {
+                if (origin.RootElement.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.String)
+                {
+                    json.WriteString(name, value.GetString());
+                }
+            }
+        }
     }
 
     // Outputs of a stream whose errors are named: the message stays small.

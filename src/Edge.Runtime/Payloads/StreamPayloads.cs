@@ -49,7 +49,7 @@ internal sealed class StreamPayloads : IDisposable
         _stream = stream.Name;
         _manifest = manifest;
         _publish = publish;
-        _model = stream.Engine.ModelSha256[..6];
+        _model = InfoMessage.ModelOf(stream.Engine);
         _deviceText = JsonEncodedText.Encode(device);
         _streamText = JsonEncodedText.Encode(stream.Name);
         _modelText = JsonEncodedText.Encode(_model);

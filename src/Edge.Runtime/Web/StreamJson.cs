@@ -25,6 +25,7 @@ internal static class StreamJson
         WriteLimits(json, stream);
         json.WriteStartObject("model");
         json.WriteString("name", manifest.Name);
+        json.WriteBoolean("trained", manifest.IsTrained);
         json.WriteString("sha256", stream.Engine.ModelSha256);
         json.WriteString("engine", stream.Engine.Description);
         if (manifest.TrainRows is var (begin, end))
@@ -95,6 +96,11 @@ internal static class StreamJson
         json.WriteNumber("seq", newest.Seq);
         WriteTime(json, newest);
         json.WriteString("model", stream.Engine.ModelSha256);
+        if (view.Learning?.Invoke() is { } learning)
+        {
+            json.WriteString("learning", learning);
+        }
+
         json.WriteBoolean("open", stream.IsAnomalyOpen);
         Write(json, "score", stream.AnomalyScore);
         json.WriteStartObject("parts");

@@ -59,6 +59,9 @@ internal sealed class StreamView
 
     internal SensorStream Stream => _stream();
 
+    /// <summary>What a stream that learns does now, for a person, or null.</summary>
+    internal Func<string?>? Learning { get; init; }
+
     internal PointRing Points { get; }
 
     /// <summary>The look into its cell; null while no client watches.</summary>

@@ -26,6 +26,9 @@ internal sealed record ChannelOptions
     /// <summary>Its part of the device: a driver's channel, a file, a JSON path.</summary>
     public required string Read { get; init; }
 
+    /// <summary>Its unit, for a model that is learned from it; "" for what the driver says.</summary>
+    public string Unit { get; init; } = "";
+
     /// <summary>The channel is <c>Scale · value + Offset</c>.</summary>
     public double Scale { get; init; } = 1;
 

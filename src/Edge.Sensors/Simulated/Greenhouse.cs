@@ -12,6 +12,9 @@ internal sealed class Greenhouse : SimulatedPlant
     /// <summary>Channel names, in the order of <see cref="Step"/>.</summary>
     internal static readonly string[] ChannelNames = ["temperature", "humidity", "light", "co2"];
 
+    /// <summary>Their units.</summary>
+    internal static readonly string[] Units = ["degC", "%RH", "klx", "ppm"];
+
     private const double DaySeconds = 600;
 
     // Standard deviation of each sensor's own noise.

@@ -35,6 +35,11 @@ internal sealed partial class AnomalyDetector
     /// <summary>What the channel should be now, in its unit; NaN if only the forecast says.</summary>
     internal double Expected(int channel)
     {
+        if (_ranges is not null)
+        {
+            return _largestKind == Kind.Level ? _ranges.Nearest(channel) : double.NaN;
+        }
+
         if (Levels is not { } levels || _largestKind is not (Kind.Level or Kind.Relation or Kind.CurvedRelation))
         {
             return double.NaN;

@@ -13,6 +13,7 @@ internal sealed partial class AnomalyDetector
     internal void Archive(StreamSnapshot snapshot)
     {
         _ticks = snapshot.Field(_ticks);
+        _ranges?.Archive(snapshot);
         _residual.Archive(snapshot);
         _sensors.Archive(snapshot);
         _recent?.Archive(snapshot);

@@ -52,6 +52,9 @@ internal sealed partial class AnomalyDetector
 
     private readonly ModelManifest _manifest;
     private readonly NormalProfile? _profile;
+
+    // What stands for all else in a stream without a model, or null.
+    private readonly RangeWatch? _ranges;
     private readonly int _channels;
     private readonly int[] _outputs;
     private readonly int[] _watchedAt;
@@ -128,6 +131,7 @@ internal sealed partial class AnomalyDetector
         _coolDownTicks = config.CoolDown is { } coolDown ? (long)(coolDown / period) : CoolDownTicksDefault;
 
         _profile = NormalProfile.Of(manifest);
+        _ranges = manifest.IsTrained ? null : new RangeWatch(_channels);
         _residual = new ResidualStatistic(manifest, _outputs, _profile?.Change);
         _sensors = new SensorWatch(_channels);
         _profile?.Longest.CopyTo(_sensors.Longest);
@@ -247,7 +251,13 @@ internal sealed partial class AnomalyDetector
 
         _residual.Observe(errors, isCalm);
         SetResidual();
-        if (isUsable)
+        if (isUsable && _ranges is not null)
+        {
+            _ranges.Observe(reading.Values);
+            _ranges.Ratios.CopyTo(Ratios(Kind.Level));
+            _ticks++;
+        }
+        else if (isUsable)
         {
             Normalize(reading.Values);
             Bridge(reading.SkippedTicks);

@@ -10,8 +10,7 @@ namespace Edge.Streams.Forecasting;
 public readonly record struct CanaryVerdict(long Ticks, double ErrorRatio, double Noise)
 {
     // Smallest tolerance: a state that started at zero is still slightly wrong after the first ticks, and one percent is no reason to keep
-    // an older model. Largest tolerance: a model that is
-    // worse by more is refused, however noisy the comparison was.
+    // an older model. Largest tolerance: a model that is worse by more is refused, however noisy the comparison was.
     private const double MarginMin = 0.01;
     private const double MarginMax = 0.05;
 
@@ -20,7 +19,8 @@ public readonly record struct CanaryVerdict(long Ticks, double ErrorRatio, doubl
 }
 
 /// <summary>
-/// A new model in its canary phase: it steps on the same readings without publishing, and is compared with the model in use.
+/// A new model in its canary phase: it steps on the same readings without publishing, and is compared with the model in use, or with the
+/// last value where there is none yet.
 /// </summary>
 public sealed class CanaryModel : IDisposable
 {
@@ -54,7 +54,7 @@ public sealed class CanaryModel : IDisposable
         _scale =
         [
             .. engine.Manifest.Outputs.Select(
-                output => output.Column < 0 ? 1 : engine.Manifest.Std[output.Column] / old.Std[output.Column]),
+                output => output.Column < 0 || !old.IsTrained ? 1 : engine.Manifest.Std[output.Column] / old.Std[output.Column]),
         ];
     }
 
@@ -70,6 +70,7 @@ public sealed class CanaryModel : IDisposable
     internal void Observe(long seq, Reading reading, ReadOnlySpan<float> oldErrors, bool isAbnormal)
     {
         Forecaster.Observe(seq, reading, isAbnormal);
+        oldErrors = _old.IsTrained ? oldErrors : Forecaster.LastValueErrors;
         if (++_seen <= _settleTicks || Verdict is not null)
         {
             return;

@@ -20,6 +20,7 @@ internal sealed class Forecaster
     private readonly float[][] _unchanged;
     private readonly long[][] _madeAt;
     private readonly float[] _errors;
+    private readonly float[] _lastValueErrors;
     private readonly bool[] _isForecast;
     private readonly (int Low, int High)[] _quantiles;
     private readonly int[] _reconstructions;
@@ -55,6 +56,7 @@ internal sealed class Forecaster
         _madeAt = [.. ahead.Select(ticks => Enumerable.Repeat(long.MinValue, ticks).ToArray())];
         HasOthers = _manifest.Outputs.Any(output => output.Kind is not (OutputKind.Forecast or OutputKind.Quantile));
         _errors = new float[_y.Length];
+        _lastValueErrors = new float[_y.Length];
         _season = new SeasonalBaseline(_manifest.Columns.Count, seasonTicks);
         _now = new float[_manifest.Columns.Count];
         _intervals = Enumerable.Range(0, _y.Length).Select(k => new AdaptiveInterval(coverage, _manifest.OutputRmse?[k] ?? 1)).ToArray();
@@ -66,6 +68,9 @@ internal sealed class Forecaster
     /// Reading minus forecast of each output for this tick, in standard deviations of its column; NaN where there is none to compare.
     /// </summary>
     internal ReadOnlySpan<float> Errors => _errors;
+
+    /// <summary>The same of the forecast that nothing changes; NaN also where it was made while an anomaly was open.</summary>
+    internal ReadOnlySpan<float> LastValueErrors => _lastValueErrors;
 
     /// <summary>
     /// How much better than "nothing changes" the forecasts are: 1 less the ratio of the mean squares of both errors, over about the last
@@ -139,22 +144,22 @@ internal sealed class Forecaster
 
         for (int k = 0; k < _errors.Length; k++)
         {
+            (_errors[k], _lastValueErrors[k]) = (float.NaN, float.NaN);
             if (!_isForecast[k])
             {
-                _errors[k] = float.NaN;
                 continue;
             }
 
             (int column, int ahead, _) = _manifest.Outputs[k];
             int slot = (int)(seq % ahead);
-            _errors[k] = float.NaN;
             if (_madeAt[k][slot] == seq - ahead && !float.IsNaN(_now[column]))
             {
                 _errors[k] = _now[column] - _pending[k][slot];
                 _intervals[k].Observe(Math.Abs(_errors[k]));
                 if (!isAbnormal && !float.IsNaN(_unchanged[k][slot]))
                 {
-                    Compare(k, _now[column] - _unchanged[k][slot]);
+                    _lastValueErrors[k] = _now[column] - _unchanged[k][slot];
+                    Compare(k, _lastValueErrors[k]);
                     CompareSeason(_errors[k], _now[column] - _season.Before(seq, column));
                 }
             }

@@ -298,7 +298,8 @@ export class StreamPage {
     put(this.sentence, now.open ? open?.message ?? "An anomaly is open."
       : exceeded.length > 0 ? `${exceeded.map(each => each.column).join(", ")} ${exceeded.length > 1 ? "are" : "is"} beyond a limit.`
       : broken.length > 0 ? `${broken.map(nameOf).join(", ")}: no good reading.`
-      : expected.length > 0 ? `${expected.map(each => each.column).join(", ")} will reach a limit.` : "All is normal.");
+      : expected.length > 0 ? `${expected.map(each => each.column).join(", ")} will reach a limit.`
+        : card.model.trained ? "All is normal." : "Nothing is far off. There is no model yet.");
     this.detail.dataset.t = now.t;
     this.detail.dataset.seq = now.seq;
     put(this.detail, [
@@ -339,13 +340,14 @@ export class StreamPage {
     const { health } = this.now;
     const skill = health.skill;
     const rows = [
+      ...(this.now.learning ? [["learning", this.now.learning]] : []),
       ["better than “nothing changes”", skill === null ? "–" : `${percent(skill)}${skill <= 0 ? ": do not trust its forecasts" : ""}`],
       ["better than a season ago", percent(health.seasonal)],
       ["readings inside the interval", `${percent(health.coverage)}, ${percent(interval)} wanted`],
       ["channels outside what it knows", percent(health.outside)],
       ["values clipped", `${health.saturated}`],
       ["ticks, lost ticks, anomalies", `${health.ticks}, ${health.missed}, ${health.anomalies}`],
-      ["model", `${model.name}, ${model.sha256.slice(0, 6)}`],
+      ["model", model.trained ? `${model.name}, ${model.sha256.slice(0, 6)}` : "none yet"],
       ...(model.train_rows ? [["trained on", `${model.train_rows} rows`]] : []),
       ...madeFrom(model.provenance),
       ["runs as", [model.engine, model.architecture].filter(Boolean).join(", ")],
@@ -373,8 +375,9 @@ export class StreamPage {
 // What the model file says of its origin: a JSON object, if anything.
 function madeFrom(text) {
   try {
-    const { tool, source } = JSON.parse(text);
-    return source ? [["made from", `${source}${tool ? ` by ${tool}` : ""}`]] : [];
+    const { tool, source, learned_on: device, learned_at: at } = JSON.parse(text);
+    return device ? [["learned", `on ${device}, ${time(Date.parse(at))}`]]
+      : source ? [["made from", `${source}${tool ? ` by ${tool}` : ""}`]] : [];
   } catch {
     return [];
   }

@@ -1,0 +1,50 @@
+namespace Edge.Runtime.Control;
+
+/// <summary>When a stream learns a model from its own stored rows, and with what.</summary>
+internal sealed record LearnOptions
+{
+    /// <summary>Shortest and longest <see cref="After"/>, <see cref="Every"/> and <see cref="Budget"/>.</summary>
+    internal static (TimeSpan Min, TimeSpan Max) TimeRange { get; } = (TimeSpan.FromSeconds(1), TimeSpan.FromDays(366));
+
+    /// <summary>Smallest memory that training runs in.</summary>
+    internal const long MemoryMinBytes = 100L << 20;
+
+    /// <summary>Cells that can be asked for; <c>auto</c> tries several.</summary>
+    internal static readonly string[] Cells = ["auto", "lstm", "gru", "rnn"];
+
+    /// <summary>Columns of a stream that has no model yet, each with its unit or ""; empty if edge.yaml names a model.</summary>
+    public IReadOnlyList<(string Column, string Unit)> Columns { get; init; } = [];
+
+    /// <summary>Ticks ahead of the forecasts.</summary>
+    public required IReadOnlyList<int> Horizons { get; init; }
+
+    /// <summary>Readings that the first model is learned from, as the time from the first to the last.</summary>
+    public TimeSpan After { get; init; } = TimeSpan.FromDays(1);
+
+    /// <summary>Time from one learning to the next.</summary>
+    public TimeSpan Every { get; init; } = TimeSpan.FromDays(7);
+
+    /// <summary>Time of day, in the machine's zone, at which a model is learned again; null for any.</summary>
+    public TimeOnly? At { get; init; }
+
+    /// <summary>The recurrent layer, one of <see cref="Cells"/>.</summary>
+    public string Cell { get; init; } = Cells[0];
+
+    /// <summary>Time for training.</summary>
+    public TimeSpan Budget { get; init; } = TimeSpan.FromMinutes(5);
+
+    /// <summary>Memory that training may take, at least <see cref="MemoryMinBytes"/>.</summary>
+    public long MemoryMaxBytes { get; init; } = 300L << 20;
+
+    /// <summary>Path of edge-quantize; null for the one beside this program, or on the search path.</summary>
+    public string? Program { get; init; }
+
+    // Fewer ticks say nothing.
+    private const int CanaryTicksMin = 100;
+
+    /// <summary>Ticks for which a learned model is compared with the one in use.</summary>
+    /// <param name="period">From tick to tick.</param>
+    /// <param name="configured">What edge.yaml says for all models, or null.</param>
+    internal int CanaryTicks(TimeSpan period, int? configured) =>
+        configured ?? (int)Math.Clamp(After / period / 10, CanaryTicksMin, ModelUpdateOptions.CanaryTicksDefault);
+}

@@ -1,0 +1,70 @@
+using System.Text.Json;
+using Edge.Testing;
+
+namespace Edge.EndToEnd.Tests;
+
+/// <summary>A service that has sensors and nothing else learns its model by itself, also when it is killed again and again.</summary>
+public sealed class LearnTests : IDisposable
+{
+    private const int Kills = 10;
+    private const int Seconds = 300;
+
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public async Task From_nothing_to_a_first_model_and_a_better_one_and_no_tick_is_lost_to_ten_kills()
+    {
+        await using TestBroker broker = await TestBroker.StartAsync();
+        await using Subscriber subscriber = await Subscriber.StartAsync(broker.Port);
+        string config = _folder.Write("edge.yaml", $$"""
+            device: house
+            state: state
+            mqtt: { host: 127.0.0.1, port: {{broker.Port}} }
+            streams:
+              - name: climate
+                period: 200ms
+                source: { simulated: { seed: 3, speed: 50x } }
+                learn: { after: 2m, every: 15s, budget: 2s, cell: lstm, horizons: [200ms, 2s] }
+            """);
+        var random = new Random(7);
+        for (int killed = 0; killed < Kills; killed++)
+        {
+            using RuntimeProcess run = RuntimeProcess.Start("run", "--config", config);
+            Task<int> exit = run.ExitAsync(Seconds);
+            await Task.WhenAny(exit, Task.Delay(random.Next(300, 7000)));
+            Assert.False(exit.IsCompleted, run.Error);
+            run.Kill();
+        }
+
+        using RuntimeProcess last = RuntimeProcess.Start("run", "--config", config);
+        await subscriber.UntilAsync(_ => Taken(subscriber).Length >= 2, Seconds);
+        await subscriber.UntilAsync(_ => Healths(subscriber).LastOrDefault() is { ValueKind: JsonValueKind.Object } health
+            && health.TryGetProperty("skill", out JsonElement skill) && skill.GetDouble() > 0, Seconds);
+        last.Terminate();
+        Assert.Equal(0, await last.ExitAsync(Seconds));
+        await subscriber.UntilAsync(seen => seen.LastOrDefault(item => item.Topic == "edge/house/status")?.Payload == "offline");
+
+        // Every tick has its reading, from the first on; forecasts begin with the first model.
+        long[] readings = [.. subscriber.On("edge/house/climate/reading").Select(seen => Delivery.Seq(seen.Payload)).Distinct().Order()];
+        Assert.Equal(Enumerable.Range(1, readings.Length).Select(seq => (long)seq), readings);
+        JsonElement[] taken = Taken(subscriber);
+        Assert.True(taken[0].GetProperty("error_ratio").GetDouble() < 1, "the first model is better than the last value");
+        Assert.True(taken[1].GetProperty("error_ratio").GetDouble() <= 1.05, "the second is no worse than the first");
+        long first = subscriber.On("edge/house/climate/forecast").Select(seen => Delivery.Seq(seen.Payload)).Min();
+        Assert.InRange(first, 600, readings[^1]);
+        JsonElement stream = Json(subscriber.On("edge/house/info")[^1]).GetProperty("streams").GetProperty("climate");
+        Assert.Equal("house", stream.GetProperty("learned_on").GetString());
+        Assert.Contains("Learns again", stream.GetProperty("learning").GetString(), StringComparison.Ordinal);
+    }
+
+    private static JsonElement[] Taken(Subscriber subscriber) =>
+    [
+        .. subscriber.On("edge/house/climate/model").Select(Json).Where(each => each.GetProperty("event").GetString() == "taken"),
+    ];
+
+    private static IEnumerable<JsonElement> Healths(Subscriber subscriber) => subscriber.On("edge/house/climate/health").Select(Json);
+
+    private static JsonElement Json(Seen seen) => JsonDocument.Parse(seen.Payload).RootElement.Clone();
+}
