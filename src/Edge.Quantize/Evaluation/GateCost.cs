@@ -37,15 +37,12 @@ internal sealed record GateCost(string Layer, string Gate, double WorstDifferenc
 
         int rows = StepBudget.Of(model, Operations / variants.Count / 2, RowsMin, RowsMax);
         int done = 0;
-        return
-        [
-            .. variants.AsParallel().AsOrdered().Select(each =>
-            {
-                var cost = new GateCost(each.Layer, each.Gate, Run(reference, each.Model(), rows));
-                progress?.Invoke(Interlocked.Increment(ref done) / (double)variants.Count);
-                return cost;
-            }),
-        ];
+        return Concurrent.Select(variants, each =>
+        {
+            var cost = new GateCost(each.Layer, each.Gate, Run(reference, each.Model(), rows));
+            progress?.Invoke(Interlocked.Increment(ref done) / (double)variants.Count);
+            return cost;
+        });
     }
 
     private static double Run(FloatRun reference, FloatModel variant, int rows)

@@ -87,8 +87,8 @@ internal sealed class PrecisionSearch(
         {
             // One more layer in int16: the one that helps most.
             double headroom = best.CellHeadroom;
-            Candidate[] tried =
-                [.. recurrent.Where(l => !wide.Contains(l)).AsParallel().AsOrdered().Select(l => Try([.. wide, l], headroom))];
+            Candidate[] tried = Concurrent.Select(
+                recurrent.Where(l => !wide.Contains(l)).ToArray(), l => Try([.. wide, l], headroom));
             Candidate next = tried.Select(Take).MinBy(candidate => Badness(candidate.Trial))!;
             wide = [.. next.Wide];
             best = next.Trial.IsGood || Badness(next.Trial) < Badness(best.Trial) ? next : best;

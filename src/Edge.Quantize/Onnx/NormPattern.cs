@@ -42,12 +42,12 @@ internal sealed record NormPattern(string Value, long Axis, float Epsilon)
         Node? Producer(string name, string type)
         {
             Node? producer = view.Producer(name);
-            for (int hops = 0; hops < 4 && producer is { OpType: "Identity" or "Cast" }; hops++)
+            for (int hops = 0; hops < 4 && producer is { OpType: "Identity" or "Cast", Input: [var moved] }; hops++)
             {
-                producer = view.Producer(producer.Input[0]);
+                producer = view.Producer(moved);
             }
 
-            return producer?.OpType == type ? producer : null;
+            return producer?.OpType == type && producer.Input.Count > 0 ? producer : null;
         }
 
         // x - mean of x.

@@ -180,7 +180,8 @@ internal sealed partial class OnnxImporter
         }
         catch (UnsupportedException e)
         {
-            result = node.Type == "ArgMax" && inputs[0] is Features { Chain: { } of } && IsOverRow(node, AxesOf(node, proto.Input[0]), 0)
+            result = node.Type == "ArgMax" && inputs[0] is Features { Chain: { } of }
+                && _rows.ValueOf(proto.Input[0]) is RowsValue { Axes: { } axes } && IsOverRow(node, axes, 0)
                 ? new Largest(of, e.Message) : new Refused(e.Message);
         }
 
@@ -227,8 +228,9 @@ internal sealed partial class OnnxImporter
                 {
                     at = _view.Producer(at) is
                     {
-                        OpType: "Identity" or "Dropout" or "Cast" or "Squeeze" or "Unsqueeze" or "Reshape" or "Flatten" or "Transpose"
-                    } move ? move.Input[0] : null;
+                        OpType: "Identity" or "Dropout" or "Cast" or "Squeeze" or "Unsqueeze" or "Reshape" or "Flatten" or "Transpose",
+                        Input: [var moved, ..],
+                    } ? moved : null;
                 }
             }
         }
