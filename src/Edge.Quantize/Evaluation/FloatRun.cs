@@ -121,6 +121,19 @@ internal sealed class FloatRun
                         + $"Check the weights and the normalization of the readings.");
             }
         }
+
+        for (int l = 0; l < session.Model.Layers.Count; l++)
+        {
+            foreach (float value in session.Output(l))
+            {
+                if (!(MathF.Abs(value) <= StateMax))
+                {
+                    throw new InputException(
+                        $"Layer {l} of the float model gives {value} in row {row} of the readings, which integers cannot hold. "
+                            + $"Check the weights and the normalization of the readings.");
+                }
+            }
+        }
     }
 
     private double DeviationOf(int k)

@@ -30,7 +30,7 @@ internal sealed record NormPattern(string Value, long Axis, float Epsilon)
         }
 
         (string variance, OnnxTensor? epsilon) = constant(q) is { } last ? (p, last) : (q, constant(p));
-        return epsilon is { Values: [> 0 and var value] }
+        return epsilon is { Values: [> 0 and < float.PositiveInfinity and var value] }
             && MeanOf(variance) is var (square, axis)
             && SquareOf(square) is { } squared
             && DifferenceOf(difference) is { } x

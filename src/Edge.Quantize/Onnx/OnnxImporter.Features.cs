@@ -209,7 +209,13 @@ internal sealed partial class OnnxImporter
             throw new UnsupportedException($"{node.Label}: its weights must be constants of {chain.Width} values.");
         }
 
-        return chain.WithNorm(node.Label, node.Float("epsilon", 1e-5f)).WithAffine(
+        float epsilon = node.Float("epsilon", 1e-5f);
+        if (!(epsilon > 0 && float.IsFinite(epsilon)))
+        {
+            throw new InputException($"{node.Label}: its epsilon is {epsilon}, but must be greater than 0. The file is damaged.");
+        }
+
+        return chain.WithNorm(node.Label, epsilon).WithAffine(
             node.Label,
             weights[0]?.Values.Select(value => (double)value).ToArray() ?? [1],
             weights[1]?.Values.Select(value => (double)value).ToArray() ?? [0]);
