@@ -1,4 +1,4 @@
-"""The blocks of an xLSTM stack, xlstm.md again: slstm, mlstm, feedforward and norm."""
+"""The blocks of an xLSTM stack, xlstm.md again: slstm, mlstm, feedforward, norm and residual."""
 import math
 
 import numpy as np
@@ -125,7 +125,7 @@ class Block:
             key: Product(each, {n[len(key) + 1:]: v for n, v in self.t.items() if n.startswith(key + ".")}, activations)
             for key, each in spec.get("products", {}).items()
         }
-        self.eps = epsilon(self.units, spec["input_fraction_bits"])
+        self.eps = spec.get("epsilon", epsilon(self.units, spec["input_fraction_bits"]))
         self.h8 = np.zeros(0, np.int64)
         self.inner = spec.get("inner", self.units)
         self.heads = spec.get("heads", 1)
@@ -156,7 +156,11 @@ class Block:
         self.rows = rows[1:]
         return table(self.t["convolution.table"], z)
 
-    def step(self, x):
+    def step(self, x, source=None):
+        if self.spec["type"] == "residual":
+            bits, other = self.spec["input_fraction_bits"], self.spec["source_fraction_bits"]
+            both = max(bits, other)
+            return sat16(shr((x << (both - bits)) + (source << (both - other)), both - self.spec["output_fraction_bits"]))
         n = norm(x, self.eps, fraction_bits(self.units))
         return n if self.spec["type"] == "norm" else sat16(x + getattr(self, self.spec["type"])(n))
 

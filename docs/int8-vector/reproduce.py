@@ -72,12 +72,37 @@ def softmax(y):
     return e / total
 
 
+def log(v):
+    m, e = np.frexp(v)
+    m, e = F(m), F(e)
+    if m < F(0.707106781):
+        m, e = m + m, e - F(1)
+    x = m - F(1)
+    p = F(7.0376836292e-2)
+    for c in (-1.1514610310e-1, 1.1676998740e-1, -1.2420140846e-1, 1.4249322787e-1, -1.6668057665e-1, 2.0000714765e-1,
+              -2.4999993993e-1, 3.3333331174e-1):
+        p = p * x + F(c)
+    z = x * x
+    y = (p * x) * z
+    y = y + F(-2.12194440e-4) * e
+    y = y - F(0.5) * z
+    return (x + y) + F(0.693359375) * e
+
+
+def logsoftmax(y):
+    total = F(0)
+    for value in exp(y - y.max()):
+        total = F(total + value)
+    return (y - y.max()) - log(total)
+
+
 OUTPUT = {
     "linear": lambda y: y,
     "relu": lambda y: np.where(y > 0, y, F(0)),
     "sigmoid": lambda y: F(1) / (F(1) + exp(-y)),
     "tanh": lambda y: (F(1) - exp(F(-2) * y)) / (F(1) + exp(F(-2) * y)),
     "softmax": softmax,
+    "logsoftmax": logsoftmax,
 }
 
 
@@ -198,13 +223,15 @@ def run(path, values):
     rows = values.reshape(-1, 1 if "embedding" in model else t["input.scale"].size)
     outputs = []
     for row in rows:
+        made = []
         if "embedding" in model:
             x = t["embedding.table"][int(row[0])].astype(np.int64)
         else:
             steps = np.rint((row - t["input.offset"]) / t["input.scale"])  # float32 throughout; rint rounds half to even
             x = np.clip(steps, -32767, 32767).astype(np.int64)
         for l, layer in enumerate(layers):
-            y = layer.step(x)
+            y = layer.step(x, made[layer.spec["source"]]) if layer.spec["type"] == "residual" else layer.step(x)
+            made.append(y)
             above = layers[l + 1] if l + 1 < len(layers) else None
             x = layer.rounded(y) if above is not None and above.recurrent and layer.narrow else y
         if "head" in model:

@@ -46,6 +46,9 @@ public sealed partial class InferenceSession
     /// </summary>
     public ReadOnlySpan<byte> State => _state;
 
+    /// <summary>The int16 output of the last layer that the last step left: what the head reads.</summary>
+    internal ReadOnlySpan<short> LastOutput => _stepper.LastOutput;
+
     /// <summary>How often each input was clipped to its int16 range since the session began.</summary>
     public ReadOnlySpan<long> InputSaturations => _inputSaturations;
 

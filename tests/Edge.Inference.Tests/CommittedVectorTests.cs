@@ -18,6 +18,9 @@ public sealed class CommittedVectorTests
     // Random xLSTM stacks that together have every part in both widths, with and without convolutions.
     private static readonly int[] StackSeeds = [6, 7, 13, 34];
 
+    // Random stacks that together have norms with both kinds of epsilon and residual connections of every alignment.
+    private static readonly int[] ResidualSeeds = [2, 3, 8];
+
     public static TheoryData<string, string> Vectors
     {
         get
@@ -25,6 +28,7 @@ public sealed class CommittedVectorTests
             var vectors = new TheoryData<string, string>();
             foreach (string folder in FamilySeeds.Select(seed => $"family-{seed}")
                 .Concat(StackSeeds.Select(seed => $"xlstm-{seed}"))
+                .Concat(ResidualSeeds.Select(seed => $"residual-{seed}"))
                 .Append("tables")
                 .Append("."))
             {
@@ -73,6 +77,8 @@ public sealed class CommittedVectorTests
         byte[] model = folder == "."
             ? RandomModels.Int8(1, 5, 23, 2, 3)
             : folder.StartsWith("xlstm-", StringComparison.Ordinal) ? RandomStacks.Int8(int.Parse(folder.AsSpan("xlstm-".Length)), 5)
+            : folder.StartsWith("residual-", StringComparison.Ordinal)
+            ? RandomModels.Int8WithResiduals(int.Parse(folder.AsSpan("residual-".Length)), 5, 14, 3)
             : folder == "tables" ? RandomModels.Int8WithTables(11, 5, 19, 6)
             : RandomModels.Int8Family(int.Parse(folder.AsSpan("family-".Length)), 5, 19, 4, 3);
         var random = new Random(2);

@@ -62,6 +62,21 @@ public sealed class KernelEqualityTests
 
     [Theory]
     [MemberData(nameof(VectorKernels))]
+    public void Norms_and_residual_connections_give_the_scalar_bytes(string kernel)
+    {
+        for (int seed = 0; seed < Cases; seed++)
+        {
+            SameBytes(kernel, RandomModels.Int8WithResiduals(seed, 1 + (seed % 7), 1 + (seed % 53), 3), seed);
+        }
+
+        for (int seed = 0; seed < Cases / 50; seed++)
+        {
+            SameBytes(kernel, RandomModels.Int8WithResiduals(seed, 3, 90 + (70 * seed % 300), 3), seed);
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(VectorKernels))]
     public void Many_states_in_one_call_equal_single_steps(string kernel)
     {
         ManyEqualSingle(kernel, RandomModels.Int8WithTables(3, 7, 44, 5));
@@ -70,6 +85,7 @@ public sealed class KernelEqualityTests
         {
             ManyEqualSingle(kernel, RandomModels.Int8Family(seed, 7, 44, 3, 3));
             ManyEqualSingle(kernel, RandomStacks.Int8(seed, 7));
+            ManyEqualSingle(kernel, RandomModels.Int8WithResiduals(seed, 7, 21, 3));
         }
     }
 

@@ -92,6 +92,7 @@ public sealed class FuzzTests : IDisposable
                 .Order(StringComparer.Ordinal)
                 .Select(File.ReadAllBytes),
             .. Enumerable.Range(0, 12).Select(seed => RandomModels.Int8Family(seed, 3, 4, 2, 2)),
+            .. Enumerable.Range(0, 6).Select(seed => RandomModels.Int8WithResiduals(seed, 3, 4, 2)),
             .. Enumerable.Range(0, 6).Select(seed => RandomStacks.Int8(seed, 3, headsMax: 2, headUnitsMax: 3)),
             .. Enumerable.Range(0, 4).Select(seed => RandomCheckpoint.Of(seed)),
             Encoding.UTF8.GetBytes(Manifest),

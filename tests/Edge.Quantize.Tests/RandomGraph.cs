@@ -73,7 +73,7 @@ internal sealed class RandomGraph
 
     private void Keep()
     {
-        switch (_random.Next(16))
+        switch (_random.Next(17))
         {
             case 0 or 1:
                 Dense();
@@ -88,7 +88,7 @@ internal sealed class RandomGraph
                 Put(new[] { "Add", "Mul", "Sub", "Max" }[_random.Next(4)], _value, OfRow(_random.Next(2) == 0 ? 1 : _width));
                 break;
             case 5:
-                Put("Softmax", _value).Attribute.Add(Int("axis", Axis(values: true)));
+                Put(_random.Next(3) == 0 ? "LogSoftmax" : "Softmax", _value).Attribute.Add(Int("axis", Axis(values: true)));
                 break;
             case 6:
                 ToOrder(_random.Next(2) == 0 ? Order.TimeFirst : Order.BatchFirst);
@@ -116,6 +116,9 @@ internal sealed class RandomGraph
                 break;
             case 14:
                 SplitAndJoin();
+                break;
+            case 15:
+                NormOfParts();
                 break;
             default:
                 Reshapes();
@@ -249,7 +252,27 @@ internal sealed class RandomGraph
     private void Residual()
     {
         (string before, Order order, int width) = (_value, _order, _width);
-        Dense();
+        if (_random.Next(3) == 0)
+        {
+            NormOfParts();
+        }
+
+        if (_random.Next(2) == 0)
+        {
+            Recurrent();
+        }
+        else
+        {
+            Dense();
+        }
+
+        if (_width != width && _random.Next(3) > 0)
+        {
+            ToOrder(_random.Next(2) == 0 ? Order.TimeFirst : Order.BatchFirst);
+            Put("MatMul", _value, Tensor(_width, width));
+            _width = width;
+        }
+
         ToOrder(order);
         if (_width != width)
         {
@@ -257,7 +280,28 @@ internal sealed class RandomGraph
         }
 
         _width = width;
-        Put("Add", before, _value);
+        Put(_random.Next(4) == 0 ? "Sum" : "Add", _random.Next(2) == 0 ? [before, _value] : [_value, before]);
+    }
+
+    // A layer norm as exporters write it before operator set 17.
+    private void NormOfParts()
+    {
+        string before = _value;
+        Edge.Onnx.Proto.Attribute[] axes = [Ints("axes", _random.Next(2) == 0 && _order != Order.ChannelsFirst ? -1 : Axis(values: true))];
+        string difference = Named("Sub", before, [], Named("ReduceMean", before, axes));
+        string square = _random.Next(2) == 0 ? Named("Mul", difference, [], difference) : Named("Pow", difference, [], Scalar(2));
+        string root = Named("Sqrt", Named("Add", Named("ReduceMean", square, axes), [], Scalar(1e-3f)), []);
+        if (_random.Next(2) == 0)
+        {
+            Put("Div", difference, root);
+        }
+        else
+        {
+            Put("Mul", difference, Named("Reciprocal", root, []));
+        }
+
+        Put("Mul", _value, OfRow(_width));
+        Put("Add", _value, OfRow(_width));
     }
 
     private void SplitAndJoin()
@@ -393,6 +437,13 @@ internal sealed class RandomGraph
             Dims = { shape.Select(size => (long)size) },
             FloatData = { Enumerable.Range(0, count).Select(_ => (_random.NextSingle() * 1.6f) - 0.8f) },
         });
+        return name;
+    }
+
+    private string Scalar(float value)
+    {
+        string name = Name();
+        _graph.Initializer.Add(new TensorProto { Name = name, DataType = 1, FloatData = { value } });
         return name;
     }
 

@@ -106,8 +106,8 @@ public sealed partial class XlstmTests : IDisposable
         ModelManifest manifest = ModelManifest.Plain("model", 3, 2);
         ReadingsFile readings = ReadingsFile.Load(path, manifest);
         var settings = new QuantizationSettings { WideLayers = new HashSet<int>([1, 2]) };
-        EdgeModel quantized = ModelQuantizer.Quantize(
-            model, manifest, ActivationStatistics.Measure(model, readings, 0, 2000), settings, "{}");
+        EdgeModel quantized = new ModelQuantizer(model, manifest, ActivationStatistics.Measure(model, readings, 0, 2000), "{}")
+            .Quantize(settings);
         var int8 = new InferenceSession(quantized);
         var reference = new FloatSession(model);
         float[] expected = new float[2];
@@ -273,7 +273,7 @@ public sealed partial class XlstmTests : IDisposable
         ModelManifest manifest = ModelManifest.Parse(File.ReadAllBytes(SharedData.Xlstm(name, "model.json")));
         ReadingsFile readings = ReadingsFile.Load(SharedData.Readings("ETTh1.csv"), manifest);
         var settings = new QuantizationSettings { WideLayers = new HashSet<int>(Enumerable.Range(0, bits == 8 ? 0 : model.Layers.Count)) };
-        return ModelQuantizer.Quantize(model, manifest, ActivationStatistics.Measure(model, readings, 0, 8000), settings, "{}");
+        return new ModelQuantizer(model, manifest, ActivationStatistics.Measure(model, readings, 0, 8000), "{}").Quantize(settings);
     }
 
     private string Quantize(string model, string precision) => CommandLine.Done(

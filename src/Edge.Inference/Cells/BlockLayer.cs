@@ -1,8 +1,8 @@
 namespace Edge.Inference.Cells;
 
 /// <summary>
-/// A part of an xLSTM block stack in integers. docs/xlstm.md has every formula. All parts but the norm are residual: y = SAT16(x + part),
-/// in the format of x.
+/// A part of an xLSTM block stack in integers, a norm or a residual connection. docs/xlstm.md has every formula. All other parts are
+/// residual in themselves: y = SAT16(x + part), in the format of x.
 /// </summary>
 internal abstract class BlockLayer : Layer
 {
@@ -28,7 +28,7 @@ internal abstract class BlockLayer : Layer
     internal override void Validate(string name, int inputMax)
     {
         RequireRange(name, "units that are not inputs", UnitCount - InputCount, 0, 0);
-        if (this is not NormLayer)
+        if (this is not (NormLayer or ResidualLayer))
         {
             RequireRange(name, "output_fraction_bits", OutputFractionBits, InputFractionBits, InputFractionBits);
         }

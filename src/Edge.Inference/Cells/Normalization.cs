@@ -13,6 +13,9 @@ internal static class Normalization
     /// <summary>b: a normalized value of d lies within ±√(d - 1), so 15 - b is the least t with 4^t >= d.</summary>
     internal static int FractionBits(int count) => 15 - ((BitOperations.Log2((uint)((2 * count) - 1)) + 1) / 2);
 
+    /// <summary>Largest ε' of a norm.</summary>
+    internal const long EpsilonMax = 1L << 61;
+
     /// <summary>ε = 10^-5 for d values with f fraction bits: d²·2^(2f) / 100,000, rounded, at least 1.</summary>
     internal static long Epsilon(int count, int fractionBits) =>
         Math.Max(1, (((long)count * count << (2 * fractionBits)) + 50_000) / 100_000);

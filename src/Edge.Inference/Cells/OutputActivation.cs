@@ -17,4 +17,7 @@ internal enum OutputActivation
 
     /// <summary>e^y_r / Σ e^y_s.</summary>
     Softmax,
+
+    /// <summary>y_r - log Σ e^y_s.</summary>
+    LogSoftmax,
 }

@@ -21,7 +21,7 @@ internal abstract unsafe class BlockStepper
         Normal = PinnedBuffer.OfBlocks(block.UnitCount);
         Delta = PinnedBuffer.OfBlocks(block.UnitCount);
         _normalBits = Normalization.FractionBits(block.UnitCount);
-        _epsilon = Normalization.Epsilon(block.UnitCount, block.InputFractionBits);
+        _epsilon = (block as NormLayer)?.Epsilon ?? Normalization.Epsilon(block.UnitCount, block.InputFractionBits);
     }
 
     protected BlockKernel Kernel { get; }
@@ -38,6 +38,7 @@ internal abstract unsafe class BlockStepper
         SlstmBlock slstm => new SlstmStepper(slstm, kernel, clipped),
         MlstmBlock mlstm => new MlstmStepper(mlstm, kernel, clipped),
         FeedForwardBlock feedForward => new FeedForwardStepper(feedForward, kernel, clipped),
+        ResidualLayer residual => new ResidualStepper(residual, kernel, clipped),
         _ => new NormStepper(block, kernel, clipped),
     };
 
@@ -60,12 +61,12 @@ internal abstract unsafe class BlockStepper
     protected void Normalize(short* x, short* y) =>
         Normalization.Apply(new ReadOnlySpan<short>(x, _block.UnitCount), new Span<short>(y, _block.UnitCount), _epsilon, _normalBits);
 
-    /// <summary>output = SAT16(x + delta).</summary>
-    protected void Add(short* x, short* delta, short* output)
+    /// <summary>output = SAT16(x + delta), both aligned; the default is both in the format of the output.</summary>
+    protected void Add(short* x, short* delta, short* output, Alignment alignment = default)
     {
         for (int j = 0; j < _block.UnitCount; j++)
         {
-            int sum = x[j] + delta[j];
+            int sum = FixedPoint.ShiftRightRound((x[j] << alignment.X) + (delta[j] << alignment.Delta), alignment.Sum);
             output[j] = (short)FixedPoint.Saturate16(sum);
             if (output[j] != sum)
             {
@@ -113,6 +114,21 @@ internal abstract unsafe class BlockStepper
 internal sealed unsafe class NormStepper(BlockLayer block, BlockKernel kernel, Action<int> clipped) : BlockStepper(block, kernel, clipped)
 {
     internal override void Step(short* state, short* x, short* output) => Normalize(x, output);
+}
+
+/// <summary>y = x + s.</summary>
+internal sealed unsafe class ResidualStepper(ResidualLayer layer, BlockKernel kernel, Action<int> clipped)
+    : BlockStepper(layer, kernel, clipped)
+{
+    private readonly Alignment _alignment = layer.Alignment;
+
+    /// <summary>Number of the layer whose output is added.</summary>
+    internal int Source => layer.Source;
+
+    /// <summary>Its output in the same step, [U], set before each step.</summary>
+    internal short* SourceOutput { get; set; }
+
+    internal override void Step(short* state, short* x, short* output) => Add(x, SourceOutput, output, _alignment);
 }
 
 /// <summary>y = x + W_d·(activation(W_g·n) ⊙ W_u·n).</summary>

@@ -17,6 +17,9 @@ internal abstract class ModelStepper(EdgeModel model)
     /// <summary>How often the hidden state of each unit was clipped to int8, layer after layer.</summary>
     internal ReadOnlySpan<long> HiddenSaturations => _hiddenSaturations;
 
+    /// <summary>The int16 output of the last layer that the last step left, of its first state.</summary>
+    internal abstract ReadOnlySpan<short> LastOutput { get; }
+
     /// <summary>Steps <paramref name="count"/> states that lie one after the other.</summary>
     /// <param name="states">count·<see cref="EdgeModel.StateBytes"/> bytes.</param>
     /// <param name="x">What the first layer reads, count rows of <see cref="EdgeModel.FeatureCount"/>.</param>

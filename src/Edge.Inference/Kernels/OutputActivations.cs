@@ -54,6 +54,9 @@ internal static class OutputActivations
             case OutputActivation.Softmax:
                 Softmax(y);
                 break;
+            case OutputActivation.LogSoftmax:
+                LogSoftmax(y);
+                break;
         }
     }
 
@@ -77,7 +80,36 @@ internal static class OutputActivations
         return p * BitConverter.Int32BitsToSingle(((int)k + 127) << 23);
     }
 
-    private static void Softmax(Span<float> y)
+    /// <summary>
+    /// LOG: the natural logarithm of v from 1 to 2^24, within 1e-7 of it over 1 + |log v|. v = 2^e·m with m from √½ to √2, a polynomial of
+    /// m - 1 (Cephes' logf, Moshier).
+    /// </summary>
+    internal static float Log(float v)
+    {
+        int bits = BitConverter.SingleToInt32Bits(v);
+        float e = (bits >> 23) - 126;
+        float m = BitConverter.Int32BitsToSingle((bits & 0x7FFFFF) | (126 << 23));
+        bool isSmall = m < 0.707106781f;
+        e -= isSmall ? 1 : 0;
+        float x = isSmall ? m + m : m;
+        x -= 1;
+        float p = 7.0376836292e-2f;
+        p = (p * x) - 1.1514610310e-1f;
+        p = (p * x) + 1.1676998740e-1f;
+        p = (p * x) - 1.2420140846e-1f;
+        p = (p * x) + 1.4249322787e-1f;
+        p = (p * x) - 1.6668057665e-1f;
+        p = (p * x) + 2.0000714765e-1f;
+        p = (p * x) - 2.4999993993e-1f;
+        p = (p * x) + 3.3333331174e-1f;
+        float z = x * x;
+        float y = (p * x) * z;
+        y += -2.12194440e-4f * e;
+        y -= 0.5f * z;
+        return (x + y) + (0.693359375f * e);
+    }
+
+    private static float Largest(ReadOnlySpan<float> y)
     {
         float largest = y[0];
         foreach (float value in y)
@@ -85,6 +117,28 @@ internal static class OutputActivations
             largest = value > largest ? value : largest;
         }
 
+        return largest;
+    }
+
+    private static void LogSoftmax(Span<float> y)
+    {
+        float largest = Largest(y);
+        float sum = 0;
+        foreach (float value in y)
+        {
+            sum += Exp(value - largest);
+        }
+
+        float log = Log(sum);
+        for (int i = 0; i < y.Length; i++)
+        {
+            y[i] = (y[i] - largest) - log;
+        }
+    }
+
+    private static void Softmax(Span<float> y)
+    {
+        float largest = Largest(y);
         float sum = 0;
         for (int i = 0; i < y.Length; i++)
         {

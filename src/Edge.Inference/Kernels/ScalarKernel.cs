@@ -122,9 +122,13 @@ internal static class ScalarKernel
     {
         for (int r = 0; r < head.OutputCount; r++)
         {
-            outputs[r] = (head.Bias[r] + Dot(head.Weight.AsSpan(r * head.InputCount, head.InputCount), x)) * head.Scale[r];
+            outputs[r] = HeadSum(head, r, x) * head.Scale[r];
         }
     }
+
+    /// <summary>One sum of a head, its bias included.</summary>
+    internal static int HeadSum(DenseHead head, int r, ReadOnlySpan<short> x) =>
+        head.Bias[r] + Dot(head.Weight.AsSpan(r * head.InputCount, head.InputCount), x);
 
     private static int GateArgument(GateLayer layer, int r, ReadOnlySpan<short> x, ReadOnlySpan<short> h) =>
         Argument(layer, r, x, h, layer.Bias[r]);

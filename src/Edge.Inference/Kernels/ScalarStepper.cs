@@ -17,6 +17,9 @@ internal sealed class ScalarStepper : ModelStepper
     private readonly short[] _gates;
     private readonly uint[] _clipped;
     private readonly BlockStepper?[] _blocks;
+
+    // Outputs that residual connections read.
+    private readonly PinnedBuffer?[] _kept;
     private readonly PinnedBuffer _blockInput;
     private readonly PinnedBuffer _blockOutput;
 
@@ -33,6 +36,7 @@ internal sealed class ScalarStepper : ModelStepper
         _blockInput = PinnedBuffer.OfBlocks(units);
         _blockOutput = PinnedBuffer.OfBlocks(units);
         _blocks = new BlockStepper?[model.Layers.Length];
+        _kept = [.. model.Layers.Select((_, l) => ResidualLayer.IsRead(model.Layers, l) ? PinnedBuffer.OfBlocks(units) : null)];
         int firstUnit = 0;
         for (int l = 0; l < _blocks.Length; l++)
         {
@@ -48,6 +52,8 @@ internal sealed class ScalarStepper : ModelStepper
     /// Called after each layer's step with its number, its gates (i, f, g, o of an LSTM; r, z, n of a GRU) and its output.
     /// </summary>
     internal Observer? Stepped { get; set; }
+
+    internal override ReadOnlySpan<short> LastOutput => _output.AsSpan(0, _model.Layers[^1].UnitCount);
 
     protected override void StepLayers(Span<byte> states, ReadOnlySpan<short> x, Span<float> outputs, int count)
     {
@@ -65,6 +71,11 @@ internal sealed class ScalarStepper : ModelStepper
                 else
                 {
                     StepLayer(l, state, firstUnit);
+                }
+
+                if (_kept[l] is { } kept)
+                {
+                    _output.AsSpan(0, _model.Layers[l].UnitCount).CopyTo(kept.As<short>());
                 }
 
                 firstUnit += _model.Layers[l].UnitCount;
@@ -153,6 +164,11 @@ internal sealed class ScalarStepper : ModelStepper
     {
         int units = _model.Layers[l].UnitCount;
         _x.AsSpan(0, units).CopyTo(_blockInput.As<short>());
+        if (block is ResidualStepper residual)
+        {
+            residual.SourceOutput = (short*)_kept[residual.Source]!.Pointer;
+        }
+
         fixed (byte* wide = state[_model.States.Wide[l]..])
         {
             block.Step((short*)wide, (short*)_blockInput.Pointer, (short*)_blockOutput.Pointer);

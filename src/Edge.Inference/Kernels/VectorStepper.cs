@@ -17,6 +17,9 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
     private readonly PackedModel _packed;
     private readonly PackedLayer?[] _layers;
     private readonly BlockStepper?[] _blocks;
+
+    // Outputs that residual connections read, of each state.
+    private readonly PinnedBuffer?[] _kept;
     private readonly int[] _units;
     private readonly int _lastFractionBits;
     private readonly int[] _wide;
@@ -49,6 +52,7 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
         int resetBytes = Array.Exists(_layers, layer => layer?.Candidate is not null) ? StatesMax * _unitStride : 0;
         _reset = new PinnedBuffer(resetBytes);
         _update = new PinnedBuffer(resetBytes);
+        _kept = [.. model.Layers.Select((_, l) => ResidualLayer.IsRead(model.Layers, l) ? new PinnedBuffer(StatesMax * _unitStride) : null)];
         _blocks = new BlockStepper?[_layers.Length];
         int firstUnit = 0;
         for (int l = 0; l < _blocks.Length; l++)
@@ -61,6 +65,8 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
             firstUnit += _units[l];
         }
     }
+
+    internal override ReadOnlySpan<short> LastOutput => new(Output(0), _units[^1]);
 
     protected override void StepLayers(Span<byte> states, ReadOnlySpan<short> x, Span<float> outputs, int count)
     {
@@ -116,6 +122,11 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
                 StepOther(layer, l, states, count, firstUnit);
             }
 
+            if (_kept[l] is { } kept)
+            {
+                Unsafe.CopyBlockUnaligned(kept.Pointer, _output.Pointer, (uint)(count * _unitStride));
+            }
+
             if (l + 1 < _layers.Length)
             {
                 ReadInputs(l, states, count);
@@ -127,8 +138,14 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
 
     private void StepBlock(int l, byte* states, int count)
     {
+        var residual = _blocks[l] as ResidualStepper;
         for (int s = 0; s < count; s++)
         {
+            if (residual is not null)
+            {
+                residual.SourceOutput = (short*)(_kept[residual.Source]!.Pointer + (s * _unitStride));
+            }
+
             _blocks[l]!.Step((short*)(states + (s * _stateBytes) + _wide[l]), (short*)X(s), Output(s));
         }
     }

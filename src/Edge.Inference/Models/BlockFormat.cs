@@ -18,6 +18,16 @@ internal static class BlockFormat
             "slstm" => ReadSlstm(reader, element, name, units, bits, inputBits),
             "mlstm" => ReadMlstm(reader, element, name, units, bits, inputBits),
             "feedforward" => ReadFeedForward(reader, element, name, units, bits, inputBits),
+            "residual" => new ResidualLayer
+            {
+                InputCount = units,
+                UnitCount = units,
+                HiddenBits = 16,
+                InputFractionBits = inputBits,
+                OutputFractionBits = ModelReader.Number(element, "output_fraction_bits", 0, 15, name),
+                Source = ModelReader.Number(element, "source", 0, ModelFile.LayersMax, name),
+                SourceFractionBits = ModelReader.Number(element, "source_fraction_bits", 0, 15, name),
+            },
             _ => new NormLayer
             {
                 InputCount = units,
@@ -25,6 +35,8 @@ internal static class BlockFormat
                 HiddenBits = 16,
                 InputFractionBits = inputBits,
                 OutputFractionBits = Normalization.FractionBits(units),
+                Epsilon = ModelReader.LongNumber(
+                    element, "epsilon", 1, Normalization.EpsilonMax, name, Normalization.Epsilon(units, inputBits)),
             },
         };
     }
@@ -61,6 +73,7 @@ internal static class BlockFormat
                 break;
         }
 
+        WriteNormOrResidual(json, block);
         if (block.Convolution is { } convolution)
         {
             json.WriteStartObject("convolution");
@@ -86,6 +99,20 @@ internal static class BlockFormat
 
         json.WriteEndObject();
         json.WriteEndObject();
+    }
+
+    private static void WriteNormOrResidual(Utf8JsonWriter json, BlockLayer block)
+    {
+        if (block is ResidualLayer residual)
+        {
+            json.WriteNumber("output_fraction_bits", residual.OutputFractionBits);
+            json.WriteNumber("source", residual.Source);
+            json.WriteNumber("source_fraction_bits", residual.SourceFractionBits);
+        }
+        else if (block is NormLayer norm && norm.Epsilon != Normalization.Epsilon(norm.UnitCount, norm.InputFractionBits))
+        {
+            json.WriteNumber("epsilon", norm.Epsilon);
+        }
     }
 
     internal static void AddTensors(Dictionary<string, Tensor> tensors, string name, BlockLayer block)

@@ -14,7 +14,7 @@ internal static class LayerFormat
             ? value.GetString()! : "";
         Layer layer = type switch
         {
-            "slstm" or "mlstm" or "feedforward" or "norm" => BlockFormat.Read(reader, element, type, name),
+            "slstm" or "mlstm" or "feedforward" or "norm" or "residual" => BlockFormat.Read(reader, element, type, name),
             "lstm" => ReadLstm(reader, element, name),
             "gru" => ReadGru(reader, element, name),
             "rnn" => ReadRnn(reader, element, name),

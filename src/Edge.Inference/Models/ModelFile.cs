@@ -226,10 +226,26 @@ internal static class ModelFile
                         + $"{below.OutputFractionBits}. The file is damaged.");
             }
 
+            if (layer is ResidualLayer residual)
+            {
+                RequireSource(layers, residual);
+            }
+
             layers.Add(layer);
         }
 
         return [.. layers];
+    }
+
+    private static void RequireSource(List<Layer> below, ResidualLayer residual)
+    {
+        if (residual.Source >= below.Count || below[residual.Source] is not { } source || source.UnitCount != residual.UnitCount
+            || source.OutputFractionBits != residual.SourceFractionBits)
+        {
+            throw new ModelFormatException(
+                $"layers.{below.Count} adds the output of layer {residual.Source}, which has to lie below it, with {residual.UnitCount} "
+                    + $"units and {residual.SourceFractionBits} fraction bits. The file is damaged.");
+        }
     }
 
     // A dense layer reads the int16 output of any layer.

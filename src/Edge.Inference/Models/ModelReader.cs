@@ -47,7 +47,12 @@ internal sealed class ModelReader(TensorFile file)
     }
 
     /// <summary>A whole number within its range; <paramref name="otherwise"/>, where given, if the key is absent.</summary>
-    internal static int Number(JsonElement element, string key, int min, int max, string where = "Metadata 'edge'", int? otherwise = null)
+    internal static int Number(
+        JsonElement element, string key, int min, int max, string where = "Metadata 'edge'", int? otherwise = null) =>
+        (int)LongNumber(element, key, min, max, where, otherwise);
+
+    /// <summary>The same of 64 bits.</summary>
+    internal static long LongNumber(JsonElement element, string key, long min, long max, string where, long? otherwise = null)
     {
         RequireObject(element, where);
         if (!element.TryGetProperty(key, out JsonElement value) && otherwise is { } absent)
@@ -55,7 +60,7 @@ internal sealed class ModelReader(TensorFile file)
             return absent;
         }
 
-        if (value.ValueKind != JsonValueKind.Number || !value.TryGetInt32(out int number) || number < min || number > max)
+        if (value.ValueKind != JsonValueKind.Number || !value.TryGetInt64(out long number) || number < min || number > max)
         {
             throw new ModelFormatException(
                 $"{where}: '{key}' must be a whole number from {min} to {max}. The file is damaged or made by a later version.");

@@ -10,10 +10,19 @@ internal sealed class ActivationStatistics
 
     private readonly List<float>[][] _outputs;
     private readonly FloatModel _model;
+    private readonly float[][] _before;
+    private bool _isSampled;
 
-    private ActivationStatistics(FloatModel model)
+    /// <summary>Statistics of rows that are still to be stepped.</summary>
+    /// <param name="model">The float model.</param>
+    /// <param name="begin">First row.</param>
+    /// <param name="end">One past the last row.</param>
+    internal ActivationStatistics(FloatModel model, int begin, int end)
     {
         _model = model;
+        Begin = begin;
+        End = end;
+        _before = [.. model.Layers.Select(layer => layer.IsRecurrent ? new float[layer.UnitCount] : [])];
         Blocks = [.. model.Layers.Select(layer => layer is FloatBlock block ? new BlockStatistics(block) : null)];
         InputMin = Enumerable.Repeat(float.PositiveInfinity, model.InputCount).ToArray();
         InputMax = Enumerable.Repeat(float.NegativeInfinity, model.InputCount).ToArray();
@@ -27,6 +36,12 @@ internal sealed class ActivationStatistics
         HeadMoment = new SecondMoment(model.Layers[^1].UnitCount + 1);
         _outputs = model.Layers.Select(layer => Enumerable.Range(0, layer.UnitCount).Select(_ => new List<float>()).ToArray()).ToArray();
     }
+
+    /// <summary>First row.</summary>
+    internal int Begin { get; }
+
+    /// <summary>One past the last row.</summary>
+    internal int End { get; }
 
     /// <summary>Smallest value of each input as it comes in, before the graph's own normalization.</summary>
     internal float[] InputMin { get; }
@@ -56,27 +71,28 @@ internal sealed class ActivationStatistics
     internal BlockStatistics?[] Blocks { get; }
 
     /// <summary>
-    /// Largest |output| of a layer or, where residual blocks add to it, of all of them: they share its format. Of a norm, which has a
-    /// format of its own, that of what it reads.
+    /// Largest |output| of a layer or, where residual blocks add to it, of all of them: they share its format.
     /// </summary>
     internal float LargestOpen(int layer)
     {
-        int begin = layer > 0 && _model.Layers[layer] is FloatNorm ? layer - 1 : layer;
-        while (begin > 0 && IsResidual(begin))
+        int begin = layer;
+        while (begin > 0 && IsResidualBlock(begin))
         {
             begin--;
         }
 
         float largest = LargestOutput[begin].Max();
-        for (int l = begin + 1; l < LargestOutput.Length && IsResidual(l); l++)
+        for (int l = begin + 1; IsResidualBlock(l); l++)
         {
             largest = Math.Max(largest, LargestOutput[l].Max());
         }
 
         return largest;
-
-        bool IsResidual(int l) => _model.Layers[l] is FloatBlock and not FloatNorm;
     }
+
+    /// <summary>Whether a layer is a block that adds to what it reads, in the same format.</summary>
+    internal bool IsResidualBlock(int layer) =>
+        layer < _model.Layers.Count && _model.Layers[layer] is FloatBlock and not FloatNorm;
 
     /// <summary>Sampled |output| of a unit, ascending.</summary>
     internal float[] Outputs(int layer, int unit) => [.. _outputs[layer][unit].Order()];
@@ -84,33 +100,50 @@ internal sealed class ActivationStatistics
     /// <summary>Steps the float model over rows <paramref name="begin"/> to <paramref name="end"/> from the initial state.</summary>
     internal static ActivationStatistics Measure(FloatModel model, ReadingsFile readings, int begin, int end)
     {
-        var statistics = new ActivationStatistics(model);
+        var statistics = new ActivationStatistics(model, begin, end);
         var session = new FloatSession(model);
         var outputs = new float[model.OutputCount];
-        float[][] before = model.Layers.Select(layer => layer.IsRecurrent ? new float[layer.UnitCount] : []).ToArray();
-        int every = 1 + ((end - begin) / SampledRowsMax);
-        bool isSampled = false;
-        session.Stepped = (l, scratch) =>
-        {
-            statistics.Blocks[l]?.Widen(scratch);
-            if (isSampled)
-            {
-                statistics.Sample(session, l, before[l], scratch);
-            }
-        };
+        statistics.Watch(session);
         for (int row = begin; row < end; row++)
         {
-            isSampled = row % every == 0;
-            for (int l = 0; isSampled && l < before.Length; l++)
-            {
-                session.Output(l)[..before[l].Length].CopyTo(before[l]);
-            }
-
-            session.Step(readings.Row(row), outputs);
-            statistics.Widen(session, readings.Row(row));
+            statistics.Step(session, row, readings.Row(row), outputs);
         }
 
+        statistics.Complete();
         return statistics;
+    }
+
+    /// <summary>Looks into the layers of a session from now on.</summary>
+    internal void Watch(FloatSession session) => session.Stepped = (l, scratch) =>
+    {
+        Blocks[l]?.Widen(scratch);
+        if (_isSampled)
+        {
+            Sample(session, l, _before[l], scratch);
+        }
+    };
+
+    /// <summary>Steps a session that is watched over one of the rows.</summary>
+    internal void Step(FloatSession session, int row, ReadOnlySpan<float> x, Span<float> y)
+    {
+        _isSampled = row % (1 + ((End - Begin) / SampledRowsMax)) == 0;
+        for (int l = 0; _isSampled && l < _before.Length; l++)
+        {
+            session.Output(l)[.._before[l].Length].CopyTo(_before[l]);
+        }
+
+        session.Step(x, y);
+        Widen(session, x);
+    }
+
+    /// <summary>Ends the rows.</summary>
+    internal void Complete()
+    {
+        foreach (SecondMoment? moment in Moment.Concat(ResetMoment).Append(HeadMoment)
+            .Concat(Blocks.SelectMany(block => block?.AllMoments ?? [])))
+        {
+            moment?.Complete();
+        }
     }
 
     private void Sample(FloatSession session, int l, ReadOnlySpan<float> before, ReadOnlySpan<float> scratch)

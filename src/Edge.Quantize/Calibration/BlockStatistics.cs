@@ -28,6 +28,9 @@ internal sealed class BlockStatistics
     /// <summary>Second moment of what the rows of each head of a product multiply: [x, h of the step before, 1].</summary>
     internal SecondMoment[] Moments(string product) => _moments[product];
 
+    /// <summary>All of them.</summary>
+    internal IEnumerable<SecondMoment> AllMoments => _moments.Values.SelectMany(each => each);
+
     /// <summary>Takes the taps of one step.</summary>
     internal void Widen(ReadOnlySpan<float> scratch)
     {

@@ -31,7 +31,8 @@ internal static class EvaluateCommand
         command.SetAction(parsed =>
         {
             EdgeModel model = EdgeModel.Load(parsed.GetRequiredValue(quantized));
-            FloatModel floatModel = FloatModels.Load(parsed.GetRequiredValue(source)).WithOutputs(model.OutputCount);
+            FloatModel floatModel = FloatModels.Load(parsed.GetRequiredValue(source)).WithOutputs(model.OutputCount)
+                .WithProbabilities(k => model.Manifest.Outputs[k].Kind == OutputKind.Class);
             RequireSameLayers(floatModel, model);
             ReadingsFile readings = ReadingsFile.Load(parsed.GetRequiredValue(data), model.Manifest);
             using var progress = new Progress(output);

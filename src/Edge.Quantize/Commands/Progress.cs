@@ -9,6 +9,7 @@ internal sealed class Progress : IDisposable
 {
     private static readonly TimeSpan Every = TimeSpan.FromSeconds(5);
 
+    private readonly Lock _lock = new();
     private readonly bool _isShown;
     private readonly bool _isListed;
     private long _said = Stopwatch.GetTimestamp();
@@ -20,9 +21,10 @@ internal sealed class Progress : IDisposable
         _isListed = output == Console.Out && !isTerminal;
     }
 
-    /// <summary>Shows a stage and how much of it is done, 0 to 1.</summary>
+    /// <summary>Shows a stage and how much of it is done, 0 to 1. Any thread may call it.</summary>
     internal void Say(string stage, double? share = null)
     {
+        using Lock.Scope scope = _lock.EnterScope();
         if (_isListed && Stopwatch.GetElapsedTime(_said) >= Every)
         {
             _said = Stopwatch.GetTimestamp();

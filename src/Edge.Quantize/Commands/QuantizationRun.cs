@@ -34,9 +34,12 @@ internal sealed record QuantizationRun(EdgeModel Model, byte[] File, EvaluationR
         EdgeModel? beside = null)
     {
         say("running the float model", null);
-        var reference = new FloatRun(model, readings, manifest);
+        bool isFromTheStart = calibration.Begin == 0;
+        ActivationStatistics? onTheWay = isFromTheStart ? new(model, calibration.Begin, calibration.End) : null;
+        var reference = new FloatRun(model, readings, manifest, onTheWay);
         say("calibrating", null);
-        ActivationStatistics statistics = ActivationStatistics.Measure(model, readings, calibration.Begin, calibration.End);
+        ActivationStatistics statistics =
+            onTheWay ?? ActivationStatistics.Measure(model, readings, calibration.Begin, calibration.End);
         say("quantizing", null);
         var search = new PrecisionSearch(reference, statistics, settings, tolerance, provenance, say);
         EdgeModel quantized = search.Run(precision);

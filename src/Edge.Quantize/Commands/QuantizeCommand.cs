@@ -76,6 +76,7 @@ internal static class QuantizeCommand
             string path = parsed.GetRequiredValue(target);
             FloatModel floatModel = FloatModels.Load(modelPath, parsed.GetValue(manifest));
             ModelManifest description = LoadManifest(parsed.GetValue(manifest), ref floatModel, calibrationPath);
+            FloatModel source = floatModel.WithProbabilities(k => description.Outputs[k].Kind == OutputKind.Class);
             ReadingsFile readings = ReadingsFile.Load(calibrationPath, description);
             (int begin, int end) = CalibrationRows(description, readings.RowCount);
             var settings = new QuantizationSettings { Range = parsed.GetValue(range), InputHeadroom = parsed.GetValue(headroom) };
@@ -91,7 +92,7 @@ internal static class QuantizeCommand
 
             using var progress = new Progress(output);
             QuantizationRun run = QuantizationRun.Of(
-                floatModel, description, readings, (begin, end), settings, parsed.GetValue(precision), parsed.GetValue(tolerance) / 100,
+                source, description, readings, (begin, end), settings, parsed.GetValue(precision), parsed.GetValue(tolerance) / 100,
                 provenance, progress.Say);
             progress.Done();
             FileBytes.Write(path, run.File);
@@ -110,6 +111,11 @@ internal static class QuantizeCommand
             foreach (string left in floatModel.LeftOut)
             {
                 output.WriteLine($"left out: {left}");
+            }
+
+            if (!ReferenceEquals(source, floatModel))
+            {
+                output.WriteLine("LogSoftmax: its values are named as classes, so the int8 model gives their probabilities (Softmax)");
             }
 
             output.WriteLine(Verify(modelPath, floatModel, readings));

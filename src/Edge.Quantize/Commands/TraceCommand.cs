@@ -50,7 +50,8 @@ internal static class TraceCommand
 
             EdgeModel quantized = EdgeModel.Load(path);
             FloatModel? trained = parsed.GetValue(reference) is { } floatPath
-                ? FloatModels.Load(floatPath).WithOutputs(quantized.OutputCount) : null;
+                ? FloatModels.Load(floatPath).WithOutputs(quantized.OutputCount)
+                    .WithProbabilities(k => quantized.Manifest.Outputs[k].Kind == OutputKind.Class) : null;
             if (trained is not null)
             {
                 EvaluateCommand.RequireSameLayers(trained, quantized);

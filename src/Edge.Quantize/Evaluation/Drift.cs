@@ -34,20 +34,30 @@ internal sealed record Drift(int BlockSteps, IReadOnlyList<double> Worst)
         var floatSession = new FloatSession(reference.Model);
         var int8Session = new InferenceSession(int8Model);
         var worst = new double[blocks];
-        float[] expected = new float[int8Model.OutputCount];
-        float[] actual = new float[int8Model.OutputCount];
+        int outputs = int8Model.OutputCount;
+        float[] expected = new float[block * outputs];
+        float[] actual = new float[block * outputs];
         for (int b = 0; b < blocks; b++)
         {
-            var differences = new ErrorSum[expected.Length];
-            for (int step = 0; step < block; step++)
-            {
-                ReadOnlySpan<float> x = reference.Readings.Row(step % rows);
-                floatSession.Step(x, expected);
-                int8Session.Step(x, actual);
-                for (int k = 0; k < expected.Length; k++)
+            Parallel.Invoke(
+                () =>
                 {
-                    differences[k].Add(actual[k] - expected[k]);
-                }
+                    for (int step = 0; step < block; step++)
+                    {
+                        floatSession.Step(reference.Readings.Row(step % rows), expected.AsSpan(step * outputs, outputs));
+                    }
+                },
+                () =>
+                {
+                    for (int step = 0; step < block; step++)
+                    {
+                        int8Session.Step(reference.Readings.Row(step % rows), actual.AsSpan(step * outputs, outputs));
+                    }
+                });
+            var differences = new ErrorSum[outputs];
+            for (int at = 0; at < expected.Length; at++)
+            {
+                differences[at % outputs].Add(actual[at] - expected[at]);
             }
 
             worst[b] = reference.WorstDifference(differences);

@@ -11,8 +11,16 @@ internal sealed class FloatRun
 {
     private const float StateMax = 1e6f;
 
-    internal FloatRun(FloatModel model, ReadingsFile readings, ModelManifest manifest)
+    private readonly Lazy<IReadOnlyList<RaisedRows>> _raised;
+
+    /// <summary>Steps the model over all rows.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="readings">The rows.</param>
+    /// <param name="manifest">What they are.</param>
+    /// <param name="calibration">Statistics of the first rows, which are measured on the way and completed; or null.</param>
+    internal FloatRun(FloatModel model, ReadingsFile readings, ModelManifest manifest, ActivationStatistics? calibration = null)
     {
+        _raised = new Lazy<IReadOnlyList<RaisedRows>>(() => RaisedRows.Of(this));
         Model = model;
         Readings = readings;
         Manifest = manifest;
@@ -22,12 +30,30 @@ internal sealed class FloatRun
         int width = model.OutputCount;
         Outputs = new float[readings.RowCount * width];
         var session = new FloatSession(model);
+        calibration?.Watch(session);
+
+        // The time is that of the rows on which nothing else is measured, where there are any.
+        int timedFrom = calibration is not null && calibration.End < readings.RowCount ? calibration.End : 0;
         long started = Stopwatch.GetTimestamp();
         for (int row = 0; row < readings.RowCount; row++)
         {
+            if (row == timedFrom)
+            {
+                session.Stepped = timedFrom > 0 ? null : session.Stepped;
+                started = Stopwatch.GetTimestamp();
+            }
+
             try
             {
-                session.Step(readings.Row(row), Outputs.AsSpan(row * width, width));
+                Span<float> y = Outputs.AsSpan(row * width, width);
+                if (row < calibration?.End)
+                {
+                    calibration.Step(session, row, readings.Row(row), y);
+                }
+                else
+                {
+                    session.Step(readings.Row(row), y);
+                }
             }
             catch (ArgumentException e)
             {
@@ -37,7 +63,8 @@ internal sealed class FloatRun
             RequireTame(session, row);
         }
 
-        NsPerStep = Stopwatch.GetElapsedTime(started).TotalNanoseconds / readings.RowCount;
+        NsPerStep = Stopwatch.GetElapsedTime(started).TotalNanoseconds / (readings.RowCount - timedFrom);
+        calibration?.Complete();
         Deviation = Enumerable.Range(0, width).Select(k => DeviationOf(k)).ToArray();
     }
 
@@ -58,6 +85,9 @@ internal sealed class FloatRun
 
     /// <summary>Standard deviation of each output over all rows.</summary>
     internal double[] Deviation { get; }
+
+    /// <summary>The scored rows with each column raised; run at the first use.</summary>
+    internal IReadOnlyList<RaisedRows> Raised => _raised.Value;
 
     /// <summary>Wall time of a step here, nanoseconds.</summary>
     internal double NsPerStep { get; }
@@ -89,6 +119,19 @@ internal sealed class FloatRun
                     $"The float model's state is {value} after row {row} of the readings: "
                         + $"the state diverges, so the model cannot be quantized. "
                         + $"Check the weights and the normalization of the readings.");
+            }
+        }
+
+        for (int l = 0; l < session.Model.Layers.Count; l++)
+        {
+            foreach (float value in session.Output(l))
+            {
+                if (!(MathF.Abs(value) <= StateMax))
+                {
+                    throw new InputException(
+                        $"Layer {l} of the float model gives {value} in row {row} of the readings, which integers cannot hold. "
+                            + $"Check the weights and the normalization of the readings.");
+                }
             }
         }
     }

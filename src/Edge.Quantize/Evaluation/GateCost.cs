@@ -36,14 +36,13 @@ internal sealed record GateCost(string Layer, string Gate, double WorstDifferenc
         }
 
         int rows = StepBudget.Of(model, Operations / variants.Count / 2, RowsMin, RowsMax);
-        var costs = new List<GateCost>();
-        foreach ((string layer, string gate, Func<FloatModel> variant) in variants)
+        int done = 0;
+        return Concurrent.Select(variants, each =>
         {
-            costs.Add(new GateCost(layer, gate, Run(reference, variant(), rows)));
-            progress?.Invoke(costs.Count / (double)variants.Count);
-        }
-
-        return costs;
+            var cost = new GateCost(each.Layer, each.Gate, Run(reference, each.Model(), rows));
+            progress?.Invoke(Interlocked.Increment(ref done) / (double)variants.Count);
+            return cost;
+        });
     }
 
     private static double Run(FloatRun reference, FloatModel variant, int rows)

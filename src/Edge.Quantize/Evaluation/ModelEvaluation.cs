@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Edge.Inference;
+using Edge.Inference.Kernels;
 using Edge.Inference.Models;
 using Edge.Quantize.Calibration;
 
@@ -45,16 +46,22 @@ internal sealed record ModelEvaluation(
     string Kernel, double FloatNsPerStep, double Int8NsPerStep)
 {
     /// <summary>Mean over the outputs of int8 RMSE / float RMSE - 1; NaN where no output forecasts a column.</summary>
-    internal double RmseChange =>
-        Outputs.Where(output => output.FloatRmse > 0)
-            .Select(output => (output.Int8Rmse / output.FloatRmse) - 1)
-            .DefaultIfEmpty(double.NaN)
-            .Average();
+    internal double RmseChange => RmseChangeOf(Outputs);
 
     /// <summary>Largest <see cref="OutputEvaluation.DifferenceRms"/>.</summary>
     internal double WorstDifference => Outputs.Max(output => output.DifferenceRms);
 
-    internal static ModelEvaluation Run(FloatRun reference, EdgeModel int8Model)
+    /// <summary>The mean increase of the RMSE of some outputs.</summary>
+    internal static double RmseChangeOf(IReadOnlyList<OutputEvaluation> outputs) => outputs.Where(output => output.FloatRmse > 0)
+        .Select(output => (output.Int8Rmse / output.FloatRmse) - 1)
+        .DefaultIfEmpty(double.NaN)
+        .Average();
+
+    /// <summary>Steps an int8 model over all rows.</summary>
+    /// <param name="reference">The float model over the same rows.</param>
+    /// <param name="int8Model">The int8 model.</param>
+    /// <param name="headSums">Receives the sums of the head in every row; empty for none.</param>
+    internal static ModelEvaluation Run(FloatRun reference, EdgeModel int8Model, Span<int> headSums = default)
     {
         ReadingsFile readings = reference.Readings;
         var session = new InferenceSession(int8Model);
@@ -64,11 +71,15 @@ internal sealed record ModelEvaluation(
         for (int row = 0; row < readings.RowCount; row++)
         {
             session.Step(readings.Row(row), int8Outputs.AsSpan(row * outputs, outputs));
+            for (int r = 0; r < outputs && headSums.Length > 0; r++)
+            {
+                headSums[(row * outputs) + r] = ScalarKernel.HeadSum(int8Model.Head!, r, session.LastOutput);
+            }
         }
 
         double nanoseconds = Stopwatch.GetElapsedTime(started).TotalNanoseconds / readings.RowCount;
         return new ModelEvaluation(
-            Enumerable.Range(0, outputs).Select(k => Score(reference, k, int8Outputs)).ToArray(),
+            Scores(reference, int8Outputs),
             reference.Begin,
             reference.End,
             int8Outputs,
@@ -79,6 +90,10 @@ internal sealed record ModelEvaluation(
             reference.NsPerStep,
             nanoseconds);
     }
+
+    /// <summary>The errors of each output, from an int8 model's outputs in every row.</summary>
+    internal static IReadOnlyList<OutputEvaluation> Scores(FloatRun reference, float[] int8Outputs) =>
+        [.. Enumerable.Range(0, reference.Model.OutputCount).Select(k => Score(reference, k, int8Outputs))];
 
     private static OutputEvaluation Score(FloatRun reference, int k, float[] int8Outputs)
     {

@@ -1,8 +1,5 @@
 using Edge.Inference;
-using Edge.Inference.Cells;
 using Edge.Inference.Models;
-using Edge.Quantize.Calibration;
-using Edge.Training.Reference;
 
 namespace Edge.Quantize.Evaluation;
 
@@ -14,76 +11,56 @@ namespace Edge.Quantize.Evaluation;
 /// <param name="OtherDifference">The same among the outputs that forecast no column; NaN if there is none.</param>
 internal sealed record OutsideRange(string Column, double By, double RmseChange, double WorstDifference, double OtherDifference)
 {
-    private const int RowsMax = 2_000;
-    private const int RowsMin = 100;
-    private const double Operations = 1e10;
-    private const int ColumnsMax = 16;
-
-    // Beyond the largest value seen.
-    private const float Margin = 10;
-
-    /// <summary>
-    /// Raises each column of the scored rows so that the smallest of them lies ten standard deviations above the largest ever seen,
-    /// from the state that the rows before left.
-    /// </summary>
+    /// <summary>Steps an int8 model over the raised rows of every column, a stream each, from the state that the rows before left.</summary>
     internal static IReadOnlyList<OutsideRange> Measure(FloatRun reference, EdgeModel int8Model)
     {
-        if (reference.Model.Embedding is not null)
+        IReadOnlyList<RaisedRows> raised = reference.Raised;
+        if (raised.Count == 0)
         {
             return [];
         }
 
-        var results = new List<OutsideRange>();
-        int columns = Math.Min(ColumnsMax, reference.Manifest.Columns.Count);
-        int most = StepBudget.Of(reference.Model, Operations / columns / 2, RowsMin, RowsMax);
-        int end = Math.Min(reference.End, reference.Begin + most);
-        for (int column = 0; column < columns; column++)
+        var session = new InferenceSession(int8Model);
+        float[] unused = new float[int8Model.OutputCount];
+        for (int row = RaisedRows.WarmupBegin(reference); row < reference.Begin; row++)
         {
-            (float smallest, float largest, double std) = Range(reference, column, end);
-            float by = largest - smallest + (Margin * (float)std);
-            results.Add(Run(reference, int8Model, most, column, reference.Readings.Shifted(reference.Begin, end, column, by), by / std));
+            session.Step(reference.Readings.Row(row), unused);
         }
 
-        return results;
-    }
-
-    // Readings are in standard deviations already, unless the model normalizes for itself: then the deviation is measured.
-    private static (float Smallest, float Largest, double Std) Range(FloatRun reference, int column, int end)
-    {
-        var all = default(ErrorSum);
-        float largest = float.NegativeInfinity;
-        float smallest = float.PositiveInfinity;
-        for (int row = 0; row < reference.Readings.RowCount; row++)
+        int inputs = int8Model.InputCount;
+        int outputs = int8Model.OutputCount;
+        int rows = raised[0].Rows.RowCount;
+        var batch = new InferenceBatch(int8Model, raised.Count);
+        float[] x = new float[raised.Count * inputs];
+        float[] y = new float[raised.Count * outputs];
+        float[][] actual = [.. raised.Select(_ => new float[rows * outputs])];
+        for (int stream = 0; stream < raised.Count; stream++)
         {
-            float value = reference.Readings.Row(row)[column];
-            all.Add(value);
-            largest = Math.Max(largest, value);
-            smallest = row >= reference.Begin && row < end ? Math.Min(smallest, value) : smallest;
+            session.State.CopyTo(batch.State(stream));
         }
 
-        return (smallest, largest, reference.Model.Normalization is null ? 1 : Math.Max(all.Deviation, 1e-6));
+        for (int row = 0; row < rows; row++)
+        {
+            for (int stream = 0; stream < raised.Count; stream++)
+            {
+                raised[stream].Rows.Row(row).CopyTo(x.AsSpan(stream * inputs));
+            }
+
+            batch.Step(x, y);
+            for (int stream = 0; stream < raised.Count; stream++)
+            {
+                y.AsSpan(stream * outputs, outputs).CopyTo(actual[stream].AsSpan(row * outputs));
+            }
+        }
+
+        return [.. raised.Select((each, stream) => Compare(reference, each, actual[stream]))];
     }
 
-    private static OutsideRange Run(FloatRun reference, EdgeModel int8Model, int most, int column, ReadingsFile rows, double by)
+    private static OutsideRange Compare(FloatRun reference, RaisedRows raised, float[] actual)
     {
         ModelManifest manifest = reference.Manifest;
         int outputs = manifest.Outputs.Count;
-        var floatSession = new FloatSession(reference.Model);
-        var int8Session = new InferenceSession(int8Model);
-        float[] expected = new float[rows.RowCount * outputs];
-        float[] actual = new float[rows.RowCount * outputs];
-        for (int row = Math.Max(0, reference.Begin - most); row < reference.Begin; row++)
-        {
-            floatSession.Step(reference.Readings.Row(row), expected.AsSpan(0, outputs));
-            int8Session.Step(reference.Readings.Row(row), actual.AsSpan(0, outputs));
-        }
-
-        for (int row = 0; row < rows.RowCount; row++)
-        {
-            floatSession.Step(rows.Row(row), expected.AsSpan(row * outputs, outputs));
-            int8Session.Step(rows.Row(row), actual.AsSpan(row * outputs, outputs));
-        }
-
+        int rows = raised.Rows.RowCount;
         var changes = new List<double>();
         var differences = new ErrorSum[outputs];
         for (int k = 0; k < outputs; k++)
@@ -91,15 +68,16 @@ internal sealed record OutsideRange(string Column, double By, double RmseChange,
             ModelOutput output = manifest.Outputs[k];
             var floatError = default(ErrorSum);
             var int8Error = default(ErrorSum);
-            for (int row = 0; row + output.TicksAhead < rows.RowCount; row++)
+            for (int row = 0; row + output.TicksAhead < rows; row++)
             {
-                float floatValue = expected[(row * outputs) + k];
+                float floatValue = raised.Expected[(row * outputs) + k];
                 float int8Value = actual[(row * outputs) + k];
                 differences[k].Add(int8Value - floatValue);
                 if (output.IsForecast)
                 {
-                    floatError.Add(floatValue - rows.Row(row + output.TicksAhead)[output.Column]);
-                    int8Error.Add(int8Value - rows.Row(row + output.TicksAhead)[output.Column]);
+                    float truth = raised.Rows.Row(row + output.TicksAhead)[output.Column];
+                    floatError.Add(floatValue - truth);
+                    int8Error.Add(int8Value - truth);
                 }
             }
 
@@ -111,8 +89,8 @@ internal sealed record OutsideRange(string Column, double By, double RmseChange,
 
         int[] others = [.. Enumerable.Range(0, outputs).Where(k => !manifest.Outputs[k].IsForecast)];
         return new OutsideRange(
-            manifest.Columns[column],
-            by,
+            manifest.Columns[raised.Column],
+            raised.By,
             changes.DefaultIfEmpty(double.NaN).Average(),
             reference.WorstDifference(differences),
             others.Length == 0 ? double.NaN

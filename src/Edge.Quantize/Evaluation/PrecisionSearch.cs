@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Edge.Inference.Models;
 using Edge.Quantize.Calibration;
 using Edge.Quantize.Quantization;
@@ -63,6 +64,8 @@ internal sealed class PrecisionSearch(
     private const double CellHeadroomLow = 2;
     private const double CellHeadroomHigh = 16;
 
+    private readonly ModelQuantizer _quantizer = new(reference.Model, reference.Manifest, statistics, provenance);
+    private readonly ConcurrentDictionary<string, Lazy<Judgement>> _judged = new();
     private readonly List<Trial> _trials = [];
 
     /// <summary>What was tried, in order.</summary>
@@ -74,19 +77,19 @@ internal sealed class PrecisionSearch(
         int[] recurrent = Enumerable.Range(0, reference.Model.Layers.Count).Where(l => HasWidth(reference.Model.Layers[l])).ToArray();
         if (precision != Precision.Auto)
         {
-            return Try(precision == Precision.Int8 ? [] : [.. recurrent], settings.CellHeadroom).Model;
+            return Take(Try(precision == Precision.Int8 ? [] : [.. recurrent], settings.CellHeadroom)).Model;
         }
 
         // Another cell range costs nothing at run time: a smaller one has finer steps.
-        Candidate best = WithBestHeadroom(Try([], settings.CellHeadroom), CellHeadroomLow);
+        Candidate best = WithBestHeadroom(Take(Try([], settings.CellHeadroom)), CellHeadroomLow);
         var wide = new HashSet<int>();
         while (!best.Trial.IsGood && wide.Count < recurrent.Length)
         {
             // One more layer in int16: the one that helps most.
             double headroom = best.CellHeadroom;
-            Candidate next = recurrent.Where(l => !wide.Contains(l))
-                .Select(l => Try([.. wide, l], headroom))
-                .MinBy(candidate => Badness(candidate.Trial))!;
+            Candidate[] tried = Concurrent.Select(
+                recurrent.Where(l => !wide.Contains(l)).ToArray(), l => Try([.. wide, l], headroom));
+            Candidate next = tried.Select(Take).MinBy(candidate => Badness(candidate.Trial))!;
             wide = [.. next.Wide];
             best = next.Trial.IsGood || Badness(next.Trial) < Badness(best.Trial) ? next : best;
         }
@@ -105,7 +108,7 @@ internal sealed class PrecisionSearch(
                 break;
             }
 
-            Candidate other = headroom == tried ? best : Try(best.Wide, headroom);
+            Candidate other = headroom == tried ? best : Take(Try(best.Wide, headroom));
             best = Badness(other.Trial) < Badness(best.Trial) ? other : best;
         }
 
@@ -116,57 +119,77 @@ internal sealed class PrecisionSearch(
 
     private bool HasCells => reference.Model.Layers.Any(layer => layer is FloatLstm);
 
+    private Candidate Take(Candidate candidate)
+    {
+        _trials.AddRange(candidate.Trials);
+        return candidate;
+    }
+
     private Candidate Try(HashSet<int> wide, double cellHeadroom)
     {
-        EdgeModel model = ModelQuantizer.Quantize(
-            reference.Model, reference.Manifest, statistics, settings with { WideLayers = wide, CellHeadroom = cellHeadroom }, provenance);
+        EdgeModel model = _quantizer.Quantize(settings with { WideLayers = wide, CellHeadroom = cellHeadroom });
         string width = wide.Count == 0
             ? "hidden int8"
             : $"hidden int16 in {(wide.Count == 1 ? "layer" : "layers")} {string.Join(", ", wide.Order())}";
         string setting = HasCells ? $"{width}, cell headroom {cellHeadroom}" : width;
         say($"trying {setting}", null);
-        (Trial trial, float[] outputs) = Judge(setting, model);
-        _trials.Add(trial);
-        var candidate = new Candidate(model, trial, wide, cellHeadroom);
-        if (trial.IsGood || MeanError(outputs) is not { } error || ModelQuantizer.WithoutMeanError(model, error) is not { } corrected)
+        Judgement judged = JudgementOf(model);
+        Trial trial = judged.Trial with { Setting = setting };
+        if (judged.Corrected is not { } corrected || Badness(judged.CorrectedTrial!) >= Badness(trial))
         {
-            return candidate;
+            return new Candidate(model, trial, [trial], wide, cellHeadroom);
         }
 
-        (Trial second, _) = Judge($"{setting}, biases corrected", corrected);
-        if (Badness(second) >= Badness(trial))
-        {
-            return candidate;
-        }
-
-        _trials.Add(second);
-        return new Candidate(corrected, second, wide, cellHeadroom);
+        Trial second = judged.CorrectedTrial! with { Setting = $"{setting}, biases corrected" };
+        return new Candidate(corrected, second, [trial, second], wide, cellHeadroom);
     }
 
-    private (Trial Trial, float[] Outputs) Judge(string setting, EdgeModel model)
+    // Two settings may give the same model: it is run once.
+    private Judgement JudgementOf(EdgeModel model) => _judged.GetOrAdd(model.Sha256, _ => new Lazy<Judgement>(() => Judge(model))).Value;
+
+    private Judgement Judge(EdgeModel model)
     {
-        ModelEvaluation evaluation = ModelEvaluation.Run(reference, model);
+        // Other biases of the head change nothing below it: its sums say what they give.
+        bool mayCorrect = HasLinearHead && reference.Begin > 0;
+        int[] sums = new int[mayCorrect && model.Lags is null ? reference.Outputs.Length : 0];
+        float[] outputs = ModelEvaluation.Run(reference, model, sums).Int8Outputs;
+        Trial trial = Weigh(model, outputs);
+        return trial.IsGood || !mayCorrect || ModelQuantizer.WithoutMeanError(model, MeanError(outputs)) is not { } corrected
+            ? new Judgement(trial, null, null)
+            : new Judgement(trial, corrected, Weigh(
+                corrected, sums.Length == 0 ? ModelEvaluation.Run(reference, corrected).Int8Outputs : WithBiases(model, corrected, sums)));
+    }
+
+    /// <summary>The outputs of a model with other biases of its linear head, from the head's sums.</summary>
+    internal static float[] WithBiases(EdgeModel model, EdgeModel corrected, int[] sums)
+    {
+        (int[] before, int[] after, float[] scale) = (model.Head!.Bias, corrected.Head!.Bias, corrected.Head.Scale);
+        return [.. sums.Select((sum, at) => (sum + (after[at % after.Length] - before[at % before.Length])) * scale[at % scale.Length])];
+    }
+
+    private Trial Weigh(EdgeModel model, float[] outputs)
+    {
+        IReadOnlyList<OutputEvaluation> scores = ModelEvaluation.Scores(reference, outputs);
         IReadOnlyList<OutsideRange> outside = OutsideRange.Measure(reference, model);
-        double change = evaluation.RmseChange;
+        double change = ModelEvaluation.RmseChangeOf(scores);
         double worst = outside.Select(result => result.RmseChange).DefaultIfEmpty(double.NaN).Max();
-        double difference = Math.Max(evaluation.WorstDifference, WorstDifference(evaluation.Int8Outputs));
+        double difference = Math.Max(scores.Max(output => output.DifferenceRms), WorstDifference(outputs));
         double apart = outside.Select(result => result.OtherDifference).DefaultIfEmpty(double.NaN).Max();
 
         // What was not measured is NaN, which exceeds nothing.
         bool isGood = !(change > tolerance) && !(worst > tolerance) && difference <= DifferenceMax && !(apart > OutsideDifferenceMax);
-        return (new Trial(setting, change, difference, worst, apart, isGood), evaluation.Int8Outputs);
+        return new Trial("", change, difference, worst, apart, isGood);
     }
 
-    // Of int8 minus float on the rows that are not scored, where the head's outputs are its sums.
-    private double[]? MeanError(float[] int8Outputs)
+    private bool HasLinearHead => reference.Model.Head is { } head
+        && (head.Segments?.All(segment => segment.Activation == FloatActivation.Linear) ?? head.Activation == FloatActivation.Linear);
+
+    // Of int8 minus float on the rows that are not scored.
+    private double[] MeanError(float[] int8Outputs)
     {
         int outputs = reference.Model.OutputCount;
-        bool isLinear = reference.Model.Head is { } head
-            && (head.Segments?.All(segment => segment.Activation == FloatActivation.Linear) ?? head.Activation == FloatActivation.Linear);
-        return !isLinear || reference.Begin == 0
-            ? null
-            : [.. Enumerable.Range(0, outputs).Select(k => Enumerable.Range(0, reference.Begin)
-                .Average(row => (double)int8Outputs[(row * outputs) + k] - reference.Outputs[(row * outputs) + k]))];
+        return [.. Enumerable.Range(0, outputs).Select(k => Enumerable.Range(0, reference.Begin)
+            .Average(row => (double)int8Outputs[(row * outputs) + k] - reference.Outputs[(row * outputs) + k]))];
     }
 
     // Over all rows: the held-out ones alone may be few.
@@ -190,5 +213,8 @@ internal sealed class PrecisionSearch(
         trial.OutsideDifference / OutsideDifferenceMax,
     }.Where(double.IsFinite).DefaultIfEmpty(0).Max();
 
-    private sealed record Candidate(EdgeModel Model, Trial Trial, HashSet<int> Wide, double CellHeadroom);
+    // What running a model shows; and the model with other biases of its head, where it is not good and they change.
+    private sealed record Judgement(Trial Trial, EdgeModel? Corrected, Trial? CorrectedTrial);
+
+    private sealed record Candidate(EdgeModel Model, Trial Trial, Trial[] Trials, HashSet<int> Wide, double CellHeadroom);
 }

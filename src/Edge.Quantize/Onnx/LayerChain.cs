@@ -21,6 +21,9 @@ internal sealed record LayerChain
 
     private double[]? Offset { get; init; }
 
+    // Layers that another branch reads too: they stay as they are.
+    private int SharedCount { get; init; }
+
     /// <summary>Values of a row.</summary>
     internal required int Width { get; init; }
 
@@ -86,7 +89,7 @@ internal sealed record LayerChain
     internal LayerChain WithActivation(string label, FloatActivation activation)
     {
         LayerChain settled = WithInputSettled(label);
-        if (settled.Layers.LastOrDefault() is not FloatDense { Activation.Function: FloatFunction.Affine })
+        if (settled.IsShared || settled.Layers.LastOrDefault() is not FloatDense { Activation.Function: FloatFunction.Affine })
         {
             // An activation of something else than a dense layer: one that changes nothing goes between.
             settled = settled.WithIdentity(label);
@@ -94,6 +97,49 @@ internal sealed record LayerChain
 
         FloatDense dense = settled.Settled((FloatDense)settled.Layers[^1]);
         return settled with { Layers = [.. settled.Layers[..^1], dense with { Activation = activation }], Gain = null, Offset = null };
+    }
+
+    /// <summary>Layer norm over the values of a row, without its weights.</summary>
+    internal LayerChain WithNorm(string label, float epsilon) =>
+        Readable(label).With(label, new FloatNorm(Width) { Epsilon = epsilon });
+
+    /// <summary>A value that several branches read: what waits is taken in now, and no branch changes its layers.</summary>
+    internal LayerChain Shared(string label)
+    {
+        LayerChain readable = Readable(label);
+        return readable with { SharedCount = readable.Layers.Length };
+    }
+
+    /// <summary>The sum of a value and of what layers made of it: a residual connection.</summary>
+    /// <returns>Null where neither comes of the other.</returns>
+    internal static LayerChain? Residual(string label, LayerChain a, LayerChain b)
+    {
+        (LayerChain source, LayerChain branch) = a.Layers.Length < b.Layers.Length ? (a, b) : (b, a);
+        branch = branch.WithOutputSettled();
+        bool comesOfSource = source.Gain is null && source.Layers.Length > 0 && source.Width == branch.Width
+            && source.Layers.Length < branch.Layers.Length
+            && source.Layers.SequenceEqual(branch.Layers.Take(source.Layers.Length), ReferenceEqualityComparer.Instance);
+        return comesOfSource ? branch.With(label, new FloatResidual(branch.Width, source.Layers.Length - 1)) : null;
+    }
+
+    /// <summary>
+    /// Whether the largest of its values is where the largest of others is: it is those, or a rising function of them (softmax).
+    /// </summary>
+    internal bool HasOrderOf(LayerChain other)
+    {
+        if (ReferenceEquals(this, other))
+        {
+            return true;
+        }
+
+        return Gain is null && other.Gain is null && Layers.Length > 0 && Layers.Length == other.Layers.Length
+            && Layers.SkipLast(1).SequenceEqual(other.Layers.SkipLast(1), ReferenceEqualityComparer.Instance)
+            && (Layers[^1], other.Layers[^1]) is (FloatDense { Segments: null } a, FloatDense { Segments: null } b)
+            && ReferenceEquals(a.Weight, b.Weight) && ReferenceEquals(a.Bias, b.Bias)
+            && IsRising(a.Activation) && IsRising(b.Activation);
+
+        static bool IsRising(FloatActivation activation) => activation.Function is FloatFunction.Softmax or FloatFunction.LogSoftmax
+            or FloatFunction.Sigmoid || activation == FloatActivation.Linear;
     }
 
     /// <summary>Some of the values of a row, in a new order.</summary>
@@ -110,7 +156,7 @@ internal sealed record LayerChain
             rows[(r * Width) + which[r]] = 1;
         }
 
-        if (Layers.LastOrDefault() is FloatDense { Segments: null, Activation.Function: not FloatFunction.Softmax } dense)
+        if (!IsShared && Layers.LastOrDefault() is FloatDense { Segments: null, Activation.IsOfAll: false } dense)
         {
             // Rows of a dense layer that nothing reads are not computed.
             return this with
@@ -171,7 +217,7 @@ internal sealed record LayerChain
             Segments = [.. heads.SelectMany(head => head.Segments ?? [new FloatSegment(head.UnitCount, head.Activation)])],
         };
         bool isPlain = stacked.Segments.All(segment => segment.Activation == stacked.Segments[0].Activation)
-            && stacked.Segments[0].Activation.Function != FloatFunction.Softmax;
+            && !stacked.Segments[0].Activation.IsOfAll;
         return trunk.With(label, isPlain ? stacked with { Activation = stacked.Segments[0].Activation, Segments = null } : stacked);
     }
 
@@ -193,10 +239,15 @@ internal sealed record LayerChain
         FloatDense? head = whole.Layers[^1] is FloatDense
         {
             Activation.Function: FloatFunction.Affine or FloatFunction.Relu
-            or FloatFunction.Sigmoid or FloatFunction.Tanh or FloatFunction.Softmax
+            or FloatFunction.Sigmoid or FloatFunction.Tanh or FloatFunction.Softmax or FloatFunction.LogSoftmax
         } last ? last : null;
         return new FloatModel(Normalization, Embedding, head is null ? whole.Layers : whole.Layers[..^1], head, sha256);
     }
+
+    private bool IsShared => SharedCount == Layers.Length && SharedCount > 0;
+
+    // One format for all values of a row, and nothing that waits: readings and symbols come through a layer that changes nothing.
+    private LayerChain Readable(string label) => Layers.Length == 0 ? WithIdentity(label) : WithOutputSettled();
 
     private LayerChain WithIdentity(string label)
     {
@@ -242,9 +293,9 @@ internal sealed record LayerChain
 
         return Layers.LastOrDefault() switch
         {
-            FloatDense { Segments: null, Activation.Function: FloatFunction.Affine } dense =>
+            FloatDense { Segments: null, Activation.Function: FloatFunction.Affine } dense when !IsShared =>
                 this with { Layers = [.. Layers[..^1], Settled(dense)], Gain = null, Offset = null },
-            FloatDense { Activation.Function: FloatFunction.Softmax } => throw new UnsupportedException(
+            FloatDense { Activation.IsOfAll: true } => throw new UnsupportedException(
                 "The graph scales or shifts the result of a Softmax, which no layer can include. Scale the outputs outside the model."),
             _ => WithIdentity("The last operation"),
         };

@@ -20,8 +20,8 @@ internal sealed partial class OnnxImporter
             "Conv" when at == 0 => AddConvolution(proto, node, chain, axes),
             "Add" or "Sub" or "Mul" or "Div" => AddAffine(proto, node, at, chain, axes),
             "BatchNormalization" when at == 0 => AddBatchNormalization(proto, node, chain),
-            "Softmax" => chain.WithActivation(node.Label, IsOverRow(node, axes)
-                ? new FloatActivation(FloatFunction.Softmax)
+            "Softmax" or "LogSoftmax" => chain.WithActivation(node.Label, IsOverRow(node, axes)
+                ? new FloatActivation(node.Type == "Softmax" ? FloatFunction.Softmax : FloatFunction.LogSoftmax)
                 : throw new UnsupportedException($"{node.Label} is a softmax over a part of a row. Export a softmax over the whole row.")),
             "PRelu" when at == 0 => chain.WithActivation(node.Label, new FloatActivation(FloatFunction.LeakyRelu, Slope(proto, node))),
             _ when Activations.Of(node) is { } activation => chain.WithActivation(node.Label, activation),
@@ -30,12 +30,11 @@ internal sealed partial class OnnxImporter
             "Transpose" => Moved(node, chain, axes),
             "Gather" when at == 0 => Gather(proto, node, chain, axes),
             "Slice" when at == 0 => Slice(proto, node, chain, axes),
-            "LogSoftmax" => throw new UnsupportedException(
-                $"{node.Label} has no layer here. Export the model with Softmax, of which it is the logarithm."),
             "ArgMax" => throw new UnsupportedException(
                 $"{node.Label} returns the number of the largest value only. Export its input as the output; a stream finds the largest."),
-            "LayerNormalization" or "ReduceMean" => throw new UnsupportedException(
-                $"{node.Label} normalizes or averages the values of a row, which no layer can include. Train without it."),
+            "LayerNormalization" when at == 0 => AddNorm(proto, node, chain, axes),
+            "ReduceMean" => throw new UnsupportedException(
+                $"{node.Label} averages the values of a row, which a layer can include only as part of a layer norm."),
             _ => throw new UnsupportedException($"{node.Label} has no layer here. Move it out of the model."),
         });
     }
@@ -79,6 +78,7 @@ internal sealed partial class OnnxImporter
             _values[output] = RowAxisOf(AxesOf(node, proto.Input[0])) == axis && count > 0
                 ? new Features(chain.Select(node.Label, [.. Enumerable.Range(begin, count)]))
                 : new Refused($"{node.Label} splits something else than the values of a row.");
+            Set(output, node.Label, _values[output]);
             begin += count;
         }
     }
@@ -193,6 +193,60 @@ internal sealed partial class OnnxImporter
         return chain.WithAffine(node.Label, factor, term);
     }
 
+    private LayerChain AddNorm(Node proto, OnnxNode node, LayerChain chain, RowAxis[] axes)
+    {
+        int begin = OnnxNode.Index(node, node.Int("axis", -1), axes.Length);
+        OnnxTensor?[] weights = [Constant(proto, 1), Constant(proto, 2)];
+        if (axes[..begin].Any(axis => axis.Kind == RowAxisKind.Fixed && axis.Size != 1))
+        {
+            throw new UnsupportedException(
+                $"{node.Label} normalizes parts of a row, each by itself, which no layer can include. Normalize the whole row.");
+        }
+
+        if (weights.Where((weight, i) => node.Input(1 + i).Length > 0 && weight?.Values.Length != chain.Width && weight?.Values.Length != 1)
+            .Any())
+        {
+            throw new UnsupportedException($"{node.Label}: its weights must be constants of {chain.Width} values.");
+        }
+
+        float epsilon = node.Float("epsilon", 1e-5f);
+        if (!(epsilon > 0 && float.IsFinite(epsilon)))
+        {
+            throw new InputException($"{node.Label}: its epsilon is {epsilon}, but must be greater than 0. The file is damaged.");
+        }
+
+        return chain.WithNorm(node.Label, epsilon).WithAffine(
+            node.Label,
+            weights[0]?.Values.Select(value => (double)value).ToArray() ?? [1],
+            weights[1]?.Values.Select(value => (double)value).ToArray() ?? [0]);
+    }
+
+    // The same as several operators; its weights are products and sums of their own.
+    private Features? AddNormOfParts(Node proto, OnnxNode node)
+    {
+        if (NormPattern.Of(_view, proto, name => (_rows.ValueOf(name) as ConstantValue)?.Tensor?.Value) is not { } norm
+            || _values.GetValueOrDefault(norm.Value) is not Features { Chain: { } chain })
+        {
+            return null;
+        }
+
+        RowAxis[] axes = AxesOf(node, norm.Value);
+        return RowAxisOf(axes) == OnnxNode.Index(node, norm.Axis, axes.Length) ? new Features(chain.WithNorm(node.Label, norm.Epsilon)) : null;
+    }
+
+    private Features AddResidual(Node proto, OnnxNode node, Value?[] inputs)
+    {
+        bool areAligned = node.Type is "Add" or "Sum" && inputs is [Features, Features]
+            && RowAxisFromEnd(AxesOf(node, proto.Input[0])) == RowAxisFromEnd(AxesOf(node, proto.Input[1]));
+        return areAligned && LayerChain.Residual(node.Label, ((Features)inputs[0]!).Chain, ((Features)inputs[1]!).Chain) is { } sum
+            ? new Features(sum)
+            : throw new UnsupportedException(
+                $"{node.Label} combines two branches of the model, which no layer can include. Only x + layers(x) can be imported: a value "
+                    + $"and what layers made of it, of the same width.");
+
+        static int? RowAxisFromEnd(RowAxis[] axes) => RowAxisOf(axes) is { } axis ? axes.Length - axis : null;
+    }
+
     // y = (x - mean)/sqrt(variance + epsilon)·scale + bias, over dimension 1.
     private LayerChain AddBatchNormalization(Node proto, OnnxNode node, LayerChain chain)
     {
@@ -216,9 +270,20 @@ internal sealed partial class OnnxImporter
     // Before operator set 13 a softmax is over all dimensions from its axis on.
     private bool IsOverRow(OnnxNode node, RowAxis[] axes)
     {
-        int axis = OnnxNode.Index(node, node.Int("axis", _view.OperatorSet < 13 ? 1 : -1), axes.Length);
+        if (_view.OperatorSet >= 13)
+        {
+            return IsOverRow(node, axes, -1);
+        }
+
+        int axis = OnnxNode.Index(node, node.Int("axis", 1), axes.Length);
+        return RowAxisOf(axes) is { } row ? row >= axis : axes.All(each => each.IsSingle || each.Kind == RowAxisKind.Time);
+    }
+
+    private static bool IsOverRow(OnnxNode node, RowAxis[] axes, int otherwise)
+    {
+        int axis = OnnxNode.Index(node, node.Int("axis", otherwise), axes.Length);
         return RowAxisOf(axes) is { } row
-            ? row == axis || (_view.OperatorSet < 13 && row > axis)
+            ? row == axis
             : axes.All(each => each.IsSingle || each.Kind == RowAxisKind.Time);
     }
 

@@ -17,6 +17,7 @@ internal sealed partial class OnnxImporter
     private readonly RowAnalysis _rows;
     private readonly Dictionary<string, Value> _values = new(StringComparer.Ordinal);
     private readonly Dictionary<string, Pointwise[]> _pointwise = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _shared = new(StringComparer.Ordinal);
 
     private OnnxImporter(GraphView view, RowAnalysis rows)
     {
@@ -35,7 +36,10 @@ internal sealed partial class OnnxImporter
     private sealed record Symbols : Value;
 
     /// <summary>What no layer can compute. That matters only if an output comes of it.</summary>
-    private sealed record Refused(string Reason) : Value;
+    private record Refused(string Reason) : Value;
+
+    /// <summary>The number of the largest of some values.</summary>
+    private sealed record Largest(LayerChain Of, string Reason) : Refused(Reason);
 
     /// <summary>Several values in one tensor: one of them may be picked out again, or they may be outputs beside each other.</summary>
     private sealed record Joined(IReadOnlyList<LayerChain> Parts, int Axis) : Value;
@@ -101,9 +105,10 @@ internal sealed partial class OnnxImporter
 
     private FloatModel Walk(ValueInfo input, bool readsSymbols, string[] outputs, string sha256)
     {
-        _values[input.Name] = readsSymbols
+        FindShared();
+        Set(input.Name, $"Input '{input.Name}'", readsSymbols
             ? new Symbols()
-            : new Features(new LayerChain { Width = (int)input.Type.TensorType.Shape.Dim[^1].DimValue });
+            : new Features(new LayerChain { Width = (int)input.Type.TensorType.Shape.Dim[^1].DimValue }));
         for (int i = 0; i < _graph.Node.Count; i++)
         {
             if (_rows.IsLive(_graph.Node[i]))
@@ -118,13 +123,21 @@ internal sealed partial class OnnxImporter
         var leftOut = new List<string>();
         foreach (string name in outputs)
         {
+            if (_values.GetValueOrDefault(name) is Largest { Of: { } scores }
+                && Array.Find(outputs, other => _values.GetValueOrDefault(other) is Features { Chain: { } chain } && chain.HasOrderOf(scores))
+                    is { } beside)
+            {
+                leftOut.Add($"Output '{name}', the number of the largest value of '{beside}', which a stream finds by itself.");
+                continue;
+            }
+
             (LayerChain? part, string? reason) = OutputOf(name);
             LayerChain? both = part is null || row is null ? part : LayerChain.Stack($"Output '{name}'", [row, part]);
             if (both is null)
             {
                 reason ??= $"Output '{name}' branches off before the last layer of the others; only outputs of one layer are "
                     + $"imported together.";
-                leftOut.Add(row is null && used.Count == 0 && name == outputs[0] ? throw new UnsupportedException(reason) : reason);
+                leftOut.Add(row is null ? throw new UnsupportedException(reason) : reason);
                 continue;
             }
 
@@ -157,18 +170,19 @@ internal sealed partial class OnnxImporter
         Value result;
         try
         {
-            result = AddPointwise(proto, node, inputs) ?? Array.Find(inputs, input => input is Refused)
+            result = AddPointwise(proto, node, inputs) ?? AddNormOfParts(proto, node) ?? AfterRefusal(node, inputs)
                 ?? (GraphView.IsRecurrent(proto) ? AddRecurrent(proto, node, inputs)
                 : inputs.Any(input => input is Symbols) ? AddEmbedding(proto, node, inputs)
                 : inputs.Any(input => input is Joined) ? Pick(proto, node, inputs)
                 : node.Type == "Concat" ? Concat(proto, node, inputs)
-                : inputs.Count(input => input is Features) > 1 ? new Refused(
-                    $"{node.Label} combines two branches of the model, which no layer can include. Train without skip connections.")
+                : inputs.Count(input => input is Features) > 1 ? AddResidual(proto, node, inputs)
                 : AddFeatures(proto, node, inputs));
         }
         catch (UnsupportedException e)
         {
-            result = new Refused(e.Message);
+            result = node.Type == "ArgMax" && inputs[0] is Features { Chain: { } of }
+                && _rows.ValueOf(proto.Input[0]) is RowsValue { Axes: { } axes } && IsOverRow(node, axes, 0)
+                ? new Largest(of, e.Message) : new Refused(e.Message);
         }
 
         if (node.Type == "Split" && result is Features { Chain: { } whole })
@@ -180,7 +194,45 @@ internal sealed partial class OnnxImporter
         // Of a recurrent node the first two outputs are rows of features; the third is a cell state.
         for (int i = 0; i < proto.Output.Count && (i < 2 || !GraphView.IsRecurrent(proto)); i++)
         {
-            _values[proto.Output[i]] = result;
+            Set(proto.Output[i], node.Label, i > 0 && node.Type == "LayerNormalization"
+                ? new Refused($"{node.Label} gives mean and deviation of a row, which no layer can include.") : result);
+        }
+    }
+
+    private void Set(string name, string label, Value value)
+    {
+        try
+        {
+            _values[name] = value is Features features && _shared.Contains(name) ? new Features(features.Chain.Shared(label)) : value;
+        }
+        catch (UnsupportedException e)
+        {
+            _values[name] = new Refused(e.Message);
+        }
+    }
+
+    // The number of the largest value stays that while it is only moved about.
+    private static Refused? AfterRefusal(OnnxNode node, Value?[] inputs) => Array.Find(inputs, input => input is Refused) is not Refused refused
+        ? null
+        : refused is Largest && node.Type is not ("Cast" or "Identity" or "Squeeze" or "Unsqueeze" or "Reshape" or "Flatten" or "Transpose")
+        ? new Refused(refused.Reason) : refused;
+
+    // Values that are added to others, and what they are before their dimensions were moved about.
+    private void FindShared()
+    {
+        foreach (Node node in _graph.Node.Where(node => node is { OpType: "Add" or "Sum", Input.Count: 2 } && _rows.IsLive(node)))
+        {
+            foreach (string name in node.Input.All(name => _rows.ValueOf(name) is RowsValue) ? [.. node.Input] : Array.Empty<string>())
+            {
+                for (string? at = name; at is not null && _shared.Add(at);)
+                {
+                    at = _view.Producer(at) is
+                    {
+                        OpType: "Identity" or "Dropout" or "Cast" or "Squeeze" or "Unsqueeze" or "Reshape" or "Flatten" or "Transpose",
+                        Input: [var moved, ..],
+                    } ? moved : null;
+                }
+            }
         }
     }
 

@@ -47,7 +47,7 @@ internal sealed record Pointwise(string Base, Func<double, double> Apply, int De
             ("Erf", [var a]) => x => FloatActivation.Erf(a(x)),
             ("Exp", [var a]) => x => Math.Exp(a(x)),
             ("Neg", [var a]) => x => -a(x),
-            (_, [var a]) when Activations.Of(node) is { Function: not FloatFunction.Softmax } activation => x =>
+            (_, [var a]) when Activations.Of(node) is { IsOfAll: false } activation => x =>
                 activation.Apply((float)a(x)),
             _ => null,
         };

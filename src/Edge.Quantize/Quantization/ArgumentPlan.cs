@@ -38,7 +38,7 @@ internal readonly record struct ArgumentPlan(Activation Kind, double Steps, int 
     /// <summary>Whether a function becomes a table: any other of one argument, in a dense layer.</summary>
     internal static bool IsTable(FloatActivation activation) => activation.Function is not (
         FloatFunction.Sigmoid or FloatFunction.Tanh or FloatFunction.Relu or FloatFunction.HardSigmoid or FloatFunction.Affine
-        or FloatFunction.Softmax);
+        or FloatFunction.Softmax or FloatFunction.LogSoftmax);
 
     /// <summary>The plan of a table, whose argument has so many fraction bits.</summary>
     internal static ArgumentPlan OfTable(int argumentBits, int openBits) => new(Activation.Table, 1 << argumentBits, openBits);

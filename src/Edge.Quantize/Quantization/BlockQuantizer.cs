@@ -36,10 +36,17 @@ internal sealed class BlockQuantizer(
             HiddenBits = 16,
             InputFractionBits = streamBits,
             OutputFractionBits = NormalBits,
+            Epsilon = EpsilonSteps(((FloatNorm)block).Epsilon),
         },
     };
 
     private int NormalBits => Normalization.FractionBits(block.UnitCount);
+
+    // d²·ε in squared steps; that of 10^-5 is a formula of its own in integers.
+    private long EpsilonSteps(float epsilon) => epsilon == FloatBlock.NormEpsilon
+        ? Normalization.Epsilon(block.UnitCount, streamBits)
+        : (long)Math.Clamp(
+            Math.Round(Math.ScaleB((double)block.UnitCount * block.UnitCount * epsilon, 2 * streamBits)), 1, Normalization.EpsilonMax);
 
     private SlstmBlock Slstm(FloatSlstm layer)
     {

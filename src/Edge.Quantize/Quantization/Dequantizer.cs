@@ -28,6 +28,7 @@ internal sealed class Dequantizer
         FloatLstm => ["input", "forget", "cell", "output"],
         FloatGru => ["reset", "update", "candidate"],
         FloatBlock block => [.. block.Products.Select(product => product.Name)],
+        FloatResidual => [],
         _ => ["all"],
     };
 

@@ -57,8 +57,9 @@ internal static class HeadQuantizer
         FloatFunction.Sigmoid => OutputActivation.Sigmoid,
         FloatFunction.Tanh => OutputActivation.Tanh,
         FloatFunction.Softmax => OutputActivation.Softmax,
+        FloatFunction.LogSoftmax => OutputActivation.LogSoftmax,
         _ => throw new InputException(
             $"The last layer has the activation {activation.Function} beside others, which is not supported in int8. Supported there: "
-                + $"Sigmoid, Tanh, Relu and Softmax."),
+                + $"Sigmoid, Tanh, Relu, Softmax and LogSoftmax."),
     };
 }

@@ -13,38 +13,42 @@ internal sealed class LayerQuantizer
     private readonly Operand _arriving;
     private readonly ActivationStatistics _statistics;
     private readonly QuantizationSettings _settings;
-    private readonly SecondMoment _moment;
+    private readonly LayerRoundings _roundings;
 
-    private LayerQuantizer(FloatLayer layer, int number, Operand arriving, ActivationStatistics statistics, QuantizationSettings settings)
+    private LayerQuantizer(
+        FloatLayer layer, int number, Operand arriving, ActivationStatistics statistics, LayerRoundings roundings,
+        QuantizationSettings settings)
     {
         _number = number;
         _where = $"Layer {number} ({Name(layer)})";
         _arriving = arriving;
         _statistics = statistics;
         _settings = settings;
-        _moment = statistics.Moment[number].Shifted(arriving.Offset);
+        _roundings = roundings;
     }
 
     /// <summary>Quantizes a layer.</summary>
     /// <param name="layer">The float layer.</param>
-    /// <param name="number">Its place in the model.</param>
+    /// <param name="below">The layers below it in integers.</param>
     /// <param name="arriving">Its input in integers.</param>
     /// <param name="statistics">What the float model's activations were like.</param>
+    /// <param name="roundings">What rounds its rows.</param>
     /// <param name="settings">Headroom and widths.</param>
     internal static Layer Quantize(
-        FloatLayer layer,
-        int number,
-        Operand arriving,
-        ActivationStatistics statistics,
+        FloatLayer layer, IReadOnlyList<Layer> below, Operand arriving, ActivationStatistics statistics, LayerRoundings roundings,
         QuantizationSettings settings)
     {
-        var quantizer = new LayerQuantizer(layer, number, arriving, statistics, settings);
+        int number = below.Count;
+        var quantizer = new LayerQuantizer(layer, number, arriving, statistics, roundings, settings);
         return layer switch
         {
             FloatLstm lstm => quantizer.Lstm(lstm),
             FloatGru gru => quantizer.Gru(gru),
             FloatRnn rnn => quantizer.Rnn(rnn),
             FloatDense dense => quantizer.Dense(dense),
+            FloatResidual residual => quantizer.Residual(residual, below),
+            FloatNorm norm => new BlockQuantizer(
+                norm, quantizer._where, 16, statistics.Blocks[number]!, settings, below[^1].OutputFractionBits).Quantize(),
             FloatBlock block => new BlockQuantizer(
                 block, quantizer._where, quantizer.Bits(), statistics.Blocks[number]!, settings, quantizer.OpenBits()).Quantize(),
             _ => throw new InvalidOperationException(layer.GetType().Name),
@@ -61,6 +65,7 @@ internal sealed class LayerQuantizer
         FloatMlstm => "mlstm",
         FloatFeedForward => "feedforward",
         FloatNorm => "norm",
+        FloatResidual => "residual",
         _ => "dense",
     };
 
@@ -68,8 +73,7 @@ internal sealed class LayerQuantizer
     {
         int units = layer.UnitCount;
         bool isCellRamp = layer.Cell.Function == FloatFunction.Relu;
-        sbyte[] cellBits = CellFractionBits(
-            mustBeUniform: isCellRamp || layer.Candidate.Function == FloatFunction.Relu || layer.Peephole is not null);
+        sbyte[] cellBits = CellFractionBits(layer, _statistics.Cell[_number], _settings.CellHeadroom);
         int n = cellBits[0];
         ArgumentPlan gate = ArgumentPlan.Of(layer.Gate, 15, _where);
         ArgumentPlan forget = ArgumentPlan.Of(layer.Forget, 15, _where);
@@ -88,7 +92,6 @@ internal sealed class LayerQuantizer
         int bits = Bits();
         int outputBits = isCellRamp ? n : 15;
         short[] hiddenMultiplier = HiddenMultipliers(bits, outputBits);
-        var rounding = new CompensatedRounding(_moment);
         GateRows[] gates = Enumerable.Range(0, 4)
             .Select(
                 g =>
@@ -97,7 +100,7 @@ internal sealed class LayerQuantizer
                         Part(layer.RecurrentWeight, g, 4),
                         Part(Shift(layer.InputWeight, layer.Bias), g, 4),
                         plans[g],
-                        rounding)).ToArray();
+                        _roundings.All)).ToArray();
         (GateQuantizer plan, GateIntegers[] rows) = Quantize(gates, Hidden(bits, outputBits, hiddenMultiplier));
         (short[]? peephole, int peepholeShift) = Peephole(layer, [gate, forget, gate], cellBits);
         return new LstmCell
@@ -151,35 +154,25 @@ internal sealed class LayerQuantizer
         int bits = Bits();
         int outputBits = candidate.FractionBits;
         short[] hiddenMultiplier = HiddenMultipliers(bits, outputBits);
-        var rounding = new CompensatedRounding(_moment);
         float[] inputBias = Shift(layer.InputWeight, layer.InputBias);
         float[] bothBiases = inputBias.Zip(layer.RecurrentBias, (a, b) => a + b).ToArray();
         float[] w = layer.InputWeight;
         float[] r = layer.RecurrentWeight;
         var gates = new List<GateRows>
         {
-            new(Part(w, 0, 3), Part(r, 0, 3), Part(bothBiases, 0, 3), gate, rounding),
-            new(Part(w, 1, 3), Part(r, 1, 3), Part(bothBiases, 1, 3), gate, rounding),
+            new(Part(w, 0, 3), Part(r, 0, 3), Part(bothBiases, 0, 3), gate, _roundings.All),
+            new(Part(w, 1, 3), Part(r, 1, 3), Part(bothBiases, 1, 3), gate, _roundings.All),
         };
         if (layer.ResetAfterProduct)
         {
             // The candidate's two sums are rounded apart: r comes between them. A term inside the activation belongs to one of them.
             ArgumentPlan half = candidate.Halved;
-            int[] ofInput = [.. Enumerable.Range(0, layer.InputCount), _moment.Size - 1];
-            int[] ofState = [.. Enumerable.Range(layer.InputCount, layer.UnitCount), _moment.Size - 1];
-            gates.Add(new(Part(w, 2, 3), [], Part(inputBias, 2, 3), half, new CompensatedRounding(_moment.Of(ofInput))));
-            gates.Add(
-                new(
-                    [],
-                    Part(r, 2, 3),
-                    Part(layer.RecurrentBias, 2, 3),
-                    half with { Term = 0 },
-                    new CompensatedRounding(_moment.Of(ofState))));
+            gates.Add(new(Part(w, 2, 3), [], Part(inputBias, 2, 3), half, _roundings.OfInput));
+            gates.Add(new([], Part(r, 2, 3), Part(layer.RecurrentBias, 2, 3), half with { Term = 0 }, _roundings.OfState));
         }
         else
         {
-            var afterReset = new CompensatedRounding(_statistics.ResetMoment[_number]!.Shifted(_arriving.Offset));
-            gates.Add(new(Part(w, 2, 3), Part(r, 2, 3), Part(bothBiases, 2, 3), candidate, afterReset));
+            gates.Add(new(Part(w, 2, 3), Part(r, 2, 3), Part(bothBiases, 2, 3), candidate, _roundings.AfterReset));
         }
 
         (GateQuantizer plan, GateIntegers[] rows) = Quantize(gates, Hidden(bits, outputBits, hiddenMultiplier));
@@ -216,7 +209,7 @@ internal sealed class LayerQuantizer
             layer.RecurrentWeight,
             Shift(layer.InputWeight, layer.Bias),
             plan,
-            new CompensatedRounding(_moment));
+            _roundings.All);
         (GateQuantizer shifts, GateIntegers[] rows) = Quantize([gate], Hidden(bits, plan.FractionBits, hiddenMultiplier));
         return new RnnCell
         {
@@ -244,8 +237,8 @@ internal sealed class LayerQuantizer
         bool isTable = ArgumentPlan.IsTable(layer.Activation);
         int argumentBits = isTable ? ArgumentBits() : 0;
         ArgumentPlan plan = isTable ? ArgumentPlan.OfTable(argumentBits, OpenBits())
-            : ArgumentPlan.Of(layer.Activation, OpenBits(), _where);
-        var gate = new GateRows(layer.Weight, [], Shift(layer.Weight, layer.Bias), plan, new CompensatedRounding(_moment));
+            : ArgumentPlan.Of(layer.Activation, PassThroughBits(layer) ?? OpenBits(), _where);
+        var gate = new GateRows(layer.Weight, [], Shift(layer.Weight, layer.Bias), plan, _roundings.All);
         (GateQuantizer shifts, GateIntegers[] rows) = Quantize([gate], new Operand([], 1));
         return new DenseLayer
         {
@@ -265,6 +258,42 @@ internal sealed class LayerQuantizer
             RecurrentMultiplier = [],
             Bias = rows[0].Bias,
             HiddenMultiplier = [],
+        };
+    }
+
+    // Readings that come through a layer that only scales them keep the room that they have as inputs: an anomaly is beyond what
+    // calibration saw. Null for other layers.
+    private int? PassThroughBits(FloatDense layer)
+    {
+        int inputs = layer.InputCount;
+        if (_number > 0 || _statistics.IsResidualBlock(1) || layer.Activation.Function != FloatFunction.Affine
+            || layer.Weight.Chunk(inputs).Any(row => row.Count(weight => weight != 0) > 1))
+        {
+            return null;
+        }
+
+        float[] bias = Shift(layer.Weight, layer.Bias);
+        double reach = layer.Weight.Chunk(inputs)
+            .Select((row, r) => row.Select((weight, i) => Math.Abs(weight) * _arriving.Scale[i] * short.MaxValue).Max() + Math.Abs(bias[r]))
+            .Max();
+        return Math.Clamp(15 - (int)Math.Ceiling(Math.Log2(Math.Max(reach, 1e-3))), 0, 14);
+    }
+
+    // The sum has the room that any value has which nothing bounds, or that readings have, and no bits that neither part has.
+    private ResidualLayer Residual(FloatResidual layer, IReadOnlyList<Layer> below)
+    {
+        int inputBits = below[^1].OutputFractionBits;
+        int sourceBits = below[layer.Source].OutputFractionBits;
+        return new ResidualLayer
+        {
+            InputCount = layer.UnitCount,
+            UnitCount = layer.UnitCount,
+            HiddenBits = 16,
+            InputFractionBits = inputBits,
+            OutputFractionBits = Math.Min(
+                layer.Source == 0 ? Math.Min(OpenBits(), sourceBits) : OpenBits(), Math.Max(inputBits, sourceBits)),
+            Source = layer.Source,
+            SourceFractionBits = sourceBits,
         };
     }
 
@@ -303,15 +332,12 @@ internal sealed class LayerQuantizer
     // Of each unit the most fraction bits with which headroom times its largest cell state still fits ±2^(15-n): one unit that counts
     // far must not blur all others. 13 are of use only where every unit can have them, and TANH reads 12. A relu or a peephole also
     // sees how far beyond TANH's reach a cell state is: then all share the room of the largest.
-    private sbyte[] CellFractionBits(bool mustBeUniform)
+    internal static sbyte[] CellFractionBits(FloatLstm layer, float[] largestCell, double headroom)
     {
-        sbyte[] bits = _statistics.Cell[_number]
-            .Select(
-                largest =>
-                    (sbyte)Math.Clamp(
-                        15 - (int)Math.Ceiling(Math.Log2(Math.Max(largest * _settings.CellHeadroom, 1e-3))),
-                        0,
-                        13)).ToArray();
+        bool mustBeUniform = layer.Cell.Function == FloatFunction.Relu || layer.Candidate.Function == FloatFunction.Relu
+            || layer.Peephole is not null;
+        sbyte[] bits = largestCell
+            .Select(largest => (sbyte)Math.Clamp(15 - (int)Math.Ceiling(Math.Log2(Math.Max(largest * headroom, 1e-3))), 0, 13)).ToArray();
         sbyte least = bits.Min();
         return bits.Select(each => mustBeUniform || least == 13 ? least : Math.Min(each, (sbyte)12)).ToArray();
     }

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Edge.Inference.Cells;
 using Edge.Inference.Models;
 using Edge.Quantize.Calibration;
@@ -5,28 +6,39 @@ using Edge.Training.Reference;
 
 namespace Edge.Quantize.Quantization;
 
-/// <summary>Turns a float model and its calibrated ranges into the int8 model of docs/quantization.md.</summary>
-internal static class ModelQuantizer
+/// <summary>
+/// Turns a float model and its calibrated ranges into the int8 model of docs/quantization.md. What two settings share is made once. Safe to
+/// use from several threads.
+/// </summary>
+/// <param name="model">The float model.</param>
+/// <param name="manifest">What it reads and says.</param>
+/// <param name="statistics">What its activations were like.</param>
+/// <param name="provenance">Where it comes from, a JSON object.</param>
+internal sealed class ModelQuantizer(FloatModel model, ModelManifest manifest, ActivationStatistics statistics, string provenance)
 {
     // Of sines and cosines.
     private static readonly (float Lower, float Upper)? CalendarLimits = (-1, 1);
 
-    internal static EdgeModel Quantize(
-        FloatModel model, ModelManifest manifest, ActivationStatistics statistics, QuantizationSettings settings, string provenance)
+    private readonly ConcurrentDictionary<int, LayerRoundings> _roundings = new();
+    private readonly ConcurrentDictionary<LayerKey, Lazy<Layer>> _layers = new();
+    private readonly Lazy<CompensatedRounding> _headRounding = new(() => new CompensatedRounding(statistics.HeadMoment));
+
+    /// <summary>The int8 model of some settings, which differ from call to call in nothing but widths and the headroom of cells.</summary>
+    internal EdgeModel Quantize(QuantizationSettings settings)
     {
-        QuantizedInput input = QuantizeInput(model, manifest, statistics, settings);
+        QuantizedInput input = QuantizeInput(settings);
         Operand arriving = input.Arriving;
         var layers = new List<Layer>();
         for (int l = 0; l < model.Layers.Count; l++)
         {
-            Layer layer = LayerQuantizer.Quantize(model.Layers[l], l, arriving, statistics, settings);
+            Layer layer = QuantizeLayer(layers, arriving, settings);
             layers.Add(layer);
             bool nextIsRecurrent = l + 1 < model.Layers.Count && model.Layers[l + 1].IsRecurrent;
             arriving = layer.IsNarrow && nextIsRecurrent ? Operand.OfHidden(layer) : Operand.OfOutput(layer);
         }
 
         DenseHead? head = model.Head is null
-            ? null : HeadQuantizer.Quantize(model.Head, layers[^1].OutputFractionBits, new CompensatedRounding(statistics.HeadMoment));
+            ? null : HeadQuantizer.Quantize(model.Head, layers[^1].OutputFractionBits, _headRounding.Value);
         LagRegression? lags = model.Lags is null ? null : LagQuantizer.Quantize(model.Lags, input.Offset, input.Scale);
         var quantized = new EdgeModel(
             manifest, input.Offset, input.Scale, input.Embedding, [.. layers], head, provenance, new string('0', 64), lags);
@@ -98,11 +110,21 @@ internal static class ModelQuantizer
                         1e-6) / short.MaxValue).ToArray(),
         32768);
 
-    private static QuantizedInput QuantizeInput(
-        FloatModel model,
-        ModelManifest manifest,
-        ActivationStatistics statistics,
-        QuantizationSettings settings)
+    // A layer depends on those that it reads, on its own width and on the room of its cells: on the headroom only as far as that moves bits.
+    private Layer QuantizeLayer(List<Layer> below, Operand arriving, QuantizationSettings settings)
+    {
+        int l = below.Count;
+        Layer[] made = [.. below];
+        Layer? source = model.Layers[l] is FloatResidual residual ? made[residual.Source] : null;
+        string cells = model.Layers[l] is FloatLstm lstm
+            ? string.Join(' ', LayerQuantizer.CellFractionBits(lstm, statistics.Cell[l], settings.CellHeadroom)) : "";
+        LayerRoundings roundings = _roundings.GetOrAdd(l, _ => new LayerRoundings(statistics, model.Layers[l], l, arriving.Offset));
+        return _layers.GetOrAdd(
+            new LayerKey(l, made.LastOrDefault(), source, settings.WideLayers.Contains(l), cells),
+            _ => new Lazy<Layer>(() => LayerQuantizer.Quantize(model.Layers[l], made, arriving, statistics, roundings, settings))).Value;
+    }
+
+    private QuantizedInput QuantizeInput(QuantizationSettings settings)
     {
         if (model.Embedding is { } table)
         {
@@ -140,6 +162,8 @@ internal static class ModelQuantizer
 
         return new QuantizedInput(offset, scale, null, InputOperand(model.Normalization, offset, scale));
     }
+
+    private readonly record struct LayerKey(int Number, Layer? Below, Layer? Source, bool IsWide, string CellFractionBits);
 
     // What comes in: as the file has it, and as the first layer's weights meet it.
     private sealed record QuantizedInput(float[] Offset, float[] Scale, Embedding? Embedding, Operand Arriving);

@@ -17,6 +17,7 @@ internal enum FloatFunction
     Softsign,
     Softplus,
     Softmax,
+    LogSoftmax,
     Selu,
     Celu,
     Gelu,
@@ -40,7 +41,7 @@ internal readonly record struct FloatActivation(FloatFunction Function, float Al
     /// <summary>y = x.</summary>
     internal static readonly FloatActivation Linear = new(FloatFunction.Affine, 1, 0);
 
-    /// <summary>Of one value; softmax, which takes them all, is <see cref="ApplyAll"/>'s.</summary>
+    /// <summary>Of one value; softmax and its logarithm, which take them all, are <see cref="ApplyAll"/>'s.</summary>
     internal float Apply(float x) => Function switch
     {
         FloatFunction.Affine => (Alpha * x) + Beta,
@@ -94,9 +95,12 @@ internal readonly record struct FloatActivation(FloatFunction Function, float Al
         return Math.Sign(x) * (1 - (Math.Exp(-a * a) / Math.Sqrt(Math.PI) / (a + fraction)));
     }
 
+    /// <summary>Whether it takes all values of a row at once.</summary>
+    internal bool IsOfAll => Function is FloatFunction.Softmax or FloatFunction.LogSoftmax;
+
     internal void ApplyAll(Span<float> values)
     {
-        if (Function != FloatFunction.Softmax)
+        if (!IsOfAll)
         {
             for (int i = 0; i < values.Length; i++)
             {
@@ -115,13 +119,13 @@ internal readonly record struct FloatActivation(FloatFunction Function, float Al
         float sum = 0;
         for (int i = 0; i < values.Length; i++)
         {
-            values[i] = MathF.Exp(values[i] - largest);
-            sum += values[i];
+            values[i] -= largest;
+            sum += MathF.Exp(values[i]);
         }
 
         for (int i = 0; i < values.Length; i++)
         {
-            values[i] /= sum;
+            values[i] = Function == FloatFunction.Softmax ? MathF.Exp(values[i]) / sum : values[i] - MathF.Log(sum);
         }
     }
 }

@@ -55,7 +55,7 @@ internal abstract record FloatBlock(int UnitCount) : FloatLayer(UnitCount, UnitC
     }
 
     /// <summary>y = (x - mean) / √(variance + ε), in each of <paramref name="groups"/> runs by itself (layer norm, group norm).</summary>
-    protected static void Normalize(ReadOnlySpan<float> x, Span<float> y, int groups)
+    protected static void Normalize(ReadOnlySpan<float> x, Span<float> y, int groups, float epsilon = NormEpsilon)
     {
         int width = x.Length / groups;
         for (int begin = 0; begin < x.Length; begin += width)
@@ -74,7 +74,7 @@ internal abstract record FloatBlock(int UnitCount) : FloatLayer(UnitCount, UnitC
                 squares += apart * apart;
             }
 
-            double gain = 1 / Math.Sqrt((squares / width) + NormEpsilon);
+            double gain = 1 / Math.Sqrt((squares / width) + epsilon);
             for (int i = 0; i < width; i++)
             {
                 y[begin + i] = (float)((x[begin + i] - mean) * gain);
@@ -180,13 +180,16 @@ internal sealed record FloatConvolution(int Width, int Taps, float[] Weight, flo
 /// <param name="UnitCount">U.</param>
 internal sealed record FloatNorm(int UnitCount) : FloatBlock(UnitCount)
 {
+    /// <summary>ε.</summary>
+    internal float Epsilon { get; init; } = NormEpsilon;
+
     internal override IReadOnlyList<FloatTap> Taps { get; } = Lay(0, ("normal", UnitCount));
 
     internal override IReadOnlyList<FloatBlockProduct> Products => [];
 
     internal override void Step(ReadOnlySpan<float> x, Span<float> h, Span<float> c, Span<float> scratch)
     {
-        Normalize(x, scratch[..UnitCount], 1);
+        Normalize(x, scratch[..UnitCount], 1, Epsilon);
         scratch[..UnitCount].CopyTo(h);
     }
 }

@@ -69,6 +69,32 @@ internal sealed record FloatModel(
         };
     }
 
+    /// <summary>
+    /// The model with probabilities where a stream expects them: a LogSoftmax whose values are named as classes becomes a Softmax. The
+    /// model itself if there is none.
+    /// </summary>
+    /// <param name="isClass">Whether an output is named as a class.</param>
+    internal FloatModel WithProbabilities(Func<int, bool> isClass)
+    {
+        FloatSegment[] segments =
+            Head is null ? [] : [.. Head.Segments ?? [new FloatSegment(Head.UnitCount, Head.Activation)]];
+        bool isChanged = false;
+        int begin = 0;
+        for (int s = 0; s < segments.Length; s++)
+        {
+            bool isNamed = Enumerable.Range(begin, segments[s].Count).Any(isClass);
+            begin += segments[s].Count;
+            if (isNamed && segments[s].Activation.Function == FloatFunction.LogSoftmax)
+            {
+                segments[s] = segments[s] with { Activation = new FloatActivation(FloatFunction.Softmax) };
+                isChanged = true;
+            }
+        }
+
+        return !isChanged ? this
+            : this with { Head = Head!.Segments is null ? Head with { Activation = segments[0].Activation } : Head with { Segments = segments } };
+    }
+
     /// <summary>Width of what the first layer reads.</summary>
     internal int FeatureCount => Layers[0].InputCount;
 

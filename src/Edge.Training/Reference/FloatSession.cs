@@ -77,7 +77,9 @@ internal sealed class FloatSession
         ReadFeatures(inputs);
         for (int l = 0; l < Model.Layers.Count; l++)
         {
-            Model.Layers[l].Step(Input(l), OutputOf(l), _state.AsSpan(_cell[l], Model.Layers[l].CellCount), _scratch);
+            Span<float> beside = Model.Layers[l] is FloatResidual residual
+                ? OutputOf(residual.Source) : _state.AsSpan(_cell[l], Model.Layers[l].CellCount);
+            Model.Layers[l].Step(Input(l), OutputOf(l), beside, _scratch);
             Stepped?.Invoke(l, _scratch);
         }
 

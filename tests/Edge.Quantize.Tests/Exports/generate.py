@@ -120,15 +120,51 @@ def main():
     save("refuse_mean_over_time", Function(lambda m, x: m.head(m.rnn(x)[0].mean(0)), rnn=nn.LSTM(I, H), head=nn.Linear(H, 3)))
     save("refuse_flatten", Function(lambda m, x: m.head(m.rnn(x)[0].flatten(1)), rnn=nn.LSTM(I, H, batch_first=True), head=nn.Linear(H * T, 3)), batch_first=True, dynamic=False)
     save("refuse_first_step", Function(lambda m, x: m.head(m.rnn(x)[0][0]), rnn=nn.LSTM(I, H), head=nn.Linear(H, 3)))
-    save("refuse_layer_norm", Function(lambda m, x: m.head(m.norm(m.rnn(x)[0])), rnn=nn.LSTM(I, H), norm=nn.LayerNorm(H), head=nn.Linear(H, 3)))
-    save("refuse_skip", Function(lambda m, x: m.head(m.rnn(x)[0] + x), rnn=nn.LSTM(I, I), head=nn.Linear(I, 3)))
+    save("lstm_layer_norm", Function(lambda m, x: m.head(m.norm(m.rnn(x)[0])), rnn=nn.LSTM(I, H), norm=nn.LayerNorm(H), head=nn.Linear(H, 3)))
+    save("lstm_skip", Function(lambda m, x: m.head(m.rnn(x)[0] + x), rnn=nn.LSTM(I, I), head=nn.Linear(I, 3)))
     save("refuse_encoder_decoder", Function(lambda m, x: m.head(m.b(x, m.a(x)[1])[0]), a=nn.LSTM(I, H), b=nn.LSTM(I, H), head=nn.Linear(H, 3)))
     save_state("state_lstm_2_layers", Net("LSTM", 2))
     save_state("state_gru", Net("GRU"))
     save_state("state_projected", Net("LSTM", 2, proj_size=3, head=nn.Linear(3, 2)))
     save_state("refuse_state_mlp", Net("GRU", head=nn.Sequential(nn.Linear(H, 5), nn.ReLU(), nn.Linear(5, 2))))
     save_book()
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        save_residuals()
     save_tiny()
+
+
+class Residual(nn.Module):
+    """x + layer(norm(x)), or norm(x + layer(x)) if the norm comes after."""
+
+    def __init__(self, layer, width=H, norm_after=False, norm=True, epsilon=1e-5):
+        super().__init__()
+        self.layer, self.norm_after = layer, norm_after
+        self.norm = nn.LayerNorm(width, eps=epsilon) if norm else nn.Identity()
+        if norm:
+            nn.init.normal_(self.norm.weight, 1, 0.3)
+            nn.init.normal_(self.norm.bias, 0, 0.3)
+
+    def branch(self, x):
+        y = self.layer(x)
+        return y[0] if isinstance(y, tuple) else y
+
+    def forward(self, x):
+        return self.norm(x + self.branch(x)) if self.norm_after else x + self.branch(self.norm(x))
+
+
+def save_residuals():
+    forward = lambda width=H: nn.Sequential(nn.Linear(width, 12), nn.GELU(), nn.Linear(12, width))
+    pre = lambda: nn.Sequential(nn.Linear(I, H), Residual(nn.LSTM(H, H)), Residual(forward()), Residual(nn.GRU(H, H)), nn.LayerNorm(H), nn.Linear(H, 3))
+    post = nn.Sequential(nn.Linear(I, H), Residual(nn.GRU(H, H), norm_after=True), Residual(forward(), norm_after=True), nn.Linear(H, 3))
+    save("residual_pre_norm_opset15", pre(), opset=15)
+    save("residual_pre_norm_opset17", pre(), opset=17)
+    save("residual_post_norm", post)
+    save("residual_batch_first", nn.Sequential(nn.Linear(I, H), Residual(nn.LSTM(H, H, batch_first=True), norm=False), nn.Linear(H, 3)), batch_first=True)
+    save("residual_last", nn.Sequential(nn.Linear(I, H), nn.ReLU(), Residual(nn.RNN(H, H)), Residual(nn.Linear(H, H), epsilon=1e-3)))
+    save("norm_of_readings", nn.Sequential(nn.LayerNorm(I), Residual(nn.LSTM(I, I), I, norm=False), nn.Linear(I, 3), nn.Sigmoid()))
+    save("refuse_branches", Function(lambda m, x: m.head(m.a(x)[0] + m.b(x)[0]), a=nn.LSTM(I, H), b=nn.GRU(I, H), head=nn.Linear(H, 3)))
+    save("refuse_gated_branches", Function(lambda m, x: m.head(m.a(x)[0] * torch.sigmoid(m.b(x))), a=nn.LSTM(I, H), b=nn.Linear(I, H), head=nn.Linear(H, 3)))
 
 
 def save_tiny():

@@ -5,7 +5,7 @@ using Edge.Training.Reference;
 namespace Edge.Testing;
 
 /// <summary>Models with seeded random weights: any shape, no training.</summary>
-internal static class RandomModels
+internal static partial class RandomModels
 {
     /// <summary>Symbols of the models that have an embedding.</summary>
     internal const int Symbols = 11;
@@ -279,7 +279,7 @@ internal static class RandomModels
         Clip = Clip(random, 1),
     };
 
-    private static DenseLayer Dense(Random random, int width, int units) => new()
+    private static DenseLayer Dense(Random random, int width, int units, int fractionBits = 15) => new()
     {
         InputCount = width,
         UnitCount = units,
@@ -287,7 +287,7 @@ internal static class RandomModels
         RecurrentShift = 0,
         GateShift = random.Next(8, 12),
         HiddenBits = 16,
-        OutputFractionBits = 15,
+        OutputFractionBits = fractionBits,
         Activation = (Activation)random.Next(4),
         InputWeight = WideWeights(random, units, width),
         RecurrentWeight = [],

@@ -36,6 +36,7 @@ internal static class RandomStacks
             HiddenBits = 16,
             InputFractionBits = bits,
             OutputFractionBits = Normalization.FractionBits(units),
+            Epsilon = Normalization.Epsilon(units, bits),
         });
         return File(inputs, [.. layers], 3, random);
     }
