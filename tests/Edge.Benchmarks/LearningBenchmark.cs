@@ -55,7 +55,7 @@ internal static class LearningBenchmark
 
             using Measured run = program.Start(Config(folder));
             await Task.Delay(Settle);
-            Console.WriteLine("| one stream at 10 Hz | seconds | resident | of one core | readings | tick to subscriber p50 | p99 | most |");
+            Console.WriteLine("| one stream at 10 Hz | time | resident | of one core | readings | tick to subscriber p50 | p99 | most |");
             Console.WriteLine("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
             await PhaseAsync("before", () => !events.IsEmpty);
             double learner = await PhaseAsync("while it learns", () => events.Count > 1);
@@ -80,7 +80,7 @@ internal static class LearningBenchmark
                 double[] each = [.. latencies.Order()];
                 Console.WriteLine(string.Create(
                     CultureInfo.InvariantCulture,
-                    $"| {name} | {seconds:0} | {resident:0.0} MB | {(run.CpuSeconds - cpu) / seconds:P1} | {each.Length} | "
+                    $"| {name} | {seconds:0} s | {resident:0.0} MB | {(run.CpuSeconds - cpu) / seconds:P1} | {each.Length} | "
                         + $"{each[each.Length / 2]:0.0} ms | {each[(int)(each.Length * 0.99)]:0.0} ms | {each[^1]:0.0} ms |"));
                 return learner;
             }
@@ -134,7 +134,8 @@ internal static class LearningBenchmark
         var text = new StringBuilder();
         for (int i = 0; i < Greenhouse.ChannelNames.Length; i++)
         {
-            text.Append(CultureInfo.InvariantCulture, $"      {Greenhouse.ChannelNames[i]}: {{ hwmon: {{ chip: bench, input: in{i} }} }}\n");
+            string name = Greenhouse.ChannelNames[i];
+            text.Append(CultureInfo.InvariantCulture, $"      {name}: {{ hwmon: {{ chip: bench, input: in{i} }} }}\n");
         }
 
         File.WriteAllText(

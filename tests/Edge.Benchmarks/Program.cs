@@ -41,6 +41,7 @@ switch (args)
         return 0;
     default:
         Console.Error.WriteLine(
-            "Usage: cell [--json] | streams | sensors | detection | train | service | storage [DAYS] | device | learning | rivals | onnx | xlstm");
+            "Usage: cell [--json] | streams | sensors | detection | train | service | storage [DAYS] | device | learning | rivals | onnx"
+                + " | xlstm");
         return 2;
 }

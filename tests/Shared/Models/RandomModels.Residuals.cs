@@ -45,7 +45,10 @@ internal static partial class RandomModels
             }
         }
 
-        return File(inputs, [.. stack], random.Next(5) == 0 ? null : Head(random, units, outputs, random.Next(3) == 0 ? OutputActivation.LogSoftmax : OutputActivation.Linear));
+        DenseHead? head = random.Next(5) == 0
+            ? null
+            : Head(random, units, outputs, random.Next(3) == 0 ? OutputActivation.LogSoftmax : OutputActivation.Linear);
+        return File(inputs, [.. stack], head);
     }
 
     private static NormLayer Norm(Random random, Layer below) => new()
