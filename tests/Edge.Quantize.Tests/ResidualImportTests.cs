@@ -99,8 +99,8 @@ public sealed class ResidualImportTests : IDisposable
                 Random(random, "W", 1, 4 * Width, 3), Random(random, "R", 1, 4 * Width, Width), Random(random, "B", 1, 8 * Width),
                 Random(random, "W2", 1, 3 * Width, Width), Random(random, "R2", 1, 3 * Width, Width), Random(random, "H", Width, 2),
                 Random(random, "W3", 1, 12, 3), Random(random, "R3", 1, 12, 3), Random(random, "D", Width, Width),
-                Random(random, "D2", Width, Width), Random(random, "H3", 3, 2), Random(random, "gamma", Width), Random(random, "beta", Width),
-                Whole("one", 1), Whole("last", -1),
+                Random(random, "D2", Width, Width), Random(random, "H3", 3, 2), Random(random, "gamma", Width),
+                Random(random, "beta", Width), Whole("one", 1), Whole("last", -1),
             ]);
 
         // A value of six values a row that has gone through an LSTM.

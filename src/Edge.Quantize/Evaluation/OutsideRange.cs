@@ -11,7 +11,9 @@ namespace Edge.Quantize.Evaluation;
 /// <param name="OtherDifference">The same among the outputs that forecast no column; NaN if there is none.</param>
 internal sealed record OutsideRange(string Column, double By, double RmseChange, double WorstDifference, double OtherDifference)
 {
-    /// <summary>Steps an int8 model over the raised rows of every column, a stream each, from the state that the rows before left.</summary>
+    /// <summary>
+    /// Steps an int8 model over the raised rows of every column, a stream each, from the state that the rows before left.
+    /// </summary>
     internal static IReadOnlyList<OutsideRange> Measure(FloatRun reference, EdgeModel int8Model)
     {
         IReadOnlyList<RaisedRows> raised = reference.Raised;

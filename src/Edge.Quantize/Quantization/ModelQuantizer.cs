@@ -110,7 +110,8 @@ internal sealed class ModelQuantizer(FloatModel model, ModelManifest manifest, A
                         1e-6) / short.MaxValue).ToArray(),
         32768);
 
-    // A layer depends on those that it reads, on its own width and on the room of its cells: on the headroom only as far as that moves bits.
+    // A layer depends on those that it reads, on its own width and on the room of its cells: on the headroom only as far as that moves
+    // bits.
     private Layer QuantizeLayer(List<Layer> below, Operand arriving, QuantizationSettings settings)
     {
         int l = below.Count;

@@ -92,7 +92,10 @@ internal sealed record FloatModel(
         }
 
         return !isChanged ? this
-            : this with { Head = Head!.Segments is null ? Head with { Activation = segments[0].Activation } : Head with { Segments = segments } };
+            : this with
+            {
+                Head = Head!.Segments is null ? Head with { Activation = segments[0].Activation } : Head with { Segments = segments },
+            };
     }
 
     /// <summary>Width of what the first layer reads.</summary>
