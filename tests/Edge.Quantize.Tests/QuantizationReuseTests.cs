@@ -75,8 +75,8 @@ public sealed class QuantizationReuseTests
     public void A_sum_of_rows_is_the_same_however_many_are_added_at_once()
     {
         var random = new Random(3);
-        float[][] rows =
-            [.. Enumerable.Range(0, 37).Select(_ => Enumerable.Range(0, 21).Select(_ => random.NextSingle() - 0.5f).ToArray())];
+        float[] values = [.. Enumerable.Range(0, 37 * 21).Select(_ => random.NextSingle() - 0.5f)];
+        float[][] rows = [.. values.Chunk(21)];
         var atOnce = new SecondMoment(22);
         var oneByOne = new SecondMoment(22);
         foreach (float[] row in rows)

@@ -100,8 +100,7 @@ public sealed class ResidualImportTests : IDisposable
                 Random(random, "W2", 1, 3 * Width, Width), Random(random, "R2", 1, 3 * Width, Width), Random(random, "H", Width, 2),
                 Random(random, "W3", 1, 12, 3), Random(random, "R3", 1, 12, 3), Random(random, "D", Width, Width),
                 Random(random, "D2", Width, Width), Random(random, "H3", 3, 2), Random(random, "gamma", Width),
-                Random(random, "beta", Width),
-                Whole("one", 1), Whole("last", -1),
+                Random(random, "beta", Width), Whole("one", 1), Whole("last", -1),
             ]);
 
         // A value of six values a row that has gone through an LSTM.

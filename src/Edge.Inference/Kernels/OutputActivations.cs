@@ -81,8 +81,8 @@ internal static class OutputActivations
     }
 
     /// <summary>
-    /// LOG: the natural logarithm of v from 1 to 2^24, within 1e-7 of it over 1 + |log v|. v = 2^e·m with m from √½ to √2, a polynomial of
-    /// m - 1 (Cephes' logf, Moshier).
+    /// LOG: the natural logarithm of v from 1 to 2^24, within 1e-7 of it over 1 + |log v|. v = 2^e·m with m from √½ to √2, a polynomial
+    /// of m - 1 (Cephes' logf, Moshier).
     /// </summary>
     internal static float Log(float v)
     {

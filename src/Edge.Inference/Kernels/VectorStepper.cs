@@ -53,9 +53,7 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
         _reset = new PinnedBuffer(resetBytes);
         _update = new PinnedBuffer(resetBytes);
         _kept =
-        [
-            .. model.Layers.Select((_, l) => ResidualLayer.IsRead(model.Layers, l) ? new PinnedBuffer(StatesMax * _unitStride) : null),
-        ];
+            [.. _units.Select((_, l) => ResidualLayer.IsRead(model.Layers, l) ? new PinnedBuffer(StatesMax * _unitStride) : null)];
         _blocks = new BlockStepper?[_layers.Length];
         int firstUnit = 0;
         for (int l = 0; l < _blocks.Length; l++)

@@ -232,8 +232,7 @@ internal sealed partial class OnnxImporter
 
         RowAxis[] axes = AxesOf(node, norm.Value);
         return RowAxisOf(axes) == OnnxNode.Index(node, norm.Axis, axes.Length)
-            ? new Features(chain.WithNorm(node.Label, norm.Epsilon))
-            : null;
+            ? new Features(chain.WithNorm(node.Label, norm.Epsilon)) : null;
     }
 
     private Features AddResidual(Node proto, OnnxNode node, Value?[] inputs)

@@ -124,8 +124,7 @@ internal sealed partial class OnnxImporter
         foreach (string name in outputs)
         {
             if (_values.GetValueOrDefault(name) is Largest { Of: { } scores }
-                && Array.Find(
-                    outputs, other => _values.GetValueOrDefault(other) is Features { Chain: { } chain } && chain.HasOrderOf(scores))
+                && Array.Find(outputs, other => _values.GetValueOrDefault(other) is Features each && each.Chain.HasOrderOf(scores))
                     is { } beside)
             {
                 leftOut.Add($"Output '{name}', the number of the largest value of '{beside}', which a stream finds by itself.");
@@ -214,8 +213,7 @@ internal sealed partial class OnnxImporter
 
     // The number of the largest value stays that while it is only moved about.
     private static Refused? AfterRefusal(OnnxNode node, Value?[] inputs) =>
-        Array.Find(inputs, input => input is Refused) is not Refused refused
-        ? null
+        Array.Find(inputs, input => input is Refused) is not Refused refused ? null
         : refused is Largest && node.Type is not ("Cast" or "Identity" or "Squeeze" or "Unsqueeze" or "Reshape" or "Flatten" or "Transpose")
         ? new Refused(refused.Reason) : refused;
 

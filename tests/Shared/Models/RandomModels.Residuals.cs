@@ -45,10 +45,13 @@ internal static partial class RandomModels
             }
         }
 
-        DenseHead? head = random.Next(5) == 0
-            ? null
-            : Head(random, units, outputs, random.Next(3) == 0 ? OutputActivation.LogSoftmax : OutputActivation.Linear);
-        return File(inputs, [.. stack], head);
+        if (random.Next(5) == 0)
+        {
+            return File(inputs, [.. stack], null);
+        }
+
+        OutputActivation activation = random.Next(3) == 0 ? OutputActivation.LogSoftmax : OutputActivation.Linear;
+        return File(inputs, [.. stack], Head(random, units, outputs, activation));
     }
 
     private static NormLayer Norm(Random random, Layer below) => new()
