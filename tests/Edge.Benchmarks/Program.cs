@@ -27,8 +27,8 @@ switch (args)
     case ["storage", ..]:
         await StorageBenchmark.RunAsync(args.Length > 1 ? double.Parse(args[1], System.Globalization.CultureInfo.InvariantCulture) : 365);
         return 0;
-    case ["device"]:
-        await DeviceBenchmark.RunAsync();
+    case ["device", ..]:
+        await DeviceBenchmark.RunAsync(args.Length > 1 ? args[1] : null);
         return 0;
     case ["rivals"]:
         await RivalsBenchmark.RunAsync();
@@ -38,6 +38,6 @@ switch (args)
         return 0;
     default:
         Console.Error.WriteLine(
-            "Usage: cell [--json] | streams | sensors | detection | train | service | storage [DAYS] | device | rivals | onnx | xlstm");
+            "Usage: cell [--json] | streams | sensors | detection | train | service | storage [DAYS] | device [FOLDER] | rivals | onnx | xlstm");
         return 2;
 }
