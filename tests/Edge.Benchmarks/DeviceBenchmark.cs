@@ -26,6 +26,7 @@ internal static class DeviceBenchmark
         (1, 100, true),
     ];
 
+    private static readonly Lock Changing = new();
     private static readonly TimeSpan Settle = TimeSpan.FromSeconds(15);
     private static readonly TimeSpan Length = TimeSpan.FromSeconds(45);
 
@@ -90,8 +91,25 @@ internal static class DeviceBenchmark
                 + $"{latencies[(int)(latencies.Length * 0.99)]:0.0} ms | {latencies[(int)(latencies.Length * 0.999)]:0.0} ms");
     }
 
-    // What the kernel shows of a greenhouse, in thousandths.
+    // What the kernel shows of a greenhouse, in thousandths. On a busy machine the timer may come again before this is done.
     private static void Change(string chip)
+    {
+        if (!Changing.TryEnter())
+        {
+            return;
+        }
+
+        try
+        {
+            Write(chip);
+        }
+        finally
+        {
+            Changing.Exit();
+        }
+    }
+
+    private static void Write(string chip)
     {
         int[] around = [25_000, 80_000, 20_000, 410_000];
         for (int i = 0; i < around.Length; i++)
