@@ -102,7 +102,7 @@ if [ -d "$shared/models" ]; then
   echo "quantize, replay, score: the same bytes"
 fi
 
-# The service by tests of the whole program: payloads, page, metrics, ONNX Runtime, state. All of them can run so: docs/tests.md.
+# The service by tests of the whole program: payloads, page, metrics, ONNX Runtime, state. Others can run so, too: docs/tests.md.
 tests='SameEverywhereTests TelemetryTests LiveSensorTests WebServerTests.Beyond OnnxServiceTests.Killed PageTests.A_service'
 EDGE_PROGRAM=$runtime dotnet test tests/Edge.EndToEnd.Tests -c Release --no-build --nologo \
   --filter "$(printf 'FullyQualifiedName~.%s|' $tests | sed 's/|$//')"

@@ -38,6 +38,7 @@ switch (args)
         return 0;
     default:
         Console.Error.WriteLine(
-            "Usage: cell [--json] | streams | sensors | detection | train | service | storage [DAYS] | device [FOLDER] | rivals | onnx | xlstm");
+            "Usage: cell [--json] | streams | sensors | detection | train | service | storage [DAYS] | device [FOLDER] | "
+                + "rivals | onnx | xlstm");
         return 2;
 }

@@ -6,8 +6,8 @@ using Edge.Testing;
 namespace Edge.EndToEnd.Tests;
 
 /// <summary>
-/// edge-runtime as its own process, as systemd would run it: the build beside the tests, or the program that <c>EDGE_PROGRAM</c> names, such
-/// as one published for a device.
+/// edge-runtime as its own process, as systemd would run it: the build beside the tests, or the program that <c>EDGE_PROGRAM</c> names,
+/// such as one published for a device.
 /// </summary>
 internal sealed partial class RuntimeProcess : IDisposable
 {
