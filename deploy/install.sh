@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs, upgrades or removes the service on Raspberry Pi OS, Debian, Ubuntu or JetPack:
 #
-#   sudo deploy/install.sh --from DIR     DIR is the output of 'dotnet publish' (default: publish here, for this machine)
+#   sudo deploy/install.sh --from DIR     DIR is the output of deploy/publish.sh (default: publish here, for this machine)
 #   sudo deploy/install.sh --uninstall    removes the program; configuration and state stay
 #   sudo deploy/install.sh --purge        removes configuration and state too
 #
@@ -35,7 +35,7 @@ state=$root/var/lib/private/edge-runtime
 
 if [ "$action" != install ]; then
   if has_systemd; then systemctl disable --now edge-runtime.service 2>/dev/null || true; fi
-  rm -rf "$program" "$unit" "$root/usr/bin/edge-runtime"
+  rm -rf "$program" "$unit" "$root/usr/bin/edge-runtime" "$root/usr/bin/edge-quantize"
   if [ "$action" = purge ]; then rm -rf "$config" "$state" "$root/var/lib/edge-runtime"; fi
   if has_systemd; then systemctl daemon-reload; fi
   echo "edge-runtime is removed$([ "$action" = purge ] && echo ", configuration and state too")."
@@ -43,17 +43,19 @@ if [ "$action" != install ]; then
 fi
 
 case $(uname -m) in
-  aarch64 | arm64) rid=linux-arm64 ;;
-  x86_64) rid=linux-x64 ;;
+  aarch64 | arm64) device=linux-arm64 ;;
+  x86_64) if grep -qw avx2 /proc/cpuinfo; then device=linux-x64; else device=linux-x64-v2; fi ;;
   *) fail "This processor ($(uname -m)) is not supported: a 64-bit ARM or Intel system is needed. On a Raspberry Pi, install the 64-bit system." ;;
 esac
 
 if [ -z "$from" ]; then
   command -v dotnet >/dev/null || fail "There is no .NET SDK to build with. Publish on another machine (docs/operations.md) and name the folder: $0 --from DIR"
   from=$(mktemp -d)
-  dotnet publish "$here/../src/Edge.Runtime" -p:PublishProfile=device -r "$rid" -o "$from" -v:q
+  "$here/publish.sh" "$device" "$from"
 fi
-[ -x "$from/edge-runtime" ] || fail "$from has no program edge-runtime. It must be the output of 'dotnet publish src/Edge.Runtime -p:PublishProfile=device -r $rid'."
+for name in edge-runtime edge-quantize; do
+  [ -x "$from/$name" ] || fail "$from has no program $name. It must be the output of 'deploy/publish.sh $device'."
+done
 
 # Copies the new program next to the old one, then replaces it: a power cut leaves one of them, complete.
 mkdir -p "$(dirname "$program")" "$root/usr/bin" "$(dirname "$unit")" "$config"
@@ -66,7 +68,7 @@ rm -rf "$program.old"
 [ -e "$program" ] && mv "$program" "$program.old"
 mv "$program.new" "$program"
 rm -rf "$program.old"
-ln -sfn ../lib/edge-runtime/edge-runtime "$root/usr/bin/edge-runtime"
+for name in edge-runtime edge-quantize; do ln -sfn "../lib/edge-runtime/$name" "$root/usr/bin/$name"; done
 install -m 0644 "$here/systemd/edge-runtime.service" "$unit"
 
 install -m 0644 "$here/config/edge.schema.json" "$config/edge.schema.json"

@@ -18,7 +18,8 @@ internal static class LearningBenchmark
     private const int Port = 18834;
     private static readonly TimeSpan Settle = TimeSpan.FromSeconds(15);
 
-    internal static async Task RunAsync()
+    /// <param name="published">A folder that <c>deploy/publish.sh</c> wrote; null to publish into one.</param>
+    internal static async Task RunAsync(string? published)
     {
         string folder = Directory.CreateTempSubdirectory("edge-learning-").FullName;
         try
@@ -29,7 +30,7 @@ internal static class LearningBenchmark
             var plant = new Greenhouse(3);
             Show(chip, plant);
             using var weather = new Timer(_ => Show(chip, plant), null, 0, 100);
-            PublishedProgram program = PublishedProgram.Publish(Path.Combine(folder, "program"));
+            PublishedProgram program = PublishedProgram.Publish(published, Path.Combine(folder, "program"));
             await using MosquittoBroker broker = await MosquittoBroker.StartAsync(Port);
             await using var link = new MqttNetLink(new MqttLinkOptions { Host = "127.0.0.1", Port = Port, ClientId = "subscriber" });
             var latencies = new ConcurrentQueue<double>();
@@ -53,7 +54,7 @@ internal static class LearningBenchmark
             await link.SubscribeAsync("edge/bench/+/reading", default);
             await link.SubscribeAsync("edge/bench/+/model", default);
 
-            using Measured run = program.Start(Config(folder));
+            using Measured run = program.Start(Config(folder, published));
             await Task.Delay(Settle);
             Console.WriteLine("| one stream at 10 Hz | time | resident | of one core | readings | tick to subscriber p50 | p99 | most |");
             Console.WriteLine("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
@@ -128,8 +129,9 @@ internal static class LearningBenchmark
         return most;
     }
 
-    private static string Config(string folder)
+    private static string Config(string folder, string? published)
     {
+        string learner = Path.Combine(published is null ? AppContext.BaseDirectory : Path.GetFullPath(published), "edge-quantize");
         string path = Path.Combine(folder, "edge.yaml");
         var text = new StringBuilder();
         for (int i = 0; i < Greenhouse.ChannelNames.Length; i++)
@@ -148,7 +150,7 @@ internal static class LearningBenchmark
             streams:
               - name: climate
                 period: 100ms
-                learn: { after: 2m, every: 7d, budget: 30s, program: {{Path.Combine(AppContext.BaseDirectory, "edge-quantize.dll")}} }
+                learn: { after: 2m, every: 7d, budget: 30s, program: {{learner}} }
                 channels:
             {{text}}
             """);

@@ -27,11 +27,11 @@ switch (args)
     case ["storage", ..]:
         await StorageBenchmark.RunAsync(args.Length > 1 ? double.Parse(args[1], System.Globalization.CultureInfo.InvariantCulture) : 365);
         return 0;
-    case ["device"]:
-        await DeviceBenchmark.RunAsync();
+    case ["device", ..]:
+        await DeviceBenchmark.RunAsync(args.Length > 1 ? args[1] : null);
         return 0;
-    case ["learning"]:
-        await LearningBenchmark.RunAsync();
+    case ["learning", ..]:
+        await LearningBenchmark.RunAsync(args.Length > 1 ? args[1] : null);
         return 0;
     case ["rivals"]:
         await RivalsBenchmark.RunAsync();
@@ -41,7 +41,7 @@ switch (args)
         return 0;
     default:
         Console.Error.WriteLine(
-            "Usage: cell [--json] | streams | sensors | detection | train | service | storage [DAYS] | device | learning | rivals | onnx"
-                + " | xlstm");
+            "Usage: cell [--json] | streams | sensors | detection | train | service | storage [DAYS] | device [FOLDER] | "
+                + "learning [FOLDER] | rivals | onnx | xlstm");
         return 2;
 }

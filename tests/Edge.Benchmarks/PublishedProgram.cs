@@ -11,9 +11,16 @@ internal sealed class PublishedProgram
 
     private PublishedProgram(string path) => _path = path;
 
-    /// <summary>Publishes into a folder.</summary>
-    internal static PublishedProgram Publish(string folder)
+    /// <summary>Takes what a folder has, or publishes into one.</summary>
+    /// <param name="published">A folder that <c>deploy/publish.sh</c> wrote; null to publish.</param>
+    /// <param name="folder">Where to publish.</param>
+    internal static PublishedProgram Publish(string? published, string folder)
     {
+        if (published is not null)
+        {
+            return new PublishedProgram(Path.Combine(Path.GetFullPath(published), "edge-runtime"));
+        }
+
         string source = FromHere("src/Edge.Runtime");
         string rid = $"linux-{RuntimeInformation.ProcessArchitecture.ToString().ToLowerInvariant()}";
         Run("dotnet", ["publish", source, "-p:PublishProfile=device", "-r", rid, "-o", folder, "-v:q"]);

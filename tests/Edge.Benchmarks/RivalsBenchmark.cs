@@ -30,7 +30,7 @@ internal static class RivalsBenchmark
                 Path.Combine(folder, "step.onnx"),
                 LstmGraph.FloatModel(ServiceJob.Channels, 64, 1, ServiceJob.Channels));
             await File.WriteAllBytesAsync(Path.Combine(folder, "m.safetensors"), ServiceJob.Model());
-            PublishedProgram program = PublishedProgram.Publish(Path.Combine(folder, "program"));
+            PublishedProgram program = PublishedProgram.Publish(null, Path.Combine(folder, "program"));
             await using MosquittoBroker broker = await MosquittoBroker.StartAsync(Port);
 
             Rival[] rivals =

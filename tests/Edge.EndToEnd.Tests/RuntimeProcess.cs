@@ -5,11 +5,15 @@ using Edge.Testing;
 
 namespace Edge.EndToEnd.Tests;
 
-/// <summary>edge-runtime as its own process, as systemd would run it.</summary>
+/// <summary>
+/// edge-runtime as its own process, as systemd would run it: the build beside the tests, or the program that <c>EDGE_PROGRAM</c> names,
+/// such as one published for a device.
+/// </summary>
 internal sealed partial class RuntimeProcess : IDisposable
 {
     internal const int SigStop = 19;
     internal const int SigContinue = 18;
+    private const string ProgramVariable = "EDGE_PROGRAM";
     private const int SigTerm = 15;
     private const int SigHup = 1;
     private readonly Process _process;
@@ -18,10 +22,12 @@ internal sealed partial class RuntimeProcess : IDisposable
 
     private RuntimeProcess(string[] args, IReadOnlyDictionary<string, string?> environment, params string[] under)
     {
-        string program = Path.Combine(AppContext.BaseDirectory, "edge-runtime.dll");
+        string[] program = Environment.GetEnvironmentVariable(ProgramVariable) is { Length: > 0 } published
+            ? [published]
+            : ["dotnet", Path.Combine(AppContext.BaseDirectory, "edge-runtime.dll")];
 
         // Under nohup a child would inherit that SIGHUP is ignored.
-        var start = new ProcessStartInfo("env", ["--default-signal=HUP", .. under, "dotnet", program, .. args])
+        var start = new ProcessStartInfo("env", ["--default-signal=HUP", .. under, .. program, .. args])
         {
             RedirectStandardError = true,
             RedirectStandardOutput = true,

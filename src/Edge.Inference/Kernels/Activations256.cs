@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 
@@ -10,13 +11,9 @@ namespace Edge.Inference.Kernels;
 internal static class Activations256
 {
     // The segment of each half-unit cell, doubled: the offset of its int16 entry.
-    private static readonly Vector256<byte> Segment = Both(Vector128.Create(FixedPoint.TanhSegment) << 1);
-    private static readonly Vector256<byte> LowBytes = Both(Vector128.Create((byte)0, 0, 2, 2, 4, 4, 6, 6, 8, 8, 10, 10, 12, 12, 14, 14));
-    private static readonly Vector256<byte> Center = Both(Vector128.Create(FixedPoint.TanhCenter).AsByte());
-    private static readonly Vector256<byte> C0 = Both(Vector128.Create(FixedPoint.TanhC0).AsByte());
-    private static readonly Vector256<byte> C1 = Both(Vector128.Create(FixedPoint.TanhC1).AsByte());
-    private static readonly Vector256<byte> C2 = Both(Vector128.Create(FixedPoint.TanhC2).AsByte());
-    private static readonly Vector256<byte> C3 = Both(Vector128.Create(FixedPoint.TanhC3).AsByte());
+    private static ReadOnlySpan<byte> Segment => [0, 2, 4, 6, 8, 10, 10, 12, 12, 14, 14, 14, 14, 14, 14, 14];
+
+    private static ReadOnlySpan<byte> LowBytes => [0, 0, 2, 2, 4, 4, 6, 6, 8, 8, 10, 10, 12, 12, 14, 14];
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static Vector256<short> Tanh(Vector256<short> t)
@@ -25,12 +22,13 @@ internal static class Activations256
         Vector256<short> cell = magnitude >> 11;
 
         // The cell's table offset, in both bytes of its lane, then the offsets of the entry's two bytes.
-        Vector256<byte> segment = Avx2.Shuffle(Avx2.Shuffle(Segment, cell.AsByte()), LowBytes);
+        Vector256<byte> segment = Avx2.Shuffle(Avx2.Shuffle(Both(Segment), cell.AsByte()), Both(LowBytes));
         Vector256<byte> offset = segment | Vector256.Create((short)0x0100).AsByte();
-        Vector256<short> u = (magnitude - Avx2.Shuffle(Center, offset).AsInt16()) << 3;
-        Vector256<short> p = Avx2.Shuffle(C2, offset).AsInt16() + Avx2.MultiplyHighRoundScale(u, Avx2.Shuffle(C3, offset).AsInt16());
-        p = Avx2.Shuffle(C1, offset).AsInt16() + Avx2.MultiplyHighRoundScale(u, p);
-        p = Avx2.Shuffle(C0, offset).AsInt16() + Avx2.MultiplyHighRoundScale(u, p);
+        Vector256<short> u = (magnitude - Avx2.Shuffle(Both(FixedPoint.TanhCenter), offset).AsInt16()) << 3;
+        Vector256<short> p = Avx2.Shuffle(Both(FixedPoint.TanhC3), offset).AsInt16();
+        p = Avx2.Shuffle(Both(FixedPoint.TanhC2), offset).AsInt16() + Avx2.MultiplyHighRoundScale(u, p);
+        p = Avx2.Shuffle(Both(FixedPoint.TanhC1), offset).AsInt16() + Avx2.MultiplyHighRoundScale(u, p);
+        p = Avx2.Shuffle(Both(FixedPoint.TanhC0), offset).AsInt16() + Avx2.MultiplyHighRoundScale(u, p);
         return Avx2.Sign(p, t);
     }
 
@@ -38,6 +36,9 @@ internal static class Activations256
     internal static Vector256<short> Sigmoid(Vector256<short> halfArgument) =>
         (Tanh(halfArgument) >> 1) + Vector256.Create((short)(1 << 14));
 
-    // A byte shuffle of 256 bits looks up within each half.
-    private static Vector256<byte> Both(Vector128<byte> half) => Vector256.Create(half, half);
+    // A table in both halves, because a byte shuffle of 256 bits looks up within each. It is constant data, which does not move. A static
+    // field would be checked at each use by a program that is compiled ahead.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static unsafe Vector256<byte> Both<T>(ReadOnlySpan<T> table) =>
+        Avx2.BroadcastVector128ToVector256((byte*)Unsafe.AsPointer(ref MemoryMarshal.GetReference(table)));
 }

@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using System.Security.Cryptography;
 using Edge.Inference;
 using Edge.Onnx.Graphs;
 using Microsoft.ML.OnnxRuntime;
@@ -137,7 +136,7 @@ internal sealed partial class OnnxModel : IDisposable
                     ? (opened, opened, opened)
                     : (opened, new OrtSession(reading, session), new OrtSession(writing, session));
             });
-            return new OnnxModel(step, Convert.ToHexStringLower(SHA256.HashData(bytes)), options, sessions, provider, refused);
+            return new OnnxModel(step, Inference.Models.Sha256.Hex(bytes), options, sessions, provider, refused);
         }
         catch (Exception e) when (FileFault.Is(e))
         {

@@ -1,6 +1,6 @@
 using System.IO.Compression;
-using System.Security.Cryptography;
 using Edge.Inference;
+using Edge.Inference.Models;
 using Edge.Training.Reference;
 
 namespace Edge.Quantize.Import;
@@ -61,7 +61,7 @@ internal static class NumpyWeights
             }
         }
 
-        string sha256 = Convert.ToHexStringLower(SHA256.HashData(bytes));
+        string sha256 = Sha256.Hex(bytes);
         return new FloatModel(
             null,
             null,

@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using System.Security.Cryptography;
 using System.Text.RegularExpressions;
 using Edge.Inference;
 using Edge.Inference.Models;
@@ -43,7 +42,7 @@ internal sealed partial class TorchWeights
         }
 
         Dictionary<string, (int[] Shape, float[] Values)> tensors = Read(file);
-        string sha256 = Convert.ToHexStringLower(SHA256.HashData(bytes));
+        string sha256 = Sha256.Hex(bytes);
         return XlstmWeights.PrefixOf(tensors.Keys) is { } prefix
             ? new XlstmWeights(tensors, prefix, XlstmOptions.Parse(description)).Build(sha256)
             : new TorchWeights(tensors).Build(sha256);

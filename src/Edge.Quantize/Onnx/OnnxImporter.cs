@@ -1,5 +1,5 @@
-using System.Security.Cryptography;
 using Edge.Inference;
+using Edge.Inference.Models;
 using Edge.Onnx.Graphs;
 using Edge.Onnx.Proto;
 using Edge.Training.Reference;
@@ -54,7 +54,7 @@ internal sealed partial class OnnxImporter
         {
             var external = new ExternalData(folder);
             GraphView view = CellPattern.Replace(new GraphView(bytes), external);
-            return Import(view, external, Convert.ToHexStringLower(SHA256.HashData(bytes)));
+            return Import(view, external, Sha256.Hex(bytes));
         }
         catch (UnsupportedException e)
         {
