@@ -5,7 +5,7 @@
 #
 # linux-arm64     Raspberry Pi (64-bit), Jetson
 # linux-x64       an Intel or AMD processor with AVX2; without it the programs say so and end
-# linux-x64-v2    one without AVX2, such as an Intel Atom; a step takes ten times as long
+# linux-x64-v2    one without AVX2, such as an Intel Atom; a step takes several times as long
 set -euo pipefail
 fail() { echo "$1" >&2; exit "${2-1}"; }
 [ $# -ge 2 ] || fail "Name a device and a folder: $0 linux-arm64, linux-x64 or linux-x64-v2, FOLDER" 2

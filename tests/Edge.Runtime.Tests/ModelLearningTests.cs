@@ -63,6 +63,22 @@ public sealed class ModelLearningTests : IDisposable
     }
 
     [Fact]
+    public async Task A_stream_with_a_model_of_its_own_learns_once_it_has_the_readings_too()
+    {
+        using var rig = new Rig(this, isTrained: true);
+        rig.Step(99);
+        await rig.WaitAsync(TimeSpan.FromMinutes(1));
+        Assert.Empty(_jobs);
+        rig.Step(1);
+        await rig.UntilAsync(() => _said.Count == 2);
+        Assert.StartsWith("learning Learns again", _said[0], StringComparison.Ordinal);
+        LearningJob job = Assert.Single(_jobs);
+        Assert.Equal(ModelPath, job.ModelInUse);
+        Assert.Equal(DateTime.UnixEpoch, job.AnomaliesFrom);
+        Assert.Equal([1, 10, 25], job.Horizons);
+    }
+
+    [Fact]
     public async Task A_model_that_does_not_beat_the_last_value_on_the_newest_rows_is_not_tried()
     {
         using var rig = new Rig(this);
@@ -116,6 +132,17 @@ public sealed class ModelLearningTests : IDisposable
         Assert.Equal(["trial", "taken"], _said.Select(each => each.Split(' ')[0]));
         Assert.Empty(_jobs);
         Assert.Equal(_demo, File.ReadAllBytes(ModelPath));
+    }
+
+    [Fact]
+    public async Task A_model_that_was_taken_right_before_a_kill_is_said_to_be_in_use()
+    {
+        Directory.CreateDirectory(_folder.File("state/learn"));
+        string path = _folder.File("state/learn/greenhouse.safetensors.trial");
+        File.WriteAllBytes(path, _demo);
+        using var rig = new Rig(this, isTrained: true);
+        await rig.UntilAsync(() => _said.Count == 1 && !File.Exists(path));
+        Assert.Equal("taken The new model is in use.", _said[0]);
     }
 
     [Theory]
@@ -214,20 +241,21 @@ public sealed class ModelLearningTests : IDisposable
         private readonly ModelLearningTests _test;
         private readonly Edge.Sensors.Simulated.Greenhouse _plant = new(3);
 
-        internal Rig(ModelLearningTests test)
+        internal Rig(ModelLearningTests test, bool isTrained = false)
         {
             _test = test;
             ModelManifest manifest = EdgeModel.Parse(test._demo).Manifest;
             var columns = manifest.Columns.Zip(manifest.Units).ToArray();
             int[] horizons = [.. manifest.Outputs.Select(output => output.TicksAhead).Distinct()];
-            Control = new StreamControl(new SensorStream(
-                NoModelEngine.Of("greenhouse", columns, Period, horizons), new StreamOptions { Name = "greenhouse" }));
+            IInferenceEngine engine =
+                isTrained ? EngineFactory.LoadInt8("demo") : NoModelEngine.Of("greenhouse", columns, Period, horizons);
+            Control = new StreamControl(new SensorStream(engine, new StreamOptions { Name = "greenhouse" }));
             var events = new ModelEvents("house", Take, Info, test._clock, NullLogger.Instance);
             Updates = new ModelUpdates(
                 null, new Dictionary<string, string?> { ["greenhouse"] = test.ModelPath }, _ => Control, test._store, events);
             var options = new LearnOptions
             {
-                Columns = columns,
+                Columns = isTrained ? [] : columns,
                 Horizons = horizons,
                 After = 100 * Period,
                 Every = TimeSpan.FromDays(1),

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Security.Cryptography;
 using Edge.Inference;
 using Edge.Inference.Models;
 using Edge.Runtime.Delivery;
@@ -96,22 +97,21 @@ internal sealed class ModelLearning : IDisposable
 
         lock (_gate)
         {
-            if (_said.TryGetValue(stream, out string? said))
+            if (_said.TryGetValue(stream, out string? now))
             {
-                return said;
+                return now;
             }
         }
 
         SensorStream running = _control(stream).Stream;
+        LearnSchedule schedule = ScheduleOf(stream);
         double share = Share(learning, running);
-        DateTimeOffset? next = ScheduleOf(stream).Next(learning.Options, running.Manifest.IsTrained, _clock.LocalTimeZone);
-        string when = next is { } time && time > _clock.GetUtcNow()
-            ? string.Create(CultureInfo.InvariantCulture, $"Learns again from {time.UtcDateTime:yyyy-MM-dd HH:mm} UTC on.")
-            : "Learns again soon.";
-        return running.Manifest.IsTrained ? when
-            : share < 1 ? string.Create(CultureInfo.InvariantCulture, $"Has {100 * share:0} % of the readings that its first model needs.")
-            : next is null ? "Learns its first model soon."
-            : when;
+        DateTimeOffset? next = schedule.Next(learning.Options, running.Manifest.IsTrained, _clock.LocalTimeZone);
+        return schedule.Ended is null && share < 1
+                ? string.Create(CultureInfo.InvariantCulture, $"Has {100 * share:0} % of the readings that it needs to learn.")
+            : next is { } time && time > _clock.GetUtcNow()
+                ? string.Create(CultureInfo.InvariantCulture, $"Learns again from {time.UtcDateTime:yyyy-MM-dd HH:mm} UTC on.")
+            : "Learns soon.";
     }
 
     public void Dispose()
@@ -130,7 +130,7 @@ internal sealed class ModelLearning : IDisposable
         _stop.Dispose();
     }
 
-    // Enough readings for the first model are 1.
+    // Of the readings that it needs to learn for the first time.
     private static double Share(LearningStream stream, SensorStream running) =>
         Math.Min(1, running.Seq * (running.Period / stream.Options.After));
 
@@ -186,7 +186,7 @@ internal sealed class ModelLearning : IDisposable
         LearnSchedule schedule = ScheduleOf(stream.Name);
         DateTimeOffset now = _clock.GetUtcNow();
         if (_updates.IsOnTrial(stream.Name)
-            || (!running.Manifest.IsTrained && Share(stream, running) < 1)
+            || (schedule.Ended is null && Share(stream, running) < 1)
             || schedule.Next(stream.Options, running.Manifest.IsTrained, _clock.LocalTimeZone) > now)
         {
             return;
@@ -273,9 +273,9 @@ internal sealed class ModelLearning : IDisposable
             if (manifest.Baselines.TryGetValue(name, out IReadOnlyList<double>? theirs))
             {
                 int[] both = [.. Enumerable.Range(0, ours.Count).Where(k => double.IsFinite(ours[k]) && double.IsFinite(theirs[k]))];
-                double own = Math.Sqrt(both.Average(k => ours[k] * ours[k]));
-                double other = Math.Sqrt(both.Average(k => theirs[k] * theirs[k]));
-                if (both.Length == 0 || own >= other)
+                double own = Math.Sqrt(both.Select(k => ours[k] * ours[k]).DefaultIfEmpty(double.NaN).Average());
+                double other = Math.Sqrt(both.Select(k => theirs[k] * theirs[k]).DefaultIfEmpty(double.NaN).Average());
+                if (!(own < other))
                 {
                     return string.Create(
                         CultureInfo.InvariantCulture,
@@ -293,6 +293,15 @@ internal sealed class ModelLearning : IDisposable
         try
         {
             byte[] file = RegularFile.ReadBytes(path, ModelAssembly.ModelMaxBytes);
+            string sha256 = Convert.ToHexStringLower(SHA256.HashData(file));
+            if (sha256 == _control(stream.Name).Stream.Engine.ModelSha256)
+            {
+                // The process ended after the model was taken and before that was said.
+                Decide(stream.Name);
+                _events.Say(stream.Name, "taken", sha256, null, "The new model is in use.");
+                return;
+            }
+
             await _updates.OfferLearnedAsync(stream.Name, file, stream.CanaryTicks).ConfigureAwait(false);
         }
         catch (InputException)
