@@ -142,6 +142,9 @@ public sealed partial class SensorStream : IDisposable
 
     internal Forecaster Forecaster => _forecaster;
 
+    // An anomaly opens some ticks after its first one; those say nothing of the model's skill either.
+    private bool IsAbnormal => _detector.IsOpen || _detector.Score >= 1;
+
     internal AnomalyDetector Detector => _detector;
 
     /// <summary>
@@ -168,14 +171,14 @@ public sealed partial class SensorStream : IDisposable
         _imputer.Reject(reading);
         _tick.QualityChanged = _quality.Observe(Name, _seq, reading);
         bool usable = _imputer.Fill(reading);
-        _forecaster.Observe(_seq, reading, _detector.IsOpen);
-        _canary?.Observe(_seq, reading, _forecaster.Errors, _detector.IsOpen);
+        _forecaster.Observe(_seq, reading, IsAbnormal);
+        _canary?.Observe(_seq, reading, _forecaster.Errors, IsAbnormal);
         _tick.Anomaly = _anomalies.Report(_seq, reading, _detector.Observe(_forecaster.Errors, reading, usable));
         NoteOutside();
         if (usable)
         {
-            _forecaster.Step(_seq, reading, _detector.IsOpen);
-            _canary?.Step(_seq, reading, _detector.IsOpen);
+            _forecaster.Step(_seq, reading, IsAbnormal);
+            _canary?.Step(_seq, reading, IsAbnormal);
             if (_forecaster.IsReady)
             {
                 _anomalies.Expect(_forecaster);

@@ -74,7 +74,7 @@ internal sealed class Forecaster
 
     /// <summary>
     /// How much better than "nothing changes" the forecasts are: 1 less the ratio of the mean squares of both errors, over about the last
-    /// thousand ticks without an open anomaly and all outputs. 1 is perfect, 0 no better; NaN before the first.
+    /// thousand ticks that are not abnormal and all outputs. 1 is perfect, 0 no better; NaN before the first.
     /// </summary>
     internal double Skill => _persistenceSquare > 0 ? 1 - (_errorSquare / _persistenceSquare) : double.NaN;
 
@@ -134,7 +134,7 @@ internal sealed class Forecaster
     /// <summary>Compares the row of tick <paramref name="seq"/> with its forecasts.</summary>
     /// <param name="seq">The tick.</param>
     /// <param name="reading">Its row.</param>
-    /// <param name="isAbnormal">Whether an anomaly is open: what a fault makes of the readings says nothing of the model's skill.</param>
+    /// <param name="isAbnormal">Whether the row is abnormal: what a fault makes of the readings says nothing of the model's skill.</param>
     internal void Observe(long seq, Reading reading, bool isAbnormal)
     {
         for (int i = 0; i < _now.Length; i++)
@@ -181,7 +181,7 @@ internal sealed class Forecaster
     /// <summary>Steps the model with a usable row.</summary>
     /// <param name="seq">The tick.</param>
     /// <param name="reading">Its row.</param>
-    /// <param name="isAbnormal">Whether an anomaly is open: forecasts from such a row do not count for the skill.</param>
+    /// <param name="isAbnormal">Whether the row is abnormal: forecasts from such a row do not count for the skill.</param>
     internal void Step(long seq, Reading reading, bool isAbnormal)
     {
         for (int i = 0; i < _now.Length; i++)
