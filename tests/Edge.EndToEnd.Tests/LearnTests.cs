@@ -18,16 +18,7 @@ public sealed class LearnTests : IDisposable
     {
         await using TestBroker broker = await TestBroker.StartAsync();
         await using Subscriber subscriber = await Subscriber.StartAsync(broker.Port);
-        string config = _folder.Write("edge.yaml", $$"""
-            device: house
-            state: state
-            mqtt: { host: 127.0.0.1, port: {{broker.Port}} }
-            streams:
-              - name: climate
-                period: 200ms
-                source: { simulated: { seed: 3, speed: 50x } }
-                learn: { after: 2m, every: 15s, budget: 2s, cell: lstm, horizons: [200ms, 2s] }
-            """);
+        string config = Config(broker.Port, budget: "1s");
         var random = new Random(7);
         for (int killed = 0; killed < Kills; killed++)
         {
@@ -38,7 +29,8 @@ public sealed class LearnTests : IDisposable
             run.Kill();
         }
 
-        using RuntimeProcess last = RuntimeProcess.Start("run", "--config", config);
+        // With more time and more rows, a better one.
+        using RuntimeProcess last = RuntimeProcess.Start("run", "--config", Config(broker.Port, budget: "10s"));
         await subscriber.UntilAsync(_ => Taken(subscriber).Length >= 2, Seconds);
         await subscriber.UntilAsync(_ => Healths(subscriber).LastOrDefault() is { ValueKind: JsonValueKind.Object } health
             && health.GetProperty("skill") is { ValueKind: JsonValueKind.Number } skill && skill.GetDouble() > 0, Seconds);
@@ -58,6 +50,17 @@ public sealed class LearnTests : IDisposable
         Assert.Equal("house", stream.GetProperty("learned_on").GetString());
         Assert.Contains("Learns again", stream.GetProperty("learning").GetString(), StringComparison.Ordinal);
     }
+
+    private string Config(int port, string budget) => _folder.Write("edge.yaml", $$"""
+        device: house
+        state: state
+        mqtt: { host: 127.0.0.1, port: {{port}} }
+        streams:
+          - name: climate
+            period: 200ms
+            source: { simulated: { seed: 3, speed: 50x } }
+            learn: { after: 2m, every: 10s, budget: {{budget}}, cell: lstm, horizons: [200ms, 2s], priority: normal }
+        """);
 
     private static JsonElement[] Taken(Subscriber subscriber) =>
     [

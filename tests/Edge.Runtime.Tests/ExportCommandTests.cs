@@ -1,4 +1,5 @@
 using System.Globalization;
+using Edge.Runtime.Commands;
 using Edge.Runtime.Configuration;
 using Edge.Runtime.Delivery;
 using Edge.Runtime.Hosting;
@@ -90,6 +91,27 @@ public sealed class ExportCommandTests : IDisposable
             Assert.EndsWith(",co2,fault", lines[0], StringComparison.Ordinal);
             return [.. Enumerable.Range(0, 700).Where(row => lines[row + 1].EndsWith(",1", StringComparison.Ordinal))];
         }
+    }
+
+    [Fact]
+    public void An_anomaly_whose_end_was_never_said_does_not_last_for_ever()
+    {
+        var spans = FaultSpans.Of(
+            [], [Event(0, "a", "opened"), Event(60, "b", "opened"), Event(70, "b", "accepted"), Event(90, "c", "opened")], Time(0), At(3_000_000));
+        Assert.Equal([30, 60, 100], new[] { 30, 60, 61, 80, 100, (24 * 3600) + 91 }.Where(second => spans.Contains(At(second))));
+        spans = FaultSpans.Of(
+            [], [Event(0, "a", "opened"), Event(50, "limit", "closed") with { IsLimit = true }, Event(60, "a", "silenced")], Time(0), At(3_000_000));
+        Assert.Equal([0, 55], new[] { 0, 55, 61 }.Where(second => spans.Contains(At(second))));
+
+        // What takes a tenth of the time is no fault.
+        spans = FaultSpans.Of([], [Event(0, "a", "opened"), Event(60, "a", "closed")], Time(0), At(600));
+        Assert.False(spans.Contains(At(30)));
+        spans = FaultSpans.Of([new(1, At(10), At(20), "a fault")], [Event(0, "a", "opened"), Event(60, "a", "closed")], Time(0), At(600));
+        Assert.Equal([15], new[] { 5, 15, 30 }.Where(second => spans.Contains(At(second))));
+
+        static DateTime At(int second) => Time(0).AddSeconds(second);
+
+        static HistoryEvent Event(int second, string id, string change) => new(second, At(second), id, false, change, 2, "");
     }
 
     [Fact]

@@ -123,6 +123,26 @@ public sealed class ModelLearningTests : IDisposable
     }
 
     [Fact]
+    public async Task A_model_waits_until_an_open_anomaly_is_over_so_that_its_end_is_said()
+    {
+        using var rig = new Rig(this, isTrained: true);
+        rig.Step(300);
+        Task<string> offered = rig.Updates.OfferLearnedAsync("greenhouse", ModelVariant.Of(_demo, 1), 300);
+        rig.Step(590);
+        await offered;
+
+        // The 600th tick brings the verdict.
+        rig.Step(20, off: 8);
+        Assert.NotNull(rig.Control.Stream.CanaryVerdict);
+        Assert.True(rig.Control.Stream.IsAnomalyOpen);
+        await rig.WaitAsync(TimeSpan.FromMinutes(1));
+        rig.Step(0);
+        Assert.Equal(["trial"], _said.Select(each => each.Split(' ')[0]));
+        await rig.StepUntilAsync(() => _said.Count == 2);
+        Assert.StartsWith("taken ", _said[1], StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_candidate_that_a_kill_left_in_its_canary_phase_is_tried_again()
     {
         Directory.CreateDirectory(_folder.File("state/learn"));
@@ -278,7 +298,9 @@ public sealed class ModelLearningTests : IDisposable
             Control.Stream.Dispose();
         }
 
-        internal void Step(int ticks)
+        /// <param name="ticks">How many.</param>
+        /// <param name="off">By how much the temperature is wrong.</param>
+        internal void Step(int ticks, double off = 0)
         {
             using var reading = new CancellationTokenSource();
             for (int tick = 0; tick < ticks; tick++)
@@ -286,6 +308,7 @@ public sealed class ModelLearningTests : IDisposable
                 Control.RunActions(reading);
                 var row = new Reading(4) { Time = _test._clock.GetUtcNow().UtcDateTime.AddSeconds(0.2 * Control.Stream.Seq) };
                 _plant.Step(row.Values);
+                row.Values[0] += off;
                 Control.Stream.Step(row);
                 Control.AfterTick();
             }

@@ -37,7 +37,7 @@ internal static class ExportCommand
         };
         var anomaliesFrom = new Option<string?>("--anomalies-from")
         {
-            Description = "With --faults: rows of anomalies that opened from this time on are faults, too. Default: none.",
+            Description = "With --faults: rows of anomalies that opened from this time on are faults, too, unless they are more than a twentieth. Default: none.",
         };
         var command = new Command("export", "Writes the stored rows of a stream to a CSV file. The service may run.")
         {
@@ -68,9 +68,8 @@ internal static class ExportCommand
             {
                 var history = new History(folder);
                 string path = parsed.GetRequiredValue(target);
-                FaultSpans? spans = parsed.GetValue(faults)
-                    ? FaultSpans.Of(history, name, ReadTime(parsed.GetValue(anomaliesFrom), "--anomalies-from") ?? DateTime.MaxValue)
-                    : null;
+                DateTime anomalies = ReadTime(parsed.GetValue(anomaliesFrom), "--anomalies-from") ?? DateTime.MaxValue;
+                FaultSpans? spans = parsed.GetValue(faults) ? Faults(history, name, begin, end, anomalies) : null;
                 output.WriteLine($"{WriteRows(history, name, begin, end, path, spans)} rows of {name} -> {path}");
                 if (parsed.GetValue(labels) is { } labelsPath)
                 {
@@ -93,6 +92,19 @@ internal static class ExportCommand
         : Timestamp.TryParseIso(text, out DateTime time, out TimeSpan? offset)
             ? DateTime.SpecifyKind(time - (offset ?? TimeSpan.Zero), DateTimeKind.Utc)
             : throw new InputException($"{option} is '{text}'. Write a time such as 2026-05-01 or 2026-05-01T06:00:00Z.");
+
+    private static FaultSpans Faults(History history, string stream, DateTime from, DateTime to, DateTime anomaliesFrom)
+    {
+        (DateTime First, DateTime Last) rows = (DateTime.MaxValue, DateTime.MinValue);
+        foreach (HistoryRow row in history.Rows(stream, from, to))
+        {
+            rows = (rows.First < row.Time ? rows.First : row.Time, rows.Last > row.Time ? rows.Last : row.Time);
+        }
+
+        return FaultSpans.Of(
+            history.Labels(stream, DateTime.MinValue, DateTime.MaxValue), history.Events(stream, anomaliesFrom, DateTime.MaxValue),
+            rows.First, rows.Last);
+    }
 
     private static long WriteRows(History history, string stream, DateTime from, DateTime to, string path, FaultSpans? faults)
     {

@@ -6,6 +6,9 @@ namespace Edge.Runtime.Commands;
 /// <summary>When a stream was not well: what has a label, and anomalies that no one took for normal.</summary>
 internal sealed class FaultSpans
 {
+    // Faults are rare: anomalies that take more of the time than this show a plant that the model does not know, which is to be learned.
+    private const double ShareMax = 0.05;
+
     private static readonly string[] Names = ["fault", "anomaly", "label"];
 
     private readonly List<(DateTime From, DateTime To)> _spans;
@@ -13,32 +16,49 @@ internal sealed class FaultSpans
 
     private FaultSpans(List<(DateTime From, DateTime To)> spans) => _spans = spans;
 
-    /// <param name="history">The stored events and labels.</param>
-    /// <param name="stream">The stream.</param>
-    /// <param name="anomaliesFrom">Anomalies that opened before this time do not count, UTC.</param>
-    /// <exception cref="InputException">The history cannot be read.</exception>
-    internal static FaultSpans Of(History history, string stream, DateTime anomaliesFrom)
+    /// <param name="labels">What has a label.</param>
+    /// <param name="events">
+    /// Events of the stream, oldest first; those of limits do not count, and none does if anomalies take more than a twentieth of the time.
+    /// </param>
+    /// <param name="first">Time of the first row.</param>
+    /// <param name="last">Time of the last row.</param>
+    internal static FaultSpans Of(IEnumerable<HistoryLabel> labels, IEnumerable<HistoryEvent> events, DateTime first, DateTime last)
     {
+        List<(DateTime From, DateTime To)> anomalies = [.. Anomalies(events, last).Where(each => each.To >= first)];
+        double share = anomalies.Sum(each => (each.To - each.From).TotalSeconds) / Math.Max(1, (last - first).TotalSeconds);
         List<(DateTime From, DateTime To)> spans =
-            [.. history.Labels(stream, DateTime.MinValue, DateTime.MaxValue).Select(label => (label.From, label.To))];
-        var open = new Dictionary<string, DateTime>();
-        foreach (HistoryEvent each in history.Events(stream, anomaliesFrom, DateTime.MaxValue).Where(each => !each.IsLimit))
-        {
-            if (each.Change == "opened")
-            {
-                open[each.Id] = each.Time;
-            }
-            else if (each.Change is "closed" or "silenced" or "accepted" && open.Remove(each.Id, out DateTime from)
-                && each.Change != "accepted")
-            {
-                spans.Add((from, each.Time));
-            }
-        }
-
-        spans.AddRange(open.Values.Select(from => (from, DateTime.MaxValue)));
+            [.. labels.Select(label => (label.From, label.To)), .. share > ShareMax ? [] : anomalies];
         spans.Sort();
         return new FaultSpans(spans);
     }
+
+    private static IEnumerable<(DateTime From, DateTime To)> Anomalies(IEnumerable<HistoryEvent> events, DateTime last)
+    {
+        HistoryEvent? open = null;
+        foreach (HistoryEvent each in events.Where(each => !each.IsLimit))
+        {
+            if (open is not null && each.Id == open.Id && each.Change is "closed" or "silenced")
+            {
+                yield return (open.Time, each.Time);
+            }
+            else if (open is not null && each.Change == "opened")
+            {
+                yield return Unended(open, each.Time);
+            }
+
+            open = each.Change == "opened" ? each : each.Change is "closed" or "silenced" or "accepted" ? null : open;
+        }
+
+        if (open is not null)
+        {
+            yield return Unended(open, last);
+        }
+    }
+
+    // After a reset, or a change of the model on command, the end of an anomaly is not said. It is over when the next one opens; and an
+    // anomaly that lasts for a day is taken for normal.
+    private static (DateTime From, DateTime To) Unended(HistoryEvent opened, DateTime next) =>
+        (opened.Time, opened.Time.AddDays(1) < next ? opened.Time.AddDays(1) : next);
 
     /// <summary>A name of the column that says so, which no channel has.</summary>
     /// <exception cref="InputException">Channels have all of them.</exception>

@@ -61,6 +61,7 @@ internal static partial class ConfigFile
             Cell = cell,
             Budget = map.Duration("budget", shortest, longest) ?? defaults.Budget,
             MemoryMaxBytes = memory,
+            Priority = map.Choice("priority", defaults.Priority),
             Program = map.Text("program") is { } program ? Path.Combine(folder, program) : null,
         };
         if (hasModel && map.Has("horizons"))

@@ -1,5 +1,18 @@
 namespace Edge.Runtime.Control;
 
+/// <summary>How the processor is shared with training.</summary>
+internal enum TrainingPriority
+{
+    /// <summary>It gets what no other process wants (nice 19): on a busy machine, very little.</summary>
+    Lowest,
+
+    /// <summary>A tenth of what others get (nice 10).</summary>
+    Low,
+
+    /// <summary>As much as any other process.</summary>
+    Normal,
+}
+
 /// <summary>When a stream learns a model from its own stored rows, and with what.</summary>
 internal sealed record LearnOptions
 {
@@ -35,6 +48,9 @@ internal sealed record LearnOptions
 
     /// <summary>Memory that training may take, at least <see cref="MemoryMinBytes"/>.</summary>
     public long MemoryMaxBytes { get; init; } = 300L << 20;
+
+    /// <summary>How the processor is shared with it.</summary>
+    public TrainingPriority Priority { get; init; }
 
     /// <summary>Path of edge-quantize; null for the one beside this program, or on the search path.</summary>
     public string? Program { get; init; }

@@ -93,7 +93,8 @@ internal sealed class StreamControl(SensorStream stream)
     /// <summary>Reports the verdict of a canary. Called by the thread that runs the stream, after each tick.</summary>
     internal void AfterTick()
     {
-        if (_decided is { } decided && Stream.CanaryVerdict is { } verdict)
+        // A model that takes over brings a detector of its own: the end of an open anomaly would never be said.
+        if (_decided is { } decided && Stream.CanaryVerdict is { } verdict && !(verdict.IsNoWorse && Stream.IsAnomalyOpen))
         {
             _decided = null;
             decided(verdict);

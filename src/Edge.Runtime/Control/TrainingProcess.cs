@@ -8,7 +8,7 @@ using Edge.Sensors;
 namespace Edge.Runtime.Control;
 
 /// <summary>
-/// Trains a model in processes of their own, at the lowest priority and within a memory limit: <c>edge-runtime export</c> writes the stored
+/// Trains a model in processes of their own, at a low priority and within a memory limit: <c>edge-runtime export</c> writes the stored
 /// rows to a file, and <c>edge-quantize train</c> learns from it. Neither outlives this process.
 /// </summary>
 /// <param name="configPath">Path of edge.yaml.</param>
@@ -122,7 +122,7 @@ internal sealed class TrainingProcess(string configPath, string device, string f
         start.Environment["DOTNET_gcServer"] = "0";
         start.Environment["DOTNET_PROCESSOR_COUNT"] = Math.Max(1, Environment.ProcessorCount - 1).ToString(CultureInfo.InvariantCulture);
         using Process process = Start(start);
-        MakeUnimportant(process);
+        MakeUnimportant(process, options.Priority);
         try
         {
             Task<string> errors = FirstLineAsync(process.StandardError);
@@ -166,12 +166,17 @@ internal sealed class TrainingProcess(string configPath, string device, string f
         }
     }
 
-    // The lowest priority, and the first to go if memory runs out.
-    private static void MakeUnimportant(Process process)
+    // Less of the processor than others, and the first to go if memory runs out.
+    private static void MakeUnimportant(Process process, TrainingPriority priority)
     {
         try
         {
-            process.PriorityClass = ProcessPriorityClass.Idle;
+            process.PriorityClass = priority switch
+            {
+                TrainingPriority.Lowest => ProcessPriorityClass.Idle,
+                TrainingPriority.Low => ProcessPriorityClass.BelowNormal,
+                _ => ProcessPriorityClass.Normal,
+            };
             File.WriteAllText($"/proc/{process.Id}/oom_score_adj", "1000");
         }
         catch (Exception e) when (FileFault.Is(e) || e is Win32Exception or InvalidOperationException)

@@ -135,7 +135,8 @@ internal sealed partial class AnomalyDetector
         _residual = new ResidualStatistic(manifest, _outputs, _profile?.Change);
         _sensors = new SensorWatch(_channels);
         _profile?.Longest.CopyTo(_sensors.Longest);
-        _patterns = _profile?.Patterns ?? (_channels <= NormalProfileLearner.ColumnsMax ? new PatternMemory(_channels) : null);
+        _patterns = _profile?.Patterns
+            ?? (manifest.IsTrained && _channels <= NormalProfileLearner.ColumnsMax ? new PatternMemory(_channels) : null);
         _relations = [.. (_profile?.Relations ?? []).Select(relation => new EwmaChart(_channels, _profile!.Rows, relation.Statistics))];
         if (_profile is { HasLevels: true })
         {
