@@ -97,10 +97,16 @@ public sealed class ExportCommandTests : IDisposable
     public void An_anomaly_whose_end_was_never_said_does_not_last_for_ever()
     {
         var spans = FaultSpans.Of(
-            [], [Event(0, "a", "opened"), Event(60, "b", "opened"), Event(70, "b", "accepted"), Event(90, "c", "opened")], Time(0), At(3_000_000));
+            [],
+            [Event(0, "a", "opened"), Event(60, "b", "opened"), Event(70, "b", "accepted"), Event(90, "c", "opened")],
+            Time(0),
+            At(3_000_000));
         Assert.Equal([30, 60, 100], new[] { 30, 60, 61, 80, 100, (24 * 3600) + 91 }.Where(second => spans.Contains(At(second))));
         spans = FaultSpans.Of(
-            [], [Event(0, "a", "opened"), Event(50, "limit", "closed") with { IsLimit = true }, Event(60, "a", "silenced")], Time(0), At(3_000_000));
+            [],
+            [Event(0, "a", "opened"), Event(50, "limit", "closed") with { IsLimit = true }, Event(60, "a", "silenced")],
+            Time(0),
+            At(3_000_000));
         Assert.Equal([0, 55], new[] { 0, 55, 61 }.Where(second => spans.Contains(At(second))));
 
         // What takes a tenth of the time is no fault.

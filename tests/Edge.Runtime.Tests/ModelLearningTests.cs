@@ -125,7 +125,7 @@ public sealed class ModelLearningTests : IDisposable
     [Fact]
     public async Task A_model_waits_until_an_open_anomaly_is_over_so_that_its_end_is_said()
     {
-        using var rig = new Rig(this, isTrained: true);
+        using var rig = new Rig(this, isTrained: true, after: 1_000_000);
         rig.Step(300);
         Task<string> offered = rig.Updates.OfferLearnedAsync("greenhouse", ModelVariant.Of(_demo, 1), 300);
         rig.Step(590);
@@ -261,7 +261,7 @@ public sealed class ModelLearningTests : IDisposable
         private readonly ModelLearningTests _test;
         private readonly Edge.Sensors.Simulated.Greenhouse _plant = new(3);
 
-        internal Rig(ModelLearningTests test, bool isTrained = false)
+        internal Rig(ModelLearningTests test, bool isTrained = false, int after = 100)
         {
             _test = test;
             ModelManifest manifest = EdgeModel.Parse(test._demo).Manifest;
@@ -277,7 +277,7 @@ public sealed class ModelLearningTests : IDisposable
             {
                 Columns = isTrained ? [] : columns,
                 Horizons = horizons,
-                After = 100 * Period,
+                After = after * Period,
                 Every = TimeSpan.FromDays(1),
             };
             Learning = new ModelLearning(

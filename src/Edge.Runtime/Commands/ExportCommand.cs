@@ -37,7 +37,8 @@ internal static class ExportCommand
         };
         var anomaliesFrom = new Option<string?>("--anomalies-from")
         {
-            Description = "With --faults: rows of anomalies that opened from this time on are faults, too, unless they are more than a twentieth. Default: none.",
+            Description = "With --faults: rows of anomalies that opened from this time on are faults, too, unless they are more than a "
+                + "twentieth. Default: none.",
         };
         var command = new Command("export", "Writes the stored rows of a stream to a CSV file. The service may run.")
         {
