@@ -41,7 +41,7 @@ internal sealed record LearnerOptions
 
 /// <summary>A candidate and how it did.</summary>
 /// <param name="Candidate">What it is.</param>
-/// <param name="Score">Its square error on the validation rows as a share of that of the linear forecast alone.</param>
+/// <param name="Score">Its square error on the rows that choose as a share of that of the linear forecast of few rows alone.</param>
 /// <param name="Losses">After each epoch.</param>
 internal sealed record Learned(Candidate Candidate, double Score, IReadOnlyList<EpochLoss> Losses);
 
@@ -71,9 +71,7 @@ internal sealed class ForecastLearner
     private readonly TrainingRows _rows;
     private readonly LearnerOptions _options;
     private readonly ForecastTargets _targets;
-    private readonly FloatLagRegression _regression;
-    private readonly float[] _residuals;
-    private readonly float[] _deviation;
+    private readonly LinearResiduals[] _linear;
     private readonly List<Learned> _learned = [];
     private readonly Lock _lock = new();
     private ForecastNet? _best;
@@ -96,8 +94,12 @@ internal sealed class ForecastLearner
 
         Outputs = [.. horizons.SelectMany(ahead => targets.Select(column => new ModelOutput(column, ahead)))];
         _targets = new ForecastTargets(rows, Outputs);
-        _regression = LinearForecast.Fit(rows, _targets, options.Lags).ToRegression();
-        (_residuals, _deviation) = Residuals();
+        LinearForecast linear = LinearForecast.Fit(rows, _targets, options.Lags);
+        _linear =
+        [
+            .. (linear.ReadsOwnLags ? (bool[])[false, true] : [false])
+                .Select(withOwnLags => new LinearResiduals(rows, _targets, linear.ToRegression(withOwnLags))),
+        ];
     }
 
     /// <summary>What the model forecasts.</summary>
@@ -132,7 +134,7 @@ internal sealed class ForecastLearner
                 Train(candidates[at], left < each ? left : each, started, say, cancel);
             }
         });
-        return (_best ?? new ForecastNet(candidates[0], _rows, _targets, _residuals, _deviation)).ToModel(_regression);
+        return (_best ?? NetOf(candidates[0])).ToModel();
     }
 
     /// <summary>The manifest of the model.</summary>
@@ -167,7 +169,7 @@ internal sealed class ForecastLearner
 
     private void Train(Candidate candidate, TimeSpan budget, long started, Action<LearningProgress> say, CancellationToken cancel)
     {
-        var net = new ForecastNet(candidate, _rows, _targets, _residuals, _deviation);
+        ForecastNet net = NetOf(candidate);
         long begun = Stopwatch.GetTimestamp();
         int epochs = _options.Epochs ?? EpochsMax;
         for (int epoch = 0; epoch < epochs && !cancel.IsCancellationRequested && !net.IsDone; epoch++)
@@ -205,43 +207,15 @@ internal sealed class ForecastLearner
         CellKind[] cells = _options.Cell is { } cell ? [cell] : [CellKind.Lstm, CellKind.Gru];
         int[] units = _options.Units is { } count ? [count] : [32, 64, 16];
         float[] dropouts = _options.Dropout is { } share ? [share] : [0.2f, 0];
+        int[] linear = [.. Enumerable.Range(0, _linear.Length).Reverse()];
         int number = 0;
         return from dropout in dropouts
                from width in units
                from kind in cells
-               select new Candidate(kind, width, _options.Layers, dropout, unchecked((_options.Seed * 1_000_003) + (101 * number++)));
+               from beside in linear
+               select new Candidate(
+                   kind, width, _options.Layers, dropout, beside, unchecked((_options.Seed * 1_000_003) + (101 * number++)));
     }
 
-    // Target minus linear forecast of every row in units of its deviation over the training rows.
-    private (float[] Residuals, float[] Deviation) Residuals()
-    {
-        int outputs = Outputs.Count;
-        var residuals = new float[_rows.RowCount * outputs];
-        var sums = new Evaluation.ErrorSum[outputs];
-        var state = new float[_regression.StateCount];
-        var said = new float[outputs];
-        for (int row = 0; row < _rows.ValidationEnd; row++)
-        {
-            said.AsSpan().Clear();
-            _regression.Step(state, _rows.Row(row), said);
-            int end = row < _rows.TrainEnd ? _rows.TrainEnd : _rows.ValidationEnd;
-            for (int k = 0; k < outputs; k++)
-            {
-                float residual = _targets.Of(row, k, end) - said[k];
-                residuals[(row * outputs) + k] = residual;
-                if (row < _rows.TrainEnd && !float.IsNaN(residual))
-                {
-                    sums[k].Add(residual);
-                }
-            }
-        }
-
-        float[] deviation = [.. sums.Select(sum => (float)Math.Max(sum.Rms, 1e-6))];
-        for (int at = 0; at < residuals.Length; at++)
-        {
-            residuals[at] /= deviation[at % outputs];
-        }
-
-        return (residuals, deviation);
-    }
+    private ForecastNet NetOf(Candidate candidate) => new(candidate, _rows, _targets, _linear[candidate.Beside], _linear[0]);
 }

@@ -18,11 +18,13 @@ internal enum CellKind
 /// <param name="Units">Units of each layer.</param>
 /// <param name="Layers">Recurrent layers.</param>
 /// <param name="Dropout">Share of the units that are dropped in training.</param>
+/// <param name="Beside">Which linear forecast it stands beside: 0, or 1 for the one that reads many rows of the own column.</param>
 /// <param name="Seed">Of its weights and everything random.</param>
-internal sealed record Candidate(CellKind Cell, int Units, int Layers, float Dropout, int Seed)
+internal sealed record Candidate(CellKind Cell, int Units, int Layers, float Dropout, int Beside, int Seed)
 {
     public override string ToString() =>
-        $"{Cell.ToString().ToLowerInvariant()} {Units}{(Layers > 1 ? $"x{Layers}" : "")}{(Dropout > 0 ? $", dropout {Dropout}" : "")}";
+        $"{Cell.ToString().ToLowerInvariant()} {Units}{(Layers > 1 ? $"x{Layers}" : "")}{(Dropout > 0 ? $", dropout {Dropout}" : "")}"
+        + (Beside > 0 ? ", own column's rows" : "");
 }
 
 /// <summary>The losses after an epoch: of training, and on the validation rows as a share of that without the net.</summary>
@@ -52,8 +54,8 @@ internal sealed class ForecastNet
 
     private readonly TrainingRows _rows;
     private readonly ForecastTargets _targets;
-    private readonly float[] _residuals;
-    private readonly float[] _deviation;
+    private readonly LinearResiduals _linear;
+    private readonly LinearResiduals _reference;
     private readonly int _outputs;
     private readonly Network _network;
     private readonly AdamW _optimizer;
@@ -67,13 +69,12 @@ internal sealed class ForecastNet
     /// <param name="candidate">What to train.</param>
     /// <param name="rows">The recording.</param>
     /// <param name="targets">What the outputs shall say.</param>
-    /// <param name="residuals">
-    /// [rows, outputs]: target minus linear forecast in units of <paramref name="deviation"/>; NaN where the target is not known.
-    /// </param>
-    /// <param name="deviation">Deviation of the residuals of each output over the training rows.</param>
-    internal ForecastNet(Candidate candidate, TrainingRows rows, ForecastTargets targets, float[] residuals, float[] deviation)
+    /// <param name="linear">What its linear forecast leaves.</param>
+    /// <param name="reference">What another one leaves, by which candidates with different ones are compared.</param>
+    internal ForecastNet(
+        Candidate candidate, TrainingRows rows, ForecastTargets targets, LinearResiduals linear, LinearResiduals reference)
     {
-        (Candidate, _rows, _targets, _residuals, _deviation) = (candidate, rows, targets, residuals, deviation);
+        (Candidate, _rows, _targets, _linear, _reference) = (candidate, rows, targets, linear, reference);
         _outputs = targets.Outputs.Count;
         _random = new Random(candidate.Seed);
         var layers = new List<TrainableLayer>();
@@ -100,13 +101,12 @@ internal sealed class ForecastNet
         _optimizer = new AdamW(_network.Parameters) { Decay = 0.02f };
         _strands = Math.Clamp(rows.TrainEnd / (Steps * WindowsPerStrandMin), 1, StrandsMax);
         _best = _network.Save();
-        Score = 1;
-        Share = new float[_outputs];
+        (Score, Share) = (linear.ScoreBeside(reference), new float[_outputs]);
     }
 
     internal Candidate Candidate { get; }
 
-    /// <summary>Mean over the outputs of the square error on the validation rows, as a share of that of the linear forecast.</summary>
+    /// <summary>Mean over the outputs of the square error on the rows that choose, as a share of that of the reference.</summary>
     internal double Score { get; private set; }
 
     /// <summary>How much of what the net says is added to each output, 0 to 1: what is best on the validation rows.</summary>
@@ -145,16 +145,16 @@ internal sealed class ForecastNet
     }
 
     /// <summary>The best weights with the linear forecast beside them, as one model; the end of the training.</summary>
-    internal FloatModel ToModel(FloatLagRegression linear)
+    internal FloatModel ToModel()
     {
         _network.Restore(_best);
         FloatLayer[] layers = [.. _network.Layers.Select(layer => layer.ToReference()).OfType<FloatLayer>()];
         var head = (FloatDense)layers[^1];
         float[] weight = [.. head.Weight.Select((w, at) => w * Gain(at / head.InputCount))];
         float[] bias = [.. head.Bias.Select((b, k) => b * Gain(k))];
-        return new FloatModel(null, null, layers[..^1], head with { Weight = weight, Bias = bias }, new string('0', 64)) { Lags = linear };
+        return new FloatModel(null, null, layers[..^1], head with { Weight = weight, Bias = bias }, new string('0', 64)) { Lags = _linear.Regression };
 
-        float Gain(int k) => Share[k] * _deviation[k];
+        float Gain(int k) => Share[k] * _linear.Deviation[k];
     }
 
     // Inputs and, where there is room, targets of some steps of all strands; what chooses is no target.
@@ -174,7 +174,7 @@ internal sealed class ForecastNet
                 }
 
                 Span<float> wanted = target.Slice(at * _outputs, _outputs);
-                _residuals.AsSpan(row * _outputs, _outputs).CopyTo(wanted);
+                _linear.Of(row).CopyTo(wanted);
                 if (_rows.Chooses(row))
                 {
                     wanted.Fill(float.NaN);
@@ -201,7 +201,7 @@ internal sealed class ForecastNet
                     int row = (s * length) + begin + t;
                     if (_rows.Chooses(row))
                     {
-                        sums.Add(_rows.ChoosingPart(row), y.Slice(((t * _strands) + s) * _outputs, _outputs), _residuals.AsSpan(row * _outputs, _outputs));
+                        sums.Add(_rows.ChoosingPart(row), y.Slice(((t * _strands) + s) * _outputs, _outputs), _linear.Of(row));
                     }
                 }
             }
@@ -215,11 +215,11 @@ internal sealed class ForecastNet
             ReadOnlySpan<float> y = _network.Forward(rows, 1);
             for (int row = Math.Max(from, _rows.TrainEnd); row < to; row++)
             {
-                sums.Add(_rows.ChoosingPart(row), y.Slice((row - from) * _outputs, _outputs), _residuals.AsSpan(row * _outputs, _outputs));
+                sums.Add(_rows.ChoosingPart(row), y.Slice((row - from) * _outputs, _outputs), _linear.Of(row));
             }
         }
 
-        (double score, float[] share) = sums.Judge();
+        (double score, float[] share) = sums.Judge(k => _linear.SquareBeside(_reference, k));
         _losses.Add(new EpochLoss(training, score));
         if (score < Score)
         {
@@ -248,7 +248,7 @@ internal sealed class ForecastNet
         }
 
         // The share of each output, and what then remains of the square of the residuals, mean over the outputs.
-        internal (double Score, float[] Share) Judge()
+        internal (double Score, float[] Share) Judge(Func<int, double> beside)
         {
             double score = 0;
             var share = new float[_residuals.Length];
@@ -257,7 +257,7 @@ internal sealed class ForecastNet
                 (double part, double product, double square) = ShareOf(k);
                 share[k] = (float)part;
                 double rest = _residuals[k] - (2 * part * product) + (part * part * square);
-                score += (_residuals[k] > 0 ? rest / _residuals[k] : 1) / share.Length;
+                score += (_residuals[k] > 0 ? rest / _residuals[k] : 1) * beside(k) / share.Length;
             }
 
             return (score, share);

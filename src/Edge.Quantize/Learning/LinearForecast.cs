@@ -86,12 +86,16 @@ internal sealed class LinearForecast
         return forecast;
     }
 
+    /// <summary>Whether many rows of an output's own column take enough off the error.</summary>
+    internal bool ReadsOwnLags => _ownLags > 0;
+
     /// <summary>The forecast as part of a model.</summary>
-    internal FloatLagRegression ToRegression()
+    /// <param name="withOwnLags">Whether it may read many rows of each output's own column.</param>
+    internal FloatLagRegression ToRegression(bool withOwnLags = true)
     {
-        (double[] Weights, double[] Own)[] means = [.. Enumerable.Range(0, _outputs.Count).Select(Mean)];
+        (double[] Weights, double[] Own)[] means = [.. Enumerable.Range(0, _outputs.Count).Select(k => Mean(k, withOwnLags))];
         FloatLagRegression regression = Regression(k => means[k].Weights);
-        return _ownLags == 0 ? regression : regression with
+        return !withOwnLags || !ReadsOwnLags ? regression : regression with
         {
             Own = new FloatOwnLags(
                 _ownLags, [.. _outputs.Select(output => output.Column)],
@@ -259,8 +263,9 @@ internal sealed class LinearForecast
     }
 
     // The weights of the rows of all columns, to which that of the present value of the own column is added; and [M + 1] of the own column.
-    private (double[] Weights, double[] Own) Mean(int output)
+    private (double[] Weights, double[] Own) Mean(int output, bool withOwnLags)
     {
+        IReadOnlyList<OwnLagMember> owns = withOwnLags ? _own[output] : [];
         int column = _outputs[output].Column;
         var members = new List<(double Error, double[] Weights)> { (_lastValue[output], LastValue(output)) };
         members.AddRange(
@@ -268,7 +273,7 @@ internal sealed class LinearForecast
             from prior in Priors
             where family.Weights[output][prior] is not null
             select (family.Error[output][prior], family.Weights[output][prior]!));
-        double least = Math.Min(Least(output), _own[output].Select(member => member.Error).DefaultIfEmpty(double.PositiveInfinity).Min());
+        double least = Math.Min(Least(output), owns.Select(member => member.Error).DefaultIfEmpty(double.PositiveInfinity).Min());
         var mean = new double[_features];
         var own = new double[_ownLags + 1];
         double total = 0;
@@ -277,7 +282,7 @@ internal sealed class LinearForecast
             Add(mean, weights, Share(error));
         }
 
-        foreach (OwnLagMember member in _own[output])
+        foreach (OwnLagMember member in owns)
         {
             double share = Share(member.Error);
             Add(own, member.Weights.AsSpan(0, own.Length), share);
