@@ -3,7 +3,7 @@
 #
 #   deploy/release.sh FOLDER [--sign openssl:KEY.pem | --sign minisign:KEY | --sign gpg:KEYID] [--parts debs,nuget,desktop,sbom]
 #
-# debs      edge-runtime and edge-quantize for linux-arm64, linux-x64 and linux-x64-v2
+# debs      edge-runtime and edge-quantize for linux-arm64, linux-x64 and linux-x64-v2, and the add-on for Home Assistant with them
 # nuget     the packages Edge.Inference and Edge.Streams, and the .NET tool Edge.Quantize
 # desktop   edge-quantize as one program for win-x64 and osx-arm64
 # sbom      CycloneDX, one file for each program and package, and one for the page
@@ -39,7 +39,7 @@ done
 wanted() { case ,$parts, in *,"$1",*) ;; *) return 1 ;; esac; }
 need() { command -v "$1" >/dev/null || fail "$1 is missing. On Debian and Ubuntu: sudo apt-get install $2"; }
 need dotnet dotnet-sdk-10.0
-! wanted desktop || need zip zip
+{ ! wanted desktop && ! wanted debs; } || need zip zip
 ! wanted sbom || need npm npm
 [ -z "$sign" ] || need "${sign%%:*}" "${sign%%:*}"
 
@@ -63,6 +63,8 @@ if wanted debs; then
   rm -rf deploy/out
   deploy/build-deb.sh linux-arm64 linux-x64 linux-x64-v2
   cp deploy/out/*.deb "$folder/"
+  deploy/home-assistant/make.sh "$work/addon"
+  (cd "$work/addon" && zip -qrX "$folder/edge-home-assistant-$version.zip" edge_runtime)
 fi
 
 if wanted nuget; then

@@ -12,9 +12,19 @@ internal sealed class ExampleProgram : IDisposable
     private readonly StringBuilder _output = new();
 
     internal ExampleProgram(string program, params string[] arguments)
+        : this(new Dictionary<string, string>(), program, arguments)
     {
-        _process = Process.Start(
-            new ProcessStartInfo(program, arguments) { RedirectStandardError = true, RedirectStandardOutput = true })!;
+    }
+
+    internal ExampleProgram(IReadOnlyDictionary<string, string> environment, string program, params string[] arguments)
+    {
+        var start = new ProcessStartInfo(program, arguments) { RedirectStandardError = true, RedirectStandardOutput = true };
+        foreach ((string name, string value) in environment)
+        {
+            start.Environment[name] = value;
+        }
+
+        _process = Process.Start(start)!;
         _process.ErrorDataReceived += (_, line) => Take(line.Data);
         _process.OutputDataReceived += (_, line) => Take(line.Data);
         _process.BeginErrorReadLine();
@@ -34,6 +44,17 @@ internal sealed class ExampleProgram : IDisposable
     }
 
     internal bool HasExited => _process.HasExited;
+
+    /// <summary>Waits until it ends.</summary>
+    /// <returns>Its exit code.</returns>
+    internal async Task<int> ExitAsync()
+    {
+        await _process.WaitForExitAsync().WaitAsync(Eventually.Bound);
+        return _process.ExitCode;
+    }
+
+    /// <summary>As a container is stopped.</summary>
+    internal void Terminate() => _ = RuntimeProcess.Signal(_process.Id, 15);
 
     /// <summary>Runs a program to its end.</summary>
     /// <returns>Its standard output.</returns>

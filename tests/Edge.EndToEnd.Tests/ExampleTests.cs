@@ -33,7 +33,8 @@ public sealed partial class ExampleTests : IDisposable
 
         string config = Config(broker.Port, "faults: [ { at: 40s, duration: 5s, kind: bias, channel: temperature, magnitude: 4 } ]");
         using RuntimeProcess run = RuntimeProcess.Start("run", "--config", config);
-        await lamp.UntilAsync(seen => string.Join(' ', seen.Select(each => each.Payload)).StartsWith("OFF ON OFF", StringComparison.Ordinal));
+        await lamp.UntilAsync(seen =>
+            string.Join(' ', seen.Select(each => each.Payload)).StartsWith("OFF ON OFF", StringComparison.Ordinal));
         Assert.All(lamp.All, each => Assert.Equal("plant/lamp/greenhouse", each.Topic));
         string html = await Client.GetStringAsync(page);
         foreach (string channel in new[] { "temperature", "humidity", "light", "co2" })
@@ -50,7 +51,8 @@ public sealed partial class ExampleTests : IDisposable
         ExampleProgram.Run("mosquitto_pub", "", "-p", $"{broker.Port}", "-t", "edge/x/y/forecast", "-m", "{\"channels\":{\"a\":7}}");
         ExampleProgram.Run("mosquitto_pub", "", "-p", $"{broker.Port}", "-t", "edge/x/<b>/status", "-m", "<script>");
         await Eventually.Async(
-            async () => (await Client.GetStringAsync(page)).Contains("&lt;script&gt;", StringComparison.Ordinal), "the page has the status");
+            async () => (await Client.GetStringAsync(page)).Contains("&lt;script&gt;", StringComparison.Ordinal),
+            "the page has the status");
         Assert.DoesNotContain("<script>", await Client.GetStringAsync(page), StringComparison.Ordinal);
         Assert.DoesNotContain("TypeError", nodeRed.Output, StringComparison.Ordinal);
     }
@@ -64,7 +66,8 @@ public sealed partial class ExampleTests : IDisposable
         }
 
         _folder.Write("alerts.test.yml", Example("prometheus/alerts.test.yml"));
-        Assert.Contains("SUCCESS", ExampleProgram.Run("promtool", "", "test", "rules", _folder.File("alerts.test.yml")), StringComparison.Ordinal);
+        Assert.Contains(
+            "SUCCESS", ExampleProgram.Run("promtool", "", "test", "rules", _folder.File("alerts.test.yml")), StringComparison.Ordinal);
         int metrics = TestBroker.FreePort();
         string targets = Example("prometheus/targets.yml");
         Assert.Contains("localhost:9464", targets, StringComparison.Ordinal);
@@ -104,7 +107,8 @@ public sealed partial class ExampleTests : IDisposable
         string[] asked =
         [
             .. all.SelectMany(rule => SeriesPattern().Matches(rule.GetProperty("query").GetString()!)).Select(match => match.Value),
-            .. Expressions("examples/grafana/edge-curves.json").SelectMany(each => SeriesPattern().Matches(each)).Select(each => each.Value),
+            .. Expressions("examples/grafana/edge-curves.json")
+                .SelectMany(each => SeriesPattern().Matches(each)).Select(match => match.Value),
         ];
         Assert.NotEmpty(asked);
         Assert.All(asked, name => Assert.Contains(name, names));
@@ -114,7 +118,8 @@ public sealed partial class ExampleTests : IDisposable
             // As Grafana fills in its variables.
             string query = VariablePattern().Replace(expression, match => match.Value is "$__rate_interval" or "$__interval" ? "5s" : ".*");
             await Eventually.Async(
-                async () => (await DataAsync(new Uri(api, $"query?query={Uri.EscapeDataString(query)}"))).GetProperty("result") is var result
+                async () =>
+                    (await DataAsync(new Uri(api, $"query?query={Uri.EscapeDataString(query)}"))).GetProperty("result") is var result
                     && (result.GetArrayLength() > 0 || query.Contains("changes(", StringComparison.Ordinal)),
                 $"an answer to {query}");
         }
@@ -164,7 +169,8 @@ public sealed partial class ExampleTests : IDisposable
         using RuntimeProcess run = RuntimeProcess.Start("run", "--config", FaultyConfig(broker.Port));
         await subscriber.UntilAsync(seen =>
             seen.Any(each => each.Topic == "edge/greenhouse/climate/anomaly" && Text(each, "event") == "closed"));
-        Seen[] events = [.. subscriber.All.Where(each => each.Topic is "edge/greenhouse/climate/anomaly" or "edge/greenhouse/climate/limit")];
+        Seen[] events =
+            [.. subscriber.All.Where(each => each.Topic is "edge/greenhouse/climate/anomaly" or "edge/greenhouse/climate/limit")];
         Told[] all = Render(events);
         Assert.Equal(events.Length, all.Length);
         foreach ((Seen seen, Told told) in events.Zip(all).Where(pair => Text(pair.First, "event") != "updated"))

@@ -54,7 +54,7 @@ internal sealed partial class MarkdownFile
         new("README.md"),
         new("CONTRIBUTING.md"),
         new("SECURITY.md"),
-        .. new[] { "docs", "examples" }
+        .. new[] { "deploy", "docs", "examples" }
             .SelectMany(folder => Directory.EnumerateFiles(RepositoryFile.Path(folder), "*.md", SearchOption.AllDirectories))
             .Select(path => Path.GetRelativePath(RepositoryFile.Path("."), path))
             .Order(StringComparer.Ordinal)
