@@ -90,7 +90,7 @@ if wanted sbom; then
   for item in Edge.Runtime:edge-runtime:Application Edge.Quantize:edge-quantize:Application Edge.Inference:Edge.Inference:Library Edge.Streams:Edge.Streams:Library; do
     IFS=: read -r project name type <<<"$item"
     dotnet restore "src/$project" --nologo -v:q
-    dotnet tool run dotnet-CycloneDX -- "src/$project/$project.csproj" -rs -dpr -o "$folder" -fn "$name-$version.cdx.json" -F Json \
+    dotnet tool run dotnet-CycloneDX -- "src/$project/$project.csproj" -dpr -o "$folder" -fn "$name-$version.cdx.json" -F Json \
       -sn "$name" -sv "$version" -st "$type" >/dev/null
   done
   # What the page bundles; esbuild only bundles it.
