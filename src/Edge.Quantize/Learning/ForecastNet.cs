@@ -201,7 +201,10 @@ internal sealed class ForecastNet
                     int row = (s * length) + begin + t;
                     if (_rows.Chooses(row))
                     {
-                        sums.Add(_rows.ChoosingPart(row), y.Slice(((t * _strands) + s) * _outputs, _outputs), _residuals.AsSpan(row * _outputs, _outputs));
+                        sums.Add(
+                            _rows.ChoosingPart(row),
+                            y.Slice(((t * _strands) + s) * _outputs, _outputs),
+                            _residuals.AsSpan(row * _outputs, _outputs));
                     }
                 }
             }
