@@ -29,6 +29,14 @@ require_program() {
   PATH="$PATH:/usr/sbin" command -v "$1" >/dev/null || install_package "$2"
 }
 
+# node_red: the packages of ExampleTests, where npm is there.
+node_red() {
+  local folder=tests/Edge.EndToEnd.Tests/NodeRed
+  if command -v npm >/dev/null && [ ! "$folder/node_modules/.package-lock.json" -nt "$folder/package-lock.json" ]; then
+    npm ci --prefix "$folder" --ignore-scripts --omit=optional --prefer-offline --no-audit --no-fund >/dev/null
+  fi
+}
+
 # build_release PROJECT
 build_release() {
   local log

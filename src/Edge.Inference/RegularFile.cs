@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Runtime.Versioning;
 
 namespace Edge.Inference;
 
@@ -75,6 +76,11 @@ internal static unsafe partial class RegularFile
 
     private static (uint Mode, ulong Inode, ulong Device)? Stat(string path)
     {
+        if (!OperatingSystem.IsLinux())
+        {
+            return null;
+        }
+
         byte* stat = stackalloc byte[StatBytes];
         try
         {
@@ -84,11 +90,12 @@ internal static unsafe partial class RegularFile
         }
         catch (Exception e) when (e is DllNotFoundException or EntryPointNotFoundException)
         {
-            // Not Linux: the system's own calls have to do.
+            // A C library without statx: the calls of .NET have to do.
             return null;
         }
     }
 
+    [SupportedOSPlatform("linux")]
     [LibraryImport("libc", EntryPoint = "statx", StringMarshalling = StringMarshalling.Utf8)]
     private static partial int StatX(int folder, string path, int flags, uint mask, byte* into);
 }

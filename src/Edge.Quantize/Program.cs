@@ -33,7 +33,8 @@ internal static class Program
             CompletionCommand.Create(output),
         };
         Examples.AddTo(root);
-        ParseResult parsed = root.Parse(args);
+        // A column may be named '@load': that is no file with arguments.
+        ParseResult parsed = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
         if (parsed.Errors.Count > 0)
         {
             error.WriteLine(

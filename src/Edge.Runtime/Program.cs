@@ -25,7 +25,8 @@ internal static class Program
             DashboardCommand.Create(output),
             ExportCommand.Create(output),
         };
-        ParseResult parsed = root.Parse(args);
+        // A name may begin with '@': that is no file with arguments.
+        ParseResult parsed = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
         if (parsed.Errors.Count > 0)
         {
             await error.WriteLineAsync(

@@ -38,6 +38,31 @@ public sealed class PackageTests : IDisposable
         Assert.Contains("499 forecasts, skill 0.", detect, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void The_tool_is_installed_in_an_empty_folder_and_learns_a_model_there()
+    {
+        Run(
+            RepositoryFile.Path("."), "pack", "src/Edge.Quantize", "-c", "Release", "--no-build", "-o", _folder.File("packages"),
+            "--nologo", "-v:q");
+
+        // 53 MB; with ONNX Runtime for phones it would be 166.
+        Assert.InRange(new FileInfo(_folder.File("packages/Edge.Quantize.0.1.0.nupkg")).Length, 1_000_000, 80_000_000);
+        string folder = Directory.CreateDirectory(_folder.File("tool")).FullName;
+        Run(folder, "tool", "install", "Edge.Quantize", "--version", "0.1.0", "--tool-path", folder, "--source", _folder.File("packages"));
+        string tool = Path.Combine(folder, "edge-quantize");
+        string said = Start(
+            tool, folder, "train", RepositoryFile.Path("samples/readings.csv"), "--epochs", "1", "--hidden", "4", "--cell", "gru",
+            "--horizons", "1", "-o", "model.safetensors");
+        Assert.Contains("model.safetensors: GRU", said, StringComparison.OrdinalIgnoreCase);
+
+        // ONNX Runtime's own library is found in the package.
+        string exports = RepositoryFile.Path("tests/Edge.Quantize.Tests/Exports");
+        Assert.Contains(
+            "rows at once on ONNX Runtime",
+            Start(tool, folder, "verify-import", $"{exports}/lstm_no_bias.onnx", "--input", $"{exports}/x.f32"),
+            StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("src/Edge.Inference/README.md", "samples/Forecast/Program.cs")]
     [InlineData("src/Edge.Streams/README.md", "samples/Detect/Program.cs")]
@@ -58,9 +83,11 @@ public sealed class PackageTests : IDisposable
         return Run(folder, "run", "-c", "Release", "--", model, RepositoryFile.Path("samples/readings.csv"));
     }
 
-    private static string Run(string folder, params string[] arguments)
+    private static string Run(string folder, params string[] arguments) => Start("dotnet", folder, arguments);
+
+    private static string Start(string program, string folder, params string[] arguments)
     {
-        var start = new ProcessStartInfo("dotnet", arguments)
+        var start = new ProcessStartInfo(program, arguments)
         {
             WorkingDirectory = folder,
             RedirectStandardOutput = true,
@@ -78,7 +105,8 @@ public sealed class PackageTests : IDisposable
         Task<string> errors = process.StandardError.ReadToEndAsync();
         string output = process.StandardOutput.ReadToEnd();
         process.WaitForExit();
-        Assert.True(process.ExitCode == 0, $"dotnet {string.Join(' ', arguments)} ended with {process.ExitCode}: {output} {errors.Result}");
+        Assert.True(
+            process.ExitCode == 0, $"{program} {string.Join(' ', arguments)} ended with {process.ExitCode}: {output} {errors.Result}");
         return output;
     }
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using Edge.Testing;
 
@@ -49,6 +50,30 @@ public sealed class LearnTests : IDisposable
         JsonElement stream = Json(subscriber.On("edge/house/info")[^1]).GetProperty("streams").GetProperty("climate");
         Assert.Equal("house", stream.GetProperty("learned_on").GetString());
         Assert.Contains("Learns again", stream.GetProperty("learning").GetString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Columns_whose_names_look_like_options_and_files_are_learned()
+    {
+        await using TestBroker broker = await TestBroker.StartAsync();
+        await using Subscriber subscriber = await Subscriber.StartAsync(broker.Port);
+        _folder.Write("rows.csv", "time,-oil,@load,--output=x\n" + string.Concat(Enumerable.Range(0, 2000).Select(i => string.Create(
+            CultureInfo.InvariantCulture, $"{1767225600 + i},{20 + Math.Sin(i / 9.0):0.0000},{Math.Cos(i / 7.0):0.0000},{i % 31}\n"))));
+        string config = _folder.Write("edge.yaml", $$"""
+            device: -house
+            state: state
+            mqtt: { host: 127.0.0.1, port: {{broker.Port}} }
+            streams:
+              - name: -x
+                period: 1s
+                columns: ["-oil:degC", "@load", "--output=x"]
+                source: { replay: { file: rows.csv, time_column: time, speed: 200x, loop: true } }
+                learn: { after: 10m, budget: 1s, cell: gru, horizons: [1s], priority: normal }
+            """);
+        using RuntimeProcess run = RuntimeProcess.Start("run", $"--config={config}");
+        await subscriber.UntilAsync(seen => seen.Any(each => each.Topic == "edge/-house/-x/forecast"), Seconds);
+        JsonElement forecast = Json(subscriber.On("edge/-house/-x/forecast")[0]).GetProperty("channels");
+        Assert.Equal(["-oil", "@load", "--output=x"], forecast.EnumerateObject().Select(each => each.Name));
     }
 
     private string Config(int port, string budget) => _folder.Write("edge.yaml", $$"""

@@ -164,7 +164,8 @@ public sealed class TrainTests : IDisposable
         EdgeModel model = EdgeModel.Load(_folder.File("m.safetensors"));
         Assert.Matches("lags and 1[0-9]+ of its own column", model.Architecture);
         Assert.All(
-            model.Manifest.OutputRmse!.Zip(model.Manifest.Baselines["ridge, 24 rows"]), pair => Assert.InRange(pair.First / pair.Second, 0, 0.2));
+            model.Manifest.OutputRmse!.Zip(model.Manifest.Baselines["ridge, 24 rows"]),
+            pair => Assert.InRange(pair.First / pair.Second, 0, 0.2));
         using RuntimeProcess replay = RuntimeProcess.Start(
             "replay", "--model", _folder.File("m.safetensors"), "--data", recording, "--output", _folder.File("e.jsonl"));
         Assert.Equal(0, await replay.ExitAsync());

@@ -125,7 +125,8 @@ public sealed class LagRegressionTests
         byte[] file = model.ToBytes();
         string text = System.Text.Encoding.Latin1.GetString(file);
         Assert.Contains("\\u0022format\\u0022:2", text, StringComparison.Ordinal);
-        file = System.Text.Encoding.Latin1.GetBytes(text.Replace("\\u0022format\\u0022:2", "\\u0022format\\u0022:1", StringComparison.Ordinal));
+        file = System.Text.Encoding.Latin1.GetBytes(
+            text.Replace("\\u0022format\\u0022:2", "\\u0022format\\u0022:1", StringComparison.Ordinal));
         Assert.Throws<ModelFormatException>(() => EdgeModel.Parse(file));
 
         void Refused(

@@ -54,8 +54,9 @@ internal sealed partial class MarkdownFile
         new("README.md"),
         new("CONTRIBUTING.md"),
         new("SECURITY.md"),
-        .. Directory.EnumerateFiles(RepositoryFile.Path("docs"), "*.md")
-            .Select(path => $"docs/{Path.GetFileName(path)}")
+        .. new[] { "deploy", "docs", "examples" }
+            .SelectMany(folder => Directory.EnumerateFiles(RepositoryFile.Path(folder), "*.md", SearchOption.AllDirectories))
+            .Select(path => Path.GetRelativePath(RepositoryFile.Path("."), path))
             .Order(StringComparer.Ordinal)
             .Select(name => new MarkdownFile(name)),
     ];

@@ -109,7 +109,8 @@ internal sealed class LagRegression
         AccumulatorBound.RequireWeights("lags.own_weight", OwnWeight, 32768);
         if (Array.Exists(Limit, limit => limit < 0) || Array.Exists(OwnLimit, limit => limit < 0))
         {
-            throw new ModelFormatException("lags.limit or lags.own_limit holds a negative limit. The file is damaged or not made by edge-quantize.");
+            throw new ModelFormatException(
+                "lags.limit or lags.own_limit holds a negative limit. The file is damaged or not made by edge-quantize.");
         }
 
         for (int r = 0; r < OutputCount; r++)
@@ -126,7 +127,8 @@ internal sealed class LagRegression
         if (Array.Exists(OwnColumn, column => column < 0 || column >= InputCount))
         {
             throw new ModelFormatException(
-                $"lags.own_column holds a column that is none of the {InputCount} inputs. The file is damaged or not made by edge-quantize.");
+                $"lags.own_column holds a column that is none of the {InputCount} inputs. The file is damaged or not made by "
+                    + "edge-quantize.");
         }
 
         if (Lags[0] != 0 || Lags.Zip(Lags.Skip(1)).Any(pair => pair.First >= pair.Second))

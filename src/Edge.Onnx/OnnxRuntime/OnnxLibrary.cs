@@ -99,12 +99,18 @@ internal static class OnnxLibrary
         }
     }
 
-    private static string OwnFile => Path.Combine(
-        AppContext.BaseDirectory,
-        "runtimes",
-        RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? "linux-arm64" : "linux-x64",
-        "native",
-        "libonnxruntime.so");
+    // Folder and file as in the package Microsoft.ML.OnnxRuntime.
+    private static string OwnFile
+    {
+        get
+        {
+            (string system, string file) = OperatingSystem.IsWindows() ? ("win", "onnxruntime.dll")
+                : OperatingSystem.IsMacOS() ? ("osx", "libonnxruntime.dylib")
+                : ("linux", "libonnxruntime.so");
+            string processor = RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? "arm64" : "x64";
+            return Path.Combine(AppContext.BaseDirectory, "runtimes", $"{system}-{processor}", "native", file);
+        }
+    }
 
     private static nint OpenOwn() =>
         NativeLibrary.TryLoad(Name, typeof(SessionOptions).Assembly, null, out nint handle) || NativeLibrary.TryLoad(OwnFile, out handle)

@@ -152,7 +152,8 @@ internal sealed class ForecastNet
         var head = (FloatDense)layers[^1];
         float[] weight = [.. head.Weight.Select((w, at) => w * Gain(at / head.InputCount))];
         float[] bias = [.. head.Bias.Select((b, k) => b * Gain(k))];
-        return new FloatModel(null, null, layers[..^1], head with { Weight = weight, Bias = bias }, new string('0', 64)) { Lags = _linear.Regression };
+        head = head with { Weight = weight, Bias = bias };
+        return new FloatModel(null, null, layers[..^1], head, new string('0', 64)) { Lags = _linear.Regression };
 
         float Gain(int k) => Share[k] * _linear.Deviation[k];
     }

@@ -82,23 +82,26 @@ internal sealed class TrainingProcess(string configPath, string device, string f
 
     private static string Text(DateTime time) => time.ToString(Timestamp.Format, CultureInfo.InvariantCulture);
 
+    // As --option=value, because a value may begin with a dash: names of columns, streams and devices.
     private string[] ExportArguments(LearningJob job, string rows)
     {
-        string[] from = job.RowsFrom is { } first ? ["--from", Text(first)] : [];
-        string[] anomalies = job.AnomaliesFrom is { } since ? ["--anomalies-from", Text(since)] : [];
-        return ["export", "--config", configPath, "--stream", job.Stream, "--output", rows, "--faults", .. from, .. anomalies];
+        string[] from = job.RowsFrom is { } first ? [$"--from={Text(first)}"] : [];
+        string[] anomalies = job.AnomaliesFrom is { } since ? [$"--anomalies-from={Text(since)}"] : [];
+        return ["export", $"--config={configPath}", $"--stream={job.Stream}", $"--output={rows}", "--faults", .. from, .. anomalies];
     }
 
     private string[] TrainArguments(LearningJob job, string rows, string model)
     {
-        string[] cell = job.Options.Cell == LearnOptions.Cells[0] ? [] : ["--cell", job.Options.Cell];
-        string[] beside = job.ModelInUse is { } inUse ? ["--beside", inUse] : [];
+        string[] cell = job.Options.Cell == LearnOptions.Cells[0] ? [] : [$"--cell={job.Options.Cell}"];
+        string[] beside = job.ModelInUse is { } inUse ? [$"--beside={inUse}"] : [];
         return
         [
-            "train", rows, "--output", model, "--budget", $"{job.Options.Budget.TotalSeconds.ToString(CultureInfo.InvariantCulture)}s",
-            "--period", job.Period.TotalSeconds.ToString("R", CultureInfo.InvariantCulture), "--horizons",
-            string.Join(',', job.Horizons), "--name", job.Name, "--learned-on", device, "--while-input-is-open", .. cell, .. beside,
-            "--target", .. job.Targets, "--columns", .. job.Columns.Select(each => $"{each.Column}:{each.Unit}"),
+            "train", Path.GetFullPath(rows), $"--output={model}",
+            string.Create(CultureInfo.InvariantCulture, $"--budget={job.Options.Budget.TotalSeconds}s"),
+            string.Create(CultureInfo.InvariantCulture, $"--period={job.Period.TotalSeconds:R}"),
+            $"--horizons={string.Join(',', job.Horizons)}", $"--name={job.Name}", $"--learned-on={device}", "--while-input-is-open",
+            .. cell, .. beside, .. job.Targets.Select(each => $"--target={each}"),
+            .. job.Columns.Select(each => $"--columns={each.Column}:{each.Unit}"),
         ];
     }
 
