@@ -30,7 +30,9 @@ internal sealed class ClusterStream : IDisposable
         Model = model;
         _rule = model.Rule;
         _engine = model.Batch.NewEngine();
-        Stream = new SensorStream(_engine, _rule.Options with { Name = name }, model.Log);
+
+        // Without a log: thousands of streams would fill it, and health and events say the same.
+        Stream = new SensorStream(_engine, _rule.Options with { Name = name });
         _payloads = new StreamPayloads(device, Stream, _rule.Publish, Expiry);
         if (stored is not null)
         {

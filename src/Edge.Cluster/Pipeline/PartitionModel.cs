@@ -2,7 +2,6 @@ using Edge.Inference.Models;
 using Edge.Runtime.Mqtt;
 using Edge.Sensors;
 using Edge.Streams;
-using Microsoft.Extensions.Logging;
 
 namespace Edge.Cluster.Pipeline;
 
@@ -13,11 +12,10 @@ internal sealed class PartitionModel
     private readonly JsonPath _time;
     private readonly JsonPath? _number;
 
-    internal PartitionModel(StreamRule rule, EdgeModel model, ILogger log)
+    internal PartitionModel(StreamRule rule, EdgeModel model)
     {
         Rule = rule;
         Model = model;
-        Log = log;
         Batch = new StreamBatch(model);
         Values = new JsonValues(rule.Values, model.Manifest.Columns, rule.Numbers);
         Times = new TimeReader(rule.Times);
@@ -29,8 +27,6 @@ internal sealed class PartitionModel
     internal StreamRule Rule { get; }
 
     internal EdgeModel Model { get; }
-
-    internal ILogger Log { get; }
 
     internal StreamBatch Batch { get; }
 

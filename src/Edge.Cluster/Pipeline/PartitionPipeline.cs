@@ -3,7 +3,6 @@ using Edge.Cluster.Storage;
 using Edge.Inference.Models;
 using Edge.Runtime;
 using Edge.Streams;
-using Microsoft.Extensions.Logging;
 
 namespace Edge.Cluster.Pipeline;
 
@@ -19,7 +18,6 @@ internal sealed class PartitionPipeline : IDisposable
     private readonly ClusterDatabase _database;
     private readonly MemoryBudget _budget;
     private readonly TimeProvider _clock;
-    private readonly ILogger _log;
     private readonly RowParser _parser;
     private readonly PartitionModel?[] _models;
     private readonly Dictionary<string, ClusterStream> _streams = new(StringComparer.Ordinal);
@@ -32,14 +30,12 @@ internal sealed class PartitionPipeline : IDisposable
     private Reading[] _stepRows = [];
     private StreamTick[] _ticks = [];
 
-    internal PartitionPipeline(
-        IReadOnlyList<RuleModel> rules, ClusterDatabase database, MemoryBudget budget, TimeProvider clock, ILogger log)
+    internal PartitionPipeline(IReadOnlyList<RuleModel> rules, ClusterDatabase database, MemoryBudget budget, TimeProvider clock)
     {
         _rules = rules;
         _database = database;
         _budget = budget;
         _clock = clock;
-        _log = log;
         _parser = new RowParser(clock);
         _models = new PartitionModel?[rules.Count];
     }
@@ -148,7 +144,7 @@ internal sealed class PartitionPipeline : IDisposable
 
             // Its streams are stored with every batch: they come back from there, with the new model.
             PartitionModel? before = _models[i];
-            _models[i] = new PartitionModel(_rules[i].Rule, model, _log);
+            _models[i] = new PartitionModel(_rules[i].Rule, model);
             foreach (ClusterStream stream in _streams.Values.Where(stream => stream.Model == before).ToArray())
             {
                 _streams.Remove(stream.Key);
