@@ -105,12 +105,12 @@ public sealed class KillTests(ServersFixture fixture)
         ];
         foreach ((long at, Action what) in events.OrderBy(each => each.At))
         {
-            await UntilAsync(() => collector.ReadingsSum >= at || sending.IsFaulted, TimeSpan.FromMinutes(20), rig);
+            await UntilAsync(() => collector.ReadingsSum >= at || sending.IsFaulted, TimeSpan.FromMinutes(5), collector, rig);
             what();
         }
 
         await sending;
-        await UntilAsync(() => collector.StreamsAt(rowsEach) == streams, TimeSpan.FromMinutes(30), rig);
+        await UntilAsync(() => collector.StreamsAt(rowsEach) == streams, TimeSpan.FromMinutes(10), collector, rig);
         TimeSpan took = Stopwatch.GetElapsedTime(started);
         Console.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
@@ -162,10 +162,11 @@ public sealed class KillTests(ServersFixture fixture)
     private static int Size(string variable, int usual) =>
         Environment.GetEnvironmentVariable(variable) is { } text ? int.Parse(text, CultureInfo.InvariantCulture) : usual;
 
-    private static async Task UntilAsync(Func<bool> condition, TimeSpan bound, ClusterRig rig)
+    private static async Task UntilAsync(Func<bool> condition, TimeSpan bound, Collector collector, ClusterRig rig)
     {
         for (long started = Stopwatch.GetTimestamp(); !condition(); await Task.Delay(20))
         {
+            Assert.Empty(collector.Problems);
             Assert.True(Stopwatch.GetElapsedTime(started) < bound, $"It did not happen within {bound}.\n{rig.Logs}");
         }
     }

@@ -7,9 +7,13 @@ namespace Edge.Cluster.Broker;
 /// <summary>What the client of the broker throws, as a sentence.</summary>
 internal static class BrokerFault
 {
-    /// <summary>Whether an exception is the broker's or the network's, not a bug.</summary>
-    internal static bool Is(Exception e) =>
-        e is RabbitMQClientException or IOException or SocketException or TimeoutException or ObjectDisposedException;
+    /// <summary>Whether an exception is the broker's or the network's: neither a bug, nor the wish of the caller.</summary>
+    /// <param name="e">What was thrown.</param>
+    /// <param name="cancel">The caller's; the client also cancels what takes too long.</param>
+    internal static bool Is(Exception e, CancellationToken cancel = default) =>
+        e is RabbitMQClientException or IOException or SocketException or TimeoutException or ObjectDisposedException
+            or System.Threading.Channels.ChannelClosedException
+        || (e is OperationCanceledException && !cancel.IsCancellationRequested);
 
     /// <summary>The same as an outage.</summary>
     /// <param name="e">What was thrown.</param>
@@ -31,7 +35,7 @@ internal static class BrokerFault
             return PrintableText.Of(reason.ReplyText, 200).TrimEnd('.');
         }
 
-        return PrintableText.Of((chain.OfType<SocketException>().FirstOrDefault() ?? chain[^1]).Message, 200).TrimEnd('.');
+        return chain[^1] is OperationCanceledException ? "it does not answer" : PrintableText.Of((chain.OfType<SocketException>().FirstOrDefault() ?? chain[^1]).Message, 200).TrimEnd('.');
     }
 
     private static IEnumerable<Exception> Chain(Exception? e)

@@ -32,7 +32,7 @@ internal sealed class BrokerLink(BrokerOptions options, string name) : IAsyncDis
                 new CreateChannelOptions(publisherConfirmationsEnabled: confirms, publisherConfirmationTrackingEnabled: false),
                 cancel).ConfigureAwait(false);
         }
-        catch (Exception e) when (BrokerFault.Is(e))
+        catch (Exception e) when (BrokerFault.Is(e, cancel))
         {
             throw BrokerFault.Of(e, options, "cannot be reached");
         }

@@ -89,7 +89,7 @@ internal sealed class ConfirmedPublisher : IAsyncDisposable
                 await confirmed.WaitAsync(ConfirmTimeout, cancel).ConfigureAwait(false);
             }
         }
-        catch (Exception e) when (BrokerFault.Is(e))
+        catch (Exception e) when (BrokerFault.Is(e, cancel))
         {
             throw BrokerFault.Of(e, _options, "did not confirm messages");
         }

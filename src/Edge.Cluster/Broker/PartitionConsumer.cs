@@ -32,7 +32,7 @@ internal sealed class PartitionConsumer : IAsyncDisposable
         catch (Exception e)
         {
             await consumer.DisposeAsync().ConfigureAwait(false);
-            if (BrokerFault.Is(e))
+            if (BrokerFault.Is(e, cancel))
             {
                 throw BrokerFault.Of(e, link.Options, $"does not give queue '{queue}' (edge-cluster init declares it)");
             }
@@ -75,7 +75,7 @@ internal sealed class PartitionConsumer : IAsyncDisposable
         {
             await _channel.BasicAckAsync(tag, multiple: true, cancel).ConfigureAwait(false);
         }
-        catch (Exception e) when (BrokerFault.Is(e))
+        catch (Exception e) when (BrokerFault.Is(e, cancel))
         {
             throw BrokerFault.Of(e, _options, "does not take an acknowledgment");
         }

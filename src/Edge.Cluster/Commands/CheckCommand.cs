@@ -63,7 +63,7 @@ internal static class CheckCommand
                 await channel.QueueDeclarePassiveAsync(session.Topology.Queue(partition), cancel).ConfigureAwait(false);
             }
         }
-        catch (Exception e) when (BrokerFault.Is(e))
+        catch (Exception e) when (BrokerFault.Is(e, cancel))
         {
             throw BrokerFault.Of(e, session.Config.Broker, "lacks a queue (edge-cluster init declares it)");
         }

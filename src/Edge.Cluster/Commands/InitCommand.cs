@@ -25,7 +25,7 @@ internal static class InitCommand
                         .DeclareAsync(channel, session.Config.Streams.Select(rule => rule.Topics.RoutingPattern), cancel)
                         .ConfigureAwait(false);
                 }
-                catch (Exception e) when (BrokerFault.Is(e))
+                catch (Exception e) when (BrokerFault.Is(e, cancel))
                 {
                     throw BrokerFault.Of(e, session.Config.Broker, "does not declare the queues");
                 }

@@ -43,7 +43,7 @@ internal static class StatusCommand
             {
                 queue = await channel.QueueDeclarePassiveAsync(session.Topology.Queue(partition.Id), cancel).ConfigureAwait(false);
             }
-            catch (Exception e) when (BrokerFault.Is(e))
+            catch (Exception e) when (BrokerFault.Is(e, cancel))
             {
                 throw BrokerFault.Of(e, session.Config.Broker, "lacks a queue (edge-cluster init declares it)");
             }

@@ -14,9 +14,14 @@ internal sealed class ClusterStream : IDisposable
     // Readings and forecasts expire as those of a device do.
     private static readonly TimeSpan Expiry = new Edge.Runtime.Delivery.OutboxOptions().AgeMax;
 
+    // The state is stored when it has had this many rows since, and up to as many more: not all streams in the same batch.
+    private const int RowsPerStateMin = 24;
+
     private readonly StreamRule _rule;
     private readonly BatchedEngine _engine;
     private readonly StreamPayloads _payloads;
+    private readonly RowTail _tail;
+    private int _rowsPerState;
     private long _storedSeq;
 
     /// <param name="key">Device and stream.</param>
@@ -34,6 +39,7 @@ internal sealed class ClusterStream : IDisposable
         // Without a log: thousands of streams would fill it, and health and events say the same.
         Stream = new SensorStream(_engine, _rule.Options with { Name = name });
         _payloads = new StreamPayloads(device, Stream, _rule.Publish, Expiry);
+        _tail = new RowTail(Stream.Manifest.Columns.Count);
         if (stored is not null)
         {
             Restore(stored);
@@ -73,6 +79,7 @@ internal sealed class ClusterStream : IDisposable
             : Math.Max(0, (long)Math.Round((row.Time - LastTime) / Stream.Period) - 1);
         LastTime = row.Time;
         LastNumber = number;
+        _tail.Add(row);
     }
 
     /// <summary>What a device publishes when the stream begins.</summary>
@@ -108,15 +115,17 @@ internal sealed class ClusterStream : IDisposable
         }
     }
 
-    /// <summary>The stream as it is to be stored.</summary>
+    /// <summary>The stream as it is to be stored: now and then with its state, else with the rows since then.</summary>
     internal StoredState Save()
     {
-        long[] counts = _engine.Counts;
-        byte[] state = Stream.Save();
-        byte[] bytes = new byte[(counts.Length * sizeof(long)) + state.Length];
-        MemoryMarshal.AsBytes<long>(counts).CopyTo(bytes);
-        state.CopyTo(bytes, counts.Length * sizeof(long));
-        return new StoredState(Key, _storedSeq, Stream.Seq, LastTime, LastNumber, bytes);
+        bool isDue = _tail.Count >= _rowsPerState;
+        if (isDue)
+        {
+            _tail.Clear();
+            _rowsPerState = RowsPerStateMin + Random.Shared.Next(RowsPerStateMin);
+        }
+
+        return new StoredState(Key, _storedSeq, Stream.Seq, LastTime, LastNumber, isDue ? SaveState() : [], _tail.ToArray());
     }
 
     /// <summary>Notes that what <see cref="Save"/> gave is stored.</summary>
@@ -128,15 +137,37 @@ internal sealed class ClusterStream : IDisposable
         Stream.Dispose();
     }
 
+    private byte[] SaveState()
+    {
+        long[] counts = _engine.Counts;
+        byte[] state = Stream.Save();
+        byte[] bytes = new byte[(counts.Length * sizeof(long)) + state.Length];
+        MemoryMarshal.AsBytes<long>(counts).CopyTo(bytes);
+        state.CopyTo(bytes, counts.Length * sizeof(long));
+        return bytes;
+    }
+
     private void Restore(StoredState stored)
     {
         long[] counts = _engine.Counts;
         int countBytes = counts.Length * sizeof(long);
         ReadOnlySpan<byte> state = stored.State.Length >= countBytes ? stored.State.AsSpan(countBytes) : default;
-        if (Stream.Resume(stored.Seq, state))
+        if (_tail.TryLoad(stored.Tail) && Stream.Resume(stored.Seq - _tail.Count, state))
         {
             MemoryMarshal.Cast<byte, long>(stored.State.AsSpan(0, countBytes)).CopyTo(counts);
             _engine.Counts = counts;
+            _rowsPerState = RowsPerStateMin + Random.Shared.Next(RowsPerStateMin);
+            if (_tail.Count > 0)
+            {
+                Stream.Replay(_tail.Rows(), stored.Seq);
+            }
+        }
+        else
+        {
+            // Another model: the stream begins with it anew, keeps its numbers, and is stored at once.
+            _tail.Clear();
+            _rowsPerState = 0;
+            Stream.Resume(stored.Seq, default);
         }
 
         _storedSeq = stored.Seq;

@@ -1,8 +1,10 @@
 using Edge.Cluster.Broker;
 using Edge.Cluster.Storage;
+using Edge.Inference;
 using Edge.Inference.Models;
 using Edge.Runtime;
 using Edge.Streams;
+using Microsoft.Extensions.Logging;
 
 namespace Edge.Cluster.Pipeline;
 
@@ -18,6 +20,7 @@ internal sealed class PartitionPipeline : IDisposable
     private readonly ClusterDatabase _database;
     private readonly MemoryBudget _budget;
     private readonly TimeProvider _clock;
+    private readonly ILogger _log;
     private readonly RowParser _parser;
     private readonly PartitionModel?[] _models;
     private readonly Dictionary<string, ClusterStream> _streams = new(StringComparer.Ordinal);
@@ -30,12 +33,14 @@ internal sealed class PartitionPipeline : IDisposable
     private Reading[] _stepRows = [];
     private StreamTick[] _ticks = [];
 
-    internal PartitionPipeline(IReadOnlyList<RuleModel> rules, ClusterDatabase database, MemoryBudget budget, TimeProvider clock)
+    internal PartitionPipeline(
+        IReadOnlyList<RuleModel> rules, ClusterDatabase database, MemoryBudget budget, TimeProvider clock, ILogger log)
     {
         _rules = rules;
         _database = database;
         _budget = budget;
         _clock = clock;
+        _log = log;
         _parser = new RowParser(clock);
         _models = new PartitionModel?[rules.Count];
     }
@@ -195,8 +200,21 @@ internal sealed class PartitionPipeline : IDisposable
 
     private void Add(Route route, StoredState? stored)
     {
-        _streams.Add(route.Key, new ClusterStream(route.Key, route.Device, route.Name, route.Model!, stored));
+        _streams.Add(route.Key, Open(route, stored));
         _budget.Add();
+    }
+
+    private ClusterStream Open(Route route, StoredState? stored)
+    {
+        try
+        {
+            return new ClusterStream(route.Key, route.Device, route.Name, route.Model!, stored);
+        }
+        catch (ModelFormatException e) when (stored is not null)
+        {
+            _log.LogError("Stream {Stream}: {Problem} It begins anew and keeps its numbers", route.Key, e.Message);
+            return new ClusterStream(route.Key, route.Device, route.Name, route.Model!, stored with { State = [], Tail = [] });
+        }
     }
 
     private void Accept(RowDelivery delivery, Route route)

@@ -23,8 +23,9 @@ internal sealed class ClusterDatabase : IAsyncDisposable
             row_count bigint NOT NULL DEFAULT 0, committed timestamptz) WITH (fillfactor = 50);
         CREATE TABLE IF NOT EXISTS edge_stream (
             key text PRIMARY KEY, partition integer NOT NULL, seq_before bigint NOT NULL, seq bigint NOT NULL,
-            row_ticks bigint NOT NULL, row_number bigint NOT NULL, state bytea NOT NULL) WITH (fillfactor = 70);
-        ALTER TABLE edge_stream ALTER COLUMN state SET STORAGE EXTERNAL;
+            row_ticks bigint NOT NULL, row_number bigint NOT NULL, state bytea NOT NULL, tail bytea NOT NULL)
+            WITH (fillfactor = 50);
+        ALTER TABLE edge_stream ALTER COLUMN state SET STORAGE EXTERNAL, ALTER COLUMN tail SET STORAGE MAIN;
         CREATE TABLE IF NOT EXISTS edge_outbox (
             partition integer NOT NULL, batch bigint NOT NULL, messages bytea NOT NULL, PRIMARY KEY (partition, batch));
         ALTER TABLE edge_outbox ALTER COLUMN messages SET STORAGE EXTERNAL;
@@ -134,7 +135,7 @@ internal sealed class ClusterDatabase : IAsyncDisposable
     internal Task<IReadOnlyList<StoredState>> LoadAsync(IReadOnlyCollection<string> keys, CancellationToken cancel) => GuardAsync(async () =>
     {
         await using NpgsqlCommand load = _source.CreateCommand(
-            "SELECT key, seq, row_ticks, row_number, state FROM edge_stream WHERE key = ANY($1)");
+            "SELECT key, seq, row_ticks, row_number, state, tail FROM edge_stream WHERE key = ANY($1)");
         load.Parameters.Add(new() { Value = keys.ToArray() });
         await using NpgsqlDataReader rows = await load.ExecuteReaderAsync(cancel).ConfigureAwait(false);
         var loaded = new List<StoredState>(keys.Count);
@@ -142,7 +143,7 @@ internal sealed class ClusterDatabase : IAsyncDisposable
         {
             loaded.Add(new StoredState(
                 rows.GetString(0), rows.GetInt64(1), rows.GetInt64(1), new DateTime(rows.GetInt64(2), DateTimeKind.Utc), rows.GetInt64(3),
-                rows.GetFieldValue<byte[]>(4)));
+                rows.GetFieldValue<byte[]>(4), rows.GetFieldValue<byte[]>(5)));
         }
 
         return (IReadOnlyList<StoredState>)loaded;
@@ -167,10 +168,11 @@ internal sealed class ClusterDatabase : IAsyncDisposable
         NpgsqlBatchCommand states = Add(
             commands,
             """
-            INSERT INTO edge_stream AS stored (partition, key, seq_before, seq, row_ticks, row_number, state)
-            SELECT $1, each.* FROM unnest($2, $3, $4, $5, $6, $7) AS each
+            INSERT INTO edge_stream AS stored (partition, key, seq_before, seq, row_ticks, row_number, state, tail)
+            SELECT $1, each.* FROM unnest($2, $3, $4, $5, $6, $7, $8) AS each
             ON CONFLICT (key) DO UPDATE SET partition = excluded.partition, seq_before = excluded.seq_before, seq = excluded.seq,
-                row_ticks = excluded.row_ticks, row_number = excluded.row_number, state = excluded.state
+                row_ticks = excluded.row_ticks, row_number = excluded.row_number, tail = excluded.tail,
+                state = CASE WHEN excluded.state = '' THEN stored.state ELSE excluded.state END
             WHERE stored.seq = excluded.seq_before
             """,
             batch.Partition,
@@ -179,7 +181,8 @@ internal sealed class ClusterDatabase : IAsyncDisposable
             batch.States.Select(state => state.Seq).ToArray(),
             batch.States.Select(state => state.Time.Ticks).ToArray(),
             batch.States.Select(state => state.Number).ToArray(),
-            batch.States.Select(state => state.State).ToArray());
+            batch.States.Select(state => state.State).ToArray(),
+            batch.States.Select(state => state.Tail).ToArray());
         if (batch.Messages.Length > 0)
         {
             Add(

@@ -6,5 +6,6 @@ namespace Edge.Cluster.Storage;
 /// <param name="Seq">Number of its last tick.</param>
 /// <param name="Time">Time of its last row, UTC.</param>
 /// <param name="Number">Number of its last row; 0 if rows have none.</param>
-/// <param name="State">Its state.</param>
-internal sealed record StoredState(string Key, long SeqBefore, long Seq, DateTime Time, long Number, byte[] State);
+/// <param name="State">Its state, before the rows of <paramref name="Tail"/>; when storing, empty if the stored one stays.</param>
+/// <param name="Tail">The rows since then.</param>
+internal sealed record StoredState(string Key, long SeqBefore, long Seq, DateTime Time, long Number, byte[] State, byte[] Tail);

@@ -35,7 +35,7 @@ internal sealed class PartitionLoop : IDisposable
     {
         _partition = partition;
         _parts = parts;
-        _pipeline = new PartitionPipeline(parts.Rules, parts.Database, parts.Budget, parts.Clock);
+        _pipeline = new PartitionPipeline(parts.Rules, parts.Database, parts.Budget, parts.Clock, parts.Log);
         _backoff = new Backoff(RetryMin, RetryMax, parts.Clock);
     }
 

@@ -63,7 +63,7 @@ internal sealed class Worker : IDisposable
             {
                 return;
             }
-            catch (Exception e) when (e is OutageException || BrokerFault.Is(e))
+            catch (Exception e) when (e is OutageException || BrokerFault.Is(e, stop))
             {
                 // The partitions say what is wrong.
             }

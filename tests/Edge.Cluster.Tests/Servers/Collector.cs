@@ -119,7 +119,7 @@ internal sealed class Collector : IAsyncDisposable
                     await consumer.AcknowledgeAsync(rows[^1].Tag, _stop.Token);
                 }
             }
-            catch (OperationCanceledException)
+            catch (OperationCanceledException) when (_stop.IsCancellationRequested)
             {
                 return;
             }
@@ -127,6 +127,11 @@ internal sealed class Collector : IAsyncDisposable
             {
                 // A node of the broker was killed.
                 await Task.Delay(200);
+            }
+            catch (Exception e)
+            {
+                Problems.Add($"The collector failed: {e}");
+                return;
             }
         }
     }

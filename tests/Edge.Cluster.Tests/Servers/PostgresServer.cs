@@ -33,6 +33,8 @@ internal sealed class PostgresServer(string folder) : IDisposable
             throw new InvalidOperationException($"initdb: {Said()}");
         }
 
+        string access = Path.Combine(Data, "pg_hba.conf");
+        await File.WriteAllTextAsync(access, "host all guarded 127.0.0.1/32 scram-sha-256\n" + await File.ReadAllTextAsync(access));
         await File.AppendAllTextAsync(
             Path.Combine(Data, "postgresql.conf"),
             $"""

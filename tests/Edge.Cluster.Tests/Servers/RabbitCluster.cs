@@ -106,7 +106,6 @@ internal sealed class RabbitCluster : IDisposable
             mqtt.allow_anonymous = true
             cluster_formation.peer_discovery_backend = classic_config
             log.file.level = warning
-            vm_memory_high_watermark.absolute = 1GB
             disk_free_limit.absolute = 100MB
 
             """);
