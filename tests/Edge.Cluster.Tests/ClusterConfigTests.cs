@@ -1,11 +1,13 @@
+using System.Text.RegularExpressions;
 using Edge.Cluster.Configuration;
 using Edge.Inference;
 using Edge.Testing;
+using YamlDotNet.RepresentationModel;
 
 namespace Edge.Cluster.Tests;
 
 /// <summary>cluster.yaml: every mistake is one line with line and column.</summary>
-public sealed class ClusterConfigTests
+public sealed partial class ClusterConfigTests
 {
     private const string Good = """
         partitions: 8
@@ -52,13 +54,44 @@ public sealed class ClusterConfigTests
     }
 
     [Fact]
-    public void Every_cluster_sample_can_be_read()
+    public void The_configurations_of_the_deployments_can_be_read()
     {
-        foreach (string file in Directory.GetFiles(RepositoryFile.Path("deploy/cluster"), "cluster*.yaml"))
-        {
-            Environment.SetEnvironmentVariable("CREDENTIALS_DIRECTORY", null);
-            ClusterConfig config = ClusterConfigFile.Load(file);
-            Assert.NotEmpty(config.Streams);
-        }
+        AssertRead("deploy/cluster/cluster.yaml", File.ReadAllText(RepositoryFile.Path("deploy/cluster/cluster.yaml")));
+        var manifests = new YamlStream();
+        manifests.Load(new StringReader(File.ReadAllText(RepositoryFile.Path("deploy/cluster/kubernetes.yaml"))));
+        Assert.All(manifests.Documents, manifest => Assert.NotNull(manifest.RootNode["apiVersion"]));
+        AssertRead("deploy/cluster/kubernetes.yaml", ((YamlScalarNode)manifests.Documents[0].RootNode["data"]["cluster.yaml"]).Value!);
+        var compose = new YamlStream();
+        compose.Load(new StringReader(File.ReadAllText(RepositoryFile.Path("deploy/cluster/compose.yaml"))));
+        Assert.Equal("edge-cluster", ((YamlScalarNode)compose.Documents[0].RootNode["x-worker"]["image"]).Value);
     }
+
+    [Fact]
+    public void The_configurations_in_the_documents_can_be_read()
+    {
+        MarkdownBlock[] blocks = [.. MarkdownFile.All.SelectMany(file => file.Blocks).Where(block => block.Info == "yaml cluster")];
+        Assert.NotEmpty(blocks);
+        Assert.All(blocks, block => AssertRead(block.Place, block.Text));
+    }
+
+    [Fact]
+    public void Every_command_and_option_in_the_documents_exists() =>
+        MarkdownFile.Holds(new DocumentedCommands("edge-cluster", "src/Edge.Cluster", Help).Problems());
+
+    private static string Help(string[] args)
+    {
+        var output = new StringWriter();
+        int code = Program.RunAsync(args, output, output).GetAwaiter().GetResult();
+        return code == 0 ? output.ToString() : throw new InvalidOperationException(output.ToString());
+    }
+
+    // The files of secrets are those of the deployment.
+    private static void AssertRead(string place, string text)
+    {
+        ClusterConfig config = ClusterConfigFile.Parse(SecretPattern().Replace(text, "password: secret"), place);
+        Assert.NotEmpty(config.Streams);
+    }
+
+    [GeneratedRegex(@"password: \{ file: [^}]*\}")]
+    private static partial Regex SecretPattern();
 }

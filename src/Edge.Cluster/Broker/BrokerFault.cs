@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using Edge.Runtime;
+using RabbitMQ.Client;
 using RabbitMQ.Client.Exceptions;
 
 namespace Edge.Cluster.Broker;
@@ -21,6 +22,20 @@ internal static class BrokerFault
     /// <param name="whileDoing">What was tried, such as <c>cannot be reached</c>.</param>
     internal static OutageException Of(Exception e, BrokerOptions options, string whileDoing) =>
         new($"RabbitMQ at {string.Join(", ", options.Nodes)} {whileDoing}: {Reason(e, options)}.", e);
+
+    /// <summary>Closes a channel, which may be closed already.</summary>
+    internal static async ValueTask CloseAsync(IChannel channel)
+    {
+        try
+        {
+            await channel.CloseAsync().ConfigureAwait(false);
+            await channel.DisposeAsync().ConfigureAwait(false);
+        }
+        catch (Exception e) when (Is(e))
+        {
+            // It is closed, and so may its connection be.
+        }
+    }
 
     private static string Reason(Exception e, BrokerOptions options)
     {

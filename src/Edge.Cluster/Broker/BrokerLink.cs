@@ -45,13 +45,12 @@ internal sealed class BrokerLink(BrokerOptions options, string name) : IAsyncDis
             try
             {
                 await connection.CloseAsync(TimeSpan.FromSeconds(2)).ConfigureAwait(false);
+                await connection.DisposeAsync().ConfigureAwait(false);
             }
             catch (Exception e) when (BrokerFault.Is(e))
             {
                 // It is gone already.
             }
-
-            await connection.DisposeAsync().ConfigureAwait(false);
         }
 
         _gate.Dispose();
@@ -70,7 +69,14 @@ internal sealed class BrokerLink(BrokerOptions options, string name) : IAsyncDis
             if (_connection is { } lost)
             {
                 _connection = null;
-                await lost.DisposeAsync().ConfigureAwait(false);
+                try
+                {
+                    await lost.DisposeAsync().ConfigureAwait(false);
+                }
+                catch (Exception e) when (BrokerFault.Is(e, cancel))
+                {
+                    // It is gone, and says so.
+                }
             }
 
             var factory = new ConnectionFactory

@@ -54,19 +54,7 @@ internal sealed class ConfirmedPublisher : IAsyncDisposable
             (ReadOnlyMemory<byte>)rows[i].Row.Body),
         cancel);
 
-    public async ValueTask DisposeAsync()
-    {
-        try
-        {
-            await _channel.CloseAsync().ConfigureAwait(false);
-        }
-        catch (Exception e) when (BrokerFault.Is(e))
-        {
-            // It is closed already.
-        }
-
-        await _channel.DisposeAsync().ConfigureAwait(false);
-    }
+    public ValueTask DisposeAsync() => BrokerFault.CloseAsync(_channel);
 
     private async Task PublishAsync(
         int count,

@@ -82,19 +82,10 @@ internal sealed class PartitionConsumer : IAsyncDisposable
     }
 
     /// <summary>Leaves the line. What is not acknowledged goes to the next in it.</summary>
-    public async ValueTask DisposeAsync()
+    public ValueTask DisposeAsync()
     {
         _arrivals.Writer.TryComplete();
-        try
-        {
-            await _channel.CloseAsync().ConfigureAwait(false);
-        }
-        catch (Exception e) when (BrokerFault.Is(e))
-        {
-            // It is closed already.
-        }
-
-        await _channel.DisposeAsync().ConfigureAwait(false);
+        return BrokerFault.CloseAsync(_channel);
     }
 
     private async Task BeginAsync(string queue, CancellationToken cancel)

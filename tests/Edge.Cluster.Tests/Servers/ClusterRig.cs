@@ -63,8 +63,7 @@ internal sealed class ClusterRig : IAsyncDisposable
         }
 
         (int code, _, string error) = await rig.RunAsync("init");
-        Assert.True(code == 0, error);
-        return rig;
+        return code == 0 ? rig : throw new InvalidOperationException(error);
     }
 
     /// <summary>Runs a command of edge-cluster in this process.</summary>
