@@ -50,7 +50,8 @@ internal static class Program
         }
         catch (Exception e)
         {
-            await error.WriteLineAsync(ServiceLog.LastWords($"A bug in edge-cluster, please report it: {e}", toJournal)).ConfigureAwait(false);
+            await error.WriteLineAsync(
+                ServiceLog.LastWords($"A bug in edge-cluster, please report it: {e}", toJournal)).ConfigureAwait(false);
             return ExitCodes.Bug;
         }
     }

@@ -26,8 +26,9 @@ internal static class ClusterBenchmark
 
     private static readonly TimeSpan Bound = TimeSpan.FromMinutes(20);
 
-    internal static async Task<int> RunAsync(int rows)
+    internal static async Task<int> RunAsync(string count)
     {
+        int rows = int.Parse(count, CultureInfo.InvariantCulture);
         if (ServerPrograms.Missing is { } missing)
         {
             await Console.Error.WriteLineAsync(missing);
@@ -62,7 +63,10 @@ internal static class ClusterBenchmark
         };
         var shared = new PartitionModel(rule, model);
         long before = GC.GetTotalMemory(forceFullCollection: true);
-        ClusterStream[] streams = [.. Enumerable.Range(0, Count).Select(i => new ClusterStream($"d{i}/climate", $"d{i}", "climate", shared, null))];
+        ClusterStream[] streams =
+        [
+            .. Enumerable.Range(0, Count).Select(i => new ClusterStream($"d{i}/climate", $"d{i}", "climate", shared, null)),
+        ];
         var parser = new RowParser(TimeProvider.System);
         var messages = new List<MqttMessage>();
         var ticks = new StreamTick[Count];
@@ -122,7 +126,9 @@ internal static class ClusterBenchmark
         messages.Clear();
         long memory = (GC.GetTotalMemory(forceFullCollection: true) - before) / Count;
         const double Rows1 = Count * (Rounds - 1.0);
-        Say($"worker alone, µs a row: read {parse / Rows1:0.0}, step and detect {step / Rows1:0.0}, render {render / Rows1:0.0}, save {save / Rows1:0.0}");
+        Say(
+            $"worker alone, µs a row: read {parse / Rows1:0.0}, step and detect {step / Rows1:0.0}, render {render / Rows1:0.0}, "
+                + $"save {save / Rows1:0.0}");
         Say($"a stream: {state} bytes of state, {tail / (Count * Rounds)} bytes of rows since then on average, {memory} bytes in memory");
         GC.KeepAlive(streams);
     }
@@ -222,7 +228,8 @@ internal static class ClusterBenchmark
         var seconds = new List<double>();
         await using var connection = new Npgsql.NpgsqlConnection(rig.DatabaseText);
         await connection.OpenAsync();
-        await using var read = new Npgsql.NpgsqlCommand("SELECT extract(epoch FROM taken - $1)::float8 FROM edge_partition WHERE taken > $1", connection);
+        await using var read = new Npgsql.NpgsqlCommand(
+            "SELECT extract(epoch FROM taken - $1)::float8 FROM edge_partition WHERE taken > $1", connection);
         read.Parameters.Add(new() { Value = killed });
         await using Npgsql.NpgsqlDataReader row = await read.ExecuteReaderAsync();
         while (await row.ReadAsync())

@@ -37,7 +37,7 @@ switch (args)
         await RivalsBenchmark.RunAsync();
         return 0;
     case ["cluster", ..]:
-        return await ClusterBenchmark.RunAsync(args.Length > 1 ? int.Parse(args[1], System.Globalization.CultureInfo.InvariantCulture) : 200_000);
+        return await ClusterBenchmark.RunAsync(args.Length > 1 ? args[1] : "200000");
     case ["sensors"]:
         await SensorsBenchmark.RunAsync();
         return 0;

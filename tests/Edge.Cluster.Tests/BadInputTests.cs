@@ -46,7 +46,7 @@ public sealed class BadInputTests(ServersFixture fixture)
             async () => await rig.CountAsync("SELECT count(*) FROM edge_outbox") == 0, "messages that are published are forgotten");
         List<string> reasons = await rig.RefusedAsync();
         Assert.Equal(20 * 8, reasons.Count);
-        string[] kinds = [.. reasons.Distinct().Select(reason => reason.Split(", and the clock")[0].Split("'tomorrow'")[0]).Distinct().Order()];
+        string[] kinds = [.. reasons.Select(reason => reason.Split(", and the clock")[0].Split("'tomorrow'")[0]).Distinct().Order()];
         Assert.Equal(
             [
                 "a message came that is neither a number nor JSON: '[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[…'",
@@ -99,7 +99,8 @@ public sealed class BadInputTests(ServersFixture fixture)
         (int code, string output, string error) = await rig.RunAsync("check");
         Assert.Equal(1, code);
         Assert.Contains("PostgreSQL: the tables are there", output, StringComparison.Ordinal);
-        Assert.Contains("refuses the user 'guest' or its password; check rabbitmq.username and rabbitmq.password.", error, StringComparison.Ordinal);
+        Assert.Contains(
+            "refuses the user 'guest' or its password; check rabbitmq.username and rabbitmq.password.", error, StringComparison.Ordinal);
         Assert.DoesNotContain("no-such-password", error, StringComparison.Ordinal);
         await File.WriteAllTextAsync(rig.ConfigFile, good.Replace("username: edge", "username: guarded, password: wrong"));
         (code, output, error) = await rig.RunAsync("check");

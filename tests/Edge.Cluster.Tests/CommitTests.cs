@@ -1,5 +1,7 @@
 using Edge.Cluster.Storage;
 using Edge.Cluster.Tests.Servers;
+using Edge.Runtime.Mqtt;
+using Edge.Testing;
 
 namespace Edge.Cluster.Tests;
 
@@ -55,6 +57,39 @@ public sealed class CommitTests(ServersFixture fixture)
         Assert.Equal((1, 0), await EpochAndBatchAsync(taker));
         await Assert.ThrowsAnyAsync<Npgsql.NpgsqlException>(() => transaction.CommitAsync());
     }
+
+    [ClusterFact]
+    public async Task What_a_killed_worker_has_committed_but_not_published_its_successor_publishes()
+    {
+        await using ClusterRig rig = await ClusterRig.StartAsync(fixture.Servers, "outbox", partitions: 1);
+        await using var collector = new Collector(fixture.Servers.Broker(), "outbox.collected", _ => true);
+        await collector.StartAsync();
+        await using (ClusterDatabase killed = Open(rig))
+        {
+            long epoch = (await killed.TakeAsync(0, "killed", default)).Epoch;
+            byte[][] blocks = [Block("""{"seq":1}"""), Block("""{"seq":2}""")];
+            await killed.CommitAsync(new BatchCommit(0, epoch, 1, 0, 1, [State("ghost/climate", 0, 1)], blocks[0]), default);
+            await killed.CommitAsync(new BatchCommit(0, epoch, 2, 0, 1, [State("ghost/climate", 1, 2)], blocks[1]), default);
+        }
+
+        rig.StartWorker();
+        await using var sender = new RowSender(fixture.Servers.Broker());
+        await sender.SendAsync(RowSender.Round("outbox", "d", 1, 0));
+        await Eventually.Async(() => collector.StreamsAt(1) == 1, "the row came out");
+        Assert.Equal(["""{"seq":1}""", """{"seq":2}"""], collector.Payloads("ghost/climate"));
+        await Eventually.Async(async () => await rig.CountAsync("SELECT count(*) FROM edge_outbox") == 0, "then they are forgotten");
+    }
+
+    private static byte[] Block(string payload) => MessageBlock.Write(
+    [
+        new MqttMessage
+        {
+            Topic = "edge/ghost/climate/forecast",
+            Payload = System.Text.Encoding.UTF8.GetBytes(payload),
+            Class = MessageClass.Forecast,
+            ContentType = "application/json",
+        },
+    ]);
 
     private static async Task<(long Epoch, long Batch)> EpochAndBatchAsync(ClusterDatabase database)
     {

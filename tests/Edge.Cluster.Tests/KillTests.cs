@@ -114,9 +114,9 @@ public sealed class KillTests(ServersFixture fixture)
         TimeSpan took = Stopwatch.GetElapsedTime(started);
         Console.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
-            $"{all} rows of {streams} streams in {took.TotalSeconds:0} s ({all / took.TotalSeconds:0}/s) with {kills} kills of workers, 2 of "
-                + $"broker nodes, a crash of the database and a stopped worker; {collector.Messages} messages, {collector.Duplicates} of "
-                + $"them again; {sender.Repeated} chunks sent again"));
+            $"{all} rows of {streams} streams in {took.TotalSeconds:0} s ({all / took.TotalSeconds:0}/s) with {kills} kills of workers, 2 "
+                + $"of broker nodes, a crash of the database and a stopped worker; {collector.Messages} messages, {collector.Duplicates} "
+                + $"of them again; {sender.Repeated} chunks sent again"));
         Assert.Empty(collector.Problems);
         Assert.All(collector.Counts().Values, counts => Assert.Equal((rowsEach, rowsEach - 1), (counts.Readings, counts.Forecasts)));
         using var folder = new TemporaryFolder();

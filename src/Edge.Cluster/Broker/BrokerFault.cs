@@ -50,7 +50,8 @@ internal static class BrokerFault
             return PrintableText.Of(reason.ReplyText, 200).TrimEnd('.');
         }
 
-        return chain[^1] is OperationCanceledException ? "it does not answer" : PrintableText.Of((chain.OfType<SocketException>().FirstOrDefault() ?? chain[^1]).Message, 200).TrimEnd('.');
+        Exception last = chain.OfType<SocketException>().FirstOrDefault() ?? chain[^1];
+        return last is OperationCanceledException ? "it does not answer" : PrintableText.Of(last.Message, 200).TrimEnd('.');
     }
 
     private static IEnumerable<Exception> Chain(Exception? e)

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Edge.Runtime.Mqtt;
 using RabbitMQ.Client;
 using RabbitMQ.Client.Events;
@@ -137,7 +138,7 @@ internal sealed class ConfirmedPublisher : IAsyncDisposable
     {
         Persistent = message.QualityOfService > 0,
         ContentType = message.ContentType,
-        Expiration = message.ExpirySeconds is { } seconds ? (seconds * 1000L).ToString(System.Globalization.CultureInfo.InvariantCulture) : null,
+        Expiration = message.ExpirySeconds is { } seconds ? (seconds * 1000L).ToString(CultureInfo.InvariantCulture) : null,
         Headers = new Dictionary<string, object?> { [QosHeader] = (sbyte)message.QualityOfService },
     };
 }

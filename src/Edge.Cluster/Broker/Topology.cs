@@ -49,7 +49,8 @@ internal sealed class Topology(string prefix, int partitions)
         }
     }
 
-    private static Task<QueueDeclareOk> DeclareQueueAsync(IChannel channel, string name, Dictionary<string, object?> arguments, CancellationToken cancel)
+    private static Task<QueueDeclareOk> DeclareQueueAsync(
+        IChannel channel, string name, Dictionary<string, object?> arguments, CancellationToken cancel)
     {
         arguments["x-queue-type"] = "quorum";
         return channel.QueueDeclareAsync(

@@ -24,7 +24,8 @@ internal static class CheckCommand
                 var model = new RuleModel(rule, TimeProvider.System, NullLogger.Instance);
                 if (model.Current() is { } loaded)
                 {
-                    await output.WriteLineAsync($"{rule.Topics.Text}: model {loaded.Sha256[..6]}, {loaded.Manifest.Name}").ConfigureAwait(false);
+                    string line = $"{rule.Topics.Text}: model {loaded.Sha256[..6]}, {loaded.Manifest.Name}";
+                    await output.WriteLineAsync(line).ConfigureAwait(false);
                 }
                 else
                 {

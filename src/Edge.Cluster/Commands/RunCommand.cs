@@ -4,6 +4,7 @@ using Edge.Cluster.Workers;
 using Edge.Inference;
 using Edge.Runtime.Commands;
 using Edge.Runtime.Hosting;
+using Edge.Runtime.Payloads;
 using Edge.Runtime.Telemetry;
 using Edge.Runtime.Web;
 using Microsoft.Extensions.Logging;
@@ -58,6 +59,13 @@ internal static class RunCommand
                 [new WebEndpoint("telemetry", listen, new TelemetryAnswers(prometheus.Write, () => [], () => Problems(rules)).AnswerAsync)],
                 log)
             : null;
+        TelemetryOptions? export = session.Config.Telemetry is { Otlp: not null } otlp ? otlp : null;
+        using IDisposable? sent = export is null
+            ? null
+            : OtlpExport.Start(export, "edge-cluster", session.Name, WorkerMetrics.Name, InfoMessage.Version);
+        using IDisposable? traces = export is null
+            ? null
+            : OtlpExport.StartTraces(export, "edge-cluster", session.Name, WorkerMetrics.Name, InfoMessage.Version);
         using (worker = new Worker(parts))
         {
             log.LogInformation("Worker {Name}: waits for {Partitions} partitions", session.Name, session.Config.Partitions);

@@ -10,6 +10,9 @@ namespace Edge.Cluster.Commands;
 /// <summary><c>status</c>: who holds which partition, how many rows wait, and the rate.</summary>
 internal static class StatusCommand
 {
+    private const string Heading =
+        "partition  worker                          epoch   streams         rows    rows/s   waiting  unpublished";
+
     private static readonly TimeSpan RateOver = TimeSpan.FromSeconds(2);
 
     internal static Command Create(TextWriter output)
@@ -32,8 +35,7 @@ internal static class StatusCommand
         await Task.Delay(RateOver, cancel).ConfigureAwait(false);
         (IReadOnlyList<PartitionStatus> now, long streams) = await session.Database.StatusAsync(cancel).ConfigureAwait(false);
         await using IChannel channel = await session.Link.OpenAsync(confirms: false, cancel).ConfigureAwait(false);
-        await output.WriteLineAsync(
-            "partition  worker                          epoch   streams         rows    rows/s   waiting  unpublished").ConfigureAwait(false);
+        await output.WriteLineAsync(Heading).ConfigureAwait(false);
         long waitingSum = 0;
         double rateSum = 0;
         foreach (PartitionStatus partition in now)
@@ -53,8 +55,8 @@ internal static class StatusCommand
             waitingSum += queue.MessageCount;
             await output.WriteLineAsync(string.Create(
                 CultureInfo.InvariantCulture,
-                $"{partition.Id,9}  {partition.Owner ?? "-",-30}  {partition.Epoch,5}  {partition.Streams,8}  {partition.Rows,11}  {rate,8:0}  "
-                    + $"{queue.MessageCount,8}  {partition.Unpublished,11}")).ConfigureAwait(false);
+                $"{partition.Id,9}  {partition.Owner ?? "-",-30}  {partition.Epoch,5}  {partition.Streams,8}  {partition.Rows,11}  "
+                    + $"{rate,8:0}  {queue.MessageCount,8}  {partition.Unpublished,11}")).ConfigureAwait(false);
         }
 
         QueueDeclareOk refused = await channel.QueueDeclarePassiveAsync(session.Topology.Refused, cancel).ConfigureAwait(false);

@@ -180,7 +180,8 @@ internal static class ClusterConfigFile
         {
             map.Fail(
                 "topics",
-                $"'topics' is '{text}'; it must have one + for the device's name, or two for the device's and the stream's, and no # or dot");
+                $"'topics' is '{text}'; it must have one + for the device's name, or two for the device's and the stream's, "
+                    + "and no # or dot");
         }
 
         string? name = map.Has("name") ? ConfigFile.Name(map, "name", "the streams' name in topics") : null;

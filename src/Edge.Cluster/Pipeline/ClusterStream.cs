@@ -164,7 +164,7 @@ internal sealed class ClusterStream : IDisposable
         }
         else
         {
-            // Another model: the stream begins with it anew, keeps its numbers, and is stored at once.
+            // Another model: the stream begins again with it, keeps its numbers, and is stored at once.
             _tail.Clear();
             _rowsPerState = 0;
             Stream.Resume(stored.Seq, default);

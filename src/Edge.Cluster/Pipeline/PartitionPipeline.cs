@@ -46,7 +46,9 @@ internal sealed class PartitionPipeline : IDisposable
     }
 
     /// <summary>Takes rows through the pipeline.</summary>
-    /// <returns>What they gave, the same object each time. After it is committed, call <see cref="Committed"/>; else <see cref="Clear"/>.</returns>
+    /// <returns>
+    /// What they gave, the same object each time. After it is committed, call <see cref="Committed"/>; else <see cref="Clear"/>.
+    /// </returns>
     /// <exception cref="OutageException">The database cannot be used.</exception>
     internal async Task<PartitionBatch> RunAsync(IReadOnlyList<RowDelivery> rows, CancellationToken cancel)
     {
@@ -124,7 +126,8 @@ internal sealed class PartitionPipeline : IDisposable
         IEnumerable<ClusterStream> leaving = _streams.Values.Where(stream => _clock.GetElapsedTime(stream.UsedAt, now) >= _budget.IdleMax);
         if (excess > 0)
         {
-            leaving = leaving.Union(_streams.Values.Where(stream => stream.UsedIn != _batches).OrderBy(stream => stream.UsedIn).Take(excess));
+            leaving = leaving.Union(
+                _streams.Values.Where(stream => stream.UsedIn != _batches).OrderBy(stream => stream.UsedIn).Take(excess));
         }
 
         foreach (ClusterStream stream in leaving.ToArray())
@@ -172,15 +175,15 @@ internal sealed class PartitionPipeline : IDisposable
             name ??= rule.Name!;
             if (!TopicPattern.IsName(device) || !TopicPattern.IsName(name))
             {
-                return new Route("", "", "", null, $"topic '{PrintableText.Of(topic)}' has no name of 1 to 64 of the letters a-z, digits, _ and -");
+                return Route.Refused($"topic '{PrintableText.Of(topic)}' has no name of 1 to 64 of the letters a-z, digits, _ and -");
             }
 
             return _models[i] is { } model
                 ? new Route($"{device}/{name}", device, name, model, null)
-                : new Route("", "", "", null, _rules[i].Problem);
+                : Route.Refused(_rules[i].Problem!);
         }
 
-        return new Route("", "", "", null, $"topic '{PrintableText.Of(topic)}' is none that 'streams' has");
+        return Route.Refused($"topic '{PrintableText.Of(topic)}' is none that 'streams' has");
     }
 
     private async Task LoadAsync(Dictionary<string, Route> missing, CancellationToken cancel)
@@ -212,7 +215,7 @@ internal sealed class PartitionPipeline : IDisposable
         }
         catch (ModelFormatException e) when (stored is not null)
         {
-            _log.LogError("Stream {Stream}: {Problem} It begins anew and keeps its numbers", route.Key, e.Message);
+            _log.LogError("Stream {Stream}: {Problem} It begins again and keeps its numbers", route.Key, e.Message);
             return new ClusterStream(route.Key, route.Device, route.Name, route.Model!, stored with { State = [], Tail = [] });
         }
     }
@@ -292,5 +295,9 @@ internal sealed class PartitionPipeline : IDisposable
         _rows.Clear();
     }
 
-    private readonly record struct Route(string Key, string Device, string Name, PartitionModel? Model, string? Problem);
+    // Where a row goes, or why it goes nowhere.
+    private readonly record struct Route(string Key, string Device, string Name, PartitionModel? Model, string? Problem)
+    {
+        internal static Route Refused(string problem) => new("", "", "", null, problem);
+    }
 }

@@ -64,7 +64,7 @@ internal sealed class RuleModel(StreamRule rule, TimeProvider clock, ILogger log
             if (before is not null && before.Sha256 != loaded.Sha256)
             {
                 log.LogInformation(
-                    "Topics '{Topics}': model {Sha} is in use now; streams begin with it anew and keep their numbers",
+                    "Topics '{Topics}': model {Sha} is in use now; streams begin again with it and keep their numbers",
                     rule.Topics.Text,
                     loaded.Sha256[..6]);
             }

@@ -12,7 +12,7 @@ internal sealed class ClusterDatabase : IAsyncDisposable
 {
     private const int SchemaVersion = 1;
 
-    // A row's time is kept in ticks of 100 ns since the year 1: a timestamp has microseconds only, and a row that comes again must be equal.
+    // A row's time is kept in ticks of 100 ns since the year 1: a timestamp has microseconds only, and a repeated row must be equal.
     // seq_before makes the update of a stream fail if someone else has stored it meanwhile. States change with every batch: they are not
     // compressed, and pages keep room for the next version of a row.
     private const string Schema = """
@@ -96,7 +96,7 @@ internal sealed class ClusterDatabase : IAsyncDisposable
         return true;
     });
 
-    /// <summary>Takes a partition: from now on, no commit of whoever held it before succeeds.</summary>
+    /// <summary>Takes a partition: from now on, a commit of the worker that held it before fails.</summary>
     /// <returns>The epoch, which commits must name, the number of the last batch, and the batches that may not be published yet.</returns>
     /// <exception cref="OutageException">The database cannot be used.</exception>
     internal Task<(long Epoch, long Batch, IReadOnlyList<byte[]> Unpublished)> TakeAsync(
@@ -132,7 +132,8 @@ internal sealed class ClusterDatabase : IAsyncDisposable
 
     /// <summary>Loads streams; those that are new are not in the result.</summary>
     /// <exception cref="OutageException">The database cannot be used.</exception>
-    internal Task<IReadOnlyList<StoredState>> LoadAsync(IReadOnlyCollection<string> keys, CancellationToken cancel) => GuardAsync(async () =>
+    internal Task<IReadOnlyList<StoredState>> LoadAsync(
+        IReadOnlyCollection<string> keys, CancellationToken cancel) => GuardAsync(async () =>
     {
         await using NpgsqlCommand load = _source.CreateCommand(
             "SELECT key, seq, row_ticks, row_number, state, tail FROM edge_stream WHERE key = ANY($1)");
@@ -152,7 +153,9 @@ internal sealed class ClusterDatabase : IAsyncDisposable
     /// <summary>Commits a batch, and forgets the messages of batches that are published, in one transaction.</summary>
     /// <param name="batch">What to commit.</param>
     /// <param name="cancel">Gives up; then it may be committed or not.</param>
-    /// <exception cref="PartitionLostException">Another worker has taken the partition, or one of its streams; nothing is committed.</exception>
+    /// <exception cref="PartitionLostException">
+    /// Another worker has taken the partition, or one of its streams; nothing is committed.
+    /// </exception>
     /// <exception cref="OutageException">The database cannot be used; it may be committed or not.</exception>
     internal Task CommitAsync(BatchCommit batch, CancellationToken cancel) => GuardAsync(async () =>
     {
@@ -285,8 +288,8 @@ internal sealed class ClusterDatabase : IAsyncDisposable
         if (row.GetInt32(1) != partitions)
         {
             throw new InputException(
-                $"The tables of database '{_options.Database}' are made for {row.GetInt32(1)} partitions, and 'partitions' is {partitions}. "
-                    + "Streams cannot move to other partitions: set the old number.");
+                $"The tables of database '{_options.Database}' are made for {row.GetInt32(1)} partitions, and 'partitions' is "
+                    + $"{partitions}. Streams cannot move to other partitions: set the old number.");
         }
     }
 

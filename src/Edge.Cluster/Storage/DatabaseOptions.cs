@@ -24,7 +24,7 @@ internal sealed record DatabaseOptions
 
     /// <summary>
     /// After this time PostgreSQL ends the transaction of a worker that says nothing, such as one that is stopped in the middle: until
-    /// then nobody can take its partition. <see cref="PatienceRange"/>.
+    /// then no other worker can take its partition. <see cref="PatienceRange"/>.
     /// </summary>
     public TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(10);
 }

@@ -5,7 +5,10 @@ using Edge.Inference;
 
 namespace Edge.Runtime.Mqtt;
 
-/// <summary>Reads the files of <c>mqtt.tls</c>, or of another section of a configuration, and checks that they fit together, before anything is sent.</summary>
+/// <summary>
+/// Reads the files of <c>mqtt.tls</c>, or of another section of a configuration, and checks that they fit together, before anything is
+/// sent.
+/// </summary>
 internal static class TlsFiles
 {
     private const long FileMaxBytes = 1 << 20;

@@ -1,6 +1,6 @@
 namespace Edge.Cluster.Tests.Servers;
 
-/// <summary>One broker and one database for all tests; each uses names of its own. Nothing is started where they are not installed.</summary>
+/// <summary>One broker and one database for all tests; each uses its own names. Without the packages, none is started.</summary>
 public sealed class ServersFixture : IAsyncLifetime
 {
     internal ClusterServers Servers { get; } = new(nodes: 1);
