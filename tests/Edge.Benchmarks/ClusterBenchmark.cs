@@ -169,12 +169,13 @@ internal static class ClusterBenchmark
                 + $"broker {(broker / done * 1e6) + (fillBroker / rows * 1e6):0} ({fillBroker / rows * 1e6:0} of it taking rows in), "
                 + $"database {database / done * 1e6:0}, workers {worker / done * 1e6:0}; rows taken in at {rows / fill:0}/s");
         long size = await rig.CountAsync("SELECT pg_total_relation_size('edge_stream')");
-        Say($"  {size / Streams} bytes a stream in the database; a worker holds {running.Max(each => each.ResidentBytes) >> 20} MB");
+        long owners = await rig.CountAsync("SELECT count(DISTINCT owner) FROM edge_partition");
+        Say($"  {owners} workers had partitions at the end; {size / Streams} bytes a stream in the database; a worker holds {running.Max(each => each.ResidentBytes) >> 20} MB");
     }
 
     private static async Task TakeOverAsync(ClusterServers servers)
     {
-        const int Devices = 200;
+        const int Devices = 40;
         await using ClusterRig rig = await ClusterRig.StartAsync(servers, "takeover", partitions: 8);
         await using var sender = new RowSender(servers.Broker());
         using var stop = new CancellationTokenSource();
@@ -183,7 +184,7 @@ internal static class ClusterBenchmark
             for (int index = 0; !stop.IsCancellationRequested; index++)
             {
                 await sender.SendAsync(RowSender.Round(rig.Name, "d", Devices, index));
-                await Task.Delay(20);
+                await Task.Delay(50);
             }
         });
         List<WorkerProcess> alive = [rig.StartWorker(), rig.StartWorker()];
@@ -196,7 +197,7 @@ internal static class ClusterBenchmark
                 Require(Stopwatch.GetElapsedTime(waited) < Bound, "a worker gets no partitions");
             }
 
-            long held = await HeldAsync(victim);
+            string[] held = await PartitionsAsync(rig, victim);
             DateTime killed = DateTime.UtcNow;
             victim.Kill();
             for (long waited = Stopwatch.GetTimestamp(); await HeldAsync(victim) > 0; await Task.Delay(10))
@@ -204,7 +205,7 @@ internal static class ClusterBenchmark
                 Require(Stopwatch.GetElapsedTime(waited) < Bound, "no other worker takes the partitions");
             }
 
-            foreach (double taken in await TakenSinceAsync(rig, killed))
+            foreach (double taken in await TakenSinceAsync(rig, killed, held))
             {
                 seconds.Add(taken);
             }
@@ -223,14 +224,24 @@ internal static class ClusterBenchmark
             rig.CountAsync($"SELECT count(*) FROM edge_partition WHERE owner = '{worker.Name}'");
     }
 
-    private static async Task<List<double>> TakenSinceAsync(ClusterRig rig, DateTime killed)
+    private static async Task<string[]> PartitionsAsync(ClusterRig rig, WorkerProcess worker)
+    {
+        await using var connection = new Npgsql.NpgsqlConnection(rig.DatabaseText);
+        await connection.OpenAsync();
+        await using var read = new Npgsql.NpgsqlCommand(
+            $"SELECT coalesce(array_agg(id::text), '{{}}') FROM edge_partition WHERE owner = '{worker.Name}'", connection);
+        return (string[])(await read.ExecuteScalarAsync())!;
+    }
+
+    private static async Task<List<double>> TakenSinceAsync(ClusterRig rig, DateTime killed, string[] partitions)
     {
         var seconds = new List<double>();
         await using var connection = new Npgsql.NpgsqlConnection(rig.DatabaseText);
         await connection.OpenAsync();
         await using var read = new Npgsql.NpgsqlCommand(
-            "SELECT extract(epoch FROM taken - $1)::float8 FROM edge_partition WHERE taken > $1", connection);
+            "SELECT extract(epoch FROM taken - $1)::float8 FROM edge_partition WHERE taken > $1 AND id::text = ANY($2)", connection);
         read.Parameters.Add(new() { Value = killed });
+        read.Parameters.Add(new() { Value = partitions });
         await using Npgsql.NpgsqlDataReader row = await read.ExecuteReaderAsync();
         while (await row.ReadAsync())
         {

@@ -45,6 +45,9 @@ internal sealed class PartitionPipeline : IDisposable
         _models = new PartitionModel?[rules.Count];
     }
 
+    /// <summary>Whether there are streams in memory.</summary>
+    internal bool HasStreams => _streams.Count > 0;
+
     /// <summary>Takes rows through the pipeline.</summary>
     /// <returns>
     /// What they gave, the same object each time. After it is committed, call <see cref="Committed"/>; else <see cref="Clear"/>.

@@ -17,6 +17,7 @@ internal sealed class PartitionLoop : IDisposable
 {
     // Published messages are forgotten with the next commit, or after this time without rows.
     private static readonly TimeSpan ForgetAfter = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan EvictAfter = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan RetryMin = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan RetryMax = TimeSpan.FromSeconds(10);
 
@@ -140,17 +141,19 @@ internal sealed class PartitionLoop : IDisposable
     private async Task WaitAsync(PartitionConsumer consumer, CancellationToken leave)
     {
         Task rows = consumer.WaitAsync(leave).AsTask();
-        if (_forgotten < _published && _epoch != 0 && !rows.IsCompleted)
+        while (_epoch != 0 && !rows.IsCompleted && (_forgotten < _published || _pipeline.HasStreams))
         {
             using var waited = CancellationTokenSource.CreateLinkedTokenSource(leave);
-            await Task.WhenAny(rows, Task.Delay(ForgetAfter, _parts.Clock, waited.Token)).ConfigureAwait(false);
+            TimeSpan most = _forgotten < _published ? ForgetAfter : EvictAfter;
+            await Task.WhenAny(rows, Task.Delay(most, _parts.Clock, waited.Token)).ConfigureAwait(false);
             await waited.CancelAsync().ConfigureAwait(false);
-            if (!rows.IsCompleted)
+            if (!rows.IsCompleted && _forgotten < _published)
             {
                 await _parts.Database.ForgetAsync(_partition, _published, leave).ConfigureAwait(false);
                 _forgotten = _published;
-                _pipeline.Evict();
             }
+
+            _pipeline.Evict();
         }
 
         await rows.ConfigureAwait(false);

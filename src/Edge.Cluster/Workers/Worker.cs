@@ -9,8 +9,11 @@ internal sealed class Worker : IDisposable
 {
     private static readonly TimeSpan BalanceEvery = TimeSpan.FromSeconds(5);
 
+    private const int ManyStreams = 1000;
+
     private readonly WorkerParts _parts;
     private readonly PartitionLoop[] _loops;
+    private int _streamsMost;
 
     /// <param name="parts">What its partitions share.</param>
     internal Worker(WorkerParts parts)
@@ -47,6 +50,7 @@ internal sealed class Worker : IDisposable
             try
             {
                 await Task.Delay(BalanceEvery * (0.5 + Random.Shared.NextDouble()), _parts.Clock, stop).ConfigureAwait(false);
+                ReturnMemory();
                 PartitionLoop[] held = [.. _loops.Where(loop => loop.IsHeld)];
                 if (held.Length > 1 && await WorkersAsync(stop).ConfigureAwait(false) is > 1 and var workers)
                 {
@@ -67,6 +71,18 @@ internal sealed class Worker : IDisposable
             {
                 // The partitions say what is wrong.
             }
+        }
+    }
+
+    // The collector would keep what thousands of streams have left for the next ones: it goes back to the system.
+    private void ReturnMemory()
+    {
+        int streams = _parts.Budget.Streams;
+        _streamsMost = Math.Max(_streamsMost, streams);
+        if (_streamsMost - streams >= ManyStreams && streams <= _streamsMost / 2)
+        {
+            _streamsMost = streams;
+            GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
         }
     }
 
