@@ -152,8 +152,8 @@ internal static class ClusterBenchmark
         fillBroker += Broker(servers);
         WorkerProcess[] running = [.. Enumerable.Range(0, workers).Select(_ => rig.StartWorker())];
 
-        // The first tenth is compiling, loading and sharing the partitions out.
-        long first = await UntilRowsAsync(rig, rows / 10);
+        // The first fifth is compiling, making the streams, and sharing the partitions out.
+        long first = await UntilRowsAsync(rig, rows / 5);
         started = Stopwatch.GetTimestamp();
         double broker = -Broker(servers);
         double database = -Database(servers);
@@ -192,7 +192,7 @@ internal static class ClusterBenchmark
         for (int kill = 0; kill < Kills; kill++)
         {
             WorkerProcess victim = alive[kill % 2];
-            for (long waited = Stopwatch.GetTimestamp(); await HeldAsync(victim) < 2; await Task.Delay(50))
+            for (long waited = Stopwatch.GetTimestamp(); await HeldAsync(alive[0]) < 2 || await HeldAsync(alive[1]) < 2; await Task.Delay(50))
             {
                 Require(Stopwatch.GetElapsedTime(waited) < Bound, "a worker gets no partitions");
             }

@@ -61,6 +61,26 @@ public sealed class KillTests(ServersFixture fixture)
         Assert.Equal(Streams * RowsEach, await rig.CountAsync("SELECT sum(row_count) FROM edge_partition"));
     }
 
+    [ClusterFact]
+    public async Task A_worker_that_starts_later_gets_its_share_of_the_partitions()
+    {
+        await using ClusterRig rig = await ClusterRig.StartAsync(fixture.Servers, "share", partitions: 4);
+        await using var sender = new RowSender(fixture.Servers.Broker());
+        WorkerProcess[] workers = [rig.StartWorker()];
+        int index = 0;
+        await Eventually.Async(async () => await NextAsync(workers[0]) == 4, "the first worker has all partitions");
+        workers = [workers[0], rig.StartWorker()];
+        await Eventually.Async(
+            async () => await NextAsync(workers[0]) == 2 && await HeldAsync(rig, workers[1]) == 2, "each has half of them");
+
+        async Task<long> NextAsync(WorkerProcess worker)
+        {
+            await sender.SendAsync(RowSender.Round("share", "s", 20, index++));
+            await Task.Delay(50);
+            return await HeldAsync(rig, worker);
+        }
+    }
+
     [LongClusterFact]
     public async Task Ten_thousand_streams_outlive_kills_of_workers_broker_nodes_and_the_database()
     {

@@ -21,6 +21,9 @@ internal sealed class Topology(string prefix, int partitions)
     /// <summary>The queue of rows that could not be used.</summary>
     internal string Refused => $"{prefix}.refused";
 
+    /// <summary>The queue on which workers are counted; nothing is published on it.</summary>
+    internal string Workers => $"{prefix}.workers";
+
     internal int Partitions => partitions;
 
     internal string Queue(int partition) => $"{prefix}.rows.{partition}";
@@ -34,6 +37,7 @@ internal sealed class Topology(string prefix, int partitions)
         await channel.ExchangeDeclareAsync(Rows, "x-consistent-hash", durable: true, autoDelete: false, cancellationToken: cancel)
             .ConfigureAwait(false);
         await DeclareQueueAsync(channel, Refused, new() { ["x-max-length"] = RefusedMax }, cancel).ConfigureAwait(false);
+        await DeclareQueueAsync(channel, Workers, [], cancel).ConfigureAwait(false);
         for (int partition = 0; partition < partitions; partition++)
         {
             await DeclareQueueAsync(channel, Queue(partition), new() { ["x-single-active-consumer"] = true }, cancel).ConfigureAwait(false);

@@ -1,13 +1,13 @@
 using Edge.Cluster.Broker;
 using Microsoft.Extensions.Logging;
-using RabbitMQ.Client;
 
 namespace Edge.Cluster.Workers;
 
 /// <summary>Waits in the line of every partition, and holds no more of them than its share.</summary>
 internal sealed class Worker : IDisposable
 {
-    private static readonly TimeSpan BalanceEvery = TimeSpan.FromSeconds(5);
+    // From half to one and a half times this, so that workers do not act at the same time.
+    private static readonly TimeSpan BalanceEvery = TimeSpan.FromSeconds(3);
 
     private const int ManyStreams = 1000;
 
@@ -42,9 +42,10 @@ internal sealed class Worker : IDisposable
         }
     }
 
-    // The broker's count of those who wait is the number of workers. Who holds more than the share releases half of the excess.
+    // A worker that holds more than its share releases half of the excess to those that wait in line.
     private async Task BalanceAsync(CancellationToken stop)
     {
+        await using var count = new WorkerCount(_parts.Link, _parts.Topology.Workers);
         while (!stop.IsCancellationRequested)
         {
             try
@@ -52,22 +53,20 @@ internal sealed class Worker : IDisposable
                 await Task.Delay(BalanceEvery * (0.5 + Random.Shared.NextDouble()), _parts.Clock, stop).ConfigureAwait(false);
                 ReturnMemory();
                 PartitionLoop[] held = [.. _loops.Where(loop => loop.IsHeld)];
-                if (held.Length > 1 && await WorkersAsync(stop).ConfigureAwait(false) is > 1 and var workers)
+                int workers = Math.Max(1, await count.ReadAsync(stop).ConfigureAwait(false));
+                int share = (_loops.Length + workers - 1) / workers;
+                int excess = Math.Max(0, held.Length - share);
+                Random.Shared.Shuffle(held);
+                foreach (PartitionLoop loop in held.Take((excess + 1) / 2))
                 {
-                    int share = (_loops.Length + workers - 1) / workers;
-                    int excess = Math.Max(0, held.Length - share);
-                    Random.Shared.Shuffle(held);
-                    foreach (PartitionLoop loop in held.Take((excess + 1) / 2))
-                    {
-                        loop.Release();
-                    }
+                    loop.Release();
                 }
             }
             catch (OperationCanceledException) when (stop.IsCancellationRequested)
             {
                 return;
             }
-            catch (Exception e) when (e is OutageException || BrokerFault.Is(e, stop))
+            catch (OutageException)
             {
                 // The partitions say what is wrong.
             }
@@ -84,13 +83,5 @@ internal sealed class Worker : IDisposable
             _streamsMost = streams;
             GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
         }
-    }
-
-    private async Task<int> WorkersAsync(CancellationToken cancel)
-    {
-        await using IChannel channel = await _parts.Link.OpenAsync(confirms: false, cancel).ConfigureAwait(false);
-        QueueDeclareOk queue = await channel.QueueDeclarePassiveAsync(_parts.Topology.Queue(0), cancel).ConfigureAwait(false);
-        await channel.CloseAsync(cancel).ConfigureAwait(false);
-        return (int)queue.ConsumerCount;
     }
 }
