@@ -26,18 +26,25 @@ internal static class ClusterBenchmark
 
     private static readonly TimeSpan Bound = TimeSpan.FromMinutes(20);
 
-    internal static async Task<int> RunAsync(string count)
+    /// <param name="what">Rows to measure with, or <c>idle</c> for the idle streams alone.</param>
+    internal static async Task<int> RunAsync(string what)
     {
-        int rows = int.Parse(count, CultureInfo.InvariantCulture);
         if (ServerPrograms.Missing is { } missing)
         {
             await Console.Error.WriteLineAsync(missing);
             return 1;
         }
 
-        Pipeline();
         using var servers = new ClusterServers(nodes: 3);
         await servers.StartAsync();
+        if (what == "idle")
+        {
+            await IdleAsync(servers);
+            return 0;
+        }
+
+        int rows = int.Parse(what, CultureInfo.InvariantCulture);
+        Pipeline();
         foreach (int workers in new[] { 1, 2, 3 })
         {
             await ThroughputAsync(servers, workers, rows);

@@ -44,6 +44,6 @@ switch (args)
     default:
         Console.Error.WriteLine(
             "Usage: cell [--json] | streams | sensors | detection | train | service | storage [DAYS] | device [FOLDER] | "
-                + "learning [FOLDER] | rivals | onnx | xlstm | cluster [ROWS]");
+                + "learning [FOLDER] | rivals | onnx | xlstm | cluster [ROWS or idle]");
         return 2;
 }
