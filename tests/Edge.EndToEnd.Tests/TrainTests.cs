@@ -148,6 +148,35 @@ public sealed class TrainTests : IDisposable
     }
 
     [Fact]
+    public async Task What_came_a_hundred_rows_ago_is_used_where_it_tells_what_comes()
+    {
+        // A pattern of 90 rows that no clock knows, chance in each of its rows: the rows just before do not tell the next one.
+        var random = new Random(7);
+        double[] pattern = [.. Enumerable.Range(0, 90).Select(_ => random.NextDouble())];
+        double level = 0;
+        string recording = _folder.Write("r.csv", Rows(4000, i =>
+        {
+            level += 0.002 * (random.NextDouble() - 0.5);
+            return string.Create(CultureInfo.InvariantCulture, $"{level + pattern[i % 90] + (0.05 * random.NextDouble()):0.####}");
+        }));
+        Train(recording, "--epochs", "2", "--hidden", "4", "--cell", "gru", "--dropout", "0", "--horizons", "1,30");
+
+        EdgeModel model = EdgeModel.Load(_folder.File("m.safetensors"));
+        Assert.Matches("lags and 1[0-9]+ of its own column", model.Architecture);
+        Assert.All(
+            model.Manifest.OutputRmse!.Zip(model.Manifest.Baselines["ridge, 24 rows"]), pair => Assert.InRange(pair.First / pair.Second, 0, 0.2));
+        using RuntimeProcess replay = RuntimeProcess.Start(
+            "replay", "--model", _folder.File("m.safetensors"), "--data", recording, "--output", _folder.File("e.jsonl"));
+        Assert.Equal(0, await replay.ExitAsync());
+
+        // A walk has nothing of the kind, and its model pays for nothing.
+        File.WriteAllText(recording, Rows(3000, i => string.Create(
+            CultureInfo.InvariantCulture, $"{level += random.NextDouble() - 0.5:0.####}")));
+        Train(recording, "--epochs", "2", "--hidden", "4", "--cell", "gru", "--dropout", "0", "--horizons", "1");
+        Assert.DoesNotContain("own column", EdgeModel.Load(_folder.File("m.safetensors")).Architecture, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void What_cannot_be_learned_is_refused_with_one_sentence()
     {
         Refuses("have no column of numbers", "a,b\nx,y\nz,w\n");

@@ -7,13 +7,16 @@ namespace Edge.Inference.Tests;
 /// <summary>The regression on the last rows beside the head.</summary>
 public sealed class LagRegressionTests
 {
-    [Fact]
-    public void Outputs_are_those_of_the_layers_plus_the_sum_over_the_present_and_clamped_differences_from_it()
+    [Theory]
+    [InlineData(0)]
+    [InlineData(5)]
+    [InlineData(43)]
+    public void Outputs_are_those_of_the_layers_plus_the_sum_over_the_present_and_clamped_differences_from_it(int own)
     {
         for (int seed = 0; seed < 30; seed++)
         {
             (int inputs, int outputs) = (1 + (seed % 9), 1 + (seed % 5));
-            EdgeModel model = EdgeModel.Parse(RandomModels.Int8WithLags(seed, inputs, 8, outputs));
+            EdgeModel model = EdgeModel.Parse(RandomModels.Int8WithLags(seed, inputs, 8, outputs, own));
             LagRegression lags = model.Lags!;
             EdgeModel without = EdgeModel.Parse(RandomModels.Int8(seed, inputs, 8, 1, outputs));
             foreach (string kernel in InferenceSession.Kernels)
@@ -44,6 +47,14 @@ public sealed class LagRegressionTests
                             }
                         }
 
+                        for (int m = 1; m <= own; m++)
+                        {
+                            int c = lags.OwnColumn[r];
+                            int limit = lags.OwnLimit[(c * own) + m - 1];
+                            int difference = Math.Clamp(rows[Math.Min(m, rows.Count - 1)][c] - rows[0][c], -limit, limit);
+                            sum += (long)lags.OwnWeight[(r * own) + m - 1] * difference;
+                        }
+
                         Assert.Equal(expected[r] + ((sum * lags.Scale[r]) + lags.Bias[r]), y[r]);
                     }
                 }
@@ -51,10 +62,12 @@ public sealed class LagRegressionTests
         }
     }
 
-    [Fact]
-    public void A_state_with_its_last_rows_is_saved_restored_reset_and_stepped_in_a_batch()
+    [Theory]
+    [InlineData(0)]
+    [InlineData(37)]
+    public void A_state_with_its_last_rows_is_saved_restored_reset_and_stepped_in_a_batch(int own)
     {
-        EdgeModel model = EdgeModel.Parse(RandomModels.Int8WithLags(4, 3, 9, 4));
+        EdgeModel model = EdgeModel.Parse(RandomModels.Int8WithLags(4, 3, 9, 4, own));
         var whole = new InferenceSession(model);
         var broken = new InferenceSession(model);
         var batch = new InferenceBatch(model, 2);
@@ -96,16 +109,30 @@ public sealed class LagRegressionTests
     [Fact]
     public void A_damaged_regression_is_refused_with_a_sentence()
     {
-        EdgeModel model = EdgeModel.Parse(RandomModels.Int8WithLags(4, 3, 9, 4));
+        EdgeModel model = EdgeModel.Parse(RandomModels.Int8WithLags(4, 3, 9, 4, 2));
         LagRegression lags = model.Lags!;
         Refused(lags.Lags, lags.Weight, [float.NaN, 1, 1, 1], lags.Bias);
         Refused(lags.Lags, lags.Weight, lags.Scale, [0, 0, 0, float.PositiveInfinity]);
         Refused([.. lags.Lags.Reverse()], lags.Weight, lags.Scale, lags.Bias);
         Refused(lags.Lags, [short.MinValue, .. lags.Weight[1..]], lags.Scale, lags.Bias);
         Refused(lags.Lags, lags.Weight[1..], lags.Scale, lags.Bias);
+        Refused(lags.Lags, lags.Weight, lags.Scale, lags.Bias, own => own.Column[1] = 3);
+        Refused(lags.Lags, lags.Weight, lags.Scale, lags.Bias, own => own.Column[0] = -1);
+        Refused(lags.Lags, lags.Weight, lags.Scale, lags.Bias, own => own.Weight[7] = short.MinValue);
+        Refused(lags.Lags, lags.Weight, lags.Scale, lags.Bias, own => own.Limit[5] = -1);
 
-        void Refused(int[] at, short[] weight, float[] scale, float[] bias)
+        // A reader that knows nothing of such lags must see that there is something new.
+        byte[] file = model.ToBytes();
+        string text = System.Text.Encoding.Latin1.GetString(file);
+        Assert.Contains("\\u0022format\\u0022:2", text, StringComparison.Ordinal);
+        file = System.Text.Encoding.Latin1.GetBytes(text.Replace("\\u0022format\\u0022:2", "\\u0022format\\u0022:1", StringComparison.Ordinal));
+        Assert.Throws<ModelFormatException>(() => EdgeModel.Parse(file));
+
+        void Refused(
+            int[] at, short[] weight, float[] scale, float[] bias, Action<(int[] Column, short[] Weight, short[] Limit)>? damage = null)
         {
+            (int[] Column, short[] Weight, short[] Limit) own = ([.. lags.OwnColumn], [.. lags.OwnWeight], [.. lags.OwnLimit]);
+            damage?.Invoke(own);
             var damaged = new EdgeModel(
                 model.Manifest, model.InputOffset, model.InputScale, null, model.Layers, model.Head, "{}", model.Sha256,
                 new LagRegression
@@ -117,6 +144,10 @@ public sealed class LagRegressionTests
                     Limit = lags.Limit,
                     Scale = scale,
                     Bias = bias,
+                    OwnLags = lags.OwnLags,
+                    OwnColumn = own.Column,
+                    OwnWeight = own.Weight,
+                    OwnLimit = own.Limit,
                 });
             Assert.EndsWith(
                 ".", Assert.Throws<ModelFormatException>(() => EdgeModel.Parse(damaged.ToBytes())).Message, StringComparison.Ordinal);

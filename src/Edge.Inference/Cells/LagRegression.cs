@@ -4,9 +4,10 @@ using System.Runtime.Intrinsics;
 namespace Edge.Inference.Cells;
 
 /// <summary>
-/// A regression on the last rows, added to the outputs of the head: y_r += s_r·(Σ_i w_r0i·x_i[t] + Σ_l,i w_rli·d_li) + b_r, where d_li is
-/// x_i[t - lag_l] - x_i[t], clamped to what it was at most in training: a reading that jumps is not carried on. int16 inputs and weights,
-/// an exact int64 sum. It is the autoregressive part beside a recurrent net of Lai et al., "Modeling long- and short-term
+/// A regression on the last rows, added to the outputs of the head: y_r += s_r·(Σ_i w_r0i·x_i[t] + Σ_l,i w_rli·d_li + Σ_m v_rm·e_cm) + b_r,
+/// where d_li is x_i[t - lag_l] - x_i[t] and e_cm is x_c[t - m] - x_c[t] of the output's own column c, for m from 1 to
+/// <see cref="OwnLags"/>; both clamped to what they were at most in training: a reading that jumps is not carried on. int16 inputs and
+/// weights, an exact int64 sum. It is the autoregressive part beside a recurrent net of Lai et al., "Modeling long- and short-term
 /// temporal patterns with deep neural networks" (2018): the recurrent layers have only to learn what a regression cannot say.
 /// </summary>
 internal sealed class LagRegression
@@ -34,8 +35,23 @@ internal sealed class LagRegression
     /// <summary>float32 [O].</summary>
     internal required float[] Bias { get; init; }
 
+    /// <summary>How many of the last rows an output reads of its own column only, M; 0 for none.</summary>
+    internal int OwnLags { get; init; }
+
+    /// <summary>[O]: the own column of each output; empty if <see cref="OwnLags"/> is 0.</summary>
+    internal int[] OwnColumn { get; init; } = [];
+
+    /// <summary>int16 [O, M].</summary>
+    internal short[] OwnWeight { get; init; } = [];
+
+    /// <summary>int16 [I, M], not negative: the largest |e|.</summary>
+    internal short[] OwnLimit { get; init; } = [];
+
     /// <summary>Rows of the ring: the present one and those before it.</summary>
-    internal int RowCount => Lags[^1] + 1;
+    internal int RowCount => Math.Max(Lags[^1], OwnLags) + 1;
+
+    /// <summary>int16 values that a step needs.</summary>
+    internal int ScratchCount => Limit.Length + OwnLimit.Length;
 
     /// <summary>int16 values of a stream's state: whether it has begun, then the rows, the newest first.</summary>
     internal int StateCount => 1 + (RowCount * InputCount);
@@ -43,7 +59,7 @@ internal sealed class LagRegression
     /// <summary>Takes a row and adds to the outputs. Before the first row there were only rows like it.</summary>
     /// <param name="state">[<see cref="StateCount"/>].</param>
     /// <param name="x">[I].</param>
-    /// <param name="scratch">[L, I].</param>
+    /// <param name="scratch">[<see cref="ScratchCount"/>].</param>
     /// <param name="outputs">[O].</param>
     internal void Step(Span<short> state, ReadOnlySpan<short> x, Span<short> scratch, Span<float> outputs)
     {
@@ -59,9 +75,29 @@ internal sealed class LagRegression
             }
         }
 
+        Span<short> read = scratch[..Limit.Length];
+        Span<short> own = scratch[Limit.Length..];
+        for (int i = 0; OwnLags > 0 && i < InputCount; i++)
+        {
+            Span<short> differences = own.Slice(i * OwnLags, OwnLags);
+            ReadOnlySpan<short> limits = OwnLimit.AsSpan(i * OwnLags, differences.Length);
+            int present = x[i];
+            int at = InputCount + i;
+            for (int m = 0; m < differences.Length; m++, at += InputCount)
+            {
+                int limit = limits[m];
+                differences[m] = (short)Math.Min(Math.Max(rows[at] - present, -limit), limit);
+            }
+        }
+
         for (int r = 0; r < outputs.Length; r++)
         {
-            long sum = Dot(Weight.AsSpan(r * scratch.Length, scratch.Length), scratch);
+            long sum = Dot(Weight.AsSpan(r * read.Length, read.Length), read);
+            if (OwnLags > 0)
+            {
+                sum += Dot(OwnWeight.AsSpan(r * OwnLags, OwnLags), own.Slice(OwnColumn[r] * OwnLags, OwnLags));
+            }
+
             outputs[r] += (sum * Scale[r]) + Bias[r];
         }
     }
@@ -70,20 +106,27 @@ internal sealed class LagRegression
     internal void Validate()
     {
         AccumulatorBound.RequireWeights("lags.weight", Weight, 32768);
-        if (Array.Exists(Limit, limit => limit < 0))
+        AccumulatorBound.RequireWeights("lags.own_weight", OwnWeight, 32768);
+        if (Array.Exists(Limit, limit => limit < 0) || Array.Exists(OwnLimit, limit => limit < 0))
         {
-            throw new ModelFormatException("lags.limit holds a negative limit. The file is damaged or not made by edge-quantize.");
+            throw new ModelFormatException("lags.limit or lags.own_limit holds a negative limit. The file is damaged or not made by edge-quantize.");
         }
 
         for (int r = 0; r < OutputCount; r++)
         {
-            // The sum of 4096·4096 products of 15 bits each lies within 55 bits.
+            // The sum of 4096·4096 + 4096 products of 30 bits each lies within 55 bits.
             if (!float.IsFinite(Scale[r] * 36028797018963968f) || Scale[r] < 0 || !float.IsFinite(Bias[r]))
             {
                 throw new ModelFormatException(
                     $"lags.scale or lags.bias: element {r} is {Scale[r]} or {Bias[r]}; a scale is finite and not negative, a bias finite. "
                         + $"The file is damaged or not made by edge-quantize.");
             }
+        }
+
+        if (Array.Exists(OwnColumn, column => column < 0 || column >= InputCount))
+        {
+            throw new ModelFormatException(
+                $"lags.own_column holds a column that is none of the {InputCount} inputs. The file is damaged or not made by edge-quantize.");
         }
 
         if (Lags[0] != 0 || Lags.Zip(Lags.Skip(1)).Any(pair => pair.First >= pair.Second))

@@ -9,7 +9,7 @@ internal abstract class ModelStepper(EdgeModel model)
 {
     private readonly long[] _cellSaturations = new long[model.Layers.Sum(layer => layer.UnitCount)];
     private readonly long[] _hiddenSaturations = new long[model.Layers.Sum(layer => layer.UnitCount)];
-    private readonly short[] _lags = new short[model.Lags?.Limit.Length ?? 0];
+    private readonly short[] _lags = new short[model.Lags?.ScratchCount ?? 0];
 
     /// <summary>How often the cell state of each unit was clipped to int16, layer after layer.</summary>
     internal ReadOnlySpan<long> CellSaturations => _cellSaturations;

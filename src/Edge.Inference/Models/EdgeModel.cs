@@ -61,7 +61,8 @@ public sealed class EdgeModel
                 ? $"{layer.Type} {layer.InputCount}x{layer.UnitCount} (int16)"
                 : $"{layer.Type} {layer.InputCount}x{layer.UnitCount}");
             string first = Embedding is null ? "" : $"embedding {Embedding.SymbolCount}x{Embedding.Width}, ";
-            string last = Lags is null ? "" : $" + regression on {Lags.Lags.Length} lags";
+            string last = Lags is null ? "" : $" + regression on {Lags.Lags.Length} lags"
+                + (Lags.OwnLags > 0 ? $" and {Lags.OwnLags} of its own column" : "");
             return first + string.Join(", ", Head is null ? layers : layers.Append($"dense {Head.OutputCount}")) + last;
         }
     }

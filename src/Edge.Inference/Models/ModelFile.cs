@@ -46,11 +46,6 @@ internal static class ModelFile
 
         Embedding? embedding = root.TryGetProperty("embedding", out JsonElement table) ? ReadEmbedding(reader, table) : null;
         Layer[] layers = ReadLayers(reader, root);
-        if (version < VersionOf(layers))
-        {
-            throw new ModelFormatException("The file's format is 1, but it has layers of format 2. The file is damaged.");
-        }
-
         int width = layers[0].InputCount;
         if (embedding is not null && embedding.Width != width)
         {
@@ -60,6 +55,11 @@ internal static class ModelFile
         DenseHead? head = root.TryGetProperty("head", out JsonElement dense) ? ReadHead(reader, dense, layers[^1].UnitCount) : null;
         int inputs = embedding is null ? width : 1;
         LagRegression? lags = root.TryGetProperty("lags", out JsonElement regression) ? ReadLags(reader, regression, head, inputs) : null;
+        if (version < VersionOf(layers, lags))
+        {
+            throw new ModelFormatException("The file's format is 1, but it has layers of format 2. The file is damaged.");
+        }
+
         float[] offset = embedding is null ? reader.Take<float>("input.offset", "F32", inputs) : [];
         float[] scale = embedding is null ? reader.Take<float>("input.scale", "F32", inputs) : [];
         if (Array.Exists(scale, value => !float.IsNormal(value) || value < 0) || Array.Exists(offset, value => !float.IsFinite(value)))
@@ -113,6 +113,12 @@ internal static class ModelFile
             tensors["lags.limit"] = Tensor.Of("I16", lags.Limit, lags.Lags.Length, lags.InputCount);
             tensors["lags.scale"] = Tensor.Of("F32", lags.Scale, lags.OutputCount);
             tensors["lags.bias"] = Tensor.Of("F32", lags.Bias, lags.OutputCount);
+            if (lags.OwnLags > 0)
+            {
+                tensors["lags.own_column"] = Tensor.Of("I32", lags.OwnColumn, lags.OutputCount);
+                tensors["lags.own_weight"] = Weights(lags.OwnWeight, lags.OutputCount, lags.OwnLags);
+                tensors["lags.own_limit"] = Tensor.Of("I16", lags.OwnLimit, lags.InputCount, lags.OwnLags);
+            }
         }
 
         return TensorFile.Write(tensors, new Dictionary<string, string>
@@ -131,7 +137,7 @@ internal static class ModelFile
     private static void WriteArchitecture(Utf8JsonWriter json, EdgeModel model)
     {
         json.WriteStartObject();
-        json.WriteNumber("format", VersionOf(model.Layers));
+        json.WriteNumber("format", VersionOf(model.Layers, model.Lags));
         if (model.Embedding is { } embedding)
         {
             json.WriteStartObject("embedding");
@@ -186,6 +192,11 @@ internal static class ModelFile
             }
 
             json.WriteEndArray();
+            if (lags.OwnLags > 0)
+            {
+                json.WriteNumber("own", lags.OwnLags);
+            }
+
             json.WriteEndObject();
         }
 
@@ -193,7 +204,8 @@ internal static class ModelFile
     }
 
     // The oldest format that has these layers.
-    private static int VersionOf(Layer[] layers) => Array.Exists(layers, layer => layer is BlockLayer) ? 2 : 1;
+    private static int VersionOf(Layer[] layers, LagRegression? lags) =>
+        Array.Exists(layers, layer => layer is BlockLayer) || lags is { OwnLags: > 0 } ? 2 : 1;
 
     private static Layer[] ReadLayers(ModelReader reader, JsonElement root)
     {
@@ -314,6 +326,7 @@ internal static class ModelFile
         }
 
         int[] lags = [.. list.EnumerateArray().Select(item => item.GetInt32())];
+        int own = element.TryGetProperty("own", out _) ? ModelReader.Number(element, "own", 1, LagRegression.RowsMax - 1) : 0;
         var regression = new LagRegression
         {
             InputCount = inputs,
@@ -323,6 +336,10 @@ internal static class ModelFile
             Limit = reader.Take<short>("lags.limit", "I16", lags.Length, inputs),
             Scale = reader.Take<float>("lags.scale", "F32", head.OutputCount),
             Bias = reader.Take<float>("lags.bias", "F32", head.OutputCount),
+            OwnLags = own,
+            OwnColumn = own > 0 ? reader.Take<int>("lags.own_column", "I32", head.OutputCount) : [],
+            OwnWeight = own > 0 ? reader.TakeWeights("lags.own_weight", head.OutputCount, own) : [],
+            OwnLimit = own > 0 ? reader.Take<short>("lags.own_limit", "I16", inputs, own) : [],
         };
         regression.Validate();
         return regression;

@@ -79,6 +79,13 @@ internal static class InspectCommand
             layers.Add(new LayerLine("dense", head.InputCount, head.OutputCount, (long)head.InputCount * head.OutputCount));
         }
 
+        if (model.Lags is { } lags)
+        {
+            layers.Add(new LayerLine(
+                "regression", lags.InputCount, lags.OutputCount, lags.Weight.Length + lags.OwnWeight.Length,
+                lags.OwnLags > 0 ? $"{lags.Lags.Length} lags, {lags.OwnLags} of its own column" : $"{lags.Lags.Length} lags"));
+        }
+
         return new Summary("int8", layers, model.StateBytes, model.Sha256, model.Manifest, model.Provenance);
     }
 

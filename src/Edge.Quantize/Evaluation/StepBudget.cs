@@ -13,7 +13,7 @@ internal static class StepBudget
     internal static int Of(FloatModel model, double operations, int stepsMin, int stepsMax)
     {
         double each = model.Layers.Sum(layer => (double)layer.Operations)
-            + (model.Head?.Weight.Length ?? 0) + (model.Lags?.Weight.Length ?? 0);
+            + (model.Head?.Weight.Length ?? 0) + (model.Lags?.Weight.Length ?? 0) + (model.Lags?.Own?.Weight.Length ?? 0);
         return (int)Math.Clamp(operations / Math.Max(each, 1), stepsMin, stepsMax);
     }
 }

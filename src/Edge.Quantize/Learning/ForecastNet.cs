@@ -201,7 +201,7 @@ internal sealed class ForecastNet
                     int row = (s * length) + begin + t;
                     if (_rows.Chooses(row))
                     {
-                        sums.Add(y.Slice(((t * _strands) + s) * _outputs, _outputs), _residuals.AsSpan(row * _outputs, _outputs));
+                        sums.Add(_rows.ChoosingPart(row), y.Slice(((t * _strands) + s) * _outputs, _outputs), _residuals.AsSpan(row * _outputs, _outputs));
                     }
                 }
             }
@@ -215,7 +215,7 @@ internal sealed class ForecastNet
             ReadOnlySpan<float> y = _network.Forward(rows, 1);
             for (int row = Math.Max(from, _rows.TrainEnd); row < to; row++)
             {
-                sums.Add(y.Slice((row - from) * _outputs, _outputs), _residuals.AsSpan(row * _outputs, _outputs));
+                sums.Add(_rows.ChoosingPart(row), y.Slice((row - from) * _outputs, _outputs), _residuals.AsSpan(row * _outputs, _outputs));
             }
         }
 
@@ -227,40 +227,87 @@ internal sealed class ForecastNet
         }
     }
 
-    // Of what the net says and of what it should have said.
+    // Of what the net says and of what it should have said, in every part of the rows that choose.
     private sealed class Sums(int outputs)
     {
-        private readonly double[] _products = new double[outputs];
-        private readonly double[] _squares = new double[outputs];
+        private readonly double[,] _products = new double[TrainingRows.ChoosingParts, outputs];
+        private readonly double[,] _squares = new double[TrainingRows.ChoosingParts, outputs];
         private readonly double[] _residuals = new double[outputs];
 
-        internal void Add(ReadOnlySpan<float> said, ReadOnlySpan<float> residuals)
+        internal void Add(int part, ReadOnlySpan<float> said, ReadOnlySpan<float> residuals)
         {
             for (int k = 0; k < said.Length; k++)
             {
                 if (!float.IsNaN(residuals[k]))
                 {
-                    _products[k] += (double)said[k] * residuals[k];
-                    _squares[k] += (double)said[k] * said[k];
+                    _products[part, k] += (double)said[k] * residuals[k];
+                    _squares[part, k] += (double)said[k] * said[k];
                     _residuals[k] += (double)residuals[k] * residuals[k];
                 }
             }
         }
 
-        // The best share of each output, and what then remains of the square of the residuals, mean over the outputs.
+        // The share of each output, and what then remains of the square of the residuals, mean over the outputs.
         internal (double Score, float[] Share) Judge()
         {
             double score = 0;
-            var share = new float[_products.Length];
+            var share = new float[_residuals.Length];
             for (int k = 0; k < share.Length; k++)
             {
-                double part = _squares[k] > 0 ? Math.Clamp(_products[k] / _squares[k], 0, 1) : 0;
+                (double part, double product, double square) = ShareOf(k);
                 share[k] = (float)part;
-                double rest = _residuals[k] - (2 * part * _products[k]) + (part * part * _squares[k]);
+                double rest = _residuals[k] - (2 * part * product) + (part * part * square);
                 score += (_residuals[k] > 0 ? rest / _residuals[k] : 1) / share.Length;
             }
 
             return (score, share);
+        }
+
+        // What helps on the blocks among the training rows and on the rows after them, too: the smaller share of both.
+        private (double Share, double Product, double Square) ShareOf(int output)
+        {
+            const int Blocks = TrainingRows.ChoosingParts / 2;
+            (double product, double square) = (0, 0);
+            for (int part = 0; part < TrainingRows.ChoosingParts; part++)
+            {
+                product += _products[part, output];
+                square += _squares[part, output];
+            }
+
+            double share = Math.Min(ShareOf(output, 0, Blocks), ShareOf(output, Blocks, TrainingRows.ChoosingParts));
+            return (share, product, square);
+        }
+
+        // The share that is best on some parts, less what it owes to single ones: its variance without each of them in turn (the jackknife)
+        // shrinks it as James and Stein, "Estimation with quadratic loss" (1961), shrink a mean.
+        private double ShareOf(int output, int begin, int end)
+        {
+            (double product, double square) = (0, 0);
+            for (int part = begin; part < end; part++)
+            {
+                product += _products[part, output];
+                square += _squares[part, output];
+            }
+
+            if (square <= 0 || product <= 0)
+            {
+                return 0;
+            }
+
+            double best = product / square;
+            (double sum, double squares, int count) = (0, 0, 0);
+            for (int part = begin; part < end; part++)
+            {
+                double without = square - _squares[part, output];
+                if (_squares[part, output] > 0 && without > 0)
+                {
+                    double other = ((product - _products[part, output]) / without) - best;
+                    (sum, squares, count) = (sum + other, squares + (other * other), count + 1);
+                }
+            }
+
+            double variance = count < 2 ? best * best : (count - 1.0) / count * (squares - (sum * sum / count));
+            return Math.Clamp(best * Math.Max(0, 1 - (variance / (best * best))), 0, 1);
         }
     }
 }

@@ -1,19 +1,16 @@
+using System.Runtime.Intrinsics;
 using Edge.Training.Numerics;
 
 namespace Edge.Quantize.Learning;
 
 /// <summary>
 /// Second moments of [x_i[t - lag] for every lag and column, the calendar, 1] and of the targets with them, over some rows: all that
-/// fitting and judging
-/// a linear regression needs.
+/// fitting and judging a linear regression needs.
 /// </summary>
 internal sealed class LagMoments
 {
     // Rows of features that are multiplied at once.
     private const int Block = 512;
-
-    // Enough for a few hundred weights; more rows cost time without a measurable effect.
-    private const int RowsMax = 40_000;
 
     private LagMoments(int features, int outputs)
     {
@@ -42,37 +39,46 @@ internal sealed class LagMoments
     /// <param name="rows">The recording.</param>
     /// <param name="targets">What is to be forecast.</param>
     /// <param name="lags">How many rows ago.</param>
-    /// <param name="range">First and one past the last row; targets beyond are not known.</param>
-    /// <param name="takes">Which rows.</param>
+    /// <param name="part">Which rows: see <see cref="RollingOrigin"/>; targets beyond are not known.</param>
+    /// <param name="first">Rows before this one are not taken; at least the last lag.</param>
+    /// <param name="rowsMax">More rows than these in all parts are thinned.</param>
+    /// <param name="own">One column alone, with its outputs and no calendar; or null.</param>
     internal static LagMoments Of(
-        TrainingRows rows, ForecastTargets targets, int[] lags, (int Begin, int End) range, Func<int, bool> takes)
+        TrainingRows rows, ForecastTargets targets, int[] lags, int part, int first, int rowsMax, int? own = null)
     {
-        (int begin, int end) = range;
-        int columns = rows.Columns.Count;
-        int calendar = rows.Width - columns;
+        (int begin, int end) = RollingOrigin.Part(rows, part);
+        int every = 1 + (rows.ValidationEnd / rowsMax);
+        int columns = own is null ? rows.Columns.Count : 1;
+        int calendar = own is null ? rows.Width - columns : 0;
         int features = (lags.Length * columns) + calendar + 1;
-        int outputs = targets.Outputs.Count;
+        int[] which = [.. Enumerable.Range(0, targets.Outputs.Count).Where(k => own is null || targets.Outputs[k].Column == own)];
+        int outputs = which.Length;
         var moments = new LagMoments(features, outputs);
-        int every = 1 + ((end - begin) / RowsMax);
+        var all = new float[targets.Outputs.Count];
         var block = new float[Block * features];
         var wanted = new float[Block * outputs];
         var gram = new float[features * features];
         var cross = new float[features * outputs];
         int filled = 0;
-        for (int row = Math.Max(begin, lags[^1]); row < end; row += every)
+        for (int row = Math.Max(begin, first); row < end; row += every)
         {
-            if (!takes(row) || !TryTargets(targets, row, end, wanted.AsSpan(filled * outputs, outputs)))
+            if (!TryTargets(targets, row, end, all))
             {
                 continue;
+            }
+
+            for (int k = 0; k < outputs; k++)
+            {
+                wanted[(filled * outputs) + k] = all[which[k]];
             }
 
             Span<float> line = block.AsSpan(filled * features, features);
             for (int l = 0; l < lags.Length; l++)
             {
-                rows.Row(row - lags[l])[..columns].CopyTo(line[(l * columns)..]);
+                rows.Row(row - lags[l]).Slice(own ?? 0, columns).CopyTo(line[(l * columns)..]);
             }
 
-            rows.Row(row)[columns..].CopyTo(line[(lags.Length * columns)..]);
+            rows.Row(row).Slice(rows.Width - calendar, calendar).CopyTo(line[(lags.Length * columns)..]);
             line[^1] = 1;
             if (++filled == Block)
             {
@@ -94,45 +100,54 @@ internal sealed class LagMoments
         double sum = Squares[output];
         for (int i = 0; i < Features; i++)
         {
-            if (weights[i] == 0)
+            if (weights[i] != 0)
             {
-                continue;
+                sum += weights[i] * (Dot(Gram.AsSpan(i * Features, Features), weights) - (2 * Moment[output][i]));
             }
-
-            double product = 0;
-            ReadOnlySpan<double> line = Gram.AsSpan(i * Features, Features);
-            for (int j = 0; j < Features; j++)
-            {
-                product += line[j] * weights[j];
-            }
-
-            sum += weights[i] * (product - (2 * Moment[output][i]));
         }
 
         return Math.Max(0, sum);
     }
 
-    /// <summary>The moments over the rows of both.</summary>
-    internal LagMoments With(LagMoments other)
+    /// <summary>Takes the rows of another, too.</summary>
+    internal void Add(LagMoments other)
     {
-        var both = new LagMoments(Features, Squares.Length) { Count = Count + other.Count };
-        double share = (double)Count / Math.Max(1, both.Count);
-        Mix(Gram, other.Gram, both.Gram);
-        Mix(Squares, other.Squares, both.Squares);
+        double share = (double)Count / Math.Max(1, Count + other.Count);
+        Mix(Gram, other.Gram);
+        Mix(Squares, other.Squares);
         for (int k = 0; k < Moment.Length; k++)
         {
-            Mix(Moment[k], other.Moment[k], both.Moment[k]);
+            Mix(Moment[k], other.Moment[k]);
         }
 
-        return both;
+        Count += other.Count;
 
-        void Mix(double[] mine, double[] others, double[] into)
+        void Mix(double[] mine, double[] others)
         {
-            for (int at = 0; at < into.Length; at++)
+            for (int at = 0; at < mine.Length; at++)
             {
-                into[at] = (share * mine[at]) + ((1 - share) * others[at]);
+                mine[at] = (share * mine[at]) + ((1 - share) * others[at]);
             }
         }
+    }
+
+    // Of one width on every processor, so that all add in the same order.
+    private static double Dot(ReadOnlySpan<double> a, ReadOnlySpan<double> b)
+    {
+        Vector256<double> sums = default;
+        int i = 0;
+        for (; i + 4 <= a.Length; i += 4)
+        {
+            sums += Vector256.Create(a[i..]) * Vector256.Create(b[i..]);
+        }
+
+        double sum = Vector256.Sum(sums);
+        for (; i < a.Length; i++)
+        {
+            sum += a[i] * b[i];
+        }
+
+        return sum;
     }
 
     private static bool TryTargets(ForecastTargets targets, int row, int end, Span<float> into)

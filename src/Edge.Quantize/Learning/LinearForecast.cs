@@ -25,69 +25,88 @@ internal sealed class LinearForecast
     /// <param name="trainRows">Rows to learn from.</param>
     internal static bool Reaches(double lag, int width, int trainRows) => lag > 0 && lag < trainRows / 5.0 && (lag + 1) * width <= StateMax;
 
+    // Enough for a few hundred weights; more rows cost time without a measurable effect.
+    private const int RowsMax = 40_000;
+
     // Most values that a stream keeps of its last rows.
     private const int StateMax = 16_384;
 
     // A forecast whose square error is greater than the best one's by this share counts 1/e of it.
     private const double Closeness = 0.02;
-    // A penalty may cost this share of the least square error; the baseline gets the best one.
-    private const double NearlyAsGood = 0.01;
+    /// <summary>A penalty may cost this share of the least square error; the baseline gets the best one.</summary>
+    internal const double NearlyAsGood = 0.01;
+
+    // Rows of the own column must take so much off the square error, mean over the outputs: they cost time at every step.
+    private const double WorthOwnLags = 0.01;
 
     private static readonly int[] Priors = [0, 1];
-    private static readonly double[] Penalties = [1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 0.3, 1];
+    private static readonly double[] Penalties = [1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1];
 
     private readonly TrainingRows _rows;
     private readonly IReadOnlyList<ModelOutput> _outputs;
-    private readonly LagMoments _fit;
-    private readonly LagMoments _judge;
-    private readonly LagMoments _all;
     private readonly List<Family> _families = [];
+    private readonly double[] _lastValue;
+    private IReadOnlyList<OwnLagMember>[] _own;
+    private readonly int _features;
+    private int _ownLags;
 
-    private LinearForecast(TrainingRows rows, ForecastTargets targets, int[] lags)
+    private LinearForecast(TrainingRows rows, ForecastTargets targets, int[] lags, int ownLags)
     {
-        (_rows, _outputs, Lags) = (rows, targets.Outputs, lags);
-        _fit = LagMoments.Of(rows, targets, lags, (0, rows.TrainEnd), row => !rows.Chooses(row));
-        LagMoments blocks = LagMoments.Of(rows, targets, lags, (0, rows.TrainEnd), rows.Chooses);
-        _judge = blocks.With(LagMoments.Of(rows, targets, lags, (rows.TrainEnd, rows.ValidationEnd), _ => true));
-        _all = _fit.With(blocks);
+        (_rows, _outputs, Lags, _ownLags) = (rows, targets.Outputs, lags, ownLags);
+        _own = [.. _outputs.Select(_ => (IReadOnlyList<OwnLagMember>)[])];
+        _lastValue = new double[_outputs.Count];
+        _features = (lags.Length * rows.Columns.Count) + (rows.Width - rows.Columns.Count) + 1;
     }
 
     /// <summary>How many rows ago, ascending from 0 on.</summary>
     internal int[] Lags { get; }
 
-    /// <summary>Fits on the training rows and weighs on the rows that choose.</summary>
+    /// <summary>Fits and weighs: see <see cref="RollingOrigin"/>.</summary>
     /// <param name="rows">The recording.</param>
     /// <param name="targets">What to forecast.</param>
     /// <param name="most">Most rows back; null for as many as help.</param>
     internal static LinearForecast Fit(TrainingRows rows, ForecastTargets targets, int? most = null)
     {
         int[] within = [.. ChooseLags(rows, targets).Where(lag => lag < (most ?? int.MaxValue))];
-        var forecast = new LinearForecast(rows, targets, within);
+        var forecast = new LinearForecast(rows, targets, within, OwnLagForecast.Reach(rows, most ?? int.MaxValue));
         int columns = rows.Columns.Count;
         int few = forecast.Lags.Count(lag => lag < BaselineLags);
         foreach (int lags in new[] { few, forecast.Lags.Length }.Distinct())
         {
-            forecast.Try([.. Enumerable.Range(0, lags * columns)], -1);
+            forecast.Add([.. Enumerable.Range(0, lags * columns)], -1);
             for (int column = 0; column < columns && columns > 1; column++)
             {
                 int own = column;
-                forecast.Try([.. Enumerable.Range(0, lags).Select(l => (l * columns) + own)], column);
+                forecast.Add([.. Enumerable.Range(0, lags).Select(l => (l * columns) + own)], column);
             }
         }
 
+        forecast.FitAll(targets, NearlyAsGood);
+        forecast.TryOwnLags(targets);
         return forecast;
     }
 
     /// <summary>The forecast as part of a model.</summary>
-    internal FloatLagRegression ToRegression() => Regression(Mean);
+    internal FloatLagRegression ToRegression()
+    {
+        (double[] Weights, double[] Own)[] means = [.. Enumerable.Range(0, _outputs.Count).Select(Mean)];
+        FloatLagRegression regression = Regression(k => means[k].Weights);
+        return _ownLags == 0 ? regression : regression with
+        {
+            Own = new FloatOwnLags(
+                _ownLags, [.. _outputs.Select(output => output.Column)],
+                [.. means.SelectMany(mean => mean.Own.Skip(1).Select(weight => (float)weight))], OwnLimits()),
+        };
+    }
 
     /// <summary>Ridge on 24 lags of all columns alone: what every model is measured against.</summary>
     internal static FloatLagRegression Baseline(TrainingRows rows, ForecastTargets targets)
     {
         int columns = rows.Columns.Count;
         int lags = Math.Clamp(FeaturesMax / columns, 1, BaselineLags);
-        var forecast = new LinearForecast(rows, targets, [.. Enumerable.Range(0, lags)]);
-        forecast.Try([.. Enumerable.Range(0, lags * columns)], -1, withCalendar: false, nearly: 0);
+        var forecast = new LinearForecast(rows, targets, [.. Enumerable.Range(0, lags)], 0);
+        forecast.Add([.. Enumerable.Range(0, lags * columns)], -1, withCalendar: false);
+        forecast.FitAll(targets, nearly: 0);
         return forecast.Regression(k => forecast._families[0].Weights[k][0]!);
     }
 
@@ -117,50 +136,80 @@ internal sealed class LinearForecast
         return [.. lags.Take(Math.Max(1, FeaturesMax / columns))];
     }
 
-    // Towards zero and towards the last value: the best penalty for each output, then fitted again on all training rows.
-    private void Try(int[] features, int column, bool withCalendar = true, double nearly = NearlyAsGood)
+    private void Add(int[] features, int column, bool withCalendar = true)
     {
         int calendar = withCalendar ? _rows.Width - _rows.Columns.Count : 0;
-        int[] at = [.. features, .. Enumerable.Range(Lags.Length * _rows.Columns.Count, calendar), _fit.Features - 1];
-        var family = new Family(_outputs.Count);
-        double[,,] errors = new double[Penalties.Length, Priors.Length, _outputs.Count];
-        for (int p = 0; p < Penalties.Length; p++)
-        {
-            int which = p;
-            Each(_fit, at, column, Penalties[p], (k, prior, weights) =>
-            {
-                errors[which, prior, k] = _judge.MeanSquareError(weights, k);
-                family.Error[k][prior] = Math.Min(family.Error[k][prior], errors[which, prior, k]);
-            });
-        }
+        int[] at = [.. features, .. Enumerable.Range(Lags.Length * _rows.Columns.Count, calendar), _features - 1];
+        int[] outputs = [.. Enumerable.Range(0, _outputs.Count).Where(k => column < 0 || _outputs[k].Column == column)];
+        _families.Add(new Family(at, outputs, _outputs.Count));
+    }
 
-        // The largest penalty that is nearly as good as the best one: smaller weights pass less of a wrong reading on.
-        int[][] penalty =
-        [
-            .. Priors.Select(prior => Enumerable.Range(0, _outputs.Count).Select(k => Enumerable.Range(0, Penalties.Length)
-                .LastOrDefault(p => errors[p, prior, k] <= (1 + nearly) * family.Error[k][prior])).ToArray()),
-        ];
-
-        for (int p = 0; p < Penalties.Length; p++)
+    // Towards zero and towards the last value: the best penalty for each output.
+    private void FitAll(ForecastTargets targets, double nearly)
+    {
+        // All are judged on the same rows.
+        int first = Math.Max(Lags[^1], _ownLags);
+        LagMoments before = LagMoments.Of(_rows, targets, Lags, 0, first, RowsMax);
+        double rows = 1e-9;
+        for (int origin = 0; origin < RollingOrigin.Count; origin++)
         {
-            if (penalty.Any(chosen => chosen.Contains(p)))
+            LagMoments next = LagMoments.Of(_rows, targets, Lags, origin + 1, first, RowsMax);
+            foreach (Family family in _families)
             {
-                Each(_all, at, column, Penalties[p], (k, prior, weights) =>
-                    family.Weights[k][prior] = penalty[prior][k] == p ? weights : family.Weights[k][prior]);
+                for (int p = 0; p < Penalties.Length; p++)
+                {
+                    int which = p;
+                    Each(before, family, Penalties[p], (k, prior, weights) =>
+                        family.Errors[which, prior, k] += next.Count * next.MeanSquareError(weights, k));
+                }
+            }
+
+            for (int k = 0; k < _lastValue.Length; k++)
+            {
+                _lastValue[k] += next.Count * next.MeanSquareError(LastValue(k), k);
+            }
+
+            rows += next.Count;
+            if (origin < RollingOrigin.Count - 1)
+            {
+                before.Add(next);
             }
         }
 
-        _families.Add(family);
+        for (int k = 0; k < _lastValue.Length; k++)
+        {
+            _lastValue[k] /= rows;
+        }
+
+        foreach (Family family in _families)
+        {
+            family.Choose(rows, nearly);
+            for (int p = 0; p < Penalties.Length; p++)
+            {
+                if (family.Uses(p))
+                {
+                    int which = p;
+                    Each(before, family, Penalties[p], (k, prior, weights) => family.Take(which, prior, k, weights));
+                }
+            }
+        }
+    }
+
+    private double[] LastValue(int output)
+    {
+        var last = new double[_features];
+        last[_outputs[output].Column] = 1;
+        return last;
     }
 
     // Solves for every output, towards zero (prior 0) and towards the last value (prior 1).
-    private void Each(LagMoments moments, int[] at, int column, double penalty, Action<int, int, double[]> take)
+    private void Each(LagMoments moments, Family family, double penalty, Action<int, int, double[]> take)
     {
+        (int[] at, int[] outputs) = (family.At, family.Outputs);
         int n = at.Length;
         Matrix<double> gram = Matrix<double>.Build.Dense(
             n, n, (i, j) => moments.Gram[(at[i] * moments.Features) + at[j]] + (i == j ? (i == n - 1 ? 1e-9 : penalty) : 0));
         var solver = gram.Cholesky();
-        int[] outputs = [.. Enumerable.Range(0, _outputs.Count).Where(k => column < 0 || _outputs[k].Column == column)];
         Matrix<double> plain = solver.Solve(
             Matrix<double>.Build.Dense(n, outputs.Length, (i, o) => moments.Moment[outputs[o]][at[i]]));
 
@@ -179,7 +228,7 @@ internal sealed class LinearForecast
 
     private double[] Spread(Func<int, double> weight, int[] at, int last)
     {
-        var spread = new double[_fit.Features];
+        var spread = new double[_features];
         for (int i = 0; i < at.Length; i++)
         {
             spread[at[i]] = weight(i);
@@ -193,30 +242,66 @@ internal sealed class LinearForecast
         return spread;
     }
 
-    private double[] Mean(int output)
+    // The square error of an output's best forecast that reads all columns or few rows.
+    private double Least(int output) =>
+        Math.Max(Math.Min(_lastValue[output], _families.Min(family => family.Error[output].Min())), 1e-12);
+
+    private void TryOwnLags(ForecastTargets targets)
     {
-        var last = new double[_fit.Features];
-        last[_outputs[output].Column] = 1;
-        var members = new List<(double Error, double[] Weights)> { (_judge.MeanSquareError(last, output), last) };
+        if (_ownLags == 0)
+        {
+            return;
+        }
+
+        IReadOnlyList<OwnLagMember>[] own = OwnLagForecast.Fit(_rows, targets, _ownLags);
+        double gain = Enumerable.Range(0, own.Length).Average(k => Math.Max(0, 1 - (own[k].Min(member => member.Error) / Least(k))));
+        (_own, _ownLags) = gain >= WorthOwnLags ? (own, _ownLags) : (_own, 0);
+    }
+
+    // The weights of the rows of all columns, to which that of the present value of the own column is added; and [M + 1] of the own column.
+    private (double[] Weights, double[] Own) Mean(int output)
+    {
+        int column = _outputs[output].Column;
+        var members = new List<(double Error, double[] Weights)> { (_lastValue[output], LastValue(output)) };
         members.AddRange(
             from family in _families
             from prior in Priors
             where family.Weights[output][prior] is not null
             select (family.Error[output][prior], family.Weights[output][prior]!));
-        double least = Math.Max(members.Min(member => member.Error), 1e-12);
-        var mean = new double[_fit.Features];
+        double least = Math.Min(Least(output), _own[output].Select(member => member.Error).DefaultIfEmpty(double.PositiveInfinity).Min());
+        var mean = new double[_features];
+        var own = new double[_ownLags + 1];
         double total = 0;
         foreach ((double error, double[] weights) in members)
         {
-            double share = Math.Exp((1 - (error / least)) / Closeness);
-            total += share;
-            for (int i = 0; i < mean.Length; i++)
-            {
-                mean[i] += share * weights[i];
-            }
+            Add(mean, weights, Share(error));
         }
 
-        return [.. mean.Select(weight => weight / total)];
+        foreach (OwnLagMember member in _own[output])
+        {
+            double share = Share(member.Error);
+            Add(own, member.Weights.AsSpan(0, own.Length), share);
+            mean[^1] += share * member.Weights[^1];
+        }
+
+        // A regression on differences gives the present value the weight of all.
+        mean[column] += own.Sum();
+        return ([.. mean.Select(weight => weight / total)], [.. own.Select(weight => weight / total)]);
+
+        double Share(double error)
+        {
+            double share = Math.Exp((1 - (error / least)) / Closeness);
+            total += share;
+            return share;
+        }
+
+        static void Add(double[] sum, ReadOnlySpan<double> weights, double share)
+        {
+            for (int i = 0; i < sum.Length; i++)
+            {
+                sum[i] += share * weights[i];
+            }
+        }
     }
 
     private FloatLagRegression Regression(Func<int, double[]> weights)
@@ -277,12 +362,71 @@ internal sealed class LinearForecast
         return limits;
     }
 
-    // One set of features: for each output, shrunk towards zero and towards the last value.
-    private sealed class Family(int outputs)
+    // The same of each column for every row back that is read of it.
+    private float[] OwnLimits()
     {
-        internal double[][] Error { get; } =
-            [.. Enumerable.Range(0, outputs).Select(_ => new[] { double.PositiveInfinity, double.PositiveInfinity })];
+        var limits = new float[_rows.Width * _ownLags];
+        for (int row = 0; row < _rows.TrainEnd; row++)
+        {
+            for (int m = 1; m <= _ownLags && row >= m; m++)
+            {
+                int then = row - m;
+                if (_rows.Ticks[row] - _rows.Ticks[then] > 2 * m || _rows.IsFault[row] || _rows.IsFault[then])
+                {
+                    continue;
+                }
 
-        internal double[]?[][] Weights { get; } = [.. Enumerable.Range(0, outputs).Select(_ => new double[]?[2])];
+                for (int i = 0; i < _rows.Columns.Count; i++)
+                {
+                    int at = (i * _ownLags) + m - 1;
+                    limits[at] = Math.Max(limits[at], Math.Abs(_rows.Row(then)[i] - _rows.Row(row)[i]));
+                }
+            }
+        }
+
+        return limits;
+    }
+
+    // One set of features: for each output, shrunk towards zero and towards the last value.
+    private sealed class Family(int[] at, int[] outputs, int count)
+    {
+        private readonly int[,] _penalty = new int[Priors.Length, count];
+
+        internal int[] At => at;
+
+        // Which outputs it forecasts.
+        internal int[] Outputs => outputs;
+
+        internal double[,,] Errors { get; } = new double[Penalties.Length, Priors.Length, count];
+
+        internal double[][] Error { get; } =
+            [.. Enumerable.Range(0, count).Select(_ => new[] { double.PositiveInfinity, double.PositiveInfinity })];
+
+        internal double[]?[][] Weights { get; } = [.. Enumerable.Range(0, count).Select(_ => new double[]?[2])];
+
+        // The largest penalty that is nearly as good as the best one: smaller weights pass less of a wrong reading on.
+        internal void Choose(double rows, double nearly)
+        {
+            foreach (int prior in Priors)
+            {
+                foreach (int k in outputs)
+                {
+                    double[] errors = [.. Enumerable.Range(0, Penalties.Length).Select(p => Errors[p, prior, k] / rows)];
+                    double least = errors.Min();
+                    _penalty[prior, k] = Array.FindLastIndex(errors, error => error <= (1 + nearly) * least);
+                    Error[k][prior] = least;
+                }
+            }
+        }
+
+        internal bool Uses(int penalty) => _penalty.Cast<int>().Contains(penalty);
+
+        internal void Take(int penalty, int prior, int output, double[] weights)
+        {
+            if (_penalty[prior, output] == penalty)
+            {
+                Weights[output][prior] = weights;
+            }
+        }
     }
 }

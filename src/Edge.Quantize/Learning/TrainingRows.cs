@@ -99,6 +99,14 @@ internal sealed partial class TrainingRows
     /// </summary>
     internal bool Chooses(int row) => row >= TrainEnd || (long)row * Blocks / TrainEnd % BlocksPerChoice == BlocksPerChoice / 2;
 
+    /// <summary>Parts of the rows that choose: the blocks, and as many of those after <see cref="TrainEnd"/>.</summary>
+    internal const int ChoosingParts = 2 * Blocks / BlocksPerChoice;
+
+    /// <summary>The part of a row that chooses.</summary>
+    internal int ChoosingPart(int row) => row < TrainEnd
+        ? (int)((long)row * Blocks / TrainEnd / BlocksPerChoice)
+        : (int)(ChoosingParts / 2 * (1 + ((double)(row - TrainEnd) / (ValidationEnd - TrainEnd))));
+
     /// <summary>What of the time the rows tell, if they are long enough to learn from it.</summary>
     internal IReadOnlyList<CalendarInput> Calendar { get; }
 

@@ -110,7 +110,7 @@ internal static partial class RandomModels
     }
 
     /// <summary>An LSTM with a regression on some of the last rows beside its head.</summary>
-    internal static byte[] Int8WithLags(int seed, int inputs, int hidden, int outputs)
+    internal static byte[] Int8WithLags(int seed, int inputs, int hidden, int outputs, int ownLags = 0)
     {
         var random = new Random(seed);
         EdgeModel model = EdgeModel.Parse(Int8(seed, inputs, hidden, 1, outputs));
@@ -130,6 +130,10 @@ internal static partial class RandomModels
                 Limit = Shorts(random, lags.Count * inputs, 0, 32767),
                 Scale = Floats(random, outputs, 1e-8f).Select(Math.Abs).ToArray(),
                 Bias = Floats(random, outputs, 1),
+                OwnLags = ownLags,
+                OwnColumn = ownLags == 0 ? [] : [.. Enumerable.Range(0, outputs).Select(_ => random.Next(inputs))],
+                OwnWeight = Shorts(random, outputs * ownLags, -32767, 32767),
+                OwnLimit = Shorts(random, inputs * ownLags, 0, 32767),
             }).ToBytes();
     }
 
