@@ -177,7 +177,8 @@ internal static class ClusterBenchmark
                 + $"database {database / done * 1e6:0}, workers {worker / done * 1e6:0}; rows taken in at {rows / fill:0}/s");
         long size = await rig.CountAsync("SELECT pg_total_relation_size('edge_stream')");
         long owners = await rig.CountAsync("SELECT count(DISTINCT owner) FROM edge_partition");
-        Say($"  {owners} workers had partitions at the end; {size / Streams} bytes a stream in the database; a worker holds {running.Max(each => each.ResidentBytes) >> 20} MB");
+        Say($"  {owners} workers had partitions at the end; {size / Streams} bytes a stream in the database; "
+                + $"a worker holds {running.Max(each => each.ResidentBytes) >> 20} MB");
     }
 
     private static async Task TakeOverAsync(ClusterServers servers)
@@ -199,7 +200,9 @@ internal static class ClusterBenchmark
         for (int kill = 0; kill < Kills; kill++)
         {
             WorkerProcess victim = alive[kill % 2];
-            for (long waited = Stopwatch.GetTimestamp(); await HeldAsync(alive[0]) < 2 || await HeldAsync(alive[1]) < 2; await Task.Delay(50))
+            for (long waited = Stopwatch.GetTimestamp();
+                await HeldAsync(alive[0]) < 2 || await HeldAsync(alive[1]) < 2;
+                await Task.Delay(50))
             {
                 Require(Stopwatch.GetElapsedTime(waited) < Bound, "a worker gets no partitions");
             }

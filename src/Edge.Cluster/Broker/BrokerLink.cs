@@ -21,7 +21,7 @@ internal sealed class BrokerLink(BrokerOptions options, string name) : IAsyncDis
 
     /// <summary>Opens a channel.</summary>
     /// <param name="confirms">Whether the broker confirms what is published on it.</param>
-    /// <param name="cancel">Gives up.</param>
+    /// <param name="cancel">Stops.</param>
     /// <exception cref="OutageException">The broker cannot be reached, or refuses.</exception>
     internal async Task<IChannel> OpenAsync(bool confirms, CancellationToken cancel)
     {

@@ -3,7 +3,7 @@ using RabbitMQ.Client;
 namespace Edge.Cluster.Broker;
 
 /// <summary>
-/// The queues and bindings: MQTT messages arrive at amq.topic, go on to a consistent-hash exchange, and from there to one quorum queue per
+/// The queues and bindings: MQTT messages arrive at amq.topic. A consistent-hash exchange splits them over one quorum queue per
 /// partition. All rows of one topic go to one partition.
 /// </summary>
 /// <param name="prefix">Begin of all names.</param>
@@ -31,7 +31,7 @@ internal sealed class Topology(string prefix, int partitions)
     /// <summary>Declares everything; what is there already stays.</summary>
     /// <param name="channel">An open channel.</param>
     /// <param name="topics">Routing patterns of the topics whose messages are rows.</param>
-    /// <param name="cancel">Gives up.</param>
+    /// <param name="cancel">Stops.</param>
     internal async Task DeclareAsync(IChannel channel, IEnumerable<string> topics, CancellationToken cancel)
     {
         await channel.ExchangeDeclareAsync(Rows, "x-consistent-hash", durable: true, autoDelete: false, cancellationToken: cancel)

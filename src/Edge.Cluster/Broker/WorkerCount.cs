@@ -22,7 +22,8 @@ internal sealed class WorkerCount(BrokerLink link, string queue) : IAsyncDisposa
             {
                 await DisposeAsync().ConfigureAwait(false);
                 _channel = channel = await link.OpenAsync(confirms: false, cancel).ConfigureAwait(false);
-                await channel.BasicConsumeAsync(queue, autoAck: false, new AsyncDefaultBasicConsumer(channel), cancel).ConfigureAwait(false);
+                var consumer = new AsyncDefaultBasicConsumer(channel);
+                await channel.BasicConsumeAsync(queue, autoAck: false, consumer, cancel).ConfigureAwait(false);
             }
 
             return (int)(await channel.QueueDeclarePassiveAsync(queue, cancel).ConfigureAwait(false)).ConsumerCount;

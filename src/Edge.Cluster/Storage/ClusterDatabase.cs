@@ -152,7 +152,7 @@ internal sealed class ClusterDatabase : IAsyncDisposable
 
     /// <summary>Commits a batch, and forgets the messages of batches that are published, in one transaction.</summary>
     /// <param name="batch">What to commit.</param>
-    /// <param name="cancel">Gives up; then it may be committed or not.</param>
+    /// <param name="cancel">Stops; then it may be committed or not.</param>
     /// <exception cref="PartitionLostException">
     /// Another worker has taken the partition, or one of its streams; nothing is committed.
     /// </exception>
