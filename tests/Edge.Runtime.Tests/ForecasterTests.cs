@@ -11,20 +11,33 @@ public sealed class ForecasterTests
 {
     private const int Season = 24;
 
+    // Row of the first forecast that counts, from 0 on: the state of the model has settled.
+    private const int Settled = 63;
+
     [Fact]
     public void Skill_is_scored_against_no_change_and_against_a_season_ago()
     {
         float[] x = Rows(400);
         Forecaster forecaster = Run(x, Season);
-        double model = x.Skip(1).Average(value => (double)value * value);
-        double persistence = x.Skip(1).Zip(x).Average(pair => Math.Pow(pair.First - pair.Second, 2));
+        double model = x.Skip(Settled + 1).Average(value => (double)value * value);
+        double persistence = x.Skip(Settled + 1).Zip(x.Skip(Settled)).Average(pair => Math.Pow(pair.First - pair.Second, 2));
         Assert.Equal(1 - (model / persistence), forecaster.Skill, 1e-6);
 
-        // Only ticks that have both count: those from the second season on.
-        double late = x.Skip(Season).Average(value => (double)value * value);
-        double seasonal = x.Skip(Season).Zip(x).Average(pair => Math.Pow(pair.First - pair.Second, 2));
+        // Only ticks that have both count.
+        double late = x.Skip(Settled + 1).Average(value => (double)value * value);
+        double seasonal = x.Skip(Settled + 1).Zip(x.Skip(Settled + 1 - Season)).Average(pair => Math.Pow(pair.First - pair.Second, 2));
         Assert.Equal(1 - (late / seasonal), forecaster.SeasonalSkill, 1e-6);
         Assert.InRange(forecaster.SeasonalSkill, -1000, -1);
+    }
+
+    [Fact]
+    public void What_an_empty_state_forecasts_does_not_count_for_the_skill()
+    {
+        float[] x = Rows(400);
+        Assert.Equal(double.NaN, Run(x[..(Settled + 1)], 0).Skill);
+        double expected = Run(x, 0).Skill;
+        x[3] = 1e6f;
+        Assert.Equal(expected, Run(x, 0).Skill, 1e-9);
     }
 
     [Fact]

@@ -12,6 +12,9 @@ internal sealed class Forecaster
 {
     private const double SkillRate = 1.0 / 1000;
 
+    // A recurrent state that began empty has settled after so many ticks; what it says before tells nothing of the model's skill.
+    private const int SettleTicks = 64;
+
     private readonly IInferenceEngine _engine;
     private readonly ModelManifest _manifest;
     private readonly float[] _x;
@@ -74,7 +77,8 @@ internal sealed class Forecaster
 
     /// <summary>
     /// How much better than "nothing changes" the forecasts are: 1 less the ratio of the mean squares of both errors, over about the last
-    /// thousand ticks that are not abnormal and all outputs. 1 is perfect, 0 no better; NaN before the first.
+    /// thousand ticks that are not abnormal and all outputs. 1 is perfect, 0 no better; NaN before the first, and forecasts of a stream's
+    /// first 64 ticks do not count.
     /// </summary>
     internal double Skill => _persistenceSquare > 0 ? 1 - (_errorSquare / _persistenceSquare) : double.NaN;
 
@@ -234,7 +238,7 @@ internal sealed class Forecaster
 
             int slot = (int)(seq % _manifest.Outputs[k].TicksAhead);
             _pending[k][slot] = _y[k];
-            _unchanged[k][slot] = isAbnormal ? float.NaN : _x[_manifest.Outputs[k].Column];
+            _unchanged[k][slot] = isAbnormal || seq < SettleTicks ? float.NaN : _x[_manifest.Outputs[k].Column];
             _madeAt[k][slot] = seq;
         }
     }
