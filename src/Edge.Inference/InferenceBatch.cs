@@ -15,6 +15,7 @@ public sealed class InferenceBatch
     private readonly byte[] _states;
     private readonly short[] _x;
     private readonly ModelStepper _stepper;
+    private byte[]? _before;
 
     /// <summary>Starts every stream from the model's initial state.</summary>
     /// <param name="model">The model to step.</param>
@@ -68,20 +69,73 @@ public sealed class InferenceBatch
         InputQuantizer.RequireUsable(Model, inputs);
         for (int begin = 0; begin < Count; begin += ChunkMax)
         {
-            int streams = Math.Min(ChunkMax, Count - begin);
-            Span<short> x = _x.AsSpan(0, streams * Model.FeatureCount);
-            for (int s = 0; s < streams; s++)
+            StepChunk(begin, Math.Min(ChunkMax, Count - begin), inputs, outputs, default);
+        }
+    }
+
+    /// <summary>Steps the first streams, and counts what is clipped of each.</summary>
+    /// <param name="count">How many, 1..<see cref="Count"/>.</param>
+    /// <param name="inputs">Normalized readings, count rows of I, finite.</param>
+    /// <param name="outputs">Receives count rows of O normalized outputs.</param>
+    /// <param name="inputSaturations">Counts inputs that are clipped, count rows of I.</param>
+    /// <param name="stateSaturations">Counts cell and hidden states that are clipped, [count].</param>
+    /// <exception cref="ArgumentException">A reading is NaN, infinite or no symbol; no state has changed.</exception>
+    internal void Step(
+        int count, ReadOnlySpan<float> inputs, Span<float> outputs, Span<long> inputSaturations, Span<long> stateSaturations)
+    {
+        InputQuantizer.RequireUsable(Model, inputs);
+        _before ??= new byte[Math.Min(Count, ChunkMax) * Model.StateBytes];
+        for (int begin = 0; begin < count; begin += ChunkMax)
+        {
+            int streams = Math.Min(ChunkMax, count - begin);
+            Span<byte> states = _states.AsSpan(begin * Model.StateBytes, streams * Model.StateBytes);
+            states.CopyTo(_before);
+            long clipped = StateSaturations;
+            StepChunk(begin, streams, inputs, outputs, inputSaturations);
+            if (StateSaturations == clipped)
             {
-                InputQuantizer.Quantize(
-                    Model,
-                    inputs.Slice((begin + s) * Model.InputCount, Model.InputCount),
-                    x.Slice(s * Model.FeatureCount, Model.FeatureCount),
-                    default);
+                continue;
             }
 
-            _stepper.Step(
-                _states.AsSpan(begin * Model.StateBytes, streams * Model.StateBytes), x,
-                outputs.Slice(begin * Model.OutputCount, streams * Model.OutputCount), streams);
+            // Rare: the kernels count by unit, not by stream. One at a time shows whose it was.
+            _before.AsSpan(0, states.Length).CopyTo(states);
+            for (int s = begin; s < begin + streams; s++)
+            {
+                clipped = StateSaturations;
+                StepChunk(s, 1, inputs, outputs, default);
+                stateSaturations[s] += StateSaturations - clipped;
+            }
         }
+    }
+
+    private long StateSaturations => Sum(_stepper.CellSaturations) + Sum(_stepper.HiddenSaturations);
+
+    private static long Sum(ReadOnlySpan<long> counts)
+    {
+        long sum = 0;
+        foreach (long count in counts)
+        {
+            sum += count;
+        }
+
+        return sum;
+    }
+
+    private void StepChunk(int begin, int streams, ReadOnlySpan<float> inputs, Span<float> outputs, Span<long> inputSaturations)
+    {
+        Span<short> x = _x.AsSpan(0, streams * Model.FeatureCount);
+        for (int s = 0; s < streams; s++)
+        {
+            int first = (begin + s) * Model.InputCount;
+            InputQuantizer.Quantize(
+                Model,
+                inputs.Slice(first, Model.InputCount),
+                x.Slice(s * Model.FeatureCount, Model.FeatureCount),
+                inputSaturations.IsEmpty ? default : inputSaturations.Slice(first, Model.InputCount));
+        }
+
+        _stepper.Step(
+            _states.AsSpan(begin * Model.StateBytes, streams * Model.StateBytes), x,
+            outputs.Slice(begin * Model.OutputCount, streams * Model.OutputCount), streams);
     }
 }

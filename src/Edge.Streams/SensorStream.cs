@@ -41,6 +41,7 @@ public sealed partial class SensorStream : IDisposable
     private DateTime _lastTime;
     private bool _clockIsUnset;
     private bool _isOutside;
+    private bool _isUsable;
     private long _forecasts;
     private long _missed;
 
@@ -165,6 +166,18 @@ public sealed partial class SensorStream : IDisposable
     /// <returns>The result of the tick; the same object at each tick.</returns>
     public StreamTick Step(Reading reading)
     {
+        if (Begin(reading))
+        {
+            _forecaster.StepModel();
+        }
+
+        return End(reading);
+    }
+
+    /// <summary>The first half of <see cref="Step"/>: all up to the model.</summary>
+    /// <returns>Whether the model is to be stepped, from the forecaster's inputs to its outputs.</returns>
+    internal bool Begin(Reading reading)
+    {
         _seq++;
         _rows++;
         NoteTime(reading);
@@ -175,9 +188,22 @@ public sealed partial class SensorStream : IDisposable
         _canary?.Observe(_seq, reading, _forecaster.Errors, IsAbnormal);
         _tick.Anomaly = _anomalies.Report(_seq, reading, _detector.Observe(_forecaster.Errors, reading, usable));
         NoteOutside();
+        _isUsable = usable;
         if (usable)
         {
-            _forecaster.Step(_seq, reading, IsAbnormal);
+            _forecaster.Prepare(reading);
+        }
+
+        return usable;
+    }
+
+    /// <summary>The second half of <see cref="Step"/>, after the model was stepped if it had to be.</summary>
+    internal StreamTick End(Reading reading)
+    {
+        bool usable = _isUsable;
+        if (usable)
+        {
+            _forecaster.Complete(_seq, IsAbnormal);
             _canary?.Step(_seq, reading, IsAbnormal);
             if (_forecaster.IsReady)
             {

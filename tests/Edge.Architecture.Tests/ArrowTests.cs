@@ -16,8 +16,12 @@ public sealed class ArrowTests
         ["Edge.Sensors"] = ["Edge.Streams", "Edge.Inference"],
         ["Edge.Onnx"] = ["Edge.Streams", "Edge.Inference"],
         ["edge-runtime"] = ["Edge.Sensors", "Edge.Onnx", "Edge.Streams", "Edge.Inference"],
+        ["edge-cluster"] = ["edge-runtime", "Edge.Sensors", "Edge.Onnx", "Edge.Streams", "Edge.Inference"],
         ["edge-quantize"] = ["Edge.Training", "Edge.Onnx", "Edge.Sensors", "Edge.Streams", "Edge.Inference"],
     };
+
+    // The folders of Edge.Cluster, in the same way.
+    private static readonly string[] ClusterFolders = ["Commands", "Configuration", "Workers", "Pipeline", "Storage", "Broker"];
 
     // The folders of Edge.Runtime: arrows run down this list only.
     private static readonly string[] RuntimeFolders =
@@ -45,19 +49,10 @@ public sealed class ArrowTests
         AssertNone(GraphOf(assembly).Circles());
 
     [Fact]
-    public void In_the_runtime_arrows_run_down_only()
-    {
-        FolderGraph graph = GraphOf("edge-runtime");
-        string[] folders = [.. graph.Arrows.Keys.Select(FolderGraph.Top).Where(folder => folder.Length > 0).Distinct()];
-        Assert.Empty(folders.Except(RuntimeFolders));
-        AssertNone(
-            from arrows in graph.Arrows
-            from arrow in arrows.Value
-            let begin = Array.IndexOf(RuntimeFolders, FolderGraph.Top(arrows.Key))
-            let end = Array.IndexOf(RuntimeFolders, FolderGraph.Top(arrow.Key))
-            where begin >= 0 && end >= 0 && end < begin
-            select $"{arrows.Key} -> {arrow.Key} ({arrow.Value})");
-    }
+    public void In_the_runtime_arrows_run_down_only() => AssertDownOnly("edge-runtime", RuntimeFolders);
+
+    [Fact]
+    public void In_the_cluster_arrows_run_down_only() => AssertDownOnly("edge-cluster", ClusterFolders);
 
     [Fact]
     public void A_planted_circle_is_found()
@@ -74,6 +69,7 @@ public sealed class ArrowTests
     [InlineData("Edge.Sensors", "")]
     [InlineData("Edge.Onnx", "")]
     [InlineData("edge-runtime", "IMqttLink")]
+    [InlineData("edge-cluster", "")]
     [InlineData("edge-quantize", "")]
     public void The_only_interfaces_are_the_seams(string assembly, string seams) =>
         Assert.Equal(
@@ -86,6 +82,20 @@ public sealed class ArrowTests
                     .Select(type => type.Name)
                     .Order()));
 
+    private static void AssertDownOnly(string assembly, string[] folderOrder)
+    {
+        FolderGraph graph = GraphOf(assembly);
+        string[] folders = [.. graph.Arrows.Keys.Select(FolderGraph.Top).Where(folder => folder.Length > 0).Distinct()];
+        Assert.Empty(folders.Except(folderOrder));
+        AssertNone(
+            from arrows in graph.Arrows
+            from arrow in arrows.Value
+            let begin = Array.IndexOf(folderOrder, FolderGraph.Top(arrows.Key))
+            let end = Array.IndexOf(folderOrder, FolderGraph.Top(arrow.Key))
+            where begin >= 0 && end >= 0 && end < begin
+            select $"{arrows.Key} -> {arrow.Key} ({arrow.Value})");
+    }
+
     private static void AssertNone(IEnumerable<string> found) => Assert.True(!found.Any(), string.Join('\n', found));
 
     private static string PathOf(string assembly) => Path.Combine(AppContext.BaseDirectory, assembly + ".dll");
@@ -93,5 +103,11 @@ public sealed class ArrowTests
     private static FolderGraph GraphOf(string assembly) =>
         FolderGraph.Of(
             PathOf(assembly),
-            assembly switch { "edge-runtime" => "Edge.Runtime", "edge-quantize" => "Edge.Quantize", _ => assembly });
+            assembly switch
+            {
+                "edge-runtime" => "Edge.Runtime",
+                "edge-cluster" => "Edge.Cluster",
+                "edge-quantize" => "Edge.Quantize",
+                _ => assembly,
+            });
 }

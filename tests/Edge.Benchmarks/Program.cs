@@ -36,12 +36,14 @@ switch (args)
     case ["rivals"]:
         await RivalsBenchmark.RunAsync();
         return 0;
+    case ["cluster", ..]:
+        return await ClusterBenchmark.RunAsync(args.Length > 1 ? args[1] : "200000");
     case ["sensors"]:
         await SensorsBenchmark.RunAsync();
         return 0;
     default:
         Console.Error.WriteLine(
             "Usage: cell [--json] | streams | sensors | detection | train | service | storage [DAYS] | device [FOLDER] | "
-                + "learning [FOLDER] | rivals | onnx | xlstm");
+                + "learning [FOLDER] | rivals | onnx | xlstm | cluster [ROWS or idle]");
         return 2;
 }

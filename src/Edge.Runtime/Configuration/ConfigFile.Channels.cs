@@ -152,7 +152,7 @@ internal static partial class ConfigFile
             JsonPathText(map, "path") ?? "$");
     }
 
-    private static NumberOptions ReadNumbers(YamlMap map)
+    internal static NumberOptions ReadNumbers(YamlMap map)
     {
         string? mark = map.Text("decimal");
         if (mark is not null and not "point" and not "comma")
@@ -179,7 +179,7 @@ internal static partial class ConfigFile
         return topic;
     }
 
-    private static string? JsonPathText(YamlMap map, string key)
+    internal static string? JsonPathText(YamlMap map, string key)
     {
         string? text = map.Text(key);
         if (text is not null && !JsonPath.TryParse(text, out _))

@@ -7,7 +7,7 @@ namespace Edge.Runtime.Configuration;
 /// <summary>The parts of a stream that say what is reported of it: limits of channels, and entities in Home Assistant.</summary>
 internal static partial class ConfigFile
 {
-    private static LimitOptions[] ReadLimits(YamlMap stream)
+    internal static LimitOptions[] ReadLimits(YamlMap stream)
     {
         if (stream.Map("limits") is not { } map)
         {

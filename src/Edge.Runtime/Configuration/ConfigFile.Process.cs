@@ -10,7 +10,7 @@ namespace Edge.Runtime.Configuration;
 /// <summary>The parts of edge.yaml that are the whole process's: telemetry, the page and ONNX Runtime.</summary>
 internal static partial class ConfigFile
 {
-    private static TelemetryOptions? ReadTelemetry(YamlMap root)
+    internal static TelemetryOptions? ReadTelemetry(YamlMap root)
     {
         if (root.Map("telemetry") is not { } map)
         {

@@ -73,7 +73,7 @@ internal static partial class ConfigFile
         return source;
     }
 
-    private static Dictionary<string, string> ReadPaths(YamlMap map)
+    internal static Dictionary<string, string> ReadPaths(YamlMap map)
     {
         var paths = new Dictionary<string, string>();
         if (map.Map("values") is { } values)
@@ -117,7 +117,7 @@ internal static partial class ConfigFile
     }
 
     // How the times of a stream's source are written.
-    private static TimeOptions ReadTimes(YamlMap stream)
+    internal static TimeOptions ReadTimes(YamlMap stream)
     {
         string? format = stream.Text("time_format");
         if (format is not null && !TimeOptions.IsFormat(format))

@@ -39,9 +39,21 @@ internal static partial class ConfigFile
     private static readonly string[] CommandNames = [.. Enum.GetValues<CommandName>().Select(CommandChannel.Text)];
 
     /// <exception cref="InputException">The file cannot be read or has mistakes: one line each, with line and column.</exception>
-    internal static EdgeConfig Load(string path)
+    internal static EdgeConfig Load(string path) => Parse(ReadText(path), path);
+
+    internal static EdgeConfig Parse(string text, string path)
     {
-        string text;
+        var errors = new ConfigErrors(path);
+        YamlMap root = Root(text, path, "device, mqtt and streams", errors);
+        EdgeConfig config = ReadRoot(root, Path.GetDirectoryName(Path.GetFullPath(path))!);
+        errors.ThrowIfAny();
+        return config with { Unknown = errors.Unknown, File = Path.GetFullPath(path) };
+    }
+
+    /// <summary>The text of a configuration.</summary>
+    /// <exception cref="InputException">It cannot be read.</exception>
+    internal static string ReadText(string path)
+    {
         try
         {
             var file = new FileInfo(path);
@@ -50,19 +62,22 @@ internal static partial class ConfigFile
                 throw new InputException($"Configuration '{path}' does not exist. Check --config; deploy/config has samples.");
             }
 
-            text = RegularFile.ReadText(path, FileMaxBytes);
+            return RegularFile.ReadText(path, FileMaxBytes);
         }
         catch (Exception e) when (FileFault.Is(e))
         {
             throw new InputException($"Configuration '{path}' cannot be read: {e.Message}", e);
         }
-
-        return Parse(text, path);
     }
 
-    internal static EdgeConfig Parse(string text, string path)
+    /// <summary>The outermost mapping of a configuration.</summary>
+    /// <param name="text">The YAML.</param>
+    /// <param name="path">Its file, for sentences.</param>
+    /// <param name="keys">The keys that it must have, for a sentence.</param>
+    /// <param name="errors">Receives what is wrong inside it.</param>
+    /// <exception cref="InputException">It is not one mapping.</exception>
+    internal static YamlMap Root(string text, string path, string keys, ConfigErrors errors)
     {
-        var errors = new ConfigErrors(path);
         var yaml = new YamlStream();
         try
         {
@@ -80,14 +95,9 @@ internal static partial class ConfigFile
             throw new InputException($"{path}:1:1: this is not YAML: {e.Message}", e);
         }
 
-        if (yaml.Documents.Count != 1 || yaml.Documents[0].RootNode is not YamlMappingNode root)
-        {
-            throw new InputException($"{path}:1:1: the file must be one YAML mapping with the keys device, mqtt and streams.");
-        }
-
-        EdgeConfig config = ReadRoot(new YamlMap(root, errors), Path.GetDirectoryName(Path.GetFullPath(path))!);
-        errors.ThrowIfAny();
-        return config with { Unknown = errors.Unknown, File = Path.GetFullPath(path) };
+        return yaml.Documents.Count == 1 && yaml.Documents[0].RootNode is YamlMappingNode root
+            ? new YamlMap(root, errors)
+            : throw new InputException($"{path}:1:1: the file must be one YAML mapping with the keys {keys}.");
     }
 
     // The commonest of such mistakes: a brace ends a plain value inside braces.
@@ -186,7 +196,6 @@ internal static partial class ConfigFile
         string model = map.Has("channels") || learns
             ? map.Text("model") ?? ""
             : map.RequiredText("model", "a .safetensors file of edge-quantize, or demo");
-        IReadOnlyList<string> published = map.Texts("publish", PublishedByDefault, Publishable, mayBeEmpty: true);
         string name = Name(map, "name", "the stream's name in topics");
         TimeSpan? period = map.Duration("period", PeriodMin, PeriodMax);
         SourceOptions source = ReadSource(map, name, folder, ReadTimes(map));
@@ -202,12 +211,7 @@ internal static partial class ConfigFile
             : "";
         var stream = new StreamConfig
         {
-            Publish = new PublishOptions
-            {
-                Readings = published.Contains("reading"),
-                Forecasts = published.Contains("forecast"),
-                Scores = published.Contains("score"),
-            },
+            Publish = ReadPublish(map),
             Name = name,
             Model = modelPath,
             Learn = learn,
@@ -232,7 +236,18 @@ internal static partial class ConfigFile
         return stream;
     }
 
-    private static ForecastOptions ReadForecast(YamlMap stream)
+    internal static PublishOptions ReadPublish(YamlMap stream)
+    {
+        IReadOnlyList<string> published = stream.Texts("publish", PublishedByDefault, Publishable, mayBeEmpty: true);
+        return new PublishOptions
+        {
+            Readings = published.Contains("reading"),
+            Forecasts = published.Contains("forecast"),
+            Scores = published.Contains("score"),
+        };
+    }
+
+    internal static ForecastOptions ReadForecast(YamlMap stream)
     {
         var defaults = new ForecastOptions();
         if (stream.Map("forecast") is not { } map)
@@ -250,7 +265,7 @@ internal static partial class ConfigFile
         return forecast;
     }
 
-    private static AnomalyOptions ReadAnomaly(YamlMap stream, out int? alarmPin)
+    internal static AnomalyOptions ReadAnomaly(YamlMap stream, out int? alarmPin)
     {
         var defaults = new AnomalyOptions();
         alarmPin = null;
@@ -285,7 +300,7 @@ internal static partial class ConfigFile
         return 1;
     }
 
-    private static string Name(YamlMap map, string key, string meaning)
+    internal static string Name(YamlMap map, string key, string meaning)
     {
         string name = map.RequiredText(key, meaning);
         if (name.Length > 0 && !IsName(name))

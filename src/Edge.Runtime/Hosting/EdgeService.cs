@@ -344,7 +344,7 @@ internal sealed class EdgeService : IDisposable
 
         if (config.Otlp is not null)
         {
-            _telemetry.Insert(0, OtlpExport.Start(config, _config.Device, InfoMessage.Version));
+            _telemetry.Insert(0, OtlpExport.Start(config, "edge-runtime", _config.Device, ServiceMetrics.MeterName, InfoMessage.Version));
         }
     }
 

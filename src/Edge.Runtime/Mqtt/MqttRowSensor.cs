@@ -19,7 +19,7 @@ internal sealed class MqttRowSensor : ISensor
     private const int RowsMax = 10_000;
 
     private readonly MqttRowOptions _config;
-    private readonly JsonPath[] _paths;
+    private readonly JsonValues _values;
     private readonly JsonPath? _time;
     private readonly JsonPath? _list;
     private readonly TimeReader _times;
@@ -60,19 +60,8 @@ internal sealed class MqttRowSensor : ISensor
         Func<MqttSubscriber> connect,
         ILogger log)
     {
-        string[] unknown = [.. config.Values.Keys.Except(columns)];
-        if (unknown.Length > 0)
-        {
-            throw new InputException(
-                $"'values' has {string.Join(", ", unknown)}, which the model does not read; its columns are {string.Join(", ", columns)}.");
-        }
-
         _config = config;
-        _paths =
-        [
-            .. columns.Select(
-                column => config.Values.TryGetValue(column, out string? path) ? JsonPath.Parse(path) : JsonPath.Member(column)),
-        ];
+        _values = new JsonValues(config.Values, columns, config.Numbers);
         _time = config.TimePath is { } timePath ? JsonPath.Parse(timePath) : null;
         _list = config.RowsPath is { } rowsPath ? JsonPath.Parse(rowsPath) : null;
         _times = new TimeReader(config.Times);
@@ -257,11 +246,7 @@ internal sealed class MqttRowSensor : ISensor
             }
         }
 
-        for (int i = 0; i < _paths.Length; i++)
-        {
-            ReadValue(root, i);
-        }
-
+        _values.Read(root, _row!);
         _row!.Time = time;
         _row.ClockIsUnset = _time is null && !_system.IsSet();
         _row.SkippedTicks = _lastTime == default ? 0 : Math.Max(0, (long)Math.Round((time - _lastTime) / _period) - 1);
@@ -289,18 +274,6 @@ internal sealed class MqttRowSensor : ISensor
         }
 
         return _guard.Reason(_verdict, time);
-    }
-
-    private void ReadValue(JsonElement root, int channel)
-    {
-        // A number by itself is the row of a model with one column.
-        bool isThere = _paths[channel].TryFind(root, out JsonElement value)
-            || (_paths.Length == 1 && (value = root).ValueKind == JsonValueKind.Number);
-        double number = isThere ? MqttPayload.Number(value, _config.Numbers) : double.NaN;
-        bool isFinite = double.IsFinite(number);
-        _row!.Values[channel] = isFinite ? number : 0;
-        _row.Quality[channel] = isFinite ? Quality.Good : isThere ? Quality.Invalid : Quality.Missing;
-        _row.Faults[channel] = isFinite ? null : isThere ? MqttPayload.NotANumber(value) : "a message came without its value";
     }
 
     private void Skip(string why)

@@ -5,16 +5,19 @@ using Edge.Inference;
 
 namespace Edge.Runtime.Mqtt;
 
-/// <summary>Reads the files of <c>mqtt.tls</c> and checks that they fit together, before anything is sent.</summary>
+/// <summary>
+/// Reads the files of <c>mqtt.tls</c>, or of another section of a configuration, and checks that they fit together, before anything is
+/// sent.
+/// </summary>
 internal static class TlsFiles
 {
     private const long FileMaxBytes = 1 << 20;
 
     /// <summary>Reads the certificates that vouch for the broker.</summary>
     /// <exception cref="InputException">The file is not certificates in PEM.</exception>
-    internal static X509Certificate2Collection ReadAuthorities(string path)
+    internal static X509Certificate2Collection ReadAuthorities(string path, string section = "mqtt.tls")
     {
-        string pem = ReadPem("mqtt.tls.ca", path, "CERTIFICATE");
+        string pem = ReadPem($"{section}.ca", path, "CERTIFICATE");
         var trusted = new X509Certificate2Collection();
         try
         {
@@ -22,7 +25,7 @@ internal static class TlsFiles
         }
         catch (CryptographicException e)
         {
-            throw new InputException($"mqtt.tls.ca: '{path}' has a certificate that cannot be read: {e.Message}", e);
+            throw new InputException($"{section}.ca: '{path}' has a certificate that cannot be read: {e.Message}", e);
         }
 
         return trusted;
@@ -30,14 +33,14 @@ internal static class TlsFiles
 
     /// <summary>Reads the certificate of this client with its key.</summary>
     /// <exception cref="InputException">One of them cannot be read, or they do not belong together.</exception>
-    internal static X509Certificate2 ReadClient(string certificatePath, string keyPath)
+    internal static X509Certificate2 ReadClient(string certificatePath, string keyPath, string section = "mqtt.tls")
     {
-        string certificate = ReadPem("mqtt.tls.certificate", certificatePath, "CERTIFICATE");
-        string key = ReadPem("mqtt.tls.key", keyPath, "KEY");
+        string certificate = ReadPem($"{section}.certificate", certificatePath, "CERTIFICATE");
+        string key = ReadPem($"{section}.key", keyPath, "KEY");
         if (key.Contains("ENCRYPTED", StringComparison.Ordinal))
         {
             throw new InputException(
-                $"mqtt.tls.key: '{keyPath}' is encrypted. Decrypt it with openssl pkey -in KEY -out NEW, "
+                $"{section}.key: '{keyPath}' is encrypted. Decrypt it with openssl pkey -in KEY -out NEW, "
                     + "and protect the file by its mode.");
         }
 
@@ -48,7 +51,7 @@ internal static class TlsFiles
         catch (Exception e) when (e is CryptographicException or ArgumentException)
         {
             throw new InputException(
-                $"mqtt.tls: the key '{keyPath}' does not belong to the certificate '{certificatePath}'. "
+                $"{section}: the key '{keyPath}' does not belong to the certificate '{certificatePath}'. "
                     + "Give the pair that was made together.",
                 e);
         }

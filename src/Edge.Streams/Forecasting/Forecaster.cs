@@ -182,11 +182,25 @@ internal sealed class Forecaster
         }
     }
 
+    /// <summary>What the model is stepped with, after <see cref="Prepare"/>.</summary>
+    internal ReadOnlySpan<float> Inputs => _x;
+
+    /// <summary>Receives what the model gives, before <see cref="Complete"/>.</summary>
+    internal Span<float> Outputs => _y;
+
     /// <summary>Steps the model with a usable row.</summary>
     /// <param name="seq">The tick.</param>
     /// <param name="reading">Its row.</param>
     /// <param name="isAbnormal">Whether the row is abnormal: forecasts from such a row do not count for the skill.</param>
     internal void Step(long seq, Reading reading, bool isAbnormal)
+    {
+        Prepare(reading);
+        StepModel();
+        Complete(seq, isAbnormal);
+    }
+
+    /// <summary>Normalizes a usable row.</summary>
+    internal void Prepare(Reading reading)
     {
         for (int i = 0; i < _now.Length; i++)
         {
@@ -194,7 +208,16 @@ internal sealed class Forecaster
         }
 
         CalendarInputs.Fill(_manifest.Calendar, reading.Time, _x.AsSpan(_now.Length));
-        _engine.Step(_x, _y);
+    }
+
+    /// <summary>Steps the model with the row that was prepared.</summary>
+    internal void StepModel() => _engine.Step(_x, _y);
+
+    /// <summary>Takes what the step gave.</summary>
+    /// <param name="seq">The tick.</param>
+    /// <param name="isAbnormal">Whether the row is abnormal.</param>
+    internal void Complete(long seq, bool isAbnormal)
+    {
         if (!IsReady)
         {
             return;

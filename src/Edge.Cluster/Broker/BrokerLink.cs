@@ -1,0 +1,140 @@
+using System.Net.Security;
+using System.Security.Cryptography.X509Certificates;
+using Edge.Runtime.Mqtt;
+using RabbitMQ.Client;
+
+namespace Edge.Cluster.Broker;
+
+/// <summary>The connection of a worker to the broker: made when it is asked for, and again after it is lost. For any thread.</summary>
+/// <param name="options">The broker.</param>
+/// <param name="name">Name of the connection, for those who look at the broker.</param>
+internal sealed class BrokerLink(BrokerOptions options, string name) : IAsyncDisposable
+{
+    private const string Section = "rabbitmq.tls";
+    private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan AnswerTimeout = TimeSpan.FromSeconds(20);
+
+    private readonly SemaphoreSlim _gate = new(1);
+    private IConnection? _connection;
+
+    internal BrokerOptions Options => options;
+
+    /// <summary>Opens a channel.</summary>
+    /// <param name="confirms">Whether the broker confirms what is published on it.</param>
+    /// <param name="cancel">Stops.</param>
+    /// <exception cref="OutageException">The broker cannot be reached, or refuses.</exception>
+    internal async Task<IChannel> OpenAsync(bool confirms, CancellationToken cancel)
+    {
+        try
+        {
+            IConnection connection = await ConnectAsync(cancel).ConfigureAwait(false);
+            return await connection.CreateChannelAsync(
+                new CreateChannelOptions(publisherConfirmationsEnabled: confirms, publisherConfirmationTrackingEnabled: false),
+                cancel).ConfigureAwait(false);
+        }
+        catch (Exception e) when (BrokerFault.Is(e, cancel))
+        {
+            throw BrokerFault.Of(e, options, "cannot be reached");
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_connection is { } connection)
+        {
+            try
+            {
+                await connection.CloseAsync(TimeSpan.FromSeconds(2)).ConfigureAwait(false);
+                await connection.DisposeAsync().ConfigureAwait(false);
+            }
+            catch (Exception e) when (BrokerFault.Is(e))
+            {
+                // It is gone already.
+            }
+        }
+
+        _gate.Dispose();
+    }
+
+    private async Task<IConnection> ConnectAsync(CancellationToken cancel)
+    {
+        await _gate.WaitAsync(cancel).ConfigureAwait(false);
+        try
+        {
+            if (_connection is { IsOpen: true } open)
+            {
+                return open;
+            }
+
+            if (_connection is { } lost)
+            {
+                _connection = null;
+                try
+                {
+                    await lost.DisposeAsync().ConfigureAwait(false);
+                }
+                catch (Exception e) when (BrokerFault.Is(e, cancel))
+                {
+                    // It is gone, and says so.
+                }
+            }
+
+            var factory = new ConnectionFactory
+            {
+                UserName = options.Username,
+                Password = options.Password,
+                VirtualHost = options.VirtualHost,
+                RequestedHeartbeat = options.Heartbeat,
+                RequestedConnectionTimeout = ConnectTimeout,
+                ContinuationTimeout = AnswerTimeout,
+                HandshakeContinuationTimeout = AnswerTimeout,
+
+                // A lost connection is recovered as a killed worker is: from what is committed.
+                AutomaticRecoveryEnabled = false,
+            };
+            AmqpTcpEndpoint[] nodes = [.. options.Nodes.Select(node => new AmqpTcpEndpoint(node.Host, node.Port, Ssl(node.Host)))];
+            Random.Shared.Shuffle(nodes);
+            return _connection = await factory.CreateConnectionAsync(nodes, name, cancel).ConfigureAwait(false);
+        }
+        finally
+        {
+            _gate.Release();
+        }
+    }
+
+    private SslOption Ssl(string host)
+    {
+        if (options.Tls is not { } tls)
+        {
+            return new SslOption();
+        }
+
+        var ssl = new SslOption(host, enabled: true);
+        if (tls is { CertificateFile: { } certificate, KeyFile: { } key })
+        {
+            ssl.Certs = [TlsFiles.ReadClient(certificate, key, Section)];
+        }
+
+        if (tls.CaFile is { } ca)
+        {
+            X509Certificate2Collection trusted = TlsFiles.ReadAuthorities(ca, Section);
+            ssl.CertificateValidationCallback = (_, presented, chain, errors) => IsTrusted(presented, chain, errors, trusted);
+        }
+
+        return ssl;
+    }
+
+    private static bool IsTrusted(
+        X509Certificate? presented, X509Chain? chain, SslPolicyErrors errors, X509Certificate2Collection trusted)
+    {
+        if (presented is null || chain is null || (errors & ~SslPolicyErrors.RemoteCertificateChainErrors) != 0)
+        {
+            return false;
+        }
+
+        chain.ChainPolicy.TrustMode = X509ChainTrustMode.CustomRootTrust;
+        chain.ChainPolicy.CustomTrustStore.AddRange(trusted);
+        chain.ChainPolicy.RevocationMode = X509RevocationMode.NoCheck;
+        return chain.Build((X509Certificate2)presented);
+    }
+}

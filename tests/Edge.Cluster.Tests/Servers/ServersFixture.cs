@@ -1,0 +1,43 @@
+namespace Edge.Cluster.Tests.Servers;
+
+/// <summary>One broker and one database for all tests; each uses its own names. Without the packages, none is started.</summary>
+public sealed class ServersFixture : IAsyncLifetime
+{
+    internal ClusterServers Servers { get; } = new(nodes: 1);
+
+    public async Task InitializeAsync()
+    {
+        if (ServerPrograms.Missing is null)
+        {
+            await Servers.StartAsync();
+        }
+    }
+
+    public Task DisposeAsync()
+    {
+        Servers.Dispose();
+        return Task.CompletedTask;
+    }
+}
+
+/// <summary>The tests that share the servers; one after the other.</summary>
+[CollectionDefinition(Name)]
+public sealed class ServersCollection : ICollectionFixture<ServersFixture>
+{
+    internal const string Name = "servers";
+}
+
+/// <summary>A test that needs RabbitMQ and PostgreSQL; skipped with a sentence where they are not installed.</summary>
+[AttributeUsage(AttributeTargets.Method)]
+internal sealed class ClusterFactAttribute : FactAttribute
+{
+    public ClusterFactAttribute() => Skip = ServerPrograms.Missing;
+}
+
+/// <summary>The same of many minutes: run with EDGE_CLUSTER_LONG=1.</summary>
+[AttributeUsage(AttributeTargets.Method)]
+internal sealed class LongClusterFactAttribute : FactAttribute
+{
+    public LongClusterFactAttribute() => Skip = ServerPrograms.Missing
+        ?? (Environment.GetEnvironmentVariable("EDGE_CLUSTER_LONG") == "1" ? null : "long: set EDGE_CLUSTER_LONG=1");
+}
