@@ -170,11 +170,16 @@ public sealed class TrainTests : IDisposable
             "replay", "--model", _folder.File("m.safetensors"), "--data", recording, "--output", _folder.File("e.jsonl"));
         Assert.Equal(0, await replay.ExitAsync());
 
-        // A walk has nothing of the kind, and its model pays for nothing.
+        // A walk has nothing of the kind, and its model pays for nothing. A short recording is not asked to look far ahead.
         File.WriteAllText(recording, Rows(3000, i => string.Create(
             CultureInfo.InvariantCulture, $"{level += random.NextDouble() - 0.5:0.####}")));
-        Train(recording, "--epochs", "2", "--hidden", "4", "--cell", "gru", "--dropout", "0", "--horizons", "1");
+        string walk = Train(recording, "--epochs", "2", "--hidden", "4", "--cell", "gru", "--dropout", "0", "--horizons", "1");
+        Assert.Contains("The model is the regression alone", walk, StringComparison.Ordinal);
         Assert.DoesNotContain("own column", EdgeModel.Load(_folder.File("m.safetensors")).Architecture, StringComparison.Ordinal);
+        File.WriteAllText(recording, Rows(400, i => string.Create(CultureInfo.InvariantCulture, $"{Math.Sin(i / 9.0):0.####}")));
+        string brief = Train(recording, "--epochs", "2", "--hidden", "4", "--cell", "gru", "--dropout", "0");
+        Assert.Contains("left out: forecasts 60 rows ahead need a longer recording", brief, StringComparison.Ordinal);
+        Assert.Equal([1, 10], EdgeModel.Load(_folder.File("m.safetensors")).Manifest.Outputs.Select(output => output.TicksAhead));
     }
 
     [Fact]

@@ -143,6 +143,11 @@ internal static class TrainCommand
         using var progress = new Progress(output);
         progress.Say("linear forecasts");
         var learner = new ForecastLearner(rows, options);
+        foreach (int ahead in learner.LeftOut)
+        {
+            output.WriteLine($"left out: forecasts {ahead} rows ahead need a longer recording; --horizons asks for others");
+        }
+
         FloatModel model;
         using (var cancel = new CancelOnKey())
         {
@@ -162,6 +167,11 @@ internal static class TrainCommand
             output.WriteLine(
                 $"tried {learned.Candidate}: {learned.Losses.Count} epochs, square error {100 * learned.Score:0.0} % of the linear "
                     + "forecast's on the rows that choose");
+        }
+
+        if (learner.Net is null)
+        {
+            output.WriteLine("The model is the regression alone: no net takes enough off its error to be worth its time.");
         }
 
         BaselineTable.Write(output, run.Model.Manifest);
@@ -263,7 +273,7 @@ internal static class TrainCommand
                 json.WriteString("learned_at", DateTime.UtcNow.ToString(Timestamp.Format, CultureInfo.InvariantCulture));
             }
 
-            json.WriteString("net", learner.Candidates is [var best, ..] ? best.Candidate.ToString() : "none");
+            json.WriteString("net", learner.Net?.ToString() ?? "none");
             json.WriteEndObject();
         }
 

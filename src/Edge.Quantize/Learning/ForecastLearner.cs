@@ -68,6 +68,10 @@ internal sealed class ForecastLearner
     // Most epochs of a candidate, unless asked for.
     private const int EpochsMax = 60;
 
+    // A net must take so much off the square error on the rows that choose: it costs time at every step, and what gains less there may
+    // lose on other rows.
+    private const double WorthNet = 0.02;
+
     private readonly TrainingRows _rows;
     private readonly LearnerOptions _options;
     private readonly ForecastTargets _targets;
@@ -83,9 +87,12 @@ internal sealed class ForecastLearner
         int[] targets = options.Targets.Count == 0
             ? [.. Enumerable.Range(0, rows.Columns.Count)]
             : [.. options.Targets.Select(name => ColumnOf(rows, name))];
-        int[] horizons = options.Horizons.Count > 0 ? [.. options.Horizons] : UsualHorizons.Of(rows.Period);
+        int reach = rows.ValidationEnd - rows.TrainEnd;
+        int[] usual = UsualHorizons.Of(rows.Period);
+        int[] horizons = options.Horizons.Count > 0 ? [.. options.Horizons] : [.. usual.Where(ahead => ahead == 1 || ahead < reach)];
+        LeftOut = options.Horizons.Count > 0 ? [] : [.. usual.Except(horizons)];
         int far = horizons.Max();
-        if (rows.ValidationEnd - rows.TrainEnd <= far)
+        if (reach <= far)
         {
             throw new Inference.InputException(
                 $"{rows.RowCount} rows are too few to forecast {far} rows ahead: a tenth of them, which choose, must reach further. Record "
@@ -104,6 +111,12 @@ internal sealed class ForecastLearner
 
     /// <summary>What the model forecasts.</summary>
     internal IReadOnlyList<ModelOutput> Outputs { get; }
+
+    /// <summary>Usual ticks ahead that the rows are too few for.</summary>
+    internal IReadOnlyList<int> LeftOut { get; }
+
+    /// <summary>The net of the model, or null where none takes enough off the error; once it has run.</summary>
+    internal Candidate? Net { get; private set; }
 
     /// <summary>Every candidate that was trained, the best first.</summary>
     internal IReadOnlyList<Learned> Candidates => [.. _learned.OrderBy(each => each.Score)];
@@ -134,7 +147,10 @@ internal sealed class ForecastLearner
                 Train(candidates[at], left < each ? left : each, started, say, cancel);
             }
         });
-        return (_best ?? NetOf(candidates[0])).ToModel();
+        int beside = Enumerable.Range(0, _linear.Length).MinBy(which => _linear[which].ScoreBeside(_linear[0]));
+        ForecastNet none = NetOf(candidates.Where(each => each.Beside == beside).MinBy(each => each.Units)!);
+        Net = _best is not null && _best.Score <= (1 - WorthNet) * none.Score ? _best.Candidate : null;
+        return (Net is null ? none : _best!).ToModel();
     }
 
     /// <summary>The manifest of the model.</summary>

@@ -75,8 +75,8 @@ internal static class BaselineTable
         }
 
         IEnumerable<string> losses = lost.Take(NamedMax).Select(each =>
-            $"{manifest.OutputName(each.Output)} ({each.Baseline} is "
-                + $"{100 * ((manifest.OutputRmse![each.Output] / manifest.Baselines[each.Baseline][each.Output]) - 1):0.0} % better)");
+            $"{manifest.OutputName(each.Output)} (the error of {each.Baseline} is "
+                + $"{100 * (1 - (manifest.Baselines[each.Baseline][each.Output] / manifest.OutputRmse![each.Output])):0.0} % smaller)");
         string more = lost.Count > NamedMax ? $" and {lost.Count - NamedMax} more" : "";
         return $"The model does not beat every simple forecast on {lost.Count} of {manifest.Outputs.Count} outputs: "
             + $"{string.Join("; ", losses)}{more}.";
