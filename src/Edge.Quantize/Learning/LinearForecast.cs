@@ -28,6 +28,9 @@ internal sealed class LinearForecast
     // Enough for a few hundred weights; more rows cost time without a measurable effect.
     private const int RowsMax = 40_000;
 
+    // More rows are thinned where the largest difference to each of hundreds of rows is sought.
+    private const int LimitRowsMax = 100_000;
+
     // Most values that a stream keeps of its last rows.
     private const int StateMax = 16_384;
 
@@ -115,7 +118,8 @@ internal sealed class LinearForecast
     }
 
     // 0 to 23, and the same time of the days before, now and at the time to forecast, where a day is not too many rows; fewer if there are
-    // many columns. What lies further back than 24 rows is the net's: it forgets a fault sooner than a regression does.
+    // many columns. What else lies further back than 24 rows is the net's, which forgets a fault sooner than a regression does, or
+    // OwnLagForecast's.
     private static int[] ChooseLags(TrainingRows rows, ForecastTargets targets)
     {
         int columns = rows.Columns.Count;
@@ -371,7 +375,7 @@ internal sealed class LinearForecast
     private float[] OwnLimits()
     {
         var limits = new float[_rows.Width * _ownLags];
-        for (int row = 0; row < _rows.TrainEnd; row++)
+        for (int row = 0; row < _rows.TrainEnd; row += 1 + (_rows.TrainEnd / LimitRowsMax))
         {
             for (int m = 1; m <= _ownLags && row >= m; m++)
             {
