@@ -3,6 +3,7 @@ using Edge.Cluster.Storage;
 using Edge.Inference;
 using Edge.Inference.Models;
 using Edge.Runtime;
+using Edge.Runtime.Configuration;
 using Edge.Streams;
 using Microsoft.Extensions.Logging;
 
@@ -176,7 +177,7 @@ internal sealed class PartitionPipeline : IDisposable
             }
 
             name ??= rule.Name!;
-            if (!TopicPattern.IsName(device) || !TopicPattern.IsName(name))
+            if (!ConfigFile.IsName(device) || !ConfigFile.IsName(name))
             {
                 return Route.Refused($"topic '{PrintableText.Of(topic)}' has no name of 1 to 64 of the letters a-z, digits, _ and -");
             }

@@ -10,10 +10,6 @@ namespace Edge.Cluster.Pipeline;
 /// <param name="clock">Rows from the future are refused: one of them would shut out every row until then.</param>
 internal sealed class RowParser(TimeProvider clock)
 {
-    // Clocks of a sender and of this machine may differ by this much, or by this many periods.
-    private static readonly TimeSpan AheadMin = TimeSpan.FromMinutes(10);
-    private const int AheadPeriods = 10;
-
     private PartitionModel? _model;
     private Reading? _into;
     private DateTime _after;
@@ -50,8 +46,7 @@ internal sealed class RowParser(TimeProvider clock)
             return $"a message came whose time cannot be read: {problem}";
         }
 
-        TimeSpan ahead = AheadPeriods * model.Period > AheadMin ? AheadPeriods * model.Period : AheadMin;
-        if (time > now + ahead)
+        if (time > now + RowTimeGuard.AheadMax(model.Period))
         {
             return $"a row of {Text(time)} came, and the clock here says {Text(now)}";
         }

@@ -1,5 +1,3 @@
-using Edge.Runtime.Configuration;
-
 namespace Edge.Cluster.Pipeline;
 
 /// <summary>
@@ -74,7 +72,4 @@ internal sealed class TopicPattern
 
         return true;
     }
-
-    /// <summary>Whether a name can be a device's or a stream's.</summary>
-    internal static bool IsName(string name) => ConfigFile.IsName(name);
 }

@@ -1,4 +1,5 @@
 using Edge.Inference.Models;
+using Edge.Training.Numerics;
 using Edge.Training.Reference;
 using MathNet.Numerics.LinearAlgebra;
 
@@ -342,20 +343,21 @@ internal sealed class LinearForecast
             }
         }
 
-        return new FloatLagRegression(Lags, width, weight, Limits(), [.. rows.Select(row => (float)row[^1])]);
+        return new FloatLagRegression(Lags, width, weight, Limits(Lags, 1), [.. rows.Select(row => (float)row[^1])]);
     }
 
-    // The largest differences from lag to present in the training rows, short gaps between them included: a stream has them, too.
-    private float[] Limits()
+    // [lags, width]: the largest differences from lag to present in the training rows, short gaps between them included: a stream has them,
+    // too. Lag 0 has none.
+    private float[] Limits(int[] lags, int every)
     {
         (int columns, int width) = (_rows.Columns.Count, _rows.Width);
-        var limits = new float[Lags.Length * width];
-        for (int row = 0; row < _rows.TrainEnd; row++)
+        var limits = new float[lags.Length * width];
+        for (int row = 0; row < _rows.TrainEnd; row += every)
         {
-            for (int l = 1; l < Lags.Length && row >= Lags[l]; l++)
+            for (int l = 0; l < lags.Length && row >= lags[l]; l++)
             {
-                int then = row - Lags[l];
-                if (_rows.Ticks[row] - _rows.Ticks[then] > 2 * Lags[l] || _rows.IsFault[row] || _rows.IsFault[then])
+                int then = row - lags[l];
+                if (_rows.Ticks[row] - _rows.Ticks[then] > 2 * lags[l] || _rows.IsFault[row] || _rows.IsFault[then])
                 {
                     continue;
                 }
@@ -371,29 +373,13 @@ internal sealed class LinearForecast
         return limits;
     }
 
-    // The same of each column for every row back that is read of it.
+    // [width, M].
     private float[] OwnLimits()
     {
-        var limits = new float[_rows.Width * _ownLags];
-        for (int row = 0; row < _rows.TrainEnd; row += 1 + (_rows.TrainEnd / LimitRowsMax))
-        {
-            for (int m = 1; m <= _ownLags && row >= m; m++)
-            {
-                int then = row - m;
-                if (_rows.Ticks[row] - _rows.Ticks[then] > 2 * m || _rows.IsFault[row] || _rows.IsFault[then])
-                {
-                    continue;
-                }
-
-                for (int i = 0; i < _rows.Columns.Count; i++)
-                {
-                    int at = (i * _ownLags) + m - 1;
-                    limits[at] = Math.Max(limits[at], Math.Abs(_rows.Row(then)[i] - _rows.Row(row)[i]));
-                }
-            }
-        }
-
-        return limits;
+        float[] limits = Limits([.. Enumerable.Range(1, _ownLags)], 1 + (_rows.TrainEnd / LimitRowsMax));
+        var transposed = new float[limits.Length];
+        MatrixProduct.Transpose(limits, transposed, _ownLags, _rows.Width);
+        return transposed;
     }
 
     // One set of features: for each output, shrunk towards zero and towards the last value.

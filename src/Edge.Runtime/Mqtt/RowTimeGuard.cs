@@ -31,17 +31,20 @@ internal sealed class RowTimeGuard(TimeProvider clock, TimeSpan period)
     /// <summary>Rows in a row that must agree to be believed against the clock.</summary>
     internal const int ConfirmingRows = 3;
 
-    // Clocks of a sender and of this machine may differ by this much, or by this many periods.
-    private static readonly TimeSpan AheadMin = TimeSpan.FromMinutes(10);
     private const int AheadPeriods = 10;
+    private static readonly TimeSpan AheadMin = TimeSpan.FromMinutes(10);
 
-    private readonly TimeSpan _aheadMax = AheadPeriods * period > AheadMin ? AheadPeriods * period : AheadMin;
+    private readonly TimeSpan _aheadMax = AheadMax(period);
     private DateTime _last;
     private long _lastAt;
     private DateTime _doubted;
     private long _doubtedAt;
     private int _agreeing;
     private DateTime _confirmedUpTo;
+
+    /// <summary>How far ahead of the clock here a row may be: clocks of a sender and of this machine differ by some minutes.</summary>
+    /// <param name="period">Usual time from row to row.</param>
+    internal static TimeSpan AheadMax(TimeSpan period) => AheadPeriods * period > AheadMin ? AheadPeriods * period : AheadMin;
 
     /// <summary>Time of the last row that was believed; the default before the first.</summary>
     internal DateTime Last => _last;

@@ -1,3 +1,4 @@
+using System.Buffers;
 using Edge.Inference.Cells;
 
 namespace Edge.Training.Reference;
@@ -65,7 +66,7 @@ internal sealed record FloatOwnLags(int Lags, int[] Column, float[] Weight, floa
     /// <param name="outputs">[O].</param>
     internal void Add(ReadOnlySpan<float> rows, ReadOnlySpan<float> x, Span<float> outputs)
     {
-        float[] differences = new float[Limit.Length];
+        float[] differences = ArrayPool<float>.Shared.Rent(Limit.Length);
         for (int i = 0; i < x.Length; i++)
         {
             for (int m = 0; m < Lags; m++)
@@ -79,5 +80,7 @@ internal sealed record FloatOwnLags(int Lags, int[] Column, float[] Weight, floa
         {
             outputs[r] += FloatDot.Of(Weight.AsSpan(r * Lags, Lags), differences.AsSpan(Column[r] * Lags, Lags));
         }
+
+        ArrayPool<float>.Shared.Return(differences);
     }
 }

@@ -86,24 +86,9 @@ internal sealed class PostgresServer(string folder) : IDisposable
         ProcessStartInfo start = Environment.IsPrivilegedProcess
             ? new("setpriv", ["--reuid", "postgres", "--regid", "postgres", "--clear-groups", program, .. arguments])
             : new(program, arguments);
-        start.RedirectStandardError = true;
-        start.RedirectStandardOutput = true;
         start.WorkingDirectory = "/";
         start.Environment["LC_ALL"] = "C";
         start.Environment["PGTZ"] = "UTC";
-        var process = Process.Start(start)!;
-        process.OutputDataReceived += Note;
-        process.ErrorDataReceived += Note;
-        process.BeginOutputReadLine();
-        process.BeginErrorReadLine();
-        return process;
-
-        void Note(object _, DataReceivedEventArgs line)
-        {
-            lock (_said)
-            {
-                _said.AppendLine(line.Data);
-            }
-        }
+        return ServerPrograms.Begin(start, _said);
     }
 }

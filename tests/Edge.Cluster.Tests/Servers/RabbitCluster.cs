@@ -153,27 +153,12 @@ internal sealed class RabbitCluster : IDisposable
         var start = new ProcessStartInfo(program, arguments)
         {
             RedirectStandardInput = true,
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
         };
         foreach ((string name, string value) in environment)
         {
             start.Environment[name] = value;
         }
 
-        var process = Process.Start(start)!;
-        process.OutputDataReceived += Note;
-        process.ErrorDataReceived += Note;
-        process.BeginOutputReadLine();
-        process.BeginErrorReadLine();
-        return process;
-
-        void Note(object _, DataReceivedEventArgs line)
-        {
-            lock (_said)
-            {
-                _said.AppendLine(line.Data);
-            }
-        }
+        return ServerPrograms.Begin(start, _said);
     }
 }
