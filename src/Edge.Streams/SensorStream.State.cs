@@ -7,11 +7,7 @@ namespace Edge.Streams;
 /// <summary>State of the stream: save, resume, and transfer to another model.</summary>
 public sealed partial class SensorStream
 {
-    private const byte SnapshotVersion = 5;
-
-    // Version 4 lacked what commands have asked for: a pending silence or acceptance, and the sensitivity.
-    private const byte VersionWithoutCommands = 4;
-    private const int CommandBytes = 17;
+    private const byte SnapshotVersion = 6;
 
     private const int ShaBegin = 1;
     private const int ShaBytes = 32;
@@ -52,9 +48,6 @@ public sealed partial class SensorStream
             + LengthOf(writer) - LengthOf(_detector);
         Convert.FromHexString((writtenBy ?? _engine).ModelSha256, fresh.AsSpan(ShaBegin, ShaBytes), out _, out _);
         const int Header = ShaBegin + ShaBytes;
-        bool hasCommands = saved.IsEmpty || saved[0] != VersionWithoutCommands;
-        fresh[0] = hasCommands ? SnapshotVersion : VersionWithoutCommands;
-        length -= hasCommands ? 0 : CommandBytes;
         if (saved.Length != length || !saved[..Header].SequenceEqual(fresh.AsSpan(0, Header)))
         {
             return false;
@@ -62,10 +55,7 @@ public sealed partial class SensorStream
 
         var from = StreamSnapshot.Read(new MemoryStream(saved[Header..].ToArray()));
         Archive(from, writtenBy);
-        if (hasCommands)
-        {
-            ArchiveCommands(from);
-        }
+        ArchiveCommands(from);
 
         return true;
     }

@@ -78,6 +78,46 @@ public sealed class ProfileDetectionTests(ITestOutputHelper output)
         Assert.InRange(only.Opened, Before, Before + 20);
     }
 
+    [Theory]
+    [InlineData("load", 3)]
+    [InlineData("load", -3)]
+    [InlineData("noise", 3)]
+    [InlineData("states", 3)]
+    public void The_end_of_a_shift_that_was_accepted_is_no_news(string kind, double deviations)
+    {
+        const int Until = Before + 4000;
+        (ModelManifest manifest, double[][] live) = Plant(kind, 12_000, seed: 99);
+        List<Event> events = Run(
+            manifest,
+            live,
+            (row, reading) => reading.Values[0] += row is >= Before and < Until ? deviations * manifest.Std[0] : 0);
+        Event only = Assert.Single(events);
+        Assert.Equal(AnomalyChange.Accepted, only.Closing);
+    }
+
+    [Theory]
+    [InlineData("load")]
+    [InlineData("noise")]
+    public void A_small_fault_soon_after_a_large_one_is_found(string kind)
+    {
+        const int Until = Before + 300;
+        const int Again = Until + 500;
+        for (int seed = 0; seed < Cases; seed++)
+        {
+            (ModelManifest manifest, double[][] live) = Plant(kind, Again + 1000, seed + 70);
+            List<Event> events = Run(
+                manifest,
+                live,
+                (row, reading) =>
+                {
+                    reading.Values[0] += row is >= Before and < Until ? 10 * manifest.Std[0] : 0;
+                    reading.Values[1] += row >= Again ? 2 * manifest.Std[1] : 0;
+                });
+            Assert.Contains(events, item => item.Opened is >= Before and < Until);
+            Assert.Contains(events, item => item.Opened >= Again);
+        }
+    }
+
     [Fact]
     public void A_channel_that_never_moved_is_not_stuck()
     {

@@ -7,8 +7,8 @@ internal sealed partial class AnomalyDetector
     internal double[] Shares()
     {
         var parts = new double[_channels];
-        bool isOfCharts = _largestKind is Kind.Level or Kind.Relation or Kind.CurvedRelation;
-        if (isOfCharts && UsesProfile && _relations.Length > 0)
+        bool isOfCharts = _largestKind is Kind.Level or Kind.Relation;
+        if (isOfCharts && UsesProfile && _relation is not null)
         {
             Explain(parts);
         }
@@ -40,35 +40,32 @@ internal sealed partial class AnomalyDetector
             return _largestKind == Kind.Level ? _ranges.Nearest(channel) : double.NaN;
         }
 
-        if (Levels is not { } levels || _largestKind is not (Kind.Level or Kind.Relation or Kind.CurvedRelation))
+        if (Levels is not { } levels || _largestKind is not (Kind.Level or Kind.Relation))
         {
             return double.NaN;
         }
 
-        double level = !UsesProfile || _relations.Length == 0 || _largestKind == Kind.Level
+        double level = !UsesProfile || _relation is null || _largestKind == Kind.Level
             ? levels.Center(channel)
-            : _row[channel] - Residual(_largestKind - Kind.Relation, channel);
+            : _row[channel] - Residual(channel);
         double normalized = _profile is null ? level : (level / _profile.Scale[channel]) + _profile.Mean[channel];
         return _manifest.Denormalize(channel, normalized);
     }
 
-    private double Residual(int relation, int channel)
+    private double Residual(int channel)
     {
-        RelationModel model = _profile!.Relations[relation].Model;
+        RelationModel model = _profile!.Relation!.Model;
         var features = new float[model.Stride];
         model.Features(_known, _recent!.Values, features);
-        return _row[channel] - model.Predict(channel, features) - _relations[relation].Center(channel);
+        return _row[channel] - model.Predict(channel, features) - _relation!.Center(channel);
     }
 
     // A channel that is off moves its own residual and those of the channels it helps to predict. The one whose move explains most of all
     // residuals is to blame: its part is how much of their square it explains, each in its calm deviations.
     private void Explain(double[] parts)
     {
-        int relation = _largestKind == Kind.CurvedRelation ? 1 : 0;
-        EwmaChart chart = _relations[relation];
-        (RelationModel model, ChartStatistics[] statistics) = _profile!.Relations[relation];
-        int spanAt = (_largestKind == Kind.Level ? _profileLevels! : chart).LargestSpanAt(_largestChannel);
-        int spans = statistics.Length / _channels;
+        RelationModel model = _profile!.Relation!.Model;
+        int spanAt = (_largestKind == Kind.Level ? _profileLevels! : _relation!).LargestSpanAt(_largestChannel);
         int rows = OffRows * EwmaChart.SpanAt(spanAt);
         var state = new float[_channels];
         var residuals = new double[_channels];
@@ -77,9 +74,9 @@ internal sealed partial class AnomalyDetector
         {
             float level = _profileLevels!.Mean(channel, spanAt) + _profileLevels.Center(channel);
             state[channel] = Math.Clamp(level, -_range[channel], _range[channel]);
-            float deviation = statistics[(channel * spans) + spanAt].Deviation;
+            float deviation = _relation!.Statistics(channel, spanAt).Deviation;
             scale[channel] = deviation > 0 ? 1 / deviation : 0;
-            residuals[channel] = chart.Mean(channel, spanAt) * scale[channel];
+            residuals[channel] = _relation.Mean(channel, spanAt) * scale[channel];
         }
 
         for (int suspect = 0; suspect < _channels; suspect++)
@@ -92,15 +89,15 @@ internal sealed partial class AnomalyDetector
     // The channel, and by how much it is off, that explains most of the mean residuals of the open anomaly.
     private (int Channel, double Shift) ExplainShift(double ticks)
     {
-        (RelationModel model, ChartStatistics[] statistics) = _profile!.Relations[0];
-        int spans = statistics.Length / _channels;
+        RelationModel model = _profile!.Relation!.Model;
+        int longest = EwmaChart.SpansOf(_profile.Rows).Length - 1;
         var state = new float[_channels];
         var residuals = new double[_channels];
         var scale = new double[_channels];
         for (int channel = 0; channel < _channels; channel++)
         {
             state[channel] = Math.Clamp((float)(_openRow[channel] / ticks), -_range[channel], _range[channel]);
-            float deviation = statistics[(channel * spans) + spans - 1].Deviation;
+            float deviation = _relation!.Statistics(channel, longest).Deviation;
             scale[channel] = deviation > 0 ? 1 / deviation : 0;
             residuals[channel] = _openResidual[channel] / ticks * scale[channel];
         }
@@ -119,6 +116,27 @@ internal sealed partial class AnomalyDetector
         }
 
         return (best, shift);
+    }
+
+    // The channel whose residual what was accepted has moved most beside its calm deviation, and by how much.
+    private (int Channel, float Shift) LargestShift()
+    {
+        (int largest, float moved, double most) = (0, 0, -1);
+        bool hasRelation = UsesProfile && _relation is not null;
+        EwmaChart chart = hasRelation ? _relation! : Levels!;
+        for (int channel = 0; channel < _channels; channel++)
+        {
+            double shift = _shift[channel];
+            for (int other = 0; hasRelation && other < _channels; other++)
+            {
+                shift -= other == channel ? 0 : _shift[other] * _profile!.Relation!.Model.Gain(channel, other, _known, rows: 0);
+            }
+
+            double share = Math.Abs(shift) / Math.Max(chart.Statistics(channel, 0).Deviation, float.Epsilon);
+            (largest, moved, most) = share > most ? (channel, (float)shift, share) : (largest, moved, most);
+        }
+
+        return (largest, moved);
     }
 
     // How much of the square of the residuals it explains that one channel is off, and by how much; residuals are in units of scale.

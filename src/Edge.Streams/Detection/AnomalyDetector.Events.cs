@@ -63,6 +63,7 @@ internal sealed partial class AnomalyDetector
         _openTicks = 0;
         _below = 0;
         Array.Clear(_peak);
+        Array.Clear(_excess);
         Array.Clear(_openRow);
         Array.Clear(_openResidual);
         NotePeaks();
@@ -71,6 +72,12 @@ internal sealed partial class AnomalyDetector
 
     private AnomalyChange Continue()
     {
+        if (_hasReturned)
+        {
+            (IsOpen, _above, _coolDown) = (false, 0, Math.Max(_coolDown, _closeTicks));
+            return AnomalyChange.Closed;
+        }
+
         _openTicks++;
         NotePeaks();
         double score = MainScore(out bool isOfCharts);
@@ -116,6 +123,10 @@ internal sealed partial class AnomalyDetector
         for (int at = 0; at < _peak.Length; at++)
         {
             _peak[at] = Math.Max(_peak[at], Quotient(at));
+            if (ChartOf((Kind)(at / _channels)) is { } chart)
+            {
+                NoteExcess(at, chart);
+            }
         }
     }
 
@@ -131,11 +142,77 @@ internal sealed partial class AnomalyDetector
         {
             var kind = (Kind)(at / _channels);
             bool isMain = _peak[at] >= (kind == Kind.Pattern ? Math.Max(1, MainShare * PeakScore) : least);
-            largest = isMain ? Math.Max(largest, Quotient(at)) : largest;
-            isOfCharts |= isMain && kind is Kind.Level or Kind.Relation or Kind.CurvedRelation;
+            bool isOfChart = kind is Kind.Level or Kind.Relation;
+            float quotient = Quotient(at);
+
+            // Beside a stranger the main channels may not be judged: then whatever is beyond its limit counts.
+            bool counts = isMain || (_strangers > 0 && isOfChart && quotient >= 1);
+            largest = counts ? Math.Max(largest, quotient) : largest;
+            isOfCharts |= isMain && isOfChart;
         }
 
         return largest;
+    }
+
+    private EwmaChart? ChartOf(Kind kind) => kind switch
+    {
+        Kind.Level => Levels,
+        Kind.Relation => _relation,
+        _ => null,
+    };
+
+    // When what was beyond its limit is back where it belongs, the longer means forget that it was not: they would hold the anomaly open
+    // for as long as they span.
+    private void NoteExcess(int at, EwmaChart chart)
+    {
+        int channel = at % _channels;
+        _excess[at] = Math.Max(_excess[at], chart.Excess(channel));
+        if (_excess[at] > 0 && chart.IsBack(channel, _excess[at]))
+        {
+            chart.Forget(channel, _excess[at]);
+            _excess[at] = 0;
+        }
+    }
+
+    // What was accepted may end: the plant is back where it was before, which is no news.
+    private void NoteReturn()
+    {
+        _hasReturned = false;
+        if (!Array.Exists(_shift, shift => shift != 0) || !IsAnyBeyond(Ratios(Kind.Level), Ratios(Kind.Relation)))
+        {
+            return;
+        }
+
+        (int channel, float shift) = LargestShift();
+        EwmaChart chart = UsesProfile && _relation is not null ? _relation : Levels!;
+        if (!chart.IsBack(channel, Math.Abs(shift), shift))
+        {
+            return;
+        }
+
+        _hasReturned = true;
+        Array.Clear(_shift);
+        Array.Clear(_ratio);
+        for (int each = 0; each < _channels; each++)
+        {
+            Levels!.Restart(each);
+            _relation?.Restart(each);
+        }
+
+        _coolDown = Math.Max(_coolDown, _closeTicks);
+    }
+
+    private static bool IsAnyBeyond(ReadOnlySpan<float> levels, ReadOnlySpan<float> relations)
+    {
+        for (int channel = 0; channel < levels.Length; channel++)
+        {
+            if (levels[channel] >= 1 || relations[channel] >= 1)
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 
     // The largest peak, those of one kind left out.
@@ -162,13 +239,14 @@ internal sealed partial class AnomalyDetector
         for (int at = 0; at < _peak.Length; at++)
         {
             var kind = (Kind)(at / _channels);
-            if (_peak[at] > 1 && kind is Kind.Level or Kind.Relation or Kind.CurvedRelation or Kind.Pattern)
+            if (_peak[at] > 1 && kind is Kind.Level or Kind.Relation or Kind.Pattern)
             {
                 double power = isAccepted ? AcceptedPower
                     : kind == Kind.Pattern ? PatternPower
                     : _openTicks < BriefTicks ? BriefPower
                     : ClosedPower;
-                _width[at] *= (float)PortableMath.Exp(power * PortableMath.Log(_peak[at]));
+                double peak = isAccepted ? _peak[at] : Math.Min(_peak[at], DoubtedPeakMax);
+                _width[at] *= (float)PortableMath.Exp(power * PortableMath.Log(peak));
             }
 
             _mute[at] = Remainder(at);
@@ -180,8 +258,8 @@ internal sealed partial class AnomalyDetector
     {
         double ticks = Math.Max(1, _openTicks);
         int blamed = -1;
-        bool hasRelations = UsesProfile && _relations.Length > 0;
-        if (hasRelations)
+        bool hasRelation = UsesProfile && _relation is not null;
+        if (hasRelation)
         {
             (blamed, double shift) = ExplainShift(ticks);
             Shift(blamed, (float)shift);
@@ -189,16 +267,13 @@ internal sealed partial class AnomalyDetector
 
         for (int channel = 0; channel < _channels; channel++)
         {
-            if (channel != blamed && _peak[channel] > 1 && (!hasRelations || levels.Ratios[channel] >= 1))
+            if (channel != blamed && _peak[channel] > 1 && (!hasRelation || levels.Ratios[channel] >= 1))
             {
                 Shift(channel, (float)((_openRow[channel] / ticks) - levels.Center(channel)));
             }
 
             levels.Restart(channel);
-            foreach (EwmaChart relation in _relations)
-            {
-                relation.Restart(channel);
-            }
+            _relation?.Restart(channel);
         }
     }
 

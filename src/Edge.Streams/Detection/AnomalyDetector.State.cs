@@ -17,10 +17,7 @@ internal sealed partial class AnomalyDetector
         _residual.Archive(snapshot);
         _sensors.Archive(snapshot);
         _recent?.Archive(snapshot);
-        foreach (EwmaChart relation in _relations)
-        {
-            relation.Archive(snapshot);
-        }
+        _relation?.Archive(snapshot);
 
         ArchiveLevels(snapshot);
         _patterns?.Archive(snapshot);
@@ -30,6 +27,7 @@ internal sealed partial class AnomalyDetector
         snapshot.Fields<float>(_mute);
         snapshot.Fields<float>(_width);
         snapshot.Fields<float>(_peak);
+        snapshot.Fields<float>(_excess);
         Score = snapshot.Field(Score);
         PeakScore = snapshot.Field(PeakScore);
         OutsideShare = snapshot.Field(OutsideShare);

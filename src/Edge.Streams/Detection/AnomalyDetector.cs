@@ -22,8 +22,9 @@ internal sealed partial class AnomalyDetector
     // What remains of an anomaly when it closes, or is accepted, counts again once it has grown by this factor.
     private const double MuteFactor = 1.5;
 
-    // An anomaly that closes by itself widens the limits it exceeded: by this power of the excess, by more if it was brief, and by most if
-    // it is accepted.
+    // An anomaly that closes by itself widens the limits it exceeded: by this power of its largest ratio, by more if it was brief, and by
+    // most if it is accepted. A larger ratio than this was not a mistake.
+    private const double DoubtedPeakMax = 2;
     private const double ClosedPower = 0.1;
     private const double BriefPower = 0.3;
     private const double PatternPower = 0.03;
@@ -60,7 +61,7 @@ internal sealed partial class AnomalyDetector
     private readonly int[] _watchedAt;
     private readonly ResidualStatistic _residual;
     private readonly RecentMeans? _recent;
-    private readonly EwmaChart[] _relations;
+    private readonly EwmaChart? _relation;
     private readonly PatternMemory? _patterns;
     private readonly SensorWatch _sensors;
     private readonly WarmUpChart _warmUp;
@@ -92,12 +93,19 @@ internal sealed partial class AnomalyDetector
     private readonly float[] _mute;
     private readonly float[] _width;
     private readonly float[] _peak;
+
+    // How far the means that were beyond their limits have gone since the anomaly opened.
+    private readonly float[] _excess;
     private readonly double[] _scores = new double[Enum.GetValues<AnomalyCause>().Length];
     private double _probability;
     private int _above;
     private int _below;
     private long _silence;
     private bool _isAccepted;
+    private bool _hasReturned;
+
+    // Channels outside the range of the calibration rows at this tick.
+    private int _strangers;
     private long _openTicks;
     private long _coolDown;
     private int _soon;
@@ -137,7 +145,7 @@ internal sealed partial class AnomalyDetector
         _profile?.Longest.CopyTo(_sensors.Longest);
         _patterns = _profile?.Patterns
             ?? (manifest.IsTrained && _channels <= NormalProfileLearner.ColumnsMax ? new PatternMemory(_channels) : null);
-        _relations = [.. (_profile?.Relations ?? []).Select(relation => new EwmaChart(_channels, _profile!.Rows, relation.Statistics))];
+        _relation = _profile?.Relation is { } relation ? new EwmaChart(_channels, _profile.Rows, relation.Statistics) : null;
         if (_profile is { HasLevels: true })
         {
             _profileLevels = new EwmaChart(_channels, _profile.Rows, _profile.Levels);
@@ -146,7 +154,7 @@ internal sealed partial class AnomalyDetector
 
         _warmUp = new WarmUpChart(_channels);
 
-        _features = new float[_profile is { Relations: [.., var last] } ? last.Model.Stride : 0];
+        _features = new float[_profile?.Relation?.Model.Stride ?? 0];
         _row = new float[_channels];
         _known = new float[_channels];
         _range =
@@ -162,17 +170,17 @@ internal sealed partial class AnomalyDetector
         _mute = new float[KindCount * _channels];
         _width = new float[KindCount * _channels];
         _peak = new float[KindCount * _channels];
+        _excess = new float[KindCount * _channels];
         Array.Fill(_mute, 1);
         Array.Fill(_width, 1);
         SetSensitivity(config.FalseAlarmsAWeek);
     }
 
-    // What the ratios are of. Relations are linear, then curved.
+    // What the ratios are of.
     private enum Kind
     {
         Level,
         Relation,
-        CurvedRelation,
         Pattern,
         Residual,
         Sensor,
@@ -214,15 +222,11 @@ internal sealed partial class AnomalyDetector
     internal void SetSensitivity(double falseAlarmsAWeek, bool atOnce = true)
     {
         // All that is watched of all channels shares the rate.
-        int watched = _channels * (2 + _relations.Length);
+        int watched = _channels * (_relation is null ? 2 : 3);
         _probability = Math.Min(falseAlarmsAWeek * _period.TotalSeconds / SecondsAWeek, 0.005) / watched;
         _profileLevels?.SetProbability(_probability);
         _ownLevels?.SetProbability(_probability);
-        foreach (EwmaChart relation in _relations)
-        {
-            relation.SetProbability(_probability);
-        }
-
+        _relation?.SetProbability(_probability);
         _patterns?.SetProbability(watched * _probability / _channels, atOnce);
         _residual.SetProbability(_probability, atOnce);
     }
@@ -265,6 +269,7 @@ internal sealed partial class AnomalyDetector
             ObserveLevels();
             ObserveRelations();
             ObservePatterns();
+            NoteReturn();
             _ticks++;
             if (_ticks is ProfileWarmUpTicks or WarmUpChart.Rows)
             {
@@ -290,7 +295,7 @@ internal sealed partial class AnomalyDetector
     private static AnomalyCause CauseOf(Kind kind) => kind switch
     {
         Kind.Level => AnomalyCause.Level,
-        Kind.Relation or Kind.CurvedRelation => AnomalyCause.Correlation,
+        Kind.Relation => AnomalyCause.Correlation,
         Kind.Pattern => AnomalyCause.Pattern,
         Kind.Sensor => AnomalyCause.Sensor,
         _ => AnomalyCause.Residual,
@@ -324,12 +329,8 @@ internal sealed partial class AnomalyDetector
         {
             _profileLevels?.Skip(skipped);
             _ownLevels?.Skip(skipped);
-            for (int r = 0; r < _relations.Length; r++)
-            {
-                _relations[r].Skip(skipped);
-                Ratios(Kind.Relation + r).Clear();
-            }
-
+            _relation?.Skip(skipped);
+            Ratios(Kind.Relation).Clear();
             _recent?.Skip(_known, skipped);
             _unsettled = (int)Math.Max(_unsettled, Math.Min(2 * skipped, _recent?.SettleRows ?? 0));
 
@@ -363,7 +364,7 @@ internal sealed partial class AnomalyDetector
 
     private void ObserveRelations()
     {
-        if (_recent is null || !UsesProfile)
+        if (_recent is null || _relation is null || !UsesProfile)
         {
             return;
         }
@@ -375,23 +376,19 @@ internal sealed partial class AnomalyDetector
             return;
         }
 
-        int strangers = CountStrangers();
-        for (int r = 0; r < _relations.Length; r++)
+        _strangers = CountStrangers();
+        RelationModel model = _profile!.Relation!.Model;
+        model.Features(_known, _recent.Values, _features);
+        Span<float> ratios = Ratios(Kind.Relation);
+        for (int channel = 0; channel < _channels; channel++)
         {
-            RelationModel model = _profile!.Relations[r].Model;
-            Span<float> features = _features.AsSpan(0, model.Stride);
-            features[model.FeatureCount..].Clear();
-            model.Features(_known, _recent.Values, features);
-            for (int channel = 0; channel < _channels; channel++)
-            {
-                float residual = _row[channel] - model.Predict(channel, features);
-                _relations[r].Observe(channel, residual);
-                _openResidual[channel] += IsOpen && r == 0 ? residual : 0;
+            float residual = _row[channel] - model.Predict(channel, _features);
+            _relation.Observe(channel, residual);
+            _openResidual[channel] += IsOpen ? residual : 0;
 
-                // Beside a channel that is where it never was, nothing is known about the others.
-                bool isJudged = strangers - (IsStranger(channel) ? 1 : 0) == 0;
-                Ratios(Kind.Relation + r)[channel] = isJudged ? _relations[r].Ratios[channel] : 0;
-            }
+            // Beside a channel that is where it never was, nothing is known about the others.
+            bool isJudged = _strangers - (IsStranger(channel) ? 1 : 0) == 0;
+            ratios[channel] = isJudged ? _relation.Ratios[channel] : 0;
         }
     }
 

@@ -13,6 +13,12 @@ internal sealed class EwmaChart
 
     // One lane a span; those beyond the spans in use have no limit.
     private static readonly Vector256<float> Rates = Vector256.Create([.. AllSpans.Select(span => 1f / span), 0f]);
+    // Ten rows: the span that stands for the present level.
+    private const int LevelSpanAt = 2;
+
+    // A mean tells that a channel is back if what was off is so many times its calm deviation; then it is off by less than this share.
+    private const float TellingDeviations = 6;
+    private const float BackShare = 0.4f;
 
     private readonly int _rows;
     private readonly int _spans;
@@ -49,6 +55,27 @@ internal sealed class EwmaChart
         }
 
         return AllSpans.AsSpan(0, count);
+    }
+
+    /// <summary>Measures the means of a quantity on calm rows.</summary>
+    /// <param name="values">The quantity at each row.</param>
+    /// <param name="statistics">Of its means: [<see cref="SpansOf"/>(rows).Length].</param>
+    internal static void Measure(float[] values, Span<ChartStatistics> statistics)
+    {
+        var means = new float[values.Length];
+        for (int s = 0; s < statistics.Length; s++)
+        {
+            int span = AllSpans[s];
+            float mean = 0;
+            for (int row = 0; row < values.Length; row++)
+            {
+                mean += (values[row] - mean) / span;
+                means[row] = mean;
+            }
+
+            // The first means still hold their start.
+            statistics[s] = ChartStatistics.Measure(means.AsSpan(span), span);
+        }
     }
 
     /// <summary>Sets the limits for a probability, per row and channel, that a calm row is beyond one.</summary>
@@ -107,6 +134,42 @@ internal sealed class EwmaChart
         _ratio[channel] = 0;
     }
 
+    /// <summary>Largest mean of a channel that is beyond its limit, as an absolute value; 0 if none is.</summary>
+    internal float Excess(int channel)
+    {
+        float largest = 0;
+        for (int s = 0; s < _spans; s++)
+        {
+            float mean = Math.Abs(_mean[channel][s]);
+            largest = mean * _inverse[channel][s] >= 1 ? Math.Max(largest, mean) : largest;
+        }
+
+        return largest;
+    }
+
+    /// <summary>
+    /// Whether a channel that was off is back: the mean over the shortest span that can tell is. Longer ones still hold what has passed.
+    /// </summary>
+    /// <param name="channel">The channel.</param>
+    /// <param name="size">How far its quantity was off; see <see cref="Excess"/>.</param>
+    /// <param name="shift">Is added to the mean: where the center is, or would be if the channel were back.</param>
+    internal bool IsBack(int channel, float size, float shift = 0)
+    {
+        int span = TellingSpanAt(channel, size);
+        return span >= 0 && Math.Abs(_mean[channel][span] + shift) < BackShare * size;
+    }
+
+    /// <summary>Lets the longer means of a channel that is back forget that it was off.</summary>
+    internal void Forget(int channel, float size)
+    {
+        int span = TellingSpanAt(channel, size);
+        float most = Math.Abs(_mean[channel][span]);
+        for (int longer = span + 1; longer < _spans; longer++)
+        {
+            _mean[channel] = _mean[channel].WithElement(longer, Math.Clamp(_mean[channel][longer], -most, most));
+        }
+    }
+
     /// <summary>Position of the span that has a channel's largest ratio.</summary>
     internal int LargestSpanAt(int channel)
     {
@@ -126,12 +189,25 @@ internal sealed class EwmaChart
     /// <summary>A mean of a channel, less its center.</summary>
     internal float Mean(int channel, int spanAt) => _mean[channel][spanAt];
 
+    /// <summary>What a mean of a channel did on calm rows.</summary>
+    internal ChartStatistics Statistics(int channel, int spanAt) => _statistics[(channel * _spans) + spanAt];
+
     /// <summary>The center of a channel.</summary>
     internal float Center(int channel) => _offset[channel];
 
     /// <summary>The level of a channel: its mean over about ten rows.</summary>
-    internal float Level(int channel) => Mean(channel, Math.Min(LevelSpanAt, _spans - 1)) + _offset[channel];
+    internal float Level(int channel) => _mean[channel][Math.Min(LevelSpanAt, _spans - 1)] + _offset[channel];
 
-    // Ten rows: the span that stands for the present level.
-    private const int LevelSpanAt = 2;
+    private int TellingSpanAt(int channel, float size)
+    {
+        for (int s = 0; s < _spans; s++)
+        {
+            if (TellingDeviations * Statistics(channel, s).Deviation <= size)
+            {
+                return s;
+            }
+        }
+
+        return -1;
+    }
 }

@@ -9,7 +9,11 @@ namespace Edge.Streams.Detection;
 /// </summary>
 internal sealed class NormalProfile
 {
-    private const byte Version = 1;
+    private const byte Version = 2;
+
+    // Kept the tail of each chart, and a linear relation before the curved one.
+    private const byte FirstVersion = 1;
+    private const int TailFields = 3;
     private const int RowsMax = 1_000_000_000;
 
     internal NormalProfile(int channels)
@@ -46,8 +50,8 @@ internal sealed class NormalProfile
     /// <summary>Of the levels: [channels, spans].</summary>
     internal ChartStatistics[] Levels { get; set; } = [];
 
-    /// <summary>How channels go together; none for a single channel, and for very many.</summary>
-    internal IReadOnlyList<Relation> Relations { get; set; } = [];
+    /// <summary>How channels go together; null for a single channel, and for very many.</summary>
+    internal Relation? Relation { get; set; }
 
     /// <summary>What the channels have looked like.</summary>
     internal PatternMemory Patterns { get; }
@@ -86,8 +90,12 @@ internal sealed class NormalProfile
         to.Field(Channels);
         to.Field(Rows);
         to.Field(HasLevels);
-        to.Field((byte)Relations.Count);
-        Archive(to);
+        to.Field((byte)(Relation is null ? 0 : Relation.Model.IsCurved ? 2 : 1));
+        ArchiveChannels(to);
+        ArchiveCharts(to, Levels);
+        Relation?.Model.Archive(to);
+        ArchiveCharts(to, Relation?.Statistics ?? []);
+        ArchivePatterns(to);
         return stream.ToArray();
     }
 
@@ -98,41 +106,70 @@ internal sealed class NormalProfile
         int rows = from.Field(0);
         bool hasLevels = from.Field(false);
         byte relations = from.Field((byte)0);
-        if (version != Version || count != channels || rows is < 1 or > RowsMax || relations > 2
+        if (version is not (FirstVersion or Version) || count != channels || rows is < 1 or > RowsMax || relations > 2
             || (relations > 0 && (!hasLevels || channels is < 2 or > RelationModel.ChannelsMax)))
         {
             throw new InvalidDataException("The header is wrong.");
         }
 
         var profile = new NormalProfile(channels) { Rows = rows, HasLevels = hasLevels };
-        int charts = channels * EwmaChart.SpansOf(rows).Length;
-        profile.Levels = new ChartStatistics[hasLevels ? charts : 0];
-        profile.Relations =
-        [
-            .. Enumerable.Range(0, relations)
-                .Select(curved => new Relation(
-                    new RelationModel(channels, RecentMeans.CountOf(rows), isCurved: curved > 0),
-                    new ChartStatistics[charts])),
-        ];
-        profile.Archive(from);
+        profile.ArchiveChannels(from);
+        if (version == FirstVersion)
+        {
+            profile.ReadFirst(from, relations);
+        }
+        else
+        {
+            profile.Levels = new ChartStatistics[hasLevels ? channels * EwmaChart.SpansOf(rows).Length : 0];
+            ArchiveCharts(from, profile.Levels);
+            if (relations > 0)
+            {
+                profile.Relation = profile.NewRelation(isCurved: relations > 1, profile.Levels.Length);
+                profile.Relation.Model.Archive(from);
+                ArchiveCharts(from, profile.Relation.Statistics);
+            }
+        }
+
+        profile.ArchivePatterns(from);
         return profile;
     }
 
-    private void Archive(StreamSnapshot snapshot)
+    // Of two relations, the curved one is kept.
+    private void ReadFirst(StreamSnapshot from, int relations)
+    {
+        int charts = Channels * EwmaChart.SpansOf(Rows).Length;
+        Levels = ReadFirstCharts(from, HasLevels ? charts : 0);
+        for (int at = 0; at < relations; at++)
+        {
+            Relation = NewRelation(isCurved: at > 0, charts);
+            Relation.Model.Archive(from);
+            ReadFirstCharts(from, charts).CopyTo(Relation.Statistics.AsSpan());
+        }
+    }
+
+    private static ChartStatistics[] ReadFirstCharts(StreamSnapshot from, int count)
+    {
+        var fields = new float[3 + TailFields];
+        var charts = new ChartStatistics[count];
+        foreach (ref ChartStatistics chart in charts.AsSpan())
+        {
+            from.Fields<float>(fields);
+            chart = new ChartStatistics(fields[0], fields[1], 0.5f, fields[^1]);
+        }
+
+        Check(charts);
+        return charts;
+    }
+
+    private Relation NewRelation(bool isCurved, int charts) =>
+        new(new RelationModel(Channels, RecentMeans.CountOf(Rows), isCurved), new ChartStatistics[charts]);
+
+    private void ArchiveChannels(StreamSnapshot snapshot)
     {
         snapshot.Fields<float>(Mean);
         snapshot.Fields<float>(Scale);
         snapshot.Fields<float>(Change);
         snapshot.Fields<int>(Longest);
-        Archive(snapshot, Levels);
-        foreach (Relation relation in Relations)
-        {
-            relation.Model.Archive(snapshot);
-            Archive(snapshot, relation.Statistics);
-        }
-
-        Patterns.ArchiveScale(snapshot);
-        Patterns.Archive(snapshot);
         if (!Array.TrueForAll(Mean, float.IsFinite) || !Array.TrueForAll(Scale, scale => float.IsFinite(scale) && scale > 0)
             || !Array.TrueForAll(Change, float.IsFinite) || !Array.TrueForAll(Longest, longest => longest >= 0))
         {
@@ -140,13 +177,24 @@ internal sealed class NormalProfile
         }
     }
 
-    private static void Archive(StreamSnapshot snapshot, ChartStatistics[] statistics)
+    private void ArchivePatterns(StreamSnapshot snapshot)
     {
-        snapshot.Fields<ChartStatistics>(statistics);
+        Patterns.ArchiveScale(snapshot);
+        Patterns.Archive(snapshot);
+    }
+
+    private static void ArchiveCharts(StreamSnapshot snapshot, ChartStatistics[] charts)
+    {
+        snapshot.Fields<ChartStatistics>(charts);
+        Check(charts);
+    }
+
+    private static void Check(ChartStatistics[] charts)
+    {
         if (!Array.TrueForAll(
-            statistics,
-            chart => chart is { Deviation: >= 0, Largest: >= 0, TailStart: >= 0, TailScale: >= 0, TailShape: >= -1 and <= 1, Growth: >= 1 }
-                && float.IsFinite(chart.Deviation + chart.Largest + chart.TailStart + chart.TailScale + chart.Growth)))
+            charts,
+            chart => chart is { Deviation: >= 0, Largest: >= 0, TailPower: >= 0 and <= 1, Growth: >= 1 }
+                && float.IsFinite(chart.Deviation + chart.Largest + chart.Growth)))
         {
             throw new InvalidDataException("A chart is wrong.");
         }

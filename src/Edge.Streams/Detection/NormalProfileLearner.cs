@@ -38,7 +38,7 @@ public static class NormalProfileLearner
         if (profile.HasLevels)
         {
             profile.Levels = MeasureLevels(rows, count, areConstant);
-            profile.Relations = RelationLearner.Learn(rows, count, columns, areConstant);
+            profile.Relation = RelationLearner.Learn(rows, count, columns, areConstant);
         }
 
         MeasureChanges(rows, count, profile);
@@ -209,29 +209,10 @@ public static class NormalProfileLearner
                 values[row] = rows[(row * columns) + column];
             }
 
-            MeasureChart(values, statistics.AsSpan(column * spans, spans));
+            EwmaChart.Measure(values, statistics.AsSpan(column * spans, spans));
         }
 
         return statistics;
-    }
-
-    /// <summary>Measures the exponentially weighted means of a quantity.</summary>
-    internal static void MeasureChart(float[] values, Span<ChartStatistics> statistics)
-    {
-        ReadOnlySpan<int> spans = EwmaChart.SpansOf(values.Length);
-        var means = new float[values.Length];
-        for (int s = 0; s < spans.Length; s++)
-        {
-            float mean = 0;
-            for (int row = 0; row < values.Length; row++)
-            {
-                mean += (values[row] - mean) / spans[s];
-                means[row] = mean;
-            }
-
-            // The first means still hold their start.
-            statistics[s] = ChartStatistics.Measure(means.AsSpan(spans[s]), spans[s]);
-        }
     }
 
     private static void MeasureChanges(float[] rows, int count, NormalProfile profile)

@@ -1,10 +1,10 @@
 namespace Edge.Streams.Detection;
 
 /// <summary>Learns how channels go together, and measures what the relation leaves on rows that it was not fitted to.</summary>
-internal static class RelationLearner
+internal sealed class RelationLearner
 {
     private const int Folds = 5;
-    private static readonly double[] Penalties = [1, 10, 100, 1000];
+    private static readonly double[] Penalties = [1, 10, 100, 1000, 10_000, 100_000];
 
     // Rows that a regression uses; of more rows, every so manyth.
     private const int RowsMax = 40_000;
@@ -12,135 +12,134 @@ internal static class RelationLearner
     // A relation needs this many rows for each of its inputs.
     private const int RowsAFeature = 20;
 
-    /// <summary>A linear relation, and a curved one where the rows suffice.</summary>
+    private readonly float[] _rows;
+    private readonly float[] _means;
+    private readonly int _count;
+    private readonly int _channels;
+    private readonly int _stride;
+    private readonly RelationModel _model;
+    private readonly RidgeRegression _regression;
+    private readonly float[] _features;
+
+    private RelationLearner(float[] rows, int count, int channels, RelationModel model, int contexts)
+    {
+        _rows = rows;
+        _count = count;
+        _channels = channels;
+        _stride = Math.Max(1, count / RowsMax);
+        _model = model;
+        _features = new float[model.Stride];
+        _means = new float[count * contexts * channels];
+        var recent = new RecentMeans(channels, count);
+        for (int row = 0; row < count; row++)
+        {
+            recent.Observe(rows.AsSpan(row * channels, channels), isFirst: row == 0);
+            recent.Values.CopyTo(_means.AsSpan(row * contexts * channels));
+        }
+
+        _regression = new RidgeRegression(model.FeatureCount, channels, Folds);
+        for (int row = 0; row < count; row += _stride)
+        {
+            SetFeatures(row);
+            _regression.Add(FoldOf(row), _features, rows.AsSpan(row * channels, channels));
+        }
+    }
+
+    /// <summary>
+    /// The relation of every channel with the others: linear, or curved where that leaves less and the rows suffice; null if they are too
+    /// few for either.
+    /// </summary>
     /// <param name="rows">Standardized rows: [count, channels].</param>
     /// <param name="count">Number of rows.</param>
     /// <param name="channels">Number of channels.</param>
     /// <param name="areConstant">Channels that never move.</param>
-    internal static IReadOnlyList<Relation> Learn(float[] rows, int count, int channels, bool[] areConstant)
+    internal static Relation? Learn(float[] rows, int count, int channels, bool[] areConstant)
     {
         if (channels is < 2 or > RelationModel.ChannelsMax || areConstant.Count(isConstant => !isConstant) < 2)
         {
-            return [];
+            return null;
         }
 
         int contexts = RecentMeans.CountOf(count);
         var straight = new RelationModel(channels, contexts, isCurved: false);
-        if (InputCount(straight) * RowsAFeature > count)
-        {
-            return [];
-        }
-
-        float[] means = Contexts(rows, count, channels, contexts);
-        Relation linear = Learn(rows, means, count, areConstant, straight);
         var curved = new RelationModel(channels, contexts, isCurved: true);
-        return InputCount(curved) * RowsAFeature > count
-            ? [linear]
-            : [linear, Learn(rows, means, count, areConstant, curved)];
-    }
-
-    // Inputs of the regression of one channel.
-    private static int InputCount(RelationModel model) =>
-        Enumerable.Range(0, model.FeatureCount).Count(feature => model.IsInput(0, feature));
-
-    private static float[] Contexts(float[] rows, int count, int channels, int contexts)
-    {
-        var recent = new RecentMeans(channels, count);
-        var means = new float[count * contexts * channels];
-        for (int row = 0; row < count; row++)
+        if (InputsOf(straight, 0).Length * RowsAFeature > count)
         {
-            recent.Observe(rows.AsSpan(row * channels, channels), isFirst: row == 0);
-            recent.Values.CopyTo(means.AsSpan(row * contexts * channels));
+            return null;
         }
 
-        return means;
+        RelationModel model = InputsOf(curved, 0).Length * RowsAFeature > count ? straight : curved;
+        return new RelationLearner(rows, count, channels, model, contexts).Learn(areConstant, straight.FeatureCount);
     }
 
-    private static Relation Learn(float[] rows, float[] means, int count, bool[] areConstant, RelationModel model)
+    private Relation Learn(bool[] areConstant, int straightCount)
     {
-        int channels = areConstant.Length;
-        int spans = EwmaChart.SpansOf(count).Length;
-        var statistics = new ChartStatistics[channels * spans];
-        int stride = Math.Max(1, count / RowsMax);
-        int contexts = means.Length / Math.Max(1, rows.Length);
-        var all = new float[model.Stride];
-        for (int channel = 0; channel < channels; channel++)
+        int spans = EwmaChart.SpansOf(_count).Length;
+        var statistics = new ChartStatistics[_channels * spans];
+        for (int channel = 0; channel < _channels; channel++)
         {
+            Span<ChartStatistics> ofChannel = statistics.AsSpan(channel * spans, spans);
             if (areConstant[channel])
             {
-                statistics.AsSpan(channel * spans, spans).Fill(ChartStatistics.Unlimited);
+                ofChannel.Fill(ChartStatistics.Unlimited);
                 continue;
             }
 
-            int[] inputs = [.. Enumerable.Range(0, model.FeatureCount).Where(feature => model.IsInput(channel, feature))];
-            var features = new double[inputs.Length];
-            var regression = new RidgeRegression(inputs.Length, Folds);
-            for (int row = 0; row < count; row += stride)
-            {
-                Select(row, inputs, features);
-                regression.Add(FoldOf(row), features, rows[(row * channels) + channel]);
-            }
+            int[] inputs = InputsOf(_model, channel);
+            EwmaChart.Measure(Fit(channel, [[.. inputs.Where(input => input < straightCount)], inputs]), ofChannel);
+        }
 
-            double least = double.PositiveInfinity;
-            double penalty = 0;
-            float[] left = [];
-            foreach (double tried in Penalties)
+        return new Relation(_model, statistics);
+    }
+
+    // Sets the weights of a channel, and returns what they leave: of the inputs and penalties tried, those that leave least.
+    private float[] Fit(int channel, int[][] inputsTried)
+    {
+        double least = double.PositiveInfinity;
+        float[] left = [];
+        (int[] inputs, double penalty) = (inputsTried[0], 0.0);
+        foreach (int[] tried in inputsTried.DistinctBy(tried => tried.Length))
+        {
+            foreach (double ofRow in Penalties)
             {
-                float[] residuals = Residuals(channel, regression, tried / stride, inputs, features);
+                float[] residuals = Residuals(channel, tried, ofRow / _stride);
                 double square = residuals.Sum(residual => (double)residual * residual);
                 if (square < least)
                 {
-                    (least, penalty, left) = (square, tried / stride, residuals);
+                    (least, left, inputs, penalty) = (square, residuals, tried, ofRow / _stride);
                 }
             }
-
-            model.SetWeights(channel, Scatter(regression.Solve(penalty), inputs, model.FeatureCount));
-            NormalProfileLearner.MeasureChart(left, statistics.AsSpan(channel * spans, spans));
         }
 
-        return new Relation(model, statistics);
-
-        int FoldOf(int row) => (int)((long)row * Folds / count);
-
-        void Select(int row, int[] inputs, double[] features)
-        {
-            model.Features(rows.AsSpan(row * channels, channels), means.AsSpan(row * contexts * channels, contexts * channels), all);
-            for (int f = 0; f < inputs.Length; f++)
-            {
-                features[f] = all[inputs[f]];
-            }
-        }
-
-        // What is left of each row by weights that were fitted without its fold.
-        float[] Residuals(int channel, RidgeRegression regression, double penalty, int[] inputs, double[] features)
-        {
-            double[][] weights = [.. Enumerable.Range(0, Folds).Select(fold => regression.Solve(penalty, without: fold))];
-            var residuals = new float[count];
-            for (int row = 0; row < count; row++)
-            {
-                Select(row, inputs, features);
-                double[] fitted = weights[FoldOf(row)];
-                double sum = 0;
-                for (int f = 0; f < features.Length; f++)
-                {
-                    sum += fitted[f] * features[f];
-                }
-
-                residuals[row] = (float)(rows[(row * channels) + channel] - sum);
-            }
-
-            return residuals;
-        }
+        _model.SetWeights(channel, _regression.Solve(channel, inputs, penalty));
+        return left;
     }
 
-    private static double[] Scatter(double[] values, int[] at, int length)
+    // What is left of each row by weights that were fitted without its fold.
+    private float[] Residuals(int channel, int[] inputs, double penalty)
     {
-        var all = new double[length];
-        for (int f = 0; f < at.Length; f++)
+        float[][] weights =
+        [
+            .. Enumerable.Range(0, Folds).Select(fold => _model.Padded(_regression.Solve(channel, inputs, penalty, without: fold))),
+        ];
+        var residuals = new float[_count];
+        for (int row = 0; row < _count; row++)
         {
-            all[at[f]] = values[f];
+            SetFeatures(row);
+            residuals[row] = _rows[(row * _channels) + channel] - RelationModel.Dot(weights[FoldOf(row)], _features);
         }
 
-        return all;
+        return residuals;
+    }
+
+    private static int[] InputsOf(RelationModel model, int channel) =>
+        [.. Enumerable.Range(0, model.FeatureCount).Where(feature => model.IsInput(channel, feature))];
+
+    private int FoldOf(int row) => (int)((long)row * Folds / _count);
+
+    private void SetFeatures(int row)
+    {
+        int means = _means.Length / _count;
+        _model.Features(_rows.AsSpan(row * _channels, _channels), _means.AsSpan(row * means, means), _features);
     }
 }

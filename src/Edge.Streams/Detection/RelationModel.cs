@@ -17,7 +17,6 @@ internal sealed class RelationModel
 
     private readonly int _channels;
     private readonly int _contexts;
-    private readonly bool _isCurved;
     private readonly float[] _weights;
 
     /// <param name="channels">Number of channels, 2..<see cref="ChannelsMax"/>.</param>
@@ -27,7 +26,7 @@ internal sealed class RelationModel
     {
         _channels = channels;
         _contexts = contexts;
-        _isCurved = isCurved;
+        IsCurved = isCurved;
         int squares = isCurved ? channels : 0;
         int products = HasProducts ? channels * (channels - 1) / 2 : 0;
         FeatureCount = 1 + (channels * (1 + contexts)) + squares + products;
@@ -35,23 +34,32 @@ internal sealed class RelationModel
         _weights = new float[channels * Stride];
     }
 
+    /// <summary>Whether squares, and products where the channels are few, are among the inputs.</summary>
+    internal bool IsCurved { get; }
+
     /// <summary>Inputs of all regressions together: 1, values, means, then squares and products of pairs.</summary>
     internal int FeatureCount { get; }
 
     /// <summary>The inputs, rounded up to whole vectors; those beyond <see cref="FeatureCount"/> are 0.</summary>
     internal int Stride { get; }
 
-    private bool HasProducts => _isCurved && _channels <= ProductChannelsMax;
+    private bool HasProducts => IsCurved && _channels <= ProductChannelsMax;
 
     internal void Archive(StreamSnapshot snapshot) => snapshot.Fields<float>(_weights);
 
     /// <summary>Sets the weights of a channel: [<see cref="FeatureCount"/>], 0 for an input that is of the channel itself.</summary>
-    internal void SetWeights(int channel, ReadOnlySpan<double> weights)
+    internal void SetWeights(int channel, ReadOnlySpan<double> weights) => Padded(weights).CopyTo(_weights.AsSpan(channel * Stride));
+
+    /// <summary>Weights of a channel as <see cref="Dot"/> takes them: [<see cref="Stride"/>].</summary>
+    internal float[] Padded(ReadOnlySpan<double> weights)
     {
+        var padded = new float[Stride];
         for (int f = 0; f < weights.Length; f++)
         {
-            _weights[(channel * Stride) + f] = (float)weights[f];
+            padded[f] = (float)weights[f];
         }
+
+        return padded;
     }
 
     /// <summary>Whether the regression of a channel may use an input: not if it is of the channel itself.</summary>
@@ -77,7 +85,7 @@ internal sealed class RelationModel
         row.CopyTo(features[1..]);
         means[..(_contexts * _channels)].CopyTo(features[(1 + _channels)..]);
         int at = 1 + (_channels * (1 + _contexts));
-        for (int first = 0; _isCurved && first < row.Length; first++)
+        for (int first = 0; IsCurved && first < row.Length; first++)
         {
             features[at++] = row[first] * row[first];
         }
@@ -91,12 +99,15 @@ internal sealed class RelationModel
         }
     }
 
-    /// <summary>What the others say about a channel: a sum in eight parts, the same bits on every processor.</summary>
+    /// <summary>What the others say about a channel.</summary>
     /// <param name="channel">The channel.</param>
     /// <param name="features">The inputs, [<see cref="Stride"/>].</param>
-    internal float Predict(int channel, ReadOnlySpan<float> features)
+    internal float Predict(int channel, ReadOnlySpan<float> features) => Dot(_weights.AsSpan(channel * Stride, Stride), features);
+
+    /// <summary>A sum of products in eight parts, the same bits on every processor. Both are [<see cref="Stride"/>].</summary>
+    internal static float Dot(ReadOnlySpan<float> ofChannel, ReadOnlySpan<float> features)
     {
-        ReadOnlySpan<Vector256<float>> weights = MemoryMarshal.Cast<float, Vector256<float>>(_weights.AsSpan(channel * Stride, Stride));
+        ReadOnlySpan<Vector256<float>> weights = MemoryMarshal.Cast<float, Vector256<float>>(ofChannel);
         ReadOnlySpan<Vector256<float>> inputs = MemoryMarshal.Cast<float, Vector256<float>>(features);
         Vector256<float> sum = Vector256<float>.Zero;
         for (int at = 0; at < weights.Length; at++)
