@@ -34,18 +34,6 @@ internal static class StorageBenchmark
         }
     }
 
-    /// <summary>A clock that moves when it is told to.</summary>
-    private sealed class StepClock : TimeProvider
-    {
-        internal TimeSpan Elapsed { get; set; }
-
-        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
-
-        public override long GetTimestamp() => Elapsed.Ticks;
-
-        public override DateTimeOffset GetUtcNow() => new DateTimeOffset(Start) + Elapsed;
-    }
-
     // The store as a kill leaves it, then the service on it, to its first tick.
     private static async Task RestartAsync(string folder)
     {
@@ -111,41 +99,9 @@ internal static class StorageBenchmark
 
     private static void Year(string folder, double days)
     {
-        var clock = new StepClock();
         long rowCount = (long)(days * 86_400);
         long started = Stopwatch.GetTimestamp();
-        using (StateStore store = StateStore.Open(
-            folder, TimeSpan.FromHours(1), TimeSpan.FromDays(7), clock, "boot", NullLogger.Instance))
-        {
-            var plant = new Greenhouse(3);
-            var rows = new TickRows(["temperature", "humidity", "light", "co2"]);
-            var reading = new Reading(Channels);
-            for (long seq = 1; seq <= rowCount; seq++)
-            {
-                plant.Step(reading.Values);
-                for (int i = 0; i < Channels; i++)
-                {
-                    reading.Values[i] = Math.Round(reading.Values[i], 2);
-                }
-
-                reading.Time = Start.AddSeconds(seq);
-                rows.Add(reading);
-                rows.Complete(seq, 0.3);
-                if (seq % 60 == 0)
-                {
-                    store.Append("s", rows.ToCommitted(), []);
-                    rows.Clear();
-                }
-
-                if (seq % 3600 == 0)
-                {
-                    clock.Elapsed += TimeSpan.FromHours(1);
-                    store.Commit("s", seq, [1], "", []);
-                    store.Retire();
-                }
-            }
-        }
-
+        StoredYear.Write(folder, "s", Start, rowCount);
         Console.WriteLine(
             $"{days:0} days of {Channels} channels at 1 Hz, two decimals: {rowCount} rows written in "
                 + $"{Stopwatch.GetElapsedTime(started).TotalSeconds:0} s; history.db has "
