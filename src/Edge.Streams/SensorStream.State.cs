@@ -7,9 +7,11 @@ namespace Edge.Streams;
 /// <summary>State of the stream: save, resume, and transfer to another model.</summary>
 public sealed partial class SensorStream
 {
-    private const byte SnapshotVersion = 5;
+    private const byte SnapshotVersion = 6;
 
-    // Version 4 lacked what commands have asked for: a pending silence or acceptance, and the sensitivity.
+    // Version 5 lacked when the stages of limits began; version 4 also what commands have asked for: a pending silence or acceptance, and
+    // the sensitivity.
+    private const byte VersionWithoutStages = 5;
     private const byte VersionWithoutCommands = 4;
     private const int CommandBytes = 17;
 
@@ -28,6 +30,7 @@ public sealed partial class SensorStream
         to.Fields<byte>(Convert.FromHexString(_engine.ModelSha256));
         Archive(to);
         ArchiveCommands(to);
+        _limits.ArchiveStages(to);
         return _snapshot.ToArray();
     }
 
@@ -52,9 +55,11 @@ public sealed partial class SensorStream
             + LengthOf(writer) - LengthOf(_detector);
         Convert.FromHexString((writtenBy ?? _engine).ModelSha256, fresh.AsSpan(ShaBegin, ShaBytes), out _, out _);
         const int Header = ShaBegin + ShaBytes;
-        bool hasCommands = saved.IsEmpty || saved[0] != VersionWithoutCommands;
-        fresh[0] = hasCommands ? SnapshotVersion : VersionWithoutCommands;
-        length -= hasCommands ? 0 : CommandBytes;
+        byte version = !saved.IsEmpty && saved[0] is VersionWithoutCommands or VersionWithoutStages ? saved[0] : SnapshotVersion;
+        bool hasCommands = version != VersionWithoutCommands;
+        bool hasStages = version == SnapshotVersion;
+        fresh[0] = version;
+        length -= (hasCommands ? 0 : CommandBytes) + (hasStages ? 0 : _limits.StageBytes);
         if (saved.Length != length || !saved[..Header].SequenceEqual(fresh.AsSpan(0, Header)))
         {
             return false;
@@ -65,6 +70,11 @@ public sealed partial class SensorStream
         if (hasCommands)
         {
             ArchiveCommands(from);
+        }
+
+        if (hasStages)
+        {
+            _limits.ArchiveStages(from);
         }
 
         return true;
@@ -159,6 +169,7 @@ public sealed partial class SensorStream
         _imputer.Archive(snapshot);
         _quality.Archive(snapshot);
         _limits.Archive(snapshot);
+        _limits.ArchiveStages(snapshot);
         if (withDetector)
         {
             _detector.Archive(snapshot);

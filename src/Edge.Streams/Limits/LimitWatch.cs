@@ -52,9 +52,22 @@ internal sealed class LimitWatch
             each.Stage = (LimitStage)snapshot.Field((byte)each.Stage);
             each.StartedSeq = snapshot.Field(each.StartedSeq);
             each.Started = snapshot.Field(each.Started);
+            each.StageSince = snapshot.IsReading ? each.Started : each.StageSince;
             each.SecondsToLimit = snapshot.Field(each.SecondsToLimit);
         }
     }
+
+    /// <summary>When the stages began, which snapshots of version 5 and before lack.</summary>
+    internal void ArchiveStages(StreamSnapshot snapshot)
+    {
+        foreach (Watched each in _limits)
+        {
+            each.StageSince = snapshot.Field(each.StageSince);
+        }
+    }
+
+    /// <summary>Bytes of <see cref="ArchiveStages"/>.</summary>
+    internal int StageBytes => sizeof(long) * _limits.Length;
 
     /// <summary>Compares a tick.</summary>
     /// <param name="seq">Its number.</param>
@@ -129,6 +142,7 @@ internal sealed class LimitWatch
             (each.StartedSeq, each.Started) = (seq, reading.Time);
         }
 
+        each.StageSince = now == before ? each.StageSince : reading.Time;
         each.Stage = now;
         each.SecondsToLimit = now switch
         {
@@ -204,6 +218,7 @@ internal sealed class LimitWatch
             each.SecondsToLimit,
             now == LimitStage.Inside ? 0 : probability,
             each.Started,
+            each.StageSince,
             message);
     }
 
@@ -227,6 +242,8 @@ internal sealed class LimitWatch
         internal long StartedSeq { get; set; }
 
         internal DateTime Started { get; set; }
+
+        internal DateTime StageSince { get; set; }
 
         internal double SecondsToLimit { get; set; } = double.NaN;
     }
