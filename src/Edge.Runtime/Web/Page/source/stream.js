@@ -6,7 +6,8 @@ import { Charts, spansOf } from "./charts.js";
 import { el, put } from "./dom.js";
 import { duration, moment, number, percent, time, unit, withUnit } from "./format.js";
 
-const ranges = [["5 min", 300], ["1 h", 3600], ["6 h", 21600], ["1 day", 86400], ["1 week", 604800]];
+const ranges = [["5 min", 300], ["1 h", 3600], ["6 h", 21600], ["1 day", 86400], ["1 week", 604800], ["1 month", 2592000],
+  ["1 year", 31536000]];
 const qualities = ["good", "missing", "invalid", "out of range", "held", "stuck"];
 const pointsWanted = 900;
 const appendedMax = 900;
