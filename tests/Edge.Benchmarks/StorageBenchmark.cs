@@ -10,7 +10,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace Edge.Benchmarks;
 
 /// <summary>
-/// <c>storage</c>: what a start costs when 10,000 rows came after the snapshot, and what a year of one stream at 1 Hz takes and how long it
+/// <c>storage</c>: what a tick writes, what a start costs when 10,000 rows came after the snapshot, and what a year of one stream at 1 Hz takes and how long it
 /// takes to read it for a page.
 /// </summary>
 internal static class StorageBenchmark
@@ -20,11 +20,18 @@ internal static class StorageBenchmark
     private const int Points = 1_000;
     private static readonly DateTime Start = new(2025, 1, 1, 0, 0, 0, DateTimeKind.Utc);
 
-    internal static async Task RunAsync(double days)
+    /// <param name="days">Days of history.</param>
+    /// <param name="seconds">Seconds of ticks at 10 Hz, for each durability.</param>
+    internal static async Task RunAsync(double days, double seconds)
     {
         string folder = Directory.CreateTempSubdirectory("edge-storage-").FullName;
         try
         {
+            foreach (string durability in new[] { "tick", "5s" })
+            {
+                await BytesAsync(Path.Combine(folder, durability), durability, TimeSpan.FromSeconds(seconds));
+            }
+
             await RestartAsync(Path.Combine(folder, "restart"));
             Year(Path.Combine(folder, "year"), days);
         }
@@ -32,6 +39,46 @@ internal static class StorageBenchmark
         {
             Directory.Delete(folder, recursive: true);
         }
+    }
+
+    // A service without a broker and without messages, for so long; what this process writes meanwhile is written by it.
+    private static async Task BytesAsync(string folder, string durability, TimeSpan span)
+    {
+        Directory.CreateDirectory(folder);
+        EdgeConfig config = ConfigFile.Parse(
+            $$"""
+            device: bench
+            state: state
+            durability: {{durability}}
+            mqtt: { host: 127.0.0.1, port: 1 }
+            streams:
+              - { name: s, model: demo, period: 100ms, publish: [], source: { simulated: { seed: 3 } } }
+            """,
+            Path.Combine(folder, "edge.yaml"));
+        using var service = new EdgeService(config, TimeProvider.System, NullLogger.Instance);
+        long ticks = 0;
+        service.Hosts[0].Ticked = _ => Interlocked.Increment(ref ticks);
+        using var stop = new CancellationTokenSource();
+        Task running = service.RunAsync(stop.Token);
+        await Task.Delay(TimeSpan.FromSeconds(10));
+        (long ticksBefore, (long Written, long Disk) before) = (Interlocked.Read(ref ticks), Io());
+        await Task.Delay(span);
+        (long Written, long Disk) after = Io();
+        double count = Interlocked.Read(ref ticks) - ticksBefore;
+        Console.WriteLine(
+            $"durability {durability}, no messages, {count} ticks at 10 Hz: {(after.Written - before.Written) / count:0} bytes a tick to the "
+                + $"kernel, {(after.Disk - before.Disk) / count:0} of the pages that it writes");
+        await stop.CancelAsync();
+        await running;
+    }
+
+    // Bytes of this process: what it wrote, and the pages that go to the disk for it.
+    private static (long Written, long Disk) Io()
+    {
+        Dictionary<string, long> lines = File.ReadLines("/proc/self/io")
+            .Select(line => line.Split(": "))
+            .ToDictionary(parts => parts[0], parts => long.Parse(parts[1], System.Globalization.CultureInfo.InvariantCulture));
+        return (lines["wchar"], lines["write_bytes"]);
     }
 
     // The store as a kill leaves it, then the service on it, to its first tick.
