@@ -10,8 +10,8 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace Edge.Benchmarks;
 
 /// <summary>
-/// <c>storage</c>: what a tick writes, what a start costs when 10,000 rows came after the snapshot, and what a year of one stream at 1 Hz takes and how long it
-/// takes to read it for a page.
+/// <c>storage</c>: what a tick writes, what a start costs when 10,000 rows came after the snapshot, and what a year of one stream at 1 Hz
+/// takes and how long it takes to read it for a page.
 /// </summary>
 internal static class StorageBenchmark
 {
@@ -66,8 +66,8 @@ internal static class StorageBenchmark
         (long Written, long Disk) after = Io();
         double count = Interlocked.Read(ref ticks) - ticksBefore;
         Console.WriteLine(
-            $"durability {durability}, no messages, {count} ticks at 10 Hz: {(after.Written - before.Written) / count:0} bytes a tick to the "
-                + $"kernel, {(after.Disk - before.Disk) / count:0} of the pages that it writes");
+            $"durability {durability}, no messages, {count} ticks at 10 Hz: {(after.Written - before.Written) / count:0} bytes a tick to "
+                + $"the kernel, {(after.Disk - before.Disk) / count:0} of the pages that it writes");
         await stop.CancelAsync();
         await running;
     }

@@ -19,7 +19,7 @@ internal static class ExportCommand
         Option<string> config = RunCommand.ConfigOption();
         var target = new Option<string>("--output")
         {
-            Description = "The file to write: a column of times (UTC), then the channels. Parquet if its name ends in .parquet, otherwise CSV. "
+            Description = "The file to write: a column of times (UTC), then the channels. Parquet if its name ends in .parquet, else CSV. "
                 + "A file of that name is replaced.",
             Required = true,
         };

@@ -67,8 +67,8 @@ internal static partial class DurableFile
     }
 
     /// <summary>
-    /// Flushes the contents of a file to disk (fdatasync), and of its metadata only what reading them needs: its length if that has changed,
-    /// not the time of the change.
+    /// Flushes the contents of a file to disk (fdatasync), and of its metadata only what reading them needs: a length that has changed, not
+    /// the time of the change.
     /// </summary>
     /// <exception cref="IOException">They cannot be flushed.</exception>
     internal static void ForceData(SafeFileHandle file)
