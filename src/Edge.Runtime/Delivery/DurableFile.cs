@@ -66,39 +66,11 @@ internal static partial class DurableFile
         }
     }
 
-    /// <summary>
-    /// Flushes the contents of a file to disk (fdatasync), and of its metadata only what reading them needs: a length that has changed, not
-    /// the time of the change.
-    /// </summary>
-    /// <exception cref="IOException">They cannot be flushed.</exception>
-    internal static void ForceData(SafeFileHandle file)
-    {
-        // A reason to fail is fsync's to say.
-        if (FlushData(file) != 0)
-        {
-            RandomAccess.FlushToDisk(file);
-        }
-    }
-
-    /// <summary>Reserves space of a file, which reads as zeros (posix_fallocate). The file becomes so long, if it is shorter.</summary>
-    /// <param name="file">The file.</param>
-    /// <param name="offset">Where, in bytes.</param>
-    /// <param name="bytes">How many bytes, 1 or more.</param>
-    /// <returns>False if the disk has less, or cannot.</returns>
-    internal static bool TryReserve(SafeFileHandle file, long offset, long bytes) => Reserve(file, offset, bytes) == 0;
-
     [LibraryImport("libc", EntryPoint = "open", StringMarshalling = StringMarshalling.Utf8, SetLastError = true)]
     private static partial int Open(string path, int flags);
 
     [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
     private static partial int Force(int handle);
-
-    [LibraryImport("libc", EntryPoint = "fdatasync")]
-    private static partial int FlushData(SafeFileHandle file);
-
-    // An off_t has 64 bits on every processor that the programs run on.
-    [LibraryImport("libc", EntryPoint = "posix_fallocate")]
-    private static partial int Reserve(SafeFileHandle file, long offset, long bytes);
 
     [LibraryImport("libc", EntryPoint = "close")]
     private static partial int Close(int handle);

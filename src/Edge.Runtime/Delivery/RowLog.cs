@@ -13,8 +13,7 @@ namespace Edge.Runtime.Delivery;
 /// A file begins with 8 bytes of <see cref="Magic"/>. A record: two bytes E5 D6, its length, its checksum (CRC-32C over the number of the
 /// file, the place of the record, and the record), each of four bytes, and the record. What does not match is skipped: a record that a
 /// power cut left incomplete, or one that is damaged. After an fsync the next record begins a sector: a sector that is written while the
-/// power fails may lose all of its bytes, also those that were on disk. The file is longer than its records and ends in zeros: an
-/// fsync of a file that grows writes its metadata to the journal of the file system as well, on ext4 14 kB beside the 4 kB of a record.
+/// power fails may lose all of its bytes, also those that were on disk.
 /// Threads: <see cref="Append"/> and <see cref="Roll"/> are serialized by the owner; <see cref="Force"/> may be called beside them.
 /// </remarks>
 internal sealed class RowLog : IDisposable
@@ -25,7 +24,6 @@ internal sealed class RowLog : IDisposable
     private const string Prefix = "edge.rows-";
     private const int HeaderBytes = 10;
     private const int SectorBytes = 512;
-    private const int AheadBytes = 64 << 10;
     private const byte Mark1 = 0xE5;
     private const byte Mark2 = 0xD6;
 
@@ -45,7 +43,6 @@ internal sealed class RowLog : IDisposable
     private object? _identity;
     private uint _number;
     private int _length;
-    private int _reservedTo;
     private bool _isDirty;
     private bool _beginsSector;
     private bool _isFolderDirty;
@@ -132,7 +129,6 @@ internal sealed class RowLog : IDisposable
         _out.SetUInt32(6, SumOf(_number, _length, _out.Span[HeaderBytes..]));
         try
         {
-            ReserveSpace(_length + _out.Length);
             RandomAccess.Write(_file!, _out.Span, _length);
             _isDirty = true;
             if (force)
@@ -198,12 +194,6 @@ internal sealed class RowLog : IDisposable
                 at += HeaderBytes + length;
                 records.Add((((long)number << 32) | (uint)at, record!));
                 continue;
-            }
-
-            // Nothing but what was reserved.
-            if (!bytes[at..].ContainsAnyExcept((byte)0))
-            {
-                break;
             }
 
             int sector = Math.Min(ToSector(at), bytes.Length);
@@ -293,10 +283,10 @@ internal sealed class RowLog : IDisposable
                 DurableFile.ForceFolder(_folder);
             }
 
-            Array.ForEach(closed, DurableFile.ForceData);
+            Array.ForEach(closed, RandomAccess.FlushToDisk);
             if (open is not null)
             {
-                DurableFile.ForceData(open);
+                RandomAccess.FlushToDisk(open);
             }
 
             isDone = true;
@@ -339,20 +329,11 @@ internal sealed class RowLog : IDisposable
 
         lock (_gate)
         {
-            (_file, _path, _number, _length, _reservedTo, _isFolderDirty) = (file, path, _number + 1, Magic.Length, Magic.Length, true);
+            (_file, _path, _number, _length, _isFolderDirty) = (file, path, _number + 1, Magic.Length, true);
             _beginsSector = false;
         }
 
         _identity = RegularFile.Identity(path);
-    }
-
-    // Where the disk is nearly full, the record may find room without.
-    private void ReserveSpace(int end)
-    {
-        if (end > _reservedTo && DurableFile.TryReserve(_file!, _length, end + AheadBytes - _length))
-        {
-            _reservedTo = end + AheadBytes;
-        }
     }
 
     // What a full disk took of a record is removed. If that fails as well, the next record begins a file: a reader skips the rest of this.
@@ -361,7 +342,6 @@ internal sealed class RowLog : IDisposable
         try
         {
             RandomAccess.SetLength(_file!, _length);
-            _reservedTo = _length;
         }
         catch (Exception e) when (FileFault.Is(e))
         {
