@@ -103,6 +103,6 @@ if [ -d "$shared/models" ]; then
 fi
 
 # The service by tests of the whole program: payloads, page, metrics, ONNX Runtime, state. Others can run so, too: docs/tests.md.
-tests='SameEverywhereTests TelemetryTests LiveSensorTests WebServerTests.Beyond OnnxServiceTests.Killed PageTests.A_service'
+tests='SameEverywhereTests TelemetryTests LiveSensorTests WebServerTests.Beyond OnnxServiceTests.Killed PageTests.A_service ExportTests'
 EDGE_PROGRAM=$runtime dotnet test tests/Edge.EndToEnd.Tests -c Release --no-build --nologo \
   --filter "$(printf 'FullyQualifiedName~.%s|' $tests | sed 's/|$//')"

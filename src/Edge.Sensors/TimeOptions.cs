@@ -1,4 +1,5 @@
 using Edge.Inference;
+using TimeZoneConverter;
 
 namespace Edge.Sensors;
 
@@ -29,13 +30,26 @@ internal sealed record TimeOptions
 
         try
         {
-            return this with { Format = format ?? Format, Zone = zone is null ? Zone : TimeZoneInfo.FindSystemTimeZoneById(zone) };
+            return this with { Format = format ?? Format, Zone = zone is null ? Zone : FindZone(zone) };
         }
         catch (Exception e) when (e is TimeZoneNotFoundException or InvalidTimeZoneException || FileFault.Is(e))
         {
             throw new InputException($"--timezone is '{zone}', which this system does not know; names are as in Europe/Berlin.", e);
         }
     }
+
+    /// <summary>The zone of a name as in Europe/Berlin.</summary>
+    /// <exception cref="TimeZoneNotFoundException">This system knows no such zone.</exception>
+    /// <exception cref="InvalidTimeZoneException">What it knows of the zone is damaged.</exception>
+    /// <exception cref="IOException">What it knows of the zone cannot be read.</exception>
+    internal static TimeZoneInfo FindZone(string name) =>
+        TimeZoneInfo.FindSystemTimeZoneById(OperatingSystem.IsWindows() ? WindowsName(name) : name);
+
+    /// <summary>
+    /// What Windows calls a zone; the same name if that is none of IANA's. .NET does this itself with ICU alone, which
+    /// <c>InvariantGlobalization</c> leaves out.
+    /// </summary>
+    internal static string WindowsName(string name) => TZConvert.TryIanaToWindows(name, out string? windows) ? windows : name;
 
     /// <summary>Whether a format gives back the date and time that it writes.</summary>
     internal static bool IsFormat(string format)

@@ -56,7 +56,6 @@ public sealed partial class SensorStream
         var from = StreamSnapshot.Read(new MemoryStream(saved[Header..].ToArray()));
         Archive(from, writtenBy);
         ArchiveCommands(from);
-
         return true;
     }
 

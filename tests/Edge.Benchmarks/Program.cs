@@ -25,7 +25,7 @@ switch (args)
         await ServiceBenchmark.RunAsync();
         return 0;
     case ["storage", ..]:
-        await StorageBenchmark.RunAsync(args.Length > 1 ? double.Parse(args[1], System.Globalization.CultureInfo.InvariantCulture) : 365);
+        await StorageBenchmark.RunAsync(days: Number(1, 365), seconds: Number(2, 60));
         return 0;
     case ["device", ..]:
         await DeviceBenchmark.RunAsync(args.Length > 1 ? args[1] : null);
@@ -43,7 +43,10 @@ switch (args)
         return 0;
     default:
         Console.Error.WriteLine(
-            "Usage: cell [--json] | streams | sensors | detection | train | service | storage [DAYS] | device [FOLDER] | "
+            "Usage: cell [--json] | streams | sensors | detection | train | service | storage [DAYS [SECONDS]] | device [FOLDER] | "
                 + "learning [FOLDER] | rivals | onnx | xlstm | cluster [ROWS or idle]");
         return 2;
 }
+
+double Number(int at, double otherwise) =>
+    args.Length > at ? double.Parse(args[at], System.Globalization.CultureInfo.InvariantCulture) : otherwise;

@@ -10,8 +10,8 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace Edge.Benchmarks;
 
 /// <summary>
-/// <c>storage</c>: what a start costs when 10,000 rows came after the snapshot, and what a year of one stream at 1 Hz takes and how long it
-/// takes to read it for a page.
+/// <c>storage</c>: what a tick writes, what a start costs when 10,000 rows came after the snapshot, and what a year of one stream at 1 Hz
+/// takes and how long it takes to read it for a page.
 /// </summary>
 internal static class StorageBenchmark
 {
@@ -20,11 +20,18 @@ internal static class StorageBenchmark
     private const int Points = 1_000;
     private static readonly DateTime Start = new(2025, 1, 1, 0, 0, 0, DateTimeKind.Utc);
 
-    internal static async Task RunAsync(double days)
+    /// <param name="days">Days of history.</param>
+    /// <param name="seconds">Seconds of ticks at 10 Hz, for each durability.</param>
+    internal static async Task RunAsync(double days, double seconds)
     {
         string folder = Directory.CreateTempSubdirectory("edge-storage-").FullName;
         try
         {
+            foreach (string durability in new[] { "tick", "5s" })
+            {
+                await BytesAsync(Path.Combine(folder, durability), durability, TimeSpan.FromSeconds(seconds));
+            }
+
             await RestartAsync(Path.Combine(folder, "restart"));
             Year(Path.Combine(folder, "year"), days);
         }
@@ -34,16 +41,44 @@ internal static class StorageBenchmark
         }
     }
 
-    /// <summary>A clock that moves when it is told to.</summary>
-    private sealed class StepClock : TimeProvider
+    // A service without a broker and without messages, for so long; what this process writes meanwhile is written by it.
+    private static async Task BytesAsync(string folder, string durability, TimeSpan span)
     {
-        internal TimeSpan Elapsed { get; set; }
+        Directory.CreateDirectory(folder);
+        EdgeConfig config = ConfigFile.Parse(
+            $$"""
+            device: bench
+            state: state
+            durability: {{durability}}
+            mqtt: { host: 127.0.0.1, port: 1 }
+            streams:
+              - { name: s, model: demo, period: 100ms, publish: [], source: { simulated: { seed: 3 } } }
+            """,
+            Path.Combine(folder, "edge.yaml"));
+        using var service = new EdgeService(config, TimeProvider.System, NullLogger.Instance);
+        long ticks = 0;
+        service.Hosts[0].Ticked = _ => Interlocked.Increment(ref ticks);
+        using var stop = new CancellationTokenSource();
+        Task running = service.RunAsync(stop.Token);
+        await Task.Delay(TimeSpan.FromSeconds(10));
+        (long ticksBefore, (long Written, long Disk) before) = (Interlocked.Read(ref ticks), Io());
+        await Task.Delay(span);
+        (long Written, long Disk) after = Io();
+        double count = Interlocked.Read(ref ticks) - ticksBefore;
+        Console.WriteLine(
+            $"durability {durability}, no messages, {count} ticks at 10 Hz: {(after.Written - before.Written) / count:0} bytes a tick to "
+                + $"the kernel, {(after.Disk - before.Disk) / count:0} of the pages that it writes");
+        await stop.CancelAsync();
+        await running;
+    }
 
-        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
-
-        public override long GetTimestamp() => Elapsed.Ticks;
-
-        public override DateTimeOffset GetUtcNow() => new DateTimeOffset(Start) + Elapsed;
+    // Bytes of this process: what it wrote, and the pages that go to the disk for it.
+    private static (long Written, long Disk) Io()
+    {
+        Dictionary<string, long> lines = File.ReadLines("/proc/self/io")
+            .Select(line => line.Split(": "))
+            .ToDictionary(parts => parts[0], parts => long.Parse(parts[1], System.Globalization.CultureInfo.InvariantCulture));
+        return (lines["wchar"], lines["write_bytes"]);
     }
 
     // The store as a kill leaves it, then the service on it, to its first tick.
@@ -111,41 +146,9 @@ internal static class StorageBenchmark
 
     private static void Year(string folder, double days)
     {
-        var clock = new StepClock();
         long rowCount = (long)(days * 86_400);
         long started = Stopwatch.GetTimestamp();
-        using (StateStore store = StateStore.Open(
-            folder, TimeSpan.FromHours(1), TimeSpan.FromDays(7), clock, "boot", NullLogger.Instance))
-        {
-            var plant = new Greenhouse(3);
-            var rows = new TickRows(["temperature", "humidity", "light", "co2"]);
-            var reading = new Reading(Channels);
-            for (long seq = 1; seq <= rowCount; seq++)
-            {
-                plant.Step(reading.Values);
-                for (int i = 0; i < Channels; i++)
-                {
-                    reading.Values[i] = Math.Round(reading.Values[i], 2);
-                }
-
-                reading.Time = Start.AddSeconds(seq);
-                rows.Add(reading);
-                rows.Complete(seq, 0.3);
-                if (seq % 60 == 0)
-                {
-                    store.Append("s", rows.ToCommitted(), []);
-                    rows.Clear();
-                }
-
-                if (seq % 3600 == 0)
-                {
-                    clock.Elapsed += TimeSpan.FromHours(1);
-                    store.Commit("s", seq, [1], "", []);
-                    store.Retire();
-                }
-            }
-        }
-
+        StoredYear.Write(folder, "s", Start, rowCount);
         Console.WriteLine(
             $"{days:0} days of {Channels} channels at 1 Hz, two decimals: {rowCount} rows written in "
                 + $"{Stopwatch.GetElapsedTime(started).TotalSeconds:0} s; history.db has "

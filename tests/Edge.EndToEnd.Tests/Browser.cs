@@ -57,7 +57,9 @@ internal sealed class Browser : IAsyncDisposable
     /// <param name="width">Width in CSS pixels.</param>
     /// <param name="isDark">Whether the browser asks for dark colors.</param>
     /// <param name="expected">A part of what the console may say, such as a status that a test provokes.</param>
-    internal async Task<IPage> OpenAsync(string address, int width = 1400, bool isDark = false, string? expected = null)
+    /// <param name="script">JavaScript that runs before the page's.</param>
+    internal async Task<IPage> OpenAsync(
+        string address, int width = 1400, bool isDark = false, string? expected = null, string? script = null)
     {
         IBrowserContext context = await _browser.NewContextAsync(new BrowserNewContextOptions
         {
@@ -84,6 +86,11 @@ internal sealed class Browser : IAsyncDisposable
                 Note($"another host: {request.Url}");
             }
         };
+        if (script is not null)
+        {
+            await page.AddInitScriptAsync(script);
+        }
+
         await page.GotoAsync(address);
         return page;
     }

@@ -44,7 +44,9 @@ public sealed partial class DayTests(ITestOutputHelper output) : IDisposable
                 $"resident {memory / 1e6:0.0} MB after an hour, {memoryAfter / 1e6:0.0} MB after a day; "
                     + $"{handles} and {handlesAfter} handles"));
         Assert.InRange(memoryAfter, 0, (long)(memory * 1.05));
-        Assert.InRange(handlesAfter, 0, handles);
+
+        // The files of the log and of the history are open now and then.
+        Assert.InRange(handlesAfter, 0, handles + 8);
         run.Terminate();
         Assert.Equal(0, await run.ExitAsync());
     }

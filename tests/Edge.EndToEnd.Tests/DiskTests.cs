@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Edge.Runtime.Delivery;
 using Edge.Testing;
 
 namespace Edge.EndToEnd.Tests;
@@ -34,6 +35,52 @@ public sealed class DiskTests : IDisposable
             Assert.DoesNotContain("cannot be used", run.Error, StringComparison.Ordinal);
         }
 
+        await GoesOnAsync(config, broker);
+    }
+
+    // The service frees its reserve, and the others take that, too: not a byte of the log, of the state or of the history can be written.
+    [SmallDiskFact]
+    public async Task A_disk_without_any_room_stops_no_tick_and_no_message_and_is_used_again_once_there_is_room()
+    {
+        using var disk = new SmallDisk(24);
+        await using TestBroker broker = await TestBroker.StartAsync("allow_anonymous true\nmax_queued_messages 0\n");
+        string config = Config(disk.Path, broker.Port, "20x");
+        string state = Path.Combine(disk.Path, "state");
+        using RuntimeProcess run = RuntimeProcess.Start("run", "--config", config);
+        await using Subscriber subscriber = await Subscriber.StartAsync(broker.Port, "edge/house/climate/forecast");
+        await subscriber.UntilAsync(seen => seen.Count > 100);
+        await Eventually.Async(() => File.Exists(Path.Combine(state, "edge.reserve")));
+        int others = 0;
+        while (!run.Error.Contains("cannot be used", StringComparison.Ordinal))
+        {
+            FillUp(Path.Combine(disk.Path, $"others-{others++}"));
+            Assert.False(run.HasExited, run.Error);
+            await Task.Delay(100);
+        }
+
+        int before = subscriber.All.Count;
+        await subscriber.UntilAsync(seen => seen.Count > before + 2000);
+        long full = Seqs(subscriber)[^1];
+        for (int i = 0; i < others; i++)
+        {
+            File.Delete(Path.Combine(disk.Path, $"others-{i}"));
+        }
+
+        await run.UntilSaidAsync("is written again");
+        await run.UntilSaidAsync("the disk has space again");
+
+        // The history goes on, from the log and once a file of it is closed.
+        await Eventually.Async(
+            () => File.Exists(HistoryFile.PathIn(state)) && new History(state).Rows("climate", DateTime.MinValue, DateTime.MaxValue)
+                .Any(row => row.Seq > full + 500), "rows are stored again");
+        run.Terminate();
+        Assert.Equal(0, await run.ExitAsync());
+        long[] seqs = Seqs(subscriber);
+        Assert.Equal(Enumerable.Range(0, seqs.Length).Select(i => seqs[0] + i), seqs);
+        string[] errors = [.. run.Error.Split('\n').Where(line => line.Contains("cannot be used", StringComparison.Ordinal))];
+        Assert.InRange(errors.Count(line => line.Contains("State '", StringComparison.Ordinal)), 1, 1);
+        Assert.InRange(errors.Count(line => line.Contains("History '", StringComparison.Ordinal)), 0, 1);
+        Assert.DoesNotContain("A bug in edge-runtime", run.Error, StringComparison.Ordinal);
         await GoesOnAsync(config, broker);
     }
 
@@ -98,13 +145,17 @@ public sealed class DiskTests : IDisposable
           - { name: climate, model: demo, source: { simulated: { seed: 3, speed: {{speed}} } } }
         """);
 
-    private static void FillUp(string file)
+    /// <summary>Writes a file until the disk is full.</summary>
+    /// <param name="file">The file.</param>
+    /// <param name="leftBytes">Bytes of the disk that stay free.</param>
+    /// <returns>The file.</returns>
+    internal static string FillUp(string file, long leftBytes = 0)
     {
         using var stream = new FileStream(file, FileMode.Create, FileAccess.Write, FileShare.None, bufferSize: 0);
         byte[] block = new byte[4096];
         try
         {
-            while (true)
+            while (leftBytes == 0 || new DriveInfo(file).AvailableFreeSpace > leftBytes)
             {
                 stream.Write(block);
             }
@@ -113,6 +164,8 @@ public sealed class DiskTests : IDisposable
         {
             // Full.
         }
+
+        return file;
     }
 
     internal static long[] Seqs(Subscriber subscriber) =>

@@ -173,13 +173,23 @@ public sealed partial class ExampleTests : IDisposable
             [.. subscriber.All.Where(each => each.Topic is "edge/greenhouse/climate/anomaly" or "edge/greenhouse/climate/limit")];
         Told[] all = Render(events);
         Assert.Equal(events.Length, all.Length);
-        foreach ((Seen seen, Told told) in events.Zip(all).Where(pair => Text(pair.First, "event") != "updated"))
+        Assert.All(events.Zip(all), pair => Assert.Equal(IsNews(pair.First), pair.Second.IsTold));
+        foreach ((Seen seen, Told told) in events.Zip(all).Where(pair => pair.Second.IsTold))
         {
-            Assert.True(told.IsTold, seen.Payload);
             Assert.Equal(Text(seen, "message"), told.Message);
             Assert.Equal($"edge_greenhouse_climate_{Text(seen, "id")}", told.Id);
             Assert.StartsWith("greenhouse/climate: ", told.Title, StringComparison.Ordinal);
         }
+
+        // A limit that stays exceeded is told once.
+        Seen limit = events.First(each => each.Topic.EndsWith("/limit", StringComparison.Ordinal) && Text(each, "stage") == "exceeded");
+        string time = Text(limit, "time")!;
+        Seen later = limit with
+        {
+            Payload = limit.Payload.Replace($"\"time\":\"{time}\"", "\"time\":\"2099-01-01T00:00:00.000Z\"", StringComparison.Ordinal)
+                .Replace("\"event\":\"opened\"", "\"event\":\"updated\"", StringComparison.Ordinal),
+        };
+        Assert.DoesNotContain(Render([later]), told => told.IsTold);
 
         // Another device, another choice, and what is no message of ours.
         Assert.Empty(Render(events, """{"device":"cellar"}"""));
@@ -187,6 +197,9 @@ public sealed partial class ExampleTests : IDisposable
         Assert.DoesNotContain(
             Render([.. new[] { "", "17", "[]", "{}", "offline" }.Select(each => events[0] with { Payload = each })]), told => told.IsTold);
     }
+
+    private static bool IsNews(Seen seen) => Text(seen, "event") != "updated"
+        || (seen.Topic.EndsWith("/limit", StringComparison.Ordinal) && Text(seen, "stage_since") == Text(seen, "time"));
 
     private static Told[] Render(IEnumerable<Seen> messages, string inputs = "{}")
     {

@@ -5,6 +5,8 @@ using Edge.Runtime.Delivery;
 using Edge.Runtime.Hosting;
 using Edge.Testing;
 using Microsoft.Extensions.Logging.Abstractions;
+using Parquet;
+using Parquet.Schema;
 
 namespace Edge.Runtime.Tests;
 
@@ -31,6 +33,43 @@ public sealed class ExportCommandTests : IDisposable
         Assert.Equal(0, (await CommandAsync("replay", "--model", "demo", "--data", data, "--output", _folder.File("a.jsonl"))).Code);
         Assert.Equal(0, (await CommandAsync("replay", "--model", "demo", "--data", csv, "--output", _folder.File("b.jsonl"))).Code);
         Assert.Equal(File.ReadAllLines(_folder.File("a.jsonl")), File.ReadAllLines(_folder.File("b.jsonl")));
+    }
+
+    [Fact]
+    public async Task Parquet_has_the_rows_that_csv_has()
+    {
+        string config = Config(Record(rows: 300));
+        await RunServiceAsync(config);
+        string csv = _folder.File("x.csv");
+        string parquet = _folder.Write("x.Parquet", "an older file");
+        Assert.Equal((0, $"300 rows of climate -> {csv}\n"), await CommandAsync("export", "--config", config, "--faults", "--output", csv));
+        Assert.Equal(
+            (0, $"300 rows of climate -> {parquet}\n"), await CommandAsync("export", "--config", config, "--faults", "--output", parquet));
+        Assert.DoesNotContain(Directory.GetFiles(_folder.Path), file => file.EndsWith(".partial", StringComparison.Ordinal));
+        await using ParquetReader reader = await ParquetReader.CreateAsync(parquet);
+        string[] lines = File.ReadAllLines(csv);
+        Assert.Equal(lines[0], string.Join(',', reader.Schema.DataFields.Select(field => field.Name)));
+        using ParquetRowGroupReader rows = reader.OpenRowGroupReader(0);
+        var columns = new List<string[]>();
+        foreach (DataField field in reader.Schema.DataFields)
+        {
+            columns.Add(field.Name switch
+            {
+                "time" => [.. (await ReadAsync<DateTime>(rows, field)).Select(each => $"{each:yyyy-MM-dd'T'HH:mm:ss.fff'Z'}")],
+                "fault" => [.. (await ReadAsync<bool>(rows, field)).Select(each => each ? "1" : "0")],
+                _ => [.. (await ReadNullableAsync(rows, field)).Select(each => each?.ToString("G9", CultureInfo.InvariantCulture) ?? "")],
+            });
+        }
+
+        Assert.Equal(
+            lines.Skip(1), Enumerable.Range(0, 300).Select(row => string.Join(',', columns.Select(column => column[row]))));
+
+        // A span without rows is a file without rows.
+        Assert.Equal(
+            (0, $"0 rows of climate -> {parquet}\n"),
+            await CommandAsync("export", "--config", config, "--from", "2030-01-01", "--output", parquet));
+        await using ParquetReader empty = await ParquetReader.CreateAsync(parquet);
+        Assert.Equal(0, empty.Metadata!.NumRows);
     }
 
     [Fact]
@@ -131,9 +170,26 @@ public sealed class ExportCommandTests : IDisposable
         await RefusesAsync("--from is 'yesterday'", "--config", config, "--output", csv, "--from", "yesterday");
         await RefusesAsync("--to must be later", "--config", config, "--output", csv, "--from", "2026-01-02", "--to", "2026-01-01");
         await RefusesAsync("cannot be written", "--config", config, "--output", "/no/such/folder/x.csv");
+        await RefusesAsync("cannot be written", "--config", config, "--output", "/no/such/folder/x.parquet");
+        await RefusesAsync("is a device, not a file", "--config", config, "--output", "/dev/null");
         Assert.False(File.Exists(csv));
         string without = _folder.Write("without.yaml", (await File.ReadAllTextAsync(config)).Replace("state: state\n", ""));
         await RefusesAsync("has no 'state'", "--config", without, "--output", csv);
+    }
+
+    private static async Task<T[]> ReadAsync<T>(ParquetRowGroupReader rows, DataField field)
+        where T : struct
+    {
+        var values = new T[rows.RowCount];
+        await rows.ReadAsync<T>(field, values);
+        return values;
+    }
+
+    private static async Task<double?[]> ReadNullableAsync(ParquetRowGroupReader rows, DataField field)
+    {
+        var values = new double?[rows.RowCount];
+        await rows.ReadAsync<double>(field, values);
+        return values;
     }
 
     private static DateTime Time(int row) => new DateTime(2026, 1, 1, 0, 0, 0, DateTimeKind.Utc).AddSeconds(0.2 * row);

@@ -110,6 +110,73 @@ public sealed class LimitTests
         Assert.Equal((id, LimitChange.Closed), (closed.Id, closed.Change));
     }
 
+    // Who tells a person at the tick at which a stage begins tells it once.
+    [Fact]
+    public void An_event_says_when_its_stage_began()
+    {
+        var engine = new SetEngine();
+        LimitOptions limit = new() { Column = "t", High = 85, Hysteresis = 1 };
+        SensorStream stream = Open(engine, limit);
+        engine.Set(70, 70);
+        Step(stream, 70);
+        engine.Set(70, 90);
+        var events = new List<(LimitEvent Event, DateTime Time)>();
+        for (int tick = 0; tick < 200; tick++)
+        {
+            // Resumed now and then.
+            if (tick % 50 == 10)
+            {
+                byte[] saved = stream.Save();
+                long seq = stream.Seq;
+                stream.Dispose();
+                engine = new SetEngine();
+                engine.Set(70, 90);
+                stream = Open(engine, limit);
+                Assert.True(stream.Resume(seq, saved));
+            }
+
+            DateTime time = DateTime.UnixEpoch + (stream.Seq * Period);
+            events.AddRange(Step(stream, tick < 100 ? 80 : 86).Select(each => (each, time)));
+        }
+
+        Assert.Equal(
+            [
+                (LimitStage.Expected, true),
+                (LimitStage.Expected, false),
+                (LimitStage.Exceeded, true),
+                (LimitStage.Exceeded, false),
+                (LimitStage.Exceeded, false),
+            ],
+            events.Select(each => (each.Event.Stage, each.Event.StageSince == each.Time)));
+        Assert.Equal(2, events.Select(each => each.Event.StageSince).Distinct().Count());
+        stream.Dispose();
+    }
+
+    // 8 bytes for each limit since version 6, and before them 17 for what commands ask for since version 5.
+    [Theory]
+    [InlineData(5, 8)]
+    [InlineData(4, 25)]
+    public void A_state_of_an_earlier_version_goes_on(byte version, int bytesFewer)
+    {
+        var engine = new SetEngine();
+        LimitOptions limit = new() { Column = "t", High = 85 };
+        using SensorStream stream = Open(engine, limit);
+        engine.Set(70, 70);
+        Step(stream, 70);
+        engine.Set(70, 90);
+        LimitEvent opened = Assert.Single(Step(stream, 70));
+        byte[] saved = stream.Save()[..^bytesFewer];
+        saved[0] = version;
+
+        var second = new SetEngine();
+        using SensorStream again = Open(second, limit);
+        Assert.True(again.Resume(stream.Seq, saved));
+        second.Set(70, 90);
+        LimitEvent exceeded = Assert.Single(Step(again, 86));
+        Assert.Equal((opened.Id, opened.Started, LimitStage.Exceeded), (exceeded.Id, exceeded.Started, exceeded.Stage));
+        Assert.Equal((DateTime.UnixEpoch + Period, DateTime.UnixEpoch + (2 * Period)), (exceeded.Started, exceeded.StageSince));
+    }
+
     [Fact]
     public void A_channel_that_the_model_lacks_is_refused()
     {

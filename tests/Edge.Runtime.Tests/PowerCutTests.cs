@@ -80,16 +80,17 @@ public sealed class PowerCutTests : IDisposable
             string cut = _folder.File($"cut-{i}");
             long forced;
             long last = 0;
+            long delivered = 0;
             using (StateStore store = Open(alive, "boot-1"))
             {
-                last = Append(store, last, random.Next(1, 40), random, () => { });
+                last = Append(store, last, random.Next(1, 40), random, ref delivered, () => { });
                 store.Force();
                 forced = last;
                 Dictionary<string, byte[]> before = Files(alive);
                 Forced(before, alive);
 
                 // The log is forced before a snapshot, or messages, go to the database.
-                last = Append(store, last, random.Next(0, 60), random, () => Forced(before, alive));
+                last = Append(store, last, random.Next(0, 60), random, ref delivered, () => Forced(before, alive));
                 Dictionary<string, byte[]> now = Files(alive);
                 now["edge.db-wal"].AsSpan(0, Math.Min(LogHeader, before["edge.db-wal"].Length)).CopyTo(before["edge.db-wal"]);
                 Directory.CreateDirectory(cut);
@@ -115,7 +116,9 @@ public sealed class PowerCutTests : IDisposable
                         .Select(seq => long.Parse(seq, System.Globalization.CultureInfo.InvariantCulture)),
                 ];
                 Assert.Equal(Enumerable.Range(0, messages.Length).Select(each => stepped - messages.Length + 1 + each), messages);
-                Assert.True(messages.Length > 0 || stepped == 0);
+
+                // One that was acknowledged may be gone though its tick is the last that is left.
+                Assert.True(messages.Length >= stepped - delivered);
                 Assert.True(after.Append("s", Row(saved.Seq + 1), []));
             }
 
@@ -125,7 +128,7 @@ public sealed class PowerCutTests : IDisposable
         }
     }
 
-    private static long Append(StateStore store, long last, int count, Random random, Action forced)
+    private static long Append(StateStore store, long last, int count, Random random, ref long delivered, Action forced)
     {
         for (int i = 0; i < count; i++)
         {
@@ -142,6 +145,7 @@ public sealed class PowerCutTests : IDisposable
             if (last % 3 == 0)
             {
                 store.Delivered(store.Read(0, 1).LastId);
+                delivered++;
             }
 
             if (store.IsLogOnDisk)

@@ -4,13 +4,14 @@ using System.Text.Json;
 using Edge.Inference;
 using Edge.Runtime.Configuration;
 using Edge.Runtime.Delivery;
+using Edge.Runtime.Hosting;
 using Edge.Sensors;
 using Edge.Streams;
 using Microsoft.Data.Sqlite;
 
 namespace Edge.Runtime.Commands;
 
-/// <summary><c>export</c>: writes the stored rows of a stream to a CSV file, while the service runs or after it.</summary>
+/// <summary><c>export</c>: writes the stored rows of a stream to a CSV or Parquet file, while the service runs or after it.</summary>
 internal static class ExportCommand
 {
     internal static Command Create(TextWriter output)
@@ -18,7 +19,8 @@ internal static class ExportCommand
         Option<string> config = RunCommand.ConfigOption();
         var target = new Option<string>("--output")
         {
-            Description = "The CSV file to write: a column of times (UTC), then the channels. A file of that name is replaced.",
+            Description = "The file to write: a column of times (UTC), then the channels. Parquet if its name ends in .parquet, else CSV. "
+                + "A file of that name is replaced.",
             Required = true,
         };
         var stream = new Option<string?>("--stream") { Description = "Name of the stream. Default: the first one." };
@@ -40,7 +42,7 @@ internal static class ExportCommand
             Description = "With --faults: rows of anomalies that opened from this time on are faults, too, unless they are more than a "
                 + "twentieth. Default: none.",
         };
-        var command = new Command("export", "Writes the stored rows of a stream to a CSV file. The service may run.")
+        var command = new Command("export", "Writes the stored rows of a stream to a CSV or Parquet file. The service may run.")
         {
             config,
             target,
@@ -51,7 +53,7 @@ internal static class ExportCommand
             faults,
             anomaliesFrom,
         };
-        command.SetAction(parsed =>
+        command.SetAction(async (parsed, _) =>
         {
             EdgeConfig edge = ConfigFile.Load(parsed.GetRequiredValue(config));
             string folder = edge.StateFolder
@@ -70,11 +72,14 @@ internal static class ExportCommand
                 var history = new History(folder);
                 string path = parsed.GetRequiredValue(target);
                 DateTime anomalies = ReadTime(parsed.GetValue(anomaliesFrom), "--anomalies-from") ?? DateTime.MaxValue;
+                using var stop = new StopSignal();
                 FaultSpans? spans = parsed.GetValue(faults) ? Faults(history, name, begin, end, anomalies) : null;
-                output.WriteLine($"{WriteRows(history, name, begin, end, path, spans)} rows of {name} -> {path}");
+                long rows = await WriteRowsAsync(history, name, begin, end, path, spans, stop.Token).ConfigureAwait(false);
+                await output.WriteLineAsync($"{rows} rows of {name} -> {path}").ConfigureAwait(false);
                 if (parsed.GetValue(labels) is { } labelsPath)
                 {
-                    output.WriteLine($"{WriteLabels(history, name, begin, end, labelsPath)} labels -> {labelsPath}");
+                    int count = WriteLabels(history, name, begin, end, labelsPath);
+                    await output.WriteLineAsync($"{count} labels -> {labelsPath}").ConfigureAwait(false);
                 }
             }
             catch (Exception e) when (e is SqliteException or InvalidDataException)
@@ -107,7 +112,8 @@ internal static class ExportCommand
             rows.First, rows.Last);
     }
 
-    private static long WriteRows(History history, string stream, DateTime from, DateTime to, string path, FaultSpans? faults)
+    private static async Task<long> WriteRowsAsync(
+        History history, string stream, DateTime from, DateTime to, string path, FaultSpans? faults, CancellationToken stop)
     {
         IReadOnlyList<string> columns = history.Columns(stream);
         if (columns.Count == 0)
@@ -124,23 +130,64 @@ internal static class ExportCommand
         {
             RegularFile.Require(path);
             File.Delete(partial);
-            long rows;
-            using (RecordingFile file = RecordingFile.Open(partial, columns, faults is null ? null : FaultSpans.Column(columns)))
+            string? faultColumn = faults is null ? null : FaultSpans.Column(columns);
+            IEnumerable<(Reading, bool)> rows = StoredRows.Fill(history.Rows(stream, from, to), columns.Count)
+                .TakeWhile(_ => !stop.IsCancellationRequested)
+                .Select(reading => (reading, faults?.Contains(reading.Time) is true));
+            long count = ParquetFile.IsNameOf(path)
+                ? await WriteParquetAsync(partial, columns, faultColumn, rows).ConfigureAwait(false)
+                : WriteCsv(partial, columns, faultColumn, rows);
+            if (stop.IsCancellationRequested)
             {
-                foreach (Reading reading in StoredRows.Fill(history.Rows(stream, from, to), columns.Count))
-                {
-                    file.Write(reading, faults?.Contains(reading.Time) is true);
-                }
-
-                rows = file.Rows;
+                throw new InputException($"The export was stopped. '{path}' is as it was before.");
             }
 
-            File.Move(partial, path, overwrite: true);
-            return rows;
+            DurableFile.Replace(partial, path);
+            return count;
+        }
+        catch (Exception e)
+        {
+            Discard(partial);
+            if (FileFault.Is(e))
+            {
+                throw new InputException($"'{path}' cannot be written: {e.Message}", e);
+            }
+
+            throw;
+        }
+    }
+
+    private static long WriteCsv(
+        string path, IReadOnlyList<string> columns, string? faultColumn, IEnumerable<(Reading Reading, bool IsFault)> rows)
+    {
+        using RecordingFile file = RecordingFile.Open(path, columns, faultColumn);
+        foreach ((Reading reading, bool isFault) in rows)
+        {
+            file.Write(reading, isFault);
+        }
+
+        return file.Rows;
+    }
+
+    private static async Task<long> WriteParquetAsync(
+        string path, IReadOnlyList<string> columns, string? faultColumn, IEnumerable<(Reading Reading, bool IsFault)> rows)
+    {
+        var file = new FileStream(path, FileMode.Create, FileAccess.Write);
+        await using (file.ConfigureAwait(false))
+        {
+            return await ParquetFile.WriteAsync(file, columns, faultColumn, rows).ConfigureAwait(false);
+        }
+    }
+
+    private static void Discard(string partial)
+    {
+        try
+        {
+            File.Delete(partial);
         }
         catch (Exception e) when (FileFault.Is(e))
         {
-            throw new InputException($"'{path}' cannot be written: {e.Message}", e);
+            // The reason why the file cannot be written is said.
         }
     }
 

@@ -141,7 +141,7 @@ internal static partial class ConfigFile
 
         try
         {
-            return TimeZoneInfo.FindSystemTimeZoneById(name);
+            return TimeOptions.FindZone(name);
         }
         catch (Exception e) when (e is TimeZoneNotFoundException or InvalidTimeZoneException or IOException or UnauthorizedAccessException
             or System.Security.SecurityException or ArgumentException)

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Edge.Inference;
+using Microsoft.Win32.SafeHandles;
 
 namespace Edge.Runtime.Delivery;
 
@@ -20,16 +21,29 @@ internal static partial class DurableFile
             using (var stream = new FileStream(partial, FileMode.Create, FileAccess.Write))
             {
                 stream.Write(bytes);
-                stream.Flush(flushToDisk: true);
             }
 
-            File.Move(partial, path, overwrite: true);
-            ForceFolder(Path.GetDirectoryName(Path.GetFullPath(path))!);
+            Replace(partial, path);
         }
         catch (Exception e) when (FileFault.Is(e))
         {
             throw new InputException($"'{path}' cannot be written: {e.Message}", e);
         }
+    }
+
+    /// <summary>Gives a whole file its name: fsyncs it, renames it, and fsyncs the folder.</summary>
+    /// <param name="partial">Its path so far, in the same folder.</param>
+    /// <param name="path">Its path from now on. A file there is replaced.</param>
+    /// <exception cref="IOException">The disk refuses.</exception>
+    internal static void Replace(string partial, string path)
+    {
+        using (SafeFileHandle file = File.OpenHandle(partial, access: FileAccess.ReadWrite))
+        {
+            RandomAccess.FlushToDisk(file);
+        }
+
+        File.Move(partial, path, overwrite: true);
+        ForceFolder(Path.GetDirectoryName(Path.GetFullPath(path))!);
     }
 
     // .NET has no fsync of a folder, which a durable rename needs.

@@ -18,6 +18,9 @@ internal sealed partial class StateStore
     // Closed files that wait for a history that cannot be written.
     private const int FilesKeptForHistory = 64;
 
+    // Files in memory at a time while their rows go to the history: a recording at full speed closes many between two rounds of upkeep.
+    private const int FilesTogether = 4;
+
     private readonly RowLog _rows;
     private readonly HistoryFile _history;
 
@@ -394,10 +397,15 @@ internal sealed partial class StateStore
             return false;
         }
 
-        List<(long, LogRecord)> records = [.. closed.SelectMany(number => ReadFile(number, _rows.PathOf(number)))];
-        if (_history.Add(records) || closed.Count > FilesKeptForHistory)
+        foreach (uint[] files in closed.Chunk(FilesTogether))
         {
-            _archivedUpTo = closed[^1];
+            List<(long, LogRecord)> records = [.. files.SelectMany(number => ReadFile(number, _rows.PathOf(number)))];
+            if (!_history.Add(records) && closed.Count <= FilesKeptForHistory)
+            {
+                break;
+            }
+
+            _archivedUpTo = files[^1];
         }
 
         return true;

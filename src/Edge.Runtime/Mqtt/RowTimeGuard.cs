@@ -52,8 +52,11 @@ internal sealed class RowTimeGuard(TimeProvider clock, TimeSpan period)
     /// <summary>Whether the row that was doubted last agrees with the one that was doubted before it.</summary>
     internal bool IsAgreeing => _agreeing > 1;
 
-    /// <summary>Continues behind the last row of an earlier process.</summary>
-    internal void Resume(DateTime last) => (_last, _lastAt) = (last, 0);
+    /// <summary>
+    /// Continues behind the last row of an earlier process. What that one believed, this one does: if each start doubted a sender whose
+    /// clock is ahead, a process killed before the third row would lose two, which the broker has as taken.
+    /// </summary>
+    internal void Resume(DateTime last) => (_last, _lastAt) = (last, clock.GetTimestamp());
 
     /// <summary>Believes the doubted rows, which are judged again now, up to the one that confirmed them.</summary>
     internal void BelieveDoubted() => (_last, _lastAt, _agreeing, _confirmedUpTo) = (default, 0, 0, _doubted);

@@ -209,6 +209,7 @@ internal sealed class StreamPayloads : IDisposable
         WriteOrNull("seconds_to_limit", limit.SecondsToLimit);
         WriteRounded("probability", limit.Probability);
         _json.WriteString("started", limit.Started.ToString(Timestamp.Format, CultureInfo.InvariantCulture));
+        _json.WriteString("stage_since", limit.StageSince.ToString(Timestamp.Format, CultureInfo.InvariantCulture));
         _json.WriteString("message", limit.Message);
         return End(Topics.Limit(_device, _stream), MessageClass.Event, seq);
     }

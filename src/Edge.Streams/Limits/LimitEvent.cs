@@ -50,6 +50,10 @@ public enum LimitChange
 /// exceeded, 0 for a closed event.
 /// </param>
 /// <param name="Started">Time of the tick at which the event opened, UTC.</param>
+/// <param name="StageSince">
+/// Time of the tick at which its stage began, UTC: that of this tick if the stage is new. <see cref="Started"/> if a snapshot that an
+/// earlier version wrote does not say.
+/// </param>
 /// <param name="Message">One sentence for the user.</param>
 public sealed record LimitEvent(
     string Id,
@@ -62,6 +66,7 @@ public sealed record LimitEvent(
     double SecondsToLimit,
     double Probability,
     DateTime Started,
+    DateTime StageSince,
     string Message);
 
 /// <summary>A limit and where its channel is.</summary>

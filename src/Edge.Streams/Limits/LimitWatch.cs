@@ -52,6 +52,7 @@ internal sealed class LimitWatch
             each.Stage = (LimitStage)snapshot.Field((byte)each.Stage);
             each.StartedSeq = snapshot.Field(each.StartedSeq);
             each.Started = snapshot.Field(each.Started);
+            each.StageSince = snapshot.Field(each.StageSince);
             each.SecondsToLimit = snapshot.Field(each.SecondsToLimit);
         }
     }
@@ -129,6 +130,7 @@ internal sealed class LimitWatch
             (each.StartedSeq, each.Started) = (seq, reading.Time);
         }
 
+        each.StageSince = now == before ? each.StageSince : reading.Time;
         each.Stage = now;
         each.SecondsToLimit = now switch
         {
@@ -204,6 +206,7 @@ internal sealed class LimitWatch
             each.SecondsToLimit,
             now == LimitStage.Inside ? 0 : probability,
             each.Started,
+            each.StageSince,
             message);
     }
 
@@ -227,6 +230,8 @@ internal sealed class LimitWatch
         internal long StartedSeq { get; set; }
 
         internal DateTime Started { get; set; }
+
+        internal DateTime StageSince { get; set; }
 
         internal double SecondsToLimit { get; set; } = double.NaN;
     }

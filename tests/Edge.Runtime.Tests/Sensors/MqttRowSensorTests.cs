@@ -175,6 +175,26 @@ public sealed class MqttRowSensorTests : IDisposable
         Assert.Equal((3, 0), (_row.Values[0], _row.SkippedTicks));
     }
 
+    // A row that is doubted is acknowledged: a process killed before the third would have lost two.
+    [Fact]
+    public async Task A_start_goes_on_believing_a_sender_whose_clock_is_ahead()
+    {
+        using MqttRowSensor sensor = Open();
+        sensor.Resume(7, new DateTime(2031, 1, 1, 0, 0, 7, DateTimeKind.Utc));
+        ValueTask<bool> read = sensor.ReadAsync(_row, default);
+        Task<bool> sent = Send(Future(9));
+        Assert.True(await read.AsTask().WaitAsync(Eventually.Bound));
+        Assert.Equal((9, 1, 0), (_row.Values[0], _row.SkippedTicks, sensor.SkippedRows));
+        Assert.False(sent.IsCompleted);
+        sensor.Committed();
+        Assert.True(await sent);
+
+        // As within one process, it believes no jump far ahead.
+        _ = sensor.ReadAsync(_row, default).AsTask();
+        Assert.True(await Send("""{"t":"2031-01-01T00:20:00Z","a":1,"b":0}"""));
+        Assert.Equal(1, sensor.SkippedRows);
+    }
+
     [Fact]
     public async Task Rows_behind_one_that_was_believed_and_lies_in_the_future_are_used_when_they_agree()
     {

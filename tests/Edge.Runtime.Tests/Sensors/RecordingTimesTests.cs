@@ -14,6 +14,25 @@ public sealed class RecordingTimesTests : IDisposable
 
     public void Dispose() => _folder.Dispose();
 
+    // Windows knows its own names only; it has not run here.
+    [Theory]
+    [InlineData("Europe/Berlin", "W. Europe Standard Time")]
+    [InlineData("America/New_York", "Eastern Standard Time")]
+    [InlineData("Asia/Calcutta", "India Standard Time")]
+    [InlineData("Eastern Standard Time", "Eastern Standard Time")]
+    [InlineData("Europe/Nowhere", "Europe/Nowhere")]
+    [InlineData("", "")]
+    public void A_zone_has_another_name_on_windows(string name, string windows) => Assert.Equal(windows, TimeOptions.WindowsName(name));
+
+    // Antarctica/Troll alone has none: its summer is two hours ahead of its winter.
+    [Fact]
+    public void Every_zone_of_this_system_has_a_name_on_windows()
+    {
+        string[] names = [.. TimeZoneInfo.GetSystemTimeZones().Select(zone => zone.Id).Where(name => name.Contains('/'))];
+        Assert.True(names.Length > 300);
+        Assert.All(names.Except(["Antarctica/Troll"]), name => Assert.NotEqual(name, TimeOptions.WindowsName(name)));
+    }
+
     [Theory]
     [InlineData("1764000000", "1764000060")]
     [InlineData("1764000000.25", "1764000060.25")]

@@ -6,9 +6,13 @@ import { Charts, spansOf } from "./charts.js";
 import { el, put } from "./dom.js";
 import { duration, moment, number, percent, time, unit, withUnit } from "./format.js";
 
-const ranges = [["5 min", 300], ["1 h", 3600], ["6 h", 21600], ["1 day", 86400], ["1 week", 604800]];
+const ranges = [["5 min", 300], ["1 h", 3600], ["6 h", 21600], ["1 day", 86400], ["1 week", 604800], ["1 month", 2592000],
+  ["1 year", 31536000]];
 const qualities = ["good", "missing", "invalid", "out of range", "held", "stuck"];
 const pointsWanted = 900;
+
+// The first 64 ticks do not count; of fewer than some hundreds after them a skill says little.
+const ticksToJudge = 300;
 const appendedMax = 900;
 const arrays = ["v", "min", "max", "low", "high"];
 
@@ -245,8 +249,8 @@ export class StreamPage {
         this.shown),
       el("div", { class: "split" },
         el("section", { class: "card", "aria-label": "Curves" },
-          el("p", { class: "key" }, el("span", { class: "dot line" }), "reading ", el("span", { class: "dot ahead" }), "forecast and its interval ",
-            el("span", { class: "dot bad" }), "anomaly, limit"),
+          el("p", { class: "key" }, [["line", "reading"], ["ahead", "forecast and its interval"], ["bad", "anomaly, limit"]].map(
+            ([name, text]) => el("span", {}, el("span", { class: `dot ${name}` }), text))),
           this.columnChoice(), curves),
         el("div", {},
           el("section", { class: "card" }, el("h3", {}, "Events"), this.list$),
@@ -341,7 +345,8 @@ export class StreamPage {
     const skill = health.skill;
     const rows = [
       ...(this.now.learning ? [["learning", this.now.learning]] : []),
-      ["better than “nothing changes”", skill === null ? "–" : `${percent(skill)}${skill <= 0 ? ": do not trust its forecasts" : ""}`],
+      ["better than “nothing changes”", skill === null ? "–" : `${percent(skill)}${
+        health.ticks < ticksToJudge ? ", too early to tell" : skill <= 0 ? ": do not trust its forecasts" : ""}`],
       ["better than a season ago", percent(health.seasonal)],
       ["readings inside the interval", `${percent(health.coverage)}, ${percent(interval)} wanted`],
       ["channels outside what it knows", percent(health.outside)],
@@ -390,7 +395,7 @@ function errorCell(error) {
   }
 
   const [name, best] = Object.entries(error.simple ?? {}).filter(([, value]) => value !== null).sort((a, b) => a[1] - b[1])[0] ?? [];
-  return el("td", {}, number(error.rmse, 3), name ? el("div", { class: error.rmse < best ? "quiet" : "fault" }, `${name} ${number(best, 3)}`) : null);
+  return el("td", {}, number(error.rmse, 3), name ? el("div", { class: error.rmse < best ? "quiet" : "fault", title: name }, `${name.split(",")[0]} ${number(best, 3)}`) : null);
 }
 
 // How far forecasts were off on rows that the training did not use: a row a channel, a column a horizon.
