@@ -9,6 +9,9 @@ switch (args)
     case ["streams"]:
         StreamsBenchmark.Run();
         return 0;
+    case ["lags"]:
+        LagsBenchmark.Run();
+        return 0;
     case ["onnx", ..]:
         OnnxBenchmark.Run(args[1..]);
         return 0;
@@ -43,7 +46,7 @@ switch (args)
         return 0;
     default:
         Console.Error.WriteLine(
-            "Usage: cell [--json] | streams | sensors | detection | train | service | storage [DAYS] | device [FOLDER] | "
+            "Usage: cell [--json] | streams | lags | sensors | detection | train | service | storage [DAYS] | device [FOLDER] | "
                 + "learning [FOLDER] | rivals | onnx | xlstm | cluster [ROWS or idle]");
         return 2;
 }

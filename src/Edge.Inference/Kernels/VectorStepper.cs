@@ -17,6 +17,7 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
     private readonly PackedModel _packed;
     private readonly PackedLayer?[] _layers;
     private readonly BlockStepper?[] _blocks;
+    private readonly VectorLags? _lags;
 
     // Outputs that residual connections read, of each state.
     private readonly PinnedBuffer?[] _kept;
@@ -54,6 +55,7 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
         _update = new PinnedBuffer(resetBytes);
         _kept =
             [.. _units.Select((_, l) => ResidualLayer.IsRead(model.Layers, l) ? new PinnedBuffer(StatesMax * _unitStride) : null)];
+        _lags = model.Lags is null ? null : new VectorLags(model.Lags);
         _blocks = new BlockStepper?[_layers.Length];
         int firstUnit = 0;
         for (int l = 0; l < _blocks.Length; l++)
@@ -88,6 +90,9 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
         // Kernels hold bare pointers into the buffers of this object and its packed model: neither may be collected under them.
         GC.KeepAlive(this);
     }
+
+    protected override void StepLags(LagRegression lags, Span<short> state, ReadOnlySpan<short> x, Span<float> outputs) =>
+        _lags!.Step(state, x, outputs);
 
     private short* Output(int s) => (short*)(_output.Pointer + (s * _unitStride));
 

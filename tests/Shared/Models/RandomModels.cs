@@ -109,13 +109,13 @@ internal static partial class RandomModels
         };
     }
 
-    /// <summary>An LSTM with a regression on some of the last rows beside its head.</summary>
-    internal static byte[] Int8WithLags(int seed, int inputs, int hidden, int outputs, int ownLags = 0)
+    /// <summary>An LSTM with a regression on the last rows beside its head: on those of <paramref name="at"/>, or on some.</summary>
+    internal static byte[] Int8WithLags(int seed, int inputs, int hidden, int outputs, int ownLags = 0, int[]? at = null)
     {
         var random = new Random(seed);
         EdgeModel model = EdgeModel.Parse(Int8(seed, inputs, hidden, 1, outputs));
-        var lags = new SortedSet<int> { 0 };
-        for (int i = random.Next(12); i > 0; i--)
+        SortedSet<int> lags = [0, .. at ?? []];
+        for (int i = at is null ? random.Next(12) : 0; i > 0; i--)
         {
             lags.Add(random.Next(1, 30));
         }
