@@ -16,16 +16,23 @@ internal unsafe interface IKernel
     /// <summary>Whether it works on vectors of 256 bits with AVX2; else on 128 bits.</summary>
     static abstract bool IsWide { get; }
 
-    /// <summary>Units 16·block to 16·block + 15 of an LSTM.</summary>
+    /// <summary>The products of units 16·block to 16·block + 15 of an LSTM.</summary>
     /// <param name="layer">The packed layer.</param>
     /// <param name="block">Which block.</param>
     /// <param name="x">The layer's input.</param>
     /// <param name="h">What the recurrent product reads.</param>
+    /// <param name="sums">Receives what <see cref="ActivateLstm"/> needs of them.</param>
+    static abstract void SumLstm(PackedLayer layer, int block, byte* x, byte* h, LstmSums* sums);
+
+    /// <summary>What follows the products. Apart from them, so that several blocks in a row can overlap in the processor.</summary>
+    /// <param name="layer">The packed layer.</param>
+    /// <param name="block">Which block.</param>
+    /// <param name="sums">What <see cref="SumLstm"/> gave.</param>
     /// <param name="newH">Receives 16 int8: h of this step, meaningless where the layer keeps it in int16.</param>
     /// <param name="c">16 int16 of cell state, updated.</param>
     /// <param name="output">Receives 16 int16.</param>
     /// <returns>Bit u: the cell state of unit u was clipped; bit 16 + u: its hidden state was.</returns>
-    static abstract uint StepLstm(PackedLayer layer, int block, byte* x, byte* h, sbyte* newH, short* c, short* output);
+    static abstract uint ActivateLstm(PackedLayer layer, int block, LstmSums* sums, sbyte* newH, short* c, short* output);
 
     /// <summary>A block of a GRU that resets after the product; <paramref name="state"/> is updated.</summary>
     static abstract void StepGru(PackedLayer layer, int block, byte* x, byte* h, short* state);
@@ -72,20 +79,9 @@ internal readonly struct FourGates : IGateCount
     public static int Count => 4;
 }
 
-/// <summary>A width of activations that the JIT knows while it compiles.</summary>
-internal interface IWidth
+/// <summary>The products of a block of an LSTM, in whatever form its kernel keeps them.</summary>
+[System.Runtime.CompilerServices.InlineArray(128)]
+internal struct LstmSums
 {
-    static abstract bool IsWide { get; }
-}
-
-/// <summary>int8.</summary>
-internal readonly struct Narrow8 : IWidth
-{
-    public static bool IsWide => false;
-}
-
-/// <summary>int16.</summary>
-internal readonly struct Wide16 : IWidth
-{
-    public static bool IsWide => true;
+    private int _first;
 }

@@ -18,11 +18,13 @@ internal readonly unsafe struct VectorKernel128<T> : IKernel
 
     public static bool IsWide => false;
 
-    public static uint StepLstm(PackedLayer layer, int block, byte* x, byte* h, sbyte* newH, short* c, short* output)
+    // The arguments of 16 units: i, f, g, o.
+    public static void SumLstm(PackedLayer layer, int block, byte* x, byte* h, LstmSums* sums) =>
+        Arguments(layer.Gates, block, x, h, (short*)sums);
+
+    public static uint ActivateLstm(PackedLayer layer, int block, LstmSums* sums, sbyte* newH, short* c, short* output)
     {
-        // The arguments of 16 units: i, f, g, o.
-        short* z = stackalloc short[4 * PackedGates.BlockUnits];
-        Arguments(layer.Gates, block, x, h, z);
+        short* z = (short*)sums;
         LstmCell cell = layer.Lstm!;
         uint clipped = 0;
         for (int half = 0; half < PackedGates.BlockUnits; half += 8)

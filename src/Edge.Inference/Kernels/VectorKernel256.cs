@@ -12,61 +12,67 @@ namespace Edge.Inference.Kernels;
 internal readonly unsafe struct VectorKernel256<TDot> : IKernel
     where TDot : struct, IDotProduct256
 {
+    // int32 sums of a block.
+    private const int SumCount = 2 * 4 * PackedGates.BlockUnits;
+
     public static int ActivationOffset => TDot.ActivationOffset;
 
     public static bool IsWide => true;
 
-    // A method of its own for each width of the input: a loop that never runs would take registers from those that do.
-    public static uint StepLstm(PackedLayer layer, int block, byte* x, byte* h, sbyte* newH, short* c, short* output) =>
-        layer.Gates.IsInputWide
-        ? StepLstm<Wide16>(layer, block, x, h, newH, c, output) : StepLstm<Narrow8>(layer, block, x, h, newH, c, output);
+    public static void SumLstm(PackedLayer layer, int block, byte* x, byte* h, LstmSums* sums) =>
+        Sum<FourGates>(layer.Gates, block, x, h, layer.IsNarrow, (int*)sums);
 
-    private static uint StepLstm<TInput>(PackedLayer layer, int block, byte* x, byte* h, sbyte* newH, short* c, short* output)
-        where TInput : struct, IWidth
+    public static uint ActivateLstm(PackedLayer layer, int block, LstmSums* sums, sbyte* newH, short* c, short* output) =>
+        layer.IsPlainLstm
+            ? ActivatePlainLstm(layer, block, (int*)sums, newH, c, output)
+            : ActivateAnyLstm(layer, block, (int*)sums, newH, c, output);
+
+    private static uint ActivatePlainLstm(PackedLayer layer, int block, int* sums, sbyte* newH, short* c, short* output)
+    {
+        PackedGates gates = layer.Gates;
+        var shifts = new Shifts(gates.Layer);
+        Vector256<short> f = Activations256.Sigmoid(Argument(gates, block, 1, 1, sums, shifts));
+        Vector256<short> i = Activations256.Sigmoid(Argument(gates, block, 0, 0, sums, shifts));
+        Vector256<short> g = Activations256.Tanh(Argument(gates, block, 2, 2, sums, shifts));
+        Vector256<short> cell1 = NextCell(f, Vector256.Load(c), Admitted(layer, block, i, g), out Vector256<short> cellInRange);
+        cell1.Store(c);
+        Vector256<short> o = Activations256.Sigmoid(Argument(gates, block, 3, 3, sums, shifts));
+        Vector256<short> exposed = Avx2.MultiplyHighRoundScale(o, Activations256.Tanh(CellToQ12(layer, block, cell1)));
+        exposed.Store(output);
+        return NarrowLstm(layer, block, exposed, cellInRange, newH);
+    }
+
+    // A method of its own: its choices would take registers and inlining from the plain one.
+    private static uint ActivateAnyLstm(PackedLayer layer, int block, int* sums, sbyte* newH, short* c, short* output)
     {
         PackedGates gates = layer.Gates;
         LstmCell cell = layer.Lstm!;
-        var fromHidden = Sums256<TDot, FourGates>.Load(gates.RecurrentStart(block));
-        fromHidden.Add(h, gates.RecurrentGroups, gates.Recurrent(block), !layer.IsNarrow);
-        var fromInput = Sums256<TDot, FourGates>.Load(gates.InputStart(block));
-        fromInput.Add(x, gates.InputGroups, gates.Input(block), TInput.IsWide);
-
         var shifts = new Shifts(cell);
-        Vector256<short> zi = Argument(gates, block, 0, fromHidden.V0, fromHidden.V1, fromInput.V0, fromInput.V1, shifts);
-        Vector256<short> zf = Argument(gates, block, 1, fromHidden.V2, fromHidden.V3, fromInput.V2, fromInput.V3, shifts);
-        Vector256<short> zg = Argument(gates, block, 2, fromHidden.V4, fromHidden.V5, fromInput.V4, fromInput.V5, shifts);
-        Vector256<short> zo = Argument(gates, block, 3, fromHidden.V6, fromHidden.V7, fromInput.V6, fromInput.V7, shifts);
-
-        Vector256<short> cell1;
-        Vector256<short> cellInRange;
-        Vector256<short> exposed;
-        if (layer.IsPlainLstm)
-        {
-            Vector256<short> i = Activations256.Sigmoid(zi);
-            Vector256<short> f = Activations256.Sigmoid(zf);
-            Vector256<short> g = Activations256.Tanh(zg);
-            Vector256<short> o = Activations256.Sigmoid(zo);
-            cell1 = NextCell(f, Vector256.Load(c), Admitted(layer, block, i, g), out cellInRange);
-            exposed = Avx2.MultiplyHighRoundScale(o, Activations256.Tanh(CellToQ12(layer, block, cell1)));
-        }
-        else
-        {
-            Vector256<short> old = Vector256.Load(c);
-            Vector256<short> i = Activate(cell.GateActivation, Clip(cell, 0, Peephole(layer, block, 0, old, zi)));
-            Vector256<short> f = Activate(cell.GateActivation, Clip(cell, 1, Peephole(layer, block, 1, old, zf)));
-            Vector256<short> g = Activate(cell.CandidateActivation, Clip(cell, 2, zg));
-            bool isRamp = cell.CandidateActivation == Activation.Ramp;
-            cell1 = NextCell(f, old, isRamp ? Avx2.MultiplyHighRoundScale(i, g) : Admitted(layer, block, i, g), out cellInRange);
-            Vector256<short> o = Activate(cell.GateActivation, Clip(cell, 3, Peephole(layer, block, 2, cell1, zo)));
-            exposed = Avx2.MultiplyHighRoundScale(
-                o,
-                cell.CellActivation == Activation.Ramp
-                    ? Vector256.Max(cell1, Vector256<short>.Zero)
-                    : Activations256.Tanh(CellToQ12(layer, block, cell1)));
-        }
-
+        Vector256<short> zi = Argument(gates, block, 0, 0, sums, shifts);
+        Vector256<short> zf = Argument(gates, block, 1, 1, sums, shifts);
+        Vector256<short> zg = Argument(gates, block, 2, 2, sums, shifts);
+        Vector256<short> zo = Argument(gates, block, 3, 3, sums, shifts);
+        Vector256<short> old = Vector256.Load(c);
+        Vector256<short> i = Activate(cell.GateActivation, Clip(cell, 0, Peephole(layer, block, 0, old, zi)));
+        Vector256<short> f = Activate(cell.GateActivation, Clip(cell, 1, Peephole(layer, block, 1, old, zf)));
+        Vector256<short> g = Activate(cell.CandidateActivation, Clip(cell, 2, zg));
+        bool isRamp = cell.CandidateActivation == Activation.Ramp;
+        Vector256<short> admitted = isRamp ? Avx2.MultiplyHighRoundScale(i, g) : Admitted(layer, block, i, g);
+        Vector256<short> cell1 = NextCell(f, old, admitted, out Vector256<short> cellInRange);
         cell1.Store(c);
+        Vector256<short> o = Activate(cell.GateActivation, Clip(cell, 3, Peephole(layer, block, 2, cell1, zo)));
+        Vector256<short> exposed = Avx2.MultiplyHighRoundScale(
+            o,
+            cell.CellActivation == Activation.Ramp
+                ? Vector256.Max(cell1, Vector256<short>.Zero)
+                : Activations256.Tanh(CellToQ12(layer, block, cell1)));
         exposed.Store(output);
+        return NarrowLstm(layer, block, exposed, cellInRange, newH);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static uint NarrowLstm(PackedLayer layer, int block, Vector256<short> exposed, Vector256<short> cellInRange, sbyte* newH)
+    {
         Vector256<short> rounded = Avx2.MultiplyHighRoundScale(exposed, Vector256.Load(layer.HiddenMultiplier(block)));
         StoreNarrow(rounded, newH);
 
@@ -81,17 +87,15 @@ internal readonly unsafe struct VectorKernel256<TDot> : IKernel
     {
         PackedGates gates = layer.Gates;
         GruCell cell = layer.Gru!;
-        var fromHidden = Sums256<TDot, ThreeGates>.Load(gates.RecurrentStart(block));
-        fromHidden.Add(h, gates.RecurrentGroups, gates.Recurrent(block), !layer.IsNarrow);
-        var fromInput = Sums256<TDot, ThreeGates>.Load(gates.InputStart(block));
-        fromInput.Add(x, gates.InputGroups, gates.Input(block), gates.IsInputWide);
+        int* sums = stackalloc int[SumCount];
+        Sum<ThreeGates>(gates, block, x, h, layer.IsNarrow, sums);
 
         // Slots 2 and 3 are the candidate's two sums: each has a zero multiplier for what the other takes.
         var shifts = new Shifts(cell);
-        Vector256<short> zr = Argument(gates, block, 0, fromHidden.V0, fromHidden.V1, fromInput.V0, fromInput.V1, shifts);
-        Vector256<short> zz = Argument(gates, block, 1, fromHidden.V2, fromHidden.V3, fromInput.V2, fromInput.V3, shifts);
-        Vector256<short> ofInput = Argument(gates, block, 2, fromHidden.V4, fromHidden.V5, fromInput.V4, fromInput.V5, shifts);
-        Vector256<short> ofState = Argument(gates, block, 3, fromHidden.V4, fromHidden.V5, fromInput.V4, fromInput.V5, shifts);
+        Vector256<short> zr = Argument(gates, block, 0, 0, sums, shifts);
+        Vector256<short> zz = Argument(gates, block, 1, 1, sums, shifts);
+        Vector256<short> ofInput = Argument(gates, block, 2, 2, sums, shifts);
+        Vector256<short> ofState = Argument(gates, block, 3, 2, sums, shifts);
 
         Vector256<short> r = Activate(cell.GateActivation, Clip(cell, 0, zr));
         Vector256<short> z = Activate(cell.GateActivation, Clip(cell, 1, zz));
@@ -99,18 +103,17 @@ internal readonly unsafe struct VectorKernel256<TDot> : IKernel
         Blend(z, state, Activate(cell.CandidateActivation, Clip(cell, 2, Avx2.AddSaturate(half, half))));
     }
 
+    [SkipLocalsInit]
     public static void StepGruGates(PackedLayer layer, int block, byte* x, byte* h, short* state, short* reset, short* update)
     {
         PackedGates gates = layer.Gates;
         GruCell cell = layer.Gru!;
-        var fromHidden = Sums256<TDot, TwoGates>.Load(gates.RecurrentStart(block));
-        fromHidden.Add(h, gates.RecurrentGroups, gates.Recurrent(block), !layer.IsNarrow);
-        var fromInput = Sums256<TDot, TwoGates>.Load(gates.InputStart(block));
-        fromInput.Add(x, gates.InputGroups, gates.Input(block), gates.IsInputWide);
+        int* sums = stackalloc int[SumCount];
+        Sum<TwoGates>(gates, block, x, h, layer.IsNarrow, sums);
 
         var shifts = new Shifts(cell);
-        Vector256<short> zr = Argument(gates, block, 0, fromHidden.V0, fromHidden.V1, fromInput.V0, fromInput.V1, shifts);
-        Vector256<short> zz = Argument(gates, block, 1, fromHidden.V2, fromHidden.V3, fromInput.V2, fromInput.V3, shifts);
+        Vector256<short> zr = Argument(gates, block, 0, 0, sums, shifts);
+        Vector256<short> zz = Argument(gates, block, 1, 1, sums, shifts);
         Vector256<short> r = Activate(cell.GateActivation, Clip(cell, 0, zr));
         Avx2.MultiplyHighRoundScale(r, Vector256.Load(state)).Store(reset);
         Activate(cell.GateActivation, Clip(cell, 1, zz)).Store(update);
@@ -119,12 +122,12 @@ internal readonly unsafe struct VectorKernel256<TDot> : IKernel
     public static void StepGruCandidate(PackedLayer layer, int block, byte* x, byte* reset, short* update, short* state)
     {
         GruCell cell = layer.Gru!;
-        Vector256<short> argument = OneArgument(layer.Candidate!, block, x, reset, !layer.IsNarrow);
+        Vector256<short> argument = OneArgument(layer.Candidate!, block, x, reset, layer.IsNarrow);
         Blend(Vector256.Load(update), state, Activate(cell.CandidateActivation, Clip(cell, 2, argument)));
     }
 
     public static void StepSimple(PackedLayer layer, int block, byte* x, byte* h, short* output) =>
-        Activate(layer.Activation, Clip(layer.Layer, 0, OneArgument(layer.Gates, block, x, h, !layer.IsNarrow))).Store(output);
+        Activate(layer.Activation, Clip(layer.Layer, 0, OneArgument(layer.Gates, block, x, h, layer.IsNarrow))).Store(output);
 
     public static uint Narrow(short* output, short* multiplier, sbyte* to)
     {
@@ -148,23 +151,49 @@ internal readonly unsafe struct VectorKernel256<TDot> : IKernel
         }
     }
 
-    private static Vector256<short> OneArgument(PackedGates gates, int block, byte* x, byte* h, bool isStateWide)
+    [SkipLocalsInit]
+    private static Vector256<short> OneArgument(PackedGates gates, int block, byte* x, byte* h, bool isNarrow)
     {
-        var fromHidden = Sums256<TDot, OneGate>.Load(gates.RecurrentStart(block));
-        fromHidden.Add(h, gates.RecurrentGroups, gates.Recurrent(block), isStateWide);
-        var fromInput = Sums256<TDot, OneGate>.Load(gates.InputStart(block));
-        fromInput.Add(x, gates.InputGroups, gates.Input(block), gates.IsInputWide);
-        return Argument(gates, block, 0, fromHidden.V0, fromHidden.V1, fromInput.V0, fromInput.V1, new Shifts(gates.Layer));
+        int* sums = stackalloc int[SumCount];
+        Sum<OneGate>(gates, block, x, h, isNarrow, sums);
+        return Argument(gates, block, 0, 0, sums, new Shifts(gates.Layer));
+    }
+
+    // W_h·h, then W_x·x, SumCount / 2 each.
+    private static void Sum<TGates>(PackedGates gates, int block, byte* x, byte* h, bool isNarrow, int* sums)
+        where TGates : struct, IGateCount
+    {
+        if (isNarrow)
+        {
+            Sums256<TDot, TGates>.AddNarrow(gates.RecurrentStart(block), h, gates.RecurrentGroups, gates.Recurrent(block), sums);
+        }
+        else
+        {
+            Sums256<TDot, TGates>.AddWide(gates.RecurrentStart(block), h, gates.RecurrentGroups, gates.Recurrent(block), sums);
+        }
+
+        sums += SumCount / 2;
+        if (gates.IsInputWide)
+        {
+            Sums256<TDot, TGates>.AddWide(gates.InputStart(block), x, gates.InputGroups, gates.Input(block), sums);
+        }
+        else
+        {
+            Sums256<TDot, TGates>.AddNarrow(gates.InputStart(block), x, gates.InputGroups, gates.Input(block), sums);
+        }
     }
 
     // z = SAT16(SHR(m_h·SAT16(SHR(W_h·h, s_h)) + m_x·SAT16(SHR(W_x·x, s_x)) + b, s_z)); the roundings are in the starting values.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<short> Argument(
-        PackedGates gates, int block, int slot, Vector256<int> hA, Vector256<int> hB, Vector256<int> xA, Vector256<int> xB, Shifts shifts)
+    private static Vector256<short> Argument(PackedGates gates, int block, int slot, int gate, int* sums, Shifts shifts)
     {
         short* multiplier = gates.Multiplier(block, slot);
         int* bias = gates.Bias(block, slot);
-        return Avx2.PackSignedSaturate(Combine(hA, xA, multiplier, bias, shifts), Combine(hB, xB, multiplier + 16, bias + 8, shifts));
+        int* h = sums + (gate * PackedGates.BlockUnits);
+        int* x = h + (SumCount / 2);
+        return Avx2.PackSignedSaturate(
+            Combine(Vector256.Load(h), Vector256.Load(x), multiplier, bias, shifts),
+            Combine(Vector256.Load(h + 8), Vector256.Load(x + 8), multiplier + 16, bias + 8, shifts));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -33,6 +33,7 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
     private readonly PinnedBuffer _x;
     private readonly PinnedBuffer _h;
     private readonly PinnedBuffer _output;
+    private readonly PinnedBuffer _sums = new(StatesMax * sizeof(LstmSums));
     private readonly PinnedBuffer _reset;
     private readonly PinnedBuffer _update;
 
@@ -173,20 +174,38 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
             }
         }
 
+        // The products of a few blocks, then what follows them.
         sbyte* unused = stackalloc sbyte[BlockUnits];
-        for (int block = 0; block < layer.Blocks; block++)
+        int step = StatesMax / count;
+        for (int begin = 0; begin < layer.Blocks; begin += step)
         {
-            int first = block * BlockUnits;
-            for (int s = 0; s < count; s++)
+            int end = Math.Min(begin + step, layer.Blocks);
+            var sums = (LstmSums*)_sums.Pointer;
+            for (int block = begin; block < end; block++)
             {
-                short* c = (short*)(cells + (s * _stateBytes)) + first;
-                sbyte* h = layer.IsNarrow ? (sbyte*)(hiddens + (s * _stateBytes)) + first : unused;
-                uint clipped = units - first >= BlockUnits
-                    ? TKernel.StepLstm(layer, block, X(s), H(s), h, c, Output(s) + first)
-                    : StepLastBlock(layer, block, s, h, c, units - first);
-                if (clipped != 0)
+                for (int s = 0; s < count; s++)
                 {
-                    CountSaturations(clipped, firstUnit + first);
+                    TKernel.SumLstm(layer, block, X(s), H(s), sums++);
+                }
+            }
+
+            sums = (LstmSums*)_sums.Pointer;
+            for (int block = begin; block < end; block++)
+            {
+                int first = block * BlockUnits;
+                for (int s = 0; s < count; s++)
+                {
+                    short* c = (short*)(cells + (s * _stateBytes)) + first;
+                    sbyte* h = layer.IsNarrow ? (sbyte*)(hiddens + (s * _stateBytes)) + first : unused;
+                    uint clipped = units - first >= BlockUnits
+                        ? TKernel.ActivateLstm(layer, block, sums, h, c, Output(s) + first)
+                        : ActivateLastBlock(layer, block, sums, h, c, Output(s) + first, units - first);
+                    if (clipped != 0)
+                    {
+                        CountSaturations(clipped, firstUnit + first);
+                    }
+
+                    sums++;
                 }
             }
         }
@@ -198,12 +217,12 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
     }
 
     // A block that reaches past the layer's last unit works on copies: what follows in the state is not its own.
-    private uint StepLastBlock(PackedLayer layer, int block, int s, sbyte* h, short* c, int units)
+    private static uint ActivateLastBlock(PackedLayer layer, int block, LstmSums* sums, sbyte* h, short* c, short* output, int units)
     {
         short* cells = stackalloc short[BlockUnits];
         sbyte* newH = stackalloc sbyte[BlockUnits];
         new Span<short>(c, units).CopyTo(new Span<short>(cells, BlockUnits));
-        uint clipped = TKernel.StepLstm(layer, block, X(s), H(s), newH, cells, Output(s) + (block * BlockUnits));
+        uint clipped = TKernel.ActivateLstm(layer, block, sums, newH, cells, output);
         new Span<short>(cells, units).CopyTo(new Span<short>(c, units));
         new Span<sbyte>(newH, units).CopyTo(new Span<sbyte>(h, units));
         return clipped & (((1u << units) - 1) * 0x10001u);
