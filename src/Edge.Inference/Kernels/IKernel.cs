@@ -5,7 +5,7 @@ namespace Edge.Inference.Kernels;
 /// makes a stepper of its own for each, with no call through an interface.
 /// </summary>
 /// <remarks>
-/// <c>x</c> is a layer's input and <c>h</c> what its recurrent products read: int16 pairs, or int8 with the offset; whole groups.
+/// <c>x</c> is a layer's input and <c>h</c> what its recurrent products read: int16 pairs, or int8 as <see cref="Lay"/> lays them.
 /// <c>state</c> and <c>output</c> are 16 int16 of the block.
 /// </remarks>
 internal unsafe interface IKernel
@@ -15,6 +15,12 @@ internal unsafe interface IKernel
 
     /// <summary>Whether it works on vectors of 256 bits with AVX2; else on 128 bits.</summary>
     static abstract bool IsWide { get; }
+
+    /// <summary>Lays int8 activations as the products read them.</summary>
+    /// <param name="values">The activations, -127..127.</param>
+    /// <param name="count">How many.</param>
+    /// <param name="to">Receives them: two bytes each, to whole blocks of 16, and 8 more.</param>
+    static abstract void Lay(sbyte* values, int count, byte* to);
 
     /// <summary>The products of units 16·block to 16·block + 15 of an LSTM.</summary>
     /// <param name="layer">The packed layer.</param>

@@ -14,7 +14,7 @@ internal static unsafe class Sums256<TDot, TGates>
 {
     /// <summary>Groups of four int8 activations times their weights.</summary>
     /// <param name="start">First value of each accumulator.</param>
-    /// <param name="activations">The activations.</param>
+    /// <param name="activations">As <see cref="IDotProduct256.HasSigns"/> has them lie.</param>
     /// <param name="groups">How many groups.</param>
     /// <param name="w">Their weights.</param>
     /// <param name="sums">Receives 16 int32 a gate.</param>
@@ -29,27 +29,37 @@ internal static unsafe class Sums256<TDot, TGates>
         Vector256<int> v5 = TGates.Count > 2 ? Vector256.Load(start + 40) : default;
         Vector256<int> v6 = TGates.Count > 3 ? Vector256.Load(start + 48) : default;
         Vector256<int> v7 = TGates.Count > 3 ? Vector256.Load(start + 56) : default;
-        for (byte* end = activations + (4 * groups); activations < end; activations += 4, w += TGates.Count * 64)
+        int stride = TDot.HasSigns ? 8 : 4;
+        if (TDot.HasSigns)
         {
-            Vector256<sbyte> a = Vector256.Create(*(int*)activations).AsSByte();
-            v0 = TDot.Accumulate(v0, a, Vector256.Load((sbyte*)w));
-            v1 = TDot.Accumulate(v1, a, Vector256.Load((sbyte*)w + 32));
+            Vector256<int> ofSigns = Vector256.Create(*(int*)activations);
+            (v0, v1, v2, v3) = (v0 + ofSigns, v1 + ofSigns, v2 + ofSigns, v3 + ofSigns);
+            (v4, v5, v6, v7) = (v4 + ofSigns, v5 + ofSigns, v6 + ofSigns, v7 + ofSigns);
+            activations += stride;
+        }
+
+        for (byte* end = activations + (stride * groups); activations < end; activations += stride, w += TGates.Count * 64)
+        {
+            Vector256<byte> a = Vector256.Create(*(int*)activations).AsByte();
+            Vector256<sbyte> signs = TDot.HasSigns ? Vector256.Create(*(int*)(activations + 4)).AsSByte() : default;
+            v0 = TDot.Accumulate(v0, a, signs, Vector256.Load((sbyte*)w));
+            v1 = TDot.Accumulate(v1, a, signs, Vector256.Load((sbyte*)w + 32));
             if (TGates.Count > 1)
             {
-                v2 = TDot.Accumulate(v2, a, Vector256.Load((sbyte*)w + 64));
-                v3 = TDot.Accumulate(v3, a, Vector256.Load((sbyte*)w + 96));
+                v2 = TDot.Accumulate(v2, a, signs, Vector256.Load((sbyte*)w + 64));
+                v3 = TDot.Accumulate(v3, a, signs, Vector256.Load((sbyte*)w + 96));
             }
 
             if (TGates.Count > 2)
             {
-                v4 = TDot.Accumulate(v4, a, Vector256.Load((sbyte*)w + 128));
-                v5 = TDot.Accumulate(v5, a, Vector256.Load((sbyte*)w + 160));
+                v4 = TDot.Accumulate(v4, a, signs, Vector256.Load((sbyte*)w + 128));
+                v5 = TDot.Accumulate(v5, a, signs, Vector256.Load((sbyte*)w + 160));
             }
 
             if (TGates.Count > 3)
             {
-                v6 = TDot.Accumulate(v6, a, Vector256.Load((sbyte*)w + 192));
-                v7 = TDot.Accumulate(v7, a, Vector256.Load((sbyte*)w + 224));
+                v6 = TDot.Accumulate(v6, a, signs, Vector256.Load((sbyte*)w + 192));
+                v7 = TDot.Accumulate(v7, a, signs, Vector256.Load((sbyte*)w + 224));
             }
         }
 

@@ -18,6 +18,8 @@ internal readonly unsafe struct VectorKernel128<T> : IKernel
 
     public static bool IsWide => false;
 
+    public static void Lay(sbyte* values, int count, byte* to) => Unsafe.CopyBlockUnaligned(to, values, (uint)count);
+
     // The arguments of 16 units: i, f, g, o.
     public static void SumLstm(PackedLayer layer, int block, byte* x, byte* h, LstmSums* sums) =>
         Arguments(layer.Gates, block, x, h, (short*)sums);

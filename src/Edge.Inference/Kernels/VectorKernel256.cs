@@ -19,6 +19,41 @@ internal readonly unsafe struct VectorKernel256<TDot> : IKernel
 
     public static bool IsWide => true;
 
+    public static void Lay(sbyte* values, int count, byte* to)
+    {
+        Vector128<int> ofSigns = default;
+        byte* at = to + 8;
+        for (int j = 0; j < count; j += PackedGates.BlockUnits)
+        {
+            Vector128<sbyte> a = count - j >= PackedGates.BlockUnits ? Vector128.Load(values + j) : LoadLast(values + j, count - j);
+            if (!TDot.HasSigns)
+            {
+                // Adding 128 to an int8 and reading it as a byte is flipping its highest bit.
+                (a ^ Vector128.Create(sbyte.MinValue)).Store((sbyte*)to + j);
+                continue;
+            }
+
+            Vector128<byte> magnitudes = Ssse3.Abs(a);
+            Vector128<sbyte> signs = Vector128.LessThan(a, Vector128<sbyte>.Zero);
+            ofSigns += Sse2.SumAbsoluteDifferences(magnitudes & signs.AsByte(), Vector128<byte>.Zero).AsInt32();
+            Sse2.UnpackLow(magnitudes.AsInt32(), signs.AsInt32()).Store((int*)(at + (2 * j)));
+            Sse2.UnpackHigh(magnitudes.AsInt32(), signs.AsInt32()).Store((int*)(at + (2 * j) + 16));
+        }
+
+        if (TDot.HasSigns)
+        {
+            *(int*)to = ofSigns.ToScalar() + ofSigns.GetElement(2);
+        }
+
+        [MethodImpl(MethodImplOptions.NoInlining)]
+        static Vector128<sbyte> LoadLast(sbyte* values, int count)
+        {
+            Vector128<sbyte> last = default;
+            new Span<sbyte>(values, count).CopyTo(new Span<sbyte>(&last, count));
+            return last;
+        }
+    }
+
     public static void SumLstm(PackedLayer layer, int block, byte* x, byte* h, LstmSums* sums) =>
         Sum<FourGates>(layer.Gates, block, x, h, layer.IsNarrow, (int*)sums);
 

@@ -30,8 +30,12 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
     private readonly int _outputs;
     private readonly int _xStride;
     private readonly int _unitStride;
+
+    // Also of int8 activations as products read them.
+    private readonly int _hStride;
     private readonly PinnedBuffer _x;
     private readonly PinnedBuffer _h;
+    private readonly PinnedBuffer _narrowed;
     private readonly PinnedBuffer _output;
     private readonly PinnedBuffer _sums = new(StatesMax * sizeof(LstmSums));
     private readonly PinnedBuffer _reset;
@@ -47,9 +51,11 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
         _units = [.. model.Layers.Select(layer => layer.UnitCount)];
         _lastFractionBits = model.Layers[^1].OutputFractionBits;
         _unitStride = (_units.Max() + BlockUnits - 1) / BlockUnits * BlockUnits * sizeof(short);
-        _xStride = Math.Max(_unitStride, (_features + 1) * sizeof(short));
+        _hStride = _unitStride + 64;
+        _xStride = Math.Max(_hStride, (_features + 1) * sizeof(short));
+        _narrowed = new PinnedBuffer(_unitStride);
         _x = new PinnedBuffer(StatesMax * _xStride);
-        _h = new PinnedBuffer(StatesMax * _unitStride);
+        _h = new PinnedBuffer(StatesMax * _hStride);
         _output = new PinnedBuffer(StatesMax * _unitStride);
         int resetBytes = Array.Exists(_layers, layer => layer?.Candidate is not null) ? StatesMax * _unitStride : 0;
         _reset = new PinnedBuffer(resetBytes);
@@ -103,7 +109,7 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
 
     private short* Update(int s) => (short*)(_update.Pointer + (s * _unitStride));
 
-    private byte* H(int s) => _h.Pointer + (s * _unitStride);
+    private byte* H(int s) => _h.Pointer + (s * _hStride);
 
     private void StepChunk(byte* states, short* input, int count)
     {
@@ -166,7 +172,7 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
         {
             if (layer.IsNarrow)
             {
-                CopyActivations(hiddens + (s * _stateBytes), H(s), units);
+                TKernel.Lay((sbyte*)hiddens + (s * _stateBytes), units, H(s));
             }
             else
             {
@@ -294,7 +300,7 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
     }
 
     // What recurrent products read of an int16 state: its rounding to int8, or itself.
-    private static void ReadState(PackedLayer layer, short* state, byte* h)
+    private void ReadState(PackedLayer layer, short* state, byte* h)
     {
         if (!layer.IsNarrow)
         {
@@ -304,10 +310,11 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
 
         for (int block = 0; block < layer.Blocks; block++)
         {
-            TKernel.Narrow(state + (block * BlockUnits), layer.HiddenMultiplier(block), (sbyte*)h + (block * BlockUnits));
+            TKernel.Narrow(
+                state + (block * BlockUnits), layer.HiddenMultiplier(block), (sbyte*)_narrowed.Pointer + (block * BlockUnits));
         }
 
-        CopyActivations(h, h, layer.Blocks * BlockUnits);
+        TKernel.Lay((sbyte*)_narrowed.Pointer, layer.UnitCount, h);
     }
 
     private void CountNarrowed(PackedLayer layer, short* output, int firstUnit)
@@ -334,7 +341,7 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
             }
             else if (layer.Lstm is not null)
             {
-                CopyActivations(states + (s * _stateBytes) + _narrow[l], X(s), layer.UnitCount);
+                TKernel.Lay((sbyte*)states + (s * _stateBytes) + _narrow[l], layer.UnitCount, X(s));
             }
             else
             {
@@ -359,29 +366,6 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
         if (head.Head.Activation != OutputActivation.Linear || head.Head.Segments is not null)
         {
             OutputActivations.Apply(head.Head, y);
-        }
-    }
-
-    // Hidden states as the dot products want them; what lies behind the last unit meets only zero weights.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void CopyActivations(byte* from, byte* to, int units)
-    {
-        if (TKernel.ActivationOffset == 0)
-        {
-            Unsafe.CopyBlockUnaligned(to, from, (uint)units);
-            return;
-        }
-
-        // Adding 128 to an int8 and reading it as a byte is flipping its highest bit.
-        int j = 0;
-        for (; j + 8 <= units; j += 8)
-        {
-            *(ulong*)(to + j) = *(ulong*)(from + j) ^ 0x8080808080808080;
-        }
-
-        for (; j < units; j++)
-        {
-            to[j] = (byte)(from[j] ^ 0x80);
         }
     }
 }
