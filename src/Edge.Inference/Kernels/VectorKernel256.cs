@@ -66,12 +66,18 @@ internal readonly unsafe struct VectorKernel256<TDot> : IKernel
     {
         PackedGates gates = layer.Gates;
         var shifts = new Shifts(gates.Layer);
-        Vector256<short> f = Activations256.Sigmoid(Argument(gates, block, 1, 1, sums, shifts));
-        Vector256<short> i = Activations256.Sigmoid(Argument(gates, block, 0, 0, sums, shifts));
-        Vector256<short> g = Activations256.Tanh(Argument(gates, block, 2, 2, sums, shifts));
+        short* multiplier = gates.Multiplier(block, 0);
+        int* bias = gates.Bias(block, 0);
+        Vector256<short> i = Argument(multiplier, bias, 0, 0, sums, shifts);
+        Vector256<short> f = Argument(multiplier, bias, 1, 1, sums, shifts);
+        Vector256<short> g = Argument(multiplier, bias, 2, 2, sums, shifts);
+        Vector256<short> o = Argument(multiplier, bias, 3, 3, sums, shifts);
+        Activations256.Tanh(ref i, ref f, ref g, ref o);
+        i = Activations256.SigmoidOfTanh(i);
+        f = Activations256.SigmoidOfTanh(f);
+        o = Activations256.SigmoidOfTanh(o);
         Vector256<short> cell1 = NextCell(f, Vector256.Load(c), Admitted(layer, block, i, g), out Vector256<short> cellInRange);
         cell1.Store(c);
-        Vector256<short> o = Activations256.Sigmoid(Argument(gates, block, 3, 3, sums, shifts));
         Vector256<short> exposed = Avx2.MultiplyHighRoundScale(o, Activations256.Tanh(CellToQ12(layer, block, cell1)));
         exposed.Store(output);
         return NarrowLstm(layer, block, exposed, cellInRange, newH);
@@ -83,10 +89,12 @@ internal readonly unsafe struct VectorKernel256<TDot> : IKernel
         PackedGates gates = layer.Gates;
         LstmCell cell = layer.Lstm!;
         var shifts = new Shifts(cell);
-        Vector256<short> zi = Argument(gates, block, 0, 0, sums, shifts);
-        Vector256<short> zf = Argument(gates, block, 1, 1, sums, shifts);
-        Vector256<short> zg = Argument(gates, block, 2, 2, sums, shifts);
-        Vector256<short> zo = Argument(gates, block, 3, 3, sums, shifts);
+        short* multiplier = gates.Multiplier(block, 0);
+        int* bias = gates.Bias(block, 0);
+        Vector256<short> zi = Argument(multiplier, bias, 0, 0, sums, shifts);
+        Vector256<short> zf = Argument(multiplier, bias, 1, 1, sums, shifts);
+        Vector256<short> zg = Argument(multiplier, bias, 2, 2, sums, shifts);
+        Vector256<short> zo = Argument(multiplier, bias, 3, 3, sums, shifts);
         Vector256<short> old = Vector256.Load(c);
         Vector256<short> i = Activate(cell.GateActivation, Clip(cell, 0, Peephole(layer, block, 0, old, zi)));
         Vector256<short> f = Activate(cell.GateActivation, Clip(cell, 1, Peephole(layer, block, 1, old, zf)));
@@ -127,10 +135,12 @@ internal readonly unsafe struct VectorKernel256<TDot> : IKernel
 
         // Slots 2 and 3 are the candidate's two sums: each has a zero multiplier for what the other takes.
         var shifts = new Shifts(cell);
-        Vector256<short> zr = Argument(gates, block, 0, 0, sums, shifts);
-        Vector256<short> zz = Argument(gates, block, 1, 1, sums, shifts);
-        Vector256<short> ofInput = Argument(gates, block, 2, 2, sums, shifts);
-        Vector256<short> ofState = Argument(gates, block, 3, 2, sums, shifts);
+        short* multiplier = gates.Multiplier(block, 0);
+        int* bias = gates.Bias(block, 0);
+        Vector256<short> zr = Argument(multiplier, bias, 0, 0, sums, shifts);
+        Vector256<short> zz = Argument(multiplier, bias, 1, 1, sums, shifts);
+        Vector256<short> ofInput = Argument(multiplier, bias, 2, 2, sums, shifts);
+        Vector256<short> ofState = Argument(multiplier, bias, 3, 2, sums, shifts);
 
         Vector256<short> r = Activate(cell.GateActivation, Clip(cell, 0, zr));
         Vector256<short> z = Activate(cell.GateActivation, Clip(cell, 1, zz));
@@ -147,8 +157,10 @@ internal readonly unsafe struct VectorKernel256<TDot> : IKernel
         Sum<TwoGates>(gates, block, x, h, layer.IsNarrow, sums);
 
         var shifts = new Shifts(cell);
-        Vector256<short> zr = Argument(gates, block, 0, 0, sums, shifts);
-        Vector256<short> zz = Argument(gates, block, 1, 1, sums, shifts);
+        short* multiplier = gates.Multiplier(block, 0);
+        int* bias = gates.Bias(block, 0);
+        Vector256<short> zr = Argument(multiplier, bias, 0, 0, sums, shifts);
+        Vector256<short> zz = Argument(multiplier, bias, 1, 1, sums, shifts);
         Vector256<short> r = Activate(cell.GateActivation, Clip(cell, 0, zr));
         Avx2.MultiplyHighRoundScale(r, Vector256.Load(state)).Store(reset);
         Activate(cell.GateActivation, Clip(cell, 1, zz)).Store(update);
@@ -191,7 +203,7 @@ internal readonly unsafe struct VectorKernel256<TDot> : IKernel
     {
         int* sums = stackalloc int[SumCount];
         Sum<OneGate>(gates, block, x, h, isNarrow, sums);
-        return Argument(gates, block, 0, 0, sums, new Shifts(gates.Layer));
+        return Argument(gates.Multiplier(block, 0), gates.Bias(block, 0), 0, 0, sums, new Shifts(gates.Layer));
     }
 
     // W_h·h, then W_x·x, SumCount / 2 each.
@@ -220,10 +232,10 @@ internal readonly unsafe struct VectorKernel256<TDot> : IKernel
 
     // z = SAT16(SHR(m_h·SAT16(SHR(W_h·h, s_h)) + m_x·SAT16(SHR(W_x·x, s_x)) + b, s_z)); the roundings are in the starting values.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<short> Argument(PackedGates gates, int block, int slot, int gate, int* sums, Shifts shifts)
+    private static Vector256<short> Argument(short* multiplier, int* bias, int slot, int gate, int* sums, Shifts shifts)
     {
-        short* multiplier = gates.Multiplier(block, slot);
-        int* bias = gates.Bias(block, slot);
+        multiplier += 2 * slot * PackedGates.BlockUnits;
+        bias += slot * PackedGates.BlockUnits;
         int* h = sums + (gate * PackedGates.BlockUnits);
         int* x = h + (SumCount / 2);
         return Avx2.PackSignedSaturate(
