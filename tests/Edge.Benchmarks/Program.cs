@@ -9,6 +9,9 @@ switch (args)
     case ["streams"]:
         StreamsBenchmark.Run();
         return 0;
+    case ["parts"]:
+        PartsBenchmark.Run();
+        return 0;
     case ["lags"]:
         LagsBenchmark.Run();
         return 0;
@@ -46,7 +49,7 @@ switch (args)
         return 0;
     default:
         Console.Error.WriteLine(
-            "Usage: cell [--json] | streams | lags | sensors | detection | train | service | storage [DAYS] | device [FOLDER] | "
+            "Usage: cell [--json] | parts | streams | lags | sensors | detection | train | service | storage [DAYS] | device [FOLDER] | "
                 + "learning [FOLDER] | rivals | onnx | xlstm | cluster [ROWS or idle]");
         return 2;
 }
