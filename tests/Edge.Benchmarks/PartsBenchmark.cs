@@ -26,6 +26,9 @@ internal static unsafe class PartsBenchmark
                     case "avxvnni":
                         Measure<VectorKernel256<Vnni256>>(kernel, input, hidden);
                         break;
+                    case "avx512":
+                        Measure<VectorKernel256<SignedPairs512>>(kernel, input, hidden);
+                        break;
                     case "avx2":
                         Measure<VectorKernel256<SignedPairs256>>(kernel, input, hidden);
                         break;

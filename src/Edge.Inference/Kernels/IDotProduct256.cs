@@ -19,6 +19,9 @@ internal unsafe interface IDotProduct256
     /// </summary>
     static abstract bool HasSigns { get; }
 
+    /// <summary>Whether the loops run on 512 bits, by <see cref="Sums512{TGates}"/>; the activations then have signs.</summary>
+    static abstract bool IsDoubled { get; }
+
     /// <summary>accumulator + activations·weights.</summary>
     /// <param name="accumulator">Eight sums.</param>
     /// <param name="activations">With the offset, bytes 0..255; with signs, the magnitudes.</param>
@@ -42,6 +45,8 @@ internal readonly struct SignedPairs256 : IDotProduct256
 
     public static bool HasSigns => true;
 
+    public static bool IsDoubled => false;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<int> Accumulate(
         Vector256<int> accumulator, Vector256<byte> activations, Vector256<sbyte> signs, Vector256<sbyte> weights) =>
@@ -52,12 +57,33 @@ internal readonly struct SignedPairs256 : IDotProduct256
         accumulator + Avx2.MultiplyAddAdjacent(a, b);
 }
 
+/// <summary>AVX-512 without a dot product: the sums on 512 bits, the rest as with AVX2.</summary>
+internal readonly struct SignedPairs512 : IDotProduct256
+{
+    public static int ActivationOffset => 0;
+
+    public static bool HasSigns => true;
+
+    public static bool IsDoubled => true;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<int> Accumulate(
+        Vector256<int> accumulator, Vector256<byte> activations, Vector256<sbyte> signs, Vector256<sbyte> weights) =>
+        SignedPairs256.Accumulate(accumulator, activations, signs, weights);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<int> AccumulatePairs(Vector256<int> accumulator, Vector256<short> a, Vector256<short> b) =>
+        SignedPairs256.AccumulatePairs(accumulator, a, b);
+}
+
 /// <summary>AVX-VNNI: vpdpbusd multiplies unsigned by signed bytes and adds four products into int32 without saturating.</summary>
 internal readonly struct Vnni256 : IDotProduct256
 {
     public static int ActivationOffset => 128;
 
     public static bool HasSigns => false;
+
+    public static bool IsDoubled => false;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<int> Accumulate(
@@ -78,6 +104,8 @@ internal readonly struct EmulatedVnni256 : IDotProduct256
     public static int ActivationOffset => 128;
 
     public static bool HasSigns => false;
+
+    public static bool IsDoubled => false;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<int> Accumulate(

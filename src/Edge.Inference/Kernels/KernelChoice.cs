@@ -24,7 +24,14 @@ internal static class KernelChoice
         // 32 products an instruction, accumulated in int32: Alder Lake, Sapphire Rapids, Zen 5 and later.
         new("avxvnni", AvxVnni.IsSupported, true, model => new VectorStepper<VectorKernel256<Vnni256>>(model)),
 
-        // The same width, three instructions for one.
+        // Twice the width, four instructions for one: Zen 4, Ice Lake. Not where 512 bits slow the processor down.
+        new(
+            "avx512",
+            Avx512BW.IsSupported,
+            Vector512.IsHardwareAccelerated,
+            model => new VectorStepper<VectorKernel256<SignedPairs512>>(model)),
+
+        // The same with 256 bits.
         new("avx2", Avx2.IsSupported, true, model => new VectorStepper<VectorKernel256<SignedPairs256>>(model)),
 
         // The packing and loops of avxvnni on a processor without the instruction.

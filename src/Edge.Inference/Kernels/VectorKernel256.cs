@@ -210,23 +210,33 @@ internal readonly unsafe struct VectorKernel256<TDot> : IKernel
     private static void Sum<TGates>(PackedGates gates, int block, byte* x, byte* h, bool isNarrow, int* sums)
         where TGates : struct, IGateCount
     {
-        if (isNarrow)
-        {
-            Sums256<TDot, TGates>.AddNarrow(gates.RecurrentStart(block), h, gates.RecurrentGroups, gates.Recurrent(block), sums);
-        }
-        else
-        {
-            Sums256<TDot, TGates>.AddWide(gates.RecurrentStart(block), h, gates.RecurrentGroups, gates.Recurrent(block), sums);
-        }
+        Sum<TGates>(isNarrow, gates.RecurrentStart(block), h, gates.RecurrentGroups, gates.Recurrent(block), sums);
+        Sum<TGates>(
+            !gates.IsInputWide, gates.InputStart(block), x, gates.InputGroups, gates.Input(block), sums + (SumCount / 2));
+    }
 
-        sums += SumCount / 2;
-        if (gates.IsInputWide)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Sum<TGates>(bool isNarrow, int* start, byte* activations, int groups, byte* w, int* sums)
+        where TGates : struct, IGateCount
+    {
+        if (TDot.IsDoubled)
         {
-            Sums256<TDot, TGates>.AddWide(gates.InputStart(block), x, gates.InputGroups, gates.Input(block), sums);
+            if (isNarrow)
+            {
+                Sums512<TGates>.AddNarrow(start, activations, groups, w, sums);
+            }
+            else
+            {
+                Sums512<TGates>.AddWide(start, activations, groups, w, sums);
+            }
+        }
+        else if (isNarrow)
+        {
+            Sums256<TDot, TGates>.AddNarrow(start, activations, groups, w, sums);
         }
         else
         {
-            Sums256<TDot, TGates>.AddNarrow(gates.InputStart(block), x, gates.InputGroups, gates.Input(block), sums);
+            Sums256<TDot, TGates>.AddWide(start, activations, groups, w, sums);
         }
     }
 
