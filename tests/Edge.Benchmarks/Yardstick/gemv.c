@@ -1,9 +1,12 @@
 // The yardstick of every speed figure: an int8 matrix-vector product as a C programmer writes it. Row-major weights without padding, eight
 // rows in flight that share each load of the activations, unsigned activations, horizontal sums of four rows at once. Nothing else of a
 // cell: no activations, no state. With AVX2 it multiplies by vpmaddubsw, which may saturate: there it is not exact. With AVX-512 VNNI it
-// multiplies 64 bytes by one vpdpbusd. Compiled with -O3 and -march=x86-64-v3 (AVX2) or -march=native.
-#include <immintrin.h>
+// multiplies 64 bytes by one vpdpbusd. Compiled with -O3 and -march=x86-64-v3 (AVX2) or -march=native. Without AVX2 the compiler finds the
+// instructions.
 #include <stdint.h>
+
+#ifdef __AVX2__
+#include <immintrin.h>
 
 #if defined(__AVX512VNNI__) && defined(__AVX512BW__)
 #define LANES 64
@@ -61,6 +64,25 @@ void gemv(const int8_t *weights, const uint8_t *activations, int32_t *out, int r
         PRODUCT(4)
     }
 }
+
+#else
+// Four rows in flight, signed activations.
+void gemv(const int8_t *restrict weights, const uint8_t *restrict activations, int32_t *restrict out, int rows, int columns)
+{
+    const int8_t *a = (const int8_t *)activations;
+    for (int r = 0; r < rows; r += 4) {
+        const int8_t *w0 = weights + (long)r * columns, *w1 = w0 + columns, *w2 = w1 + columns, *w3 = w2 + columns;
+        int32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0;
+        for (int j = 0; j < columns; j++) {
+            s0 += w0[j] * a[j];
+            s1 += w1[j] * a[j];
+            s2 += w2[j] * a[j];
+            s3 += w3[j] * a[j];
+        }
+        out[r] = s0, out[r + 1] = s1, out[r + 2] = s2, out[r + 3] = s3;
+    }
+}
+#endif
 
 // A step's worth of it, count times: every layer's 4H rows, then the head's 4. Each product has activations of its own, stride apart.
 void gemv_steps(
