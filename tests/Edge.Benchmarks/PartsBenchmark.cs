@@ -62,23 +62,12 @@ internal static unsafe class PartsBenchmark
         }
 
         TKernel.Lay((sbyte*)newH.Pointer, hidden, h.Pointer);
-        double products = CellBenchmark.Measure(() =>
-        {
-            for (int block = 0; block < layer.Blocks; block++)
-            {
-                TKernel.SumLstm(layer, block, x.Pointer, h.Pointer, (LstmSums*)sums.Pointer + block);
-            }
-        }).Ns;
-        double gates = CellBenchmark.Measure(() =>
-        {
-            for (int block = 0; block < layer.Blocks; block++)
-            {
-                int first = PackedGates.BlockUnits * block;
-                TKernel.ActivateLstm(
-                    layer, block, (LstmSums*)sums.Pointer + block, (sbyte*)newH.Pointer + first, (short*)c.Pointer + first,
-                    (short*)output.Pointer + first);
-            }
-        }).Ns;
+        double products = CellBenchmark.Measure(
+            () => TKernel.SumLstm(layer, 0, layer.Blocks, x.Pointer, h.Pointer, (LstmSums*)sums.Pointer)).Ns;
+        var clipped = new PinnedBuffer(layer.Blocks * sizeof(uint));
+        double gates = CellBenchmark.Measure(() => TKernel.ActivateLstm(
+            layer, 0, layer.Blocks, (LstmSums*)sums.Pointer, (sbyte*)newH.Pointer, (short*)c.Pointer, (short*)output.Pointer,
+            (uint*)clipped.Pointer)).Ns;
         float[] y = new float[Outputs];
         double head = CellBenchmark.Measure(() =>
         {

@@ -22,23 +22,29 @@ internal unsafe interface IKernel
     /// <param name="to">Receives them: two bytes each, to whole blocks of 16, and 8 more.</param>
     static abstract void Lay(sbyte* values, int count, byte* to);
 
-    /// <summary>The products of units 16·block to 16·block + 15 of an LSTM.</summary>
+    /// <summary>The products of blocks of an LSTM, each of 16 units.</summary>
     /// <param name="layer">The packed layer.</param>
-    /// <param name="block">Which block.</param>
+    /// <param name="begin">First block.</param>
+    /// <param name="end">Behind the last one.</param>
     /// <param name="x">The layer's input.</param>
     /// <param name="h">What the recurrent product reads.</param>
-    /// <param name="sums">Receives what <see cref="ActivateLstm"/> needs of them.</param>
-    static abstract void SumLstm(PackedLayer layer, int block, byte* x, byte* h, LstmSums* sums);
+    /// <param name="sums">Receives of each block what <see cref="ActivateLstm"/> needs of it.</param>
+    static abstract void SumLstm(PackedLayer layer, int begin, int end, byte* x, byte* h, LstmSums* sums);
 
-    /// <summary>What follows the products. Apart from them, so that several blocks in a row can overlap in the processor.</summary>
+    /// <summary>What follows the products. Apart from them, so that blocks overlap in the processor.</summary>
     /// <param name="layer">The packed layer.</param>
-    /// <param name="block">Which block.</param>
-    /// <param name="sums">What <see cref="SumLstm"/> gave.</param>
-    /// <param name="newH">Receives 16 int8: h of this step, meaningless where the layer keeps it in int16.</param>
-    /// <param name="c">16 int16 of cell state, updated.</param>
-    /// <param name="output">Receives 16 int16.</param>
-    /// <returns>Bit u: the cell state of unit u was clipped; bit 16 + u: its hidden state was.</returns>
-    static abstract uint ActivateLstm(PackedLayer layer, int block, LstmSums* sums, sbyte* newH, short* c, short* output);
+    /// <param name="begin">First block.</param>
+    /// <param name="end">Behind the last one.</param>
+    /// <param name="sums">What <see cref="SumLstm"/> gave; overwritten.</param>
+    /// <param name="newH">Receives 16 int8 a block: h of this step, meaningless where the layer keeps it in int16.</param>
+    /// <param name="c">16 int16 of cell state a block, updated.</param>
+    /// <param name="output">Receives 16 int16 a block.</param>
+    /// <param name="clipped">
+    /// Receives of each block, bit u: the cell state of unit u was clipped; bit 16 + u: its hidden state was.
+    /// </param>
+    /// <returns>Whether any was.</returns>
+    static abstract bool ActivateLstm(
+        PackedLayer layer, int begin, int end, LstmSums* sums, sbyte* newH, short* c, short* output, uint* clipped);
 
     /// <summary>A block of a GRU that resets after the product; <paramref name="state"/> is updated.</summary>
     static abstract void StepGru(PackedLayer layer, int block, byte* x, byte* h, short* state);

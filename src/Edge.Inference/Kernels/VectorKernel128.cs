@@ -23,11 +23,29 @@ internal readonly unsafe struct VectorKernel128<T> : IKernel
 
     public static void Lay(sbyte* values, int count, byte* to) => Unsafe.CopyBlockUnaligned(to, values, (uint)count);
 
-    public static void SumLstm(PackedLayer layer, int block, byte* x, byte* h, LstmSums* sums) =>
-        Sum(layer.Gates, block, x, h, (int*)sums);
+    public static void SumLstm(PackedLayer layer, int begin, int end, byte* x, byte* h, LstmSums* sums)
+    {
+        for (int block = begin; block < end; block++)
+        {
+            Sum(layer.Gates, block, x, h, (int*)sums++);
+        }
+    }
+
+    public static bool ActivateLstm(
+        PackedLayer layer, int begin, int end, LstmSums* sums, sbyte* newH, short* c, short* output, uint* clipped)
+    {
+        uint any = 0;
+        for (int block = begin; block < end; block++)
+        {
+            int first = (block - begin) * PackedGates.BlockUnits;
+            any |= clipped[block - begin] = ActivateLstm(layer, block, sums++, newH + first, c + first, output + first);
+        }
+
+        return any != 0;
+    }
 
     [SkipLocalsInit]
-    public static uint ActivateLstm(PackedLayer layer, int block, LstmSums* sums, sbyte* newH, short* c, short* output)
+    private static uint ActivateLstm(PackedLayer layer, int block, LstmSums* sums, sbyte* newH, short* c, short* output)
     {
         // The arguments of 16 units: i, f, g, o.
         short* z = stackalloc short[4 * PackedGates.BlockUnits];

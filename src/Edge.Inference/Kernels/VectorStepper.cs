@@ -38,6 +38,10 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
     private readonly PinnedBuffer _narrowed;
     private readonly PinnedBuffer _output;
     private readonly PinnedBuffer _sums = new(StatesMax * sizeof(LstmSums));
+    private readonly PinnedBuffer _clipped = new(StatesMax * sizeof(uint));
+
+    // Takes the int8 hidden state of layers that keep it in int16.
+    private readonly PinnedBuffer _unused = new(StatesMax * BlockUnits);
     private readonly PinnedBuffer _reset;
     private readonly PinnedBuffer _update;
 
@@ -181,38 +185,21 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
         }
 
         // The products of a few blocks, then what follows them.
-        sbyte* unused = stackalloc sbyte[BlockUnits];
         int step = StatesMax / count;
         for (int begin = 0; begin < layer.Blocks; begin += step)
         {
             int end = Math.Min(begin + step, layer.Blocks);
             var sums = (LstmSums*)_sums.Pointer;
-            for (int block = begin; block < end; block++)
+            for (int s = 0; s < count; s++)
             {
-                for (int s = 0; s < count; s++)
-                {
-                    TKernel.SumLstm(layer, block, X(s), H(s), sums++);
-                }
+                TKernel.SumLstm(layer, begin, end, X(s), H(s), sums + (s * step));
             }
 
-            sums = (LstmSums*)_sums.Pointer;
-            for (int block = begin; block < end; block++)
+            for (int s = 0; s < count; s++)
             {
-                int first = block * BlockUnits;
-                for (int s = 0; s < count; s++)
-                {
-                    short* c = (short*)(cells + (s * _stateBytes)) + first;
-                    sbyte* h = layer.IsNarrow ? (sbyte*)(hiddens + (s * _stateBytes)) + first : unused;
-                    uint clipped = units - first >= BlockUnits
-                        ? TKernel.ActivateLstm(layer, block, sums, h, c, Output(s) + first)
-                        : ActivateLastBlock(layer, block, sums, h, c, Output(s) + first, units - first);
-                    if (clipped != 0)
-                    {
-                        CountSaturations(clipped, firstUnit + first);
-                    }
-
-                    sums++;
-                }
+                short* c = (short*)(cells + (s * _stateBytes));
+                sbyte* h = layer.IsNarrow ? (sbyte*)(hiddens + (s * _stateBytes)) : null;
+                ActivateLstm(layer, begin, end, sums + (s * step), h, c, Output(s), firstUnit);
             }
         }
 
@@ -223,15 +210,45 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
     }
 
     // A block that reaches past the layer's last unit works on copies: what follows in the state is not its own.
-    private static uint ActivateLastBlock(PackedLayer layer, int block, LstmSums* sums, sbyte* h, short* c, short* output, int units)
+    private void ActivateLstm(PackedLayer layer, int begin, int end, LstmSums* sums, sbyte* h, short* c, short* output, int firstUnit)
     {
+        var clipped = (uint*)_clipped.Pointer;
+        var unused = (sbyte*)_unused.Pointer;
+        int whole = Math.Min(end, layer.UnitCount / BlockUnits);
+        int first = begin * BlockUnits;
+        sbyte* newH = h == null ? unused : h + first;
+        if (whole > begin && TKernel.ActivateLstm(layer, begin, whole, sums, newH, c + first, output + first, clipped))
+        {
+            for (int block = begin; block < whole; block++)
+            {
+                CountSaturations(clipped[block - begin], firstUnit + (block * BlockUnits));
+            }
+        }
+
+        if (whole < end)
+        {
+            ActivateLast(layer, whole, sums + (whole - begin), h, c, output, firstUnit);
+        }
+    }
+
+    private void ActivateLast(PackedLayer layer, int block, LstmSums* sums, sbyte* h, short* c, short* output, int firstUnit)
+    {
+        int first = block * BlockUnits;
+        int units = layer.UnitCount - first;
+        uint clipped;
         short* cells = stackalloc short[BlockUnits];
         sbyte* newH = stackalloc sbyte[BlockUnits];
-        new Span<short>(c, units).CopyTo(new Span<short>(cells, BlockUnits));
-        uint clipped = TKernel.ActivateLstm(layer, block, sums, newH, cells, output);
-        new Span<short>(cells, units).CopyTo(new Span<short>(c, units));
-        new Span<sbyte>(newH, units).CopyTo(new Span<sbyte>(h, units));
-        return clipped & (((1u << units) - 1) * 0x10001u);
+        new Span<short>(c + first, units).CopyTo(new Span<short>(cells, BlockUnits));
+        if (TKernel.ActivateLstm(layer, block, block + 1, sums, newH, cells, output + first, &clipped))
+        {
+            CountSaturations(clipped & (((1u << units) - 1) * 0x10001u), firstUnit + first);
+        }
+
+        new Span<short>(cells, units).CopyTo(new Span<short>(c + first, units));
+        if (h != null)
+        {
+            new Span<sbyte>(newH, units).CopyTo(new Span<sbyte>(h + first, units));
+        }
     }
 
     // GRU, Elman and dense layers: the state, where there is one, is the int16 output, worked on in whole blocks beside it.
