@@ -30,14 +30,8 @@ internal static unsafe class Sums256<TDot, TGates>
         Vector256<int> v6 = TGates.Count > 3 ? Vector256.Load(start + 48) : default;
         Vector256<int> v7 = TGates.Count > 3 ? Vector256.Load(start + 56) : default;
         int stride = TDot.HasSigns ? 8 : 4;
-        if (TDot.HasSigns)
-        {
-            Vector256<int> ofSigns = Vector256.Create(*(int*)activations);
-            (v0, v1, v2, v3) = (v0 + ofSigns, v1 + ofSigns, v2 + ofSigns, v3 + ofSigns);
-            (v4, v5, v6, v7) = (v4 + ofSigns, v5 + ofSigns, v6 + ofSigns, v7 + ofSigns);
-            activations += stride;
-        }
-
+        byte* ofSigns = activations;
+        activations += TDot.HasSigns ? stride : 0;
         for (byte* end = activations + (stride * groups); activations < end; activations += stride, w += TGates.Count * 64)
         {
             Vector256<byte> a = Vector256.Create(*(int*)activations).AsByte();
@@ -61,6 +55,14 @@ internal static unsafe class Sums256<TDot, TGates>
                 v6 = TDot.Accumulate(v6, a, signs, Vector256.Load((sbyte*)w + 192));
                 v7 = TDot.Accumulate(v7, a, signs, Vector256.Load((sbyte*)w + 224));
             }
+        }
+
+        // Last, as it is known last.
+        if (TDot.HasSigns)
+        {
+            Vector256<int> all = Vector256.Create(*(int*)ofSigns);
+            (v0, v1, v2, v3) = (v0 + all, v1 + all, v2 + all, v3 + all);
+            (v4, v5, v6, v7) = (v4 + all, v5 + all, v6 + all, v7 + all);
         }
 
         v0.Store(sums);

@@ -19,11 +19,11 @@ internal static unsafe class Sums512<TGates>
     [MethodImpl(MethodImplOptions.NoInlining)]
     internal static void AddNarrow(int* start, byte* activations, int groups, byte* w, int* sums)
     {
-        Vector512<int> ofSigns = Vector512.Create(*(int*)activations);
-        Vector512<int> v0 = Vector512.Load(start) + ofSigns;
-        Vector512<int> v1 = TGates.Count > 1 ? Vector512.Load(start + 16) + ofSigns : default;
-        Vector512<int> v2 = TGates.Count > 2 ? Vector512.Load(start + 32) + ofSigns : default;
-        Vector512<int> v3 = TGates.Count > 3 ? Vector512.Load(start + 48) + ofSigns : default;
+        Vector512<int> v0 = Vector512.Load(start);
+        Vector512<int> v1 = TGates.Count > 1 ? Vector512.Load(start + 16) : default;
+        Vector512<int> v2 = TGates.Count > 2 ? Vector512.Load(start + 32) : default;
+        Vector512<int> v3 = TGates.Count > 3 ? Vector512.Load(start + 48) : default;
+        byte* ofSigns = activations;
         activations += 8;
         for (byte* end = activations + (8 * groups); activations < end; activations += 8, w += TGates.Count * 64)
         {
@@ -35,7 +35,9 @@ internal static unsafe class Sums512<TGates>
             v3 = TGates.Count > 3 ? Accumulate(v3, a, signs, Vector512.Load((sbyte*)w + 192)) : default;
         }
 
-        Store(v0, v1, v2, v3, sums);
+        // Last, as it is known last.
+        Vector512<int> all = Vector512.Create(*(int*)ofSigns);
+        Store(v0 + all, v1 + all, v2 + all, v3 + all, sums);
     }
 
     /// <summary>The same with groups of two int16 activations.</summary>

@@ -22,36 +22,41 @@ internal readonly unsafe struct VectorKernel256<TDot> : IKernel
     public static void Lay(sbyte* values, int count, byte* to)
     {
         Vector128<int> ofSigns = default;
-        byte* at = to + 8;
-        for (int j = 0; j < count; j += PackedGates.BlockUnits)
+        int j = 0;
+        for (; j + PackedGates.BlockUnits <= count; j += PackedGates.BlockUnits)
         {
-            Vector128<sbyte> a = count - j >= PackedGates.BlockUnits ? Vector128.Load(values + j) : LoadLast(values + j, count - j);
-            if (!TDot.HasSigns)
-            {
-                // Adding 128 to an int8 and reading it as a byte is flipping its highest bit.
-                (a ^ Vector128.Create(sbyte.MinValue)).Store((sbyte*)to + j);
-                continue;
-            }
+            ofSigns += LayBlock(Vector128.Load(values + j), to, j);
+        }
 
-            Vector128<byte> magnitudes = Ssse3.Abs(a);
-            Vector128<sbyte> signs = Vector128.LessThan(a, Vector128<sbyte>.Zero);
-            ofSigns += Sse2.SumAbsoluteDifferences(magnitudes & signs.AsByte(), Vector128<byte>.Zero).AsInt32();
-            Sse2.UnpackLow(magnitudes.AsInt32(), signs.AsInt32()).Store((int*)(at + (2 * j)));
-            Sse2.UnpackHigh(magnitudes.AsInt32(), signs.AsInt32()).Store((int*)(at + (2 * j) + 16));
+        if (j < count)
+        {
+            Vector128<sbyte> last = default;
+            new Span<sbyte>(values + j, count - j).CopyTo(new Span<sbyte>(&last, count - j));
+            ofSigns += LayBlock(last, to, j);
         }
 
         if (TDot.HasSigns)
         {
             *(int*)to = ofSigns.ToScalar() + ofSigns.GetElement(2);
         }
+    }
 
-        [MethodImpl(MethodImplOptions.NoInlining)]
-        static Vector128<sbyte> LoadLast(sbyte* values, int count)
+    // Returns the sums of |a| of those that are negative, in lanes 0 and 2.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<int> LayBlock(Vector128<sbyte> a, byte* to, int j)
+    {
+        if (!TDot.HasSigns)
         {
-            Vector128<sbyte> last = default;
-            new Span<sbyte>(values, count).CopyTo(new Span<sbyte>(&last, count));
-            return last;
+            // Adding 128 to an int8 and reading it as a byte is flipping its highest bit.
+            (a ^ Vector128.Create(sbyte.MinValue)).Store((sbyte*)to + j);
+            return default;
         }
+
+        Vector128<byte> magnitudes = Ssse3.Abs(a);
+        Vector128<sbyte> signs = Vector128.LessThan(a, Vector128<sbyte>.Zero);
+        Sse2.UnpackLow(magnitudes.AsInt32(), signs.AsInt32()).Store((int*)(to + 8 + (2 * j)));
+        Sse2.UnpackHigh(magnitudes.AsInt32(), signs.AsInt32()).Store((int*)(to + 24 + (2 * j)));
+        return Sse2.SumAbsoluteDifferences(magnitudes & signs.AsByte(), Vector128<byte>.Zero).AsInt32();
     }
 
     public static void SumLstm(PackedLayer layer, int begin, int end, byte* x, byte* h, LstmSums* sums)
@@ -278,12 +283,14 @@ internal readonly unsafe struct VectorKernel256<TDot> : IKernel
     }
 
     // W_h·h, then W_x·x, SumCount / 2 each.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Sum<TGates>(PackedGates gates, int block, byte* x, byte* h, bool isNarrow, int* sums)
         where TGates : struct, IGateCount
     {
-        Sum<TGates>(isNarrow, gates.RecurrentStart(block), h, gates.RecurrentGroups, gates.Recurrent(block), sums);
+        // The input first: it is there before h.
         Sum<TGates>(
             !gates.IsInputWide, gates.InputStart(block), x, gates.InputGroups, gates.Input(block), sums + (SumCount / 2));
+        Sum<TGates>(isNarrow, gates.RecurrentStart(block), h, gates.RecurrentGroups, gates.Recurrent(block), sums);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
