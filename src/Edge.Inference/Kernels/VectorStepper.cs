@@ -12,6 +12,9 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
     where TKernel : struct, IKernel
 {
     private const int StatesMax = 16;
+
+    // Blocks whose products are there at once: four of each state, as their cells are taken four at a time.
+    private const int SumsMax = 4 * StatesMax;
     private const int BlockUnits = PackedGates.BlockUnits;
 
     private readonly PackedModel _packed;
@@ -37,11 +40,11 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
     private readonly PinnedBuffer _h;
     private readonly PinnedBuffer _narrowed;
     private readonly PinnedBuffer _output;
-    private readonly PinnedBuffer _sums = new(StatesMax * sizeof(LstmSums));
-    private readonly PinnedBuffer _clipped = new(StatesMax * sizeof(uint));
+    private readonly PinnedBuffer _sums = new(SumsMax * sizeof(LstmSums));
+    private readonly PinnedBuffer _clipped = new(SumsMax * sizeof(uint));
 
     // Takes the int8 hidden state of layers that keep it in int16.
-    private readonly PinnedBuffer _unused = new(StatesMax * BlockUnits);
+    private readonly PinnedBuffer _unused = new(SumsMax * BlockUnits);
     private readonly PinnedBuffer _reset;
     private readonly PinnedBuffer _update;
 
@@ -185,14 +188,19 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
         }
 
         // The products of a few blocks, then what follows them.
-        int step = StatesMax / count;
+        int step = SumsMax / count;
         for (int begin = 0; begin < layer.Blocks; begin += step)
         {
             int end = Math.Min(begin + step, layer.Blocks);
             var sums = (LstmSums*)_sums.Pointer;
-            for (int s = 0; s < count; s++)
+            for (int block = begin; block < end; block += count == 1 ? step : 1)
             {
-                TKernel.SumLstm(layer, begin, end, X(s), H(s), sums + (s * step));
+                // One stream's blocks in one call; of many streams one block after the other, so that its weights are read once.
+                int next = count == 1 ? end : block + 1;
+                for (int s = 0; s < count; s++)
+                {
+                    TKernel.SumLstm(layer, block, next, X(s), H(s), sums + (s * step) + (block - begin));
+                }
             }
 
             for (int s = 0; s < count; s++)
