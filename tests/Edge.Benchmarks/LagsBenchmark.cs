@@ -24,7 +24,8 @@ internal static class LagsBenchmark
             ("and 512 of the own column", RandomModels.Int8WithLags(1, Columns, Hidden, Columns, 512, lags)),
         ];
         Console.WriteLine(
-            $"{CellBenchmark.Processor()}; .NET {Environment.Version}; median of 61 rounds, ns; batch: {Streams} streams in one call, each");
+            $"{CellBenchmark.Processor()}; .NET {Environment.Version}; ns, median of 61 rounds; batch: {Streams} streams in one call, "
+                + "each");
         Console.WriteLine("model                      kernel              step    batch");
         foreach (string kernel in InferenceSession.Kernels)
         {

@@ -35,9 +35,9 @@ internal unsafe interface IDotProduct256
 }
 
 /// <summary>
-/// AVX2 without a dot product: vpmaddubsw gets |a| unsigned and ~w where a is negative. As ~w = -w - 1, a·w = |a|·(~w) + |a| there, and the
-/// sum of these |a| is the same for every row. Exact, because |a| is at most 127: a pair sums to at most 32,512, which int16 holds. A vpsignb
-/// in place of the vpxor would need no such sum, but shares the ports of the multiplications.
+/// AVX2 without a dot product: vpmaddubsw gets |a| unsigned and ~w where a is negative. As ~w = -w - 1, a·w = |a|·(~w) + |a| there, and
+/// the sum of these |a| is the same for every row. Exact, because |a| is at most 127: a pair sums to at most 32,512, which int16 holds.
+/// A vpsignb in place of the vpxor would need no such sum, but shares the ports of the multiplications.
 /// </summary>
 internal readonly struct SignedPairs256 : IDotProduct256
 {

@@ -13,8 +13,10 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
 {
     private const int StatesMax = 16;
 
-    // Blocks whose products are there at once: four of each state, as their cells are taken four at a time.
-    private const int SumsMax = 4 * StatesMax;
+    // Blocks of a state whose products are there at once, in a call of one state and of many: as few as still overlap, since all states of
+    // a call have theirs in the first-level cache.
+    private const int BlocksAlone = 16;
+    private const int BlocksTogether = 4;
     private const int BlockUnits = PackedGates.BlockUnits;
 
     private readonly PackedModel _packed;
@@ -24,6 +26,8 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
 
     // Outputs that residual connections read, of each state.
     private readonly PinnedBuffer?[] _kept;
+    private readonly int _statesMax;
+    private readonly int _blocksMax;
     private readonly int[] _units;
     private readonly int _lastFractionBits;
     private readonly int[] _wide;
@@ -40,15 +44,17 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
     private readonly PinnedBuffer _h;
     private readonly PinnedBuffer _narrowed;
     private readonly PinnedBuffer _output;
-    private readonly PinnedBuffer _sums = new(SumsMax * sizeof(LstmSums));
-    private readonly PinnedBuffer _clipped = new(SumsMax * sizeof(uint));
+    private readonly PinnedBuffer _sums;
+    private readonly PinnedBuffer _clipped = new(BlocksAlone * sizeof(uint));
 
     // Takes the int8 hidden state of layers that keep it in int16.
-    private readonly PinnedBuffer _unused = new(SumsMax * BlockUnits);
+    private readonly PinnedBuffer _unused = new(BlocksAlone * BlockUnits);
     private readonly PinnedBuffer _reset;
     private readonly PinnedBuffer _update;
 
-    internal VectorStepper(EdgeModel model)
+    /// <param name="model">The model.</param>
+    /// <param name="states">How many states a call steps at most; more are stepped in several runs.</param>
+    internal VectorStepper(EdgeModel model, int states)
         : base(model)
     {
         _packed = PackedModel.Of(model, TKernel.ActivationOffset);
@@ -61,14 +67,17 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
         _hStride = _unitStride + 64;
         _xStride = Math.Max(_hStride, (_features + 1) * sizeof(short));
         _narrowed = new PinnedBuffer(_unitStride);
-        _x = new PinnedBuffer(StatesMax * _xStride);
-        _h = new PinnedBuffer(StatesMax * _hStride);
-        _output = new PinnedBuffer(StatesMax * _unitStride);
-        int resetBytes = Array.Exists(_layers, layer => layer?.Candidate is not null) ? StatesMax * _unitStride : 0;
+        _statesMax = Math.Clamp(states, 1, StatesMax);
+        _blocksMax = states > 1 ? BlocksTogether : BlocksAlone;
+        _sums = new PinnedBuffer(_statesMax * _blocksMax * sizeof(LstmSums));
+        _x = new PinnedBuffer(_statesMax * _xStride);
+        _h = new PinnedBuffer(_statesMax * _hStride);
+        _output = new PinnedBuffer(_statesMax * _unitStride);
+        int resetBytes = Array.Exists(_layers, layer => layer?.Candidate is not null) ? _statesMax * _unitStride : 0;
         _reset = new PinnedBuffer(resetBytes);
         _update = new PinnedBuffer(resetBytes);
         _kept =
-            [.. _units.Select((_, l) => ResidualLayer.IsRead(model.Layers, l) ? new PinnedBuffer(StatesMax * _unitStride) : null)];
+            [.. _units.Select((_, l) => ResidualLayer.IsRead(model.Layers, l) ? new PinnedBuffer(_statesMax * _unitStride) : null)];
         _lags = model.Lags is null ? null : new VectorLags(model.Lags);
         _blocks = new BlockStepper?[_layers.Length];
         int firstUnit = 0;
@@ -90,9 +99,9 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
         fixed (byte* state = states)
         fixed (short* input = x)
         {
-            for (int begin = 0; begin < count; begin += StatesMax)
+            for (int begin = 0; begin < count; begin += _statesMax)
             {
-                int chunk = Math.Min(StatesMax, count - begin);
+                int chunk = Math.Min(_statesMax, count - begin);
                 StepChunk(state + ((long)begin * _stateBytes), input + ((long)begin * _features), chunk);
                 for (int s = 0; s < chunk; s++)
                 {
@@ -188,18 +197,17 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
         }
 
         // The products of a few blocks, then what follows them.
-        int step = SumsMax / count;
-        for (int begin = 0; begin < layer.Blocks; begin += step)
+        for (int begin = 0; begin < layer.Blocks; begin += _blocksMax)
         {
-            int end = Math.Min(begin + step, layer.Blocks);
+            int end = Math.Min(begin + _blocksMax, layer.Blocks);
             var sums = (LstmSums*)_sums.Pointer;
-            for (int block = begin; block < end; block += count == 1 ? step : 1)
+            for (int block = begin; block < end; block += count == 1 ? _blocksMax : 1)
             {
                 // One stream's blocks in one call; of many streams one block after the other, so that its weights are read once.
                 int next = count == 1 ? end : block + 1;
                 for (int s = 0; s < count; s++)
                 {
-                    TKernel.SumLstm(layer, block, next, X(s), H(s), sums + (s * step) + (block - begin));
+                    TKernel.SumLstm(layer, block, next, X(s), H(s), sums + (s * _blocksMax) + (block - begin));
                 }
             }
 
@@ -207,7 +215,7 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
             {
                 short* c = (short*)(cells + (s * _stateBytes));
                 sbyte* h = layer.IsNarrow ? (sbyte*)(hiddens + (s * _stateBytes)) : null;
-                ActivateLstm(layer, begin, end, sums + (s * step), h, c, Output(s), firstUnit);
+                ActivateLstm(layer, begin, end, sums + (s * _blocksMax), h, c, Output(s), firstUnit);
             }
         }
 
