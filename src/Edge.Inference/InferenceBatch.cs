@@ -29,7 +29,7 @@ public sealed class InferenceBatch
         Count = count;
         KernelEntry chosen = KernelChoice.Choose(kernel);
         Kernel = chosen.Name;
-        _stepper = chosen.Create(model);
+        _stepper = chosen.Create(model, count);
         _states = new byte[checked(count * model.StateBytes)];
         for (int stream = 0; stream < count; stream++)
         {

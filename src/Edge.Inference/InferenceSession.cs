@@ -24,7 +24,7 @@ public sealed partial class InferenceSession
         Model = model;
         KernelEntry chosen = KernelChoice.Choose(kernel);
         Kernel = chosen.Name;
-        _stepper = chosen.Create(model);
+        _stepper = chosen.Create(model, 1);
         _state = model.States.Initial.ToArray();
         _x = new short[model.FeatureCount];
         _inputSaturations = new long[model.InputCount];

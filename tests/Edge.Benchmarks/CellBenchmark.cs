@@ -19,10 +19,11 @@ internal sealed record CellResult(
     double AllocatedBytesPerStep);
 
 /// <summary><c>cell</c>: a step of every kernel this processor has, the float reference and the yardstick, in one run.</summary>
-internal static partial class CellBenchmark
+internal static class CellBenchmark
 {
     private const int Outputs = 4;
     private const int Streams = 64;
+    private const int Rounds = 61;
 
     private static readonly (int Input, int Hidden, int Layers)[] Sizes =
         [(4, 16, 1), (8, 32, 1), (8, 64, 1), (8, 64, 2), (16, 128, 1), (16, 128, 2), (32, 256, 1), (32, 512, 1)];
@@ -30,89 +31,113 @@ internal static partial class CellBenchmark
     internal static void Run(bool asJson)
     {
         var results = new List<CellResult>();
-        Yardstick? yardstick = Yardstick.Load();
+        Yardstick? avx2 = Yardstick.Load("x86-64-v3");
+        Yardstick? native = Yardstick.Load("native");
         if (!asJson)
         {
             Console.WriteLine(
-                $"{Processor()}; .NET {Environment.Version}; head to {Outputs}; median of nine rounds; ratio to the yardstick; batch: "
-                    + $"64 streams in one call, each");
-            Console.WriteLine("input hidden layers  engine      kernel                 ns/step  ratio  bytes/step");
+                $"{Processor()}; .NET {Environment.Version}; head to {Outputs}; all in turns, median of {Rounds} rounds; batch: {Streams} "
+                    + $"streams in one call, each");
+            Console.WriteLine("Ratios to gemv.c compiled for AVX2, and for this processor.");
+            Console.WriteLine("input hidden layers  engine      kernel                 ns/step   avx2  native  bytes/step");
         }
 
         foreach ((int input, int hidden, int layers) in Sizes)
         {
-            double? floor = yardstick?.Measure(input, hidden, layers);
-            List<CellResult> row = MeasureSize(input, hidden, layers);
+            List<CellResult> row = MeasureSize(input, hidden, layers, avx2, native);
             results.AddRange(row);
-            if (!asJson)
+            double? ofAvx2 = row.Find(result => result.Kernel == "gemv.c avx2")?.NsPerStep;
+            double? ofNative = row.Find(result => result.Kernel == "gemv.c native")?.NsPerStep;
+            foreach (CellResult result in asJson ? [] : row)
             {
-                Console.WriteLine($"{input,5} {hidden,6} {layers,6}  yardstick   gemv.c           {floor ?? double.NaN,12:0}");
-                foreach (CellResult result in row)
-                {
-                    Console.WriteLine(
-                        $"{input,5} {hidden,6} {layers,6}  {result.Engine,-10}  {result.Kernel,-16} {result.NsPerStep,12:0}  "
-                            + $"{result.NsPerStep / floor ?? double.NaN,5:0.00}  {result.AllocatedBytesPerStep,10:0.##}");
-                }
+                Console.WriteLine(
+                    $"{input,5} {hidden,6} {layers,6}  {result.Engine,-10}  {result.Kernel,-16} {result.NsPerStep,12:0}  "
+                        + $"{result.NsPerStep / ofAvx2 ?? double.NaN,5:0.00}   {result.NsPerStep / ofNative ?? double.NaN,5:0.00}  "
+                        + $"{result.AllocatedBytesPerStep,10:0.##}");
             }
         }
 
         if (asJson)
         {
-            WriteJson(results.Where(result => result.Engine != "batch"));
+            WriteJson(results.Where(result => result.Engine is not ("batch" or "yardstick")));
         }
     }
 
-    private static List<CellResult> MeasureSize(int input, int hidden, int layers)
+    private static List<CellResult> MeasureSize(int input, int hidden, int layers, Yardstick? avx2, Yardstick? native)
     {
-        var row = new List<CellResult>();
-        EdgeModel model = EdgeModel.Parse(RandomModels.Int8(1, input, hidden, layers, Outputs));
+        var contenders = new List<(string Engine, string Kernel, Action Step, int Steps)>();
+        if (avx2 is not null)
+        {
+            contenders.Add(("yardstick", "gemv.c avx2", avx2.Of(input, hidden, layers), Yardstick.Steps));
+        }
+
+        if (native is not null)
+        {
+            contenders.Add(("yardstick", "gemv.c native", native.Of(input, hidden, layers), Yardstick.Steps));
+        }
+
+        // A trained model clips next to nothing; one that does takes a branch that is not foreseen.
+        EdgeModel model = EdgeModel.Parse(RandomModels.Int8(1, input, hidden, layers, Outputs, clips: false));
         float[] x = Enumerable.Range(0, Streams * input).Select(i => MathF.Sin(i)).ToArray();
         float[] y = new float[Streams * Outputs];
         foreach (string kernel in InferenceSession.Kernels)
         {
             var session = new InferenceSession(model, kernel);
-            row.Add(Result("int8", kernel, () => session.Step(x.AsSpan(0, input), y.AsSpan(0, Outputs)), 1));
+            contenders.Add(("int8", kernel, () => session.Step(x.AsSpan(0, input), y.AsSpan(0, Outputs)), 1));
         }
 
         var reference = new FloatSession(RandomModels.Float(1, input, hidden, layers, Outputs));
-        row.Add(Result("float", "reference", () => reference.Step(x.AsSpan(0, input), y.AsSpan(0, Outputs)), 1));
-        MeasureOnnxRuntime(input, hidden, layers, row);
+        contenders.Add(("float", "reference", () => reference.Step(x.AsSpan(0, input), y.AsSpan(0, Outputs)), 1));
+        using var ortFloat = new OnnxRuntimeStep(LstmGraph.FloatModel(input, hidden, layers, Outputs), input, hidden, layers, Outputs);
+        contenders.Add(("ort-float", "onnxruntime", ortFloat.Step, 1));
+        using var ortInt8 = new OnnxRuntimeStep(LstmGraph.QuantizedModel(input, hidden, layers, Outputs), input, hidden, layers, Outputs);
+        contenders.Add(("ort-int8", "onnxruntime", ortInt8.Step, 1));
         var batch = new InferenceBatch(model, Streams);
-        row.Add(Result("batch", batch.Kernel, () => batch.Step(x, y), Streams));
-        return row;
+        contenders.Add(("batch", batch.Kernel, () => batch.Step(x, y), Streams));
 
-        CellResult Result(string engine, string kernel, Action step, int steps)
-        {
-            (double ns, double bytes) = Measure(step);
-            return new CellResult(engine, kernel, input, hidden, layers, ns / steps, bytes / steps);
-        }
+        (double Ns, double Bytes)[] measured = Measure([.. contenders.Select(each => each.Step)]);
+        return
+        [
+            .. contenders.Zip(measured, (each, result) => new CellResult(
+                each.Engine, each.Kernel, input, hidden, layers, result.Ns / each.Steps, result.Bytes / each.Steps)),
+        ];
     }
 
-    // Adds a row for each of ONNX Runtime's variants; implemented in OnnxRuntime/, which is compiled where the package is there.
-    static partial void MeasureOnnxRuntime(int input, int hidden, int layers, List<CellResult> row);
+    /// <summary>Nanoseconds and allocated bytes of a call: the median of rounds of about a millisecond.</summary>
+    internal static (double Ns, double Bytes) Measure(Action step) => Measure([step])[0];
 
-    // The median of nine rounds of about 20 ms each, after a warm-up that lets the JIT finish.
-    internal static (double Ns, double Bytes) Measure(Action step)
+    // All in turns, so that what else the machine does falls on all of them; rounds shorter than a time slice.
+    private static (double Ns, double Bytes)[] Measure(Action[] steps)
     {
-        long warmUp = Stopwatch.GetTimestamp();
+        int[] counts = [.. steps.Select(CountOfRound)];
+        double[][] rounds = [.. steps.Select(_ => new double[Rounds])];
+        long[] bytes = new long[steps.Length];
+        for (int round = 0; round < Rounds; round++)
+        {
+            for (int i = 0; i < steps.Length; i++)
+            {
+                long allocated = GC.GetAllocatedBytesForCurrentThread();
+                rounds[i][round] = Time(steps[i], counts[i]);
+                bytes[i] += GC.GetAllocatedBytesForCurrentThread() - allocated;
+            }
+        }
+
+        return [.. steps.Select((_, i) => (rounds[i].Order().ElementAt(Rounds / 2), (double)bytes[i] / ((long)counts[i] * Rounds)))];
+    }
+
+    // After a warm-up of 50 ms.
+    private static int CountOfRound(Action step)
+    {
+        long started = Stopwatch.GetTimestamp();
         int count = 0;
-        while (Stopwatch.GetElapsedTime(warmUp).TotalMilliseconds < 300)
+        do
         {
             step();
             count++;
         }
+        while (Stopwatch.GetElapsedTime(started).TotalMilliseconds < 50);
 
-        int steps = Math.Max(1, count / 15);
-        double[] rounds = new double[9];
-        long allocated = GC.GetAllocatedBytesForCurrentThread();
-        for (int round = 0; round < rounds.Length; round++)
-        {
-            rounds[round] = Time(step, steps);
-        }
-
-        double bytes = (double)(GC.GetAllocatedBytesForCurrentThread() - allocated) / ((long)steps * rounds.Length);
-        Array.Sort(rounds);
-        return (rounds[rounds.Length / 2], bytes);
+        return Math.Max(1, count / 50);
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]

@@ -9,6 +9,12 @@ switch (args)
     case ["streams"]:
         StreamsBenchmark.Run();
         return 0;
+    case ["parts"]:
+        PartsBenchmark.Run();
+        return 0;
+    case ["lags"]:
+        LagsBenchmark.Run();
+        return 0;
     case ["onnx", ..]:
         OnnxBenchmark.Run(args[1..]);
         return 0;
@@ -43,8 +49,8 @@ switch (args)
         return 0;
     default:
         Console.Error.WriteLine(
-            "Usage: cell [--json] | streams | sensors | detection | train | service | storage [DAYS [SECONDS]] | device [FOLDER] | "
-                + "learning [FOLDER] | rivals | onnx | xlstm | cluster [ROWS or idle]");
+            "Usage: cell [--json] | parts | streams | lags | sensors | detection | train | service | storage [DAYS [SECONDS]] | "
+                + "device [FOLDER] | learning [FOLDER] | rivals | onnx | xlstm | cluster [ROWS or idle]");
         return 2;
 }
 

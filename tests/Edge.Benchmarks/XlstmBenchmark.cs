@@ -12,7 +12,7 @@ internal static class XlstmBenchmark
 {
     internal static void Run()
     {
-        Console.WriteLine($"{CellBenchmark.Processor()}; .NET {Environment.Version}; median of nine rounds");
+        Console.WriteLine($"{CellBenchmark.Processor()}; .NET {Environment.Version}; median of 61 rounds");
         Console.WriteLine("part          width  kernel                 ns/step  bytes/step");
         foreach (int width in new[] { 8, 16 })
         {

@@ -2,19 +2,27 @@ using System.ComponentModel;
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using Edge.Inference.Kernels;
 
 namespace Edge.Benchmarks;
 
-/// <summary>gemv.c, compiled by the C compiler of this machine, if it has one and runs AVX2.</summary>
+/// <summary>gemv.c, compiled by the C compiler of this machine.</summary>
 internal sealed unsafe class Yardstick
 {
-    private readonly delegate* unmanaged<sbyte*, byte*, int*, int, int, int, long, void> _steps;
+    /// <summary>Steps of a call.</summary>
+    internal const int Steps = 32;
+
+    // Bytes that the product may read behind weights and activations.
+    private const int Padding = 64;
+
+    private readonly delegate* unmanaged<sbyte*, byte*, int, int*, int, int, int, long, void> _steps;
 
     private Yardstick(nint library) =>
-        _steps = (delegate* unmanaged<sbyte*, byte*, int*, int, int, int, long, void>)NativeLibrary.GetExport(library, "gemv_steps");
+        _steps = (delegate* unmanaged<sbyte*, byte*, int, int*, int, int, int, long, void>)NativeLibrary.GetExport(library, "gemv_steps");
 
-    /// <summary>Compiles and loads it; null where that cannot be.</summary>
-    internal static Yardstick? Load()
+    /// <summary>Compiles and loads it; null where there is no compiler or no AVX2.</summary>
+    /// <param name="processor">gcc's name of the processor whose instructions it may use: x86-64-v3 has AVX2 and nothing later.</param>
+    internal static Yardstick? Load(string processor)
     {
         if (!System.Runtime.Intrinsics.X86.Avx2.IsSupported)
         {
@@ -26,7 +34,10 @@ internal sealed unsafe class Yardstick
         {
             using Process compiler = Process.Start(
                 "cc",
-                ["-O3", "-mavx2", "-shared", "-fPIC", "-o", library, Path.Combine(Folder(), "Yardstick", "gemv.c")]);
+                [
+                    "-O3", $"-march={processor}", "-mtune=native", "-shared", "-fPIC", "-o", library,
+                    Path.Combine(Folder(), "Yardstick", "gemv.c"),
+                ]);
             compiler.WaitForExit();
             return compiler.ExitCode == 0 ? new Yardstick(NativeLibrary.Load(library)) : null;
         }
@@ -36,41 +47,30 @@ internal sealed unsafe class Yardstick
         }
     }
 
-    /// <summary>Nanoseconds for one step's worth of the product, the median of nine rounds.</summary>
-    internal double Measure(int input, int hidden, int layers)
+    /// <summary><see cref="Steps"/> steps' worth of the product.</summary>
+    internal Action Of(int input, int hidden, int layers)
     {
-        sbyte[] weights =
-            new sbyte[(4 * hidden * (input + hidden + 32)) + ((layers - 1) * 4 * hidden * ((2 * hidden) + 32)) + (4 * (hidden + 32))];
-        byte[] activations = new byte[(2 * hidden) + input + 64];
-        int[] sums = new int[4 * hidden];
-        new Random(1).NextBytes(MemoryMarshal.AsBytes(weights.AsSpan()));
-        new Random(2).NextBytes(activations);
-        fixed (sbyte* w = weights)
-        fixed (byte* a = activations)
-        fixed (int* s = sums)
+        int products = (4 * hidden * (input + hidden)) + ((layers - 1) * 8 * hidden * hidden) + (4 * hidden);
+        var weights = new PinnedBuffer(products + Padding);
+        new Random(1).NextBytes(weights.As<byte>());
+
+        // Of each product, and zeros behind.
+        int stride = (Math.Max(2 * hidden, input + hidden) + (2 * Padding) - 1) / Padding * Padding;
+        var activations = new PinnedBuffer((layers + 1) * stride);
+        var random = new Random(2);
+        for (int l = 0; l <= layers; l++)
         {
-            long count = 1;
-            while (Time(w, a, s, input, hidden, layers, count) < TimeSpan.FromMilliseconds(20))
-            {
-                count *= 2;
-            }
-
-            double[] rounds = new double[9];
-            for (int i = 0; i < rounds.Length; i++)
-            {
-                rounds[i] = Time(w, a, s, input, hidden, layers, count).TotalNanoseconds / count;
-            }
-
-            Array.Sort(rounds);
-            return rounds[rounds.Length / 2];
+            random.NextBytes(activations.As<byte>().Slice(l * stride, l == layers ? hidden : (l == 0 ? input : hidden) + hidden));
         }
-    }
 
-    private TimeSpan Time(sbyte* weights, byte* activations, int* sums, int input, int hidden, int layers, long count)
-    {
-        long started = Stopwatch.GetTimestamp();
-        _steps(weights, activations, sums, input, hidden, layers, count);
-        return Stopwatch.GetElapsedTime(started);
+        var sums = new PinnedBuffer(4 * hidden * sizeof(int));
+        return () =>
+        {
+            _steps((sbyte*)weights.Pointer, activations.Pointer, stride, (int*)sums.Pointer, input, hidden, layers, Steps);
+            GC.KeepAlive(weights);
+            GC.KeepAlive(activations);
+            GC.KeepAlive(sums);
+        };
     }
 
     private static string Folder([CallerFilePath] string file = "") => Path.GetDirectoryName(file)!;

@@ -1,3 +1,5 @@
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 using Edge.Inference.Kernels;
 
 namespace Edge.Inference.Tests;
@@ -27,6 +29,26 @@ public sealed class FixedPointTests
         }
     }
 
+    [Avx2Fact]
+    public void Tanh_of_sixteen_lanes_is_that_of_one_for_every_argument()
+    {
+        for (int t = short.MinValue; t <= short.MaxValue; t += 16)
+        {
+            var arguments = Vector256.Create((short)t) + Vector256<short>.Indices;
+            Vector256<short> a = arguments;
+            Vector256<short> b = -arguments;
+            (Vector256<short> c, Vector256<short> d) = (a, b);
+            Activations256.Tanh(ref a, ref b, ref c, ref d);
+            Assert.Equal(a, Activations256.Tanh(arguments));
+            Assert.Equal((a, b), (c, d));
+            for (int lane = 0; lane < 16; lane++)
+            {
+                Assert.Equal(FixedPoint.Tanh(arguments[lane]), a[lane]);
+                Assert.Equal(FixedPoint.Tanh((short)-arguments[lane]), b[lane]);
+            }
+        }
+    }
+
     [Fact]
     public void Sigmoid_stays_in_range_and_is_a_half_at_zero()
     {
@@ -51,4 +73,15 @@ public sealed class FixedPointTests
     [InlineData(-3, 16384, -1)]
     [InlineData(-32768, 32767, -32767)]
     public void Product_rounds_half_up(int a, int b, int expected) => Assert.Equal(expected, FixedPoint.MultiplyRound(a, b));
+
+    private sealed class Avx2FactAttribute : FactAttribute
+    {
+        public Avx2FactAttribute()
+        {
+            if (!Avx2.IsSupported)
+            {
+                Skip = "This processor has no AVX2.";
+            }
+        }
+    }
 }

@@ -15,7 +15,7 @@ public sealed class LagRegressionTests
     {
         for (int seed = 0; seed < 30; seed++)
         {
-            (int inputs, int outputs) = (1 + (seed % 9), 1 + (seed % 5));
+            (int inputs, int outputs) = (1 + (seed % 19), 1 + (seed % 5));
             EdgeModel model = EdgeModel.Parse(RandomModels.Int8WithLags(seed, inputs, 8, outputs, own));
             LagRegression lags = model.Lags!;
             EdgeModel without = EdgeModel.Parse(RandomModels.Int8(seed, inputs, 8, 1, outputs));

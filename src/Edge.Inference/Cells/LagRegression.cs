@@ -1,6 +1,3 @@
-using System.Runtime.InteropServices;
-using System.Runtime.Intrinsics;
-
 namespace Edge.Inference.Cells;
 
 /// <summary>
@@ -64,41 +61,58 @@ internal sealed class LagRegression
     internal void Step(Span<short> state, ReadOnlySpan<short> x, Span<short> scratch, Span<float> outputs)
     {
         ReadOnlySpan<short> rows = LagRows.Push(state, x);
-        x.CopyTo(scratch);
-        for (int l = 1; l < Lags.Length; l++)
-        {
-            ReadOnlySpan<short> row = rows.Slice(Lags[l] * InputCount, InputCount);
-            for (int i = 0; i < row.Length; i++)
-            {
-                int limit = Limit[(l * InputCount) + i];
-                scratch[(l * InputCount) + i] = (short)Math.Clamp(row[i] - x[i], -limit, limit);
-            }
-        }
-
-        Span<short> read = scratch[..Limit.Length];
+        ReadDifferences(rows, x, scratch);
         Span<short> own = scratch[Limit.Length..];
         for (int i = 0; OwnLags > 0 && i < InputCount; i++)
         {
-            Span<short> differences = own.Slice(i * OwnLags, OwnLags);
-            ReadOnlySpan<short> limits = OwnLimit.AsSpan(i * OwnLags, differences.Length);
-            int present = x[i];
-            int at = InputCount + i;
-            for (int m = 0; m < differences.Length; m++, at += InputCount)
-            {
-                int limit = limits[m];
-                differences[m] = (short)Math.Min(Math.Max(rows[at] - present, -limit), limit);
-            }
+            ReadOwnDifferences(rows, x, i, 0, own);
         }
 
         for (int r = 0; r < outputs.Length; r++)
         {
-            long sum = Dot(Weight.AsSpan(r * read.Length, read.Length), read);
+            long sum = Dot(Weight.AsSpan(r * Limit.Length, Limit.Length), scratch);
             if (OwnLags > 0)
             {
-                sum += Dot(OwnWeight.AsSpan(r * OwnLags, OwnLags), own.Slice(OwnColumn[r] * OwnLags, OwnLags));
+                sum += Dot(OwnWeight.AsSpan(r * OwnLags, OwnLags), own[(OwnColumn[r] * OwnLags)..]);
             }
 
             outputs[r] += (sum * Scale[r]) + Bias[r];
+        }
+    }
+
+    /// <summary>x_i[t], then d_li of each later lag.</summary>
+    /// <param name="rows">The last rows, the newest first.</param>
+    /// <param name="x">[I].</param>
+    /// <param name="read">Receives [L, I].</param>
+    internal void ReadDifferences(ReadOnlySpan<short> rows, ReadOnlySpan<short> x, Span<short> read)
+    {
+        x.CopyTo(read);
+        for (int l = 1; l < Lags.Length; l++)
+        {
+            ReadOnlySpan<short> row = rows.Slice(Lags[l] * InputCount, InputCount);
+            ReadOnlySpan<short> limits = Limit.AsSpan(l * InputCount, row.Length);
+            Span<short> differences = read.Slice(l * InputCount, row.Length);
+            for (int i = 0; i < differences.Length; i++)
+            {
+                differences[i] = Difference(row[i], x[i], limits[i]);
+            }
+        }
+    }
+
+    /// <summary>e_im of one column.</summary>
+    /// <param name="rows">The last rows, the newest first.</param>
+    /// <param name="x">[I].</param>
+    /// <param name="column">i.</param>
+    /// <param name="begin">m - 1 of the first one; those before are left alone.</param>
+    /// <param name="own">Receives [I, M], of these the rest of row i.</param>
+    internal void ReadOwnDifferences(ReadOnlySpan<short> rows, ReadOnlySpan<short> x, int column, int begin, Span<short> own)
+    {
+        Span<short> differences = own.Slice(column * OwnLags, OwnLags);
+        ReadOnlySpan<short> limits = OwnLimit.AsSpan(column * OwnLags, differences.Length);
+        int at = ((begin + 1) * InputCount) + column;
+        for (int m = begin; m < differences.Length; m++, at += InputCount)
+        {
+            differences[m] = Difference(rows[at], x[column], limits[m]);
         }
     }
 
@@ -137,28 +151,16 @@ internal sealed class LagRegression
         }
     }
 
+    private static short Difference(int then, int now, int limit) => (short)Math.Min(Math.Max(then - now, -limit), limit);
+
     private static long Dot(ReadOnlySpan<short> weights, ReadOnlySpan<short> values)
     {
-        ref short w = ref MemoryMarshal.GetReference(weights);
-        ref short v = ref MemoryMarshal.GetReference(values);
-        Vector128<long> sum = default;
-        int i = 0;
-        for (; i + 8 <= weights.Length; i += 8)
+        long sum = 0;
+        for (int j = 0; j < weights.Length; j++)
         {
-            (Vector128<int> w0, Vector128<int> w1) = Vector128.Widen(Vector128.LoadUnsafe(ref w, (nuint)i));
-            (Vector128<int> v0, Vector128<int> v1) = Vector128.Widen(Vector128.LoadUnsafe(ref v, (nuint)i));
-
-            // Two products of 15 bits each fit 31.
-            (Vector128<long> low, Vector128<long> high) = Vector128.Widen((w0 * v0) + (w1 * v1));
-            sum += low + high;
+            sum += weights[j] * values[j];
         }
 
-        long total = Vector128.Sum(sum);
-        for (; i < weights.Length; i++)
-        {
-            total += weights[i] * values[i];
-        }
-
-        return total;
+        return sum;
     }
 }

@@ -10,6 +10,9 @@ namespace Edge.Inference.Kernels;
 /// </summary>
 internal interface IInstructions128
 {
+    /// <summary>Whether 16 accumulators fit the registers: 32 on ARM, 16 elsewhere.</summary>
+    static abstract bool HasManyRegisters { get; }
+
     /// <summary>To each int32 lane adds the sum of its four products of int8.</summary>
     static abstract Vector128<int> Dot(Vector128<int> accumulator, Vector128<sbyte> activations, Vector128<sbyte> weights);
 
@@ -26,6 +29,8 @@ internal interface IInstructions128
 /// <summary>Plain vector operations that every processor has, or that the runtime does one lane at a time.</summary>
 internal readonly struct Portable128 : IInstructions128
 {
+    public static bool HasManyRegisters => AdvSimd.Arm64.IsSupported;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<int> Dot(Vector128<int> accumulator, Vector128<sbyte> activations, Vector128<sbyte> weights)
     {
@@ -62,6 +67,8 @@ internal readonly struct Portable128 : IInstructions128
 /// <summary>ARMv8.0, as in the Raspberry Pi 4 and the Jetson Nano: no dot product.</summary>
 internal readonly struct AdvSimd128 : IInstructions128
 {
+    public static bool HasManyRegisters => true;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<int> Dot(Vector128<int> accumulator, Vector128<sbyte> activations, Vector128<sbyte> weights)
     {
@@ -93,6 +100,8 @@ internal readonly struct AdvSimd128 : IInstructions128
 /// </summary>
 internal readonly struct AdvSimdDot128 : IInstructions128
 {
+    public static bool HasManyRegisters => true;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<int> Dot(Vector128<int> accumulator, Vector128<sbyte> activations, Vector128<sbyte> weights) =>
         Dp.DotProduct(accumulator, activations, weights);

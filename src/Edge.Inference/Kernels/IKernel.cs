@@ -5,7 +5,7 @@ namespace Edge.Inference.Kernels;
 /// makes a stepper of its own for each, with no call through an interface.
 /// </summary>
 /// <remarks>
-/// <c>x</c> is a layer's input and <c>h</c> what its recurrent products read: int16 pairs, or int8 with the offset; whole groups.
+/// <c>x</c> is a layer's input and <c>h</c> what its recurrent products read: int16 pairs, or int8 as <see cref="Lay"/> lays them.
 /// <c>state</c> and <c>output</c> are 16 int16 of the block.
 /// </remarks>
 internal unsafe interface IKernel
@@ -16,16 +16,35 @@ internal unsafe interface IKernel
     /// <summary>Whether it works on vectors of 256 bits with AVX2; else on 128 bits.</summary>
     static abstract bool IsWide { get; }
 
-    /// <summary>Units 16·block to 16·block + 15 of an LSTM.</summary>
+    /// <summary>Lays int8 activations as the products read them.</summary>
+    /// <param name="values">The activations, -127..127.</param>
+    /// <param name="count">How many.</param>
+    /// <param name="to">Receives them: two bytes each, to whole blocks of 16, and 8 more.</param>
+    static abstract void Lay(sbyte* values, int count, byte* to);
+
+    /// <summary>The products of blocks of an LSTM, each of 16 units.</summary>
     /// <param name="layer">The packed layer.</param>
-    /// <param name="block">Which block.</param>
+    /// <param name="begin">First block.</param>
+    /// <param name="end">Behind the last one.</param>
     /// <param name="x">The layer's input.</param>
     /// <param name="h">What the recurrent product reads.</param>
-    /// <param name="newH">Receives 16 int8: h of this step, meaningless where the layer keeps it in int16.</param>
-    /// <param name="c">16 int16 of cell state, updated.</param>
-    /// <param name="output">Receives 16 int16.</param>
-    /// <returns>Bit u: the cell state of unit u was clipped; bit 16 + u: its hidden state was.</returns>
-    static abstract uint StepLstm(PackedLayer layer, int block, byte* x, byte* h, sbyte* newH, short* c, short* output);
+    /// <param name="sums">Receives of each block what <see cref="ActivateLstm"/> needs of it.</param>
+    static abstract void SumLstm(PackedLayer layer, int begin, int end, byte* x, byte* h, LstmSums* sums);
+
+    /// <summary>What follows the products. Apart from them, so that blocks overlap in the processor.</summary>
+    /// <param name="layer">The packed layer.</param>
+    /// <param name="begin">First block.</param>
+    /// <param name="end">Behind the last one.</param>
+    /// <param name="sums">What <see cref="SumLstm"/> gave; overwritten.</param>
+    /// <param name="newH">Receives 16 int8 a block: h of this step, meaningless where the layer keeps it in int16.</param>
+    /// <param name="c">16 int16 of cell state a block, updated.</param>
+    /// <param name="output">Receives 16 int16 a block.</param>
+    /// <param name="clipped">
+    /// Receives of each block, bit u: the cell state of unit u was clipped; bit 16 + u: its hidden state was.
+    /// </param>
+    /// <returns>Whether any was.</returns>
+    static abstract bool ActivateLstm(
+        PackedLayer layer, int begin, int end, LstmSums* sums, sbyte* newH, short* c, short* output, uint* clipped);
 
     /// <summary>A block of a GRU that resets after the product; <paramref name="state"/> is updated.</summary>
     static abstract void StepGru(PackedLayer layer, int block, byte* x, byte* h, short* state);
@@ -72,20 +91,9 @@ internal readonly struct FourGates : IGateCount
     public static int Count => 4;
 }
 
-/// <summary>A width of activations that the JIT knows while it compiles.</summary>
-internal interface IWidth
+/// <summary>The products of a block of an LSTM, in whatever form its kernel keeps them.</summary>
+[System.Runtime.CompilerServices.InlineArray(128)]
+internal struct LstmSums
 {
-    static abstract bool IsWide { get; }
-}
-
-/// <summary>int8.</summary>
-internal readonly struct Narrow8 : IWidth
-{
-    public static bool IsWide => false;
-}
-
-/// <summary>int16.</summary>
-internal readonly struct Wide16 : IWidth
-{
-    public static bool IsWide => true;
+    private int _first;
 }

@@ -9,8 +9,8 @@ namespace Edge.Inference.Kernels;
 /// <param name="Name">As in <c>EDGE_KERNEL</c> and <c>--kernel</c>.</param>
 /// <param name="IsSupported">Whether this processor has what it needs.</param>
 /// <param name="IsChosen">Whether it takes part in the automatic choice; emulations for tests do not.</param>
-/// <param name="Create">Makes a stepper.</param>
-internal sealed record KernelEntry(string Name, bool IsSupported, bool IsChosen, Func<EdgeModel, ModelStepper> Create);
+/// <param name="Create">Makes a stepper for so many states in a call.</param>
+internal sealed record KernelEntry(string Name, bool IsSupported, bool IsChosen, Func<EdgeModel, int, ModelStepper> Create);
 
 /// <summary>The kernels of this build in one ordered list: the first that the processor supports is used.</summary>
 internal static class KernelChoice
@@ -22,29 +22,44 @@ internal static class KernelChoice
     internal static readonly KernelEntry[] All =
     [
         // 32 products an instruction, accumulated in int32: Alder Lake, Sapphire Rapids, Zen 5 and later.
-        new("avxvnni", AvxVnni.IsSupported, true, model => new VectorStepper<VectorKernel256<Vnni256>>(model)),
+        new("avxvnni", AvxVnni.IsSupported, true, (model, states) => new VectorStepper<VectorKernel256<Vnni256>>(model, states)),
 
-        // The same width, three instructions for one.
-        new("avx2", Avx2.IsSupported, true, model => new VectorStepper<VectorKernel256<SignedPairs256>>(model)),
+        // Twice the width, four instructions for one: Zen 4, Ice Lake. Not where 512 bits slow the processor down.
+        new(
+            "avx512",
+            Avx512BW.IsSupported,
+            Vector512.IsHardwareAccelerated,
+            (model, states) => new VectorStepper<VectorKernel256<SignedPairs512>>(model, states)),
+
+        // The same with 256 bits.
+        new("avx2", Avx2.IsSupported, true, (model, states) => new VectorStepper<VectorKernel256<SignedPairs256>>(model, states)),
 
         // The packing and loops of avxvnni on a processor without the instruction.
-        new("avxvnni-emulated", Avx2.IsSupported, false, model => new VectorStepper<VectorKernel256<EmulatedVnni256>>(model)),
+        new(
+            "avxvnni-emulated",
+            Avx2.IsSupported,
+            false,
+            (model, states) => new VectorStepper<VectorKernel256<EmulatedVnni256>>(model, states)),
 
         // sdot: Raspberry Pi 5, Jetson Orin.
         new(
             "advsimd-dot",
             Dp.IsSupported && AdvSimd.Arm64.IsSupported,
             true,
-            model => new VectorStepper<VectorKernel128<AdvSimdDot128>>(model)),
+            (model, states) => new VectorStepper<VectorKernel128<AdvSimdDot128>>(model, states)),
 
         // Raspberry Pi 4, Jetson Nano.
-        new("advsimd", AdvSimd.Arm64.IsSupported, true, model => new VectorStepper<VectorKernel128<AdvSimd128>>(model)),
+        new("advsimd", AdvSimd.Arm64.IsSupported, true, (model, states) => new VectorStepper<VectorKernel128<AdvSimd128>>(model, states)),
 
         // The loops and packing of the ARM kernels in plain vector operations; without any hardware for them, right but slow.
-        new("vector128", true, Vector128.IsHardwareAccelerated, model => new VectorStepper<VectorKernel128<Portable128>>(model)),
+        new(
+            "vector128",
+            true,
+            Vector128.IsHardwareAccelerated,
+            (model, states) => new VectorStepper<VectorKernel128<Portable128>>(model, states)),
 
         // The specification: runs everywhere.
-        new("scalar", true, true, model => new ScalarStepper(model)),
+        new("scalar", true, true, (model, _) => new ScalarStepper(model)),
     ];
 
     /// <summary>The names that this processor can run.</summary>

@@ -1,5 +1,6 @@
 using System.Numerics;
 using System.Runtime.InteropServices;
+using Edge.Inference.Cells;
 using Edge.Inference.Models;
 
 namespace Edge.Inference.Kernels;
@@ -9,7 +10,6 @@ internal abstract class ModelStepper(EdgeModel model)
 {
     private readonly long[] _cellSaturations = new long[model.Layers.Sum(layer => layer.UnitCount)];
     private readonly long[] _hiddenSaturations = new long[model.Layers.Sum(layer => layer.UnitCount)];
-    private readonly short[] _lags = new short[model.Lags?.ScratchCount ?? 0];
 
     /// <summary>How often the cell state of each unit was clipped to int16, layer after layer.</summary>
     internal ReadOnlySpan<long> CellSaturations => _cellSaturations;
@@ -32,15 +32,20 @@ internal abstract class ModelStepper(EdgeModel model)
         {
             for (int s = 0; s < count; s++)
             {
-                lags.Step(
+                StepLags(
+                    lags,
                     MemoryMarshal.Cast<byte, short>(states.Slice(s * model.StateBytes, model.States.LagBytes)),
-                    x.Slice(s * model.FeatureCount, model.FeatureCount), _lags, outputs.Slice(s * model.OutputCount, model.OutputCount));
+                    x.Slice(s * model.FeatureCount, model.FeatureCount),
+                    outputs.Slice(s * model.OutputCount, model.OutputCount));
             }
         }
     }
 
     /// <summary>All layers and the head.</summary>
     protected abstract void StepLayers(Span<byte> states, ReadOnlySpan<short> x, Span<float> outputs, int count);
+
+    /// <summary>The regression beside them.</summary>
+    protected abstract void StepLags(LagRegression lags, Span<short> state, ReadOnlySpan<short> x, Span<float> outputs);
 
     /// <summary>Counts what a kernel reports of up to 16 units from <paramref name="unit"/> on: low half cell, high half hidden.</summary>
     protected void CountSaturations(uint clipped, int unit)

@@ -16,6 +16,7 @@ internal sealed class ScalarStepper : ModelStepper
     private readonly short[] _output;
     private readonly short[] _gates;
     private readonly uint[] _clipped;
+    private readonly short[] _differences;
     private readonly BlockStepper?[] _blocks;
 
     // Outputs that residual connections read.
@@ -33,6 +34,7 @@ internal sealed class ScalarStepper : ModelStepper
         _output = new short[units];
         _gates = new short[4 * units];
         _clipped = new uint[units];
+        _differences = new short[model.Lags?.ScratchCount ?? 0];
         _blockInput = PinnedBuffer.OfBlocks(units);
         _blockOutput = PinnedBuffer.OfBlocks(units);
         _blocks = new BlockStepper?[model.Layers.Length];
@@ -93,6 +95,9 @@ internal sealed class ScalarStepper : ModelStepper
             }
         }
     }
+
+    protected override void StepLags(LagRegression lags, Span<short> state, ReadOnlySpan<short> x, Span<float> outputs) =>
+        lags.Step(state, x, _differences, outputs);
 
     // From _x to _output; then leaves in _x what the next layer reads.
     private void StepLayer(int l, Span<byte> state, int firstUnit)

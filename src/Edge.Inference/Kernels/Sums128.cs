@@ -3,85 +3,165 @@ using System.Runtime.Intrinsics;
 
 namespace Edge.Inference.Kernels;
 
-/// <summary>The accumulators of 16 units of one gate, A, or of two, A and B; the JIT keeps the fields in registers.</summary>
-internal unsafe struct Sums128<T, TGates>
+/// <summary>
+/// The sums of a block of 16 units, of one, two or four gates that follow each other in the packing. As with
+/// <see cref="Sums256{TDot, TGates}"/>, each loop is a method of its own and its accumulators are local variables.
+/// </summary>
+internal static unsafe class Sums128<T, TGates>
     where T : struct, IInstructions128
     where TGates : struct, IGateCount
 {
-    internal Vector128<int> A0;
-    internal Vector128<int> A1;
-    internal Vector128<int> A2;
-    internal Vector128<int> A3;
-    internal Vector128<int> B0;
-    internal Vector128<int> B1;
-    internal Vector128<int> B2;
-    internal Vector128<int> B3;
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal static Sums128<T, TGates> Load(int* start) => new()
+    /// <summary>Groups of four int8 activations times their weights.</summary>
+    /// <param name="start">First value of each accumulator.</param>
+    /// <param name="activations">The activations, one after the other.</param>
+    /// <param name="groups">How many groups.</param>
+    /// <param name="w">Their weights.</param>
+    /// <param name="stride">Bytes from group to group of weights.</param>
+    /// <param name="sums">Receives 16 int32 a gate.</param>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    internal static void AddNarrow(int* start, byte* activations, int groups, byte* w, nint stride, int* sums)
     {
-        A0 = Vector128.Load(start),
-        A1 = Vector128.Load(start + 4),
-        A2 = Vector128.Load(start + 8),
-        A3 = Vector128.Load(start + 12),
-        B0 = TGates.Count > 1 ? Vector128.Load(start + 16) : default,
-        B1 = TGates.Count > 1 ? Vector128.Load(start + 20) : default,
-        B2 = TGates.Count > 1 ? Vector128.Load(start + 24) : default,
-        B3 = TGates.Count > 1 ? Vector128.Load(start + 28) : default,
-    };
-
-    /// <summary>
-    /// Adds groups of four int8 activations, or of two int16 ones, with their weights, which lie <paramref name="stride"/> bytes apart.
-    /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal void Add(byte* activations, int groups, byte* w, int stride, bool areWide)
-    {
-        byte* end = activations + (4 * groups);
-        if (areWide)
+        Vector128<int> a0 = Vector128.Load(start);
+        Vector128<int> a1 = Vector128.Load(start + 4);
+        Vector128<int> a2 = Vector128.Load(start + 8);
+        Vector128<int> a3 = Vector128.Load(start + 12);
+        Vector128<int> b0 = TGates.Count > 1 ? Vector128.Load(start + 16) : default;
+        Vector128<int> b1 = TGates.Count > 1 ? Vector128.Load(start + 20) : default;
+        Vector128<int> b2 = TGates.Count > 1 ? Vector128.Load(start + 24) : default;
+        Vector128<int> b3 = TGates.Count > 1 ? Vector128.Load(start + 28) : default;
+        Vector128<int> c0 = TGates.Count > 2 ? Vector128.Load(start + 32) : default;
+        Vector128<int> c1 = TGates.Count > 2 ? Vector128.Load(start + 36) : default;
+        Vector128<int> c2 = TGates.Count > 2 ? Vector128.Load(start + 40) : default;
+        Vector128<int> c3 = TGates.Count > 2 ? Vector128.Load(start + 44) : default;
+        Vector128<int> d0 = TGates.Count > 2 ? Vector128.Load(start + 48) : default;
+        Vector128<int> d1 = TGates.Count > 2 ? Vector128.Load(start + 52) : default;
+        Vector128<int> d2 = TGates.Count > 2 ? Vector128.Load(start + 56) : default;
+        Vector128<int> d3 = TGates.Count > 2 ? Vector128.Load(start + 60) : default;
+        for (byte* end = activations + (4 * groups); activations < end; activations += 4, w += stride)
         {
-            for (; activations < end; activations += 4, w += stride)
+            Vector128<sbyte> x = Vector128.Create(*(int*)activations).AsSByte();
+            a0 = T.Dot(a0, x, Vector128.Load((sbyte*)w));
+            a1 = T.Dot(a1, x, Vector128.Load((sbyte*)w + 16));
+            a2 = T.Dot(a2, x, Vector128.Load((sbyte*)w + 32));
+            a3 = T.Dot(a3, x, Vector128.Load((sbyte*)w + 48));
+            if (TGates.Count > 1)
             {
-                PairDot(Vector128.Create(*(int*)activations).AsInt16(), (short*)w);
+                b0 = T.Dot(b0, x, Vector128.Load((sbyte*)w + 64));
+                b1 = T.Dot(b1, x, Vector128.Load((sbyte*)w + 80));
+                b2 = T.Dot(b2, x, Vector128.Load((sbyte*)w + 96));
+                b3 = T.Dot(b3, x, Vector128.Load((sbyte*)w + 112));
+            }
+
+            if (TGates.Count > 2)
+            {
+                c0 = T.Dot(c0, x, Vector128.Load((sbyte*)w + 128));
+                c1 = T.Dot(c1, x, Vector128.Load((sbyte*)w + 144));
+                c2 = T.Dot(c2, x, Vector128.Load((sbyte*)w + 160));
+                c3 = T.Dot(c3, x, Vector128.Load((sbyte*)w + 176));
+                d0 = T.Dot(d0, x, Vector128.Load((sbyte*)w + 192));
+                d1 = T.Dot(d1, x, Vector128.Load((sbyte*)w + 208));
+                d2 = T.Dot(d2, x, Vector128.Load((sbyte*)w + 224));
+                d3 = T.Dot(d3, x, Vector128.Load((sbyte*)w + 240));
             }
         }
-        else
+
+        a0.Store(sums);
+        a1.Store(sums + 4);
+        a2.Store(sums + 8);
+        a3.Store(sums + 12);
+
+        if (TGates.Count > 1)
         {
-            for (; activations < end; activations += 4, w += stride)
-            {
-                Dot(Vector128.Create(*(int*)activations).AsSByte(), (sbyte*)w);
-            }
+            b0.Store(sums + 16);
+            b1.Store(sums + 20);
+            b2.Store(sums + 24);
+            b3.Store(sums + 28);
+        }
+
+        if (TGates.Count > 2)
+        {
+            c0.Store(sums + 32);
+            c1.Store(sums + 36);
+            c2.Store(sums + 40);
+            c3.Store(sums + 44);
+            d0.Store(sums + 48);
+            d1.Store(sums + 52);
+            d2.Store(sums + 56);
+            d3.Store(sums + 60);
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private void Dot(Vector128<sbyte> activations, sbyte* w)
+    /// <summary>The same with groups of two int16 activations.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    internal static void AddWide(int* start, byte* activations, int groups, byte* w, nint stride, int* sums)
     {
-        A0 = T.Dot(A0, activations, Vector128.Load(w));
-        A1 = T.Dot(A1, activations, Vector128.Load(w + 16));
-        A2 = T.Dot(A2, activations, Vector128.Load(w + 32));
-        A3 = T.Dot(A3, activations, Vector128.Load(w + 48));
-        if (TGates.Count > 1)
+        Vector128<int> a0 = Vector128.Load(start);
+        Vector128<int> a1 = Vector128.Load(start + 4);
+        Vector128<int> a2 = Vector128.Load(start + 8);
+        Vector128<int> a3 = Vector128.Load(start + 12);
+        Vector128<int> b0 = TGates.Count > 1 ? Vector128.Load(start + 16) : default;
+        Vector128<int> b1 = TGates.Count > 1 ? Vector128.Load(start + 20) : default;
+        Vector128<int> b2 = TGates.Count > 1 ? Vector128.Load(start + 24) : default;
+        Vector128<int> b3 = TGates.Count > 1 ? Vector128.Load(start + 28) : default;
+        Vector128<int> c0 = TGates.Count > 2 ? Vector128.Load(start + 32) : default;
+        Vector128<int> c1 = TGates.Count > 2 ? Vector128.Load(start + 36) : default;
+        Vector128<int> c2 = TGates.Count > 2 ? Vector128.Load(start + 40) : default;
+        Vector128<int> c3 = TGates.Count > 2 ? Vector128.Load(start + 44) : default;
+        Vector128<int> d0 = TGates.Count > 2 ? Vector128.Load(start + 48) : default;
+        Vector128<int> d1 = TGates.Count > 2 ? Vector128.Load(start + 52) : default;
+        Vector128<int> d2 = TGates.Count > 2 ? Vector128.Load(start + 56) : default;
+        Vector128<int> d3 = TGates.Count > 2 ? Vector128.Load(start + 60) : default;
+        for (byte* end = activations + (4 * groups); activations < end; activations += 4, w += stride)
         {
-            B0 = T.Dot(B0, activations, Vector128.Load(w + 64));
-            B1 = T.Dot(B1, activations, Vector128.Load(w + 80));
-            B2 = T.Dot(B2, activations, Vector128.Load(w + 96));
-            B3 = T.Dot(B3, activations, Vector128.Load(w + 112));
-        }
-    }
+            Vector128<short> x = Vector128.Create(*(int*)activations).AsInt16();
+            a0 = T.PairDot(a0, x, Vector128.Load((short*)w));
+            a1 = T.PairDot(a1, x, Vector128.Load((short*)w + 8));
+            a2 = T.PairDot(a2, x, Vector128.Load((short*)w + 16));
+            a3 = T.PairDot(a3, x, Vector128.Load((short*)w + 24));
+            if (TGates.Count > 1)
+            {
+                b0 = T.PairDot(b0, x, Vector128.Load((short*)w + 32));
+                b1 = T.PairDot(b1, x, Vector128.Load((short*)w + 40));
+                b2 = T.PairDot(b2, x, Vector128.Load((short*)w + 48));
+                b3 = T.PairDot(b3, x, Vector128.Load((short*)w + 56));
+            }
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private void PairDot(Vector128<short> pair, short* w)
-    {
-        A0 = T.PairDot(A0, pair, Vector128.Load(w));
-        A1 = T.PairDot(A1, pair, Vector128.Load(w + 8));
-        A2 = T.PairDot(A2, pair, Vector128.Load(w + 16));
-        A3 = T.PairDot(A3, pair, Vector128.Load(w + 24));
+            if (TGates.Count > 2)
+            {
+                c0 = T.PairDot(c0, x, Vector128.Load((short*)w + 64));
+                c1 = T.PairDot(c1, x, Vector128.Load((short*)w + 72));
+                c2 = T.PairDot(c2, x, Vector128.Load((short*)w + 80));
+                c3 = T.PairDot(c3, x, Vector128.Load((short*)w + 88));
+                d0 = T.PairDot(d0, x, Vector128.Load((short*)w + 96));
+                d1 = T.PairDot(d1, x, Vector128.Load((short*)w + 104));
+                d2 = T.PairDot(d2, x, Vector128.Load((short*)w + 112));
+                d3 = T.PairDot(d3, x, Vector128.Load((short*)w + 120));
+            }
+        }
+
+        a0.Store(sums);
+        a1.Store(sums + 4);
+        a2.Store(sums + 8);
+        a3.Store(sums + 12);
+
         if (TGates.Count > 1)
         {
-            B0 = T.PairDot(B0, pair, Vector128.Load(w + 32));
-            B1 = T.PairDot(B1, pair, Vector128.Load(w + 40));
-            B2 = T.PairDot(B2, pair, Vector128.Load(w + 48));
-            B3 = T.PairDot(B3, pair, Vector128.Load(w + 56));
+            b0.Store(sums + 16);
+            b1.Store(sums + 20);
+            b2.Store(sums + 24);
+            b3.Store(sums + 28);
+        }
+
+        if (TGates.Count > 2)
+        {
+            c0.Store(sums + 32);
+            c1.Store(sums + 36);
+            c2.Store(sums + 40);
+            c3.Store(sums + 44);
+            d0.Store(sums + 48);
+            d1.Store(sums + 52);
+            d2.Store(sums + 56);
+            d3.Store(sums + 60);
         }
     }
 }

@@ -11,40 +11,52 @@ internal sealed unsafe class VectorBlockKernel<TKernel> : BlockKernel
     private const int BlockUnits = PackedGates.BlockUnits;
 
     private readonly PackedProduct[] _products;
+    private readonly PinnedBuffer _narrowX;
+    private readonly PinnedBuffer _narrowH;
+
+    // The same as products read them, of one head.
     private readonly PinnedBuffer _x;
     private readonly PinnedBuffer _h;
 
     internal VectorBlockKernel(PackedProduct[] products)
     {
         _products = products;
-        _x = PinnedBuffer.OfBlocks(products.Select(each => each.Product.InputCount).DefaultIfEmpty(0).Max());
-        _h = PinnedBuffer.OfBlocks(products.Select(each => each.Product.Heads * each.Product.RecurrentInputs).DefaultIfEmpty(0).Max());
+        int inputs = products.Select(each => each.Product.InputCount).DefaultIfEmpty(0).Max();
+        int states = products.Select(each => each.Product.Heads * each.Product.RecurrentInputs).DefaultIfEmpty(0).Max();
+        (_narrowX, _narrowH) = (PinnedBuffer.OfBlocks(inputs), PinnedBuffer.OfBlocks(states));
+        (_x, _h) = (PinnedBuffer.OfBlocks(inputs + 4), PinnedBuffer.OfBlocks(states + 4));
     }
 
     internal override void Multiply(int product, short* x, short* h, short* y)
     {
         PackedProduct packed = _products[product];
         Product p = packed.Product;
-        byte* input = (byte*)x;
-        byte* state = (byte*)h;
-        int width = sizeof(short);
         if (packed.IsNarrow)
         {
-            width = sizeof(sbyte);
-            input = Narrow(x, packed.InputNarrowing, p.InputCount, _x.Pointer);
-            state = Narrow(h, packed.RecurrentNarrowing, p.Heads * p.RecurrentInputs, _h.Pointer);
+            Narrow(x, packed.InputNarrowing, p.InputCount, _narrowX);
+            Narrow(h, packed.RecurrentNarrowing, p.Heads * p.RecurrentInputs, _narrowH);
         }
 
+        PackedProduct.Run? laid = null;
         foreach (PackedProduct.Run run in packed.Runs)
         {
+            byte* input = (byte*)(x + run.Input);
+            byte* state = (byte*)(h + run.Recurrent);
+            if (packed.IsNarrow)
+            {
+                input = _x.Pointer;
+                state = _h.Pointer;
+                if (laid is null || run.Input != laid.Input || run.Layer.Layer.InputCount != laid.Layer.Layer.InputCount)
+                {
+                    laid = run;
+                    TKernel.Lay((sbyte*)_narrowX.Pointer + run.Input, run.Layer.Layer.InputCount, input);
+                    TKernel.Lay((sbyte*)_narrowH.Pointer + run.Recurrent, run.Layer.Layer.RecurrentCount, state);
+                }
+            }
+
             for (int block = 0; block < run.Layer.Blocks; block++)
             {
-                TKernel.StepSimple(
-                    run.Layer,
-                    block,
-                    input + (run.Input * width),
-                    state + (run.Recurrent * width),
-                    y + run.Row + (block * BlockUnits));
+                TKernel.StepSimple(run.Layer, block, input, state, y + run.Row + (block * BlockUnits));
             }
         }
 
@@ -153,17 +165,11 @@ internal sealed unsafe class VectorBlockKernel<TKernel> : BlockKernel
         }
     }
 
-    private static byte* Narrow(short* values, short* multiplier, int count, byte* narrow)
+    private static void Narrow(short* values, short* multiplier, int count, PinnedBuffer narrow)
     {
         for (int at = 0; at < count; at += BlockUnits)
         {
-            TKernel.Narrow(values + at, multiplier + at, (sbyte*)narrow + at);
-            if (TKernel.ActivationOffset != 0)
-            {
-                (Vector128.Load(narrow + at) ^ Vector128.Create((byte)0x80)).Store(narrow + at);
-            }
+            TKernel.Narrow(values + at, multiplier + at, (sbyte*)narrow.Pointer + at);
         }
-
-        return narrow;
     }
 }

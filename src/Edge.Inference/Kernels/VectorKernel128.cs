@@ -14,15 +14,42 @@ internal readonly unsafe struct VectorKernel128<T> : IKernel
     // Bytes of a gate's weights that meet one group of activations.
     private const int GateBytes = 64;
 
+    // int32 sums of a block.
+    private const int SumCount = 2 * 4 * PackedGates.BlockUnits;
+
     public static int ActivationOffset => 0;
 
     public static bool IsWide => false;
 
-    public static uint StepLstm(PackedLayer layer, int block, byte* x, byte* h, sbyte* newH, short* c, short* output)
+    public static void Lay(sbyte* values, int count, byte* to) => Unsafe.CopyBlockUnaligned(to, values, (uint)count);
+
+    public static void SumLstm(PackedLayer layer, int begin, int end, byte* x, byte* h, LstmSums* sums)
+    {
+        for (int block = begin; block < end; block++)
+        {
+            Sum(layer.Gates, block, x, h, (int*)sums++);
+        }
+    }
+
+    public static bool ActivateLstm(
+        PackedLayer layer, int begin, int end, LstmSums* sums, sbyte* newH, short* c, short* output, uint* clipped)
+    {
+        uint any = 0;
+        for (int block = begin; block < end; block++)
+        {
+            int first = (block - begin) * PackedGates.BlockUnits;
+            any |= clipped[block - begin] = ActivateLstm(layer, block, sums++, newH + first, c + first, output + first);
+        }
+
+        return any != 0;
+    }
+
+    [SkipLocalsInit]
+    private static uint ActivateLstm(PackedLayer layer, int block, LstmSums* sums, sbyte* newH, short* c, short* output)
     {
         // The arguments of 16 units: i, f, g, o.
         short* z = stackalloc short[4 * PackedGates.BlockUnits];
-        Arguments(layer.Gates, block, x, h, z);
+        Arguments(layer.Gates, block, (int*)sums, z);
         LstmCell cell = layer.Lstm!;
         uint clipped = 0;
         for (int half = 0; half < PackedGates.BlockUnits; half += 8)
@@ -136,72 +163,91 @@ internal readonly unsafe struct VectorKernel128<T> : IKernel
         }
     }
 
-    // The arguments of a block's activations: 16 int16 of every slot. Two gates at a time, as eight accumulators hide the latency of
-    // the dot product and still fit sixteen registers.
+    // The arguments of a block's activations: 16 int16 of every slot.
+    [SkipLocalsInit]
     private static void Arguments(PackedGates gates, int block, byte* x, byte* h, short* z)
     {
-        int count = gates.GroupBytes / GateBytes;
-        for (int gate = 0; gate < count; gate += 2)
+        int* sums = stackalloc int[SumCount];
+        Sum(gates, block, x, h, sums);
+        Arguments(gates, block, sums, z);
+    }
+
+    private static void Arguments(PackedGates gates, int block, int* sums, short* z)
+    {
+        short* multiplier = gates.Multiplier(block, 0);
+        int* bias = gates.Bias(block, 0);
+        int last = (gates.GroupBytes / GateBytes) - 1;
+        for (int slot = 0; slot < gates.Slots; slot++)
         {
-            if (gate + 1 < count)
-            {
-                GateSums<TwoGates>(gates, block, gate, x, h, z);
-            }
-            else
-            {
-                GateSums<OneGate>(gates, block, gate, x, h, z);
-            }
+            // A GRU's candidate has two slots of the same sums.
+            int* h = sums + (Math.Min(slot, last) * PackedGates.BlockUnits);
+            int* x = h + (SumCount / 2);
+            Vector128<int> z0 = Argument(gates.Layer, h, x, multiplier, bias);
+            Vector128<int> z1 = Argument(gates.Layer, h + 4, x + 4, multiplier + 8, bias + 4);
+            Vector128<int> z2 = Argument(gates.Layer, h + 8, x + 8, multiplier + 16, bias + 8);
+            Vector128<int> z3 = Argument(gates.Layer, h + 12, x + 12, multiplier + 24, bias + 12);
+            Vector128.NarrowWithSaturation(z0, z2).Store(z);
+            Vector128.NarrowWithSaturation(z1, z3).Store(z + 8);
+            multiplier += 2 * PackedGates.BlockUnits;
+            bias += PackedGates.BlockUnits;
+            z += PackedGates.BlockUnits;
         }
     }
 
-    private static void GateSums<TGates>(PackedGates gates, int block, int gate, byte* x, byte* h, short* z)
-        where TGates : struct, IGateCount
+    // W_h·h, then W_x·x, SumCount / 2 each.
+    private static void Sum(PackedGates gates, int block, byte* x, byte* h, int* sums)
     {
-        var fromHidden = Sums128<T, TGates>.Load(gates.RecurrentStart(block) + (gate * PackedGates.BlockUnits));
-        fromHidden.Add(h, gates.RecurrentGroups, gates.Recurrent(block) + (gate * GateBytes), gates.GroupBytes, !gates.Layer.IsNarrow);
-        var fromInput = Sums128<T, TGates>.Load(gates.InputStart(block) + (gate * PackedGates.BlockUnits));
-        fromInput.Add(x, gates.InputGroups, gates.Input(block) + (gate * GateBytes), gates.GroupBytes, gates.IsInputWide);
-        StoreArgument(
-            gates, block, gate, fromHidden.A0, fromHidden.A1, fromHidden.A2, fromHidden.A3, fromInput.A0, fromInput.A1,
-            fromInput.A2, fromInput.A3, z);
-        if (TGates.Count > 1)
+        Sum(gates, gates.Layer.IsNarrow, gates.RecurrentStart(block), h, gates.RecurrentGroups, gates.Recurrent(block), sums);
+        Sum(gates, !gates.IsInputWide, gates.InputStart(block), x, gates.InputGroups, gates.Input(block), sums + (SumCount / 2));
+    }
+
+    // As many gates at a time as have their accumulators in registers.
+    private static void Sum(PackedGates gates, bool isNarrow, int* start, byte* activations, int groups, byte* w, int* sums)
+    {
+        int count = gates.GroupBytes / GateBytes;
+        for (int gate = 0; gate < count;)
         {
-            StoreArgument(
-                gates, block, gate + 1, fromHidden.B0, fromHidden.B1, fromHidden.B2, fromHidden.B3, fromInput.B0, fromInput.B1,
-                fromInput.B2, fromInput.B3, z);
-        }
-        else if (gates.Slots == 4)
-        {
-            // A GRU's candidate: its second sum is of the same accumulators.
-            StoreArgument(
-                gates, block, 3, fromHidden.A0, fromHidden.A1, fromHidden.A2, fromHidden.A3, fromInput.A0, fromInput.A1,
-                fromInput.A2, fromInput.A3, z);
+            int first = gate * PackedGates.BlockUnits;
+            byte* weights = w + (gate * GateBytes);
+            if (T.HasManyRegisters && count - gate >= 4)
+            {
+                Sum<FourGates>(isNarrow, start + first, activations, groups, weights, gates.GroupBytes, sums + first);
+                gate += 4;
+            }
+            else if (count - gate >= 2)
+            {
+                Sum<TwoGates>(isNarrow, start + first, activations, groups, weights, gates.GroupBytes, sums + first);
+                gate += 2;
+            }
+            else
+            {
+                Sum<OneGate>(isNarrow, start + first, activations, groups, weights, gates.GroupBytes, sums + first);
+                gate++;
+            }
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void StoreArgument(
-        PackedGates gates, int block, int slot, Vector128<int> h0, Vector128<int> h1, Vector128<int> h2, Vector128<int> h3,
-        Vector128<int> x0, Vector128<int> x1, Vector128<int> x2, Vector128<int> x3, short* z)
+    private static void Sum<TGates>(bool isNarrow, int* start, byte* activations, int groups, byte* w, int stride, int* sums)
+        where TGates : struct, IGateCount
     {
-        short* multiplier = gates.Multiplier(block, slot);
-        int* bias = gates.Bias(block, slot);
-        Vector128<int> z0 = Argument(gates.Layer, h0, x0, multiplier, bias);
-        Vector128<int> z1 = Argument(gates.Layer, h1, x1, multiplier + 8, bias + 4);
-        Vector128<int> z2 = Argument(gates.Layer, h2, x2, multiplier + 16, bias + 8);
-        Vector128<int> z3 = Argument(gates.Layer, h3, x3, multiplier + 24, bias + 12);
-        Vector128.NarrowWithSaturation(z0, z2).Store(z + (slot * PackedGates.BlockUnits));
-        Vector128.NarrowWithSaturation(z1, z3).Store(z + (slot * PackedGates.BlockUnits) + 8);
+        if (isNarrow)
+        {
+            Sums128<T, TGates>.AddNarrow(start, activations, groups, w, stride, sums);
+        }
+        else
+        {
+            Sums128<T, TGates>.AddWide(start, activations, groups, w, stride, sums);
+        }
     }
 
     // SHR(m_h·SAT16(SHR(W_h·h, s_h)) + m_x·SAT16(SHR(W_x·x, s_x)) + b, s_z); the roundings are in the starting values.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<int> Argument(
-        GateLayer layer, Vector128<int> fromHidden, Vector128<int> fromInput, short* multiplier, int* bias)
+    private static Vector128<int> Argument(GateLayer layer, int* fromHidden, int* fromInput, short* multiplier, int* bias)
     {
         Vector128<int> pairs = Vector128.Load((int*)multiplier);
-        Vector128<int> sum = (Saturate16(fromHidden >> layer.RecurrentShift) * ((pairs << 16) >> 16))
-            + (Saturate16(fromInput >> layer.InputShift) * (pairs >> 16));
+        Vector128<int> sum = (Saturate16(Vector128.Load(fromHidden) >> layer.RecurrentShift) * ((pairs << 16) >> 16))
+            + (Saturate16(Vector128.Load(fromInput) >> layer.InputShift) * (pairs >> 16));
         return (sum + Vector128.Load(bias)) >> layer.GateShift;
     }
 

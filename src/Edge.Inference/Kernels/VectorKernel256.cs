@@ -12,61 +12,186 @@ namespace Edge.Inference.Kernels;
 internal readonly unsafe struct VectorKernel256<TDot> : IKernel
     where TDot : struct, IDotProduct256
 {
+    // int32 sums of a block.
+    private const int SumCount = 2 * 4 * PackedGates.BlockUnits;
+
     public static int ActivationOffset => TDot.ActivationOffset;
 
     public static bool IsWide => true;
 
-    // A method of its own for each width of the input: a loop that never runs would take registers from those that do.
-    public static uint StepLstm(PackedLayer layer, int block, byte* x, byte* h, sbyte* newH, short* c, short* output) =>
-        layer.Gates.IsInputWide
-        ? StepLstm<Wide16>(layer, block, x, h, newH, c, output) : StepLstm<Narrow8>(layer, block, x, h, newH, c, output);
+    public static void Lay(sbyte* values, int count, byte* to)
+    {
+        Vector128<int> ofSigns = default;
+        int j = 0;
+        for (; j + PackedGates.BlockUnits <= count; j += PackedGates.BlockUnits)
+        {
+            ofSigns += LayBlock(Vector128.Load(values + j), to, j);
+        }
 
-    private static uint StepLstm<TInput>(PackedLayer layer, int block, byte* x, byte* h, sbyte* newH, short* c, short* output)
-        where TInput : struct, IWidth
+        if (j < count)
+        {
+            Vector128<sbyte> last = default;
+            new Span<sbyte>(values + j, count - j).CopyTo(new Span<sbyte>(&last, count - j));
+            ofSigns += LayBlock(last, to, j);
+        }
+
+        if (TDot.HasSigns)
+        {
+            *(int*)to = ofSigns.ToScalar() + ofSigns.GetElement(2);
+        }
+    }
+
+    // Returns the sums of |a| of those that are negative, in lanes 0 and 2.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<int> LayBlock(Vector128<sbyte> a, byte* to, int j)
+    {
+        if (!TDot.HasSigns)
+        {
+            // Adding 128 to an int8 and reading it as a byte is flipping its highest bit.
+            (a ^ Vector128.Create(sbyte.MinValue)).Store((sbyte*)to + j);
+            return default;
+        }
+
+        Vector128<byte> magnitudes = Ssse3.Abs(a);
+        Vector128<sbyte> signs = Vector128.LessThan(a, Vector128<sbyte>.Zero);
+        Sse2.UnpackLow(magnitudes.AsInt32(), signs.AsInt32()).Store((int*)(to + 8 + (2 * j)));
+        Sse2.UnpackHigh(magnitudes.AsInt32(), signs.AsInt32()).Store((int*)(to + 24 + (2 * j)));
+        return Sse2.SumAbsoluteDifferences(magnitudes & signs.AsByte(), Vector128<byte>.Zero).AsInt32();
+    }
+
+    public static void SumLstm(PackedLayer layer, int begin, int end, byte* x, byte* h, LstmSums* sums)
+    {
+        PackedGates gates = layer.Gates;
+        bool isNarrow = layer.IsNarrow;
+        for (int block = begin; block < end; block++)
+        {
+            Sum<FourGates>(gates, block, x, h, isNarrow, (int*)sums++);
+        }
+    }
+
+    public static bool ActivateLstm(
+        PackedLayer layer, int begin, int end, LstmSums* sums, sbyte* newH, short* c, short* output, uint* clipped)
+    {
+        if (layer.IsPlainLstm)
+        {
+            StepGates(layer, begin, end, sums, c);
+            return StepCells(layer, begin, end, sums, newH, c, output, clipped);
+        }
+
+        uint any = 0;
+        for (int block = begin; block < end; block++)
+        {
+            int first = (block - begin) * PackedGates.BlockUnits;
+            any |= clipped[block - begin] = ActivateAnyLstm(layer, block, (int*)sums++, newH + first, c + first, output + first);
+        }
+
+        return any != 0;
+    }
+
+    // From the sums of a plain LSTM to the cell state; leaves o and where c was not clipped in place of the sums.
+    private static void StepGates(PackedLayer layer, int begin, int end, LstmSums* sums, short* c)
+    {
+        PackedGates gates = layer.Gates;
+        var shifts = new Shifts(gates.Layer);
+        short* multiplier = gates.Multiplier(begin, 0);
+        int* bias = gates.Bias(begin, 0);
+        short* admit = layer.CellAdmit(begin);
+        for (LstmSums* last = sums + (end - begin); sums < last; sums++)
+        {
+            Vector256<short> i = Argument(multiplier, bias, 0, 0, (int*)sums, shifts);
+            Vector256<short> f = Argument(multiplier, bias, 1, 1, (int*)sums, shifts);
+            Vector256<short> g = Argument(multiplier, bias, 2, 2, (int*)sums, shifts);
+            Vector256<short> o = Argument(multiplier, bias, 3, 3, (int*)sums, shifts);
+            Activations256.Tanh(ref i, ref f, ref g, ref o);
+            i = Activations256.SigmoidOfTanh(i);
+            f = Activations256.SigmoidOfTanh(f);
+            Activations256.SigmoidOfTanh(o).Store((short*)sums);
+            NextCell(f, Vector256.Load(c), Admitted(admit, i, g), out Vector256<short> inRange).Store(c);
+            inRange.Store((short*)sums + PackedGates.BlockUnits);
+            multiplier += 8 * PackedGates.BlockUnits;
+            bias += 4 * PackedGates.BlockUnits;
+            admit += PackedGates.BlockUnits;
+            c += PackedGates.BlockUnits;
+        }
+    }
+
+    // From the cell state to the output, four blocks at a time where there are as many.
+    private static bool StepCells(
+        PackedLayer layer, int begin, int end, LstmSums* sums, sbyte* newH, short* c, short* output, uint* clipped)
+    {
+        uint any = 0;
+        int block = begin;
+        for (; block + 4 <= end; block += 4)
+        {
+            Vector256<short> t0 = CellToQ12(layer, block, Vector256.Load(c));
+            Vector256<short> t1 = CellToQ12(layer, block + 1, Vector256.Load(c + 16));
+            Vector256<short> t2 = CellToQ12(layer, block + 2, Vector256.Load(c + 32));
+            Vector256<short> t3 = CellToQ12(layer, block + 3, Vector256.Load(c + 48));
+            Activations256.Tanh(ref t0, ref t1, ref t2, ref t3);
+            any |= clipped[0] = Expose(layer, block, t0, sums, newH, output);
+            any |= clipped[1] = Expose(layer, block + 1, t1, sums + 1, newH + 16, output + 16);
+            any |= clipped[2] = Expose(layer, block + 2, t2, sums + 2, newH + 32, output + 32);
+            any |= clipped[3] = Expose(layer, block + 3, t3, sums + 3, newH + 48, output + 48);
+            sums += 4;
+            newH += 4 * PackedGates.BlockUnits;
+            c += 4 * PackedGates.BlockUnits;
+            output += 4 * PackedGates.BlockUnits;
+            clipped += 4;
+        }
+
+        for (; block < end; block++)
+        {
+            Vector256<short> tanh = Activations256.Tanh(CellToQ12(layer, block, Vector256.Load(c)));
+            any |= *clipped++ = Expose(layer, block, tanh, sums++, newH, output);
+            newH += PackedGates.BlockUnits;
+            c += PackedGates.BlockUnits;
+            output += PackedGates.BlockUnits;
+        }
+
+        return any != 0;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static uint Expose(PackedLayer layer, int block, Vector256<short> tanh, LstmSums* sums, sbyte* newH, short* output)
+    {
+        Vector256<short> exposed = Avx2.MultiplyHighRoundScale(Vector256.Load((short*)sums), tanh);
+        exposed.Store(output);
+        return NarrowLstm(layer, block, exposed, Vector256.Load((short*)sums + PackedGates.BlockUnits), newH);
+    }
+
+    // A method of its own: its choices would take registers and inlining from the plain one.
+    private static uint ActivateAnyLstm(PackedLayer layer, int block, int* sums, sbyte* newH, short* c, short* output)
     {
         PackedGates gates = layer.Gates;
         LstmCell cell = layer.Lstm!;
-        var fromHidden = Sums256<TDot, FourGates>.Load(gates.RecurrentStart(block));
-        fromHidden.Add(h, gates.RecurrentGroups, gates.Recurrent(block), !layer.IsNarrow);
-        var fromInput = Sums256<TDot, FourGates>.Load(gates.InputStart(block));
-        fromInput.Add(x, gates.InputGroups, gates.Input(block), TInput.IsWide);
-
         var shifts = new Shifts(cell);
-        Vector256<short> zi = Argument(gates, block, 0, fromHidden.V0, fromHidden.V1, fromInput.V0, fromInput.V1, shifts);
-        Vector256<short> zf = Argument(gates, block, 1, fromHidden.V2, fromHidden.V3, fromInput.V2, fromInput.V3, shifts);
-        Vector256<short> zg = Argument(gates, block, 2, fromHidden.V4, fromHidden.V5, fromInput.V4, fromInput.V5, shifts);
-        Vector256<short> zo = Argument(gates, block, 3, fromHidden.V6, fromHidden.V7, fromInput.V6, fromInput.V7, shifts);
-
-        Vector256<short> cell1;
-        Vector256<short> cellInRange;
-        Vector256<short> exposed;
-        if (layer.IsPlainLstm)
-        {
-            Vector256<short> i = Activations256.Sigmoid(zi);
-            Vector256<short> f = Activations256.Sigmoid(zf);
-            Vector256<short> g = Activations256.Tanh(zg);
-            Vector256<short> o = Activations256.Sigmoid(zo);
-            cell1 = NextCell(f, Vector256.Load(c), Admitted(layer, block, i, g), out cellInRange);
-            exposed = Avx2.MultiplyHighRoundScale(o, Activations256.Tanh(CellToQ12(layer, block, cell1)));
-        }
-        else
-        {
-            Vector256<short> old = Vector256.Load(c);
-            Vector256<short> i = Activate(cell.GateActivation, Clip(cell, 0, Peephole(layer, block, 0, old, zi)));
-            Vector256<short> f = Activate(cell.GateActivation, Clip(cell, 1, Peephole(layer, block, 1, old, zf)));
-            Vector256<short> g = Activate(cell.CandidateActivation, Clip(cell, 2, zg));
-            bool isRamp = cell.CandidateActivation == Activation.Ramp;
-            cell1 = NextCell(f, old, isRamp ? Avx2.MultiplyHighRoundScale(i, g) : Admitted(layer, block, i, g), out cellInRange);
-            Vector256<short> o = Activate(cell.GateActivation, Clip(cell, 3, Peephole(layer, block, 2, cell1, zo)));
-            exposed = Avx2.MultiplyHighRoundScale(
-                o,
-                cell.CellActivation == Activation.Ramp
-                    ? Vector256.Max(cell1, Vector256<short>.Zero)
-                    : Activations256.Tanh(CellToQ12(layer, block, cell1)));
-        }
-
+        short* multiplier = gates.Multiplier(block, 0);
+        int* bias = gates.Bias(block, 0);
+        Vector256<short> zi = Argument(multiplier, bias, 0, 0, sums, shifts);
+        Vector256<short> zf = Argument(multiplier, bias, 1, 1, sums, shifts);
+        Vector256<short> zg = Argument(multiplier, bias, 2, 2, sums, shifts);
+        Vector256<short> zo = Argument(multiplier, bias, 3, 3, sums, shifts);
+        Vector256<short> old = Vector256.Load(c);
+        Vector256<short> i = Activate(cell.GateActivation, Clip(cell, 0, Peephole(layer, block, 0, old, zi)));
+        Vector256<short> f = Activate(cell.GateActivation, Clip(cell, 1, Peephole(layer, block, 1, old, zf)));
+        Vector256<short> g = Activate(cell.CandidateActivation, Clip(cell, 2, zg));
+        bool isRamp = cell.CandidateActivation == Activation.Ramp;
+        Vector256<short> admitted = isRamp ? Avx2.MultiplyHighRoundScale(i, g) : Admitted(layer.CellAdmit(block), i, g);
+        Vector256<short> cell1 = NextCell(f, old, admitted, out Vector256<short> cellInRange);
         cell1.Store(c);
+        Vector256<short> o = Activate(cell.GateActivation, Clip(cell, 3, Peephole(layer, block, 2, cell1, zo)));
+        Vector256<short> exposed = Avx2.MultiplyHighRoundScale(
+            o,
+            cell.CellActivation == Activation.Ramp
+                ? Vector256.Max(cell1, Vector256<short>.Zero)
+                : Activations256.Tanh(CellToQ12(layer, block, cell1)));
         exposed.Store(output);
+        return NarrowLstm(layer, block, exposed, cellInRange, newH);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static uint NarrowLstm(PackedLayer layer, int block, Vector256<short> exposed, Vector256<short> cellInRange, sbyte* newH)
+    {
         Vector256<short> rounded = Avx2.MultiplyHighRoundScale(exposed, Vector256.Load(layer.HiddenMultiplier(block)));
         StoreNarrow(rounded, newH);
 
@@ -81,17 +206,17 @@ internal readonly unsafe struct VectorKernel256<TDot> : IKernel
     {
         PackedGates gates = layer.Gates;
         GruCell cell = layer.Gru!;
-        var fromHidden = Sums256<TDot, ThreeGates>.Load(gates.RecurrentStart(block));
-        fromHidden.Add(h, gates.RecurrentGroups, gates.Recurrent(block), !layer.IsNarrow);
-        var fromInput = Sums256<TDot, ThreeGates>.Load(gates.InputStart(block));
-        fromInput.Add(x, gates.InputGroups, gates.Input(block), gates.IsInputWide);
+        int* sums = stackalloc int[SumCount];
+        Sum<ThreeGates>(gates, block, x, h, layer.IsNarrow, sums);
 
         // Slots 2 and 3 are the candidate's two sums: each has a zero multiplier for what the other takes.
         var shifts = new Shifts(cell);
-        Vector256<short> zr = Argument(gates, block, 0, fromHidden.V0, fromHidden.V1, fromInput.V0, fromInput.V1, shifts);
-        Vector256<short> zz = Argument(gates, block, 1, fromHidden.V2, fromHidden.V3, fromInput.V2, fromInput.V3, shifts);
-        Vector256<short> ofInput = Argument(gates, block, 2, fromHidden.V4, fromHidden.V5, fromInput.V4, fromInput.V5, shifts);
-        Vector256<short> ofState = Argument(gates, block, 3, fromHidden.V4, fromHidden.V5, fromInput.V4, fromInput.V5, shifts);
+        short* multiplier = gates.Multiplier(block, 0);
+        int* bias = gates.Bias(block, 0);
+        Vector256<short> zr = Argument(multiplier, bias, 0, 0, sums, shifts);
+        Vector256<short> zz = Argument(multiplier, bias, 1, 1, sums, shifts);
+        Vector256<short> ofInput = Argument(multiplier, bias, 2, 2, sums, shifts);
+        Vector256<short> ofState = Argument(multiplier, bias, 3, 2, sums, shifts);
 
         Vector256<short> r = Activate(cell.GateActivation, Clip(cell, 0, zr));
         Vector256<short> z = Activate(cell.GateActivation, Clip(cell, 1, zz));
@@ -99,18 +224,19 @@ internal readonly unsafe struct VectorKernel256<TDot> : IKernel
         Blend(z, state, Activate(cell.CandidateActivation, Clip(cell, 2, Avx2.AddSaturate(half, half))));
     }
 
+    [SkipLocalsInit]
     public static void StepGruGates(PackedLayer layer, int block, byte* x, byte* h, short* state, short* reset, short* update)
     {
         PackedGates gates = layer.Gates;
         GruCell cell = layer.Gru!;
-        var fromHidden = Sums256<TDot, TwoGates>.Load(gates.RecurrentStart(block));
-        fromHidden.Add(h, gates.RecurrentGroups, gates.Recurrent(block), !layer.IsNarrow);
-        var fromInput = Sums256<TDot, TwoGates>.Load(gates.InputStart(block));
-        fromInput.Add(x, gates.InputGroups, gates.Input(block), gates.IsInputWide);
+        int* sums = stackalloc int[SumCount];
+        Sum<TwoGates>(gates, block, x, h, layer.IsNarrow, sums);
 
         var shifts = new Shifts(cell);
-        Vector256<short> zr = Argument(gates, block, 0, fromHidden.V0, fromHidden.V1, fromInput.V0, fromInput.V1, shifts);
-        Vector256<short> zz = Argument(gates, block, 1, fromHidden.V2, fromHidden.V3, fromInput.V2, fromInput.V3, shifts);
+        short* multiplier = gates.Multiplier(block, 0);
+        int* bias = gates.Bias(block, 0);
+        Vector256<short> zr = Argument(multiplier, bias, 0, 0, sums, shifts);
+        Vector256<short> zz = Argument(multiplier, bias, 1, 1, sums, shifts);
         Vector256<short> r = Activate(cell.GateActivation, Clip(cell, 0, zr));
         Avx2.MultiplyHighRoundScale(r, Vector256.Load(state)).Store(reset);
         Activate(cell.GateActivation, Clip(cell, 1, zz)).Store(update);
@@ -119,12 +245,12 @@ internal readonly unsafe struct VectorKernel256<TDot> : IKernel
     public static void StepGruCandidate(PackedLayer layer, int block, byte* x, byte* reset, short* update, short* state)
     {
         GruCell cell = layer.Gru!;
-        Vector256<short> argument = OneArgument(layer.Candidate!, block, x, reset, !layer.IsNarrow);
+        Vector256<short> argument = OneArgument(layer.Candidate!, block, x, reset, layer.IsNarrow);
         Blend(Vector256.Load(update), state, Activate(cell.CandidateActivation, Clip(cell, 2, argument)));
     }
 
     public static void StepSimple(PackedLayer layer, int block, byte* x, byte* h, short* output) =>
-        Activate(layer.Activation, Clip(layer.Layer, 0, OneArgument(layer.Gates, block, x, h, !layer.IsNarrow))).Store(output);
+        Activate(layer.Activation, Clip(layer.Layer, 0, OneArgument(layer.Gates, block, x, h, layer.IsNarrow))).Store(output);
 
     public static uint Narrow(short* output, short* multiplier, sbyte* to)
     {
@@ -148,23 +274,61 @@ internal readonly unsafe struct VectorKernel256<TDot> : IKernel
         }
     }
 
-    private static Vector256<short> OneArgument(PackedGates gates, int block, byte* x, byte* h, bool isStateWide)
+    [SkipLocalsInit]
+    private static Vector256<short> OneArgument(PackedGates gates, int block, byte* x, byte* h, bool isNarrow)
     {
-        var fromHidden = Sums256<TDot, OneGate>.Load(gates.RecurrentStart(block));
-        fromHidden.Add(h, gates.RecurrentGroups, gates.Recurrent(block), isStateWide);
-        var fromInput = Sums256<TDot, OneGate>.Load(gates.InputStart(block));
-        fromInput.Add(x, gates.InputGroups, gates.Input(block), gates.IsInputWide);
-        return Argument(gates, block, 0, fromHidden.V0, fromHidden.V1, fromInput.V0, fromInput.V1, new Shifts(gates.Layer));
+        int* sums = stackalloc int[SumCount];
+        Sum<OneGate>(gates, block, x, h, isNarrow, sums);
+        return Argument(gates.Multiplier(block, 0), gates.Bias(block, 0), 0, 0, sums, new Shifts(gates.Layer));
+    }
+
+    // W_h·h, then W_x·x, SumCount / 2 each.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Sum<TGates>(PackedGates gates, int block, byte* x, byte* h, bool isNarrow, int* sums)
+        where TGates : struct, IGateCount
+    {
+        // The input first: it is there before h.
+        Sum<TGates>(
+            !gates.IsInputWide, gates.InputStart(block), x, gates.InputGroups, gates.Input(block), sums + (SumCount / 2));
+        Sum<TGates>(isNarrow, gates.RecurrentStart(block), h, gates.RecurrentGroups, gates.Recurrent(block), sums);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Sum<TGates>(bool isNarrow, int* start, byte* activations, int groups, byte* w, int* sums)
+        where TGates : struct, IGateCount
+    {
+        if (TDot.IsDoubled)
+        {
+            if (isNarrow)
+            {
+                Sums512<TGates>.AddNarrow(start, activations, groups, w, sums);
+            }
+            else
+            {
+                Sums512<TGates>.AddWide(start, activations, groups, w, sums);
+            }
+        }
+        else if (isNarrow)
+        {
+            Sums256<TDot, TGates>.AddNarrow(start, activations, groups, w, sums);
+        }
+        else
+        {
+            Sums256<TDot, TGates>.AddWide(start, activations, groups, w, sums);
+        }
     }
 
     // z = SAT16(SHR(m_h·SAT16(SHR(W_h·h, s_h)) + m_x·SAT16(SHR(W_x·x, s_x)) + b, s_z)); the roundings are in the starting values.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<short> Argument(
-        PackedGates gates, int block, int slot, Vector256<int> hA, Vector256<int> hB, Vector256<int> xA, Vector256<int> xB, Shifts shifts)
+    private static Vector256<short> Argument(short* multiplier, int* bias, int slot, int gate, int* sums, Shifts shifts)
     {
-        short* multiplier = gates.Multiplier(block, slot);
-        int* bias = gates.Bias(block, slot);
-        return Avx2.PackSignedSaturate(Combine(hA, xA, multiplier, bias, shifts), Combine(hB, xB, multiplier + 16, bias + 8, shifts));
+        multiplier += 2 * slot * PackedGates.BlockUnits;
+        bias += slot * PackedGates.BlockUnits;
+        int* h = sums + (gate * PackedGates.BlockUnits);
+        int* x = h + (SumCount / 2);
+        return Avx2.PackSignedSaturate(
+            Combine(Vector256.Load(h), Vector256.Load(x), multiplier, bias, shifts),
+            Combine(Vector256.Load(h + 8), Vector256.Load(x + 8), multiplier + 16, bias + 8, shifts));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -184,8 +348,8 @@ internal readonly unsafe struct VectorKernel256<TDot> : IKernel
 
     // SHR(i·g, 30 - n): floors compose, so the high half first and its rounding by MULR loses nothing.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<short> Admitted(PackedLayer layer, int block, Vector256<short> i, Vector256<short> g) =>
-        Avx2.MultiplyHighRoundScale(Avx2.MultiplyHigh(i, g), Vector256.Load(layer.CellAdmit(block)));
+    private static Vector256<short> Admitted(short* admit, Vector256<short> i, Vector256<short> g) =>
+        Avx2.MultiplyHighRoundScale(Avx2.MultiplyHigh(i, g), Vector256.Load(admit));
 
     // Without saturating, the sum wraps: where the two differ, the cell was clipped.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -12,14 +12,22 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
     where TKernel : struct, IKernel
 {
     private const int StatesMax = 16;
+
+    // Blocks of a state whose products are there at once, in a call of one state and of many: as few as still overlap, since all states of
+    // a call have theirs in the first-level cache.
+    private const int BlocksAlone = 16;
+    private const int BlocksTogether = 4;
     private const int BlockUnits = PackedGates.BlockUnits;
 
     private readonly PackedModel _packed;
     private readonly PackedLayer?[] _layers;
     private readonly BlockStepper?[] _blocks;
+    private readonly VectorLags? _lags;
 
     // Outputs that residual connections read, of each state.
     private readonly PinnedBuffer?[] _kept;
+    private readonly int _statesMax;
+    private readonly int _blocksMax;
     private readonly int[] _units;
     private readonly int _lastFractionBits;
     private readonly int[] _wide;
@@ -29,13 +37,24 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
     private readonly int _outputs;
     private readonly int _xStride;
     private readonly int _unitStride;
+
+    // Also of int8 activations as products read them.
+    private readonly int _hStride;
     private readonly PinnedBuffer _x;
     private readonly PinnedBuffer _h;
+    private readonly PinnedBuffer _narrowed;
     private readonly PinnedBuffer _output;
+    private readonly PinnedBuffer _sums;
+    private readonly PinnedBuffer _clipped = new(BlocksAlone * sizeof(uint));
+
+    // Takes the int8 hidden state of layers that keep it in int16.
+    private readonly PinnedBuffer _unused = new(BlocksAlone * BlockUnits);
     private readonly PinnedBuffer _reset;
     private readonly PinnedBuffer _update;
 
-    internal VectorStepper(EdgeModel model)
+    /// <param name="model">The model.</param>
+    /// <param name="states">How many states a call steps at most; more are stepped in several runs.</param>
+    internal VectorStepper(EdgeModel model, int states)
         : base(model)
     {
         _packed = PackedModel.Of(model, TKernel.ActivationOffset);
@@ -45,15 +64,21 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
         _units = [.. model.Layers.Select(layer => layer.UnitCount)];
         _lastFractionBits = model.Layers[^1].OutputFractionBits;
         _unitStride = (_units.Max() + BlockUnits - 1) / BlockUnits * BlockUnits * sizeof(short);
-        _xStride = Math.Max(_unitStride, (_features + 1) * sizeof(short));
-        _x = new PinnedBuffer(StatesMax * _xStride);
-        _h = new PinnedBuffer(StatesMax * _unitStride);
-        _output = new PinnedBuffer(StatesMax * _unitStride);
-        int resetBytes = Array.Exists(_layers, layer => layer?.Candidate is not null) ? StatesMax * _unitStride : 0;
+        _hStride = _unitStride + 64;
+        _xStride = Math.Max(_hStride, (_features + 1) * sizeof(short));
+        _narrowed = new PinnedBuffer(_unitStride);
+        _statesMax = Math.Clamp(states, 1, StatesMax);
+        _blocksMax = states > 1 ? BlocksTogether : BlocksAlone;
+        _sums = new PinnedBuffer(_statesMax * _blocksMax * sizeof(LstmSums));
+        _x = new PinnedBuffer(_statesMax * _xStride);
+        _h = new PinnedBuffer(_statesMax * _hStride);
+        _output = new PinnedBuffer(_statesMax * _unitStride);
+        int resetBytes = Array.Exists(_layers, layer => layer?.Candidate is not null) ? _statesMax * _unitStride : 0;
         _reset = new PinnedBuffer(resetBytes);
         _update = new PinnedBuffer(resetBytes);
         _kept =
-            [.. _units.Select((_, l) => ResidualLayer.IsRead(model.Layers, l) ? new PinnedBuffer(StatesMax * _unitStride) : null)];
+            [.. _units.Select((_, l) => ResidualLayer.IsRead(model.Layers, l) ? new PinnedBuffer(_statesMax * _unitStride) : null)];
+        _lags = model.Lags is null ? null : new VectorLags(model.Lags);
         _blocks = new BlockStepper?[_layers.Length];
         int firstUnit = 0;
         for (int l = 0; l < _blocks.Length; l++)
@@ -74,9 +99,9 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
         fixed (byte* state = states)
         fixed (short* input = x)
         {
-            for (int begin = 0; begin < count; begin += StatesMax)
+            for (int begin = 0; begin < count; begin += _statesMax)
             {
-                int chunk = Math.Min(StatesMax, count - begin);
+                int chunk = Math.Min(_statesMax, count - begin);
                 StepChunk(state + ((long)begin * _stateBytes), input + ((long)begin * _features), chunk);
                 for (int s = 0; s < chunk; s++)
                 {
@@ -89,6 +114,9 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
         GC.KeepAlive(this);
     }
 
+    protected override void StepLags(LagRegression lags, Span<short> state, ReadOnlySpan<short> x, Span<float> outputs) =>
+        _lags!.Step(state, x, outputs);
+
     private short* Output(int s) => (short*)(_output.Pointer + (s * _unitStride));
 
     private byte* X(int s) => _x.Pointer + (s * _xStride);
@@ -97,7 +125,7 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
 
     private short* Update(int s) => (short*)(_update.Pointer + (s * _unitStride));
 
-    private byte* H(int s) => _h.Pointer + (s * _unitStride);
+    private byte* H(int s) => _h.Pointer + (s * _hStride);
 
     private void StepChunk(byte* states, short* input, int count)
     {
@@ -160,7 +188,7 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
         {
             if (layer.IsNarrow)
             {
-                CopyActivations(hiddens + (s * _stateBytes), H(s), units);
+                TKernel.Lay((sbyte*)hiddens + (s * _stateBytes), units, H(s));
             }
             else
             {
@@ -168,21 +196,26 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
             }
         }
 
-        sbyte* unused = stackalloc sbyte[BlockUnits];
-        for (int block = 0; block < layer.Blocks; block++)
+        // The products of a few blocks, then what follows them.
+        for (int begin = 0; begin < layer.Blocks; begin += _blocksMax)
         {
-            int first = block * BlockUnits;
+            int end = Math.Min(begin + _blocksMax, layer.Blocks);
+            var sums = (LstmSums*)_sums.Pointer;
+            for (int block = begin; block < end; block += count == 1 ? _blocksMax : 1)
+            {
+                // One stream's blocks in one call; of many streams one block after the other, so that its weights are read once.
+                int next = count == 1 ? end : block + 1;
+                for (int s = 0; s < count; s++)
+                {
+                    TKernel.SumLstm(layer, block, next, X(s), H(s), sums + (s * _blocksMax) + (block - begin));
+                }
+            }
+
             for (int s = 0; s < count; s++)
             {
-                short* c = (short*)(cells + (s * _stateBytes)) + first;
-                sbyte* h = layer.IsNarrow ? (sbyte*)(hiddens + (s * _stateBytes)) + first : unused;
-                uint clipped = units - first >= BlockUnits
-                    ? TKernel.StepLstm(layer, block, X(s), H(s), h, c, Output(s) + first)
-                    : StepLastBlock(layer, block, s, h, c, units - first);
-                if (clipped != 0)
-                {
-                    CountSaturations(clipped, firstUnit + first);
-                }
+                short* c = (short*)(cells + (s * _stateBytes));
+                sbyte* h = layer.IsNarrow ? (sbyte*)(hiddens + (s * _stateBytes)) : null;
+                ActivateLstm(layer, begin, end, sums + (s * _blocksMax), h, c, Output(s), firstUnit);
             }
         }
 
@@ -193,15 +226,45 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
     }
 
     // A block that reaches past the layer's last unit works on copies: what follows in the state is not its own.
-    private uint StepLastBlock(PackedLayer layer, int block, int s, sbyte* h, short* c, int units)
+    private void ActivateLstm(PackedLayer layer, int begin, int end, LstmSums* sums, sbyte* h, short* c, short* output, int firstUnit)
     {
+        var clipped = (uint*)_clipped.Pointer;
+        var unused = (sbyte*)_unused.Pointer;
+        int whole = Math.Min(end, layer.UnitCount / BlockUnits);
+        int first = begin * BlockUnits;
+        sbyte* newH = h == null ? unused : h + first;
+        if (whole > begin && TKernel.ActivateLstm(layer, begin, whole, sums, newH, c + first, output + first, clipped))
+        {
+            for (int block = begin; block < whole; block++)
+            {
+                CountSaturations(clipped[block - begin], firstUnit + (block * BlockUnits));
+            }
+        }
+
+        if (whole < end)
+        {
+            ActivateLast(layer, whole, sums + (whole - begin), h, c, output, firstUnit);
+        }
+    }
+
+    private void ActivateLast(PackedLayer layer, int block, LstmSums* sums, sbyte* h, short* c, short* output, int firstUnit)
+    {
+        int first = block * BlockUnits;
+        int units = layer.UnitCount - first;
+        uint clipped;
         short* cells = stackalloc short[BlockUnits];
         sbyte* newH = stackalloc sbyte[BlockUnits];
-        new Span<short>(c, units).CopyTo(new Span<short>(cells, BlockUnits));
-        uint clipped = TKernel.StepLstm(layer, block, X(s), H(s), newH, cells, Output(s) + (block * BlockUnits));
-        new Span<short>(cells, units).CopyTo(new Span<short>(c, units));
-        new Span<sbyte>(newH, units).CopyTo(new Span<sbyte>(h, units));
-        return clipped & (((1u << units) - 1) * 0x10001u);
+        new Span<short>(c + first, units).CopyTo(new Span<short>(cells, BlockUnits));
+        if (TKernel.ActivateLstm(layer, block, block + 1, sums, newH, cells, output + first, &clipped))
+        {
+            CountSaturations(clipped & (((1u << units) - 1) * 0x10001u), firstUnit + first);
+        }
+
+        new Span<short>(cells, units).CopyTo(new Span<short>(c + first, units));
+        if (h != null)
+        {
+            new Span<sbyte>(newH, units).CopyTo(new Span<sbyte>(h + first, units));
+        }
     }
 
     // GRU, Elman and dense layers: the state, where there is one, is the int16 output, worked on in whole blocks beside it.
@@ -270,7 +333,7 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
     }
 
     // What recurrent products read of an int16 state: its rounding to int8, or itself.
-    private static void ReadState(PackedLayer layer, short* state, byte* h)
+    private void ReadState(PackedLayer layer, short* state, byte* h)
     {
         if (!layer.IsNarrow)
         {
@@ -280,10 +343,11 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
 
         for (int block = 0; block < layer.Blocks; block++)
         {
-            TKernel.Narrow(state + (block * BlockUnits), layer.HiddenMultiplier(block), (sbyte*)h + (block * BlockUnits));
+            TKernel.Narrow(
+                state + (block * BlockUnits), layer.HiddenMultiplier(block), (sbyte*)_narrowed.Pointer + (block * BlockUnits));
         }
 
-        CopyActivations(h, h, layer.Blocks * BlockUnits);
+        TKernel.Lay((sbyte*)_narrowed.Pointer, layer.UnitCount, h);
     }
 
     private void CountNarrowed(PackedLayer layer, short* output, int firstUnit)
@@ -310,7 +374,7 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
             }
             else if (layer.Lstm is not null)
             {
-                CopyActivations(states + (s * _stateBytes) + _narrow[l], X(s), layer.UnitCount);
+                TKernel.Lay((sbyte*)states + (s * _stateBytes) + _narrow[l], layer.UnitCount, X(s));
             }
             else
             {
@@ -335,29 +399,6 @@ internal sealed unsafe class VectorStepper<TKernel> : ModelStepper
         if (head.Head.Activation != OutputActivation.Linear || head.Head.Segments is not null)
         {
             OutputActivations.Apply(head.Head, y);
-        }
-    }
-
-    // Hidden states as the dot products want them; what lies behind the last unit meets only zero weights.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void CopyActivations(byte* from, byte* to, int units)
-    {
-        if (TKernel.ActivationOffset == 0)
-        {
-            Unsafe.CopyBlockUnaligned(to, from, (uint)units);
-            return;
-        }
-
-        // Adding 128 to an int8 and reading it as a byte is flipping its highest bit.
-        int j = 0;
-        for (; j + 8 <= units; j += 8)
-        {
-            *(ulong*)(to + j) = *(ulong*)(from + j) ^ 0x8080808080808080;
-        }
-
-        for (; j < units; j++)
-        {
-            to[j] = (byte)(from[j] ^ 0x80);
         }
     }
 }

@@ -71,22 +71,3 @@ internal sealed class OnnxRuntimeStep : IDisposable
         return value;
     }
 }
-
-/// <summary>ONNX Runtime beside our kernels, in the same run.</summary>
-internal static partial class CellBenchmark
-{
-    static partial void MeasureOnnxRuntime(int input, int hidden, int layers, List<CellResult> row)
-    {
-        (string Engine, byte[] Model)[] variants =
-        [
-            ("ort-float", LstmGraph.FloatModel(input, hidden, layers, Outputs)),
-            ("ort-int8", LstmGraph.QuantizedModel(input, hidden, layers, Outputs)),
-        ];
-        foreach ((string engine, byte[] model) in variants)
-        {
-            using var step = new OnnxRuntimeStep(model, input, hidden, layers, Outputs);
-            (double ns, double bytes) = Measure(step.Step);
-            row.Add(new CellResult(engine, "onnxruntime", input, hidden, layers, ns, bytes));
-        }
-    }
-}

@@ -23,14 +23,14 @@ internal static partial class RandomModels
     };
 
     /// <summary>The bytes of an int8 model whose every parameter is drawn from its whole allowed range that keeps gates lively.</summary>
-    internal static byte[] Int8(int seed, int inputs, int hidden, int layers, int outputs)
+    internal static byte[] Int8(int seed, int inputs, int hidden, int layers, int outputs, bool clips = true)
     {
         var random = new Random(seed);
         var cells = new List<Layer>();
         for (int l = 0; l < layers; l++)
         {
             int width = l == 0 ? inputs : hidden;
-            cells.Add(Lstm(random, width, hidden, l == 0));
+            cells.Add(Lstm(random, width, hidden, l == 0, clips));
         }
 
         return File(inputs, [.. cells], Head(random, hidden, outputs, OutputActivation.Linear));
@@ -109,13 +109,13 @@ internal static partial class RandomModels
         };
     }
 
-    /// <summary>An LSTM with a regression on some of the last rows beside its head.</summary>
-    internal static byte[] Int8WithLags(int seed, int inputs, int hidden, int outputs, int ownLags = 0)
+    /// <summary>An LSTM with a regression on the last rows beside its head: on those of <paramref name="at"/>, or on some.</summary>
+    internal static byte[] Int8WithLags(int seed, int inputs, int hidden, int outputs, int ownLags = 0, int[]? at = null)
     {
         var random = new Random(seed);
         EdgeModel model = EdgeModel.Parse(Int8(seed, inputs, hidden, 1, outputs));
-        var lags = new SortedSet<int> { 0 };
-        for (int i = random.Next(12); i > 0; i--)
+        SortedSet<int> lags = [0, .. at ?? []];
+        for (int i = at is null ? random.Next(12) : 0; i > 0; i--)
         {
             lags.Add(random.Next(1, 30));
         }
@@ -187,14 +187,14 @@ internal static partial class RandomModels
             new string('0', 64)).ToBytes();
     }
 
-    private static LstmCell Lstm(Random random, int width, int hidden, bool isWide) => new()
+    private static LstmCell Lstm(Random random, int width, int hidden, bool isWide, bool clips) => new()
     {
         InputCount = width,
         UnitCount = hidden,
         InputShift = isWide ? Math.Min(30, 8 + Log2(width)) : Log2(width),
         RecurrentShift = Log2(hidden),
-        GateShift = 10,
-        CellFractionBits = [.. Enumerable.Repeat((sbyte)random.Next(9, 14), hidden)],
+        GateShift = clips ? 10 : 13,
+        CellFractionBits = [.. Enumerable.Repeat((sbyte)(clips ? random.Next(9, 14) : 11), hidden)],
         HiddenBits = 8,
         OutputFractionBits = 15,
         InputWeight = Weights(random, 4 * hidden * width),
@@ -202,7 +202,7 @@ internal static partial class RandomModels
         InputMultiplier = Shorts(random, 4 * hidden, 500, 4000),
         RecurrentMultiplier = Shorts(random, 4 * hidden, 500, 4000),
         Bias = Biases(random, 4 * hidden),
-        HiddenMultiplier = Shorts(random, hidden, 127, 400),
+        HiddenMultiplier = Shorts(random, hidden, 127, clips ? 400 : 127),
     };
 
     private static LstmCell LstmOfAnyKind(Random random, int width, int units, int bits, bool isWide)
