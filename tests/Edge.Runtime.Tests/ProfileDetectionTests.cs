@@ -97,7 +97,7 @@ public sealed class ProfileDetectionTests(ITestOutputHelper output)
 
     [Theory]
     [InlineData("load")]
-    [InlineData("noise")]
+    [InlineData("states")]
     public void A_small_fault_soon_after_a_large_one_is_found(string kind)
     {
         const int Until = Before + 300;
@@ -115,6 +115,30 @@ public sealed class ProfileDetectionTests(ITestOutputHelper output)
                 });
             Assert.Contains(events, item => item.Opened is >= Before and < Until);
             Assert.Contains(events, item => item.Opened >= Again);
+        }
+    }
+
+    [Fact]
+    public void A_rare_switch_as_in_the_calibration_rows_does_not_surprise_a_stream_that_has_just_begun()
+    {
+        for (int seed = 0; seed < Cases; seed++)
+        {
+            double[][] rows = Switching(CalmRows + 1000, seed);
+            Assert.Empty(Run(Manifest(rows[..CalmRows]), rows[CalmRows..]));
+        }
+
+        static double[][] Switching(int count, int seed)
+        {
+            var random = new Random(seed);
+            double level = 0;
+            return
+            [
+                .. Enumerable.Range(0, count).Select(row =>
+                {
+                    level = row % 400 == 0 ? random.Next(4) : level;
+                    return new[] { level + (0.1 * random.NextDouble()), (2 * level) + (0.1 * random.NextDouble()) };
+                }),
+            ];
         }
     }
 

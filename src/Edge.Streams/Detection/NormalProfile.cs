@@ -56,6 +56,12 @@ internal sealed class NormalProfile
     /// <summary>What the channels have looked like.</summary>
     internal PatternMemory Patterns { get; }
 
+    /// <summary>
+    /// How far the channels jump from row to row, as <see cref="ResidualStatistic.Bins"/> of the forecast that nothing changes: a switch or
+    /// a new set point that is rare is no surprise to a stream that has just begun.
+    /// </summary>
+    internal ushort[] Jumps { get; } = new ushort[TailHistogram.Bins];
+
     /// <summary>Longest run of equal values of each channel.</summary>
     internal int[] Longest { get; }
 
@@ -95,6 +101,7 @@ internal sealed class NormalProfile
         ArchiveCharts(to, Levels);
         Relation?.Model.Archive(to);
         ArchiveCharts(to, Relation?.Statistics ?? []);
+        to.Fields<ushort>(Jumps);
         ArchivePatterns(to);
         return stream.ToArray();
     }
@@ -128,6 +135,8 @@ internal sealed class NormalProfile
                 profile.Relation.Model.Archive(from);
                 ArchiveCharts(from, profile.Relation.Statistics);
             }
+
+            from.Fields<ushort>(profile.Jumps);
         }
 
         profile.ArchivePatterns(from);

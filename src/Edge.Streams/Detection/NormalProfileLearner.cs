@@ -218,6 +218,7 @@ public static class NormalProfileLearner
     private static void MeasureChanges(float[] rows, int count, NormalProfile profile)
     {
         int columns = profile.Channels;
+        var changes = new float[columns];
         for (int column = 0; column < columns; column++)
         {
             double squares = 0;
@@ -227,8 +228,22 @@ public static class NormalProfileLearner
                 squares += change * change;
             }
 
-            profile.Change[column] = (float)(Math.Sqrt(squares / (count - 1)) / profile.Scale[column]);
+            changes[column] = (float)Math.Sqrt(squares / (count - 1));
+            profile.Change[column] = changes[column] / profile.Scale[column];
         }
+
+        var residual = new ResidualStatistic(changes);
+        for (int row = 1; row < count; row++)
+        {
+            for (int column = 0; column < columns; column++)
+            {
+                changes[column] = rows[(row * columns) + column] - rows[((row - 1) * columns) + column];
+            }
+
+            residual.Observe(changes, isCalm: true);
+        }
+
+        residual.Bins.CopyTo(profile.Jumps);
     }
 
     private static void LearnPatterns(float[] rows, int count, NormalProfile profile)

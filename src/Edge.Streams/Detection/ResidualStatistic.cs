@@ -42,18 +42,38 @@ internal sealed class ResidualStatistic
     /// Root mean square change of each column from row to row, normalized; null if unknown. A model that was trained too long has tiny
     /// residuals on its training rows and large ones behind them: no residual counts that is not large beside the changes.
     /// </param>
-    internal ResidualStatistic(ModelManifest manifest, int[] outputs, IReadOnlyList<float>? changes)
+    /// <param name="known">What <see cref="Bins"/> were for residuals of a kind that these are not expected to exceed; empty for none.</param>
+    internal ResidualStatistic(ModelManifest manifest, int[] outputs, IReadOnlyList<float>? changes, ReadOnlySpan<ushort> known)
+        : this(
+            outputs,
+            [.. outputs.Select(k => changes is null ? VarianceMin : Least(changes[manifest.Outputs[k].Column]))],
+            [.. outputs.Select(k => manifest.OutputRmse?[k] is { } rmse ? (float)(rmse * rmse) : 1)])
+    {
+        known.CopyTo(_bins);
+    }
+
+    /// <summary>For residuals of the forecast that nothing changes, by column.</summary>
+    /// <param name="changes">Root mean square change of each column from row to row, in the unit of the residuals.</param>
+    internal ResidualStatistic(IReadOnlyList<float> changes)
+        : this(
+            [.. Enumerable.Range(0, changes.Count)],
+            [.. changes.Select(Least)],
+            [.. changes.Select(change => change * change)])
+    {
+    }
+
+    private ResidualStatistic(int[] outputs, float[] varianceMin, float[] variance)
     {
         _outputs = outputs;
-        _varianceMin = [.. outputs.Select(k => changes is null ? VarianceMin : Least(changes[manifest.Outputs[k].Column]))];
-        _variance =
-        [
-            .. outputs.Select((k, i) => manifest.OutputRmse?[k] is { } rmse ? Math.Max(_varianceMin[i], (float)(rmse * rmse)) : 1),
-        ];
+        _varianceMin = varianceMin;
+        _variance = [.. variance.Select((value, i) => Math.Max(varianceMin[i], value))];
         _fast = new float[outputs.Length];
         _limitMin = outputs.Length == 0 ? 1 : RootMeanSquareBound(Degrees * outputs.Length, NormalQuantile);
         _limit = _limitMin;
     }
+
+    /// <summary>How often the value was how large; see <see cref="TailHistogram"/>.</summary>
+    internal ReadOnlySpan<ushort> Bins => _bins;
 
     /// <summary>The value over its limit; abnormal from 1 on.</summary>
     internal double Ratio { get; private set; }
