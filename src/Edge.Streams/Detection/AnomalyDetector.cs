@@ -140,7 +140,7 @@ internal sealed partial class AnomalyDetector
 
         _profile = NormalProfile.Of(manifest);
         _ranges = manifest.IsTrained ? null : new RangeWatch(_channels);
-        _residual = new ResidualStatistic(manifest, _outputs, _profile?.Change, _profile?.Jumps ?? []);
+        _residual = new ResidualStatistic(manifest, _outputs, _profile?.Change, _profile?.Jumps ?? [], _profile?.Rows ?? 0);
         _sensors = new SensorWatch(_channels);
         _profile?.Longest.CopyTo(_sensors.Longest);
         _patterns = _profile?.Patterns

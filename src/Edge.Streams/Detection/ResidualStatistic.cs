@@ -30,6 +30,8 @@ internal sealed class ResidualStatistic
     private readonly float[] _variance;
     private readonly float[] _fast;
     private readonly ushort[] _bins = new ushort[TailHistogram.Bins];
+    private readonly ushort[] _calibrated = [];
+    private readonly int _calibrationRows;
     private readonly double _limitMin;
     private double _limit;
     private double _probability;
@@ -42,14 +44,19 @@ internal sealed class ResidualStatistic
     /// Root mean square change of each column from row to row, normalized; null if unknown. A model that was trained too long has tiny
     /// residuals on its training rows and large ones behind them: no residual counts that is not large beside the changes.
     /// </param>
-    /// <param name="known">What <see cref="Bins"/> were for residuals of a kind that these are not expected to exceed; empty for none.</param>
-    internal ResidualStatistic(ModelManifest manifest, int[] outputs, IReadOnlyList<float>? changes, ReadOnlySpan<ushort> known)
+    /// <param name="calibrated">
+    /// <see cref="Bins"/> of calibration rows, which count until as many rows have been seen; empty for none.
+    /// </param>
+    /// <param name="calibrationRows">How many rows that were.</param>
+    internal ResidualStatistic(
+        ModelManifest manifest, int[] outputs, IReadOnlyList<float>? changes, ushort[] calibrated, int calibrationRows)
         : this(
             outputs,
             [.. outputs.Select(k => changes is null ? VarianceMin : Least(changes[manifest.Outputs[k].Column]))],
             [.. outputs.Select(k => manifest.OutputRmse?[k] is { } rmse ? (float)(rmse * rmse) : 1)])
     {
-        known.CopyTo(_bins);
+        _calibrated = calibrated;
+        _calibrationRows = calibrationRows;
     }
 
     /// <summary>For residuals of the forecast that nothing changes, by column.</summary>
@@ -158,6 +165,11 @@ internal sealed class ResidualStatistic
     {
         double limit = TailHistogram.Limit(_bins, _probability, ExcessMin);
         _limit = double.IsFinite(limit) ? Math.Max(_limitMin, limit) : _limitMin;
+        if (_ticks < _calibrationRows)
+        {
+            double calibrated = TailHistogram.Limit(_calibrated, _probability, ExcessMin);
+            _limit = double.IsFinite(calibrated) ? Math.Max(_limit, calibrated) : _limit;
+        }
     }
 
     private void Take(int i, double error, bool isCalm)
