@@ -155,7 +155,7 @@ public sealed class LimitTests
     [Theory]
     [InlineData(4)]
     [InlineData(5)]
-    public void A_state_of_an_earlier_version_begins_anew_and_its_numbers_go_on(byte version)
+    public void A_state_of_an_earlier_version_begins_again_and_its_numbers_go_on(byte version)
     {
         LimitOptions limit = new() { Column = "t", High = 85 };
         var engine = new SetEngine();

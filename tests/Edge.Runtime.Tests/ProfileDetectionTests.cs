@@ -83,7 +83,7 @@ public sealed class ProfileDetectionTests(ITestOutputHelper output)
     [InlineData("load", -3)]
     [InlineData("noise", 3)]
     [InlineData("states", 3)]
-    public void The_end_of_a_shift_that_was_accepted_is_no_news(string kind, double deviations)
+    public void The_end_of_a_shift_that_was_accepted_is_no_anomaly(string kind, double deviations)
     {
         const int Until = Before + 4000;
         (ModelManifest manifest, double[][] live) = Plant(kind, 12_000, seed: 99);

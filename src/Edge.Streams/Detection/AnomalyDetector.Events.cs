@@ -145,7 +145,7 @@ internal sealed partial class AnomalyDetector
             bool isOfChart = kind is Kind.Level or Kind.Relation;
             float quotient = Quotient(at);
 
-            // Beside a stranger the main channels may not be judged: then whatever is beyond its limit counts.
+            // Beside a channel outside of its range the main ones may not be judged: then all that is beyond its limit counts.
             bool counts = isMain || (_strangers > 0 && isOfChart && quotient >= 1);
             largest = counts ? Math.Max(largest, quotient) : largest;
             isOfCharts |= isMain && isOfChart;
@@ -174,7 +174,7 @@ internal sealed partial class AnomalyDetector
         }
     }
 
-    // What was accepted may end: the plant is back where it was before, which is no news.
+    // What was accepted may end: the plant is back where it was before, which is no anomaly.
     private void NoteReturn()
     {
         _hasReturned = false;
