@@ -24,6 +24,9 @@ switch (args)
     case ["detection"]:
         DetectionBenchmark.Run();
         return 0;
+    case ["plants", ..]:
+        PlantsBenchmark.Run(args[1..]);
+        return 0;
     case ["train"]:
         TrainingBenchmark.Run();
         return 0;
@@ -49,8 +52,9 @@ switch (args)
         return 0;
     default:
         Console.Error.WriteLine(
-            "Usage: cell [--json] | parts | streams | lags | sensors | detection | train | service | storage [DAYS [SECONDS]] | "
-                + "device [FOLDER] | learning [FOLDER] | rivals | onnx | xlstm | cluster [ROWS or idle]");
+            "Usage: cell [--json] | parts | streams | lags | sensors | detection | plants [SEED...] | "
+                + "train | service | storage [DAYS [SECONDS]] | device [FOLDER] | learning [FOLDER] | rivals | onnx | xlstm | "
+                + "cluster [ROWS or idle]");
         return 2;
 }
 
