@@ -254,6 +254,30 @@ public sealed class ProfileDetectionTests(ITestOutputHelper output)
         }
     }
 
+    // The first version had three more numbers for each chart, and no jumps before the patterns.
+    [Fact]
+    public void A_profile_of_the_first_version_still_counts()
+    {
+        const int Header = 11 + (4 * sizeof(float));
+        const int Charts = 6;
+        const int ChartBytes = 4 * sizeof(float);
+        (ModelManifest manifest, double[][] live) = Plant("daily", Before + 500, seed: 21);
+        byte[] profile = manifest.NormalProfile.ToArray();
+        List<byte> first = [1, .. profile[1..Header]];
+        foreach (byte[] chart in profile[Header..(Header + (Charts * ChartBytes))].Chunk(ChartBytes))
+        {
+            first.AddRange([.. chart[..8], .. new byte[12], .. chart[12..]]);
+        }
+
+        first.AddRange(profile[(Header + (Charts * ChartBytes) + (TailHistogram.Bins * sizeof(ushort)))..]);
+        List<Event> events = Run(
+            manifest.WithNormalProfile(first.ToArray()),
+            live,
+            (row, reading) => reading.Values[0] += row >= Before ? 4 * manifest.Std[0] : 0);
+        Assert.All(events, item => Assert.InRange(item.Opened, Before, live.Length));
+        Assert.Contains(events, item => item.Cause == AnomalyCause.Level);
+    }
+
     [Fact]
     public void Too_few_rows_make_no_profile()
     {

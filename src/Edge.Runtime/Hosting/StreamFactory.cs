@@ -181,7 +181,7 @@ internal sealed class StreamFactory : IDisposable
         if (saved.Snapshot.Length > 0)
         {
             _log.LogWarning(
-                "{Stream}: model, source or configuration changed: its state is reset, its numbers continue after {Seq}",
+                "{Stream}: model, source, configuration or program changed: its state is reset, its numbers continue after {Seq}",
                 stream.Name,
                 saved.Seq);
         }
