@@ -49,10 +49,10 @@ row() {
     'BEGIN { printf "%-22s %-12s %4d %8d %7.1f %8.2f %8.2f\n", n, c, count, products, cycles, 16 * count / products, 16 * cycles / products }'
 }
 
-# sums KERNEL: how native code names the methods of its sums.
+# sums KERNEL WIDTH: how native code names the method of its sums.
 sums() {
   local kernels=Edge_Inference_Edge_Inference_Kernels
-  echo "Sums128_2<${kernels}_$1__${kernels}_FourGates>__"
+  echo "Sums128_3<${kernels}_$1__${kernels}_$2__${kernels}_FourGates>__Add"
 }
 
 printf '%-22s %-12s %4s %8s %7s %8s %8s\n' loop processor ins products cycles ins/16 cycles/16
@@ -60,9 +60,9 @@ for processor in cortex-a72 cortex-a76; do
   kernel=AdvSimd128
   [ $processor = cortex-a72 ] || kernel=AdvSimdDot128
   instruction='smull|sdot'
-  loop "$program" "$(sums $kernel)AddNarrow" "$instruction" >"$folder/loop.s"
+  loop "$program" "$(sums $kernel NarrowWidth128)" "$instruction" >"$folder/loop.s"
   row "ours, int8, 16 units" $processor 256
-  loop "$program" "$(sums AdvSimd128)AddWide" smull >"$folder/loop.s"
+  loop "$program" "$(sums AdvSimd128 WideWidth128)" smull >"$folder/loop.s"
   row "ours, int16, 16 units" $processor 128
   aarch64-linux-gnu-gcc -O3 -mcpu=$processor -c tests/Edge.Benchmarks/Yardstick/gemv.c -o "$folder/gemv.o"
   loop "$folder/gemv.o" '<gemv>' "$instruction" >"$folder/loop.s"

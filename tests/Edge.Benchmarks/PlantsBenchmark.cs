@@ -1,16 +1,11 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
-using Edge.Inference.Models;
-using Edge.Runtime.Tests;
-using Edge.Streams;
-using Edge.Streams.Detection;
 
 namespace Edge.Benchmarks;
 
 /// <summary>
-/// What the detector finds on simulated plants with labelled faults (Plants/simulate.py). The forecast is that nothing changes, so that
-/// the profile of the calibration rows is what counts.
+/// What the detector finds on simulated plants with labelled faults (Plants/simulate.py).
 /// </summary>
 internal static class PlantsBenchmark
 {
@@ -59,15 +54,15 @@ internal static class PlantsBenchmark
     private static Score Judge(string description)
     {
         Plant plant = JsonSerializer.Deserialize<Plant>(File.ReadAllText(description), SnakeCase)!;
-        List<Anomaly> anomalies = Run(
-            ManifestOf(plant, Load(Path.ChangeExtension(description, null) + "-train.csv", plant.Columns.Length)),
-            Load(Path.ChangeExtension(description, null) + "-test.csv", plant.Columns.Length));
+        string path = Path.ChangeExtension(description, null);
+        var detector = new ProfiledDetector(plant.Columns, plant.PeriodSeconds, Load(path + "-train.csv", plant.Columns.Length));
+        List<ProfiledDetector.Anomaly> anomalies = detector.Run(Load(path + "-test.csv", plant.Columns.Length));
         var score = default(Score);
         foreach (Fault fault in plant.Faults)
         {
             int rows = fault.LastRow - fault.FirstRow;
             int stands = Math.Min(rows, Math.Min(StandsRowsMax, Math.Max(1, rows / 10)));
-            Anomaly? found = anomalies.Find(item => fault.Holds(item)
+            ProfiledDetector.Anomaly? found = anomalies.Find(item => fault.Holds(item)
                 && Math.Min(item.Closed, fault.LastRow) - item.Opened + 1 >= stands);
             bool isNamed = found is not null && fault.Channels.Split(',').Contains(plant.Columns[found.Channel]);
             bool isEarly = found is not null && found.Opened <= fault.FirstRow + (fault.GrowsOverRows / 2.0);
@@ -80,46 +75,6 @@ internal static class PlantsBenchmark
 
     private static int Count(bool isCounted) => isCounted ? 1 : 0;
 
-    private static ModelManifest ManifestOf(Plant plant, double[][] calm)
-    {
-        double[] mean = [.. plant.Columns.Select((_, channel) => calm.Average(row => row[channel]))];
-        var manifest = new ModelManifest
-        {
-            Name = "plant",
-            Columns = plant.Columns,
-            Units = [.. plant.Columns.Select(_ => "")],
-            PeriodSeconds = plant.PeriodSeconds,
-            Mean = mean,
-            Std = [.. plant.Columns.Select((_, channel) => Math.Sqrt(calm.Average(row => Math.Pow(row[channel] - mean[channel], 2))))],
-            Outputs = [.. plant.Columns.Select((_, channel) => new ModelOutput(channel, 1))],
-        };
-        float[] rows = [.. calm.SelectMany(row => row.Select((value, channel) => manifest.Normalize(channel, value)))];
-        return manifest.WithNormalProfile(NormalProfileLearner.Learn(rows, plant.Columns.Length));
-    }
-
-    private static List<Anomaly> Run(ModelManifest manifest, double[][] rows)
-    {
-        using var stream = new SensorStream(new PersistenceEngine(manifest), new StreamOptions { Name = "plant" });
-        var reading = new Reading(manifest.Columns.Count);
-        var anomalies = new List<Anomaly>();
-        for (int row = 0; row < rows.Length; row++)
-        {
-            rows[row].CopyTo(reading.Values, 0);
-            reading.Time = DateTime.UnixEpoch.AddSeconds(row * manifest.PeriodSeconds);
-            AnomalyEvent? anomaly = stream.Step(reading).Anomaly;
-            if (anomaly?.Change == AnomalyChange.Opened)
-            {
-                anomalies.Add(new Anomaly(row, int.MaxValue, anomaly.Channels[0].Column));
-            }
-            else if (anomaly is { Change: not AnomalyChange.Updated })
-            {
-                anomalies[^1] = anomalies[^1] with { Closed = row };
-            }
-        }
-
-        return anomalies;
-    }
-
     // The first column is the time; what follows the channels is the label.
     private static double[][] Load(string path, int channels) =>
     [
@@ -130,14 +85,12 @@ internal static class PlantsBenchmark
 
     private sealed record Plant(double PeriodSeconds, string[] Columns, Fault[] Faults);
 
-    private sealed record Anomaly(int Opened, int Closed, int Channel);
-
     private sealed record Fault(string Channels, int FirstRow, int LastRow, int GrowsOverRows)
     {
-        internal bool Holds(Anomaly item) => item.Opened >= FirstRow && item.Opened <= LastRow + RowsBehind;
+        internal bool Holds(ProfiledDetector.Anomaly item) => item.Opened >= FirstRow && item.Opened <= LastRow + RowsBehind;
 
         // An anomaly that was open when the fault began is not one without a fault.
-        internal bool Began(Anomaly item) => item.Opened < FirstRow && item.Closed >= FirstRow;
+        internal bool Began(ProfiledDetector.Anomaly item) => item.Opened < FirstRow && item.Closed >= FirstRow;
     }
 
     private readonly record struct Score(int Faults, int Found, int Named, int Slow, int Early, int False)

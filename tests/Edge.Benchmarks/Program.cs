@@ -24,6 +24,9 @@ switch (args)
     case ["detection"]:
         DetectionBenchmark.Run();
         return 0;
+    case ["calm"]:
+        CalmBenchmark.Run();
+        return 0;
     case ["plants", ..]:
         PlantsBenchmark.Run(args[1..]);
         return 0;
@@ -52,7 +55,7 @@ switch (args)
         return 0;
     default:
         Console.Error.WriteLine(
-            "Usage: cell [--json] | parts | streams | lags | sensors | detection | plants [SEED...] | "
+            "Usage: cell [--json] | parts | streams | lags | sensors | detection | calm | plants [SEED...] | "
                 + "train | service | storage [DAYS [SECONDS]] | device [FOLDER] | learning [FOLDER] | rivals | onnx | xlstm | "
                 + "cluster [ROWS or idle]");
         return 2;

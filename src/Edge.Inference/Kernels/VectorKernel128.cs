@@ -233,11 +233,11 @@ internal readonly unsafe struct VectorKernel128<T> : IKernel
     {
         if (isNarrow)
         {
-            Sums128<T, TGates>.AddNarrow(start, activations, groups, w, stride, sums);
+            Sums128<T, NarrowWidth128, TGates>.Add(start, activations, groups, w, stride, sums);
         }
         else
         {
-            Sums128<T, TGates>.AddWide(start, activations, groups, w, stride, sums);
+            Sums128<T, WideWidth128, TGates>.Add(start, activations, groups, w, stride, sums);
         }
     }
 

@@ -192,7 +192,7 @@ internal sealed partial class AnomalyDetector
 
         _hasReturned = true;
         Array.Clear(_shift);
-        Array.Clear(_ratio);
+        _ratio.AsSpan(..((int)Kind.Sensor * _channels)).Clear();
         for (int each = 0; each < _channels; each++)
         {
             Levels!.Restart(each);

@@ -23,7 +23,7 @@ internal readonly record struct ChartStatistics(float Deviation, float Largest, 
     // The tail begins at the largest twentieth. Fewer independent values than this do not show its power.
     private const double TailShare = 0.05;
     private const double TailMin = 100;
-    private const double NormalPower = 0.5;
+    internal const float NormalPower = 0.5f;
     private const double ExponentialPower = 1;
 
     // A mean of span s takes about two spans to become independent of itself.
@@ -34,7 +34,7 @@ internal readonly record struct ChartStatistics(float Deviation, float Largest, 
     private const double GrowthPower = 0.25;
 
     /// <summary>Of a channel that never moved: nothing is known about how far it may.</summary>
-    internal static ChartStatistics Unlimited { get; } = new(0, 1e30f, (float)NormalPower, 1);
+    internal static ChartStatistics Unlimited { get; } = new(0, 1e30f, NormalPower, 1);
 
     /// <summary>Number of independent means of a span in so many rows.</summary>
     internal static double Independent(int rows, int span) => rows / (SpansApart * span);

@@ -163,7 +163,7 @@ internal sealed class NormalProfile
         foreach (ref ChartStatistics chart in charts.AsSpan())
         {
             from.Fields<float>(fields);
-            chart = new ChartStatistics(fields[0], fields[1], 0.5f, fields[^1]);
+            chart = new ChartStatistics(fields[0], fields[1], ChartStatistics.NormalPower, fields[^1]);
         }
 
         Check(charts);

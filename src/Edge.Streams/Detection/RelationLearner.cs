@@ -95,42 +95,42 @@ internal sealed class RelationLearner
     // Sets the weights of a channel, and returns what they leave: of the inputs and penalties tried, those that leave least.
     private float[] Fit(int channel, int[][] inputsTried)
     {
-        double least = double.PositiveInfinity;
-        float[] left = [];
-        (int[] inputs, double penalty) = (inputsTried[0], 0.0);
-        foreach (int[] tried in inputsTried.DistinctBy(tried => tried.Length))
+        Candidate[] candidates =
+        [
+            .. inputsTried.DistinctBy(inputs => inputs.Length)
+                .SelectMany(inputs => Penalties.Select(penalty => Solve(channel, inputs, penalty / _stride))),
+        ];
+        var squares = new double[candidates.Length];
+        for (int row = 0; row < _count; row++)
         {
-            foreach (double ofRow in Penalties)
+            SetFeatures(row);
+            for (int c = 0; c < candidates.Length; c++)
             {
-                float[] residuals = Residuals(channel, tried, ofRow / _stride);
-                double square = residuals.Sum(residual => (double)residual * residual);
-                if (square < least)
-                {
-                    (least, left, inputs, penalty) = (square, residuals, tried, ofRow / _stride);
-                }
+                float residual = Residual(channel, row, candidates[c]);
+                squares[c] += (double)residual * residual;
             }
         }
 
-        _model.SetWeights(channel, _regression.Solve(channel, inputs, penalty));
-        return left;
-    }
-
-    // What is left of each row by weights that were fitted without its fold.
-    private float[] Residuals(int channel, int[] inputs, double penalty)
-    {
-        float[][] weights =
-        [
-            .. Enumerable.Range(0, Folds).Select(fold => _model.Padded(_regression.Solve(channel, inputs, penalty, without: fold))),
-        ];
+        Candidate best = candidates[Array.IndexOf(squares, squares.Min())];
+        _model.SetWeights(channel, _regression.Solve(channel, best.Inputs, best.Penalty));
         var residuals = new float[_count];
         for (int row = 0; row < _count; row++)
         {
             SetFeatures(row);
-            residuals[row] = _rows[(row * _channels) + channel] - RelationModel.Dot(weights[FoldOf(row)], _features);
+            residuals[row] = Residual(channel, row, best);
         }
 
         return residuals;
     }
+
+    private Candidate Solve(int channel, int[] inputs, double penalty) => new(
+        inputs,
+        penalty,
+        [.. Enumerable.Range(0, Folds).Select(fold => _model.Padded(_regression.Solve(channel, inputs, penalty, without: fold)))]);
+
+    // What is left of the row in the features by weights that were fitted without its fold.
+    private float Residual(int channel, int row, Candidate by) =>
+        _rows[(row * _channels) + channel] - RelationModel.Dot(by.WithoutFold[FoldOf(row)], _features);
 
     private static int[] InputsOf(RelationModel model, int channel) =>
         [.. Enumerable.Range(0, model.FeatureCount).Where(feature => model.IsInput(channel, feature))];
@@ -142,4 +142,7 @@ internal sealed class RelationLearner
         int means = _means.Length / _count;
         _model.Features(_rows.AsSpan(row * _channels, _channels), _means.AsSpan(row * means, means), _features);
     }
+
+    // Inputs and penalty of a regression, and its weights without each fold.
+    private sealed record Candidate(int[] Inputs, double Penalty, float[][] WithoutFold);
 }

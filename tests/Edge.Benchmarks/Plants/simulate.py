@@ -27,7 +27,7 @@ class Motor:
 
     columns = ['vibration_de', 'vibration_nde', 'winding', 'current', 'speed']
     period = 1
-    days = 1
+    length = 1
     faults = [
         ('imbalance', 'vibration_de,vibration_nde', 0.5, 1.2, True),
         ('winding', 'winding,current', 6, 12, True),
@@ -74,7 +74,7 @@ class Pump:
 
     columns = ['level', 'flow', 'pressure', 'power']
     period = 10
-    days = 1
+    length = 1
     faults = [
         ('leak', 'level,flow', 0.5, 1.0, True),
         ('clogging', 'flow,pressure,power', 0.08, 0.2, True),
@@ -119,7 +119,7 @@ class Hvac:
 
     columns = ['supply', 'return', 'co2', 'outside', 'power']
     period = 60
-    days = 2
+    length = 2
     faults = [
         ('damper', 'co2', 120, 300, True),
         ('supply sensor', 'supply', 0.8, 2, True),
@@ -168,7 +168,7 @@ class Wind:
 
     columns = ['wind', 'power', 'gearbox', 'rotor', 'ambient']
     period = 60
-    days = 1
+    length = 1
     faults = [
         ('gearbox', 'gearbox', 4, 9, True),
         ('icing', 'power,rotor', 0.1, 0.25, True),
@@ -210,7 +210,7 @@ class Solar:
 
     columns = ['irradiance', 'power', 'module', 'ambient']
     period = 300
-    days = 1
+    length = 1
     faults = [
         ('soiling', 'power', 0.08, 0.2, True),
         ('string', 'power', 0.2, 0.35, False),
@@ -250,7 +250,7 @@ class Aeration:
 
     columns = ['oxygen', 'airflow', 'ammonium', 'inflow', 'temperature']
     period = 60
-    days = 1
+    length = 1
     faults = [
         ('oxygen sensor', 'oxygen,airflow', 0.4, 1.0, True),
         ('diffuser', 'airflow', 0.15, 0.4, True),
@@ -302,7 +302,7 @@ class Oven:
 
     columns = ['zone1', 'zone2', 'power', 'door']
     period = 5
-    days = 1
+    length = 1
     faults = [
         ('thermocouple', 'zone1', 6, 14, True),
         ('element', 'power,zone2', 0.12, 0.3, True),
@@ -358,13 +358,12 @@ START = 1_700_000_000
 def plan_faults(plant, noise):
     """One fault of each kind, at random sizes and lengths, with calm rows between them."""
     plan = []
-    row = 2000 * plant.days
-    noise.randrange(len(plant.faults))
+    row = 2000 * plant.length
     for kind, channels, least, largest, can_grow in plant.faults:
         grows = can_grow and noise.random() < 0.8
-        rows = (noise.randint(900, 1800) if grows else noise.randint(100, 500)) * plant.days
+        rows = (noise.randint(900, 1800) if grows else noise.randint(100, 500)) * plant.length
         growth = (rows if noise.random() < 0.6 else rows // 2) if grows else 1
-        first = row + noise.randint(0, 400) * plant.days
+        first = row + noise.randint(0, 400) * plant.length
         plan.append({
             'kind': kind,
             'channels': channels,
@@ -373,7 +372,7 @@ def plan_faults(plant, noise):
             'last_row': first + rows - 1,
             'grows_over_rows': growth,
         })
-        row = first + rows + 900 * plant.days
+        row = first + rows + 900 * plant.length
     return plan, row + 500
 
 
@@ -398,10 +397,10 @@ def simulate(folder, name, seed):
     plant = PLANTS[name](noise)
     for _ in range(SETTLE_ROWS):
         plant.step({})
-    train = [plant.step({}) for _ in range(TRAIN_ROWS * plant.days)]
+    train = [plant.step({}) for _ in range(TRAIN_ROWS * plant.length)]
     plan, least_rows = plan_faults(plant, noise)
     test = []
-    for row in range(max(TEST_ROWS * plant.days, least_rows)):
+    for row in range(max(TEST_ROWS * plant.length, least_rows)):
         faults = faults_at(plan, row)
         test.append(plant.step(faults) + [1 if faults else 0])
     write(f'{folder}/{name}{seed}-train.csv', plant.columns, train, 0, plant.period)

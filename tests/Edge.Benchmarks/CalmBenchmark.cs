@@ -1,0 +1,117 @@
+using Edge.Runtime.Tests;
+using Edge.Streams.Detection;
+
+namespace Edge.Benchmarks;
+
+/// <summary>How often the detector alarms on calm rows, and how far a drift gets until it is found: tables of docs/detection.md.</summary>
+internal static class CalmBenchmark
+{
+    private const int AlarmSeeds = 3;
+    private const int AlarmRows = 100_000;
+    private const int DriftSeeds = 6;
+    private const int DriftCalmRows = 10_000;
+    private const int DriftBefore = 2000;
+    private const double DriftTo = 3;
+
+    private static readonly string[] HeavyKinds = ["walk", "t3", "lognormal"];
+    private static readonly double[] Speeds = [0.05, 0.01, 0.004, 0.002, 0.001, 0.0005];
+
+    private static readonly (double PeriodSeconds, int CalmRows, double DayRows)[] Settings =
+        [(300, 600, 288), (300, 4000, 288), (3600, 3000, 24), (60, 10_000, 1440), (1, 10_000, 86_400)];
+
+    internal static void Run()
+    {
+        Console.WriteLine($"False alarms over those that the setting allows, and their number in {AlarmSeeds} x {AlarmRows} rows");
+        Console.WriteLine($"{"",-10}{string.Concat(Settings.Select(each => $"{$"{each.PeriodSeconds} s, {each.CalmRows}",16}"))}");
+        foreach (string kind in CalmPlant.Kinds.Concat(HeavyKinds))
+        {
+            Console.WriteLine($"{kind,-10}{string.Concat(Settings.Select(each => $"{Alarms(kind, each),16}"))}");
+        }
+
+        Console.WriteLine($"Deviations that a drift to {DriftTo} has got to when it is found, median of {DriftSeeds} seeds");
+        Console.WriteLine($"{"",-10}{string.Concat(Speeds.Select(speed => $"{speed,8}"))}");
+        foreach (string kind in CalmPlant.Kinds)
+        {
+            Console.WriteLine($"{kind,-10}{string.Concat(Speeds.Select(speed => $"{Drift(kind, speed),8:0.0}"))}");
+        }
+    }
+
+    private static string Alarms(string kind, (double PeriodSeconds, int CalmRows, double DayRows) setting)
+    {
+        int count = Enumerable.Range(1000, AlarmSeeds).Sum(seed =>
+        {
+            double[][] rows = Rows(kind, setting.CalmRows + AlarmRows, seed, setting.DayRows);
+            return DetectorOf(rows[..setting.CalmRows], setting.PeriodSeconds).Run(rows[setting.CalmRows..]).Count;
+        });
+        double weeks = AlarmSeeds * AlarmRows * setting.PeriodSeconds / TimeSpan.FromDays(7).TotalSeconds;
+        return $"{count / (weeks * new AnomalyOptions().FalseAlarmsAWeek):0.00} ({count})";
+    }
+
+    private static double Drift(string kind, double speed)
+    {
+        double[] reached =
+        [
+            .. Enumerable.Range(300, DriftSeeds).Select(seed =>
+            {
+                int rows = DriftBefore + (int)(DriftTo / speed) + 3000;
+                double[][] all = CalmPlant.Rows(kind, DriftCalmRows + rows, seed);
+                ProfiledDetector detector = DetectorOf(all[..DriftCalmRows], periodSeconds: 60);
+                double[][] live = all[DriftCalmRows..];
+                for (int row = DriftBefore; row < live.Length; row++)
+                {
+                    live[row][0] += detector.Deviation(0) * Math.Min(DriftTo, (row - DriftBefore) * speed);
+                }
+
+                int opened = detector.Run(live).Find(item => item.Opened >= DriftBefore)?.Opened ?? int.MaxValue;
+                return Math.Min(DriftTo, (opened - DriftBefore) * speed);
+            }).Order(),
+        ];
+        return reached[DriftSeeds / 2];
+    }
+
+    private static ProfiledDetector DetectorOf(double[][] calm, double periodSeconds) =>
+        new([.. calm[0].Select((_, channel) => $"c{channel}")], periodSeconds, calm);
+
+    // Two channels each: walks about a mean over 500 and 1,000 rows; one with Student's t of three degrees; exponentials of normal values.
+    private static double[][] Rows(string kind, int count, int seed, double dayRows)
+    {
+        if (!HeavyKinds.Contains(kind))
+        {
+            return CalmPlant.Rows(kind, count, seed, dayRows);
+        }
+
+        var random = new Random(seed);
+        double first = 0;
+        double second = 0;
+        return [.. Enumerable.Range(0, count).Select(_ => kind switch { "walk" => Walk(), "t3" => Student(), _ => Lognormal() })];
+
+        double[] Walk()
+        {
+            first = (0.998 * first) + (0.06 * Normal());
+            second = (0.999 * second) + (0.04 * Normal());
+            return [first + (0.1 * Normal()), second + (0.5 * first) + (0.1 * Normal())];
+        }
+
+        double[] Student()
+        {
+            first = (0.5 * first) + StudentOfThree();
+            second = (0.8 * second) + Normal();
+            return [first + (0.3 * second), second + (0.3 * StudentOfThree())];
+        }
+
+        double[] Lognormal()
+        {
+            first = (0.7 * first) + Normal();
+            second = (0.9 * second) + (0.4 * Normal());
+            return [Math.Exp(0.7 * first), Math.Exp(0.5 * second) + (0.2 * Math.Exp(0.7 * first))];
+        }
+
+        double StudentOfThree()
+        {
+            double squares = Enumerable.Range(0, 3).Sum(_ => Math.Pow(Normal(), 2));
+            return Normal() / Math.Sqrt(squares / 3);
+        }
+
+        double Normal() => Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble());
+    }
+}

@@ -1,0 +1,67 @@
+using Edge.Inference.Models;
+using Edge.Runtime.Tests;
+using Edge.Streams;
+using Edge.Streams.Detection;
+
+namespace Edge.Benchmarks;
+
+/// <summary>
+/// The detector with a profile of calm rows. The forecast is that nothing changes, so that the profile is what counts.
+/// </summary>
+internal sealed class ProfiledDetector
+{
+    private readonly ModelManifest _manifest;
+
+    /// <param name="columns">Names of the channels.</param>
+    /// <param name="periodSeconds">Time from row to row.</param>
+    /// <param name="calm">Rows without a fault: [rows][columns].</param>
+    internal ProfiledDetector(string[] columns, double periodSeconds, double[][] calm)
+    {
+        double[] mean = [.. columns.Select((_, channel) => calm.Average(row => row[channel]))];
+        var manifest = new ModelManifest
+        {
+            Name = "calm",
+            Columns = columns,
+            Units = [.. columns.Select(_ => "")],
+            PeriodSeconds = periodSeconds,
+            Mean = mean,
+            Std = [.. columns.Select((_, channel) => Math.Sqrt(calm.Average(row => Math.Pow(row[channel] - mean[channel], 2))))],
+            Outputs = [.. columns.Select((_, channel) => new ModelOutput(channel, 1))],
+        };
+        float[] rows = [.. calm.SelectMany(row => row.Select((value, channel) => manifest.Normalize(channel, value)))];
+        _manifest = manifest.WithNormalProfile(NormalProfileLearner.Learn(rows, columns.Length));
+    }
+
+    /// <summary>Deviation of a channel on the calm rows.</summary>
+    internal double Deviation(int channel) => _manifest.Std[channel];
+
+    /// <summary>The anomalies of a stream that reads these rows.</summary>
+    internal List<Anomaly> Run(double[][] rows)
+    {
+        using var stream = new SensorStream(new PersistenceEngine(_manifest), new StreamOptions { Name = "calm" });
+        var reading = new Reading(_manifest.Columns.Count);
+        var anomalies = new List<Anomaly>();
+        for (int row = 0; row < rows.Length; row++)
+        {
+            rows[row].CopyTo(reading.Values, 0);
+            reading.Time = DateTime.UnixEpoch.AddSeconds(row * _manifest.PeriodSeconds);
+            AnomalyEvent? anomaly = stream.Step(reading).Anomaly;
+            if (anomaly?.Change == AnomalyChange.Opened)
+            {
+                anomalies.Add(new Anomaly(row, int.MaxValue, anomaly.Channels[0].Column));
+            }
+            else if (anomaly is { Change: not AnomalyChange.Updated })
+            {
+                anomalies[^1] = anomalies[^1] with { Closed = row };
+            }
+        }
+
+        return anomalies;
+    }
+
+    /// <summary>An anomaly.</summary>
+    /// <param name="Opened">Row at which it opened.</param>
+    /// <param name="Closed">Row at which it closed; <see cref="int.MaxValue"/> if it did not.</param>
+    /// <param name="Channel">The channel that is named first.</param>
+    internal sealed record Anomaly(int Opened, int Closed, int Channel);
+}
