@@ -78,7 +78,11 @@ internal sealed partial class StateStore
                     Reserve(stream, rows.LastSeq);
                 }
 
-                MarkLog();
+                if (_rows.IsAtBegin)
+                {
+                    BeginFile();
+                }
+
                 AppendRecord(stream, rows, messages);
                 if (_outbox.IsFlushDue(HeldAgeMax))
                 {
@@ -106,12 +110,6 @@ internal sealed partial class StateStore
 
     private void AppendRecord(string stream, CommittedRows rows, IReadOnlyList<MqttMessage> messages)
     {
-        if (_rows.IsAtBegin)
-        {
-            _columnsInFile.Clear();
-            _fileBegunAt = _clock.GetTimestamp();
-        }
-
         _outbox.AssignIds(messages);
         var record = new LogRecord(stream, rows, messages, _outbox.Seconds, _outbox.DeliveredUpTo);
         bool withColumns = !(_columnsInFile.GetValueOrDefault(stream) is { } known && known.SequenceEqual(rows.Columns));
@@ -164,9 +162,13 @@ internal sealed partial class StateStore
         }
     }
 
-    // On disk before the first record: a log that is gone is noticed at the next start.
-    private void MarkLog()
+    // The mark is on disk before the first record: a log that is gone is noticed at the next start. The file is there before the mark: a
+    // kill between the two is not taken for a log that is gone.
+    private void BeginFile()
     {
+        _rows.BeginFile();
+        _columnsInFile.Clear();
+        _fileBegunAt = _clock.GetTimestamp();
         if (!_isLogMarked)
         {
             Remember(LogKey, "used");
@@ -249,16 +251,21 @@ internal sealed partial class StateStore
     {
         try
         {
-            List<(long, LogRecord)> records = RowLog.Read(number, RegularFile.ReadBytes(path), withMessages, out int? damagedAt);
-            if (damagedAt is { } whole)
+            List<(long, LogRecord)> records = RowLog.Read(number, RegularFile.ReadBytes(path), withMessages, out LogDamage damage);
+            if (damage.Kind == LogDamageKind.None)
+            {
+                return records;
+            }
+
+            if (endsAtDamage)
+            {
+                records.RemoveRange(damage.RecordsBefore, records.Count - damage.RecordsBefore);
+            }
+
+            _damaged.Add((path, records.Count > 0 ? (uint)records[^1].Item1 : 0));
+            if (damage.Kind != LogDamageKind.CutByKill || number != _rows.Number || endsAtDamage)
             {
                 _isLogDamaged = true;
-                if (endsAtDamage)
-                {
-                    records.RemoveRange(whole, records.Count - whole);
-                }
-
-                _damaged.Add((path, records.Count > 0 ? (uint)records[^1].Item1 : 0));
                 _log.LogWarning("'{Path}' ends in, or has, bytes that are no whole record. They are skipped", path);
             }
 
