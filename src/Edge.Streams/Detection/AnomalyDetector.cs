@@ -64,23 +64,30 @@ internal sealed partial class AnomalyDetector
     private readonly EwmaChart? _relation;
     private readonly PatternMemory? _patterns;
     private readonly SensorWatch _sensors;
-    private readonly WarmUpChart _warmUp;
+
+    // What the stream's own first rows have shown; null once it is known that the levels of the profile hold.
+    private WarmUpChart? _warmUp;
 
     // The levels of the profile, and those that the stream's own warm-up has shown.
     private readonly EwmaChart? _profileLevels;
     private EwmaChart? _ownLevels;
     private bool _isElsewhere;
     private readonly float[] _features;
+    private readonly float[] _predicted;
     private readonly float[] _row;
     private readonly float[] _known;
+
+    // Of the manifest.
+    private readonly double[] _center;
+    private readonly double[] _deviation;
 
     // How far each channel went on the calibration rows, and a little farther: a relation says nothing about what lies beyond.
     private readonly float[] _range;
 
     // What was accepted: it is taken off the row. And what the open anomaly shows on average, of rows and of their linear residuals.
     private readonly float[] _shift;
-    private readonly double[] _openRow;
-    private readonly double[] _openResidual;
+    private readonly float[] _openRow;
+    private readonly float[] _openResidual;
     private readonly int _minDurationTicks;
     private readonly int _closeTicks;
     private readonly long _adaptTicks;
@@ -92,9 +99,10 @@ internal sealed partial class AnomalyDetector
     private readonly float[] _ratio;
     private readonly float[] _mute;
     private readonly float[] _width;
+    private readonly float[] _quotient;
     private readonly float[] _peak;
 
-    // How far the means that were beyond their limits have gone since the anomaly opened.
+    // [chart kinds, channels]: how far the means that were beyond their limits have gone since the anomaly opened.
     private readonly float[] _excess;
     private readonly double[] _scores = new double[Enum.GetValues<AnomalyCause>().Length];
     private double _probability;
@@ -152,11 +160,14 @@ internal sealed partial class AnomalyDetector
             _recent = new RecentMeans(_channels, _profile.Rows);
         }
 
-        _warmUp = new WarmUpChart(_channels);
+        _warmUp = manifest.IsTrained ? new WarmUpChart(_channels) : null;
 
         _features = new float[_profile?.Relation?.Model.Stride ?? 0];
+        _predicted = new float[_channels];
         _row = new float[_channels];
         _known = new float[_channels];
+        _center = [.. manifest.Mean];
+        _deviation = [.. manifest.Std];
         _range =
         [
             .. Enumerable.Range(0, _channels).Select(channel => _profile is { HasLevels: true }
@@ -164,13 +175,14 @@ internal sealed partial class AnomalyDetector
                 : 0),
         ];
         _shift = new float[_channels];
-        _openRow = new double[_channels];
-        _openResidual = new double[_channels];
+        _openRow = new float[_channels];
+        _openResidual = new float[_channels];
         _ratio = new float[KindCount * _channels];
         _mute = new float[KindCount * _channels];
         _width = new float[KindCount * _channels];
+        _quotient = new float[KindCount * _channels];
         _peak = new float[KindCount * _channels];
-        _excess = new float[KindCount * _channels];
+        _excess = new float[ChartKinds * _channels];
         Array.Fill(_mute, 1);
         Array.Fill(_width, 1);
         SetSensitivity(config.FalseAlarmsAWeek);
@@ -185,6 +197,10 @@ internal sealed partial class AnomalyDetector
         Residual,
         Sensor,
     }
+
+    // Kinds that are of charts, and those whose limits an anomaly widens: the first ones.
+    private const int ChartKinds = 2;
+    private const int WidenedKinds = 3;
 
     private static int KindCount { get; } = Enum.GetValues<Kind>().Length;
 
@@ -303,13 +319,11 @@ internal sealed partial class AnomalyDetector
 
     private Span<float> Ratios(Kind kind) => _ratio.AsSpan((int)kind * _channels, _channels);
 
-    private float Quotient(int at) => _ratio[at] / (_mute[at] * _width[at]);
-
     private void Normalize(ReadOnlySpan<double> values)
     {
         for (int channel = 0; channel < _channels; channel++)
         {
-            float value = _manifest.Normalize(channel, values[channel]);
+            float value = (float)((values[channel] - _center[channel]) / _deviation[channel]);
             float standard = _profile is null ? value : (value - _profile.Mean[channel]) * _profile.Scale[channel];
             _row[channel] = standard - _shift[channel];
             _known[channel] = Math.Clamp(_row[channel], -_range[channel], _range[channel]);
@@ -347,16 +361,16 @@ internal sealed partial class AnomalyDetector
 
     private void ObserveLevels()
     {
-        if (!_warmUp.IsOver)
+        if (_warmUp is { IsOver: false } warmUp)
         {
-            _warmUp.Observe(_row);
+            warmUp.Observe(_row);
         }
 
         for (int channel = 0; channel < _channels; channel++)
         {
             _profileLevels?.Observe(channel, _row[channel]);
             _ownLevels?.Observe(channel, _row[channel]);
-            _openRow[channel] += IsOpen ? _row[channel] : 0;
+            _openRow[channel] += IsOpen ? (_row[channel] - _openRow[channel]) / (_openTicks + 1) : 0;
         }
 
         Levels?.Ratios.CopyTo(Ratios(Kind.Level));
@@ -379,15 +393,16 @@ internal sealed partial class AnomalyDetector
         _strangers = CountStrangers();
         RelationModel model = _profile!.Relation!.Model;
         model.Features(_known, _recent.Values, _features);
+        model.Predict(_features, _predicted);
         Span<float> ratios = Ratios(Kind.Relation);
         for (int channel = 0; channel < _channels; channel++)
         {
-            float residual = _row[channel] - model.Predict(channel, _features);
+            float residual = _row[channel] - _predicted[channel];
             _relation.Observe(channel, residual);
-            _openResidual[channel] += IsOpen ? residual : 0;
+            _openResidual[channel] += IsOpen ? (residual - _openResidual[channel]) / (_openTicks + 1) : 0;
 
             // Beside a channel that is where it never was, nothing is known about the others.
-            bool isJudged = _strangers - (IsStranger(channel) ? 1 : 0) == 0;
+            bool isJudged = _strangers == 0 || (_strangers == 1 && IsStranger(channel));
             ratios[channel] = isJudged ? _relation.Ratios[channel] : 0;
         }
     }
@@ -440,21 +455,22 @@ internal sealed partial class AnomalyDetector
         if (_ticks == ProfileWarmUpTicks)
         {
             _isElsewhere = Outside() > 0;
+            _warmUp = UsesProfile ? null : _warmUp;
             Ratios(Kind.Level).Clear();
         }
-        else if (!UsesProfile)
+        else if (_warmUp is not null)
         {
-            BeginLevels();
+            BeginLevels(_warmUp);
         }
     }
 
-    private void BeginLevels()
+    private void BeginLevels(WarmUpChart warmUp)
     {
-        _ownLevels = new EwmaChart(_channels, WarmUpChart.Rows, _warmUp.Measure());
+        _ownLevels = new EwmaChart(_channels, WarmUpChart.Rows, warmUp.Measure());
         _ownLevels.SetProbability(_probability);
         for (int channel = 0; channel < _channels; channel++)
         {
-            _ownLevels.Follow(channel, _warmUp.Center(channel), rate: 1);
+            _ownLevels.Follow(channel, warmUp.Center(channel), rate: 1);
         }
     }
 
