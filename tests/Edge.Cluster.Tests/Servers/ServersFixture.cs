@@ -1,3 +1,5 @@
+using Edge.Testing;
+
 namespace Edge.Cluster.Tests.Servers;
 
 /// <summary>One broker and one database for all tests; each uses its own names. Without the packages, none is started.</summary>
@@ -32,6 +34,14 @@ public sealed class ServersCollection : ICollectionFixture<ServersFixture>
 internal sealed class ClusterFactAttribute : FactAttribute
 {
     public ClusterFactAttribute() => Skip = ServerPrograms.Missing;
+}
+
+/// <summary>The same, with a small disk for the database.</summary>
+[AttributeUsage(AttributeTargets.Method)]
+internal sealed class ClusterDiskFactAttribute : FactAttribute
+{
+    public ClusterDiskFactAttribute() =>
+        Skip = ServerPrograms.Missing ?? (SmallDisk.IsPossible ? null : "needs the right to mount a tmpfs");
 }
 
 /// <summary>The same of many minutes: run with EDGE_CLUSTER_LONG=1.</summary>
