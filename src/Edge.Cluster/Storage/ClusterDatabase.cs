@@ -1,6 +1,9 @@
 using System.Net.Sockets;
+using System.Security.Authentication;
+using System.Security.Cryptography.X509Certificates;
 using Edge.Inference;
 using Edge.Runtime;
+using Edge.Runtime.Mqtt;
 using Npgsql;
 
 namespace Edge.Cluster.Storage;
@@ -11,6 +14,10 @@ namespace Edge.Cluster.Storage;
 internal sealed class ClusterDatabase : IAsyncDisposable
 {
     private const int SchemaVersion = 1;
+    private const string Section = "postgresql.tls";
+
+    // How the client library begins the message that the server has no TLS.
+    private const string NoTls = "SSL connection requested";
 
     // A row's time is kept in ticks of 100 ns since the year 1: a timestamp has microseconds only, and a repeated row must be equal.
     // seq_before makes the update of a stream fail if someone else has stored it meanwhile. States change with every batch: they are not
@@ -33,7 +40,11 @@ internal sealed class ClusterDatabase : IAsyncDisposable
 
     private readonly DatabaseOptions _options;
     private readonly NpgsqlDataSource _source;
+    private readonly ServerCertificate? _certificate;
 
+    /// <param name="options">The database.</param>
+    /// <param name="name">Name of the connections, for those who look at the database.</param>
+    /// <exception cref="InputException">A file of <c>tls</c> cannot be used.</exception>
     internal ClusterDatabase(DatabaseOptions options, string name)
     {
         _options = options;
@@ -45,14 +56,28 @@ internal sealed class ClusterDatabase : IAsyncDisposable
             Username = options.Username,
             Password = options.Password,
             ApplicationName = name,
-            SslMode = options.Tls ? SslMode.VerifyFull : SslMode.Prefer,
+            SslMode = options.Tls is null ? SslMode.Prefer : SslMode.Require,
             Timeout = 10,
             CommandTimeout = 60,
             KeepAlive = 30,
             MaxPoolSize = 64,
             Options = $"-c idle_in_transaction_session_timeout={(long)options.Patience.TotalMilliseconds}",
         };
-        _source = NpgsqlDataSource.Create(settings);
+        var builder = new NpgsqlDataSourceBuilder(settings.ConnectionString);
+        if (options.Tls is { } tls)
+        {
+            _certificate = new ServerCertificate(options.Host, tls, Section);
+            X509CertificateCollection own =
+                tls is { CertificateFile: { } file, KeyFile: { } key } ? [TlsFiles.ReadClient(file, key, Section)] : [];
+            builder.UseSslClientAuthenticationOptionsCallback(ssl =>
+            {
+                ssl.TargetHost = options.Host;
+                ssl.RemoteCertificateValidationCallback = _certificate.IsTrusted;
+                ssl.ClientCertificates = own;
+            });
+        }
+
+        _source = builder.Build();
     }
 
     /// <summary>Makes the tables; what is there already stays.</summary>
@@ -299,6 +324,10 @@ internal sealed class ClusterDatabase : IAsyncDisposable
         {
             return await action().ConfigureAwait(false);
         }
+        catch (NpgsqlException e) when (e.InnerException is AuthenticationException && _certificate?.Problem is { } problem)
+        {
+            throw new OutageException($"PostgreSQL at {_options.Host}:{_options.Port} {problem}; nothing was sent to it.", e);
+        }
         catch (Exception e) when (e is NpgsqlException or SocketException or TimeoutException or IOException)
         {
             throw new OutageException($"PostgreSQL at {_options.Host}:{_options.Port} cannot be used: {Reason(e)}.", e);
@@ -310,6 +339,8 @@ internal sealed class ClusterDatabase : IAsyncDisposable
         PostgresException { SqlState: PostgresErrorCodes.InvalidPassword or PostgresErrorCodes.InvalidAuthorizationSpecification } =>
             $"it refuses the user '{_options.Username}' or its password; check postgresql.username and postgresql.password",
         PostgresException { SqlState: PostgresErrorCodes.DiskFull } => "its disk is full; rows wait at the broker until there is space",
+        { InnerException: null } when _options.Tls is not null && e.Message.StartsWith(NoTls, StringComparison.Ordinal) =>
+            "it takes no encrypted connections; set ssl = on there, or remove postgresql.tls",
         PostgresException refused => PrintableText.Of(refused.MessageText, 200).TrimEnd('.'),
         { InnerException: SocketException socket } => socket.Message.TrimEnd('.'),
         _ => PrintableText.Of(e.Message, 200).TrimEnd('.'),
