@@ -57,6 +57,9 @@ internal sealed class ClusterDatabase : IAsyncDisposable
             Password = options.Password,
             ApplicationName = name,
             SslMode = options.Tls is null ? SslMode.Prefer : SslMode.Require,
+
+            // Nobody here signs in with Kerberos, whose libraries take memory and a question at each connection.
+            GssEncryptionMode = GssEncryptionMode.Disable,
             Timeout = 10,
             CommandTimeout = 60,
             KeepAlive = 30,

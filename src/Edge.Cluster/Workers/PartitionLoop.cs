@@ -78,6 +78,7 @@ internal sealed class PartitionLoop : IDisposable
             finally
             {
                 _pipeline.Clear();
+                _rows.Clear();
                 Volatile.Write(ref _epoch, 0);
             }
         }
@@ -125,10 +126,10 @@ internal sealed class PartitionLoop : IDisposable
                     await TakeAsync(publisher).ConfigureAwait(false);
                 }
 
-                _rows.Clear();
                 consumer.Take(_rows, _parts.Options.Batch);
                 await RunBatchAsync(publisher).ConfigureAwait(false);
                 await consumer.AcknowledgeAsync(_rows[^1].Tag, CancellationToken.None).ConfigureAwait(false);
+                _rows.Clear();
                 _backoff.Reset();
             }
         }
@@ -141,7 +142,7 @@ internal sealed class PartitionLoop : IDisposable
     private async Task WaitAsync(PartitionConsumer consumer, CancellationToken leave)
     {
         Task rows = consumer.WaitAsync(leave).AsTask();
-        while (_epoch != 0 && !rows.IsCompleted && (_forgotten < _published || _pipeline.HasStreams))
+        while (_epoch != 0 && !rows.IsCompleted && (_forgotten < _published || _pipeline.Streams.Count > 0))
         {
             using var waited = CancellationTokenSource.CreateLinkedTokenSource(leave);
             TimeSpan most = _forgotten < _published ? ForgetAfter : EvictAfter;
@@ -206,6 +207,9 @@ internal sealed class PartitionLoop : IDisposable
             _parts.Clock.GetElapsedTime(started, stepped),
             _parts.Clock.GetElapsedTime(stepped, committed),
             _parts.Clock.GetElapsedTime(committed));
+
+        // A partition may have no row for long; until then it keeps nothing of this batch.
+        batch.Clear();
     }
 
     private async Task CommitAsync(PartitionBatch batch)

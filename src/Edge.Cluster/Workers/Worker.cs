@@ -9,7 +9,8 @@ internal sealed class Worker : IDisposable
     // From half to one and a half times this, so that workers do not act at the same time.
     private static readonly TimeSpan BalanceEvery = TimeSpan.FromSeconds(3);
 
-    private const int ManyStreams = 1000;
+    // Streams of 32 kB that have left since, and are worth a collection of everything.
+    private const int ManyStreams = 100;
 
     private readonly WorkerParts _parts;
     private readonly PartitionLoop[] _loops;
