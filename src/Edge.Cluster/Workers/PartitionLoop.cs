@@ -178,19 +178,67 @@ internal sealed class PartitionLoop : IDisposable
             "Partition {Partition} taken, epoch {Epoch}; {Batches} batches published again", _partition, epoch, unpublished.Count);
     }
 
+    // One trace: the batch, and in it the three steps.
     private async Task RunBatchAsync(ConfirmedPublisher publisher)
     {
-        using Activity? trace = WorkerMetrics.Traces.StartActivity("batch");
-        trace?.SetTag("edge.partition", _partition).SetTag("edge.rows", _rows.Count);
-        long started = _parts.Clock.GetTimestamp();
-        PartitionBatch batch = await _pipeline.RunAsync(_rows, CancellationToken.None).ConfigureAwait(false);
-        long stepped = _parts.Clock.GetTimestamp();
-        if (batch.Rows > 0)
+        using Activity? trace = WorkerMetrics.Traces.StartActivity("batch", ActivityKind.Consumer);
+        trace?.SetTag("edge.partition", _partition).SetTag("edge.epoch", _epoch).SetTag("edge.rows", _rows.Count);
+        try
         {
-            await CommitAsync(batch).ConfigureAwait(false);
-        }
+            long started = _parts.Clock.GetTimestamp();
+            PartitionBatch batch = await StepAsync().ConfigureAwait(false);
+            trace?.SetTag("edge.rows.repeated", batch.Duplicates).SetTag("edge.rows.refused", batch.Refused.Count)
+                .SetTag("edge.streams", batch.States.Count).SetTag("edge.messages", batch.Messages.Count);
+            long stepped = _parts.Clock.GetTimestamp();
+            if (batch.Rows > 0)
+            {
+                await CommitAsync(batch).ConfigureAwait(false);
+            }
 
-        long committed = _parts.Clock.GetTimestamp();
+            long committed = _parts.Clock.GetTimestamp();
+            await PublishAsync(publisher, batch).ConfigureAwait(false);
+            _parts.Metrics.Batch(
+                batch.Rows,
+                batch.Duplicates,
+                batch.Refused.Count,
+                batch.Messages.Count,
+                _parts.Clock.GetElapsedTime(started, stepped),
+                _parts.Clock.GetElapsedTime(stepped, committed),
+                _parts.Clock.GetElapsedTime(committed));
+
+            // A partition may have no row for long; until then it keeps nothing of this batch.
+            batch.Clear();
+        }
+        catch (Exception e)
+        {
+            trace?.SetStatus(ActivityStatusCode.Error, e.Message);
+            throw;
+        }
+    }
+
+    private async Task<PartitionBatch> StepAsync()
+    {
+        using Activity? trace = WorkerMetrics.Traces.StartActivity("step");
+        return await _pipeline.RunAsync(_rows, CancellationToken.None).ConfigureAwait(false);
+    }
+
+    private async Task CommitAsync(PartitionBatch batch)
+    {
+        using Activity? trace = WorkerMetrics.Traces.StartActivity("commit", ActivityKind.Client);
+        byte[] messages = batch.Messages.Count > 0 ? MessageBlock.Write(batch.Messages) : [];
+        trace?.SetTag("db.system.name", "postgresql").SetTag("edge.batch", _batch + 1).SetTag("edge.messages.bytes", messages.Length);
+        await _parts.Database.CommitAsync(
+            new BatchCommit(_partition, _epoch, _batch + 1, _published, batch.Rows, batch.States, messages),
+            CancellationToken.None).ConfigureAwait(false);
+        _batch++;
+        _forgotten = _published;
+        _pipeline.Committed();
+    }
+
+    private async Task PublishAsync(ConfirmedPublisher publisher, PartitionBatch batch)
+    {
+        using Activity? trace = WorkerMetrics.Traces.StartActivity("publish", ActivityKind.Producer);
+        trace?.SetTag("messaging.system", "rabbitmq");
         await publisher.PublishAsync(batch.Messages, CancellationToken.None).ConfigureAwait(false);
         await publisher.RefuseAsync(_parts.Topology.Refused, batch.Refused, CancellationToken.None).ConfigureAwait(false);
         _published = _batch;
@@ -198,28 +246,5 @@ internal sealed class PartitionLoop : IDisposable
         {
             _parts.SayRefused(row.Topic, reason);
         }
-
-        _parts.Metrics.Batch(
-            batch.Rows,
-            batch.Duplicates,
-            batch.Refused.Count,
-            batch.Messages.Count,
-            _parts.Clock.GetElapsedTime(started, stepped),
-            _parts.Clock.GetElapsedTime(stepped, committed),
-            _parts.Clock.GetElapsedTime(committed));
-
-        // A partition may have no row for long; until then it keeps nothing of this batch.
-        batch.Clear();
-    }
-
-    private async Task CommitAsync(PartitionBatch batch)
-    {
-        byte[] messages = batch.Messages.Count > 0 ? MessageBlock.Write(batch.Messages) : [];
-        await _parts.Database.CommitAsync(
-            new BatchCommit(_partition, _epoch, _batch + 1, _published, batch.Rows, batch.States, messages),
-            CancellationToken.None).ConfigureAwait(false);
-        _batch++;
-        _forgotten = _published;
-        _pipeline.Committed();
     }
 }

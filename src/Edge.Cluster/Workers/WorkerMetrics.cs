@@ -40,7 +40,7 @@ internal sealed class WorkerMetrics : IDisposable
         Meter.CreateObservableGauge("edge.cluster.streams", streams, null, "Streams in memory.");
     }
 
-    /// <summary>One trace a batch: <c>batch</c>, with the partition and the number of rows.</summary>
+    /// <summary>One trace a batch: <c>batch</c>, and in it <c>step</c>, <c>commit</c> and <c>publish</c>.</summary>
     internal static ActivitySource Traces { get; } = new(Name);
 
     internal Meter Meter { get; } = new(Name);
