@@ -190,7 +190,7 @@ internal static class ClusterConfigFile
                     + "and no # or dot");
         }
 
-        string? name = map.Has("name") ? ConfigFile.Name(map, "name", "the streams' name in topics") : null;
+        string? name = map.Text("name") is not null ? ConfigFile.Name(map, "name", "the streams' name in topics") : null;
         if (topics is not null && topics.NamesStream == name is not null)
         {
             map.Fail(
@@ -222,9 +222,10 @@ internal static class ClusterConfigFile
             Anomaly = anomaly,
             Limits = ConfigFile.ReadLimits(map),
         };
-        StreamRule? rule = topics is null ? null : new StreamRule
+        // Every key is read, whatever is wrong with the topics: else it would be an unknown key.
+        var rule = new StreamRule
         {
-            Topics = topics,
+            Topics = topics ?? TopicPattern.Parse("+")!,
             Name = name,
             Model = model == "demo" ? model : Path.Combine(folder, model),
             Options = options,
@@ -236,6 +237,6 @@ internal static class ClusterConfigFile
             Times = ConfigFile.ReadTimes(map),
         };
         map.RejectUnknown();
-        return rule;
+        return topics is null ? null : rule;
     }
 }
