@@ -28,6 +28,7 @@ internal sealed class ClusterDatabase : IAsyncDisposable
         CREATE TABLE IF NOT EXISTS edge_partition (
             id integer PRIMARY KEY, epoch bigint NOT NULL DEFAULT 0, owner text, taken timestamptz, batch bigint NOT NULL DEFAULT 0,
             row_count bigint NOT NULL DEFAULT 0, committed timestamptz) WITH (fillfactor = 50);
+        ALTER TABLE edge_partition ADD COLUMN IF NOT EXISTS newest_ticks bigint NOT NULL DEFAULT 0;
         CREATE TABLE IF NOT EXISTS edge_stream (
             key text PRIMARY KEY, partition integer NOT NULL, seq_before bigint NOT NULL, seq bigint NOT NULL,
             row_ticks bigint NOT NULL, row_number bigint NOT NULL, state bytea NOT NULL, tail bytea NOT NULL)
@@ -125,15 +126,14 @@ internal sealed class ClusterDatabase : IAsyncDisposable
     });
 
     /// <summary>Takes a partition: from now on, a commit of the worker that held it before fails.</summary>
-    /// <returns>The epoch, which commits must name, the number of the last batch, and the batches that may not be published yet.</returns>
     /// <exception cref="OutageException">The database cannot be used.</exception>
-    internal Task<(long Epoch, long Batch, IReadOnlyList<byte[]> Unpublished)> TakeAsync(
-        int partition, string owner, CancellationToken cancel) => GuardAsync(async () =>
+    internal Task<TakenPartition> TakeAsync(int partition, string owner, CancellationToken cancel) => GuardAsync(async () =>
     {
         await using NpgsqlConnection connection = await _source.OpenConnectionAsync(cancel).ConfigureAwait(false);
-        (long Epoch, long Batch) taken;
+        (long Epoch, long Batch, DateTime Newest) taken;
         await using (var take = new NpgsqlCommand(
-            "UPDATE edge_partition SET epoch = epoch + 1, owner = $2, taken = now() WHERE id = $1 RETURNING epoch, batch", connection))
+            "UPDATE edge_partition SET epoch = epoch + 1, owner = $2, taken = now() WHERE id = $1 RETURNING epoch, batch, newest_ticks",
+            connection))
         {
             take.Parameters.Add(new() { Value = partition });
             take.Parameters.Add(new() { Value = owner });
@@ -143,7 +143,7 @@ internal sealed class ClusterDatabase : IAsyncDisposable
                 throw new InputException($"Database '{_options.Database}' has no partition {partition}. Run edge-cluster init.");
             }
 
-            taken = (row.GetInt64(0), row.GetInt64(1));
+            taken = (row.GetInt64(0), row.GetInt64(1), new DateTime(row.GetInt64(2), DateTimeKind.Utc));
         }
 
         var unpublished = new List<byte[]>();
@@ -155,7 +155,7 @@ internal sealed class ClusterDatabase : IAsyncDisposable
             unpublished.Add(blocks.GetFieldValue<byte[]>(0));
         }
 
-        return (taken.Epoch, taken.Batch, (IReadOnlyList<byte[]>)unpublished);
+        return new TakenPartition(taken.Epoch, taken.Batch, taken.Newest, unpublished);
     });
 
     /// <summary>Loads streams; those that are new are not in the result.</summary>
@@ -193,9 +193,10 @@ internal sealed class ClusterDatabase : IAsyncDisposable
         NpgsqlBatchCommand fence = Add(
             commands,
             """
-            UPDATE edge_partition SET batch = $3, row_count = row_count + $4, committed = now() WHERE id = $1 AND epoch = $2
+            UPDATE edge_partition SET batch = $3, row_count = row_count + $4, newest_ticks = greatest(newest_ticks, $5), committed = now()
+            WHERE id = $1 AND epoch = $2
             """,
-            batch.Partition, batch.Epoch, batch.Batch, batch.Rows);
+            batch.Partition, batch.Epoch, batch.Batch, batch.Rows, batch.NewestRow.Ticks);
         NpgsqlBatchCommand states = Add(
             commands,
             """
@@ -253,7 +254,7 @@ internal sealed class ClusterDatabase : IAsyncDisposable
         var partitions = new List<PartitionStatus>();
         await using (var read = new NpgsqlCommand(
             """
-            SELECT id, epoch, owner, taken, committed, row_count,
+            SELECT id, epoch, owner, newest_ticks, row_count,
                 (SELECT count(*) FROM edge_outbox WHERE partition = id), (SELECT count(*) FROM edge_stream WHERE partition = id)
             FROM edge_partition ORDER BY id
             """,
@@ -266,11 +267,10 @@ internal sealed class ClusterDatabase : IAsyncDisposable
                     row.GetInt32(0),
                     row.GetInt64(1),
                     row.IsDBNull(2) ? null : row.GetString(2),
-                    row.IsDBNull(3) ? null : row.GetDateTime(3),
-                    row.IsDBNull(4) ? null : row.GetDateTime(4),
+                    new DateTime(row.GetInt64(3), DateTimeKind.Utc),
+                    row.GetInt64(4),
                     row.GetInt64(5),
-                    row.GetInt64(6),
-                    row.GetInt64(7)));
+                    row.GetInt64(6)));
             }
         }
 
@@ -344,6 +344,8 @@ internal sealed class ClusterDatabase : IAsyncDisposable
         PostgresException { SqlState: PostgresErrorCodes.DiskFull } => "its disk is full; rows wait at the broker until there is space",
         { InnerException: null } when _options.Tls is not null && e.Message.StartsWith(NoTls, StringComparison.Ordinal) =>
             "it takes no encrypted connections; set ssl = on there, or remove postgresql.tls",
+        PostgresException { SqlState: PostgresErrorCodes.UndefinedTable or PostgresErrorCodes.UndefinedColumn } =>
+            $"database '{_options.Database}' lacks a table or a column; run edge-cluster init",
         PostgresException refused => PrintableText.Of(refused.MessageText, 200).TrimEnd('.'),
         { InnerException: SocketException socket } => socket.Message.TrimEnd('.'),
         _ => PrintableText.Of(e.Message, 200).TrimEnd('.'),

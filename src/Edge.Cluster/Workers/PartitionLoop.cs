@@ -31,6 +31,8 @@ internal sealed class PartitionLoop : IDisposable
     private long _batch;
     private long _published;
     private long _forgotten;
+    private long _waiting;
+    private long _newestTicks;
 
     internal PartitionLoop(int partition, WorkerParts parts)
     {
@@ -42,6 +44,20 @@ internal sealed class PartitionLoop : IDisposable
 
     /// <summary>Whether this worker has taken the partition, and does not know of another that has.</summary>
     internal bool IsHeld => Volatile.Read(ref _epoch) != 0;
+
+    internal int Partition => _partition;
+
+    /// <summary>Rows at the broker that no worker has fetched yet, when they were counted last.</summary>
+    internal long Waiting
+    {
+        get => Volatile.Read(ref _waiting);
+        set => Volatile.Write(ref _waiting, value);
+    }
+
+    /// <summary>Time since the newest row that is committed was measured, 0 if that lies ahead; null if there is none.</summary>
+    internal TimeSpan? RowAge => Volatile.Read(ref _newestTicks) is > 0 and var ticks
+        ? TimeSpan.FromTicks(Math.Max(0, _parts.Clock.GetUtcNow().Ticks - ticks))
+        : null;
 
     /// <summary>Gives the partition to the next in line after the current batch, and waits at the end of the line.</summary>
     internal void Release() => _release.Cancel();
@@ -163,19 +179,21 @@ internal sealed class PartitionLoop : IDisposable
     // What the worker before has committed may not be published: that goes first.
     private async Task TakeAsync(ConfirmedPublisher publisher)
     {
-        (long epoch, long batch, IReadOnlyList<byte[]> unpublished) = await _parts.Database
+        TakenPartition taken = await _parts.Database
             .TakeAsync(_partition, _parts.Name, CancellationToken.None)
             .ConfigureAwait(false);
-        foreach (byte[] block in unpublished)
+        foreach (byte[] block in taken.Unpublished)
         {
             await publisher.PublishAsync(MessageBlock.Read(block), CancellationToken.None).ConfigureAwait(false);
         }
 
-        (_batch, _published, _forgotten) = (batch, batch, unpublished.Count > 0 ? 0 : batch);
-        Volatile.Write(ref _epoch, epoch);
+        (_batch, _published, _forgotten) = (taken.Batch, taken.Batch, taken.Unpublished.Count > 0 ? 0 : taken.Batch);
+        Waiting = 0;
+        Volatile.Write(ref _newestTicks, taken.NewestRow.Ticks);
+        Volatile.Write(ref _epoch, taken.Epoch);
         _parts.Metrics.Took();
         _parts.Log.LogInformation(
-            "Partition {Partition} taken, epoch {Epoch}; {Batches} batches published again", _partition, epoch, unpublished.Count);
+            "Partition {Partition} taken, epoch {Epoch}; {Batches} batches published again", _partition, taken.Epoch, taken.Unpublished.Count);
     }
 
     // One trace: the batch, and in it the three steps.
@@ -227,9 +245,9 @@ internal sealed class PartitionLoop : IDisposable
         using Activity? trace = WorkerMetrics.Traces.StartActivity("commit", ActivityKind.Client);
         byte[] messages = batch.Messages.Count > 0 ? MessageBlock.Write(batch.Messages) : [];
         trace?.SetTag("db.system.name", "postgresql").SetTag("edge.batch", _batch + 1).SetTag("edge.messages.bytes", messages.Length);
-        await _parts.Database.CommitAsync(
-            new BatchCommit(_partition, _epoch, _batch + 1, _published, batch.Rows, batch.States, messages),
-            CancellationToken.None).ConfigureAwait(false);
+        var commit = new BatchCommit(_partition, _epoch, _batch + 1, _published, batch.Rows, batch.States, messages);
+        await _parts.Database.CommitAsync(commit, CancellationToken.None).ConfigureAwait(false);
+        Volatile.Write(ref _newestTicks, Math.Max(_newestTicks, commit.NewestRow.Ticks));
         _batch++;
         _forgotten = _published;
         _pipeline.Committed();
