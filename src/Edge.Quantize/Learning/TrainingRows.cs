@@ -7,6 +7,7 @@ using Edge.Sensors;
 using Edge.Sensors.Replay;
 using Edge.Sensors.Timing;
 using Edge.Streams;
+using Edge.Streams.Detection;
 
 namespace Edge.Quantize.Learning;
 
@@ -347,13 +348,15 @@ internal sealed partial class TrainingRows
     private static (List<NamedColumn> Columns, string? Faults) ChooseColumns(
         ReplayOptions options, IReadOnlyList<NamedColumn> wanted, List<string> notes)
     {
-        (string[] header, bool[] isNumber, bool[] isCount) = Survey(options, [.. wanted.Select(column => column.Name)]);
+        RefuseTooMany(options.File, wanted.Count);
+        (string[] header, bool[] isNumber, bool[] isCount, bool[] changes) = Survey(options, [.. wanted.Select(column => column.Name)]);
         string? faults = header.FirstOrDefault(name => FaultNames.Contains(name.ToLowerInvariant()));
         if (wanted.Count > 0)
         {
             return ([.. wanted], wanted.Any(column => column.Name == faults) ? null : faults);
         }
 
+        int changing = 0;
         var columns = new List<NamedColumn>();
         for (int i = 0; i < header.Length; i++)
         {
@@ -372,18 +375,31 @@ internal sealed partial class TrainingRows
 
             Match unit = UnitPattern().Match(name);
             columns.Add(new NamedColumn(name, unit.Success ? unit.Groups["unit"].Value.Trim() : ""));
+            changing += changes[i] ? 1 : 0;
         }
+
+        RefuseTooMany(options.File, changing);
 
         return columns.Count > 0
             ? (columns, faults)
             : throw new InputException($"Readings '{options.File}' have no column of numbers.");
     }
 
+    private static void RefuseTooMany(string file, int columns)
+    {
+        if (columns > NormalProfileLearner.ColumnsMax)
+        {
+            throw new InputException(
+                $"Readings '{file}' have {columns} columns to learn from; at most {NormalProfileLearner.ColumnsMax} are possible. "
+                    + "Name those that matter with --columns.");
+        }
+    }
+
     private static string Why(string name, bool isCount) =>
         isCount ? "only counts the rows" : name.Length == 0 ? "has no name" : "holds text";
 
-    // Which columns hold numbers, and which only number the rows.
-    private static (string[] Header, bool[] IsNumber, bool[] IsCount) Survey(ReplayOptions options, string[] wanted)
+    // Which columns hold numbers, which only number the rows, and which hold more than one number.
+    private static (string[] Header, bool[] IsNumber, bool[] IsCount, bool[] Changes) Survey(ReplayOptions options, string[] wanted)
     {
         using var rows = new CsvRows(options.File, wanted, RowOrder.OldestFirst);
         int width = rows.Header.Length;
@@ -391,6 +407,8 @@ internal sealed partial class TrainingRows
         var cells = new long[width];
         var first = new double[width];
         var last = new double[width];
+        var only = new double?[width];
+        var changes = new bool[width];
         var isCount = new bool[width];
         Array.Fill(isCount, true);
         long row = 0;
@@ -405,6 +423,7 @@ internal sealed partial class TrainingRows
                     out double value)
                     && double.IsFinite(value);
                 numbers[i] += isNumber ? 1 : 0;
+                changes[i] |= isNumber && value != (only[i] ??= value);
                 first[i] = row == 0 ? value : first[i];
 
                 // A row that stands twice counts once.
@@ -415,7 +434,7 @@ internal sealed partial class TrainingRows
 
         return (
             rows.Header, [.. Enumerable.Range(0, width).Select(i => numbers[i] > NumbersMin * cells[i])],
-            [.. isCount.Select((each, i) => each && row > 2 && last[i] - first[i] > row / 2)]);
+            [.. isCount.Select((each, i) => each && row > 2 && last[i] - first[i] > row / 2)], changes);
     }
 
     [GeneratedRegex(@"[\[(](?<unit>[^\])]{1,12})[\])]\s*$")]
