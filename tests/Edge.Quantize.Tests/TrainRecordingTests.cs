@@ -5,7 +5,7 @@ using MathNet.Numerics.LinearAlgebra;
 
 namespace Edge.Quantize.Tests;
 
-/// <summary>What <c>train</c> does with recordings that are too wide.</summary>
+/// <summary>What <c>train</c> does with recordings that are too wide or have a wrong time.</summary>
 public sealed class TrainRecordingTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
@@ -49,6 +49,18 @@ public sealed class TrainRecordingTests : IDisposable
         Assert.Throws<Inference.InputException>(
             () => PositiveDefinite.Factorize(Matrix<double>.Build.Dense(2, 2, double.PositiveInfinity))).Message,
         StringComparison.Ordinal);
+
+    [Fact]
+    public void Rows_behind_a_wrong_time_are_learned_from()
+    {
+        string[] lines = File.ReadAllLines(Recording(1, rows: 400));
+        lines[101] = "2099-01-01T00:00:00Z,0.5";
+        lines[301] = "2098-01-01T00:00:00Z,0.5";
+        TrainingRows rows = Load(_folder.Write("w.csv", string.Join('\n', lines)));
+        Assert.Equal(398, rows.RowCount);
+        Assert.Contains(
+            "2 rows have a time that lies ahead of the row after them (line 102: 2099-01-01T00:00:00Z): left out", rows.Notes);
+    }
 
     private static TrainingRows Load(string file) => TrainingRows.Load([new() { File = file }], [], null);
 

@@ -333,6 +333,7 @@ internal sealed partial class TrainingRows
         Say(before, $"{before} rows before the first number of every column are left out");
         Say(gaps, $"{gaps} gaps: no forecast is learned across one");
         Say(sensor.SkippedRows, $"{sensor.SkippedRows} rows are not newer than the one before ({sensor.LastSkip}): left out");
+        Say(sensor.RowsAhead, $"{sensor.RowsAhead} rows have a time that lies ahead of the row after them ({sensor.FirstAhead}): left out");
         long marked = loaded.IsFault.Skip(first).Count(isFault => isFault);
         Say(marked, $"{marked} rows are marked as a fault in column '{faults}': not learned from");
 
