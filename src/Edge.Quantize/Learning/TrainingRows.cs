@@ -297,6 +297,7 @@ internal sealed partial class TrainingRows
         var isThere = new bool[names.Length];
         long tick = loaded.Ticks.Count == 0 ? -1 : loaded.Ticks[^1] + BetweenFiles;
         int first = loaded.Ticks.Count;
+        var lines = new List<int>();
         (long held, long text, long before, long gaps) = (0, 0, 0, 0);
         while (sensor.ReadAsync(reading, CancellationToken.None).AsTask().GetAwaiter().GetResult())
         {
@@ -318,6 +319,7 @@ internal sealed partial class TrainingRows
                 continue;
             }
 
+            lines.Add(sensor.Line);
             loaded.Ticks.Add(tick);
             loaded.Times.Add(reading.Time);
             loaded.IsFault.Add(faults is not null && reading.Quality[^1] == Quality.Good && reading.Values[^1] != 0);
@@ -334,6 +336,7 @@ internal sealed partial class TrainingRows
         Say(gaps, $"{gaps} gaps: no forecast is learned across one");
         Say(sensor.SkippedRows, $"{sensor.SkippedRows} rows are not newer than the one before ({sensor.LastSkip}): left out");
         Say(sensor.RowsAhead, $"{sensor.RowsAhead} rows have a time that lies ahead of the row after them ({sensor.FirstAhead}): left out");
+        TakeOutSentinels(loaded, first, names, lines, sentence => notes.Add(where + sentence));
         long marked = loaded.IsFault.Skip(first).Count(isFault => isFault);
         Say(marked, $"{marked} rows are marked as a fault in column '{faults}': not learned from");
 
@@ -343,6 +346,51 @@ internal sealed partial class TrainingRows
             {
                 notes.Add(where + sentence);
             }
+        }
+    }
+
+    // The last value stands in for them, as for other missing ones.
+    private static void TakeOutSentinels(Loaded loaded, int first, string[] names, List<int> lines, Action<string> say)
+    {
+        var column = new double[lines.Count];
+        for (int i = 0; i < names.Length; i++)
+        {
+            for (int row = 0; row < column.Length; row++)
+            {
+                int at = ((first + row) * names.Length) + i;
+                column[row] = loaded.IsKnown[at] && !loaded.IsFault[first + row] ? loaded.Values[at] : double.NaN;
+            }
+
+            int[] rows = Sentinels.Find(column);
+            if (rows.Length == 0)
+            {
+                continue;
+            }
+
+            say(Sentinels.Describe(names[i], column, rows, lines[rows[0]]));
+            foreach (int row in rows)
+            {
+                loaded.IsKnown[((first + row) * names.Length) + i] = false;
+            }
+
+            double last = loaded.Values[(first * names.Length) + i];
+            if (IsSentinel(last))
+            {
+                last = Array.Find(column, value => double.IsFinite(value) && !IsSentinel(value));
+            }
+
+            for (int row = 0; row < column.Length; row++)
+            {
+                int at = ((first + row) * names.Length) + i;
+                if (loaded.IsKnown[at])
+                {
+                    last = loaded.Values[at];
+                }
+
+                loaded.Values[at] = last;
+            }
+
+            bool IsSentinel(double value) => Array.Exists(rows, row => column[row] == value);
         }
     }
 
