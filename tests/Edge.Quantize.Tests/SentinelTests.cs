@@ -138,7 +138,8 @@ public sealed class SentinelTests : IDisposable
         Assert.Equal(1, readings.HeldValues);
         Assert.Equal(readings.Row(499)[0], readings.Row(500)[0]);
         Assert.Equal(raw.Row(500)[1], readings.Row(500)[1]);
-        Assert.StartsWith("column 'a': 65535 stands in 1 rows, the first in line 502", Assert.Single(readings.Notes), StringComparison.Ordinal);
+        string note = Assert.Single(readings.Notes);
+        Assert.StartsWith("column 'a': 65535 stands in 1 rows, the first in line 502", note, StringComparison.Ordinal);
     }
 
     private static TrainingRows Load(string file) => TrainingRows.Load([new() { File = file }], [], null);
@@ -154,5 +155,6 @@ public sealed class SentinelTests : IDisposable
         "s.csv",
         "time,a,b\n" + string.Join('\n', values.Select((value, row) => string.Create(
             CultureInfo.InvariantCulture,
-            $"{DateTime.UnixEpoch.AddMinutes(row):s}Z,{(row == wrong.Row ? wrong.Cell : $"{value:0.####}")},{Math.Cos(row / 9.0):0.###}"))));
+            $"{DateTime.UnixEpoch.AddMinutes(row):s}Z,{(row == wrong.Row ? wrong.Cell : $"{value:0.####}")},"
+                + $"{Math.Cos(row / 9.0):0.###}"))));
 }

@@ -136,7 +136,7 @@ public sealed class ReplaySensorTests : IDisposable
     {
         string csv = "time,a,b\n" + string.Join('\n', rows.Split(' ').Select(row => row[0] == '@'
             ? wrong + row[1..]
-            : $"2026-01-01 00:00:{int.Parse(row.Split(',')[0], CultureInfo.InvariantCulture):00}{row[row.IndexOf(',', StringComparison.Ordinal)..]}"));
+            : $"2026-01-01 00:00:{row.Split(',')[0].PadLeft(2, '0')}{row[row.IndexOf(',', StringComparison.Ordinal)..]}"));
         using ReplaySensor sensor = Open(csv);
         (double, double, double)[] right =
         [
