@@ -5,7 +5,7 @@ using MathNet.Numerics.LinearAlgebra;
 
 namespace Edge.Quantize.Tests;
 
-/// <summary>What <c>train</c> does with recordings that are too wide or have a wrong time.</summary>
+/// <summary>What <c>train</c> does with recordings that are too wide, have a wrong time, or are written in an unusual way.</summary>
 public sealed class TrainRecordingTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
@@ -60,6 +60,38 @@ public sealed class TrainRecordingTests : IDisposable
         Assert.Equal(398, rows.RowCount);
         Assert.Contains(
             "2 rows have a time that lies ahead of the row after them (line 102: 2099-01-01T00:00:00Z): left out", rows.Notes);
+    }
+
+    [Theory]
+    [InlineData("dd.MM.yyyy HH:mm", "line 2: '01.09.2026 00:00' is not ISO 8601", "such as 'dd.MM.yyyy HH:mm'")]
+    [InlineData("M/d/yyyy h:mm tt", "line 2: '9/1/2026 12:00 AM' is not ISO 8601", "such as 'M/d/yyyy h:mm tt' or 'd/M/yyyy h:mm tt'")]
+    public void A_time_that_cannot_be_read_is_quoted_with_its_format(string format, string sentence, string advice)
+    {
+        string file = _folder.Write("t.csv", "time,a\n" + string.Join('\n', Enumerable.Range(0, 400).Select(
+            row => $"{new DateTime(2026, 9, 1).AddMinutes(row).ToString(format, CultureInfo.InvariantCulture)},{row % 7}")));
+        CommandLine.Refuses(["train", file, "-o", _folder.File("m.safetensors")], sentence, advice);
+
+        TrainingRows rows = TrainingRows.Load([new() { File = file, Times = new() { Format = format } }], [], null);
+        Assert.Equal(TimeSpan.FromMinutes(1), rows.Period);
+    }
+
+    [Theory]
+    [InlineData("0")]
+    [InlineData("-1")]
+    [InlineData("1e-9")]
+    public void A_period_of_no_time_is_refused(string seconds) => CommandLine.Refuses(
+        ["train", Recording(1, rows: 300), "-o", _folder.File("m.safetensors"), $"--period={seconds}"], "--period must be more than 0");
+
+    [Fact]
+    public void Quoted_decimal_commas_are_read()
+    {
+        string[] lines = File.ReadAllLines(Recording(1, rows: 400));
+        string[] quoted =
+            [lines[0], .. lines[1..].Select(line => line.Replace(",", ",\"", StringComparison.Ordinal).Replace('.', ',') + '"')];
+        TrainingRows rows = Load(_folder.Write("q.csv", string.Join('\n', quoted)));
+        TrainingRows points = Load(_folder.Write("p.csv", string.Join('\n', lines)));
+        Assert.Equal(points.Mean, rows.Mean);
+        Assert.Equal(points.Values, rows.Values);
     }
 
     private static TrainingRows Load(string file) => TrainingRows.Load([new() { File = file }], [], null);

@@ -158,16 +158,16 @@ internal sealed partial class TrainingRows
         IReadOnlyList<ReplayOptions> files, IReadOnlyList<NamedColumn> wanted, TimeSpan? period,
         IReadOnlyList<CalendarInput>? calendar = null)
     {
+        if (period <= TimeSpan.Zero)
+        {
+            throw new InputException("--period must be more than 0 seconds.");
+        }
+
         var notes = new List<string>();
         ReplayOptions options = files[0];
         (List<NamedColumn> columns, string? faults) = ChooseColumns(options, wanted, notes);
         string[] names = [.. columns.Select(column => column.Name)];
-        TimeSpan spacing = period ?? RecordingShape.Of(options, names).Spacing ?? TimeSpan.Zero;
-        if (spacing <= TimeSpan.Zero)
-        {
-            throw new InputException(
-                $"Readings '{options.File}' have no column of times that tells how far their rows are apart. Add --period, in seconds.");
-        }
+        TimeSpan spacing = period ?? SpacingOf(RecordingShape.Of(options, names), options.File);
 
         var loaded = new Loaded([], [], [], [], []);
         foreach (ReplayOptions file in files)
@@ -185,6 +185,11 @@ internal sealed partial class TrainingRows
 
         return Normalize(options.File, columns, spacing, calendar, keepsConstant: wanted.Count > 0, loaded, notes);
     }
+
+    private static TimeSpan SpacingOf(RecordingShape shape, string file) => shape.Spacing
+        ?? throw new InputException(shape.UnreadTime is { } problem
+            ? $"Readings '{file}', {problem}."
+            : $"Readings '{file}' have no column of times that tells how far their rows are apart. Add --period, in seconds.");
 
     // Constant columns are left out unless a person named them; others get mean and deviation of what was measured in the training rows.
     private static TrainingRows Normalize(
@@ -468,7 +473,7 @@ internal sealed partial class TrainingRows
                 string cell = rows[i]?.Trim() ?? "";
                 cells[i] += cell.Length > 0 ? 1 : 0;
                 bool isNumber = double.TryParse(
-                    rows.Separator == "," ? cell : cell.Replace(',', '.'), NumberStyles.Float, CultureInfo.InvariantCulture,
+                    cell.Replace(',', '.'), NumberStyles.Float, CultureInfo.InvariantCulture,
                     out double value)
                     && double.IsFinite(value);
                 numbers[i] += isNumber ? 1 : 0;

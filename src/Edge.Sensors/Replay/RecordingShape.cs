@@ -44,6 +44,9 @@ internal sealed partial class RecordingShape
     /// <summary>Usual distance of two rows, the lower quartile, so that gaps do not count; null if there are fewer than two.</summary>
     internal TimeSpan? Spacing { get; private set; }
 
+    /// <summary>Why the first of the times that cannot be read is none, as "line 2: why"; null if all of the first rows can.</summary>
+    internal string? UnreadTime { get; private set; }
+
     /// <summary>Reads the header and the first rows of a file.</summary>
     /// <exception cref="InputException">
     /// The file cannot be read, lacks a column, or its times or numbers cannot be told for certain.
@@ -119,14 +122,14 @@ internal sealed partial class RecordingShape
 
     private void Sample(CsvRows rows)
     {
-        var times = new List<string>();
+        var times = new List<(string Text, int Line)>();
         (int points, int commas, int longer, int count) = (0, 0, 0, 0);
         for (; count < SampleRows && rows.Read(); count++)
         {
             longer += rows.Count > rows.Header.Length ? 1 : 0;
             if (TimesAt.Length > 0)
             {
-                times.Add(TimeText(rows));
+                times.Add((TimeText(rows), rows.Line));
             }
 
             foreach (int at in ColumnsAt)
@@ -156,16 +159,17 @@ internal sealed partial class RecordingShape
     }
 
     // Order and distance of the first rows. A time that cannot be read is reported where it is needed, with its line.
-    private void Measure(List<string> texts)
+    private void Measure(List<(string Text, int Line)> texts)
     {
-        Times.Decide([.. texts.Where(text => text.Length > 0)]);
+        Times.Decide([.. texts.Select(each => each.Text).Where(text => text.Length > 0)]);
         var distances = new List<TimeSpan>();
         (int up, int down) = (0, 0);
         DateTime before = default;
-        foreach (string text in texts)
+        foreach ((string text, int line) in texts)
         {
-            if (Times.Read(text, before, out DateTime time) is not null)
+            if (Times.Read(text, before, out DateTime time) is { } problem)
             {
+                UnreadTime ??= $"line {line}: {problem}";
                 continue;
             }
 
