@@ -135,9 +135,8 @@ internal sealed partial class StateStore : IDisposable
         catch (Exception e) when (e is SqliteException or IOException or UnauthorizedAccessException)
         {
             lockFile?.Dispose();
-            throw new InputException(
-                $"State folder '{folder}' cannot be used: {e.Message} Create it, or allow the service to write there.",
-                e);
+            string mend = IsDiskFull(e) ? "Make room on its disk." : "Create it, or allow the service to write there.";
+            throw new InputException($"State folder '{folder}' cannot be used: {e.Message} {mend}", e);
         }
     }
 
