@@ -7,10 +7,12 @@ namespace Edge.Streams;
 /// <summary>State of the stream: save, resume, and transfer to another model.</summary>
 public sealed partial class SensorStream
 {
-    private const byte SnapshotVersion = 6;
+    private const byte SnapshotVersion = 7;
 
     private const int ShaBegin = 1;
     private const int ShaBytes = 32;
+    private const int PartsAt = ShaBegin + ShaBytes;
+    private const int HeaderBytes = PartsAt + 1;
 
     private readonly MemoryStream _snapshot = new();
     private double _savedFalseAlarmsAWeek;
@@ -22,7 +24,8 @@ public sealed partial class SensorStream
         var to = StreamSnapshot.Write(_snapshot);
         to.Field(SnapshotVersion);
         to.Fields<byte>(Convert.FromHexString(_engine.ModelSha256));
-        Archive(to);
+        to.Field((byte)_detector.Parts);
+        Archive(to, _detector);
         ArchiveCommands(to);
         return _snapshot.ToArray();
     }
@@ -40,23 +43,36 @@ public sealed partial class SensorStream
         _seq = seq;
         _firstSeq = seq + 1;
 
-        // The same model and configuration write snapshots of the same length.
-        byte[] fresh = Save();
+        byte[] own = Save();
         AnomalyDetector writer = DetectorOf(writtenBy);
-        long length = fresh.Length
-            + (writtenBy is null ? 0 : writtenBy.SaveState().Length - _engine.SaveState().Length)
-            + LengthOf(writer) - LengthOf(_detector);
-        Convert.FromHexString((writtenBy ?? _engine).ModelSha256, fresh.AsSpan(ShaBegin, ShaBytes), out _, out _);
-        const int Header = ShaBegin + ShaBytes;
-        if (saved.Length != length || !saved[..Header].SequenceEqual(fresh.AsSpan(0, Header)))
+        if (saved.Length > HeaderBytes && Fits(saved, writtenBy, writer))
         {
-            return false;
+            Read(saved, writtenBy, writer);
+            return true;
         }
 
-        var from = StreamSnapshot.Read(new MemoryStream(saved[Header..].ToArray()));
-        Archive(from, writtenBy);
+        Read(own, writtenBy: null, _detector);
+        return false;
+    }
+
+    // The same model and configuration write snapshots of the same length for the same parts, which the detectors have from here on.
+    private bool Fits(ReadOnlySpan<byte> saved, IInferenceEngine? writtenBy, AnomalyDetector writer)
+    {
+        writer.SetParts((DetectorParts)saved[PartsAt]);
+        byte[] expected = Save();
+        Convert.FromHexString((writtenBy ?? _engine).ModelSha256, expected.AsSpan(ShaBegin, ShaBytes), out _, out _);
+        long length = expected.Length
+            + (writtenBy is null ? 0 : writtenBy.SaveState().Length - _engine.SaveState().Length)
+            + LengthOf(writer) - LengthOf(_detector);
+        return saved.Length == length && saved[..PartsAt].SequenceEqual(expected.AsSpan(0, PartsAt));
+    }
+
+    private void Read(ReadOnlySpan<byte> saved, IInferenceEngine? writtenBy, AnomalyDetector writer)
+    {
+        writer.SetParts((DetectorParts)saved[PartsAt]);
+        var from = StreamSnapshot.Read(new MemoryStream(saved[HeaderBytes..].ToArray()));
+        Archive(from, writer, writtenBy);
         ArchiveCommands(from);
-        return true;
     }
 
     /// <summary>
@@ -134,6 +150,11 @@ public sealed partial class SensorStream
 
         // The detector's state is in standard deviations of the manifest, and of the same shape only for the same profile.
         bool keepsDetector = engine.Manifest.Std.SequenceEqual(_engine.Manifest.Std) && HasProfileOf(engine);
+        if (keepsDetector)
+        {
+            next._detector.SetParts(_detector.Parts);
+        }
+
         using var carried = new MemoryStream();
         ArchiveSensors(StreamSnapshot.Write(carried), keepsDetector);
         carried.Position = 0;
@@ -155,7 +176,7 @@ public sealed partial class SensorStream
         }
     }
 
-    private void Archive(StreamSnapshot snapshot, IInferenceEngine? writtenBy = null)
+    private void Archive(StreamSnapshot snapshot, AnomalyDetector detector, IInferenceEngine? writtenBy = null)
     {
         _rows = snapshot.Field(_rows);
         _lastTime = snapshot.Field(_lastTime);
@@ -164,7 +185,7 @@ public sealed partial class SensorStream
         _imputer.Archive(snapshot);
         _quality.Archive(snapshot);
         _forecaster.Archive(snapshot, writtenBy);
-        DetectorOf(writtenBy).Archive(snapshot);
+        detector.Archive(snapshot);
         _anomalies.Archive(snapshot);
         _limits.Archive(snapshot);
     }

@@ -267,10 +267,15 @@ internal static class ClusterBenchmark
         WorkerProcess worker = rig.StartWorker();
         await using (var sender = new RowSender(servers.Broker()))
         {
+            // A row of each partition, so that all of the program is in use.
+            await sender.SendAsync(RowSender.Round(rig.Name, "first", 100, 0));
+            await UntilRowsAsync(rig, 100);
+            Say($"a worker that has begun: {Memory(worker)}");
             await sender.SendAsync(RowSender.Round(rig.Name, "d", IdleStreams, 0));
         }
 
-        await UntilRowsAsync(rig, IdleStreams);
+        await UntilRowsAsync(rig, IdleStreams + 100);
+        Say($"a worker that has just made {IdleStreams} streams: {Memory(worker)}");
 
         // Some streams go on, the others are idle.
         await using (var sender = new RowSender(servers.Broker()))
@@ -282,7 +287,18 @@ internal static class ClusterBenchmark
             }
         }
 
-        Say($"a worker with {IdleStreams} streams, of which 100 have rows: {worker.ResidentBytes / 1e6:0} MB");
+        Say($"a worker with {IdleStreams} streams, of which 100 have rows: {Memory(worker)}");
+    }
+
+    // Resident bytes of a process, and those of them that are its own: no pages of files, which the system shares and can drop.
+    private static string Memory(WorkerProcess worker)
+    {
+        Dictionary<string, long> bytes = File.ReadLines($"/proc/{worker.Id}/smaps_rollup")
+            .Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries))
+            .Where(fields => fields is [_, _, "kB"])
+            .ToDictionary(fields => fields[0].TrimEnd(':'), fields => long.Parse(fields[1], CultureInfo.InvariantCulture) * 1024);
+        return string.Create(
+            CultureInfo.InvariantCulture, $"{bytes["Rss"] / 1e6:0} MB resident, {bytes["Anonymous"] / 1e6:0} MB of it its own");
     }
 
     private static async Task<long> UntilRowsAsync(ClusterRig rig, long rows)

@@ -114,7 +114,10 @@ public sealed class BadInputTests(ServersFixture fixture)
         await File.WriteAllTextAsync(rig.ConfigFile, good);
         (code, output, error) = await rig.RunAsync("status");
         Assert.True(code == 0, error);
-        Assert.Contains("0 streams, 0 rows, 0 rows/s, 0 rows waiting, 0 refused rows on wrong.refused", output, StringComparison.Ordinal);
+        Assert.Contains(
+            "0 workers, 0 streams, 0 rows, 0 rows/s, 0 rows waiting, newest row - old, 0 refused rows on wrong.refused",
+            output,
+            StringComparison.Ordinal);
     }
 
     [Fact]

@@ -19,15 +19,15 @@ public sealed class CommitTests(ServersFixture fixture)
         await using ClusterDatabase second = Open(rig);
         long old = (await first.TakeAsync(1, "first", default)).Epoch;
         await first.CommitAsync(Commit(1, old, 1, State("a/s", 0, 5)), default);
-        (long epoch, long batch, IReadOnlyList<byte[]> unpublished) = await second.TakeAsync(1, "second", default);
-        Assert.Equal((old + 1, 1), (epoch, batch));
-        Assert.Equal([7], Assert.Single(unpublished));
+        TakenPartition taken = await second.TakeAsync(1, "second", default);
+        Assert.Equal((old + 1, 1, Time), (taken.Epoch, taken.Batch, taken.NewestRow));
+        Assert.Equal([7], Assert.Single(taken.Unpublished));
         await Assert.ThrowsAsync<PartitionLostException>(() => first.CommitAsync(Commit(1, old, 2, State("a/s", 5, 9)), default));
         Assert.Equal(5, Assert.Single(await second.LoadAsync(["a/s", "b/s"], default)).Seq);
         Assert.Equal(1, await rig.CountAsync("SELECT count(*) FROM edge_outbox"));
 
         // The other partition is untouched, and the taker goes on.
-        await second.CommitAsync(Commit(1, epoch, 2, State("a/s", 5, 6)), default);
+        await second.CommitAsync(Commit(1, taken.Epoch, 2, State("a/s", 5, 6)), default);
         await first.CommitAsync(Commit(0, (await first.TakeAsync(0, "first", default)).Epoch, 1, State("c/s", 0, 1)), default);
     }
 
@@ -93,8 +93,8 @@ public sealed class CommitTests(ServersFixture fixture)
 
     private static async Task<(long Epoch, long Batch)> EpochAndBatchAsync(ClusterDatabase database)
     {
-        (long epoch, long batch, _) = await database.TakeAsync(0, "taker", default);
-        return (epoch, batch);
+        TakenPartition taken = await database.TakeAsync(0, "taker", default);
+        return (taken.Epoch, taken.Batch);
     }
 
     private static StoredState State(string key, long before, long seq) => new(key, before, seq, Time, 0, [1, 2, 3], []);

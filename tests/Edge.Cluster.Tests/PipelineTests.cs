@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Text;
 using Edge.Cluster.Broker;
 using Edge.Cluster.Pipeline;
@@ -54,6 +55,21 @@ public sealed class PipelineTests(ServersFixture fixture)
     }
 
     [ClusterFact]
+    public async Task A_stream_that_has_left_memory_is_not_kept_by_the_batch_in_which_it_had_a_row()
+    {
+        await using ClusterRig rig = await ClusterRig.StartAsync(fixture.Servers, "gone", partitions: 1);
+        await using var own = new PartitionRig(fixture.Servers, rig.Name, Rule("demo"));
+        await own.StepAsync(0, commits: true);
+        await own.StepAsync(1, commits: true);
+        WeakReference[] streams = WeakReferences(own.Pipeline);
+        Assert.Equal(PartitionRig.Streams, streams.Length);
+        own.Clock.Advance(TimeSpan.FromMinutes(10));
+        own.Pipeline.Evict();
+        GC.Collect();
+        Assert.DoesNotContain(streams, stream => stream.IsAlive);
+    }
+
+    [ClusterFact]
     public async Task A_model_that_is_replaced_is_used_and_numbers_go_on()
     {
         await using ClusterRig rig = await ClusterRig.StartAsync(fixture.Servers, "replaced", partitions: 1);
@@ -78,6 +94,11 @@ public sealed class PipelineTests(ServersFixture fixture)
         Assert.All(after, text => Assert.Contains("\"seq\":4", text, StringComparison.Ordinal));
         Assert.Empty(own.Refused);
     }
+
+    // A method of its own: no local variable of a test keeps a stream.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static WeakReference[] WeakReferences(PartitionPipeline pipeline) =>
+        [.. pipeline.Streams.Select(stream => new WeakReference(stream.Stream))];
 
     private static string Model(string payload) => payload.Split("\"model\":\"")[1][..6];
 

@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 using Edge.Testing;
 
@@ -86,6 +87,7 @@ public sealed class KillTests : IDisposable
         var random = new Random(7);
         using var plant = new RowPublisher(broker.Port, "plant/rows");
         Task publishing = Task.CompletedTask;
+        var logs = new StringBuilder();
         for (int killed = 0; killed <= KillsOverMqtt; killed++)
         {
             using RuntimeProcess run = RuntimeProcess.Start("run", "--config", config);
@@ -124,6 +126,7 @@ public sealed class KillTests : IDisposable
                 }
 
                 run.Kill();
+                logs.Append(run.Error);
                 continue;
             }
 
@@ -132,13 +135,21 @@ public sealed class KillTests : IDisposable
                 seen =>
                     seen.LastOrDefault(item => item.Topic == "edge/house/climate/reading") is { } last
                         && Delivery.Seq(last.Payload) == rows.Length,
-                120 + KillsOverMqtt);
+                120 + KillsOverMqtt,
+                () => $"of {rows.Length} rows without {Missing(subscriber, rows.Length)}; {logs}{run.Error}");
             run.Terminate();
             Assert.Equal(0, await run.ExitAsync());
         }
 
         await subscriber.UntilAsync(seen => seen.LastOrDefault(item => item.Topic == "edge/house/status")?.Payload == "offline");
         Delivery.AssertSame(expected, subscriber);
+    }
+
+    private static string Missing(Subscriber subscriber, int rows)
+    {
+        long[] seen = [.. subscriber.On("edge/house/climate/reading").Select(each => Delivery.Seq(each.Payload)).Distinct().Order()];
+        long[] missing = [.. Enumerable.Range(1, rows).Select(seq => (long)seq).Except(seen)];
+        return $"{missing.Length} from {missing.FirstOrDefault()} on, and the last number is {seen[^1]}";
     }
 
     // A recording's lines as JSON of their column names.

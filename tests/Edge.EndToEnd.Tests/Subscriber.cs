@@ -69,14 +69,17 @@ internal sealed class Subscriber : IAsyncDisposable
     internal IReadOnlyList<Seen> On(string topic) => All.Where(seen => seen.Topic == topic).ToArray();
 
     /// <summary>Waits until the messages seen fulfil a condition.</summary>
-    internal async Task UntilAsync(Func<IReadOnlyList<Seen>, bool> condition, int secondsMax = 120)
+    /// <param name="condition">On all messages so far.</param>
+    /// <param name="secondsMax">How long to wait.</param>
+    /// <param name="more">What the failure says besides the number of messages, such as the log of the service.</param>
+    internal async Task UntilAsync(Func<IReadOnlyList<Seen>, bool> condition, int secondsMax = 120, Func<string>? more = null)
     {
         for (long started = Stopwatch.GetTimestamp(); !condition(All); await Task.Delay(20))
         {
             Assert.True(
                 Stopwatch.GetElapsedTime(started).TotalSeconds < secondsMax,
                 $"not seen within {secondsMax} s; seen: "
-                    + $"{string.Join(", ", All.GroupBy(seen => seen.Topic).Select(group => $"{group.Count()} on {group.Key}"))}");
+                    + $"{string.Join(", ", All.GroupBy(seen => seen.Topic).Select(group => $"{group.Count()} on {group.Key}"))} {more?.Invoke()}");
         }
     }
 

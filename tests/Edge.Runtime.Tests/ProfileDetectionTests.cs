@@ -230,6 +230,65 @@ public sealed class ProfileDetectionTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public void The_state_for_eight_channels_is_at_most_4_kB_while_nothing_is_wrong()
+    {
+        double[][] second = CalmPlant.Rows("load", CalmRows + Before, seed: 9);
+        double[][] rows = [.. CalmPlant.Rows("load", CalmRows + Before, seed: 8).Select((row, at) => row.Concat(second[at]).ToArray())];
+        var detector = new AnomalyDetector(Manifest(rows[..CalmRows]), new AnomalyOptions(), TimeSpan.FromMinutes(1));
+        var reading = new Reading(8);
+        Assert.InRange(BytesAfter(1000, shift: 0), 1000, 4000);
+        Assert.InRange(BytesAfter(100, shift: 100), 4000, 4300);
+        Assert.True(detector.IsOpen);
+
+        long BytesAfter(int count, double shift)
+        {
+            foreach (double[] row in rows[CalmRows..(CalmRows + count)])
+            {
+                row.CopyTo(reading.Values, 0);
+                reading.Values[2] += shift;
+                detector.Observe(new float[8], reading, isUsable: true);
+            }
+
+            using var bytes = new MemoryStream();
+            detector.Archive(StreamSnapshot.Write(bytes));
+            return bytes.Length;
+        }
+    }
+
+    [Fact]
+    public void A_stream_goes_on_from_a_state_of_any_length_and_what_does_not_fit_leaves_it_as_it_is()
+    {
+        (ModelManifest manifest, double[][] live) = Plant("load", Before, seed: 8);
+        using var stream = Stream(manifest);
+        byte[] early = StateAfter(30, shift: 0);
+        byte[] calm = StateAfter(1000, shift: 0);
+        byte[] open = StateAfter(100, shift: 100);
+        Assert.Equal(3, new[] { early, calm, open }.DistinctBy(state => state.Length).Count());
+        foreach (byte[] from in new[] { early, calm, open })
+        {
+            foreach (byte[] to in new[] { early, calm, open })
+            {
+                Assert.True(stream.Resume(7, from));
+                Assert.False(stream.Resume(7, to.AsSpan(0, to.Length - 1)));
+                Assert.True(from.AsSpan().SequenceEqual(stream.Save()));
+            }
+        }
+
+        byte[] StateAfter(int count, double shift)
+        {
+            var reading = new Reading(manifest.Columns.Count);
+            foreach (double[] row in live[..count])
+            {
+                row.CopyTo(reading.Values, 0);
+                reading.Values[2] += shift;
+                stream.Step(reading);
+            }
+
+            return stream.Save();
+        }
+    }
+
+    [Fact]
     public void A_damaged_profile_is_a_sentence_and_never_a_crash()
     {
         (ModelManifest manifest, double[][] live) = Plant("load", 300, seed: 3);

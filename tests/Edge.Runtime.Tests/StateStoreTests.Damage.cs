@@ -1,5 +1,6 @@
 using Edge.Runtime.Delivery;
 using Edge.Runtime.Mqtt;
+using Edge.Streams;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Edge.Runtime.Tests;
@@ -251,6 +252,83 @@ public sealed partial class StateStoreTests
         Assert.True(again.Load("s")!.Seq > 41);
     }
 
+    // The kernel writes page by page: a kill ends a write behind one of them.
+    [Theory]
+    [InlineData(0)]
+    [InlineData(3)]
+    public void A_kill_in_a_write_skips_no_number_and_a_log_cut_short_elsewhere_does(int cutBefore)
+    {
+        long last = 1;
+        using (StateStore store = Open())
+        {
+            store.Commit("s", 1, [1], "", []);
+            do
+            {
+                Assert.True(store.Append("s", Row(++last), []));
+            }
+            while (new FileInfo(RowLog.Files(_folder.File("state"))[^1].Path).Length < 3 * Environment.SystemPageSize);
+
+            CopyFiles();
+        }
+
+        string log = RowLog.Files(_folder.File("copy"))[^1].Path;
+        File.WriteAllBytes(log, File.ReadAllBytes(log)[..((2 * Environment.SystemPageSize) - cutBefore)]);
+        long whole = RowLog.Read(1, File.ReadAllBytes(log), withMessages: false, out _)[^1].Record.Rows.LastSeq;
+        Assert.InRange(whole, 2, last - 1);
+
+        // Again, as a start mends what it finds.
+        for (int start = 0; start < 2; start++)
+        {
+            using StateStore again = Open(folder: "copy");
+            Assert.Equal(cutBefore == 0 ? whole : 20_001, again.Load("s")!.Seq);
+        }
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_kill_before_the_first_row_is_written_skips_no_number(bool isFileCreated)
+    {
+        using (StateStore store = Open())
+        {
+            store.Commit("s", 1, [1], "", []);
+
+            // A folder stands where the file of the log is to be: what is done before there is a file is done.
+            string first = Path.Combine(_folder.File("state"), "edge.rows-00000001");
+            Directory.CreateDirectory(first);
+            Assert.False(store.Append("s", Row(2), []));
+            Directory.Delete(first);
+            CopyFiles();
+        }
+
+        if (isFileCreated)
+        {
+            File.WriteAllBytes(_folder.File("copy/edge.rows-00000001"), []);
+        }
+
+        using StateStore again = Open(folder: "copy");
+        Assert.Equal(1, again.Load("s")!.Seq);
+    }
+
+    [Fact]
+    public void A_kill_after_the_write_ahead_log_was_copied_to_the_file_skips_no_number()
+    {
+        using (StateStore store = Open())
+        {
+            store.Commit("s", 1, [1], "", []);
+            using var other = new Microsoft.Data.Sqlite.SqliteConnection($"Data Source={store.Path};Pooling=False");
+            other.Open();
+            using Microsoft.Data.Sqlite.SqliteCommand command = other.CreateCommand();
+            command.CommandText = "PRAGMA wal_checkpoint(TRUNCATE)";
+            command.ExecuteNonQuery();
+            Assert.Equal(0, new FileInfo(store.Path + "-wal").Length);
+            CopyFiles();
+        }
+
+        using StateStore again = Open(folder: "copy");
+        Assert.Equal(1, again.Load("s")!.Seq);
+    }
+
     [Theory]
     [InlineData("swapped")]
     [InlineData("log deleted")]
@@ -330,6 +408,24 @@ public sealed partial class StateStoreTests
         _clock.Advance(TimeSpan.FromDays(2));
         again.Expire();
         Assert.Equal(0, again.OutboxCount);
+    }
+
+    // What a kill leaves: the files as they are.
+    private void CopyFiles()
+    {
+        Directory.CreateDirectory(_folder.File("copy"));
+        foreach (string path in Directory.GetFiles(_folder.File("state")).Where(path => Path.GetFileName(path) is not ("edge.lock" or "edge.db-shm")))
+        {
+            File.Copy(path, Path.Combine(_folder.File("copy"), Path.GetFileName(path)));
+        }
+    }
+
+    private static CommittedRows Row(long seq)
+    {
+        var rows = new TickRows(["x"]);
+        rows.Add(new Reading(1) { Time = DateTime.UnixEpoch.AddSeconds(seq) });
+        rows.Complete(seq, 0);
+        return rows.ToCommitted();
     }
 
     private void Change(string sql)

@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using System.Security.Authentication;
 using Edge.Runtime;
 using RabbitMQ.Client;
 using RabbitMQ.Client.Exceptions;
@@ -43,6 +44,11 @@ internal static class BrokerFault
         if (chain.OfType<AuthenticationFailureException>().Any() || chain.OfType<PossibleAuthenticationFailureException>().Any())
         {
             return $"it refuses the user '{options.Username}' or its password; check rabbitmq.username and rabbitmq.password";
+        }
+
+        if (chain.OfType<AuthenticationException>().FirstOrDefault() is { } tls)
+        {
+            return $"TLS failed ({PrintableText.Of(tls.Message, 200).TrimEnd('.')}); check that the port in rabbitmq.hosts is the one for TLS";
         }
 
         if (chain.OfType<OperationInterruptedException>().FirstOrDefault() is { ShutdownReason: { } reason })

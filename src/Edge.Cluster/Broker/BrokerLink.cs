@@ -1,7 +1,6 @@
-using System.Net.Security;
-using System.Security.Cryptography.X509Certificates;
 using Edge.Runtime.Mqtt;
 using RabbitMQ.Client;
+using RabbitMQ.Client.Exceptions;
 
 namespace Edge.Cluster.Broker;
 
@@ -92,9 +91,23 @@ internal sealed class BrokerLink(BrokerOptions options, string name) : IAsyncDis
                 // A lost connection is recovered as a killed worker is: from what is committed.
                 AutomaticRecoveryEnabled = false,
             };
-            AmqpTcpEndpoint[] nodes = [.. options.Nodes.Select(node => new AmqpTcpEndpoint(node.Host, node.Port, Ssl(node.Host)))];
+            (BrokerNode Node, ServerCertificate? Certificate)[] nodes =
+            [
+                .. options.Nodes.Select(node => (node, options.Tls is { } tls ? new ServerCertificate(node.Host, tls, Section) : null)),
+            ];
             Random.Shared.Shuffle(nodes);
-            return _connection = await factory.CreateConnectionAsync(nodes, name, cancel).ConfigureAwait(false);
+            AmqpTcpEndpoint[] endpoints =
+            [
+                .. nodes.Select(each => new AmqpTcpEndpoint(each.Node.Host, each.Node.Port, Ssl(each.Node, options.Tls, each.Certificate))),
+            ];
+            try
+            {
+                return _connection = await factory.CreateConnectionAsync(endpoints, name, cancel).ConfigureAwait(false);
+            }
+            catch (BrokerUnreachableException e) when (Array.Find(nodes, each => each.Certificate?.Problem is not null) is { Node: { } node } bad)
+            {
+                throw new OutageException($"RabbitMQ at {node} {bad.Certificate!.Problem}; nothing was sent to it.", e);
+            }
         }
         finally
         {
@@ -102,39 +115,19 @@ internal sealed class BrokerLink(BrokerOptions options, string name) : IAsyncDis
         }
     }
 
-    private SslOption Ssl(string host)
+    private static SslOption Ssl(BrokerNode node, TlsOptions? tls, ServerCertificate? certificate)
     {
-        if (options.Tls is not { } tls)
+        if (tls is null || certificate is null)
         {
             return new SslOption();
         }
 
-        var ssl = new SslOption(host, enabled: true);
-        if (tls is { CertificateFile: { } certificate, KeyFile: { } key })
+        var ssl = new SslOption(node.Host, enabled: true) { CertificateValidationCallback = certificate.IsTrusted };
+        if (tls is { CertificateFile: { } file, KeyFile: { } key })
         {
-            ssl.Certs = [TlsFiles.ReadClient(certificate, key, Section)];
-        }
-
-        if (tls.CaFile is { } ca)
-        {
-            X509Certificate2Collection trusted = TlsFiles.ReadAuthorities(ca, Section);
-            ssl.CertificateValidationCallback = (_, presented, chain, errors) => IsTrusted(presented, chain, errors, trusted);
+            ssl.Certs = [TlsFiles.ReadClient(file, key, Section)];
         }
 
         return ssl;
-    }
-
-    private static bool IsTrusted(
-        X509Certificate? presented, X509Chain? chain, SslPolicyErrors errors, X509Certificate2Collection trusted)
-    {
-        if (presented is null || chain is null || (errors & ~SslPolicyErrors.RemoteCertificateChainErrors) != 0)
-        {
-            return false;
-        }
-
-        chain.ChainPolicy.TrustMode = X509ChainTrustMode.CustomRootTrust;
-        chain.ChainPolicy.CustomTrustStore.AddRange(trusted);
-        chain.ChainPolicy.RevocationMode = X509RevocationMode.NoCheck;
-        return chain.Build((X509Certificate2)presented);
     }
 }

@@ -35,7 +35,7 @@ internal static class RunCommand
         TimeProvider clock = TimeProvider.System;
         var budget = new MemoryBudget(options.Streams, options.Idle);
         Worker? worker = null;
-        using var metrics = new WorkerMetrics(() => worker?.Held ?? 0, () => budget.Streams);
+        using var metrics = new WorkerMetrics(() => worker?.Held ?? 0, () => budget.Streams, () => worker?.Lags() ?? []);
         RuleModel[] rules = [.. session.Config.Streams.Select(rule => new RuleModel(rule, clock, log))];
         var parts = new WorkerParts(clock, log)
         {

@@ -7,18 +7,21 @@ using RabbitMQ.Client;
 
 namespace Edge.Cluster.Commands;
 
-/// <summary><c>status</c>: who holds which partition, how many rows wait, and the rate.</summary>
+/// <summary><c>status</c>: who holds which partition, how far each lags behind, streams and rates.</summary>
 internal static class StatusCommand
 {
     private const string Heading =
-        "partition  worker                          epoch   streams         rows    rows/s   waiting  unpublished";
+        "partition  worker                          epoch   streams         rows    rows/s   waiting   row age  unpublished";
+
+    // The owner of a partition that no worker waits for, and the age of no row.
+    private const string None = "-";
 
     private static readonly TimeSpan RateOver = TimeSpan.FromSeconds(2);
 
     internal static Command Create(TextWriter output)
     {
         Option<string> config = ClusterSession.ConfigOption();
-        var command = new Command("status", "Shows partitions, their workers, streams, waiting rows and rates.") { config };
+        var command = new Command("status", "Shows partitions, their workers, streams, rates, and how far each lags behind.") { config };
         command.SetAction(async (parsed, cancel) =>
         {
             await using var session = new ClusterSession(parsed.GetRequiredValue(config));
@@ -53,17 +56,39 @@ internal static class StatusCommand
             double rate = (partition.Rows - before[partition.Id].Rows) / RateOver.TotalSeconds;
             rateSum += rate;
             waitingSum += queue.MessageCount;
+            string owner = queue.ConsumerCount > 0 && partition.Owner is { } name ? name : None;
             await output.WriteLineAsync(string.Create(
                 CultureInfo.InvariantCulture,
-                $"{partition.Id,9}  {partition.Owner ?? "-",-30}  {partition.Epoch,5}  {partition.Streams,8}  {partition.Rows,11}  "
-                    + $"{rate,8:0}  {queue.MessageCount,8}  {partition.Unpublished,11}")).ConfigureAwait(false);
+                $"{partition.Id,9}  {owner,-30}  {partition.Epoch,5}  {partition.Streams,8}  {partition.Rows,11}  "
+                    + $"{rate,8:0}  {queue.MessageCount,8}  {Age(partition.NewestRow),8}  {partition.Unpublished,11}")).ConfigureAwait(false);
         }
 
+        QueueDeclareOk workers = await channel.QueueDeclarePassiveAsync(session.Topology.Workers, cancel).ConfigureAwait(false);
         QueueDeclareOk refused = await channel.QueueDeclarePassiveAsync(session.Topology.Refused, cancel).ConfigureAwait(false);
         await output.WriteLineAsync(string.Create(
             CultureInfo.InvariantCulture,
-            $"{streams} streams, {now.Sum(partition => partition.Rows)} rows, {rateSum:0} rows/s, {waitingSum} rows waiting, "
+            $"{workers.ConsumerCount} worker{(workers.ConsumerCount == 1 ? "" : "s")}, {streams} streams, {now.Sum(partition => partition.Rows)} rows, {rateSum:0} rows/s, {waitingSum} rows waiting, "
+                + $"newest row {Age(now.Max(partition => partition.NewestRow))} old, "
                 + $"{refused.MessageCount} refused rows on {session.Topology.Refused}")).ConfigureAwait(false);
         return true;
+    }
+
+    // Time since a row was measured, in the unit that a reader would choose.
+    private static string Age(DateTime row)
+    {
+        if (row == default)
+        {
+            return None;
+        }
+
+        double seconds = Math.Max(0, (DateTime.UtcNow - row).TotalSeconds);
+        (double value, string unit) = seconds switch
+        {
+            < 120 => (seconds, "s"),
+            < 120 * 60 => (seconds / 60, "m"),
+            < 48 * 3600 => (seconds / 3600, "h"),
+            _ => (seconds / 86400, "d"),
+        };
+        return string.Create(CultureInfo.InvariantCulture, $"{value:0.0}{unit}");
     }
 }

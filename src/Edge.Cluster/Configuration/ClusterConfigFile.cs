@@ -47,7 +47,7 @@ internal static class ClusterConfigFile
         }
 
         BrokerOptions broker = root.Map("rabbitmq") is { } rabbitmq ? ReadBroker(rabbitmq, folder) : new BrokerOptions();
-        DatabaseOptions database = root.Map("postgresql") is { } postgresql ? ReadDatabase(postgresql) : new DatabaseOptions();
+        DatabaseOptions database = root.Map("postgresql") is { } postgresql ? ReadDatabase(postgresql, folder) : new DatabaseOptions();
         WorkerOptions worker = root.Map("worker") is { } workerMap ? ReadWorker(workerMap) : new WorkerOptions();
         StreamRule[] streams = [.. root.Maps("streams").Select(map => ReadRule(map, folder)).OfType<StreamRule>()];
         if (!root.Has("streams"))
@@ -76,20 +76,7 @@ internal static class ClusterConfigFile
     private static BrokerOptions ReadBroker(YamlMap map, string folder)
     {
         var defaults = new BrokerOptions();
-        TlsOptions? tls = null;
-        if (map.Map("tls") is { } tlsMap)
-        {
-            tls = new TlsOptions(PathOf("ca"), PathOf("certificate"), PathOf("key"));
-            if (tls.CertificateFile is null != tls.KeyFile is null)
-            {
-                tlsMap.Fail("certificate", "'certificate' and 'key' must be given together");
-            }
-
-            tlsMap.RejectUnknown();
-
-            string? PathOf(string key) => tlsMap.Text(key) is { } file ? Path.Combine(folder, file) : null;
-        }
-
+        TlsOptions? tls = ReadTls(map, folder);
         (TimeSpan shortest, TimeSpan longest) = BrokerOptions.HeartbeatRange;
         var broker = new BrokerOptions
         {
@@ -109,6 +96,25 @@ internal static class ClusterConfigFile
 
         map.RejectUnknown();
         return broker;
+    }
+
+    private static TlsOptions? ReadTls(YamlMap map, string folder)
+    {
+        if (map.Map("tls") is not { } tlsMap)
+        {
+            return null;
+        }
+
+        var tls = new TlsOptions(PathOf("ca"), PathOf("certificate"), PathOf("key"));
+        if (tls.CertificateFile is null != tls.KeyFile is null)
+        {
+            tlsMap.Fail("certificate", "'certificate' and 'key' must be given together");
+        }
+
+        tlsMap.RejectUnknown();
+        return tls;
+
+        string? PathOf(string key) => tlsMap.Text(key) is { } file ? Path.Combine(folder, file) : null;
     }
 
     private static BrokerNode[] ReadNodes(YamlMap map, int usualPort)
@@ -140,7 +146,7 @@ internal static class ClusterConfigFile
         return new BrokerNode(host, port);
     }
 
-    private static DatabaseOptions ReadDatabase(YamlMap map)
+    private static DatabaseOptions ReadDatabase(YamlMap map, string folder)
     {
         var defaults = new DatabaseOptions();
         (TimeSpan shortest, TimeSpan longest) = DatabaseOptions.PatienceRange;
@@ -151,7 +157,7 @@ internal static class ClusterConfigFile
             Database = map.Text("database") ?? defaults.Database,
             Username = map.Text("username") ?? defaults.Username,
             Password = map.Secret("password"),
-            Tls = map.Flag("tls", defaults.Tls),
+            Tls = ReadTls(map, folder),
             Patience = map.Duration("patience", shortest, longest) ?? defaults.Patience,
         };
         map.RejectUnknown();
@@ -184,7 +190,7 @@ internal static class ClusterConfigFile
                     + "and no # or dot");
         }
 
-        string? name = map.Has("name") ? ConfigFile.Name(map, "name", "the streams' name in topics") : null;
+        string? name = map.Text("name") is not null ? ConfigFile.Name(map, "name", "the streams' name in topics") : null;
         if (topics is not null && topics.NamesStream == name is not null)
         {
             map.Fail(
@@ -216,9 +222,10 @@ internal static class ClusterConfigFile
             Anomaly = anomaly,
             Limits = ConfigFile.ReadLimits(map),
         };
-        StreamRule? rule = topics is null ? null : new StreamRule
+        // Every key is read, whatever is wrong with the topics: else it would be an unknown key.
+        var rule = new StreamRule
         {
-            Topics = topics,
+            Topics = topics ?? TopicPattern.Parse("+")!,
             Name = name,
             Model = model == "demo" ? model : Path.Combine(folder, model),
             Options = options,
@@ -230,6 +237,6 @@ internal static class ClusterConfigFile
             Times = ConfigFile.ReadTimes(map),
         };
         map.RejectUnknown();
-        return rule;
+        return topics is null ? null : rule;
     }
 }

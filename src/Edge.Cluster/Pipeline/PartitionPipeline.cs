@@ -46,8 +46,8 @@ internal sealed class PartitionPipeline : IDisposable
         _models = new PartitionModel?[rules.Count];
     }
 
-    /// <summary>Whether there are streams in memory.</summary>
-    internal bool HasStreams => _streams.Count > 0;
+    /// <summary>The streams in memory.</summary>
+    internal IReadOnlyCollection<ClusterStream> Streams => _streams.Values;
 
     /// <summary>Takes rows through the pipeline.</summary>
     /// <returns>
@@ -294,6 +294,11 @@ internal sealed class PartitionPipeline : IDisposable
                 members[i].Stream.Render(_ticks[i], _batch.Messages);
                 round.Key.Model.Return(members[i].Row);
             }
+
+            // What stays here would keep streams in memory that have left it: hundreds in each partition.
+            Array.Clear(_stepped, 0, members.Length);
+            Array.Clear(_stepRows, 0, members.Length);
+            Array.Clear(_ticks, 0, members.Length);
         }
 
         _rows.Clear();

@@ -9,4 +9,8 @@ namespace Edge.Cluster.Storage;
 /// <param name="States">The streams that changed.</param>
 /// <param name="Messages">Messages to be published, as <see cref="MessageBlock"/> writes them; empty for none.</param>
 internal sealed record BatchCommit(
-    int Partition, long Epoch, long Batch, long Published, long Rows, IReadOnlyList<StoredState> States, byte[] Messages);
+    int Partition, long Epoch, long Batch, long Published, long Rows, IReadOnlyList<StoredState> States, byte[] Messages)
+{
+    /// <summary>Time of the newest row of the batch; the default if it has none.</summary>
+    internal DateTime NewestRow => States.Count == 0 ? default : States.Max(state => state.Time);
+}

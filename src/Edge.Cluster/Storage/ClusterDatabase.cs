@@ -1,6 +1,9 @@
 using System.Net.Sockets;
+using System.Security.Authentication;
+using System.Security.Cryptography.X509Certificates;
 using Edge.Inference;
 using Edge.Runtime;
+using Edge.Runtime.Mqtt;
 using Npgsql;
 
 namespace Edge.Cluster.Storage;
@@ -11,6 +14,10 @@ namespace Edge.Cluster.Storage;
 internal sealed class ClusterDatabase : IAsyncDisposable
 {
     private const int SchemaVersion = 1;
+    private const string Section = "postgresql.tls";
+
+    // How the client library begins the message that the server has no TLS.
+    private const string NoTls = "SSL connection requested";
 
     // A row's time is kept in ticks of 100 ns since the year 1: a timestamp has microseconds only, and a repeated row must be equal.
     // seq_before makes the update of a stream fail if someone else has stored it meanwhile. States change with every batch: they are not
@@ -21,6 +28,7 @@ internal sealed class ClusterDatabase : IAsyncDisposable
         CREATE TABLE IF NOT EXISTS edge_partition (
             id integer PRIMARY KEY, epoch bigint NOT NULL DEFAULT 0, owner text, taken timestamptz, batch bigint NOT NULL DEFAULT 0,
             row_count bigint NOT NULL DEFAULT 0, committed timestamptz) WITH (fillfactor = 50);
+        ALTER TABLE edge_partition ADD COLUMN IF NOT EXISTS newest_ticks bigint NOT NULL DEFAULT 0;
         CREATE TABLE IF NOT EXISTS edge_stream (
             key text PRIMARY KEY, partition integer NOT NULL, seq_before bigint NOT NULL, seq bigint NOT NULL,
             row_ticks bigint NOT NULL, row_number bigint NOT NULL, state bytea NOT NULL, tail bytea NOT NULL)
@@ -33,7 +41,11 @@ internal sealed class ClusterDatabase : IAsyncDisposable
 
     private readonly DatabaseOptions _options;
     private readonly NpgsqlDataSource _source;
+    private readonly ServerCertificate? _certificate;
 
+    /// <param name="options">The database.</param>
+    /// <param name="name">Name of the connections, for those who look at the database.</param>
+    /// <exception cref="InputException">A file of <c>tls</c> cannot be used.</exception>
     internal ClusterDatabase(DatabaseOptions options, string name)
     {
         _options = options;
@@ -45,14 +57,31 @@ internal sealed class ClusterDatabase : IAsyncDisposable
             Username = options.Username,
             Password = options.Password,
             ApplicationName = name,
-            SslMode = options.Tls ? SslMode.VerifyFull : SslMode.Prefer,
+            SslMode = options.Tls is null ? SslMode.Prefer : SslMode.Require,
+
+            // Nobody here signs in with Kerberos, whose libraries take memory and a question at each connection.
+            GssEncryptionMode = GssEncryptionMode.Disable,
             Timeout = 10,
             CommandTimeout = 60,
             KeepAlive = 30,
             MaxPoolSize = 64,
             Options = $"-c idle_in_transaction_session_timeout={(long)options.Patience.TotalMilliseconds}",
         };
-        _source = NpgsqlDataSource.Create(settings);
+        var builder = new NpgsqlDataSourceBuilder(settings.ConnectionString);
+        if (options.Tls is { } tls)
+        {
+            _certificate = new ServerCertificate(options.Host, tls, Section);
+            X509CertificateCollection own =
+                tls is { CertificateFile: { } file, KeyFile: { } key } ? [TlsFiles.ReadClient(file, key, Section)] : [];
+            builder.UseSslClientAuthenticationOptionsCallback(ssl =>
+            {
+                ssl.TargetHost = options.Host;
+                ssl.RemoteCertificateValidationCallback = _certificate.IsTrusted;
+                ssl.ClientCertificates = own;
+            });
+        }
+
+        _source = builder.Build();
     }
 
     /// <summary>Makes the tables; what is there already stays.</summary>
@@ -97,15 +126,14 @@ internal sealed class ClusterDatabase : IAsyncDisposable
     });
 
     /// <summary>Takes a partition: from now on, a commit of the worker that held it before fails.</summary>
-    /// <returns>The epoch, which commits must name, the number of the last batch, and the batches that may not be published yet.</returns>
     /// <exception cref="OutageException">The database cannot be used.</exception>
-    internal Task<(long Epoch, long Batch, IReadOnlyList<byte[]> Unpublished)> TakeAsync(
-        int partition, string owner, CancellationToken cancel) => GuardAsync(async () =>
+    internal Task<TakenPartition> TakeAsync(int partition, string owner, CancellationToken cancel) => GuardAsync(async () =>
     {
         await using NpgsqlConnection connection = await _source.OpenConnectionAsync(cancel).ConfigureAwait(false);
-        (long Epoch, long Batch) taken;
+        (long Epoch, long Batch, DateTime Newest) taken;
         await using (var take = new NpgsqlCommand(
-            "UPDATE edge_partition SET epoch = epoch + 1, owner = $2, taken = now() WHERE id = $1 RETURNING epoch, batch", connection))
+            "UPDATE edge_partition SET epoch = epoch + 1, owner = $2, taken = now() WHERE id = $1 RETURNING epoch, batch, newest_ticks",
+            connection))
         {
             take.Parameters.Add(new() { Value = partition });
             take.Parameters.Add(new() { Value = owner });
@@ -115,7 +143,7 @@ internal sealed class ClusterDatabase : IAsyncDisposable
                 throw new InputException($"Database '{_options.Database}' has no partition {partition}. Run edge-cluster init.");
             }
 
-            taken = (row.GetInt64(0), row.GetInt64(1));
+            taken = (row.GetInt64(0), row.GetInt64(1), new DateTime(row.GetInt64(2), DateTimeKind.Utc));
         }
 
         var unpublished = new List<byte[]>();
@@ -127,7 +155,7 @@ internal sealed class ClusterDatabase : IAsyncDisposable
             unpublished.Add(blocks.GetFieldValue<byte[]>(0));
         }
 
-        return (taken.Epoch, taken.Batch, (IReadOnlyList<byte[]>)unpublished);
+        return new TakenPartition(taken.Epoch, taken.Batch, taken.Newest, unpublished);
     });
 
     /// <summary>Loads streams; those that are new are not in the result.</summary>
@@ -165,9 +193,10 @@ internal sealed class ClusterDatabase : IAsyncDisposable
         NpgsqlBatchCommand fence = Add(
             commands,
             """
-            UPDATE edge_partition SET batch = $3, row_count = row_count + $4, committed = now() WHERE id = $1 AND epoch = $2
+            UPDATE edge_partition SET batch = $3, row_count = row_count + $4, newest_ticks = greatest(newest_ticks, $5), committed = now()
+            WHERE id = $1 AND epoch = $2
             """,
-            batch.Partition, batch.Epoch, batch.Batch, batch.Rows);
+            batch.Partition, batch.Epoch, batch.Batch, batch.Rows, batch.NewestRow.Ticks);
         NpgsqlBatchCommand states = Add(
             commands,
             """
@@ -225,7 +254,7 @@ internal sealed class ClusterDatabase : IAsyncDisposable
         var partitions = new List<PartitionStatus>();
         await using (var read = new NpgsqlCommand(
             """
-            SELECT id, epoch, owner, taken, committed, row_count,
+            SELECT id, epoch, owner, newest_ticks, row_count,
                 (SELECT count(*) FROM edge_outbox WHERE partition = id), (SELECT count(*) FROM edge_stream WHERE partition = id)
             FROM edge_partition ORDER BY id
             """,
@@ -238,11 +267,10 @@ internal sealed class ClusterDatabase : IAsyncDisposable
                     row.GetInt32(0),
                     row.GetInt64(1),
                     row.IsDBNull(2) ? null : row.GetString(2),
-                    row.IsDBNull(3) ? null : row.GetDateTime(3),
-                    row.IsDBNull(4) ? null : row.GetDateTime(4),
+                    new DateTime(row.GetInt64(3), DateTimeKind.Utc),
+                    row.GetInt64(4),
                     row.GetInt64(5),
-                    row.GetInt64(6),
-                    row.GetInt64(7)));
+                    row.GetInt64(6)));
             }
         }
 
@@ -299,6 +327,10 @@ internal sealed class ClusterDatabase : IAsyncDisposable
         {
             return await action().ConfigureAwait(false);
         }
+        catch (NpgsqlException e) when (e.InnerException is AuthenticationException && _certificate?.Problem is { } problem)
+        {
+            throw new OutageException($"PostgreSQL at {_options.Host}:{_options.Port} {problem}; nothing was sent to it.", e);
+        }
         catch (Exception e) when (e is NpgsqlException or SocketException or TimeoutException or IOException)
         {
             throw new OutageException($"PostgreSQL at {_options.Host}:{_options.Port} cannot be used: {Reason(e)}.", e);
@@ -310,6 +342,10 @@ internal sealed class ClusterDatabase : IAsyncDisposable
         PostgresException { SqlState: PostgresErrorCodes.InvalidPassword or PostgresErrorCodes.InvalidAuthorizationSpecification } =>
             $"it refuses the user '{_options.Username}' or its password; check postgresql.username and postgresql.password",
         PostgresException { SqlState: PostgresErrorCodes.DiskFull } => "its disk is full; rows wait at the broker until there is space",
+        { InnerException: null } when _options.Tls is not null && e.Message.StartsWith(NoTls, StringComparison.Ordinal) =>
+            "it takes no encrypted connections; set ssl = on there, or remove postgresql.tls",
+        PostgresException { SqlState: PostgresErrorCodes.UndefinedTable or PostgresErrorCodes.UndefinedColumn } =>
+            $"database '{_options.Database}' lacks a table or a column; run edge-cluster init",
         PostgresException refused => PrintableText.Of(refused.MessageText, 200).TrimEnd('.'),
         { InnerException: SocketException socket } => socket.Message.TrimEnd('.'),
         _ => PrintableText.Of(e.Message, 200).TrimEnd('.'),

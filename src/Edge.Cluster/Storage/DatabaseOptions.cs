@@ -1,3 +1,5 @@
+using Edge.Runtime.Mqtt;
+
 namespace Edge.Cluster.Storage;
 
 /// <summary>How PostgreSQL is reached.</summary>
@@ -19,8 +21,8 @@ internal sealed record DatabaseOptions
 
     public string? Password { get; init; }
 
-    /// <summary>Whether the connection must be encrypted.</summary>
-    public bool Tls { get; init; }
+    /// <summary>How the connection is encrypted; null if the server chooses.</summary>
+    public TlsOptions? Tls { get; init; }
 
     /// <summary>
     /// After this time PostgreSQL ends the transaction of a worker that says nothing, such as one that is stopped in the middle: until

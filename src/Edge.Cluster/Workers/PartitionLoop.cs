@@ -31,6 +31,8 @@ internal sealed class PartitionLoop : IDisposable
     private long _batch;
     private long _published;
     private long _forgotten;
+    private long _waiting;
+    private long _newestTicks;
 
     internal PartitionLoop(int partition, WorkerParts parts)
     {
@@ -42,6 +44,20 @@ internal sealed class PartitionLoop : IDisposable
 
     /// <summary>Whether this worker has taken the partition, and does not know of another that has.</summary>
     internal bool IsHeld => Volatile.Read(ref _epoch) != 0;
+
+    internal int Partition => _partition;
+
+    /// <summary>Rows at the broker that no worker has fetched yet, when they were counted last.</summary>
+    internal long Waiting
+    {
+        get => Volatile.Read(ref _waiting);
+        set => Volatile.Write(ref _waiting, value);
+    }
+
+    /// <summary>Time since the newest row that is committed was measured, 0 if that lies ahead; null if there is none.</summary>
+    internal TimeSpan? RowAge => Volatile.Read(ref _newestTicks) is > 0 and var ticks
+        ? TimeSpan.FromTicks(Math.Max(0, _parts.Clock.GetUtcNow().Ticks - ticks))
+        : null;
 
     /// <summary>Gives the partition to the next in line after the current batch, and waits at the end of the line.</summary>
     internal void Release() => _release.Cancel();
@@ -78,6 +94,7 @@ internal sealed class PartitionLoop : IDisposable
             finally
             {
                 _pipeline.Clear();
+                _rows.Clear();
                 Volatile.Write(ref _epoch, 0);
             }
         }
@@ -125,10 +142,10 @@ internal sealed class PartitionLoop : IDisposable
                     await TakeAsync(publisher).ConfigureAwait(false);
                 }
 
-                _rows.Clear();
                 consumer.Take(_rows, _parts.Options.Batch);
                 await RunBatchAsync(publisher).ConfigureAwait(false);
                 await consumer.AcknowledgeAsync(_rows[^1].Tag, CancellationToken.None).ConfigureAwait(false);
+                _rows.Clear();
                 _backoff.Reset();
             }
         }
@@ -141,7 +158,7 @@ internal sealed class PartitionLoop : IDisposable
     private async Task WaitAsync(PartitionConsumer consumer, CancellationToken leave)
     {
         Task rows = consumer.WaitAsync(leave).AsTask();
-        while (_epoch != 0 && !rows.IsCompleted && (_forgotten < _published || _pipeline.HasStreams))
+        while (_epoch != 0 && !rows.IsCompleted && (_forgotten < _published || _pipeline.Streams.Count > 0))
         {
             using var waited = CancellationTokenSource.CreateLinkedTokenSource(leave);
             TimeSpan most = _forgotten < _published ? ForgetAfter : EvictAfter;
@@ -162,34 +179,84 @@ internal sealed class PartitionLoop : IDisposable
     // What the worker before has committed may not be published: that goes first.
     private async Task TakeAsync(ConfirmedPublisher publisher)
     {
-        (long epoch, long batch, IReadOnlyList<byte[]> unpublished) = await _parts.Database
+        TakenPartition taken = await _parts.Database
             .TakeAsync(_partition, _parts.Name, CancellationToken.None)
             .ConfigureAwait(false);
-        foreach (byte[] block in unpublished)
+        foreach (byte[] block in taken.Unpublished)
         {
             await publisher.PublishAsync(MessageBlock.Read(block), CancellationToken.None).ConfigureAwait(false);
         }
 
-        (_batch, _published, _forgotten) = (batch, batch, unpublished.Count > 0 ? 0 : batch);
-        Volatile.Write(ref _epoch, epoch);
+        (_batch, _published, _forgotten) = (taken.Batch, taken.Batch, taken.Unpublished.Count > 0 ? 0 : taken.Batch);
+        Waiting = 0;
+        Volatile.Write(ref _newestTicks, taken.NewestRow.Ticks);
+        Volatile.Write(ref _epoch, taken.Epoch);
         _parts.Metrics.Took();
         _parts.Log.LogInformation(
-            "Partition {Partition} taken, epoch {Epoch}; {Batches} batches published again", _partition, epoch, unpublished.Count);
+            "Partition {Partition} taken, epoch {Epoch}; {Batches} batches published again", _partition, taken.Epoch, taken.Unpublished.Count);
     }
 
+    // One trace: the batch, and in it the three steps.
     private async Task RunBatchAsync(ConfirmedPublisher publisher)
     {
-        using Activity? trace = WorkerMetrics.Traces.StartActivity("batch");
-        trace?.SetTag("edge.partition", _partition).SetTag("edge.rows", _rows.Count);
-        long started = _parts.Clock.GetTimestamp();
-        PartitionBatch batch = await _pipeline.RunAsync(_rows, CancellationToken.None).ConfigureAwait(false);
-        long stepped = _parts.Clock.GetTimestamp();
-        if (batch.Rows > 0)
+        using Activity? trace = WorkerMetrics.Traces.StartActivity("batch", ActivityKind.Consumer);
+        trace?.SetTag("edge.partition", _partition).SetTag("edge.epoch", _epoch).SetTag("edge.rows", _rows.Count);
+        try
         {
-            await CommitAsync(batch).ConfigureAwait(false);
-        }
+            long started = _parts.Clock.GetTimestamp();
+            PartitionBatch batch = await StepAsync().ConfigureAwait(false);
+            trace?.SetTag("edge.rows.repeated", batch.Duplicates).SetTag("edge.rows.refused", batch.Refused.Count)
+                .SetTag("edge.streams", batch.States.Count).SetTag("edge.messages", batch.Messages.Count);
+            long stepped = _parts.Clock.GetTimestamp();
+            if (batch.Rows > 0)
+            {
+                await CommitAsync(batch).ConfigureAwait(false);
+            }
 
-        long committed = _parts.Clock.GetTimestamp();
+            long committed = _parts.Clock.GetTimestamp();
+            await PublishAsync(publisher, batch).ConfigureAwait(false);
+            _parts.Metrics.Batch(
+                batch.Rows,
+                batch.Duplicates,
+                batch.Refused.Count,
+                batch.Messages.Count,
+                _parts.Clock.GetElapsedTime(started, stepped),
+                _parts.Clock.GetElapsedTime(stepped, committed),
+                _parts.Clock.GetElapsedTime(committed));
+
+            // A partition may have no row for long; until then it keeps nothing of this batch.
+            batch.Clear();
+        }
+        catch (Exception e)
+        {
+            trace?.SetStatus(ActivityStatusCode.Error, e.Message);
+            throw;
+        }
+    }
+
+    private async Task<PartitionBatch> StepAsync()
+    {
+        using Activity? trace = WorkerMetrics.Traces.StartActivity("step");
+        return await _pipeline.RunAsync(_rows, CancellationToken.None).ConfigureAwait(false);
+    }
+
+    private async Task CommitAsync(PartitionBatch batch)
+    {
+        using Activity? trace = WorkerMetrics.Traces.StartActivity("commit", ActivityKind.Client);
+        byte[] messages = batch.Messages.Count > 0 ? MessageBlock.Write(batch.Messages) : [];
+        trace?.SetTag("db.system.name", "postgresql").SetTag("edge.batch", _batch + 1).SetTag("edge.messages.bytes", messages.Length);
+        var commit = new BatchCommit(_partition, _epoch, _batch + 1, _published, batch.Rows, batch.States, messages);
+        await _parts.Database.CommitAsync(commit, CancellationToken.None).ConfigureAwait(false);
+        Volatile.Write(ref _newestTicks, Math.Max(_newestTicks, commit.NewestRow.Ticks));
+        _batch++;
+        _forgotten = _published;
+        _pipeline.Committed();
+    }
+
+    private async Task PublishAsync(ConfirmedPublisher publisher, PartitionBatch batch)
+    {
+        using Activity? trace = WorkerMetrics.Traces.StartActivity("publish", ActivityKind.Producer);
+        trace?.SetTag("messaging.system", "rabbitmq");
         await publisher.PublishAsync(batch.Messages, CancellationToken.None).ConfigureAwait(false);
         await publisher.RefuseAsync(_parts.Topology.Refused, batch.Refused, CancellationToken.None).ConfigureAwait(false);
         _published = _batch;
@@ -197,25 +264,5 @@ internal sealed class PartitionLoop : IDisposable
         {
             _parts.SayRefused(row.Topic, reason);
         }
-
-        _parts.Metrics.Batch(
-            batch.Rows,
-            batch.Duplicates,
-            batch.Refused.Count,
-            batch.Messages.Count,
-            _parts.Clock.GetElapsedTime(started, stepped),
-            _parts.Clock.GetElapsedTime(stepped, committed),
-            _parts.Clock.GetElapsedTime(committed));
-    }
-
-    private async Task CommitAsync(PartitionBatch batch)
-    {
-        byte[] messages = batch.Messages.Count > 0 ? MessageBlock.Write(batch.Messages) : [];
-        await _parts.Database.CommitAsync(
-            new BatchCommit(_partition, _epoch, _batch + 1, _published, batch.Rows, batch.States, messages),
-            CancellationToken.None).ConfigureAwait(false);
-        _batch++;
-        _forgotten = _published;
-        _pipeline.Committed();
     }
 }

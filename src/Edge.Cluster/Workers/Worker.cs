@@ -9,7 +9,8 @@ internal sealed class Worker : IDisposable
     // From half to one and a half times this, so that workers do not act at the same time.
     private static readonly TimeSpan BalanceEvery = TimeSpan.FromSeconds(3);
 
-    private const int ManyStreams = 1000;
+    // Streams of 32 kB that have left since, and are worth a collection of everything.
+    private const int ManyStreams = 100;
 
     private readonly WorkerParts _parts;
     private readonly PartitionLoop[] _loops;
@@ -24,6 +25,10 @@ internal sealed class Worker : IDisposable
 
     /// <summary>Partitions held now.</summary>
     internal int Held => _loops.Count(loop => loop.IsHeld);
+
+    /// <summary>How far each partition that is held lags behind.</summary>
+    internal IEnumerable<PartitionLag> Lags() =>
+        _loops.Where(loop => loop.IsHeld).Select(loop => new PartitionLag(loop.Partition, loop.Waiting, loop.RowAge));
 
     /// <summary>Runs until it is stopped: then each partition ends its batch and goes to the next in line.</summary>
     internal async Task RunAsync(CancellationToken stop)
@@ -42,10 +47,10 @@ internal sealed class Worker : IDisposable
         }
     }
 
-    // A worker that holds more than its share releases half of the excess to those that wait in line.
+    // A worker that holds more than its share releases half of the excess to those that wait in line. It counts the rows that wait, too.
     private async Task BalanceAsync(CancellationToken stop)
     {
-        await using var count = new WorkerCount(_parts.Link, _parts.Topology.Workers);
+        await using var counts = new QueueCounts(_parts.Link, _parts.Topology);
         while (!stop.IsCancellationRequested)
         {
             try
@@ -53,13 +58,18 @@ internal sealed class Worker : IDisposable
                 await Task.Delay(BalanceEvery * (0.5 + Random.Shared.NextDouble()), _parts.Clock, stop).ConfigureAwait(false);
                 ReturnMemory();
                 PartitionLoop[] held = [.. _loops.Where(loop => loop.IsHeld)];
-                int workers = Math.Max(1, await count.ReadAsync(stop).ConfigureAwait(false));
+                int workers = Math.Max(1, await counts.WorkersAsync(stop).ConfigureAwait(false));
                 int share = (_loops.Length + workers - 1) / workers;
                 int excess = Math.Max(0, held.Length - share);
                 Random.Shared.Shuffle(held);
                 foreach (PartitionLoop loop in held.Take((excess + 1) / 2))
                 {
                     loop.Release();
+                }
+
+                foreach (PartitionLoop loop in _loops.Where(loop => loop.IsHeld))
+                {
+                    loop.Waiting = await counts.WaitingAsync(loop.Partition, stop).ConfigureAwait(false);
                 }
             }
             catch (OperationCanceledException) when (stop.IsCancellationRequested)

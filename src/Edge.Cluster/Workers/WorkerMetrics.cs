@@ -23,7 +23,8 @@ internal sealed class WorkerMetrics : IDisposable
 
     /// <param name="held">Partitions held now.</param>
     /// <param name="streams">Streams in memory now.</param>
-    internal WorkerMetrics(Func<int> held, Func<int> streams)
+    /// <param name="lags">How far each held partition lags behind.</param>
+    internal WorkerMetrics(Func<int> held, Func<int> streams, Func<IEnumerable<PartitionLag>> lags)
     {
         var histogram = new InstrumentAdvice<double> { HistogramBucketBoundaries = Seconds };
         _rows = Meter.CreateCounter<long>("edge.cluster.rows", null, "Rows that were used.");
@@ -38,9 +39,20 @@ internal sealed class WorkerMetrics : IDisposable
         _publish = Meter.CreateHistogram("edge.cluster.batch.publish", "s", "Publishing a batch.", null, histogram);
         Meter.CreateObservableGauge("edge.cluster.partitions", held, null, "Partitions held.");
         Meter.CreateObservableGauge("edge.cluster.streams", streams, null, "Streams in memory.");
+        Meter.CreateObservableGauge(
+            "edge.cluster.waiting",
+            () => lags().Select(lag => new Measurement<long>(lag.Waiting, Tag(lag))),
+            null,
+            "Rows of a held partition that no worker has fetched yet.");
+        Meter.CreateObservableGauge(
+            "edge.cluster.row.age",
+            () => lags().Where(lag => lag.RowAge is not null)
+                .Select(lag => new Measurement<double>(lag.RowAge!.Value.TotalSeconds, Tag(lag))),
+            "s",
+            "Time since the newest committed row of a held partition was measured.");
     }
 
-    /// <summary>One trace a batch: <c>batch</c>, with the partition and the number of rows.</summary>
+    /// <summary>One trace a batch: <c>batch</c>, and in it <c>step</c>, <c>commit</c> and <c>publish</c>.</summary>
     internal static ActivitySource Traces { get; } = new(Name);
 
     internal Meter Meter { get; } = new(Name);
@@ -63,4 +75,6 @@ internal sealed class WorkerMetrics : IDisposable
     }
 
     public void Dispose() => Meter.Dispose();
+
+    private static KeyValuePair<string, object?> Tag(PartitionLag lag) => new("partition", lag.Partition);
 }

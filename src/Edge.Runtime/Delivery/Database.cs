@@ -26,7 +26,7 @@ internal sealed class Database : IDisposable
     internal Database(string path, bool everyTick)
     {
         _everyTick = everyTick;
-        IsLogMissing = !File.Exists(path + "-wal") || new FileInfo(path + "-wal").Length == 0;
+        IsLogMissing = !File.Exists(path + "-wal");
         _connection = Connect(path, SqliteOpenMode.ReadWriteCreate);
         _begin = PrepareHot("BEGIN IMMEDIATE");
         _commit = PrepareHot("COMMIT");
@@ -89,7 +89,10 @@ internal sealed class Database : IDisposable
         command.ExecuteNonQuery();
     }
 
-    /// <summary>Whether there was no write-ahead log when the file was opened: after a clean end there is none.</summary>
+    /// <summary>
+    /// Whether there was no write-ahead log when the file was opened: after a clean end there is none. After a kill there is one, empty if
+    /// all of it had just been copied to the file.
+    /// </summary>
     internal bool IsLogMissing { get; }
 
     /// <summary>Runs an action as one transaction: all of it, or nothing if it throws.</summary>

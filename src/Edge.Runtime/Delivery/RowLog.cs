@@ -110,7 +110,7 @@ internal sealed class RowLog : IDisposable
     {
         if (IsAtBegin)
         {
-            Begin();
+            BeginFile();
         }
 
         lock (_gate)
@@ -143,6 +143,34 @@ internal sealed class RowLog : IDisposable
         }
 
         _length += _out.Length;
+    }
+
+    /// <summary>Begins the file that the next record is for.</summary>
+    /// <exception cref="IOException">The disk refuses.</exception>
+    /// <exception cref="UnauthorizedAccessException">The folder cannot be written.</exception>
+    internal void BeginFile()
+    {
+        Roll();
+        string path = PathOf(_number + 1);
+        SafeFileHandle file = File.OpenHandle(path, FileMode.Create, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
+        try
+        {
+            RandomAccess.Write(file, Magic, 0);
+        }
+        catch (Exception)
+        {
+            file.Dispose();
+            File.Delete(path);
+            throw;
+        }
+
+        lock (_gate)
+        {
+            (_file, _path, _number, _length, _isFolderDirty) = (file, path, _number + 1, Magic.Length, true);
+            _beginsSector = false;
+        }
+
+        _identity = RegularFile.Identity(path);
     }
 
     /// <summary>Closes the file, so that the next record begins another.</summary>
@@ -179,14 +207,15 @@ internal sealed class RowLog : IDisposable
     /// <param name="number">Its number.</param>
     /// <param name="bytes">Its bytes.</param>
     /// <param name="withMessages">Whether messages are read, too.</param>
-    /// <param name="damagedAt">How many records come before the first bytes that belong to none; null if there are no such bytes.</param>
+    /// <param name="damage">What the bytes are that belong to no record.</param>
     /// <returns>The records, each with the position at which it ends.</returns>
     internal static List<(long Position, LogRecord Record)> Read(
-        uint number, ReadOnlySpan<byte> bytes, bool withMessages, out int? damagedAt)
+        uint number, ReadOnlySpan<byte> bytes, bool withMessages, out LogDamage damage)
     {
         var records = new List<(long, LogRecord)>();
         var columns = new Dictionary<string, IReadOnlyList<string>>();
-        damagedAt = bytes.StartsWith(Magic) ? null : 0;
+        damage = bytes.StartsWith(Magic) ? default
+            : new LogDamage(bytes.IsEmpty ? LogDamageKind.CutByKill : LogDamageKind.Damaged, 0);
         for (int at = Magic.Length; at < bytes.Length;)
         {
             if (TryRead(number, bytes, at, columns, withMessages, out LogRecord? record, out int length))
@@ -203,7 +232,11 @@ internal sealed class RowLog : IDisposable
                 continue;
             }
 
-            damagedAt ??= records.Count;
+            if (damage.Kind == LogDamageKind.None)
+            {
+                damage = new LogDamage(IsCutByKill(bytes, at) ? LogDamageKind.CutByKill : LogDamageKind.Damaged, records.Count);
+            }
+
             int next = bytes[(at + 1)..].IndexOf([Mark1, Mark2]);
             at = next < 0 ? bytes.Length : at + 1 + next;
         }
@@ -215,6 +248,20 @@ internal sealed class RowLog : IDisposable
     {
         _file?.Dispose();
         _unforced.ForEach(file => file.Dispose());
+    }
+
+    // The kernel writes page by page, and a killed process's write ends behind one of them: what is there of the record is the beginning
+    // of one that is longer than the file.
+    private static bool IsCutByKill(ReadOnlySpan<byte> bytes, int at)
+    {
+        ReadOnlySpan<byte> rest = bytes[at..];
+        if (bytes.Length % Environment.SystemPageSize != 0 || rest[0] != Mark1 || (rest.Length > 1 && rest[1] != Mark2))
+        {
+            return false;
+        }
+
+        return rest.Length < HeaderBytes || new PackedReader(rest[2..HeaderBytes]).UInt32() is var size
+            && size <= RecordMaxBytes && size > rest.Length - HeaderBytes;
     }
 
     private static bool TryRead(
@@ -310,31 +357,6 @@ internal sealed class RowLog : IDisposable
     }
 
     private static int ToSector(int at) => (at + SectorBytes - 1) & -SectorBytes;
-
-    private void Begin()
-    {
-        Roll();
-        string path = PathOf(_number + 1);
-        SafeFileHandle file = File.OpenHandle(path, FileMode.Create, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
-        try
-        {
-            RandomAccess.Write(file, Magic, 0);
-        }
-        catch (Exception)
-        {
-            file.Dispose();
-            File.Delete(path);
-            throw;
-        }
-
-        lock (_gate)
-        {
-            (_file, _path, _number, _length, _isFolderDirty) = (file, path, _number + 1, Magic.Length, true);
-            _beginsSector = false;
-        }
-
-        _identity = RegularFile.Identity(path);
-    }
 
     // What a full disk took of a record is removed. If that fails as well, the next record begins a file: a reader skips the rest of this.
     private void Undo()

@@ -24,7 +24,7 @@ internal sealed partial class StateStore
 
                 // Everything is on disk before the file is marked clean: then the next start skips no numbers. A kill from here on leaves
                 // a log that nothing needs.
-                _database.Execute("PRAGMA wal_checkpoint(TRUNCATE)");
+                _database.Execute("PRAGMA wal_checkpoint(FULL)");
                 using SqliteCommand clean = _database.Prepare(
                     $"DELETE FROM meta WHERE key = '{LogKey}'; UPDATE meta SET value = 'clean' WHERE key = 'boot'");
                 _database.RunForced(clean);

@@ -23,6 +23,7 @@ internal static class TlsDiagnosis
         bool wantsCertificate = false;
         try
         {
+            X509Certificate2Collection? authorities = tls.CaFile is { } file ? TlsFiles.ReadAuthorities(file) : null;
             using var timed = CancellationTokenSource.CreateLinkedTokenSource(cancel);
             timed.CancelAfter(TimeMax);
             using var client = new TcpClient();
@@ -39,7 +40,7 @@ internal static class TlsDiagnosis
                         isCertificateSeen = true;
                         found = certificate is null
                             ? "shows no certificate"
-                            : Problem(options, tls, new X509Certificate2(certificate), errors, now);
+                            : Problem(options.Host, tls.CaFile, authorities, new X509Certificate2(certificate), chain: null, errors, now);
                         return found is null;
                     },
 
@@ -71,10 +72,21 @@ internal static class TlsDiagnosis
         return found is null ? null : $"Broker {options.Address} {found}. Nothing was sent to it.";
     }
 
-    private static string? Problem(
-        MqttLinkOptions options,
-        TlsOptions tls,
+    /// <summary>What is wrong with the certificate of a server.</summary>
+    /// <param name="host">Name or address by which the server is reached.</param>
+    /// <param name="caFile">The file of <paramref name="authorities"/>; null for those that the system trusts.</param>
+    /// <param name="authorities">Who may vouch for it; null for those that the system trusts.</param>
+    /// <param name="certificate">The certificate.</param>
+    /// <param name="chain">As TLS has built it, with the certificates in between that the server has sent; null for none.</param>
+    /// <param name="errors">What TLS has found.</param>
+    /// <param name="now">The time now.</param>
+    /// <returns>A clause such as <c>shows a certificate that …</c>; null if nothing is wrong.</returns>
+    internal static string? Problem(
+        string host,
+        string? caFile,
+        X509Certificate2Collection? authorities,
         X509Certificate2 certificate,
+        X509Chain? chain,
         SslPolicyErrors errors,
         DateTimeOffset now)
     {
@@ -99,24 +111,25 @@ internal static class TlsDiagnosis
             if (errors.HasFlag(SslPolicyErrors.RemoteCertificateNameMismatch))
             {
                 return $"shows a certificate of another name ({certificate.GetNameInfo(X509NameType.DnsName, forIssuer: false)}), not of "
-                    + $"'{options.Host}'";
+                    + $"'{host}'";
             }
 
-            return IsSignedBy(tls, certificate) ? null
+            return IsSignedBy(authorities, certificate, chain) ? null
                 : $"shows a certificate of '{certificate.GetNameInfo(X509NameType.SimpleName, forIssuer: true)}' that "
-                    + $"{(tls.CaFile is { } file ? $"'{file}'" : "the system's certificates")} {(tls.CaFile is null ? "do" : "does")} not "
+                    + $"{(caFile is { } file ? $"'{file}'" : "the system's certificates")} {(caFile is null ? "do" : "does")} not "
                     + $"vouch for";
         }
     }
 
-    private static bool IsSignedBy(TlsOptions tls, X509Certificate2 certificate)
+    private static bool IsSignedBy(X509Certificate2Collection? authorities, X509Certificate2 certificate, X509Chain? built)
     {
-        using var chain = new X509Chain();
+        using X509Chain? own = built is null ? new X509Chain() : null;
+        X509Chain chain = built ?? own!;
         chain.ChainPolicy.RevocationMode = X509RevocationMode.NoCheck;
-        if (tls.CaFile is { } file)
+        if (authorities is not null)
         {
             chain.ChainPolicy.TrustMode = X509ChainTrustMode.CustomRootTrust;
-            chain.ChainPolicy.CustomTrustStore.AddRange(TlsFiles.ReadAuthorities(file));
+            chain.ChainPolicy.CustomTrustStore.AddRange(authorities);
         }
 
         return chain.Build(certificate);

@@ -57,6 +57,9 @@ internal sealed class PrometheusText : IDisposable
             ? [.. bounds]
             : null;
 
+        /// <summary>Whether each value is an increment: observable counters give their sum.</summary>
+        internal bool IsSum { get; } = instrument is Counter<long> or Counter<int> or Counter<double>;
+
         internal List<Series> Series { get; } = [];
     }
 
@@ -94,7 +97,7 @@ internal sealed class PrometheusText : IDisposable
             series.Count++;
             if (family.Bounds is null)
             {
-                series.Value = value;
+                series.Value = family.IsSum ? series.Value + value : value;
                 return;
             }
 
@@ -141,16 +144,17 @@ internal sealed class PrometheusText : IDisposable
                 continue;
             }
 
+            string before = labels.Length == 0 ? "" : labels + ",";
             long below = 0;
             for (int i = 0; i < family.Bounds.Length; i++)
             {
                 below += series.Buckets[i];
-                text.Append(CultureInfo.InvariantCulture, $"{name}_bucket{{{labels},le=\"{family.Bounds[i]}\"}} {below}\n");
+                text.Append(CultureInfo.InvariantCulture, $"{name}_bucket{{{before}le=\"{family.Bounds[i]}\"}} {below}\n");
             }
 
             text.Append(
                 CultureInfo.InvariantCulture,
-                $"{name}_bucket{{{labels},le=\"+Inf\"}} {series.Count}\n{name}_sum{{{labels}}} {series.Value}\n{name}_count{{{labels}}} "
+                $"{name}_bucket{{{before}le=\"+Inf\"}} {series.Count}\n{name}_sum{{{labels}}} {series.Value}\n{name}_count{{{labels}}} "
                     + $"{series.Count}\n");
         }
     }

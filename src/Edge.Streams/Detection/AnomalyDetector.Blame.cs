@@ -32,6 +32,9 @@ internal sealed partial class AnomalyDetector
         return parts;
     }
 
+    // By what an anomaly that has just closed has muted and widened, too.
+    private float Quotient(int at) => _ratio[at] / (_mute[at] * _width[at]);
+
     /// <summary>What the channel should be now, in its unit; NaN if only the forecast says.</summary>
     internal double Expected(int channel)
     {
@@ -87,7 +90,7 @@ internal sealed partial class AnomalyDetector
     }
 
     // The channel, and by how much it is off, that explains most of the mean residuals of the open anomaly.
-    private (int Channel, double Shift) ExplainShift(double ticks)
+    private (int Channel, double Shift) ExplainShift()
     {
         RelationModel model = _profile!.Relation!.Model;
         int longest = EwmaChart.SpansOf(_profile.Rows).Length - 1;
@@ -96,17 +99,17 @@ internal sealed partial class AnomalyDetector
         var scale = new double[_channels];
         for (int channel = 0; channel < _channels; channel++)
         {
-            state[channel] = Math.Clamp((float)(_openRow[channel] / ticks), -_range[channel], _range[channel]);
+            state[channel] = Math.Clamp(_openRow[channel], -_range[channel], _range[channel]);
             float deviation = _relation!.Statistics(channel, longest).Deviation;
             scale[channel] = deviation > 0 ? 1 / deviation : 0;
-            residuals[channel] = _openResidual[channel] / ticks * scale[channel];
+            residuals[channel] = _openResidual[channel] * scale[channel];
         }
 
         (int best, double shift, double most) = (0, 0, -1);
         for (int suspect = 0; suspect < _channels; suspect++)
         {
             // The others saw only the part of the shift that lies within the known range.
-            double level = _openRow[suspect] / ticks;
+            double level = _openRow[suspect];
             double seen = Math.Abs(level) > _range[suspect] ? state[suspect] / level : 1;
             (double part, double by) = ExplainBy(suspect, model, state, int.MaxValue, seen, residuals, scale);
             if (part > most)

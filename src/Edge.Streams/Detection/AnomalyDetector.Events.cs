@@ -1,3 +1,5 @@
+using System.Runtime.Intrinsics;
+
 namespace Edge.Streams.Detection;
 
 /// <summary>The life of an anomaly: when it opens, is updated, closes or is accepted, and what is learned from it.</summary>
@@ -11,18 +13,14 @@ internal sealed partial class AnomalyDetector
     {
         Score = 0;
         Array.Clear(_scores);
+        SetQuotients();
         bool isWarm = IsWarm;
-        for (int at = 0, kind = 0; kind < KindCount; kind++)
+        for (int at = 0, kind = 0; kind < KindCount && isWarm; kind++)
         {
             ref double ofCause = ref _scores[(int)CauseOf((Kind)kind)];
             for (int channel = 0; channel < _channels; channel++, at++)
             {
-                if (_mute[at] > 1)
-                {
-                    _mute[at] = Math.Min(_mute[at], Remainder(at));
-                }
-
-                float quotient = isWarm ? Quotient(at) : 0;
+                float quotient = _quotient[at];
                 ofCause = quotient > ofCause ? quotient : ofCause;
                 if (quotient > Score)
                 {
@@ -31,6 +29,27 @@ internal sealed partial class AnomalyDetector
                     _largestChannel = channel;
                 }
             }
+        }
+    }
+
+    // What was muted counts again as it shrinks.
+    private void SetQuotients()
+    {
+        int at = 0;
+        for (; at <= _ratio.Length - Vector256<float>.Count; at += Vector256<float>.Count)
+        {
+            Vector256<float> ratio = Vector256.LoadUnsafe(ref _ratio[at]);
+            Vector256<float> width = Vector256.LoadUnsafe(ref _width[at]);
+            Vector256<float> remainder = Vector256.Max(Vector256<float>.One, (float)MuteFactor * ratio / width);
+            Vector256<float> mute = Vector256.Min(Vector256.LoadUnsafe(ref _mute[at]), remainder);
+            mute.StoreUnsafe(ref _mute[at]);
+            (ratio / (mute * width)).StoreUnsafe(ref _quotient[at]);
+        }
+
+        for (; at < _ratio.Length; at++)
+        {
+            _mute[at] = Math.Min(_mute[at], Remainder(at));
+            _quotient[at] = _ratio[at] / (_mute[at] * _width[at]);
         }
     }
 
@@ -122,7 +141,7 @@ internal sealed partial class AnomalyDetector
         PeakScore = Math.Max(PeakScore, Score);
         for (int at = 0; at < _peak.Length; at++)
         {
-            _peak[at] = Math.Max(_peak[at], Quotient(at));
+            _peak[at] = Math.Max(_peak[at], _quotient[at]);
             if (ChartOf((Kind)(at / _channels)) is { } chart)
             {
                 NoteExcess(at, chart);
@@ -143,7 +162,7 @@ internal sealed partial class AnomalyDetector
             var kind = (Kind)(at / _channels);
             bool isMain = _peak[at] >= (kind == Kind.Pattern ? Math.Max(1, MainShare * PeakScore) : least);
             bool isOfChart = kind is Kind.Level or Kind.Relation;
-            float quotient = Quotient(at);
+            float quotient = _quotient[at];
 
             // Beside a channel outside of its range the main ones may not be judged: then all that is beyond its limit counts.
             bool counts = isMain || (_strangers > 0 && isOfChart && quotient >= 1);
@@ -239,7 +258,7 @@ internal sealed partial class AnomalyDetector
         for (int at = 0; at < _peak.Length; at++)
         {
             var kind = (Kind)(at / _channels);
-            if (_peak[at] > 1 && kind is Kind.Level or Kind.Relation or Kind.Pattern)
+            if (_peak[at] > 1 && (int)kind < WidenedKinds)
             {
                 double power = isAccepted ? AcceptedPower
                     : kind == Kind.Pattern ? PatternPower
@@ -256,12 +275,11 @@ internal sealed partial class AnomalyDetector
     // What has lasted so long is normal from now on, to every part: the shift that explains it is taken off the readings.
     private void Accept(EwmaChart levels)
     {
-        double ticks = Math.Max(1, _openTicks);
         int blamed = -1;
         bool hasRelation = UsesProfile && _relation is not null;
         if (hasRelation)
         {
-            (blamed, double shift) = ExplainShift(ticks);
+            (blamed, double shift) = ExplainShift();
             Shift(blamed, (float)shift);
         }
 
@@ -269,7 +287,7 @@ internal sealed partial class AnomalyDetector
         {
             if (channel != blamed && _peak[channel] > 1 && (!hasRelation || levels.Ratios[channel] >= 1))
             {
-                Shift(channel, (float)((_openRow[channel] / ticks) - levels.Center(channel)));
+                Shift(channel, _openRow[channel] - levels.Center(channel));
             }
 
             levels.Restart(channel);

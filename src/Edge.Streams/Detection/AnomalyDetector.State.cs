@@ -10,6 +10,25 @@ internal sealed partial class AnomalyDetector
         _isAccepted = snapshot.Field(_isAccepted);
     }
 
+    /// <summary>What of the state there is now and not always.</summary>
+    internal DetectorParts Parts => (_warmUp is null ? 0 : DetectorParts.WarmUp)
+        | (_ownLevels is null ? 0 : DetectorParts.OwnLevels)
+        | (IsOpen ? DetectorParts.Anomaly : 0);
+
+    /// <summary>Has these parts from now on, to read a state that has them.</summary>
+    internal void SetParts(DetectorParts parts)
+    {
+        _warmUp = parts.HasFlag(DetectorParts.WarmUp) ? new WarmUpChart(_channels) : null;
+        _ownLevels = null;
+        if (_warmUp is not null && parts.HasFlag(DetectorParts.OwnLevels))
+        {
+            BeginLevels(_warmUp);
+        }
+
+        IsOpen = parts.HasFlag(DetectorParts.Anomaly);
+    }
+
+    /// <summary>Reads or writes the state; <see cref="Parts"/> are those of the state before it is read.</summary>
     internal void Archive(StreamSnapshot snapshot)
     {
         _ticks = snapshot.Field(_ticks);
@@ -18,20 +37,31 @@ internal sealed partial class AnomalyDetector
         _sensors.Archive(snapshot);
         _recent?.Archive(snapshot);
         _relation?.Archive(snapshot);
+        _isElsewhere = snapshot.Field(_isElsewhere);
+        _profileLevels?.Archive(snapshot);
+        _warmUp?.Archive(snapshot);
+        if (snapshot.IsReading && _ownLevels is not null)
+        {
+            // Their limits are those that the warm-up has shown.
+            BeginLevels(_warmUp!);
+        }
 
-        ArchiveLevels(snapshot);
+        _ownLevels?.Archive(snapshot);
         _patterns?.Archive(snapshot);
         snapshot.Fields<float>(_shift);
-        snapshot.Fields<double>(_openRow);
-        snapshot.Fields<double>(_openResidual);
         snapshot.Fields<float>(_mute);
-        snapshot.Fields<float>(_width);
-        snapshot.Fields<float>(_peak);
-        snapshot.Fields<float>(_excess);
+        snapshot.Fields(_width.AsSpan(0, WidenedKinds * _channels));
         Score = snapshot.Field(Score);
         PeakScore = snapshot.Field(PeakScore);
         OutsideShare = snapshot.Field(OutsideShare);
-        IsOpen = snapshot.Field(IsOpen);
+        if (IsOpen)
+        {
+            snapshot.Fields<float>(_openRow);
+            snapshot.Fields<float>(_openResidual);
+            snapshot.Fields<float>(_peak);
+            snapshot.Fields<float>(_excess);
+        }
+
         _largestKind = (Kind)snapshot.Field((byte)_largestKind);
         _openedBy = (Kind)snapshot.Field((byte)_openedBy);
         _largestChannel = snapshot.Field(_largestChannel);
@@ -44,19 +74,21 @@ internal sealed partial class AnomalyDetector
         _held = snapshot.Field(_held);
         _unsettled = snapshot.Field(_unsettled);
     }
+}
 
-    // A warm-up that is over has become the stream's own levels; the snapshot keeps both, so that its length does not change.
-    private void ArchiveLevels(StreamSnapshot snapshot)
-    {
-        _isElsewhere = snapshot.Field(_isElsewhere);
-        _profileLevels?.Archive(snapshot);
-        _warmUp.Archive(snapshot);
-        if (snapshot.IsReading && _warmUp.IsOver && !UsesProfile)
-        {
-            BeginLevels();
-        }
+/// <summary>Parts of a detector's state that it has only at times.</summary>
+[Flags]
+internal enum DetectorParts : byte
+{
+    /// <summary>None of them.</summary>
+    None = 0,
 
-        EwmaChart own = _ownLevels ?? new EwmaChart(_channels, WarmUpChart.Rows, _warmUp.Measure());
-        own.Archive(snapshot);
-    }
+    /// <summary>The stream's first rows: until it is known that the levels of the profile hold, and for ever if they do not.</summary>
+    WarmUp = 1,
+
+    /// <summary>Levels of the stream's own.</summary>
+    OwnLevels = 2,
+
+    /// <summary>An open anomaly.</summary>
+    Anomaly = 4,
 }

@@ -64,23 +64,30 @@ internal sealed partial class AnomalyDetector
     private readonly EwmaChart? _relation;
     private readonly PatternMemory? _patterns;
     private readonly SensorWatch _sensors;
-    private readonly WarmUpChart _warmUp;
+
+    // What the stream's own first rows have shown; null once it is known that the levels of the profile hold.
+    private WarmUpChart? _warmUp;
 
     // The levels of the profile, and those that the stream's own warm-up has shown.
     private readonly EwmaChart? _profileLevels;
     private EwmaChart? _ownLevels;
     private bool _isElsewhere;
     private readonly float[] _features;
+    private readonly float[] _predicted;
     private readonly float[] _row;
     private readonly float[] _known;
+
+    // Of the manifest.
+    private readonly double[] _center;
+    private readonly double[] _deviation;
 
     // How far each channel went on the calibration rows, and a little farther: a relation says nothing about what lies beyond.
     private readonly float[] _range;
 
     // What was accepted: it is taken off the row. And what the open anomaly shows on average, of rows and of their linear residuals.
     private readonly float[] _shift;
-    private readonly double[] _openRow;
-    private readonly double[] _openResidual;
+    private readonly float[] _openRow;
+    private readonly float[] _openResidual;
     private readonly int _minDurationTicks;
     private readonly int _closeTicks;
     private readonly long _adaptTicks;
@@ -92,9 +99,10 @@ internal sealed partial class AnomalyDetector
     private readonly float[] _ratio;
     private readonly float[] _mute;
     private readonly float[] _width;
+    private readonly float[] _quotient;
     private readonly float[] _peak;
 
-    // How far the means that were beyond their limits have gone since the anomaly opened.
+    // [chart kinds, channels]: how far the means that were beyond their limits have gone since the anomaly opened.
     private readonly float[] _excess;
     private readonly double[] _scores = new double[Enum.GetValues<AnomalyCause>().Length];
     private double _probability;
@@ -152,11 +160,14 @@ internal sealed partial class AnomalyDetector
             _recent = new RecentMeans(_channels, _profile.Rows);
         }
 
-        _warmUp = new WarmUpChart(_channels);
+        _warmUp = manifest.IsTrained ? new WarmUpChart(_channels) : null;
 
         _features = new float[_profile?.Relation?.Model.Stride ?? 0];
+        _predicted = new float[_channels];
         _row = new float[_channels];
         _known = new float[_channels];
+        _center = [.. manifest.Mean];
+        _deviation = [.. manifest.Std];
         _range =
         [
             .. Enumerable.Range(0, _channels).Select(channel => _profile is { HasLevels: true }
@@ -164,13 +175,14 @@ internal sealed partial class AnomalyDetector
                 : 0),
         ];
         _shift = new float[_channels];
-        _openRow = new double[_channels];
-        _openResidual = new double[_channels];
+        _openRow = new float[_channels];
+        _openResidual = new float[_channels];
         _ratio = new float[KindCount * _channels];
         _mute = new float[KindCount * _channels];
         _width = new float[KindCount * _channels];
+        _quotient = new float[KindCount * _channels];
         _peak = new float[KindCount * _channels];
-        _excess = new float[KindCount * _channels];
+        _excess = new float[ChartKinds * _channels];
         Array.Fill(_mute, 1);
         Array.Fill(_width, 1);
         SetSensitivity(config.FalseAlarmsAWeek);
@@ -185,6 +197,10 @@ internal sealed partial class AnomalyDetector
         Residual,
         Sensor,
     }
+
+    // Kinds that are of charts, and those whose limits an anomaly widens: the first ones.
+    private const int ChartKinds = 2;
+    private const int WidenedKinds = 3;
 
     private static int KindCount { get; } = Enum.GetValues<Kind>().Length;
 
@@ -302,195 +318,4 @@ internal sealed partial class AnomalyDetector
     };
 
     private Span<float> Ratios(Kind kind) => _ratio.AsSpan((int)kind * _channels, _channels);
-
-    private float Quotient(int at) => _ratio[at] / (_mute[at] * _width[at]);
-
-    private void Normalize(ReadOnlySpan<double> values)
-    {
-        for (int channel = 0; channel < _channels; channel++)
-        {
-            float value = _manifest.Normalize(channel, values[channel]);
-            float standard = _profile is null ? value : (value - _profile.Mean[channel]) * _profile.Scale[channel];
-            _row[channel] = standard - _shift[channel];
-            _known[channel] = Math.Clamp(_row[channel], -_range[channel], _range[channel]);
-        }
-    }
-
-    // What the past says about the present fades with the ticks that were missed.
-    private void Bridge(long skipped)
-    {
-        if (_ticks == 0)
-        {
-            _recent?.Observe(_known, isFirst: true);
-            _unsettled = _recent?.SettleRows ?? 0;
-            _patterns?.Skip(_row);
-        }
-        else if (skipped >= GapTicks)
-        {
-            _profileLevels?.Skip(skipped);
-            _ownLevels?.Skip(skipped);
-            _relation?.Skip(skipped);
-            Ratios(Kind.Relation).Clear();
-            _recent?.Skip(_known, skipped);
-            _unsettled = (int)Math.Max(_unsettled, Math.Min(2 * skipped, _recent?.SettleRows ?? 0));
-
-            // A recording without a regular period has small gaps everywhere; a pattern spans more rows than they miss.
-            if (skipped >= PatternMemory.DelayRows)
-            {
-                _patterns?.Skip(_row);
-                _held = GapSettleTicks;
-            }
-        }
-
-        _held = Math.Max(0, _held - 1);
-    }
-
-    private void ObserveLevels()
-    {
-        if (!_warmUp.IsOver)
-        {
-            _warmUp.Observe(_row);
-        }
-
-        for (int channel = 0; channel < _channels; channel++)
-        {
-            _profileLevels?.Observe(channel, _row[channel]);
-            _ownLevels?.Observe(channel, _row[channel]);
-            _openRow[channel] += IsOpen ? _row[channel] : 0;
-        }
-
-        Levels?.Ratios.CopyTo(Ratios(Kind.Level));
-    }
-
-    private void ObserveRelations()
-    {
-        if (_recent is null || _relation is null || !UsesProfile)
-        {
-            return;
-        }
-
-        _recent.Observe(_known, isFirst: false);
-        if (_unsettled > 0)
-        {
-            _unsettled--;
-            return;
-        }
-
-        _strangers = CountStrangers();
-        RelationModel model = _profile!.Relation!.Model;
-        model.Features(_known, _recent.Values, _features);
-        Span<float> ratios = Ratios(Kind.Relation);
-        for (int channel = 0; channel < _channels; channel++)
-        {
-            float residual = _row[channel] - model.Predict(channel, _features);
-            _relation.Observe(channel, residual);
-            _openResidual[channel] += IsOpen ? residual : 0;
-
-            // Beside a channel that is where it never was, nothing is known about the others.
-            bool isJudged = _strangers - (IsStranger(channel) ? 1 : 0) == 0;
-            ratios[channel] = isJudged ? _relation.Ratios[channel] : 0;
-        }
-    }
-
-    private int CountStrangers()
-    {
-        int count = 0;
-        for (int channel = 0; channel < _channels; channel++)
-        {
-            count += IsStranger(channel) ? 1 : 0;
-        }
-
-        return count;
-    }
-
-    // Whether the level of a channel is outside the range of the calibration rows.
-    private bool IsStranger(int channel) => Math.Abs(_profileLevels!.Level(channel)) > _range[channel];
-
-    private void ObservePatterns()
-    {
-        if (_patterns is null)
-        {
-            return;
-        }
-
-        _patterns.Observe(_row);
-        if (_held > 0)
-        {
-            Ratios(Kind.Pattern).Clear();
-        }
-        else
-        {
-            _patterns.Ratios.CopyTo(Ratios(Kind.Pattern));
-        }
-    }
-
-    private void SetResidual()
-    {
-        Span<float> ratios = Ratios(Kind.Residual);
-        ratios.Clear();
-        if (_residual.LargestAt >= 0)
-        {
-            ratios[_manifest.Outputs[_outputs[_residual.LargestAt]].Column] = (float)_residual.Ratio;
-        }
-    }
-
-    // A stream that begins elsewhere than the profile says is not what the profile is of: its own warm-up says what its levels are.
-    private void EndWarmUp()
-    {
-        if (_ticks == ProfileWarmUpTicks)
-        {
-            _isElsewhere = Outside() > 0;
-            Ratios(Kind.Level).Clear();
-        }
-        else if (!UsesProfile)
-        {
-            BeginLevels();
-        }
-    }
-
-    private void BeginLevels()
-    {
-        _ownLevels = new EwmaChart(_channels, WarmUpChart.Rows, _warmUp.Measure());
-        _ownLevels.SetProbability(_probability);
-        for (int channel = 0; channel < _channels; channel++)
-        {
-            _ownLevels.Follow(channel, _warmUp.Center(channel), rate: 1);
-        }
-    }
-
-    // Calm readings move the centers, slowly.
-    private void Follow()
-    {
-        if (!IsWarm || Levels is not { } levels)
-        {
-            return;
-        }
-
-        double rate = 1 / (_adaptTicks * (UsesProfile ? ProfileTrust : 1));
-        for (int channel = 0; channel < _channels; channel++)
-        {
-            if (levels.Ratios[channel] < CloseScore)
-            {
-                levels.Follow(channel, _row[channel], rate);
-            }
-        }
-
-        if (_ticks % _adaptTicks == 0)
-        {
-            foreach (ref float width in _width.AsSpan())
-            {
-                width = (float)(1 + ((width - 1) * WidthDecay));
-            }
-        }
-    }
-
-    private double Outside()
-    {
-        if (_profileLevels is null)
-        {
-            return double.NaN;
-        }
-
-        return (double)CountStrangers() / _channels;
-    }
 }

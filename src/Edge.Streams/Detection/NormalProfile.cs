@@ -189,7 +189,7 @@ internal sealed class NormalProfile
     private void ArchivePatterns(StreamSnapshot snapshot)
     {
         Patterns.ArchiveScale(snapshot);
-        Patterns.Archive(snapshot);
+        Patterns.ArchiveLearned(snapshot);
     }
 
     private static void ArchiveCharts(StreamSnapshot snapshot, ChartStatistics[] charts)

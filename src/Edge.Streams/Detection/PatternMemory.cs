@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Runtime.Intrinsics;
 
 namespace Edge.Streams.Detection;
@@ -10,10 +11,11 @@ namespace Edge.Streams.Detection;
 internal sealed class PatternMemory
 {
     private const int Features = 5;
-    private const int MeansAChannel = 4;
     private const int Lanes = 8;
-    private const float ShortRate = 1f / 4;
-    private const float LongRate = 1f / 16;
+    private static readonly Vector128<float> Rates = Vector128.Create(1f / 4, 1f / 16, 1f / 4, 1f / 16);
+
+    // Brings the upper two lanes of four down.
+    private static readonly Vector128<int> Upper = Vector128.Create(2, 3, 2, 3);
 
     // Codes of all channels together, and of one channel.
     private const int CodesTotal = 96;
@@ -44,10 +46,17 @@ internal sealed class PatternMemory
     private readonly int _channels;
     private readonly int _codesMax;
     private readonly float[] _scale;
-    private readonly float[] _means;
-    private readonly float[] _delayedMeans;
+
+    // The scale of the features as one vector a channel, in steps.
+    private readonly Vector256<float>[] _stepsScale;
+
+    // By channel: the means of the value and of its square, of the present and of the row that is remembered next.
+    private readonly Vector128<float>[] _means;
+    private readonly Vector128<float>[] _delayedMeans;
     private readonly short[] _delayed;
-    private readonly short[] _pattern;
+
+    // By channel, a bit for each row that waits: whether its pattern was unknown.
+    private readonly ushort[] _unknown;
     private readonly short[] _codes;
     private readonly ushort[] _weights;
     private readonly int[] _count;
@@ -57,7 +66,6 @@ internal sealed class PatternMemory
     private readonly float[] _ratio;
     private double _probability = 1e-6;
     private long _rows;
-    private long _restartedAt;
 
     /// <param name="channels">Number of channels.</param>
     internal PatternMemory(int channels)
@@ -66,10 +74,12 @@ internal sealed class PatternMemory
         _codesMax = Math.Max(CodesMin, CodesTotal / channels / Lanes * Lanes);
         _scale = new float[channels * Features];
         Array.Fill(_scale, 1);
-        _means = new float[channels * MeansAChannel];
-        _delayedMeans = new float[channels * MeansAChannel];
+        _stepsScale = new Vector256<float>[channels];
+        SetStepsScale();
+        _means = new Vector128<float>[channels];
+        _delayedMeans = new Vector128<float>[channels];
         _delayed = new short[channels * DelayRows];
-        _pattern = new short[Features];
+        _unknown = new ushort[channels];
         _codes = new short[channels * _codesMax * Features];
         _weights = new ushort[channels * _codesMax];
         _count = new int[channels];
@@ -90,6 +100,8 @@ internal sealed class PatternMemory
         {
             _scale[(channel * Features) + f] = 1 / (deviations[f] + DeviationMin);
         }
+
+        SetStepsScale();
     }
 
     /// <summary>Sets the probability, per row and channel, that a calm row is beyond the limit of a memory that is not young.</summary>
@@ -112,14 +124,26 @@ internal sealed class PatternMemory
         {
             throw new InvalidDataException("The scale of a pattern is wrong.");
         }
+
+        SetStepsScale();
     }
 
+    /// <summary>Reads or writes what a stream remembers.</summary>
     internal void Archive(StreamSnapshot snapshot)
     {
+        snapshot.Fields<ushort>(_unknown);
+        ArchiveLearned(snapshot);
+    }
+
+    /// <summary>Reads or writes what was learned: in a stream that begins with it, no row waits to be remembered.</summary>
+    internal void ArchiveLearned(StreamSnapshot snapshot)
+    {
         _rows = snapshot.Field(_rows);
-        _restartedAt = snapshot.Field(_restartedAt);
-        snapshot.Fields<float>(_means);
-        snapshot.Fields<float>(_delayedMeans);
+
+        // Earlier versions kept the row of the last gap here.
+        _ = snapshot.Field(0L);
+        snapshot.Fields<Vector128<float>>(_means);
+        snapshot.Fields<Vector128<float>>(_delayedMeans);
         snapshot.Fields<short>(_delayed);
         snapshot.Fields<short>(_codes);
         snapshot.Fields<ushort>(_weights);
@@ -136,6 +160,7 @@ internal sealed class PatternMemory
     /// <summary>Takes one row, normalized.</summary>
     internal void Observe(ReadOnlySpan<float> row)
     {
+        int slot = (int)(_rows % DelayRows);
         for (int channel = 0; channel < _channels; channel++)
         {
             if (_rows == 0)
@@ -143,10 +168,21 @@ internal sealed class PatternMemory
                 Restart(channel, row[channel]);
             }
 
-            Remember(channel, row[channel]);
-            SetPattern(channel, row[channel], _means);
-            int count = _count[channel];
-            float distance = count == 0 ? 0 : MathF.Sqrt(Nearest(channel, _pattern, out _)) / Steps;
+            Remember(channel, slot, row[channel]);
+            Vector256<int> pattern = Pattern(channel, row[channel], _means);
+            float distance = 0;
+            if (_count[channel] > 0)
+            {
+                int square = Nearest(channel, pattern, out int nearest);
+                distance = MathF.Sqrt(square) / Steps;
+                _unknown[channel] |= (ushort)(square <= _radius[channel] ? 0 : 1 << slot);
+                Count(channel, nearest, square);
+            }
+            else
+            {
+                _unknown[channel] |= (ushort)(1 << slot);
+            }
+
             _ratio[channel] = _limit[channel] > 0 ? distance / _limit[channel] : 0;
             if (_rows >= FirstRows)
             {
@@ -170,25 +206,32 @@ internal sealed class PatternMemory
             _ratio[channel] = 0;
         }
 
-        _restartedAt = _rows;
     }
 
     /// <summary>Features of a channel at this row, unscaled: what <see cref="SetScale"/> wants the deviations of.</summary>
-    internal void Measure(int channel, float value, Span<float> features) => Measure(channel, value, _means, features);
-
-    private static void Measure(int channel, float value, float[] allMeans, Span<float> features)
+    internal void Measure(int channel, float value, Span<float> features)
     {
-        Span<float> means = allMeans.AsSpan(channel * MeansAChannel, MeansAChannel);
+        Vector256<float> all = Measure(value, ref _means[channel]);
+        for (int f = 0; f < Features; f++)
+        {
+            features[f] = all[f];
+        }
+    }
+
+    // The value, its means, and its deviations.
+    private static Vector256<float> Measure(float value, ref Vector128<float> means)
+    {
+        Take(value, ref means);
+        Vector128<float> squares = means * means;
+        Vector128<float> variances = Vector128.Max(Vector128<float>.Zero, Vector128.Shuffle(means, Upper) - squares);
+        Vector128<float> deviations = Vector128.Sqrt(variances);
+        return Vector256.Create(value, means[0], means[1], deviations[0], deviations[1], 0, 0, 0);
+    }
+
+    private static void Take(float value, ref Vector128<float> means)
+    {
         float square = value * value;
-        means[0] += ShortRate * (value - means[0]);
-        means[1] += LongRate * (value - means[1]);
-        means[2] += ShortRate * (square - means[2]);
-        means[3] += LongRate * (square - means[3]);
-        features[0] = value;
-        features[1] = means[0];
-        features[2] = means[1];
-        features[3] = MathF.Sqrt(Math.Max(0, means[2] - (means[0] * means[0])));
-        features[4] = MathF.Sqrt(Math.Max(0, means[3] - (means[1] * means[1])));
+        means += Rates * (Vector128.Create(value, value, square, square) - means);
     }
 
     private Span<ushort> BinsOf(int channel) => _bins.AsSpan(channel * TailHistogram.Bins, TailHistogram.Bins);
@@ -199,31 +242,37 @@ internal sealed class PatternMemory
     /// <summary>Starts the means of a channel at a value.</summary>
     internal void Restart(int channel, float value)
     {
-        Span<float> means = _means.AsSpan(channel * MeansAChannel, MeansAChannel);
-        means[0] = means[1] = value;
-        means[2] = means[3] = value * value;
-        means.CopyTo(_delayedMeans.AsSpan(channel * MeansAChannel));
+        float square = value * value;
+        _means[channel] = _delayedMeans[channel] = Vector128.Create(value, value, square, square);
         _delayed.AsSpan(channel * DelayRows, DelayRows).Fill(InSteps(value));
+        _unknown[channel] = 0;
     }
 
     private void RefreshLimits()
     {
         double youngRows = YoungRows * Math.Min(1, Math.Sqrt(_probability / YoungProbability));
         double young = Math.Max(1, youngRows / Math.Max(1, _rows - FirstRows));
+        double excesses = Math.Max(ExcessMin, TailHistogram.Beyond(_probability * young));
         for (int channel = 0; channel < _channels; channel++)
         {
-            double limit = TailHistogram.Limit(BinsOf(channel), _probability * young, ExcessMin);
+            double limit = TailHistogram.Limit(BinsOf(channel), excesses);
             _limit[channel] = double.IsFinite(limit) ? (float)limit : 0;
         }
     }
 
-    private void SetPattern(int channel, float value, float[] means)
+    private Vector256<int> Pattern(int channel, float value, Vector128<float>[] means)
     {
-        Span<float> features = stackalloc float[Features];
-        Measure(channel, value, means, features);
-        for (int f = 0; f < Features; f++)
+        Vector256<float> steps = Measure(value, ref means[channel]) * _stepsScale[channel];
+        return Vector256.ConvertToInt32(Vector256.Round(Vector256.Clamp(steps, Vector256.Create(-StepsMax), Vector256.Create(StepsMax))));
+    }
+
+    private void SetStepsScale()
+    {
+        Span<float> scale = stackalloc float[Lanes];
+        for (int channel = 0; channel < _channels; channel++)
         {
-            _pattern[f] = InSteps(features[f] * _scale[(channel * Features) + f]);
+            _scale.AsSpan(channel * Features, Features).CopyTo(scale);
+            _stepsScale[channel] = Vector256.Create<float>(scale) * Steps;
         }
     }
 
@@ -231,42 +280,43 @@ internal sealed class PatternMemory
     private static short InSteps(float deviations) => (short)MathF.Round(Math.Clamp(deviations * Steps, -StepsMax, StepsMax));
 
     // Squared distance to the nearest code, in steps.
-    private int Nearest(int channel, ReadOnlySpan<short> pattern, out int nearest)
+    private int Nearest(int channel, Vector256<int> pattern, out int nearest)
     {
         int count = _count[channel];
         Vector256<int> least = Vector256.Create(int.MaxValue);
         Vector256<int> leastAt = Vector256<int>.Zero;
         Vector256<int> position = Vector256.Create(0, 1, 2, 3, 4, 5, 6, 7);
-        ReadOnlySpan<short> codes = _codes.AsSpan(channel * Features * _codesMax, Features * _codesMax);
+        ref short codes = ref _codes[channel * Features * _codesMax];
+        Vector256<int> value = Vector256.Create(pattern[0]);
+        Vector256<int> shortMean = Vector256.Create(pattern[1]);
+        Vector256<int> longMean = Vector256.Create(pattern[2]);
+        Vector256<int> shortDeviation = Vector256.Create(pattern[3]);
+        Vector256<int> longDeviation = Vector256.Create(pattern[4]);
         for (int code = 0; code < count; code += Lanes)
         {
-            Vector256<int> distance = Vector256<int>.Zero;
-            for (int f = 0; f < Features; f++)
-            {
-                Vector128<short> eight = Vector128.Create(codes.Slice((f * _codesMax) + code, Lanes));
-                Vector256<int> difference = Vector256.Create(Vector128.WidenLower(eight), Vector128.WidenUpper(eight))
-                    - Vector256.Create((int)pattern[f]);
-                distance += difference * difference;
-            }
-
+            Vector256<int> distance = SquareOff(ref codes, code, value)
+                + SquareOff(ref codes, _codesMax + code, shortMean)
+                + SquareOff(ref codes, (2 * _codesMax) + code, longMean)
+                + SquareOff(ref codes, (3 * _codesMax) + code, shortDeviation)
+                + SquareOff(ref codes, (4 * _codesMax) + code, longDeviation);
             Vector256<int> isLess = Vector256.LessThan(distance, least) & Vector256.LessThan(position, Vector256.Create(count));
             least = Vector256.ConditionalSelect(isLess, distance, least);
             leastAt = Vector256.ConditionalSelect(isLess, position, leastAt);
             position += Vector256.Create(Lanes);
         }
 
-        nearest = leastAt[0];
-        int result = least[0];
-        for (int lane = 1; lane < Lanes; lane++)
-        {
-            if (least[lane] < result)
-            {
-                result = least[lane];
-                nearest = leastAt[lane];
-            }
-        }
-
+        Vector128<int> four = Vector128.Min(least.GetLower(), least.GetUpper());
+        int result = Math.Min(Math.Min(four[0], four[1]), Math.Min(four[2], four[3]));
+        nearest = leastAt[BitOperations.TrailingZeroCount(Vector256.Equals(least, Vector256.Create(result)).ExtractMostSignificantBits())];
         return result;
+    }
+
+    // How far a feature of eight codes is off, squared. The codes of a channel fill its part of the array, so that it holds all eight.
+    private static Vector256<int> SquareOff(ref short codes, int at, Vector256<int> feature)
+    {
+        Vector128<short> eight = Vector128.LoadUnsafe(ref codes, (nuint)at);
+        Vector256<int> off = Vector256.WidenLower(eight.ToVector256Unsafe()) - feature;
+        return off * off;
     }
 
     private int Distance(int channel, int first, int second)
@@ -282,26 +332,33 @@ internal sealed class PatternMemory
         return sum;
     }
 
-    // The pattern of some rows ago becomes part of the memory; the present value begins to wait.
-    private void Remember(int channel, float value)
+    // The pattern of some rows ago becomes part of the memory, if it was unknown and still is; the present value begins to wait.
+    private void Remember(int channel, int slot, float value)
     {
-        ref short delayed = ref _delayed[(channel * DelayRows) + (int)(_rows % DelayRows)];
-        SetPattern(channel, delayed / Steps, _delayedMeans);
+        ref short delayed = ref _delayed[(channel * DelayRows) + slot];
+        float past = delayed / Steps;
         delayed = InSteps(value);
-        if (_rows - _restartedAt >= DelayRows)
+        if ((_unknown[channel] >> slot & 1) == 0)
         {
-            Remember(channel, _pattern);
+            Take(past, ref _delayedMeans[channel]);
+            return;
         }
+
+        _unknown[channel] &= (ushort)~(1 << slot);
+        Remember(channel, Pattern(channel, past, _delayedMeans));
     }
 
-    private void Remember(int channel, ReadOnlySpan<short> pattern)
+    private void Remember(int channel, Vector256<int> pattern)
     {
         ref int count = ref _count[channel];
-        Span<ushort> weights = _weights.AsSpan(channel * _codesMax, _codesMax);
-        if (count > 0 && Nearest(channel, pattern, out int nearest) <= _radius[channel])
+        if (count > 0)
         {
-            weights[nearest] += (ushort)(weights[nearest] < ushort.MaxValue ? 1 : 0);
-            return;
+            int square = Nearest(channel, pattern, out int nearest);
+            if (square <= _radius[channel])
+            {
+                Count(channel, nearest, square);
+                return;
+            }
         }
 
         if (count == _codesMax)
@@ -311,11 +368,18 @@ internal sealed class PatternMemory
 
         for (int f = 0; f < Features; f++)
         {
-            Codes(channel, f)[count] = pattern[f];
+            Codes(channel, f)[count] = (short)pattern[f];
         }
 
-        weights[count] = 1;
+        _weights[(channel * _codesMax) + count] = 1;
         count++;
+    }
+
+    // A pattern that a code stands for counts for it.
+    private void Count(int channel, int code, int square)
+    {
+        ref ushort weight = ref _weights[(channel * _codesMax) + code];
+        weight += (ushort)(square <= _radius[channel] && weight < ushort.MaxValue ? 1 : 0);
     }
 
     // Makes room: the two codes that are nearest to each other become one, and the memory that much coarser.
@@ -362,7 +426,9 @@ internal sealed class PatternMemory
         }
 
         return _rows >= 0 && Array.TrueForAll(_codes, code => Math.Abs((int)code) <= StepsMax)
-            && Array.TrueForAll(_means, float.IsFinite) && Array.TrueForAll(_delayedMeans, float.IsFinite)
+            && Array.TrueForAll(_means, AreFinite) && Array.TrueForAll(_delayedMeans, AreFinite)
             && Array.TrueForAll(_limit, limit => limit >= 0);
     }
+
+    private static bool AreFinite(Vector128<float> means) => float.IsFinite(Vector128.Sum(means * 0));
 }

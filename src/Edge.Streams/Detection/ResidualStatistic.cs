@@ -34,7 +34,10 @@ internal sealed class ResidualStatistic
     private readonly int _calibrationRows;
     private readonly double _limitMin;
     private double _limit;
-    private double _probability;
+    private double _excesses;
+
+    // Of the calibration rows.
+    private double _calibratedLimit;
     private int _ticks;
     private int _held;
 
@@ -103,7 +106,8 @@ internal sealed class ResidualStatistic
     /// <param name="atOnce">Whether the limit changes now; else when it is next computed, as after a restart.</param>
     internal void SetProbability(double probability, bool atOnce)
     {
-        _probability = probability;
+        _excesses = Math.Max(ExcessMin, TailHistogram.Beyond(probability));
+        _calibratedLimit = _calibrated.Length == 0 ? 0 : TailHistogram.Limit(_calibrated, _excesses);
         if (atOnce)
         {
             Refresh();
@@ -119,13 +123,16 @@ internal sealed class ResidualStatistic
         double sum = 0;
         double largest = -1;
         bool any = false;
+
+        // The first ticks count equally.
+        double rate = Math.Max(1.0 / (_ticks + 1), SizeRate);
         for (int i = 0; i < _outputs.Length; i++)
         {
             float error = errors[_outputs[i]];
             if (!float.IsNaN(error))
             {
                 any = true;
-                Take(i, error, isCalm);
+                Take(i, error, isCalm ? rate : 0);
             }
 
             sum += _fast[i];
@@ -163,25 +170,24 @@ internal sealed class ResidualStatistic
 
     private void Refresh()
     {
-        double limit = TailHistogram.Limit(_bins, _probability, ExcessMin);
+        double limit = TailHistogram.Limit(_bins, _excesses);
         _limit = double.IsFinite(limit) ? Math.Max(_limitMin, limit) : _limitMin;
-        if (_ticks < _calibrationRows)
+        if (_ticks < _calibrationRows && double.IsFinite(_calibratedLimit))
         {
-            double calibrated = TailHistogram.Limit(_calibrated, _probability, ExcessMin);
-            _limit = double.IsFinite(calibrated) ? Math.Max(_limit, calibrated) : _limit;
+            _limit = Math.Max(_limit, _calibratedLimit);
         }
     }
 
-    private void Take(int i, double error, bool isCalm)
+    // Rate 0: the usual size stays as it is.
+    private void Take(int i, double error, double rate)
     {
         double square = error * error;
         _fast[i] += (float)(FastRate * ((square / _variance[i]) - _fast[i]));
-        if (isCalm)
+        if (rate > 0)
         {
-            // Values beyond three deviations say little about the usual size. The first ticks count equally.
-            double first = 1.0 / (_ticks + 1);
+            // Values beyond three deviations say little about the usual size.
             double limited = _ticks < SettleTicks ? square : Math.Min(square, 9 * _variance[i]);
-            _variance[i] = (float)Math.Max(_varianceMin[i], _variance[i] + (Math.Max(first, SizeRate) * (limited - _variance[i])));
+            _variance[i] = (float)Math.Max(_varianceMin[i], _variance[i] + (rate * (limited - _variance[i])));
         }
     }
 

@@ -35,13 +35,19 @@ internal static class TailHistogram
         }
     }
 
+    /// <summary>How many mean excesses beyond the start of the tail the value lies that is exceeded with a probability.</summary>
+    internal static double Beyond(double probability)
+    {
+        double log = PortableMath.Log(TailShare / probability);
+        return (PortableMath.Exp(Shape * Math.Max(0, log)) - 1) / Shape;
+    }
+
     /// <summary>The value that is exceeded with a probability; infinite while fewer than a hundred values were seen.</summary>
     /// <param name="bins">Counts, [<see cref="Bins"/>].</param>
-    /// <param name="probability">The probability.</param>
-    /// <param name="excessMin">The limit lies at least so many mean excesses above the start of the tail.</param>
-    internal static double Limit(ReadOnlySpan<ushort> bins, double probability, double excessMin)
+    /// <param name="excesses">The limit lies so many mean excesses above the start of the tail; see <see cref="Beyond"/>.</param>
+    internal static double Limit(ReadOnlySpan<ushort> bins, double excesses)
     {
-        double total = 0;
+        int total = 0;
         foreach (ushort bin in bins)
         {
             total += bin;
@@ -69,9 +75,7 @@ internal static class TailHistogram
         double high = Edge(at + 1);
         double start = high - ((high - low) * inside / bins[at]);
         double excess = ((sum - (above * start)) + (inside * (high - start) / 2)) / wanted;
-        double log = PortableMath.Log(TailShare / probability);
-        double beyond = (PortableMath.Exp(Shape * Math.Max(0, log)) - 1) / Shape;
-        return start + (Math.Max(excess, MeanExcessMin) * Math.Max(excessMin, beyond));
+        return start + (Math.Max(excess, MeanExcessMin) * excesses);
     }
 
     private static int BinOf(float value) =>

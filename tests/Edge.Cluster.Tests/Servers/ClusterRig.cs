@@ -8,12 +8,14 @@ namespace Edge.Cluster.Tests.Servers;
 internal sealed class ClusterRig : IAsyncDisposable
 {
     private readonly ClusterServers _servers;
+    private readonly PostgresServer _postgres;
     private readonly List<WorkerProcess> _workers = [];
     private readonly string _folder;
 
-    private ClusterRig(ClusterServers servers, string name)
+    private ClusterRig(ClusterServers servers, PostgresServer postgres, string name)
     {
         _servers = servers;
+        _postgres = postgres;
         Name = name;
         _folder = Directory.CreateDirectory(Path.Combine(servers.Folder, name)).FullName;
         ConfigFile = Path.Combine(_folder, "cluster.yaml");
@@ -24,7 +26,7 @@ internal sealed class ClusterRig : IAsyncDisposable
 
     internal string ConfigFile { get; }
 
-    internal string DatabaseText => $"Host=127.0.0.1;Port={_servers.Postgres.Port};Username=edge;Database={Name}";
+    internal string DatabaseText => $"Host=127.0.0.1;Port={_postgres.Port};Username=edge;Database={Name}";
 
     internal IReadOnlyList<WorkerProcess> Workers => _workers;
 
@@ -36,10 +38,19 @@ internal sealed class ClusterRig : IAsyncDisposable
     /// <param name="partitions">Partitions.</param>
     /// <param name="more">Further lines of cluster.yaml, before <c>streams</c>.</param>
     /// <param name="streams">Further entries of <c>streams</c>.</param>
+    /// <param name="postgres">Another database server than that of <paramref name="servers"/>.</param>
+    /// <param name="tablespace">Where the database lies, as SQL names it.</param>
     internal static async Task<ClusterRig> StartAsync(
-        ClusterServers servers, string name, int partitions, string more = "", string streams = "")
+        ClusterServers servers,
+        string name,
+        int partitions,
+        string more = "",
+        string streams = "",
+        PostgresServer? postgres = null,
+        string tablespace = "pg_default")
     {
-        var rig = new ClusterRig(servers, name);
+        postgres ??= servers.Postgres;
+        var rig = new ClusterRig(servers, postgres, name);
         await File.WriteAllTextAsync(rig.ConfigFile, $$"""
             partitions: {{partitions}}
             rabbitmq:
@@ -47,7 +58,7 @@ internal sealed class ClusterRig : IAsyncDisposable
               prefix: {{name}}
               heartbeat: 1s
               prefetch: 500
-            postgresql: { host: 127.0.0.1, port: {{servers.Postgres.Port}}, database: {{name}}, username: edge, patience: 2s }
+            postgresql: { host: 127.0.0.1, port: {{postgres.Port}}, database: {{name}}, username: edge, patience: 2s }
             {{more}}
             streams:
               - topics: {{name}}/+/rows
@@ -55,13 +66,7 @@ internal sealed class ClusterRig : IAsyncDisposable
                 model: demo
             {{streams}}
             """);
-        await using (var connection = new NpgsqlConnection(rig.DatabaseText.Replace($"Database={name}", "Database=postgres")))
-        {
-            await connection.OpenAsync();
-            await using var create = new NpgsqlCommand($"CREATE DATABASE {name}", connection);
-            await create.ExecuteNonQueryAsync();
-        }
-
+        await postgres.ExecuteAsync($"CREATE DATABASE {name} TABLESPACE {tablespace}");
         (int code, _, string error) = await rig.RunAsync("init");
         return code == 0 ? rig : throw new InvalidOperationException(error);
     }

@@ -8,11 +8,12 @@ internal sealed class ClusterServers : IDisposable
     private readonly string _folder = Directory.CreateTempSubdirectory("edge-cluster-").FullName;
 
     /// <param name="nodes">Nodes of the broker.</param>
-    internal ClusterServers(int nodes)
+    /// <param name="certificates">Folder of certificates for TLS to the broker, or null.</param>
+    internal ClusterServers(int nodes, string? certificates = null)
     {
         // PostgreSQL may run as another user.
         File.SetUnixFileMode(_folder, (UnixFileMode)0b111_101_101);
-        Rabbit = new RabbitCluster(Path.Combine(_folder, "rabbit"), nodes);
+        Rabbit = new RabbitCluster(Path.Combine(_folder, "rabbit"), nodes, certificates);
         Postgres = new PostgresServer(Path.Combine(_folder, "postgres"));
     }
 

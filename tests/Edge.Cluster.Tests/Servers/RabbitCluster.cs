@@ -8,6 +8,7 @@ namespace Edge.Cluster.Tests.Servers;
 internal sealed class RabbitCluster : IDisposable
 {
     private readonly string _folder;
+    private readonly string? _certificates;
     private readonly string _prefix = "edge" + Environment.ProcessId.ToString(CultureInfo.InvariantCulture);
     private readonly int _epmdPort = ServerPrograms.FreePort();
     private readonly int[] _distributionPorts;
@@ -17,9 +18,11 @@ internal sealed class RabbitCluster : IDisposable
 
     /// <param name="folder">Folder for everything it writes.</param>
     /// <param name="nodes">Number of nodes.</param>
-    internal RabbitCluster(string folder, int nodes)
+    /// <param name="certificates">Folder of ca.pem, server.pem and server.key, for TLS on the first node; null for none.</param>
+    internal RabbitCluster(string folder, int nodes, string? certificates = null)
     {
         _folder = folder;
+        _certificates = certificates;
         _nodes = new Process?[nodes];
         Ports = [.. Enumerable.Range(0, nodes).Select(_ => ServerPrograms.FreePort())];
         MqttPorts = [.. Enumerable.Range(0, nodes).Select(_ => ServerPrograms.FreePort())];
@@ -31,6 +34,9 @@ internal sealed class RabbitCluster : IDisposable
 
     /// <summary>MQTT ports, a node each.</summary>
     internal int[] MqttPorts { get; }
+
+    /// <summary>AMQP port of the first node for TLS.</summary>
+    internal int TlsPort { get; } = ServerPrograms.FreePort();
 
     /// <summary>The nodes for <c>rabbitmq.hosts</c>.</summary>
     internal string Hosts => string.Join(", ", Ports.Select(port => $"127.0.0.1:{port}"));
@@ -114,6 +120,21 @@ internal sealed class RabbitCluster : IDisposable
             config.Append(CultureInfo.InvariantCulture, $"cluster_formation.classic_config.nodes.{each + 1} = {Name(each)}\n");
         }
 
+        if (_certificates is not null && node == 0)
+        {
+            config.Append(
+                CultureInfo.InvariantCulture,
+                $"""
+                listeners.ssl.default = 127.0.0.1:{TlsPort}
+                ssl_options.cacertfile = {_certificates}/ca.pem
+                ssl_options.certfile = {_certificates}/server.pem
+                ssl_options.keyfile = {_certificates}/server.key
+                ssl_options.verify = verify_peer
+                ssl_options.fail_if_no_peer_cert = false
+
+                """);
+        }
+
         string file = Path.Combine(home, "rabbitmq.conf");
         File.WriteAllText(file, config.ToString());
         _nodes[node] = Begin(ServerPrograms.Rabbit, [], new()
@@ -131,7 +152,10 @@ internal sealed class RabbitCluster : IDisposable
             ["RABBITMQ_CONF_ENV_FILE"] = "/dev/null",
 
             // Few threads that do not spin: three nodes, a database and workers share two processors.
-            ["RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS"] = "+S 1:1 +sbwt none +sbwtdcpu none +sbwtdio none",
+            ["RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS"] = "+S 1:1 +sbwt none +sbwtdcpu none +sbwtdio none"
+
+                // Certificates that are replaced are read again after half a second, not after two minutes.
+                + " -ssl ssl_pem_cache_clean 500",
 
             // The script then becomes the node, instead of waiting for it.
             ["RABBITMQ_ALLOW_INPUT"] = "1",

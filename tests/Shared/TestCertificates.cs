@@ -1,9 +1,8 @@
 using System.Net;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
-using Edge.Testing;
 
-namespace Edge.EndToEnd.Tests;
+namespace Edge.Testing;
 
 /// <summary>A certificate authority of a test's own, a server it vouches for, and another authority that it does not know.</summary>
 internal static class TestCertificates

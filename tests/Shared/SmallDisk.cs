@@ -1,7 +1,6 @@
 using System.Diagnostics;
-using Edge.Testing;
 
-namespace Edge.EndToEnd.Tests;
+namespace Edge.Testing;
 
 /// <summary>A file system in memory with so much room and no more; needs root.</summary>
 internal sealed class SmallDisk : IDisposable
@@ -20,6 +19,26 @@ internal sealed class SmallDisk : IDisposable
     internal static bool IsPossible { get; } = Try();
 
     internal string Path => _folder.Path;
+
+    /// <summary>Fills what is left, to the last byte, with one file.</summary>
+    /// <returns>The file; delete it, and there is space again.</returns>
+    internal string Fill()
+    {
+        string path = System.IO.Path.Combine(_folder.Path, "filler");
+        byte[] block = new byte[4096];
+        using FileStream file = File.Create(path, bufferSize: 0);
+        try
+        {
+            while (true)
+            {
+                file.Write(block);
+            }
+        }
+        catch (IOException)
+        {
+            return path;
+        }
+    }
 
     public void Dispose()
     {
@@ -53,19 +72,4 @@ internal sealed class SmallDisk : IDisposable
 internal sealed class SmallDiskFactAttribute : FactAttribute
 {
     public SmallDiskFactAttribute() => Skip = SmallDisk.IsPossible ? null : "needs the right to mount a tmpfs";
-}
-
-/// <summary>A test that has strace slow the disk down.</summary>
-[AttributeUsage(AttributeTargets.Method)]
-internal sealed class SlowDiskTheoryAttribute : TheoryAttribute
-{
-    public SlowDiskTheoryAttribute() => Skip = SlowDiskFactAttribute.Missing;
-}
-
-/// <summary>Where calls can be held up.</summary>
-internal sealed class SlowDiskFactAttribute : FactAttribute
-{
-    public SlowDiskFactAttribute() => Skip = Missing;
-
-    internal static string? Missing => File.Exists("/usr/bin/strace") ? null : "needs strace";
 }

@@ -1,0 +1,196 @@
+namespace Edge.Streams.Detection;
+
+/// <summary>The readings compared with what is normal: levels, relations, patterns, residuals.</summary>
+internal sealed partial class AnomalyDetector
+{
+    private void Normalize(ReadOnlySpan<double> values)
+    {
+        for (int channel = 0; channel < _channels; channel++)
+        {
+            float value = (float)((values[channel] - _center[channel]) / _deviation[channel]);
+            float standard = _profile is null ? value : (value - _profile.Mean[channel]) * _profile.Scale[channel];
+            _row[channel] = standard - _shift[channel];
+            _known[channel] = Math.Clamp(_row[channel], -_range[channel], _range[channel]);
+        }
+    }
+
+    // What the past says about the present fades with the ticks that were missed.
+    private void Bridge(long skipped)
+    {
+        if (_ticks == 0)
+        {
+            _recent?.Observe(_known, isFirst: true);
+            _unsettled = _recent?.SettleRows ?? 0;
+            _patterns?.Skip(_row);
+        }
+        else if (skipped >= GapTicks)
+        {
+            _profileLevels?.Skip(skipped);
+            _ownLevels?.Skip(skipped);
+            _relation?.Skip(skipped);
+            Ratios(Kind.Relation).Clear();
+            _recent?.Skip(_known, skipped);
+            _unsettled = (int)Math.Max(_unsettled, Math.Min(2 * skipped, _recent?.SettleRows ?? 0));
+
+            // A recording without a regular period has small gaps everywhere; a pattern spans more rows than they miss.
+            if (skipped >= PatternMemory.DelayRows)
+            {
+                _patterns?.Skip(_row);
+                _held = GapSettleTicks;
+            }
+        }
+
+        _held = Math.Max(0, _held - 1);
+    }
+
+    private void ObserveLevels()
+    {
+        if (_warmUp is { IsOver: false } warmUp)
+        {
+            warmUp.Observe(_row);
+        }
+
+        for (int channel = 0; channel < _channels; channel++)
+        {
+            _profileLevels?.Observe(channel, _row[channel]);
+            _ownLevels?.Observe(channel, _row[channel]);
+            _openRow[channel] += IsOpen ? (_row[channel] - _openRow[channel]) / (_openTicks + 1) : 0;
+        }
+
+        Levels?.Ratios.CopyTo(Ratios(Kind.Level));
+    }
+
+    private void ObserveRelations()
+    {
+        if (_recent is null || _relation is null || !UsesProfile)
+        {
+            return;
+        }
+
+        _recent.Observe(_known, isFirst: false);
+        if (_unsettled > 0)
+        {
+            _unsettled--;
+            return;
+        }
+
+        _strangers = CountStrangers();
+        RelationModel model = _profile!.Relation!.Model;
+        model.Features(_known, _recent.Values, _features);
+        model.Predict(_features, _predicted);
+        Span<float> ratios = Ratios(Kind.Relation);
+        for (int channel = 0; channel < _channels; channel++)
+        {
+            float residual = _row[channel] - _predicted[channel];
+            _relation.Observe(channel, residual);
+            _openResidual[channel] += IsOpen ? (residual - _openResidual[channel]) / (_openTicks + 1) : 0;
+
+            // Beside a channel that is where it never was, nothing is known about the others.
+            bool isJudged = _strangers == 0 || (_strangers == 1 && IsStranger(channel));
+            ratios[channel] = isJudged ? _relation.Ratios[channel] : 0;
+        }
+    }
+
+    private int CountStrangers()
+    {
+        int count = 0;
+        for (int channel = 0; channel < _channels; channel++)
+        {
+            count += IsStranger(channel) ? 1 : 0;
+        }
+
+        return count;
+    }
+
+    // Whether the level of a channel is outside the range of the calibration rows.
+    private bool IsStranger(int channel) => Math.Abs(_profileLevels!.Level(channel)) > _range[channel];
+
+    private void ObservePatterns()
+    {
+        if (_patterns is null)
+        {
+            return;
+        }
+
+        _patterns.Observe(_row);
+        if (_held > 0)
+        {
+            Ratios(Kind.Pattern).Clear();
+        }
+        else
+        {
+            _patterns.Ratios.CopyTo(Ratios(Kind.Pattern));
+        }
+    }
+
+    private void SetResidual()
+    {
+        Span<float> ratios = Ratios(Kind.Residual);
+        ratios.Clear();
+        if (_residual.LargestAt >= 0)
+        {
+            ratios[_manifest.Outputs[_outputs[_residual.LargestAt]].Column] = (float)_residual.Ratio;
+        }
+    }
+
+    // A stream that begins elsewhere than the profile says is not what the profile is of: its own warm-up says what its levels are.
+    private void EndWarmUp()
+    {
+        if (_ticks == ProfileWarmUpTicks)
+        {
+            _isElsewhere = Outside() > 0;
+            _warmUp = UsesProfile ? null : _warmUp;
+            Ratios(Kind.Level).Clear();
+        }
+        else if (_warmUp is not null)
+        {
+            BeginLevels(_warmUp);
+        }
+    }
+
+    private void BeginLevels(WarmUpChart warmUp)
+    {
+        _ownLevels = new EwmaChart(_channels, WarmUpChart.Rows, warmUp.Measure());
+        _ownLevels.SetProbability(_probability);
+        for (int channel = 0; channel < _channels; channel++)
+        {
+            _ownLevels.Follow(channel, warmUp.Center(channel), rate: 1);
+        }
+    }
+
+    // Calm readings move the centers, slowly.
+    private void Follow()
+    {
+        if (!IsWarm || Levels is not { } levels)
+        {
+            return;
+        }
+
+        double rate = 1 / (_adaptTicks * (UsesProfile ? ProfileTrust : 1));
+        for (int channel = 0; channel < _channels; channel++)
+        {
+            if (levels.Ratios[channel] < CloseScore)
+            {
+                levels.Follow(channel, _row[channel], rate);
+            }
+        }
+
+        if (_ticks % _adaptTicks == 0)
+        {
+            foreach (ref float width in _width.AsSpan())
+            {
+                width = (float)(1 + ((width - 1) * WidthDecay));
+            }
+        }
+    }
+
+    private double Outside()
+    {
+        if (_profileLevels is null)
+        {
+            return double.NaN;
+        }
+
+        return (double)CountStrangers() / _channels;
+    }
+}
