@@ -4,7 +4,9 @@ using Edge.Testing;
 
 namespace Edge.EndToEnd.Tests;
 
-/// <summary>A broker that is away from the start, or for 100,000 messages; the latter takes about a minute and runs with EDGE_LONG=1.</summary>
+/// <summary>
+/// A broker that is away from the start, or for 100,000 messages; the latter takes about a minute and runs with EDGE_LONG=1.
+/// </summary>
 public sealed class OutageTests : IDisposable
 {
     private static readonly HttpClient Client = new();
@@ -79,7 +81,8 @@ public sealed class OutageTests : IDisposable
             async () =>
             {
                 metrics = await MetricsAsync(port);
-                return Sample(metrics, "edge_stream_ticks_total", "live") >= 1000 && Sample(metrics, "edge_stream_ticks_total", "climate") > 0;
+                return Sample(metrics, "edge_stream_ticks_total", "live") >= 1000
+                    && Sample(metrics, "edge_stream_ticks_total", "climate") > 0;
             },
             "the live stream ticks without a broker");
 

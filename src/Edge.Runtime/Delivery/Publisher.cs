@@ -392,8 +392,8 @@ internal sealed class Publisher
         }
     }
 
-    // Waits until at most this many messages are in flight. If a large window is full, it waits until half of it is free, so that one wake-up
-    // serves many. A broker that acknowledges in another order only causes further waits.
+    // Waits until at most this many messages are in flight. If a large window is full, it waits until half of it is free, so that one
+    // wake-up serves many. A broker that acknowledges in another order only causes further waits.
     private async ValueTask SettleAsync(IMqttLink link, int most, CancellationToken cancel)
     {
         Settle();
