@@ -34,7 +34,7 @@ public sealed partial class StatusTests(ServersFixture fixture)
         Assert.StartsWith("1 worker, 20 streams, 40 rows, 0 rows/s, 0 rows waiting, newest row ", lines[^1], StringComparison.Ordinal);
         Assert.InRange(Days(Words(lines[^1])[13]), days - 0.2, days + 0.2);
 
-        // Without a worker rows wait, and nobody owns their partitions.
+        // Without a worker rows wait, and no worker owns their partitions.
         worker.Kill();
         await sender.SendAsync(RowSender.Round("status", "d", 30, 2));
         lines = await StatusAsync(rig, status => status[^1].Contains(" 30 rows waiting,", StringComparison.Ordinal));
