@@ -431,9 +431,12 @@ public sealed partial class StateStoreTests
     private void CopyFiles()
     {
         Directory.CreateDirectory(_folder.File("copy"));
-        foreach (string path in Directory.GetFiles(_folder.File("state")).Where(path => Path.GetFileName(path) is not ("edge.lock" or "edge.db-shm")))
+        foreach (string name in Directory.GetFiles(_folder.File("state")).Select(path => Path.GetFileName(path)))
         {
-            File.Copy(path, Path.Combine(_folder.File("copy"), Path.GetFileName(path)));
+            if (name is not ("edge.lock" or "edge.db-shm"))
+            {
+                File.Copy(_folder.File($"state/{name}"), _folder.File($"copy/{name}"));
+            }
         }
     }
 
