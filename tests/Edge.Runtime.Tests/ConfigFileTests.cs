@@ -382,6 +382,24 @@ public sealed class ConfigFileTests
             Assert.Throws<InputException>(() => ConfigFile.Parse(yaml, "edge.yaml")).Message,
             StringComparison.Ordinal);
 
+    [Theory]
+    [InlineData(256, false)]
+    [InlineData(257, true)]
+    public void A_stream_learns_from_at_most_256_columns(int columns, bool isRefused)
+    {
+        string yaml = $"device: d\nstate: s\nstreams:\n  - {{ name: s, period: 1s, source: {{ replay: {{ file: x }} }}, learn: {{ }}, "
+            + $"columns: [{string.Join(", ", Enumerable.Range(0, columns).Select(i => $"c{i}"))}] }}";
+        if (!isRefused)
+        {
+            Assert.Equal(columns, ConfigFile.Parse(yaml, "edge.yaml").Streams[0].Learn!.Columns.Count);
+            return;
+        }
+
+        string message = Assert.Throws<InputException>(() => ConfigFile.Parse(yaml, "edge.yaml")).Message;
+        Assert.Single(message.Split('\n'));
+        Assert.Contains("'learn' is for at most 256 columns, and these are 257", message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void All_mistakes_are_reported_at_once_in_the_order_of_the_file()
     {

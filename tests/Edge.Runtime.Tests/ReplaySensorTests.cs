@@ -1,3 +1,4 @@
+using System.Globalization;
 using Edge.Inference;
 using Edge.Sensors.Replay;
 using Edge.Sensors.Timing;
@@ -124,6 +125,61 @@ public sealed class ReplaySensorTests : IDisposable
         Assert.False(second.IsCompleted);
         clock.Advance(TimeSpan.FromMilliseconds(1));
         Assert.True(await second.WaitAsync(Eventually.Bound));
+    }
+
+    [Theory]
+    [InlineData("0,1,1 5,2,2 @,3,3 15,4,4 20,5,5", "2099-01-01 00:00:00", 1)]
+    [InlineData("0,1,1 5,2,2 @,3,3 15,4,4 20,5,5", "2026-01-01 00:00:17", 1)]
+    [InlineData("0,1,1 @,9,9 5,2,2 @,3,3 15,4,4 20,5,5", "2099-01-01 00:00:00", 2)]
+    [InlineData("0,1,1 5,2,2 @,9,9 15,4,4 20,5,5 @,3,3 30,6,6", "2099-01-01 00:00:00", 2)]
+    public async Task A_row_whose_time_lies_ahead_of_the_next_one_is_left_out(string rows, string wrong, int count)
+    {
+        string csv = "time,a,b\n" + string.Join('\n', rows.Split(' ').Select(row => row[0] == '@'
+            ? wrong + row[1..]
+            : $"2026-01-01 00:00:{int.Parse(row.Split(',')[0], CultureInfo.InvariantCulture):00}{row[row.IndexOf(',', StringComparison.Ordinal)..]}"));
+        using ReplaySensor sensor = Open(csv);
+        (double, double, double)[] right =
+        [
+            .. rows.Split(' ').Where(row => row[0] != '@')
+                .Select(row => row.Split(',').Select(cell => double.Parse(cell, CultureInfo.InvariantCulture)).ToArray())
+                .Select(cells => (cells[0], cells[1], cells[2])),
+        ];
+        Assert.Equal(right, await ReadAllAsync(sensor));
+        Assert.Equal(count, sensor.RowsAhead);
+        Assert.Equal(0, sensor.SkippedRows);
+        Assert.StartsWith("line ", sensor.FirstAhead, StringComparison.Ordinal);
+        Assert.EndsWith(wrong, sensor.FirstAhead, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("2026-01-01 00:00:00,1,1\n2026-01-01 00:00:05,2,2\n2026-01-01 00:01:00,3,3\n2026-01-01 00:01:05,4,4", 4)]
+    [InlineData("2026-01-01 00:00:00,1,1\n2026-01-01 00:00:05,2,2\n2026-01-01 00:01:00,3,3\n", 3)]
+    [InlineData("2026-01-01 00:00:00,1,1\n2026-01-01 00:00:05,2,2\n2026-01-01 00:01:00,3,3\n2026-01-01 00:00:05,4,4", 3)]
+    public async Task A_gap_at_the_end_or_before_an_old_row_is_no_wrong_time(string rows, int count)
+    {
+        using ReplaySensor sensor = Open("time,a,b\n" + rows);
+        Assert.Equal(count, (await ReadAllAsync(sensor)).Count);
+        Assert.Equal(0, sensor.RowsAhead);
+    }
+
+    [Fact]
+    public async Task A_wrong_time_is_left_out_of_a_file_with_the_newest_row_first()
+    {
+        using var sensor = new ReplaySensor(
+            new ReplayOptions
+            {
+                File = _folder.Write(
+                    "r.csv",
+                    "time,a,b\n2026-01-01 00:00:20,5,5\n2026-01-01 00:00:15,4,4\n2099-01-01 00:00:00,3,3\n2026-01-01 00:00:05,2,2\n"
+                        + "2026-01-01 00:00:00,1,1\n"),
+                Speed = PlaybackSpeed.Max,
+                Order = RowOrder.NewestFirst,
+            },
+            Columns,
+            TimeSpan.FromSeconds(5),
+            TimeProvider.System);
+        Assert.Equal([(0, 1, 1), (5, 2, 2), (15, 4, 4), (20, 5, 5)], await ReadAllAsync(sensor));
+        Assert.Equal("line 4: 2099-01-01 00:00:00", sensor.FirstAhead);
     }
 
     private ReplaySensor Open(string csv, bool loop = false, string? timeColumn = null) => new(

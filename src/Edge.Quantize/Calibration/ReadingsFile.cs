@@ -35,6 +35,9 @@ internal sealed class ReadingsFile
     /// <summary>Rows that are left out, because a value is missing for longer than it is held.</summary>
     internal int SkippedRows { get; private init; }
 
+    /// <summary>What a person should know about the file, one sentence each.</summary>
+    internal IReadOnlyList<string> Notes { get; private init; } = [];
+
     internal int RowCount => _values.Length / ColumnCount;
 
     /// <summary>Rows that are there already, normalized.</summary>
@@ -85,10 +88,16 @@ internal sealed class ReadingsFile
     /// Reads a CSV file with a header, any of the separators , ; tab |, or raw rows. An empty cell, <c>nan</c> or <c>null</c> is a missing
     /// value: as in a stream, the last one is held for some rows, and then the row is left out.
     /// </summary>
+    /// <param name="path">The file.</param>
+    /// <param name="manifest">Names the columns and how they are normalized.</param>
+    /// <param name="withoutSentinels">
+    /// Whether values of a CSV file that stand in place of a measurement count as missing: see <see cref="Sentinels"/>. For rows that set a
+    /// scale.
+    /// </param>
     /// <exception cref="InputException">
     /// A column is missing or empty, or a cell is not a finite number; the message names line and column.
     /// </exception>
-    internal static ReadingsFile Load(string path, ModelManifest manifest)
+    internal static ReadingsFile Load(string path, ModelManifest manifest, bool withoutSentinels = false)
     {
         if (RawRows.Is(path))
         {
@@ -101,7 +110,7 @@ internal sealed class ReadingsFile
         try
         {
             using var text = new StreamReader(RegularFile.OpenRead(path));
-            return Read(text, path, manifest);
+            return Read(text, path, manifest, withoutSentinels);
         }
         catch (Exception e) when (FileFault.Is(e))
         {
@@ -113,7 +122,7 @@ internal sealed class ReadingsFile
         }
     }
 
-    private static ReadingsFile Read(TextReader text, string path, ModelManifest manifest)
+    private static ReadingsFile Read(TextReader text, string path, ModelManifest manifest, bool withoutSentinels)
     {
         using var csv = new CsvReader(text, new CsvConfiguration(CultureInfo.InvariantCulture)
         {
@@ -141,19 +150,54 @@ internal sealed class ReadingsFile
             }
         }
 
-        var values = new List<float>();
+        // [rows, columns], NaN for a missing value.
+        var cells = new List<double>();
+        var lines = new List<int>();
+        var calendar = new List<float>();
         float[] row = new float[manifest.InputCount];
         RecordingTimes? times = manifest.Calendar.Count == 0 ? null : new RecordingTimes(path, manifest.Columns);
+        while (csv.Read())
+        {
+            for (int i = 0; i < at.Length; i++)
+            {
+                string? cell = csv.GetField(at[i]);
+                double value = double.NaN;
+                if ((cell is null || !IsMissing(cell))
+                    && (!double.TryParse(cell, NumberStyles.Float, CultureInfo.InvariantCulture, out value) || !double.IsFinite(value)))
+                {
+                    throw new InputException(
+                        $"Readings '{path}', line {csv.Parser.RawRow}, column '{manifest.Columns[i]}': '{cell}' is not a finite number. "
+                            + $"Repair or remove the row.");
+                }
+
+                cells.Add(value);
+            }
+
+            lines.Add(csv.Parser.RawRow);
+            if (times is not null)
+            {
+                CalendarInputs.Fill(manifest.Calendar, times.Of(csv), row.AsSpan(at.Length));
+                calendar.AddRange(row.AsSpan(at.Length));
+            }
+        }
+
+        var notes = new List<string>();
+        if (withoutSentinels)
+        {
+            TakeOutSentinels(CollectionsMarshal.AsSpan(cells), manifest.Columns, lines, notes);
+        }
+
+        var values = new List<float>(lines.Count * row.Length);
         int[] age = [.. Enumerable.Repeat(int.MaxValue, at.Length)];
         (int held, int skipped) = (0, 0);
-        while (csv.Read())
+        for (int read = 0; read < lines.Count; read++)
         {
             bool isUsable = true;
             int heldHere = 0;
             for (int i = 0; i < at.Length; i++)
             {
-                string? cell = csv.GetField(at[i]);
-                if (cell is not null && IsMissing(cell))
+                double value = cells[(read * at.Length) + i];
+                if (double.IsNaN(value))
                 {
                     heldHere += age[i] < HoldRows ? 1 : 0;
                     isUsable &= age[i] < HoldRows;
@@ -161,22 +205,12 @@ internal sealed class ReadingsFile
                     continue;
                 }
 
-                if (!double.TryParse(cell, NumberStyles.Float, CultureInfo.InvariantCulture, out double value) || !double.IsFinite(value))
-                {
-                    throw new InputException(
-                        $"Readings '{path}', line {csv.Parser.RawRow}, column '{manifest.Columns[i]}': '{cell}' is not a finite number. "
-                            + $"Repair or remove the row.");
-                }
-
                 row[i] = manifest.Normalize(i, value);
                 age[i] = 0;
             }
 
-            if (times is not null)
-            {
-                CalendarInputs.Fill(manifest.Calendar, times.Of(csv), row.AsSpan(at.Length));
-            }
-
+            int width = row.Length - at.Length;
+            CollectionsMarshal.AsSpan(calendar).Slice(read * width, width).CopyTo(row.AsSpan(at.Length));
             if (isUsable)
             {
                 values.AddRange(row);
@@ -200,7 +234,30 @@ internal sealed class ReadingsFile
             throw new InputException($"Readings '{path}' have {values.Count / row.Length} rows; at least 2 are needed.");
         }
 
-        return new ReadingsFile([.. values], row.Length) { HeldValues = held, SkippedRows = skipped };
+        return new ReadingsFile([.. values], row.Length) { HeldValues = held, SkippedRows = skipped, Notes = notes };
+    }
+
+    private static void TakeOutSentinels(Span<double> cells, IReadOnlyList<string> columns, List<int> lines, List<string> notes)
+    {
+        var column = new double[lines.Count];
+        for (int i = 0; i < columns.Count; i++)
+        {
+            for (int row = 0; row < column.Length; row++)
+            {
+                column[row] = cells[(row * columns.Count) + i];
+            }
+
+            int[] found = Sentinels.Find(column);
+            if (found.Length > 0)
+            {
+                notes.Add(Sentinels.Describe(columns[i], column, found, lines[found[0]]));
+            }
+
+            foreach (int row in found)
+            {
+                cells[(row * columns.Count) + i] = double.NaN;
+            }
+        }
     }
 
     private static bool IsMissing(string cell) => cell.Trim() is "" or "nan" or "NaN" or "NAN" or "null" or "NULL" or "NA" or "N/A";

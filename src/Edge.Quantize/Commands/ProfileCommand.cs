@@ -32,7 +32,7 @@ internal static class ProfileCommand
             bool isManifest = path.EndsWith(".json", StringComparison.OrdinalIgnoreCase);
             EdgeModel? loaded = isManifest ? null : EdgeModel.Load(path);
             ModelManifest manifest = loaded?.Manifest ?? ParseManifest(path);
-            ReadingsFile readings = ReadingsFile.Load(parsed.GetRequiredValue(calibration), manifest);
+            ReadingsFile readings = ReadingsFile.Load(parsed.GetRequiredValue(calibration), manifest, withoutSentinels: true);
             byte[] profile = readings.LearnNormal(0, readings.RowCount, manifest.Columns.Count);
             if (profile.Length == 0)
             {
@@ -43,6 +43,11 @@ internal static class ProfileCommand
 
             ModelManifest profiled = manifest.WithNormalProfile(profile);
             FileBytes.Write(parsed.GetRequiredValue(target), loaded is null ? Json(profiled) : loaded.With(profiled).ToBytes());
+            foreach (string note in readings.Notes)
+            {
+                output.WriteLine(note);
+            }
+
             output.WriteLine($"{path} -> {parsed.GetRequiredValue(target)}: a profile of {readings.RowCount} rows, {profile.Length} bytes");
             return 0;
         });

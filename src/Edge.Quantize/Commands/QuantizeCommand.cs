@@ -77,7 +77,7 @@ internal static class QuantizeCommand
             FloatModel floatModel = FloatModels.Load(modelPath, parsed.GetValue(manifest));
             ModelManifest description = LoadManifest(parsed.GetValue(manifest), ref floatModel, calibrationPath);
             FloatModel source = floatModel.WithProbabilities(k => description.Outputs[k].Kind == OutputKind.Class);
-            ReadingsFile readings = ReadingsFile.Load(calibrationPath, description);
+            ReadingsFile readings = ReadingsFile.Load(calibrationPath, description, withoutSentinels: true);
             (int begin, int end) = CalibrationRows(description, readings.RowCount);
             var settings = new QuantizationSettings { Range = parsed.GetValue(range), InputHeadroom = parsed.GetValue(headroom) };
             string provenance = Provenance(
@@ -101,6 +101,11 @@ internal static class QuantizeCommand
                 $"{Path.GetFileName(modelPath)} -> {path}: "
                     + $"{run.Model.Architecture}, {run.File.Length} bytes, state {run.Model.StateBytes} bytes per stream");
             output.WriteLine($"calibrated on rows {begin}..{end - 1} of {Path.GetFileName(calibrationPath)}");
+            foreach (string note in readings.Notes)
+            {
+                output.WriteLine(note);
+            }
+
             if (readings.HeldValues > 0 || readings.SkippedRows > 0)
             {
                 output.WriteLine(

@@ -218,7 +218,7 @@ internal sealed class LinearForecast
         int n = at.Length;
         Matrix<double> gram = Matrix<double>.Build.Dense(
             n, n, (i, j) => moments.Gram[(at[i] * moments.Features) + at[j]] + (i == j ? (i == n - 1 ? 1e-9 : penalty) : 0));
-        var solver = gram.Cholesky();
+        var solver = PositiveDefinite.Factorize(gram);
         Matrix<double> plain = solver.Solve(
             Matrix<double>.Build.Dense(n, outputs.Length, (i, o) => moments.Moment[outputs[o]][at[i]]));
 

@@ -120,7 +120,7 @@ internal static class OwnLagForecast
                 : i == n - 1 ? moment - gram[features - 1]
                 : moment - moments.Moment[o][0] - gram[i + first] + present;
         });
-        Matrix<double> solved = left.Cholesky().Solve(right);
+        Matrix<double> solved = PositiveDefinite.Factorize(left).Solve(right);
         double[][] columns = solved.ToColumnArrays();
         return !ofDifferences ? columns : [.. columns.Select(column => (double[])[1 - column[..^1].Sum(), .. column])];
 

@@ -7,6 +7,7 @@ using Edge.Sensors;
 using Edge.Sensors.Replay;
 using Edge.Sensors.Timing;
 using Edge.Streams;
+using Edge.Streams.Detection;
 
 namespace Edge.Quantize.Learning;
 
@@ -296,6 +297,7 @@ internal sealed partial class TrainingRows
         var isThere = new bool[names.Length];
         long tick = loaded.Ticks.Count == 0 ? -1 : loaded.Ticks[^1] + BetweenFiles;
         int first = loaded.Ticks.Count;
+        var lines = new List<int>();
         (long held, long text, long before, long gaps) = (0, 0, 0, 0);
         while (sensor.ReadAsync(reading, CancellationToken.None).AsTask().GetAwaiter().GetResult())
         {
@@ -317,6 +319,7 @@ internal sealed partial class TrainingRows
                 continue;
             }
 
+            lines.Add(sensor.Line);
             loaded.Ticks.Add(tick);
             loaded.Times.Add(reading.Time);
             loaded.IsFault.Add(faults is not null && reading.Quality[^1] == Quality.Good && reading.Values[^1] != 0);
@@ -332,6 +335,8 @@ internal sealed partial class TrainingRows
         Say(before, $"{before} rows before the first number of every column are left out");
         Say(gaps, $"{gaps} gaps: no forecast is learned across one");
         Say(sensor.SkippedRows, $"{sensor.SkippedRows} rows are not newer than the one before ({sensor.LastSkip}): left out");
+        Say(sensor.RowsAhead, $"{sensor.RowsAhead} rows have a time that lies ahead of the row after them ({sensor.FirstAhead}): left out");
+        TakeOutSentinels(loaded, first, names, lines, sentence => notes.Add(where + sentence));
         long marked = loaded.IsFault.Skip(first).Count(isFault => isFault);
         Say(marked, $"{marked} rows are marked as a fault in column '{faults}': not learned from");
 
@@ -344,16 +349,63 @@ internal sealed partial class TrainingRows
         }
     }
 
+    // The last value stands in for them, as for other missing ones.
+    private static void TakeOutSentinels(Loaded loaded, int first, string[] names, List<int> lines, Action<string> say)
+    {
+        var column = new double[lines.Count];
+        for (int i = 0; i < names.Length; i++)
+        {
+            for (int row = 0; row < column.Length; row++)
+            {
+                int at = ((first + row) * names.Length) + i;
+                column[row] = loaded.IsKnown[at] && !loaded.IsFault[first + row] ? loaded.Values[at] : double.NaN;
+            }
+
+            int[] rows = Sentinels.Find(column);
+            if (rows.Length == 0)
+            {
+                continue;
+            }
+
+            say(Sentinels.Describe(names[i], column, rows, lines[rows[0]]));
+            foreach (int row in rows)
+            {
+                loaded.IsKnown[((first + row) * names.Length) + i] = false;
+            }
+
+            double last = loaded.Values[(first * names.Length) + i];
+            if (IsSentinel(last))
+            {
+                last = Array.Find(column, value => double.IsFinite(value) && !IsSentinel(value));
+            }
+
+            for (int row = 0; row < column.Length; row++)
+            {
+                int at = ((first + row) * names.Length) + i;
+                if (loaded.IsKnown[at])
+                {
+                    last = loaded.Values[at];
+                }
+
+                loaded.Values[at] = last;
+            }
+
+            bool IsSentinel(double value) => Array.Exists(rows, row => column[row] == value);
+        }
+    }
+
     private static (List<NamedColumn> Columns, string? Faults) ChooseColumns(
         ReplayOptions options, IReadOnlyList<NamedColumn> wanted, List<string> notes)
     {
-        (string[] header, bool[] isNumber, bool[] isCount) = Survey(options, [.. wanted.Select(column => column.Name)]);
+        RefuseTooMany(options.File, wanted.Count);
+        (string[] header, bool[] isNumber, bool[] isCount, bool[] changes) = Survey(options, [.. wanted.Select(column => column.Name)]);
         string? faults = header.FirstOrDefault(name => FaultNames.Contains(name.ToLowerInvariant()));
         if (wanted.Count > 0)
         {
             return ([.. wanted], wanted.Any(column => column.Name == faults) ? null : faults);
         }
 
+        int changing = 0;
         var columns = new List<NamedColumn>();
         for (int i = 0; i < header.Length; i++)
         {
@@ -372,18 +424,31 @@ internal sealed partial class TrainingRows
 
             Match unit = UnitPattern().Match(name);
             columns.Add(new NamedColumn(name, unit.Success ? unit.Groups["unit"].Value.Trim() : ""));
+            changing += changes[i] ? 1 : 0;
         }
+
+        RefuseTooMany(options.File, changing);
 
         return columns.Count > 0
             ? (columns, faults)
             : throw new InputException($"Readings '{options.File}' have no column of numbers.");
     }
 
+    private static void RefuseTooMany(string file, int columns)
+    {
+        if (columns > NormalProfileLearner.ColumnsMax)
+        {
+            throw new InputException(
+                $"Readings '{file}' have {columns} columns to learn from; at most {NormalProfileLearner.ColumnsMax} are possible. "
+                    + "Name those that matter with --columns.");
+        }
+    }
+
     private static string Why(string name, bool isCount) =>
         isCount ? "only counts the rows" : name.Length == 0 ? "has no name" : "holds text";
 
-    // Which columns hold numbers, and which only number the rows.
-    private static (string[] Header, bool[] IsNumber, bool[] IsCount) Survey(ReplayOptions options, string[] wanted)
+    // Which columns hold numbers, which only number the rows, and which hold more than one number.
+    private static (string[] Header, bool[] IsNumber, bool[] IsCount, bool[] Changes) Survey(ReplayOptions options, string[] wanted)
     {
         using var rows = new CsvRows(options.File, wanted, RowOrder.OldestFirst);
         int width = rows.Header.Length;
@@ -391,6 +456,8 @@ internal sealed partial class TrainingRows
         var cells = new long[width];
         var first = new double[width];
         var last = new double[width];
+        var only = new double?[width];
+        var changes = new bool[width];
         var isCount = new bool[width];
         Array.Fill(isCount, true);
         long row = 0;
@@ -405,6 +472,7 @@ internal sealed partial class TrainingRows
                     out double value)
                     && double.IsFinite(value);
                 numbers[i] += isNumber ? 1 : 0;
+                changes[i] |= isNumber && value != (only[i] ??= value);
                 first[i] = row == 0 ? value : first[i];
 
                 // A row that stands twice counts once.
@@ -415,7 +483,7 @@ internal sealed partial class TrainingRows
 
         return (
             rows.Header, [.. Enumerable.Range(0, width).Select(i => numbers[i] > NumbersMin * cells[i])],
-            [.. isCount.Select((each, i) => each && row > 2 && last[i] - first[i] > row / 2)]);
+            [.. isCount.Select((each, i) => each && row > 2 && last[i] - first[i] > row / 2)], changes);
     }
 
     [GeneratedRegex(@"[\[(](?<unit>[^\])]{1,12})[\])]\s*$")]

@@ -7,6 +7,7 @@ using Edge.Runtime.Hosting;
 using Edge.Runtime.Mqtt;
 using Edge.Sensors;
 using Edge.Streams;
+using Edge.Streams.Detection;
 using Edge.Streams.Engines;
 using Microsoft.Extensions.Logging;
 
@@ -111,6 +112,12 @@ internal static class CheckCommand
         if (stream.Learn is { } learn)
         {
             TrainingProcess.Find(learn.Program);
+            if (engine.Manifest.Columns.Count > NormalProfileLearner.ColumnsMax)
+            {
+                throw new InputException(
+                    $"'learn' is for at most {NormalProfileLearner.ColumnsMax} columns, and model '{stream.Model}' has "
+                        + $"{engine.Manifest.Columns.Count}. Remove 'learn', or divide the stream.");
+            }
         }
 
         TimeSpan period = stream.Period ?? TimeSpan.FromSeconds(engine.Manifest.PeriodSeconds);

@@ -6,6 +6,7 @@ using Edge.Sensors.I2c;
 using Edge.Sensors.Polling;
 using Edge.Sensors.Replay;
 using Edge.Sensors.Simulated;
+using Edge.Streams.Detection;
 using Edge.Streams.Forecasting;
 
 namespace Edge.Runtime.Configuration;
@@ -96,6 +97,13 @@ internal static partial class ConfigFile
         foreach (string twice in columns.GroupBy(each => each.Column).Where(group => group.Count() > 1).Select(group => group.Key))
         {
             stream.Fail("columns", $"'columns' has '{twice}' twice");
+        }
+
+        if (columns.Length > NormalProfileLearner.ColumnsMax)
+        {
+            stream.Fail(
+                "learn",
+                $"'learn' is for at most {NormalProfileLearner.ColumnsMax} columns, and these are {columns.Length}: divide the stream");
         }
 
         return columns;

@@ -19,6 +19,7 @@ internal sealed class CsvRows : IDisposable
     private readonly CsvReader _csv;
     private readonly Stack<(string[] Cells, int Line)>? _reversed;
     private (string[] Cells, int Line)? _row;
+    private (string[] Cells, int Line)? _ahead;
 
     /// <param name="path">The file.</param>
     /// <param name="columns">Columns that it must have; they tell the separator, if there are any.</param>
@@ -92,14 +93,38 @@ internal sealed class CsvRows : IDisposable
     /// <exception cref="InputException">The line is not CSV.</exception>
     internal bool Read()
     {
+        if (_ahead is not null)
+        {
+            (_row, _ahead) = (_ahead, null);
+            return true;
+        }
+
         if (_reversed is null)
         {
+            _row = null;
             return ReadNext();
         }
 
         bool isThere = _reversed.TryPop(out (string[], int) next);
         _row = next;
         return isThere;
+    }
+
+    /// <summary>The cells of the row after the current one, which stays the current one; null at the end.</summary>
+    /// <exception cref="InputException">The line is not CSV.</exception>
+    internal string[]? Peek()
+    {
+        if (_ahead is null && _reversed is null)
+        {
+            _row ??= (_csv.Parser.Record!, _csv.Parser.RawRow);
+            _ahead = ReadNext() ? (_csv.Parser.Record!, _csv.Parser.RawRow) : null;
+        }
+        else if (_ahead is null && _reversed!.TryPop(out (string[], int) next))
+        {
+            _ahead = next;
+        }
+
+        return _ahead?.Cells;
     }
 
     public void Dispose()

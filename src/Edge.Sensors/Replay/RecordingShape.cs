@@ -69,9 +69,14 @@ internal sealed partial class RecordingShape
     internal CsvRows Open() => new(_options.File, [.. _columns, .. _options.TimeColumns], _options.Order);
 
     /// <summary>The text of a row's time.</summary>
-    internal string TimeText(CsvRows row) => TimesAt.Length == 1
-        ? row[TimesAt[0]] ?? ""
-        : string.Join(' ', TimesAt.Select(at => row[at]?.Trim() ?? "")).Trim();
+    internal string TimeText(CsvRows row) => TimeText(at => row[at]);
+
+    /// <summary>The text of the time in the cells of a row.</summary>
+    internal string TimeText(string[] cells) => TimeText(at => at < cells.Length ? cells[at] : null);
+
+    private string TimeText(Func<int, string?> cell) => TimesAt.Length == 1
+        ? cell(TimesAt[0]) ?? ""
+        : string.Join(' ', TimesAt.Select(at => cell(at)?.Trim() ?? "")).Trim();
 
     /// <summary>A cell as a number; NaN if it is none.</summary>
     internal double Number(string? cell)

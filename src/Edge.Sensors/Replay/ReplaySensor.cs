@@ -9,7 +9,8 @@ namespace Edge.Sensors.Replay;
 /// <summary>
 /// Recorded rows from a CSV file with a header; the separator , ; tab or | is detected. A cell that is empty or not a finite number is a
 /// channel without a value, and does not end the stream. A time that cannot be read does. Rows that are missing are a gap, as those of
-/// a live source; a row that is not newer than the one before is left out.
+/// a live source; a row that is not newer than the one before is left out, and so is a row whose time lies ahead where the time of the next
+/// row lies between it and the row before.
 /// </summary>
 internal sealed class ReplaySensor : ISensor
 {
@@ -58,6 +59,15 @@ internal sealed class ReplaySensor : ISensor
     public long SkippedRows { get; private set; }
 
     public string? LastSkip { get; private set; }
+
+    /// <summary>Line of the row that was read last.</summary>
+    internal int Line => _csv.Line;
+
+    /// <summary>Rows that are left out because their time lies ahead of the rows after them.</summary>
+    internal long RowsAhead { get; private set; }
+
+    /// <summary>The first of them, as "line 7: 2099-01-01 00:00", or null.</summary>
+    internal string? FirstAhead { get; private set; }
 
     public void Resume(long rows, DateTime lastTime)
     {
@@ -128,7 +138,7 @@ internal sealed class ReplaySensor : ISensor
         return _csv.Read();
     }
 
-    // A file without times begins at the Unix epoch. False for a row that is not newer than the one before.
+    // A file without times begins at the Unix epoch. False for a row that is left out for its time.
     private bool RowTime()
     {
         DateTime time = DateTime.UnixEpoch + (_rows * _period);
@@ -147,6 +157,12 @@ internal sealed class ReplaySensor : ISensor
                 return false;
             }
 
+            if (LiesAhead(written))
+            {
+                SkipAhead(text);
+                return false;
+            }
+
             NoteGap(written);
             _lastInFile = written;
             time = _rows == 0 ? written : written + _loopOffset;
@@ -160,6 +176,27 @@ internal sealed class ReplaySensor : ISensor
         _offset = time - _first;
         _time = time;
         return true;
+    }
+
+    // Only a row after which rows seem to be missing can have a wrong time that costs the rows after it.
+    private bool LiesAhead(DateTime written) =>
+        _lastInFile != default && written - _lastInFile > (_shape.Spacing ?? _period)
+        && _csv.Peek() is { } after
+        && _shape.Times.Read(_shape.TimeText(after), _lastInFile, out DateTime next) is null
+        && next > _lastInFile && next < written;
+
+    private void SkipAhead(string text)
+    {
+        if (RowsAhead++ == 0)
+        {
+            FirstAhead = $"line {_csv.Line}: {text}";
+            _log.LogWarning(
+                "Readings '{File}', line {Line}: the time {Time} lies ahead of the row after it. The row is left out, and so are later "
+                    + "ones like it",
+                _config.File,
+                _csv.Line,
+                text);
+        }
     }
 
     private void NoteGap(DateTime written)
@@ -237,13 +274,14 @@ internal sealed class ReplaySensor : ISensor
                     + "Check the columns and the file.");
         }
 
-        if (SkippedRows + _gaps > 0)
+        if (SkippedRows + RowsAhead + _gaps > 0)
         {
             _log.LogWarning(
-                "Readings '{File}': {Gaps} gaps, and {Skipped} rows that were not newer than the one before",
+                "Readings '{File}': {Gaps} gaps, {Skipped} rows that were not newer than the one before, and {Ahead} whose time lay ahead",
                 _config.File,
                 _gaps,
-                SkippedRows);
+                SkippedRows,
+                RowsAhead);
         }
     }
 }

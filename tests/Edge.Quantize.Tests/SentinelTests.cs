@@ -1,0 +1,158 @@
+using System.Globalization;
+using Edge.Inference.Models;
+using Edge.Quantize.Calibration;
+using Edge.Quantize.Learning;
+using Edge.Testing;
+
+namespace Edge.Quantize.Tests;
+
+/// <summary>Values that a device writes in place of a measurement.</summary>
+public sealed class SentinelTests : IDisposable
+{
+    private const int RowCount = 1000;
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Theory]
+    [InlineData(-9999, 500)]
+    [InlineData(65535, 500)]
+    [InlineData(1e5, 500)]
+    [InlineData(1e30, 500)]
+    [InlineData(-1e300, 500)]
+    [InlineData(-9999, 0)]
+    [InlineData(-9999, 999)]
+    [InlineData(-9999, 200, 400, 600, 800)]
+    [InlineData(-9999, 500, 501, 502, 503)]
+    public void A_rare_value_far_outside_of_all_others_is_one(double sentinel, params int[] at)
+    {
+        double[] values = Calm();
+        Assert.All(at, row => values[row] = sentinel);
+        Assert.Equal(at, Sentinels.Find(values));
+    }
+
+    [Fact]
+    public void Two_sentinels_of_one_column_are_found()
+    {
+        double[] values = Calm();
+        (values[100], values[700]) = (-9999, 1e30);
+        Assert.Equal([100, 700], Sentinels.Find(values));
+    }
+
+    [Fact]
+    public void A_sentinel_between_missing_values_is_found()
+    {
+        double[] values = Calm();
+        (values[99], values[100], values[101]) = (double.NaN, -9999, double.NaN);
+        Assert.Equal([100], Sentinels.Find(values));
+    }
+
+    [Fact]
+    public void A_burst_is_left_alone()
+    {
+        double[] values = Calm();
+        (values[500], values[501], values[502]) = (3000, 9000, 4000);
+        Assert.Empty(Sentinels.Find(values));
+    }
+
+    [Fact]
+    public void A_tail_is_left_alone()
+    {
+        // Pareto: of 1000 values, a few are hundreds of times the usual ones.
+        var random = new Random(1);
+        double[] values = [.. Enumerable.Range(0, RowCount).Select(_ => Math.Pow(1 - random.NextDouble(), -1.2))];
+        Assert.True(values.Max() > 50 * values.Order().ElementAt(750));
+        Assert.Empty(Sentinels.Find(values));
+    }
+
+    [Fact]
+    public void A_value_of_one_row_in_two_hundred_is_left_alone()
+    {
+        double[] values = Calm();
+        Assert.All(Enumerable.Range(1, 5), i => values[i * 150] = -9999);
+        Assert.Empty(Sentinels.Find(values));
+    }
+
+    [Fact]
+    public void A_value_between_two_levels_is_left_alone()
+    {
+        double[] values = Calm();
+        for (int row = 800; row < RowCount; row++)
+        {
+            values[row] += 100;
+        }
+
+        values[800] = 1e5;
+        Assert.Empty(Sentinels.Find(values));
+    }
+
+    [Fact]
+    public void A_column_without_an_interquartile_range_is_left_alone()
+    {
+        var values = new double[RowCount];
+        values[500] = -9999;
+        Assert.Empty(Sentinels.Find(values));
+        Assert.Empty(Sentinels.Find([]));
+        Assert.Empty(Sentinels.Find([double.NaN, 1, 2]));
+    }
+
+    [Theory]
+    [InlineData("-9999", "-9999")]
+    [InlineData("65535", "65535")]
+    [InlineData("1e30", "1E+30")]
+    public void Training_counts_it_as_missing_and_says_so(string cell, string said)
+    {
+        TrainingRows clean = Load(Csv(Calm(), ("", -1)));
+        TrainingRows rows = Load(Csv(Calm(), (cell, 500)));
+
+        Assert.Contains(
+            $"column 'a': {said} stands in 1 rows, the first in line 502, far outside of all other values: counted as missing", rows.Notes);
+        Assert.DoesNotContain(clean.Notes, note => note.StartsWith("column", StringComparison.Ordinal));
+        Assert.Equal(clean.Std[0], rows.Std[0], 0.01 * clean.Std[0]);
+        Assert.Equal(clean.Mean[0], rows.Mean[0], 0.01 * clean.Std[0]);
+        Assert.False(rows.IsKnown(500, 0));
+        Assert.True(rows.IsKnown(500, 1));
+        Assert.Equal(rows.Row(499)[0], rows.Row(500)[0]);
+    }
+
+    [Fact]
+    public void Calibration_counts_it_as_missing_and_says_so()
+    {
+        string file = Csv(Calm(), ("65535", 500));
+        var manifest = new ModelManifest
+        {
+            Name = "m",
+            Columns = ["a", "b"],
+            Units = ["", ""],
+            PeriodSeconds = 60,
+            Mean = [0, 0],
+            Std = [1, 1],
+            Outputs = [new ModelOutput(0, 1)],
+        };
+        ReadingsFile raw = ReadingsFile.Load(file, manifest);
+        Assert.Equal(65535, raw.Row(500)[0]);
+        Assert.Empty(raw.Notes);
+
+        ReadingsFile readings = ReadingsFile.Load(file, manifest, withoutSentinels: true);
+        Assert.Equal(RowCount, readings.RowCount);
+        Assert.Equal(1, readings.HeldValues);
+        Assert.Equal(readings.Row(499)[0], readings.Row(500)[0]);
+        Assert.Equal(raw.Row(500)[1], readings.Row(500)[1]);
+        Assert.StartsWith("column 'a': 65535 stands in 1 rows, the first in line 502", Assert.Single(readings.Notes), StringComparison.Ordinal);
+    }
+
+    private static TrainingRows Load(string file) => TrainingRows.Load([new() { File = file }], [], null);
+
+    // A slow wave with noise.
+    private static double[] Calm()
+    {
+        var random = new Random(7);
+        return [.. Enumerable.Range(0, RowCount).Select(row => 20 + Math.Sin(row / 40.0) + (0.2 * random.NextDouble()))];
+    }
+
+    private string Csv(double[] values, (string Cell, int Row) wrong) => _folder.Write(
+        "s.csv",
+        "time,a,b\n" + string.Join('\n', values.Select((value, row) => string.Create(
+            CultureInfo.InvariantCulture,
+            $"{DateTime.UnixEpoch.AddMinutes(row):s}Z,{(row == wrong.Row ? wrong.Cell : $"{value:0.####}")},{Math.Cos(row / 9.0):0.###}"))));
+}
