@@ -154,6 +154,10 @@ public sealed partial class SensorStream
         {
             next._detector.SetParts(_detector.Parts);
         }
+        else
+        {
+            next.EndAnomalyOf(this);
+        }
 
         using var carried = new MemoryStream();
         ArchiveSensors(StreamSnapshot.Write(carried), keepsDetector);
@@ -163,6 +167,10 @@ public sealed partial class SensorStream
         Dispose();
         return next;
     }
+
+    /// <summary>Says at the next tick that the open anomaly of the stream that this one replaces has ended.</summary>
+    /// <param name="before">The stream before, whose name and columns are the same.</param>
+    public void EndAnomalyOf(SensorStream before) => _anomalies.TakeOver(before._anomalies);
 
     private void ArchiveSensors(StreamSnapshot snapshot, bool withDetector)
     {

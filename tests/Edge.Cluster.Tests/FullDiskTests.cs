@@ -30,7 +30,7 @@ public sealed class FullDiskTests(ServersFixture fixture)
         }
     }
 
-    // Without space for its log PostgreSQL ends itself. Whoever makes space starts it again.
+    // Without space for its log PostgreSQL ends itself. It is started again once there is space.
     [ClusterDiskFact]
     public async Task A_full_disk_of_the_log_of_the_database_loses_nothing()
     {

@@ -21,7 +21,8 @@ public sealed partial class StatusTests(ServersFixture fixture)
         await Eventually.Async(async () => await rig.CountAsync("SELECT sum(row_count) FROM edge_partition") == 40, "all rows are used");
         string[] lines = await StatusAsync(
             rig, status => status[^1].StartsWith("1 worker, ", StringComparison.Ordinal) && status[^1].Contains(" 0 rows waiting,"));
-        Assert.Equal(["partition", "worker", "epoch", "streams", "rows", "rows/s", "waiting", "row", "age", "unpublished"], Words(lines[0]));
+        Assert.Equal(
+            ["partition", "worker", "epoch", "streams", "rows", "rows/s", "waiting", "row", "age", "unpublished"], Words(lines[0]));
         Assert.Equal(1 + 2 + 1, lines.Length);
         string[][] partitions = [.. lines[1..^1].Select(Words)];
         Assert.All(partitions, fields => Assert.Equal(worker.Name, fields[1]));
@@ -34,7 +35,7 @@ public sealed partial class StatusTests(ServersFixture fixture)
         Assert.StartsWith("1 worker, 20 streams, 40 rows, 0 rows/s, 0 rows waiting, newest row ", lines[^1], StringComparison.Ordinal);
         Assert.InRange(Days(Words(lines[^1])[13]), days - 0.2, days + 0.2);
 
-        // Without a worker rows wait, and nobody owns their partitions.
+        // Without a worker rows wait, and no worker owns their partitions.
         worker.Kill();
         await sender.SendAsync(RowSender.Round("status", "d", 30, 2));
         lines = await StatusAsync(rig, status => status[^1].Contains(" 30 rows waiting,", StringComparison.Ordinal));
@@ -47,7 +48,8 @@ public sealed partial class StatusTests(ServersFixture fixture)
     public async Task Prometheus_gets_the_lag_of_each_partition_and_every_metric_is_documented()
     {
         int port = ServerPrograms.FreePort();
-        await using ClusterRig rig = await ClusterRig.StartAsync(fixture.Servers, "lag", partitions: 1, more: $"telemetry: {{ port: {port} }}");
+        await using ClusterRig rig = await ClusterRig.StartAsync(
+            fixture.Servers, "lag", partitions: 1, more: $"telemetry: {{ port: {port} }}");
         await using var sender = new RowSender(fixture.Servers.Broker());
         rig.StartWorker();
         await sender.SendAsync(RowSender.Round("lag", "d", 10, 0));

@@ -48,7 +48,8 @@ public sealed class TlsTests(ServersFixture fixture)
             await WriteAsync(rig, $"{{ ca: {File("ca.pem")} }}");
             await ReplaceAsync(rig, $":{fixture.Servers.Rabbit.TlsPort}", $":{fixture.Servers.Rabbit.Ports[0]}");
             await SaysAsync(rig, "cannot be reached: TLS failed (", "); check that the port in rabbitmq.hosts is the one for TLS.");
-            await SaysAsync(rig, $"{database}cannot be used: it takes no encrypted connections; set ssl = on there, or remove postgresql.tls.");
+            await SaysAsync(
+                rig, $"{database}cannot be used: it takes no encrypted connections; set ssl = on there, or remove postgresql.tls.");
             await fixture.Servers.Postgres.UseTlsAsync(fixture.Certificates.Path);
             await WriteAsync(rig, $"{{ ca: {File("ca.pem")} }}");
             await Eventually.Async(async () => (await rig.RunAsync("check")).Code == 0, "both are trusted");
@@ -115,7 +116,8 @@ public sealed class TlsTests(ServersFixture fixture)
             }
             else if (lines[i].StartsWith("postgresql:", StringComparison.Ordinal))
             {
-                lines[i] = $"postgresql: {{ host: {host}, port: {fixture.Servers.Postgres.Port}, database: {rig.Name}, {Database}, tls: {tls} }}";
+                int port = fixture.Servers.Postgres.Port;
+                lines[i] = $"postgresql: {{ host: {host}, port: {port}, database: {rig.Name}, {Database}, tls: {tls} }}";
             }
         }
 

@@ -157,7 +157,8 @@ public sealed class TraceTests(ServersFixture fixture)
                         Resource[each.Key] = each.Value.StringValue;
                     }
 
-                    _spans.AddRange(resource.ScopeSpans.Where(scope => scope.Scope.Name == "edge.cluster").SelectMany(scope => scope.Spans));
+                    _spans.AddRange(
+                        resource.ScopeSpans.Where(scope => scope.Scope.Name == "edge.cluster").SelectMany(scope => scope.Spans));
                 }
             }
         }

@@ -82,6 +82,39 @@ public sealed class AcknowledgementTests
         Assert.InRange(most, 7, ReceiveMaximum);
     }
 
+    // As mosquitto does with Nagle's algorithm: of a full window it acknowledges one message, and the others only when something more came.
+    [Fact]
+    public async Task A_broker_that_acknowledges_one_message_of_a_small_window_gets_the_next_at_once()
+    {
+        const int ReceiveMaximum = 20;
+        var pending = new Queue<Published>();
+        bool isHolding = false;
+        await using var broker = new ScriptedBroker(
+            async (broker, message) =>
+            {
+                pending.Enqueue(message);
+                bool isLast = message.Payload is "offline" or "online" or "info" || Number(message.Payload) == Count - 1;
+                bool isFull = !isLast && !isHolding && pending.Count == ReceiveMaximum;
+                int acknowledged = isFull ? 1 : isLast || isHolding ? pending.Count : 0;
+                isHolding = isFull;
+                while (acknowledged-- > 0)
+                {
+                    await broker.AcknowledgeAsync(pending.Dequeue());
+                }
+            },
+            ReceiveMaximum);
+        var outbox = new Outbox(long.MaxValue);
+        Publisher publisher = Of(broker, outbox);
+        for (int i = 0; i < Count; i++)
+        {
+            outbox.Enqueue(Message(i));
+        }
+
+        outbox.Complete();
+        await publisher.RunAsync(default).WaitAsync(Eventually.Bound);
+        Assert.Equal(Enumerable.Range(0, Count), Numbers(broker.All));
+    }
+
     // The first message of the first connection is never acknowledged, a hundred behind it are; then the connection goes.
     [Fact]
     public async Task A_message_without_acknowledgement_is_kept_and_sent_again_though_later_ones_were_acknowledged()

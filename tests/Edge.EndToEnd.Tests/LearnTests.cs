@@ -33,8 +33,12 @@ public sealed class LearnTests : IDisposable
         // With more time and more rows, a better one.
         using RuntimeProcess last = RuntimeProcess.Start("run", "--config", Config(broker.Port, budget: "30s"));
         await subscriber.UntilAsync(_ => Taken(subscriber).Length >= 2, 2 * Seconds, () => last.Error);
-        await subscriber.UntilAsync(_ => Healths(subscriber).LastOrDefault() is { ValueKind: JsonValueKind.Object } health
-            && health.GetProperty("skill") is { ValueKind: JsonValueKind.Number } skill && skill.GetDouble() > 0, Seconds, () => last.Error);
+        await subscriber.UntilAsync(
+            _ => Healths(subscriber).LastOrDefault() is { ValueKind: JsonValueKind.Object } health
+                && health.GetProperty("skill") is { ValueKind: JsonValueKind.Number } skill
+                && skill.GetDouble() > 0,
+            Seconds,
+            () => last.Error);
         last.Terminate();
         Assert.Equal(0, await last.ExitAsync(Seconds));
         await subscriber.UntilAsync(seen => seen.LastOrDefault(item => item.Topic == "edge/house/status")?.Payload == "offline");

@@ -79,7 +79,8 @@ internal sealed class Subscriber : IAsyncDisposable
             Assert.True(
                 Stopwatch.GetElapsedTime(started).TotalSeconds < secondsMax,
                 $"not seen within {secondsMax} s; seen: "
-                    + $"{string.Join(", ", All.GroupBy(seen => seen.Topic).Select(group => $"{group.Count()} on {group.Key}"))} {more?.Invoke()}");
+                    + string.Join(", ", All.GroupBy(seen => seen.Topic).Select(group => $"{group.Count()} on {group.Key}"))
+                    + $" {more?.Invoke()}");
         }
     }
 

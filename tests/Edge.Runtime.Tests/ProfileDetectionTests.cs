@@ -288,6 +288,66 @@ public sealed class ProfileDetectionTests(ITestOutputHelper output)
         }
     }
 
+    // A sensor that answers with the value of its reset, or with all bits set, and recovers.
+    [Theory]
+    [InlineData(85)]
+    [InlineData(1000)]
+    [InlineData(65_535)]
+    [InlineData(1e20)]
+    [InlineData(1e300)]
+    [InlineData(-1e300)]
+    public void A_wild_reading_leaves_nothing_unseen_behind_it(double wild)
+    {
+        (ModelManifest manifest, double[][] live) = Plant("daily", 2000, seed: 4);
+        double before = ScoreOfBurst(double.NaN);
+        double after = ScoreOfBurst(wild);
+        output.WriteLine($"{before:0.00}, {after:0.00}");
+        Assert.InRange(before, 1, 1000);
+        Assert.InRange(after / before, 0.6, 1.4);
+
+        // The largest score of the residuals in ten rows of a burst.
+        double ScoreOfBurst(double glitch)
+        {
+            using var stream = Stream(manifest);
+            var reading = new Reading(1);
+            double largest = 0;
+            for (int row = 0; row < live.Length; row++)
+            {
+                reading.Values[0] = row == 1000 && !double.IsNaN(glitch) ? glitch
+                    : live[row][0] + (row is >= 1800 and < 1810 ? 6 * ((row % 2) - 0.5) : 0);
+                reading.Quality[0] = Quality.Good;
+                AnomalyEvent? anomaly = stream.Step(reading).Anomaly;
+                largest = row >= 1800 ? Math.Max(largest, stream.ScoreOf(AnomalyCause.Residual)) : 0;
+                Assert.True(double.IsFinite(stream.ScoreOf(AnomalyCause.Residual)), $"row {row}");
+                Assert.DoesNotContain("NaN", anomaly?.Message ?? "", StringComparison.Ordinal);
+            }
+
+            return largest;
+        }
+    }
+
+    [Fact]
+    public void A_stream_that_replaces_another_says_that_its_open_anomaly_has_ended()
+    {
+        (ModelManifest manifest, double[][] live) = Plant("load", 300, seed: 8);
+        (ModelManifest other, _) = Plant("load", 300, seed: 9);
+        var reading = new Reading(manifest.Columns.Count);
+        SensorStream stream = Stream(manifest);
+        AnomalyEvent? opened = null;
+        for (int row = 0; row < 200 || opened is null; row++)
+        {
+            live[row].CopyTo(reading.Values, 0);
+            reading.Values[1] += row >= 150 ? 100 * manifest.Std[1] : 0;
+            opened ??= stream.Step(reading).Anomaly;
+        }
+
+        using SensorStream next = stream.WithEngine(new PersistenceEngine(other));
+        AnomalyEvent closed = next.Step(reading).Anomaly!;
+        Assert.Equal((opened.Id, AnomalyChange.Closed), (closed.Id, closed.Change));
+        Assert.Equal("Ended unfinished: the stream was reset, or has another model, and its detector begins again.", closed.Message);
+        Assert.Null(next.Step(reading).Anomaly);
+    }
+
     [Fact]
     public void A_damaged_profile_is_a_sentence_and_never_a_crash()
     {

@@ -252,6 +252,23 @@ public sealed partial class StateStoreTests
         Assert.True(again.Load("s")!.Seq > 41);
     }
 
+    // What a full disk leaves of pages on their way from the write-ahead log to the file: its header knows of more than there are.
+    [Fact]
+    public void A_file_whose_pages_are_still_in_the_write_ahead_log_is_not_cut_short()
+    {
+        using StateStore store = Open();
+        store.Commit("s", 1, [1], "", [Message(MessageClass.Event, "kept")]);
+        using (FileStream file = File.Open(store.Path, FileMode.Open, FileAccess.Write, FileShare.ReadWrite))
+        {
+            file.Position = 28;
+            file.Write([0, 0, 1, 0]);
+        }
+
+        store.LookForFile();
+        Assert.Empty(Directory.GetFiles(_folder.File("state"), "*.damaged-*"));
+        Assert.Equal(["kept"], store.Read(0, 10).Messages.Select(Text));
+    }
+
     // The kernel writes page by page: a kill ends a write behind one of them.
     [Theory]
     [InlineData(0)]
@@ -414,9 +431,12 @@ public sealed partial class StateStoreTests
     private void CopyFiles()
     {
         Directory.CreateDirectory(_folder.File("copy"));
-        foreach (string path in Directory.GetFiles(_folder.File("state")).Where(path => Path.GetFileName(path) is not ("edge.lock" or "edge.db-shm")))
+        foreach (string name in Directory.GetFiles(_folder.File("state")).Select(path => Path.GetFileName(path)))
         {
-            File.Copy(path, Path.Combine(_folder.File("copy"), Path.GetFileName(path)));
+            if (name is not ("edge.lock" or "edge.db-shm"))
+            {
+                File.Copy(_folder.File($"state/{name}"), _folder.File($"copy/{name}"));
+            }
         }
     }
 

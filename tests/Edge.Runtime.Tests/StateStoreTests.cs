@@ -59,6 +59,26 @@ public sealed partial class StateStoreTests : IDisposable
     }
 
     [Fact]
+    public async Task An_acknowledgment_does_not_wait_for_a_commit()
+    {
+        using var clock = new HeldClock();
+        using StateStore store = StateStore.Open(
+            _folder.Path, Every5Seconds, TimeSpan.FromDays(7), clock, "boot", NullLogger.Instance);
+        MqttMessage[] tick = [Message(MessageClass.Reading, "a"), Message(MessageClass.Reading, "b")];
+        Assert.True(store.Commit("s", 1, [], "", tick));
+
+        // A commit asks for the time of its messages while it has the store to itself.
+        clock.IsHeld = true;
+        Task<bool> commit = Task.Run(() => store.Commit("s", 2, [], "", [Message(MessageClass.Reading, "c")]));
+        await clock.Asked.Task.WaitAsync(Eventually.Bound);
+        await Task.Run(() => store.Delivered(tick[0].Id)).WaitAsync(Eventually.Bound);
+        Assert.False(commit.IsCompleted);
+        clock.Release();
+        Assert.True(await commit.WaitAsync(Eventually.Bound));
+        Assert.Equal(["b", "c"], store.Read(0, 10).Messages.Select(Text));
+    }
+
+    [Fact]
     public void Without_room_the_oldest_readings_go_first_forecasts_next_and_events_last()
     {
         using StateStore store = Open();
@@ -266,4 +286,33 @@ public sealed partial class StateStoreTests : IDisposable
     };
 
     private static string Text(MqttMessage message) => Encoding.UTF8.GetString(message.Payload.Span);
+
+    /// <summary>Holds whoever asks for the time, until it is released.</summary>
+    private sealed class HeldClock : TimeProvider, IDisposable
+    {
+        private readonly ManualResetEventSlim _released = new();
+        private volatile bool _isHeld;
+
+        internal bool IsHeld
+        {
+            set => _isHeld = value;
+        }
+
+        internal TaskCompletionSource Asked { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        internal void Release() => _released.Set();
+
+        public override long GetTimestamp()
+        {
+            if (_isHeld)
+            {
+                Asked.TrySetResult();
+                _released.Wait(Eventually.Bound);
+            }
+
+            return base.GetTimestamp();
+        }
+
+        public void Dispose() => _released.Dispose();
+    }
 }

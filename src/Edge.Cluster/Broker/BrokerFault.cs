@@ -48,7 +48,8 @@ internal static class BrokerFault
 
         if (chain.OfType<AuthenticationException>().FirstOrDefault() is { } tls)
         {
-            return $"TLS failed ({PrintableText.Of(tls.Message, 200).TrimEnd('.')}); check that the port in rabbitmq.hosts is the one for TLS";
+            return $"TLS failed ({PrintableText.Of(tls.Message, 200).TrimEnd('.')}); "
+                + "check that the port in rabbitmq.hosts is the one for TLS";
         }
 
         if (chain.OfType<OperationInterruptedException>().FirstOrDefault() is { ShutdownReason: { } reason })

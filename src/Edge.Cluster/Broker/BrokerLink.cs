@@ -104,7 +104,8 @@ internal sealed class BrokerLink(BrokerOptions options, string name) : IAsyncDis
             {
                 return _connection = await factory.CreateConnectionAsync(endpoints, name, cancel).ConfigureAwait(false);
             }
-            catch (BrokerUnreachableException e) when (Array.Find(nodes, each => each.Certificate?.Problem is not null) is { Node: { } node } bad)
+            catch (BrokerUnreachableException e)
+                when (Array.Find(nodes, each => each.Certificate?.Problem is not null) is { Node: { } node } bad)
             {
                 throw new OutageException($"RabbitMQ at {node} {bad.Certificate!.Problem}; nothing was sent to it.", e);
             }

@@ -60,14 +60,16 @@ internal static class StatusCommand
             await output.WriteLineAsync(string.Create(
                 CultureInfo.InvariantCulture,
                 $"{partition.Id,9}  {owner,-30}  {partition.Epoch,5}  {partition.Streams,8}  {partition.Rows,11}  "
-                    + $"{rate,8:0}  {queue.MessageCount,8}  {Age(partition.NewestRow),8}  {partition.Unpublished,11}")).ConfigureAwait(false);
+                    + $"{rate,8:0}  {queue.MessageCount,8}  {Age(partition.NewestRow),8}  "
+                    + $"{partition.Unpublished,11}")).ConfigureAwait(false);
         }
 
         QueueDeclareOk workers = await channel.QueueDeclarePassiveAsync(session.Topology.Workers, cancel).ConfigureAwait(false);
         QueueDeclareOk refused = await channel.QueueDeclarePassiveAsync(session.Topology.Refused, cancel).ConfigureAwait(false);
         await output.WriteLineAsync(string.Create(
             CultureInfo.InvariantCulture,
-            $"{workers.ConsumerCount} worker{(workers.ConsumerCount == 1 ? "" : "s")}, {streams} streams, {now.Sum(partition => partition.Rows)} rows, {rateSum:0} rows/s, {waitingSum} rows waiting, "
+            $"{workers.ConsumerCount} worker{(workers.ConsumerCount == 1 ? "" : "s")}, {streams} streams, "
+                + $"{now.Sum(partition => partition.Rows)} rows, {rateSum:0} rows/s, {waitingSum} rows waiting, "
                 + $"newest row {Age(now.Max(partition => partition.NewestRow))} old, "
                 + $"{refused.MessageCount} refused rows on {session.Topology.Refused}")).ConfigureAwait(false);
         return true;

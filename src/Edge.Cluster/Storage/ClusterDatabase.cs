@@ -59,7 +59,7 @@ internal sealed class ClusterDatabase : IAsyncDisposable
             ApplicationName = name,
             SslMode = options.Tls is null ? SslMode.Prefer : SslMode.Require,
 
-            // Nobody here signs in with Kerberos, whose libraries take memory and a question at each connection.
+            // No worker signs in with Kerberos, whose libraries take memory and a question at each connection.
             GssEncryptionMode = GssEncryptionMode.Disable,
             Timeout = 10,
             CommandTimeout = 60,

@@ -193,7 +193,10 @@ internal sealed class PartitionLoop : IDisposable
         Volatile.Write(ref _epoch, taken.Epoch);
         _parts.Metrics.Took();
         _parts.Log.LogInformation(
-            "Partition {Partition} taken, epoch {Epoch}; {Batches} batches published again", _partition, taken.Epoch, taken.Unpublished.Count);
+            "Partition {Partition} taken, epoch {Epoch}; {Batches} batches published again",
+            _partition,
+            taken.Epoch,
+            taken.Unpublished.Count);
     }
 
     // One trace: the batch, and in it the three steps.

@@ -63,7 +63,9 @@ internal sealed class StreamControl(SensorStream stream)
     internal Task<long> ResetAsync() => BetweenTicksAsync(stream =>
     {
         long seq = stream.Seq;
-        Reopen(OpenWithoutState!(), isAfterFault: false);
+        SensorStream next = OpenWithoutState!();
+        next.EndAnomalyOf(stream);
+        Reopen(next, isAfterFault: false);
         return seq;
     });
 

@@ -22,6 +22,10 @@ internal sealed class Publisher
 {
     private const int WindowMax = 256;
 
+    // Up to this window, one free place is used at once. mosquitto allows 20 by default; with Nagle's algorithm, its default too, it writes
+    // one acknowledgment and keeps the others until TCP has acknowledged it. That takes 40 ms, unless something is sent meanwhile.
+    private const int SmallWindow = 64;
+
     // Messages of QoS 0 that are sent again after a lost connection, if nothing after them was acknowledged.
     private const int UnconfirmedMax = 1024;
 
@@ -388,15 +392,15 @@ internal sealed class Publisher
         }
     }
 
-    // Waits until at most this many messages are in flight. If the window is full, it waits until half of it is free, so that one wake-up
-    // serves many. A broker that acknowledges in another order only causes further waits.
+    // Waits until at most this many messages are in flight. If a large window is full, it waits until half of it is free, so that one
+    // wake-up serves many. A broker that acknowledges in another order only causes further waits.
     private async ValueTask SettleAsync(IMqttLink link, int most, CancellationToken cancel)
     {
         Settle();
         while (_inFlight.Count > most)
         {
             await InTimeAsync(link.FlushAsync(), cancel).ConfigureAwait(false);
-            MqttDelivery far = LastUnsettled(_inFlight.Count - (most / 2));
+            MqttDelivery far = most is > 0 and < SmallWindow ? _inFlight.Peek() : LastUnsettled(_inFlight.Count - (most / 2));
             await far.SettledAsync().WaitAsync(_patience, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             cancel.ThrowIfCancellationRequested();
             if (!Settle() && !far.IsSettled)

@@ -54,6 +54,7 @@ internal sealed partial class StateStore
                         OpenFile(_outbox);
                     }
 
+                    NoteDelivered();
                     return use();
                 }
                 catch (SqliteException e) when (Database.IsDamage(e) && attempt == 0)

@@ -86,7 +86,9 @@ internal sealed partial class StateStore
 
             LookForLog();
             bool isThere = File.Exists(Path);
-            if (isThere && CutShort() is { } damage)
+
+            // On a full disk the pages behind the header may still be in the write-ahead log alone: then nothing is missing.
+            if (isThere && CutShort() is { } damage && Database.FindDamage(Path) is not null)
             {
                 BeginAnew(damage);
                 return;

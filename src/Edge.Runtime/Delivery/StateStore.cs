@@ -45,6 +45,7 @@ internal sealed partial class StateStore : IDisposable
     private readonly CancellationTokenSource _stop = new();
     private readonly TimeSpan _ageMax;
     private readonly Task _upkeep;
+    private long _deliveredUpTo;
     private bool _saidBroken;
     private bool _saysWell;
     private long _brokenAt;
@@ -135,9 +136,8 @@ internal sealed partial class StateStore : IDisposable
         catch (Exception e) when (e is SqliteException or IOException or UnauthorizedAccessException)
         {
             lockFile?.Dispose();
-            throw new InputException(
-                $"State folder '{folder}' cannot be used: {e.Message} Create it, or allow the service to write there.",
-                e);
+            string mend = IsDiskFull(e) ? "Make room on its disk." : "Create it, or allow the service to write there.";
+            throw new InputException($"State folder '{folder}' cannot be used: {e.Message} {mend}", e);
         }
     }
 
@@ -189,12 +189,24 @@ internal sealed partial class StateStore : IDisposable
     /// <returns>The messages, and the last id that was read: 0 if there is none.</returns>
     internal (List<MqttMessage> Messages, long LastId) Read(long afterId, int most) => Guarded(() => _outbox.Read(afterId, most), ([], 0));
 
-    /// <summary>Marks every message up to this id as delivered, so that it can be deleted.</summary>
+    /// <summary>
+    /// Marks every message up to this id as delivered, so that it can be deleted. It does not wait for a commit: the publisher would get
+    /// the gate once in 100 ms where ticks are committed without a break, and fall behind them for good.
+    /// </summary>
+    /// <remarks>One caller at a time.</remarks>
     internal void Delivered(long id)
     {
-        lock (_gate)
+        Volatile.Write(ref _deliveredUpTo, Math.Max(_deliveredUpTo, id));
+        if (_gate.TryEnter())
         {
-            _outbox.Delivered(id);
+            try
+            {
+                NoteDelivered();
+            }
+            finally
+            {
+                _gate.Exit();
+            }
         }
     }
 
@@ -271,6 +283,15 @@ internal sealed partial class StateStore : IDisposable
             }
 
             return names;
+        }
+    }
+
+    // Called with the gate held.
+    private void NoteDelivered()
+    {
+        if (Volatile.Read(ref _deliveredUpTo) is var id && id > _outbox.DeliveredUpTo)
+        {
+            _outbox.Delivered(id);
         }
     }
 

@@ -21,6 +21,9 @@ internal sealed class AnomalyReporter(string stream, ModelManifest manifest, Ano
     private DateTime _started;
     private AnomalyCause _cause;
 
+    // The open anomaly of the stream that this one has replaced, until its end is said.
+    private AnomalyEvent? _left;
+
     internal long Opened { get; private set; }
 
     internal void Archive(StreamSnapshot snapshot)
@@ -32,6 +35,9 @@ internal sealed class AnomalyReporter(string stream, ModelManifest manifest, Ano
         _cause = (AnomalyCause)snapshot.Field((byte)_cause);
         snapshot.Fields<double>(_expected);
     }
+
+    /// <summary>Says at the next tick that the open anomaly of another stream has ended, as its detector has.</summary>
+    internal void TakeOver(AnomalyReporter before) => _left = before.Left();
 
     /// <summary>Copies the forecasts of this tick before the model steps.</summary>
     internal void Expect(Forecaster forecaster)
@@ -49,7 +55,9 @@ internal sealed class AnomalyReporter(string stream, ModelManifest manifest, Ano
         _onset = !isRaised ? default : _onset == default ? reading.Time : _onset;
         if (change == AnomalyChange.None)
         {
-            return null;
+            AnomalyEvent? left = _left;
+            _left = null;
+            return left;
         }
 
         if (change == AnomalyChange.Opened)
@@ -73,6 +81,16 @@ internal sealed class AnomalyReporter(string stream, ModelManifest manifest, Ano
             Sentence(reading, change, channels),
             channels);
     }
+
+    private AnomalyEvent? Left() => !detector.IsOpen ? _left : new AnomalyEvent(
+        $"{stream}-{_openedAt}",
+        AnomalyChange.Closed,
+        _cause,
+        _started,
+        detector.PeakScore,
+        detector.PeakScore >= CriticalScore ? "critical" : "warning",
+        "Ended unfinished: the stream was reset, or has another model, and its detector begins again.",
+        []);
 
     private AnomalyChannel[] Channels(Reading reading)
     {

@@ -21,6 +21,10 @@ internal sealed class ResidualStatistic
 
     private const float VarianceMin = 1e-12f;
 
+    // A wild reading counts as so many limits, so that it is forgotten within some ticks; in the past that sets the limit, as less.
+    private const double RatioMax = 16;
+    private const double RememberedRatioMax = 1.5;
+
     // Independent values in the smoothed square, per channel.
     private const int Degrees = 3;
     private const int RefreshTicks = 16;
@@ -126,13 +130,14 @@ internal sealed class ResidualStatistic
 
         // The first ticks count equally.
         double rate = Math.Max(1.0 / (_ticks + 1), SizeRate);
+        double most = RatioMax * RatioMax * _limit * _limit * _outputs.Length;
         for (int i = 0; i < _outputs.Length; i++)
         {
             float error = errors[_outputs[i]];
             if (!float.IsNaN(error))
             {
                 any = true;
-                Take(i, error, isCalm ? rate : 0);
+                Take(i, error, isCalm ? rate : 0, most);
             }
 
             sum += _fast[i];
@@ -150,9 +155,9 @@ internal sealed class ResidualStatistic
         if (any)
         {
             _ticks += _ticks < int.MaxValue ? 1 : 0;
-            if (isSettled)
+            if (isSettled && (isCalm || Ratio < 1))
             {
-                TailHistogram.Add(_bins, (float)value);
+                TailHistogram.Add(_bins, (float)Math.Min(value, RememberedRatioMax * _limit));
             }
 
             if (_ticks % RefreshTicks == 0)
@@ -179,10 +184,10 @@ internal sealed class ResidualStatistic
     }
 
     // Rate 0: the usual size stays as it is.
-    private void Take(int i, double error, double rate)
+    private void Take(int i, double error, double rate, double most)
     {
         double square = error * error;
-        _fast[i] += (float)(FastRate * ((square / _variance[i]) - _fast[i]));
+        _fast[i] += (float)(FastRate * (Math.Min(square / _variance[i], most) - _fast[i]));
         if (rate > 0)
         {
             // Values beyond three deviations say little about the usual size.

@@ -8,6 +8,9 @@ namespace Edge.Streams.Imputation;
 /// </summary>
 internal sealed class LastValueImputer(ModelManifest manifest, int holdTicks)
 {
+    // No sensor is right that is so many standard deviations off.
+    private const float DeviationsMax = 1e6f;
+
     private readonly double[] _last = new double[manifest.Columns.Count];
     private readonly int[] _age = [.. Enumerable.Repeat(int.MaxValue, manifest.Columns.Count)];
     private readonly long[] _bad = new long[manifest.Columns.Count];
@@ -25,12 +28,14 @@ internal sealed class LastValueImputer(ModelManifest manifest, int holdTicks)
         }
     }
 
-    /// <summary>Marks values that are not finite as invalid.</summary>
+    /// <summary>
+    /// Marks values that are not finite as invalid, and those so far out that their squares and products would not be.
+    /// </summary>
     internal void Reject(Reading reading)
     {
         for (int i = 0; i < _last.Length; i++)
         {
-            if (reading.Quality[i].IsMeasured() && !float.IsFinite(manifest.Normalize(i, reading.Values[i])))
+            if (reading.Quality[i].IsMeasured() && !(MathF.Abs(manifest.Normalize(i, reading.Values[i])) <= DeviationsMax))
             {
                 reading.Quality[i] = Quality.Invalid;
             }

@@ -100,5 +100,6 @@ internal sealed class QualityLog(ModelManifest manifest, ILogger log)
     private static ReadOnlySpan<char> Kind(string cause) =>
         cause.IndexOf('\'') is >= 0 and var quote ? cause.AsSpan(0, quote) : cause;
 
-    private static string What(Quality quality) => quality == Quality.Missing ? "has no value" : "has a value that is not a finite number";
+    private static string What(Quality quality) => quality == Quality.Missing ? "has no value"
+        : "has a value that is no finite number, or is a million standard deviations off";
 }

@@ -11,16 +11,20 @@ internal sealed partial class WorkerProcess : IDisposable
     internal const int SigStop = 19;
     internal const int SigContinue = 18;
 
+    // Another program than the build beside the tests, for measurements: a .dll, or native code.
+    private static readonly string Program =
+        Environment.GetEnvironmentVariable("EDGE_CLUSTER_PROGRAM") ?? Path.Combine(AppContext.BaseDirectory, "edge-cluster.dll");
+
     private readonly Process _process;
     private readonly StringBuilder _error = new();
 
     internal WorkerProcess(string config)
     {
-        var start = new ProcessStartInfo(
-            "dotnet", [Path.Combine(AppContext.BaseDirectory, "edge-cluster.dll"), "run", "--config", config])
-        {
-            RedirectStandardError = true,
-        };
+        string[] arguments = ["run", "--config", config];
+        ProcessStartInfo start = Program.EndsWith(".dll", StringComparison.Ordinal)
+            ? new("dotnet", [Program, .. arguments])
+            : new(Program, arguments);
+        start.RedirectStandardError = true;
         _process = Process.Start(start)!;
         _process.ErrorDataReceived += (_, line) =>
         {
