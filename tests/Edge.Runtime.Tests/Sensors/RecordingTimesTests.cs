@@ -157,7 +157,7 @@ public sealed class RecordingTimesTests : IDisposable
     public async Task Gaps_are_marked_and_rows_that_are_not_newer_are_left_out_as_those_of_a_live_source()
     {
         using ReplaySensor sensor = Open(
-            "time,a\n2026-01-01 00:00,1\n2026-01-01 00:10,2\n2026-01-01 00:10,3\n2026-01-01 00:40,4\n2026-01-01 00:30,5\n"
+            "time,a\n2026-01-01 00:00,1\n2026-01-01 00:10,2\n2026-01-01 00:10,3\n2026-01-01 00:40,4\n2026-01-01 00:05,5\n"
                 + "2026-01-01 00:50,6\n");
         var reading = new Reading(1);
         var rows = new List<(double, long)>();
@@ -168,7 +168,7 @@ public sealed class RecordingTimesTests : IDisposable
 
         Assert.Equal([(1, 0), (2, 0), (4, 2), (6, 0)], rows);
         Assert.Equal(2, sensor.SkippedRows);
-        Assert.Contains("2026-01-01 00:30 is not newer", sensor.LastSkip, StringComparison.Ordinal);
+        Assert.Contains("2026-01-01 00:05 is not newer", sensor.LastSkip, StringComparison.Ordinal);
     }
 
     [Theory]
