@@ -230,9 +230,18 @@ public sealed class PageTests : IAsyncLifetime, IDisposable
         Eventually.Async(() => page.EvaluateAsync<bool>(condition), condition);
 
     // The line is shown for eight seconds, which a busy machine may take to look; its text stays.
-    private static Task SaidAsync(IPage page, string sentence) =>
-        page.Locator("#said", new PageLocatorOptions { HasText = sentence })
-            .WaitForAsync(new LocatorWaitForOptions { State = WaitForSelectorState.Attached });
+    private static async Task SaidAsync(IPage page, string sentence)
+    {
+        try
+        {
+            await page.Locator("#said", new PageLocatorOptions { HasText = sentence })
+                .WaitForAsync(new LocatorWaitForOptions { State = WaitForSelectorState.Attached });
+        }
+        catch (TimeoutException e)
+        {
+            throw new TimeoutException($"'{sentence}' is not said; the page: {await page.EvaluateAsync<string>("document.body.innerText")}", e);
+        }
+    }
 
     private static async Task ActAsync(IPage page, string button, string sentence)
     {

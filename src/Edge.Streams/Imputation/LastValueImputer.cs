@@ -8,8 +8,8 @@ namespace Edge.Streams.Imputation;
 /// </summary>
 internal sealed class LastValueImputer(ModelManifest manifest, int holdTicks)
 {
-    // No sensor is right that is so many standard deviations off.
-    private const float DeviationsMax = 1e6f;
+    // No sensor is right that is so many standard deviations off. Without a model nothing is known of its unit.
+    private const float DeviationsMax = 1e9f;
 
     private readonly double[] _last = new double[manifest.Columns.Count];
     private readonly int[] _age = [.. Enumerable.Repeat(int.MaxValue, manifest.Columns.Count)];
@@ -33,9 +33,10 @@ internal sealed class LastValueImputer(ModelManifest manifest, int holdTicks)
     /// </summary>
     internal void Reject(Reading reading)
     {
+        float most = manifest.IsTrained ? DeviationsMax : float.MaxValue;
         for (int i = 0; i < _last.Length; i++)
         {
-            if (reading.Quality[i].IsMeasured() && !(MathF.Abs(manifest.Normalize(i, reading.Values[i])) <= DeviationsMax))
+            if (reading.Quality[i].IsMeasured() && !(MathF.Abs(manifest.Normalize(i, reading.Values[i])) <= most))
             {
                 reading.Quality[i] = Quality.Invalid;
             }

@@ -101,5 +101,5 @@ internal sealed class QualityLog(ModelManifest manifest, ILogger log)
         cause.IndexOf('\'') is >= 0 and var quote ? cause.AsSpan(0, quote) : cause;
 
     private static string What(Quality quality) => quality == Quality.Missing ? "has no value"
-        : "has a value that is no finite number, or is a million standard deviations off";
+        : "has a value that is not a finite number, or a billion standard deviations off";
 }
