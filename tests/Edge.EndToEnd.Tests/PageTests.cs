@@ -239,7 +239,8 @@ public sealed class PageTests : IAsyncLifetime, IDisposable
         }
         catch (TimeoutException e)
         {
-            throw new TimeoutException($"'{sentence}' is not said; the page: {await page.EvaluateAsync<string>("document.body.innerText")}", e);
+            string there = await page.EvaluateAsync<string>("document.body.innerText");
+            throw new TimeoutException($"'{sentence}' is not said; the page: {there}", e);
         }
     }
 
