@@ -68,15 +68,7 @@ public sealed class AcknowledgementTests
                 }
             },
             ReceiveMaximum);
-        var outbox = new Outbox(long.MaxValue);
-        Publisher publisher = Of(broker, outbox);
-        for (int i = 0; i < Count; i++)
-        {
-            outbox.Enqueue(Message(i));
-        }
-
-        outbox.Complete();
-        await publisher.RunAsync(default).WaitAsync(Eventually.Bound);
+        Publisher publisher = await DeliverAllAsync(broker);
         Assert.Equal(Enumerable.Range(0, Count), Numbers(broker.All));
         Assert.Equal(Count, publisher.Delivered);
         Assert.InRange(most, 7, ReceiveMaximum);
@@ -103,15 +95,7 @@ public sealed class AcknowledgementTests
                 }
             },
             ReceiveMaximum);
-        var outbox = new Outbox(long.MaxValue);
-        Publisher publisher = Of(broker, outbox);
-        for (int i = 0; i < Count; i++)
-        {
-            outbox.Enqueue(Message(i));
-        }
-
-        outbox.Complete();
-        await publisher.RunAsync(default).WaitAsync(Eventually.Bound);
+        await DeliverAllAsync(broker);
         Assert.Equal(Enumerable.Range(0, Count), Numbers(broker.All));
     }
 
@@ -165,6 +149,20 @@ public sealed class AcknowledgementTests
         await Eventually.Async(() => broker.Pings >= 3);
         Assert.False(link.Closed.IsCompleted);
         Assert.InRange(broker.Pings, 3, 1 + Stopwatch.GetElapsedTime(started).TotalSeconds);
+    }
+
+    private static async Task<Publisher> DeliverAllAsync(ScriptedBroker broker)
+    {
+        var outbox = new Outbox(long.MaxValue);
+        Publisher publisher = Of(broker, outbox);
+        for (int i = 0; i < Count; i++)
+        {
+            outbox.Enqueue(Message(i));
+        }
+
+        outbox.Complete();
+        await publisher.RunAsync(default).WaitAsync(Eventually.Bound);
+        return publisher;
     }
 
     private static Publisher Of(ScriptedBroker broker, Outbox outbox)

@@ -287,7 +287,7 @@ public sealed partial class StateStoreTests : IDisposable
 
     private static string Text(MqttMessage message) => Encoding.UTF8.GetString(message.Payload.Span);
 
-    /// <summary>Holds whoever asks for the time, until it is released.</summary>
+    /// <summary>Holds the thread that asks for the time, until it is released.</summary>
     private sealed class HeldClock : TimeProvider, IDisposable
     {
         private readonly ManualResetEventSlim _released = new();

@@ -26,6 +26,9 @@ internal sealed partial class StateStore
     private (object? File, object? Log) _identity;
     private long _ageSavedAt;
 
+    // How the file was last found to be shorter than its header says while the write-ahead log held the rest.
+    private string? _heldByLog;
+
     private async Task KeepUpAsync()
     {
         TimeSpan every = _durability == TimeSpan.Zero || _durability > UpkeepMax ? UpkeepMax : _durability;
@@ -88,10 +91,16 @@ internal sealed partial class StateStore
             bool isThere = File.Exists(Path);
 
             // On a full disk the pages behind the header may still be in the write-ahead log alone: then nothing is missing.
-            if (isThere && CutShort() is { } damage && Database.FindDamage(Path) is not null)
+            // Read through once, not at each round, as ticks wait meanwhile.
+            if (isThere && CutShort() is { } damage && damage != _heldByLog)
             {
-                BeginAnew(damage);
-                return;
+                if (Database.FindDamage(Path) is not null)
+                {
+                    BeginAnew(damage);
+                    return;
+                }
+
+                _heldByLog = damage;
             }
 
             if (isThere && _identity.Equals(((object?)RegularFile.Identity(Path), (object?)RegularFile.Identity(Path + "-wal"))))
