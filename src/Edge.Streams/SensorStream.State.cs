@@ -7,7 +7,10 @@ namespace Edge.Streams;
 /// <summary>State of the stream: save, resume, and transfer to another model.</summary>
 public sealed partial class SensorStream
 {
-    private const byte SnapshotVersion = 7;
+    private const byte SnapshotVersion = 8;
+
+    // Lacks the last part: since when a sensor has failed.
+    private const byte VersionWithoutFailures = 7;
 
     private const int ShaBegin = 1;
     private const int ShaBytes = 32;
@@ -27,6 +30,7 @@ public sealed partial class SensorStream
         to.Field((byte)_detector.Parts);
         Archive(to, _detector);
         ArchiveCommands(to);
+        _detector.Sensors.ArchiveTimes(to);
         return _snapshot.ToArray();
     }
 
@@ -64,8 +68,12 @@ public sealed partial class SensorStream
         long length = expected.Length
             + (writtenBy is null ? 0 : writtenBy.SaveState().Length - _engine.SaveState().Length)
             + LengthOf(writer) - LengthOf(_detector);
-        return saved.Length == length && saved[..PartsAt].SequenceEqual(expected.AsSpan(0, PartsAt));
+        return saved[ShaBegin..PartsAt].SequenceEqual(expected.AsSpan(ShaBegin, ShaBytes))
+            && saved.Length == length - (HasFailures(saved) ? 0 : SensorWatch.BytesOfTimes(Manifest.Columns.Count))
+            && saved[0] is SnapshotVersion or VersionWithoutFailures;
     }
+
+    private static bool HasFailures(ReadOnlySpan<byte> saved) => saved[0] != VersionWithoutFailures;
 
     private void Read(ReadOnlySpan<byte> saved, IInferenceEngine? writtenBy, AnomalyDetector writer)
     {
@@ -73,6 +81,10 @@ public sealed partial class SensorStream
         var from = StreamSnapshot.Read(new MemoryStream(saved[HeaderBytes..].ToArray()));
         Archive(from, writer, writtenBy);
         ArchiveCommands(from);
+        if (HasFailures(saved))
+        {
+            writer.Sensors.ArchiveTimes(from);
+        }
     }
 
     /// <summary>
@@ -181,6 +193,7 @@ public sealed partial class SensorStream
         {
             _detector.Archive(snapshot);
             _anomalies.Archive(snapshot);
+            _detector.Sensors.ArchiveTimes(snapshot);
         }
     }
 

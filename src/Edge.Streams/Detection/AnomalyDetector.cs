@@ -220,6 +220,9 @@ internal sealed partial class AnomalyDetector
 
     internal SensorWatch Sensors => _sensors;
 
+    /// <summary>Where a sensor has the largest score: the time of its first row without a value, or with a repeated one.</summary>
+    internal DateTime? SensorFailedAt => _largestKind == Kind.Sensor ? _sensors.Since(_largestChannel) : null;
+
     /// <summary>
     /// Share of the channels whose level is outside what the model knows from its calibration rows, 0..1; NaN if it knows no levels.
     /// </summary>

@@ -52,7 +52,9 @@ public readonly record struct AnomalyChannel(int Column, double Actual, double E
 /// <param name="Id">Id of the anomaly, equal in all of its events.</param>
 /// <param name="Change">What this tick did to the anomaly.</param>
 /// <param name="Cause">The statistic with the largest score.</param>
-/// <param name="Started">Time of the tick at which the score last rose past one half, UTC.</param>
+/// <param name="Started">
+/// Time of the tick at which the score last rose past 0.7, UTC; of a sensor, that of its first row without a value or with a repeated one.
+/// </param>
 /// <param name="Score">Score of this tick, abnormal from 1 on; for a closed anomaly, the largest score.</param>
 /// <param name="Severity"><c>warning</c>, or <c>critical</c> from a score of 3 on.</param>
 /// <param name="Message">One sentence for the user.</param>

@@ -64,7 +64,7 @@ internal sealed class AnomalyReporter(string stream, ModelManifest manifest, Ano
         {
             Opened++;
             _openedAt = seq;
-            _started = _onset;
+            _started = detector.SensorFailedAt is { } failed && failed < _onset ? failed : _onset;
             _cause = detector.Cause;
         }
 

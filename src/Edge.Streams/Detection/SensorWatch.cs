@@ -19,6 +19,10 @@ internal sealed class SensorWatch(int columns)
     private readonly int[] _silent = new int[columns];
     private readonly int[] _seen = new int[columns];
 
+    // When the present runs began, in ticks of DateTime; 0 if that is not known.
+    private readonly long[] _silentSince = new long[columns];
+    private readonly long[] _sameSince = new long[columns];
+
     /// <summary>Ticks without a value, or with the same one, over the limit, of each channel.</summary>
     internal ReadOnlySpan<float> Ratios => _ratio;
 
@@ -34,6 +38,16 @@ internal sealed class SensorWatch(int columns)
         snapshot.Fields<int>(_seen);
     }
 
+    /// <summary>Reads or writes since when the present runs have lasted.</summary>
+    internal void ArchiveTimes(StreamSnapshot snapshot)
+    {
+        snapshot.Fields<long>(_silentSince);
+        snapshot.Fields<long>(_sameSince);
+    }
+
+    /// <summary>Bytes that <see cref="ArchiveTimes"/> writes.</summary>
+    internal static int BytesOfTimes(int columns) => 2 * sizeof(long) * columns;
+
     /// <summary>Adds a row, with held values marked.</summary>
     internal void Observe(Reading reading)
     {
@@ -42,12 +56,13 @@ internal sealed class SensorWatch(int columns)
             if (!reading.Quality[i].IsMeasured())
             {
                 // A channel is not silent before its first value.
+                _silentSince[i] = _silent[i] == 0 ? reading.Time.Ticks : _silentSince[i];
                 _silent[i] += _seen[i] > 0 ? 1 : 0;
             }
             else
             {
                 _silent[i] = 0;
-                Repeat(i, reading.Values[i]);
+                Repeat(i, reading.Values[i], reading.Time);
             }
 
             _ratio[i] = _silent[i] > 0 ? (float)_silent[i] / SilentTicks
@@ -57,7 +72,7 @@ internal sealed class SensorWatch(int columns)
     }
 
     // Adds a measured value of a channel.
-    private void Repeat(int column, double value)
+    private void Repeat(int column, double value, DateTime time)
     {
         _seen[column]++;
         if (_seen[column] == 1)
@@ -68,7 +83,7 @@ internal sealed class SensorWatch(int columns)
 
         if (value.Equals(_last[column]))
         {
-            _same[column]++;
+            _sameSince[column] = _same[column]++ == 0 ? time.Ticks : _sameSince[column];
             return;
         }
 
@@ -81,6 +96,15 @@ internal sealed class SensorWatch(int columns)
 
     /// <summary>Whether the column repeats a value, rather than returning none.</summary>
     internal bool IsStuck(int column) => _silent[column] == 0 && IsJudged(column) && _same[column] >= RepeatLimit(column);
+
+    /// <summary>
+    /// Time of the first row without a value, or of the first that repeated the one before, UTC; null if it is not known.
+    /// </summary>
+    internal DateTime? Since(int column)
+    {
+        long ticks = _silent[column] > 0 ? _silentSince[column] : _sameSince[column];
+        return ticks > 0 && ticks <= DateTime.MaxValue.Ticks ? new DateTime(ticks, DateTimeKind.Utc) : null;
+    }
 
     /// <summary>Ticks for which the column had no value, or the same one.</summary>
     internal int Ticks(int column) => Math.Max(_silent[column], _same[column]);
