@@ -135,6 +135,8 @@ public sealed partial class SensorStream : IDisposable
         BadTicks = _imputer.BadTicks.ToArray(),
         SaturatedTicks = _engine.InputSaturations.ToArray(),
         OutsideShare = _detector.OutsideShare,
+        WarmUpRowsLeft = _detector.WarmUpRowsLeft,
+        Detection = _detector.Progress(),
         StateSaturations = _engine.StateSaturations,
     };
 

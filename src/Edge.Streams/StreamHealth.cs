@@ -40,6 +40,12 @@ public sealed record StreamHealth
     /// </summary>
     public required double OutsideShare { get; init; }
 
+    /// <summary>Usable rows before the first anomaly can open; 0 once it can.</summary>
+    public required long WarmUpRowsLeft { get; init; }
+
+    /// <summary>What the detector learns or watches now, and what it does not, in one or two sentences.</summary>
+    public required string Detection { get; init; }
+
     /// <summary>How often a unit's cell or hidden state was clipped to its range, over all units.</summary>
     public required long StateSaturations { get; init; }
 }

@@ -263,6 +263,7 @@ internal sealed partial class StreamPayloads : IDisposable
         _json.WriteNumber("missed_ticks", health.MissedTicks);
         _json.WriteNumber("anomalies", health.Anomalies);
         WriteRounded("score", health.AnomalyScore);
+        _json.WriteString("detection", health.Detection);
         WriteOrNull("outside", health.OutsideShare);
         WriteOrNull("coverage", health.Coverage);
         WriteOrNull("skill", health.Skill);

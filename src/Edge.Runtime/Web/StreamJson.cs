@@ -128,6 +128,8 @@ internal static class StreamJson
         json.WriteEndArray();
         WriteForecast(json, stream, newest);
         WriteLimits(json, stream);
+        json.WriteNumber("warm_up", health.WarmUpRowsLeft);
+        json.WriteString("detection", health.Detection);
         json.WriteStartObject("health");
         json.WriteNumber("ticks", health.Ticks);
         json.WriteNumber("missed", health.MissedTicks);

@@ -228,7 +228,7 @@ internal sealed partial class AnomalyDetector
     /// </summary>
     internal double OutsideShare { get; private set; } = double.NaN;
 
-    private bool IsWarm => _ticks >= (UsesProfile ? ProfileWarmUpTicks : WarmUpChart.Rows);
+    private bool IsWarm => _ticks >= WarmUpRows;
 
     // Whether the levels and relations of the profile hold here.
     private bool UsesProfile => _profileLevels is not null && !_isElsewhere;
