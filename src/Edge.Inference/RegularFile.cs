@@ -28,11 +28,16 @@ internal static unsafe partial class RegularFile
     }
 
     /// <summary>Opens a file for reading.</summary>
-    /// <exception cref="IOException">It is not a regular file, or cannot be opened.</exception>
+    /// <exception cref="IOException">It is not a regular file but a folder, say, or cannot be opened.</exception>
     /// <exception cref="UnauthorizedAccessException">It may not be read.</exception>
     internal static FileStream OpenRead(string path)
     {
         Require(path);
+        if (Directory.Exists(path))
+        {
+            throw new IOException($"'{path}' is a folder, not a file.");
+        }
+
         return new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
     }
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Edge.Inference;
 
 namespace Edge.Sensors;
 
@@ -77,13 +78,13 @@ internal sealed class TimeReader(TimeOptions options)
 
         if (_isCount == true)
         {
-            return $"'{text}' is not a count since 1970, as the times before it";
+            return $"{PrintableText.Quoted(text)} is not a count since 1970, as the times before it";
         }
 
         if (!TryParse(text, out DateTime time, out TimeSpan? offset))
         {
-            return $"'{text}' is not {(options.Format is null or "iso8601" ? "ISO 8601 or a count since 1970" : options.Format)}"
-                + (options.Format is null ? $": set time_format{Advice(text)}" : "");
+            string wanted = options.Format is null or "iso8601" ? "ISO 8601 or a count since 1970" : options.Format;
+            return $"{PrintableText.Quoted(text)} is not {wanted}" + (options.Format is null ? $": set time_format{Advice(text)}" : "");
         }
 
         if (offset is { } distance)
@@ -101,15 +102,15 @@ internal sealed class TimeReader(TimeOptions options)
         utc = default;
         if (_isCount == false)
         {
-            return $"'{text}' is not {options.Format ?? "ISO 8601, as the times before it"}";
+            return $"{PrintableText.Quoted(text)} is not {options.Format ?? "ISO 8601, as the times before it"}";
         }
 
         if (options.Format is null && _unit is { } unit && Timestamp.UnitOf(count) != unit)
         {
-            return $"'{text}' counts in another unit than the times before it ({unit.ToString().ToLowerInvariant()})";
+            return $"{PrintableText.Quoted(text)} counts in another unit than the times before it ({unit.ToString().ToLowerInvariant()})";
         }
 
-        return Timestamp.TryFromUnix(count, _unit ?? Timestamp.UnitOf(count), out utc) ? null : $"'{text}' is no time from 1900 to 2999";
+        return Timestamp.TryFromUnix(count, _unit ?? Timestamp.UnitOf(count), out utc) ? null : OutOfRange(text);
     }
 
     /// <summary>Whether a text is written in a format that names its zone, or needs none.</summary>
@@ -170,7 +171,9 @@ internal sealed class TimeReader(TimeOptions options)
         return null;
     }
 
-    private static string? Check(string text, DateTime utc) => Timestamp.IsInRange(utc) ? null : $"'{text}' is no time from 1900 to 2999";
+    private static string? Check(string text, DateTime utc) => Timestamp.IsInRange(utc) ? null : OutOfRange(text);
+
+    private static string OutOfRange(string text) => $"{PrintableText.Quoted(text)} is no time from 1900 to 2999";
 
     private static string Advice(string text)
     {

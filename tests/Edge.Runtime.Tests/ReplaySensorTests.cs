@@ -84,8 +84,40 @@ public sealed class ReplaySensorTests : IDisposable
     [InlineData("", "are empty")]
     [InlineData("time,a\n1,2\n", "no column 'b'")]
     [InlineData("time,a,c\n1,2,3\n", "the header has 'time', 'a', 'c'")]
+    [InlineData("time,a,b,a\n1,2,3,4\n", "have two columns named 'a'. Rename or remove one of them.")]
+    [InlineData("\u0018\0\0\0{\"a\":", "are no text. Give a CSV file whose first line names the columns.")]
     public void A_file_without_what_the_model_reads_is_refused(string csv, string sentence) =>
         Assert.Contains(sentence, Assert.Throws<InputException>(() => Open(csv)).Message, StringComparison.Ordinal);
+
+    [Fact]
+    public void A_folder_is_refused() =>
+        Assert.Contains(
+            "is a folder, not a file.",
+            Assert.Throws<InputException>(
+                () => new ReplaySensor(
+                    new ReplayOptions { File = _folder.Path }, Columns, TimeSpan.FromSeconds(1), TimeProvider.System)).Message,
+            StringComparison.Ordinal);
+
+    [Theory]
+    [InlineData(1_000_000, false)]
+    [InlineData(4000, false)]
+    [InlineData(4000, true)]
+    public async Task Of_a_long_cell_a_sentence_has_only_the_begin(int length, bool isTime)
+    {
+        string cell = new('x', length);
+        string csv = "time,a,b\n" + (isTime ? $"{cell},1,2\n" : $"1,{cell},2\n");
+        InputException e = await Assert.ThrowsAsync<InputException>(async () =>
+        {
+            using ReplaySensor sensor = Open(csv);
+            var reading = new Reading(2);
+            while (await sensor.ReadAsync(reading, default))
+            {
+                // Up to the end, where the file is judged.
+            }
+        });
+        Assert.Contains(length > 4096 ? "line 2: a cell has more than 4096 characters." : "'xxxx", e.Message, StringComparison.Ordinal);
+        Assert.InRange(e.Message.Length, 1, 400);
+    }
 
     [Fact]
     public void A_time_column_that_is_not_there_is_refused() =>

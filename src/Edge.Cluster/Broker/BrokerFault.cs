@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using System.Security.Authentication;
+using Edge.Inference;
 using Edge.Runtime;
 using RabbitMQ.Client;
 using RabbitMQ.Client.Exceptions;

@@ -1,6 +1,7 @@
 using Edge.Cluster.Broker;
 using Edge.Cluster.Pipeline;
 using Edge.Cluster.Storage;
+using Edge.Inference;
 using Edge.Runtime;
 using Microsoft.Extensions.Logging;
 

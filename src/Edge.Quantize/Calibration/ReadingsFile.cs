@@ -4,6 +4,7 @@ using CsvHelper;
 using CsvHelper.Configuration;
 using Edge.Inference;
 using Edge.Inference.Models;
+using Edge.Sensors.Replay;
 using Edge.Streams;
 using Edge.Streams.Detection;
 
@@ -109,6 +110,7 @@ internal sealed class ReadingsFile
 
         try
         {
+            CsvRows.RequireText(path, CsvRows.FirstLine(path));
             using var text = new StreamReader(RegularFile.OpenRead(path));
             return Read(text, path, manifest, withoutSentinels);
         }
@@ -118,7 +120,7 @@ internal sealed class ReadingsFile
         }
         catch (CsvHelperException e)
         {
-            throw new InputException($"Readings '{path}', line {e.Context?.Parser?.RawRow ?? 1}: the line is not valid CSV.", e);
+            throw CsvRows.Wrong(path, e);
         }
     }
 
@@ -127,26 +129,26 @@ internal sealed class ReadingsFile
         using var csv = new CsvReader(text, new CsvConfiguration(CultureInfo.InvariantCulture)
         {
             DetectDelimiter = true,
-            DetectDelimiterValues = [",", ";", "\t", "|"],
+            DetectDelimiterValues = CsvRows.Separators,
             BadDataFound = null,
             MissingFieldFound = null,
-            MaxFieldSize = 4096,
+            MaxFieldSize = CsvRows.CellMax,
         });
         if (!csv.Read() || !csv.ReadHeader())
         {
             throw new InputException($"Readings '{path}' are empty: the first line must be a header with the column names.");
         }
 
-        string[] header = csv.HeaderRecord!;
+        string[] header = [.. csv.HeaderRecord!.Select(name => name.Trim())];
         int[] at = new int[manifest.Columns.Count];
         for (int i = 0; i < at.Length; i++)
         {
-            at[i] = Array.FindIndex(header, name => name.Trim() == manifest.Columns[i]);
+            at[i] = CsvRows.Find(path, header, manifest.Columns[i]);
             if (at[i] < 0)
             {
                 throw new InputException(
                     $"Readings '{path}' have no column '{manifest.Columns[i]}', which the model reads; "
-                        + $"the header has {string.Join(", ", header.Select(name => $"'{name}'"))}.");
+                        + $"{RecordingShape.Has(header)}.");
             }
         }
 
@@ -166,7 +168,8 @@ internal sealed class ReadingsFile
                     && (!double.TryParse(cell, NumberStyles.Float, CultureInfo.InvariantCulture, out value) || !double.IsFinite(value)))
                 {
                     throw new InputException(
-                        $"Readings '{path}', line {csv.Parser.RawRow}, column '{manifest.Columns[i]}': '{cell}' is not a finite number. "
+                        $"Readings '{path}', line {csv.Parser.RawRow}, column '{manifest.Columns[i]}': "
+                            + $"{PrintableText.Quoted(cell)} is not a finite number. "
                             + $"Repair or remove the row.");
                 }
 

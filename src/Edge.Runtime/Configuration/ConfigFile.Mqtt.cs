@@ -1,4 +1,5 @@
 using System.Net;
+using Edge.Inference;
 using Edge.Runtime.Delivery;
 using Edge.Runtime.Mqtt;
 using Edge.Runtime.Payloads;

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Edge.Inference;
 using Edge.Sensors;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;

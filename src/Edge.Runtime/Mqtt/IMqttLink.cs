@@ -1,3 +1,5 @@
+using Edge.Inference;
+
 namespace Edge.Runtime.Mqtt;
 
 /// <summary>Broker, credentials, client id and last will of one link.</summary>

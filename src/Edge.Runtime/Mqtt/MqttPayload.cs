@@ -1,6 +1,7 @@
 using System.Buffers.Text;
 using System.Globalization;
 using System.Text.Json;
+using Edge.Inference;
 using Edge.Sensors;
 
 namespace Edge.Runtime.Mqtt;

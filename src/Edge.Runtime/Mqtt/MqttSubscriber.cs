@@ -1,3 +1,4 @@
+using Edge.Inference;
 using Microsoft.Extensions.Logging;
 
 namespace Edge.Runtime.Mqtt;

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using Edge.Inference;
 using Edge.Runtime.Payloads;
 
 namespace Edge.Runtime.Web;

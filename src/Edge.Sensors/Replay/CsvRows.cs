@@ -11,6 +11,12 @@ internal sealed class CsvRows : IDisposable
     /// <summary>What may stand between two cells.</summary>
     internal static readonly string[] Separators = [",", ";", "\t", "|"];
 
+    /// <summary>Most characters of a cell.</summary>
+    internal const int CellMax = 4096;
+
+    // A header is looked for in so many characters.
+    private const int HeaderMax = 1 << 18;
+
     // A reversed file is held in memory.
     private const long ReversedMaxBytes = 256L << 20;
 
@@ -44,7 +50,7 @@ internal sealed class CsvRows : IDisposable
                 Delimiter = Separator,
                 BadDataFound = null,
                 MissingFieldFound = null,
-                MaxFieldSize = 4096,
+                MaxFieldSize = CellMax,
             });
             if (!_csv.Read() || !_csv.ReadHeader())
             {
@@ -57,8 +63,8 @@ internal sealed class CsvRows : IDisposable
         {
             _csv?.Dispose();
             _text?.Dispose();
-            throw e is IOException or UnauthorizedAccessException or ArgumentException or CsvHelperException
-                ? new InputException($"Readings '{path}' cannot be read: {e.Message}", e)
+            throw e is CsvHelperException ? Wrong(path, e)
+                : FileFault.Is(e) ? new InputException($"Readings '{path}' cannot be read: {e.Message}", e)
                 : e;
         }
 
@@ -141,15 +147,53 @@ internal sealed class CsvRows : IDisposable
         }
         catch (Exception e) when (e is CsvHelperException or IOException)
         {
-            throw new InputException($"Readings '{_path}', line {_csv.Parser.RawRow}: the line is not valid CSV.", e);
+            throw Wrong(_path, e);
         }
+    }
+
+    /// <summary>The sentence for a line that is not CSV.</summary>
+    internal static InputException Wrong(string path, Exception e)
+    {
+        int line = (e as CsvHelperException)?.Context?.Parser?.RawRow ?? 1;
+        string what = e is MaxFieldSizeException ? $"a cell has more than {CellMax} characters" : "the line is not valid CSV";
+        return new InputException($"Readings '{path}', line {line}: {what}.", e);
+    }
+
+    /// <summary>Refuses a file that is no text, such as a model.</summary>
+    /// <exception cref="InputException">Its header has control characters.</exception>
+    internal static void RequireText(string path, string header)
+    {
+        if (header.Any(letter => char.IsControl(letter) && letter != '\t'))
+        {
+            throw new InputException($"Readings '{path}' are no text. Give a CSV file whose first line names the columns.");
+        }
+    }
+
+    /// <summary>The place of a column in a header; -1 if it is not there.</summary>
+    /// <exception cref="InputException">It is there twice.</exception>
+    internal static int Find(string path, string[] header, string column)
+    {
+        int at = Array.IndexOf(header, column);
+        return at < 0 || Array.IndexOf(header, column, at + 1) < 0
+            ? at
+            : throw new InputException($"Readings '{path}' have two columns named '{column}'. Rename or remove one of them.");
+    }
+
+    /// <summary>The first line, as far as a header can reach.</summary>
+    internal static string FirstLine(string path)
+    {
+        using var text = new StreamReader(RegularFile.OpenRead(path));
+        var begin = new char[HeaderMax];
+        ReadOnlySpan<char> read = begin.AsSpan(0, text.ReadBlock(begin));
+        int end = read.IndexOfAny('\r', '\n');
+        return (end < 0 ? read : read[..end]).ToString();
     }
 
     // The separator that makes the wanted columns of the header, else the most frequent one.
     private static string FindSeparator(string path, IReadOnlyList<string> columns)
     {
-        using var text = new StreamReader(RegularFile.OpenRead(path));
-        string header = text.ReadLine() ?? "";
+        string header = FirstLine(path);
+        RequireText(path, header);
         string? found = columns.Count == 0 ? null : Separators.FirstOrDefault(
             separator => !columns.Except(header.Split(separator).Select(name => name.Trim().Trim('"').Trim())).Any());
         return found ?? Separators.MaxBy(separator => header.Split(separator).Length)!;

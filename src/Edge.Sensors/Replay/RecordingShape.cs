@@ -11,6 +11,10 @@ namespace Edge.Sensors.Replay;
 internal sealed partial class RecordingShape
 {
     private const int SampleRows = 1000;
+
+    // Names of a header in a sentence.
+    private const int NamesMax = 40;
+
     private static readonly string[] DateNames = ["date", "datum", "day"];
     private static readonly string[] ClockNames = ["time", "uhrzeit"];
     private static readonly string[] TimeNames = ["time", "date", "datetime", "timestamp", "ts", "date_time"];
@@ -55,7 +59,7 @@ internal sealed partial class RecordingShape
     {
         var shape = new RecordingShape(options, columns, new TimeReader(options.Times));
         using CsvRows rows = shape.Open();
-        shape.ColumnsAt = [.. columns.Select(column => Array.IndexOf(rows.Header, column))];
+        shape.ColumnsAt = [.. columns.Select(column => CsvRows.Find(options.File, rows.Header, column))];
         int missing = Array.IndexOf(shape.ColumnsAt, -1);
         if (missing >= 0)
         {
@@ -101,7 +105,7 @@ internal sealed partial class RecordingShape
             return
             [
                 .. _options.TimeColumns.Select(
-                    named => Array.IndexOf(header, named) is >= 0 and var at
+                    named => CsvRows.Find(_options.File, header, named) is >= 0 and var at
                         ? at
                         : throw new InputException($"Readings '{_options.File}' have no time column '{named}'; {Has(header)}.")),
             ];
@@ -194,7 +198,10 @@ internal sealed partial class RecordingShape
         Spacing = distances.Count > 0 ? distances[(distances.Count - 1) / 4] : null;
     }
 
-    private static string Has(string[] header) => $"the header has {string.Join(", ", header.Select(name => $"'{name}'"))}";
+    /// <summary>The names of a header, for a sentence: the first ones, each of limited length.</summary>
+    internal static string Has(string[] header) => "the header has "
+        + string.Join(", ", header.Take(NamesMax).Select(PrintableText.Quoted))
+        + (header.Length > NamesMax ? $" and {header.Length - NamesMax} more" : "");
 
     [GeneratedRegex(@"^[+-]?\d*\.\d+([eE][+-]?\d+)?$")]
     private static partial Regex PointPattern();

@@ -187,6 +187,7 @@ internal sealed class ReplaySensor : ISensor
 
     private void SkipAhead(string text)
     {
+        text = PrintableText.Of(text);
         if (RowsAhead++ == 0)
         {
             FirstAhead = $"line {_csv.Line}: {text}";
@@ -219,7 +220,7 @@ internal sealed class ReplaySensor : ISensor
 
     private void Skip(string text)
     {
-        LastSkip = $"line {_csv.Line}: the time {text} is not newer than the one before";
+        LastSkip = $"line {_csv.Line}: the time {PrintableText.Of(text)} is not newer than the one before";
         if (SkippedRows++ == 0)
         {
             _log.LogWarning("Readings '{File}', {Why}. The row is left out, and so are later ones like it", _config.File, LastSkip);
@@ -235,7 +236,7 @@ internal sealed class ReplaySensor : ISensor
         into.Quality[channel] = isNumber ? Quality.Good : string.IsNullOrWhiteSpace(cell) ? Quality.Missing : Quality.Invalid;
         if (!isNumber)
         {
-            _firstUnusable ??= $"line {_csv.Line}: '{_columns[channel]}' is '{cell}'";
+            _firstUnusable ??= $"line {_csv.Line}: '{_columns[channel]}' is {PrintableText.Quoted(cell)}";
         }
 
         return isNumber;

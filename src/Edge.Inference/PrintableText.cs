@@ -1,13 +1,15 @@
 using System.Globalization;
 using System.Text;
 
-namespace Edge.Runtime;
+namespace Edge.Inference;
 
 /// <summary>Text from outside (a broker, a message, a file) as part of a sentence: escaped, and of limited length.</summary>
 internal static class PrintableText
 {
     /// <summary>Most characters of a foreign text in a sentence.</summary>
     internal const int LengthMax = 120;
+
+    private const int QuotedMax = 60;
 
     /// <summary>
     /// Replaces control characters, line separators, text direction marks and broken surrogates by <c>\uXXXX</c>, so that the text can
@@ -42,6 +44,9 @@ internal static class PrintableText
 
         return text.Length > lengthMax ? plain.Append('…').ToString() : plain.ToString();
     }
+
+    /// <summary>The begin of a cell or a name, in quotation marks.</summary>
+    internal static string Quoted(string? text) => $"'{Of(text, QuotedMax)}'";
 
     /// <summary>The begin of a payload as text.</summary>
     internal static string Of(ReadOnlySpan<byte> utf8, int lengthMax = 60) =>
