@@ -1,7 +1,10 @@
 using System.Net;
 using System.Net.Sockets;
 using Edge.Runtime.Mqtt;
+using Edge.Runtime.Web;
 using Edge.Testing;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Edge.EndToEnd.Tests;
 
@@ -63,6 +66,20 @@ public sealed partial class MqttLinkContractTests
         await using IMqttLink link = Create(version, port);
         MqttLinkException e = await Assert.ThrowsAsync<MqttLinkException>(() => link.ConnectAsync(default));
         Assert.StartsWith($"Broker 127.0.0.1:{port} cannot be reached: ", e.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [MemberData(nameof(Versions))]
+    public async Task An_http_server_is_no_broker(string version)
+    {
+        int port = TestBroker.FreePort();
+        using var server = new WebServer(
+            [new WebEndpoint("web", new IPEndPoint(IPAddress.Loopback, port), context => context.Response.WriteAsync("hello"))],
+            NullLogger.Instance);
+        await using IMqttLink link = Create(version, port, options => options with { AnswerTimeoutMs = 2000 });
+        MqttLinkException e = await Assert.ThrowsAsync<MqttLinkException>(() => link.ConnectAsync(default)).WaitAsync(Eventually.Bound);
+        Assert.StartsWith(
+            $"An HTTP server answers at 127.0.0.1:{port}, and not an MQTT broker. ", e.Message, StringComparison.Ordinal);
     }
 
     [Theory]

@@ -71,7 +71,7 @@ internal sealed partial class MqttNetLink : IMqttLink
         }
         catch (Exception e) when (timed.IsCancellationRequested && !cancel.IsCancellationRequested)
         {
-            throw NoAnswer(e);
+            throw await HttpServerAsync(cancel).ConfigureAwait(false) is { } why ? new MqttLinkException(why, e) : NoAnswer(e);
         }
         catch (Exception) when (cancel.IsCancellationRequested)
         {
@@ -336,7 +336,12 @@ internal sealed partial class MqttNetLink : IMqttLink
             _options.Retain.Suspect();
         }
 
-        if (why is null && e is MqttProtocolViolationException or { InnerException: MqttProtocolViolationException })
+        if (why is null && e.GetBaseException() is not SocketException)
+        {
+            why = await HttpServerAsync(cancel).ConfigureAwait(false);
+        }
+
+        if (why is null && e.GetBaseException() is MqttProtocolViolationException)
         {
             string other = _options.WebSocketPath is null ? "If the port is for WebSockets, set mqtt.websocket; if" : "If";
             why = $"Broker {_options.Address} answers with something that is not MQTT. {other} it is for TLS, set mqtt.tls.";
@@ -344,6 +349,11 @@ internal sealed partial class MqttNetLink : IMqttLink
 
         return new MqttLinkException(why ?? $"Broker {_options.Address} cannot be reached: {Sentence(e)}.", e);
     }
+
+    // Over TLS and WebSockets the peer has shown what it is.
+    private async Task<string?> HttpServerAsync(CancellationToken cancel) => _options.Tls is null && _options.WebSocketPath is null
+        ? await HttpDiagnosis.ExplainAsync(_options, cancel).ConfigureAwait(false)
+        : null;
 
     private static string Reason(MqttDisconnectPacket said) => said.ReasonCode == MqttDisconnectReasonCode.SessionTakenOver
         ? "another client has connected with the same client id. Give each device its own name, or set mqtt.client_id"
