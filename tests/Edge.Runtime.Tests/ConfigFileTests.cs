@@ -190,6 +190,19 @@ public sealed class ConfigFileTests
             channels.Channels);
     }
 
+    [Theory]
+    [InlineData(
+        "device: d\nmqtt: { hots: h }" + Stream,
+        "edge.yaml:2:9: unknown key 'hots'; did you mean 'host'?")]
+    [InlineData(
+        "device: d\nmqtt: { host: h }\nstreams:\n  - name: s\n    model: demo\n    sauce: { simulated: {} }\n",
+        "edge.yaml:6:5: unknown key 'sauce'; did you mean 'source'?")]
+    [InlineData(
+        "device: d\nmqtt: { host: h }\nstreams:\n  - name: s\n    model: demo\n    channels: { t: { i3c: { bus: 1 } } }\n",
+        "edge.yaml:6:22: unknown key 'i3c'; did you mean 'i2c'?")]
+    public void A_misspelled_key_is_one_mistake_at_its_own_place(string yaml, string sentence) =>
+        Assert.Equal(sentence, Assert.Throws<InputException>(() => ConfigFile.Parse(yaml, "edge.yaml")).Message);
+
     [Fact]
     public void The_environment_stands_in_for_variables()
     {
@@ -198,8 +211,8 @@ public sealed class ConfigFileTests
     }
 
     [Theory]
-    [InlineData("device: d\nmqqt: { host: h }" + Stream, "edge.yaml:2:7: unknown key 'mqqt'; did you mean 'mqtt'?")]
-    [InlineData("device: d\nmqtt: { host: h, prot: 1 }" + Stream, "edge.yaml:2:24: unknown key 'prot'; did you mean 'port'?")]
+    [InlineData("device: d\nmqqt: { host: h }" + Stream, "edge.yaml:2:1: unknown key 'mqqt'; did you mean 'mqtt'?")]
+    [InlineData("device: d\nmqtt: { host: h, prot: 1 }" + Stream, "edge.yaml:2:18: unknown key 'prot'; did you mean 'port'?")]
     [InlineData(
         "device: d\nzzzzzzz: 1" + Stream,
         "known keys: commands, device, durability, history, models, mqtt, onnxruntime, state, streams, sysfs, telemetry")]
@@ -409,7 +422,7 @@ public sealed class ConfigFileTests
                     "device: D\nmqtt: { host: h, port: x, foo: 1 }\nstreams:\n  - name: S\n    model: demo\n",
                     "edge.yaml")).Message.Split('\n');
         Assert.Equal(
-            ["edge.yaml:1:9", "edge.yaml:2:24", "edge.yaml:2:32", "edge.yaml:4:5", "edge.yaml:4:11"],
+            ["edge.yaml:1:9", "edge.yaml:2:24", "edge.yaml:2:27", "edge.yaml:4:5", "edge.yaml:4:11"],
             lines.Select(line => line[..line.IndexOf(": ", StringComparison.Ordinal)]));
     }
 

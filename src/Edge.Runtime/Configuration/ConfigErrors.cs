@@ -32,6 +32,10 @@ internal sealed class ConfigErrors(string path)
 
     internal void Add(YamlNode node, string message) => Add(node.Start.Line, node.Start.Column, message);
 
+    /// <summary>Takes back what was said of a node as a whole.</summary>
+    internal void Withdraw(YamlNode node) =>
+        _errors.RemoveAll(error => (error.Line, error.Column) == (node.Start.Line, node.Start.Column));
+
     internal void Add(long line, long column, string message)
     {
         if (_errors.Count < ErrorsMax)
@@ -49,7 +53,10 @@ internal sealed class ConfigErrors(string path)
                 string.Join(
                     '\n',
                     _errors.Order().Select(
-                        error => $"{path}:{error.Line}:{error.Column}: {PrintableText.Of(error.Message, MessageMax)}.")));
+                        error => $"{path}:{error.Line}:{error.Column}: {Sentence(error.Message)}")));
         }
     }
+
+    private static string Sentence(string message) =>
+        PrintableText.Of(message, MessageMax) + (message.EndsWith('?') ? "" : ".");
 }

@@ -15,6 +15,7 @@ internal sealed partial class YamlMap
     private const long SecretMaxBytes = 64 << 10;
 
     private readonly Dictionary<string, YamlNode> _entries = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, YamlNode> _keys = new(StringComparer.Ordinal);
     private readonly HashSet<string> _known = [];
     private readonly YamlNode _node;
     private readonly ConfigErrors _errors;
@@ -31,7 +32,7 @@ internal sealed partial class YamlMap
             }
             else
             {
-                _entries[name] = value;
+                (_entries[name], _keys[name]) = (value, key);
             }
         }
     }
@@ -43,15 +44,20 @@ internal sealed partial class YamlMap
 
     internal void Fail(string key, string message) => _errors.Add(_entries.GetValueOrDefault(key, _node), message);
 
-    /// <summary>Reports every key that was not read. Call it last.</summary>
+    /// <summary>
+    /// Reports every key that was not read, and not that this mapping lacks one: a misspelled key is one mistake. Call it last.
+    /// </summary>
     internal void RejectUnknown()
     {
-        foreach ((string key, YamlNode value) in _entries)
+        string[] unknown = [.. _entries.Keys.Where(key => !_known.Contains(key))];
+        if (unknown.Length > 0)
         {
-            if (!_known.Contains(key))
-            {
-                _errors.Add(value, $"unknown key '{key}'; {Spelling.Hint(key, _known)}");
-            }
+            _errors.Withdraw(_node);
+        }
+
+        foreach (string key in unknown)
+        {
+            _errors.Add(_keys[key], $"unknown key '{key}'; {Spelling.Hint(key, _known)}");
         }
     }
 
