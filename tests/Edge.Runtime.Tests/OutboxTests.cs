@@ -46,6 +46,26 @@ public sealed class OutboxTests
     }
 
     [Fact]
+    public void Nothing_that_waits_has_no_age_though_the_broker_has_not_acknowledged_all()
+    {
+        using var folder = new TemporaryFolder();
+        var clock = new FakeTimeProvider();
+        using StateStore store = StateStore.Open(
+            folder.Path, TimeSpan.Zero, TimeSpan.FromDays(7), clock, "boot", NullLogger.Instance);
+        var outbox = new Outbox(1 << 20, store);
+        MqttMessage[] messages = [Message(MessageClass.Reading, 0)];
+        Assert.True(store.Commit("s", 1, [], "", messages));
+        outbox.AddStored(messages);
+        clock.Advance(TimeSpan.FromSeconds(24));
+        Assert.Equal((1, 24), (outbox.Count, outbox.Age.TotalSeconds));
+
+        // Sent, and settled with the next message of QoS 1.
+        Assert.True(outbox.TryDequeue(out _));
+        Assert.Equal((0, TimeSpan.Zero), (outbox.Count, outbox.Age));
+        Assert.Equal(24, store.OutboxAge().TotalSeconds);
+    }
+
+    [Fact]
     public async Task A_source_that_can_wait_is_held_up_until_there_is_room()
     {
         var outbox = new Outbox(20);

@@ -62,6 +62,9 @@ internal sealed class Outbox
         }
     }
 
+    /// <summary>For how long the oldest message has waited; zero if none waits, or without a store.</summary>
+    internal TimeSpan Age => Count == 0 ? TimeSpan.Zero : _store?.OutboxAge() ?? TimeSpan.Zero;
+
     /// <summary>Messages evicted because the outbox was full, by class.</summary>
     internal long[] Dropped => _store is null ? _dropped : [.. _dropped.Zip(_store.Evicted, (memory, stored) => memory + stored)];
 

@@ -196,6 +196,9 @@ internal sealed class EdgeService : IDisposable
     internal long Dropped => _outbox.Dropped.Sum();
 
     /// <summary>Messages waiting for the broker.</summary>
+    /// <summary>For how long the oldest of them has waited; zero if none waits.</summary>
+    internal TimeSpan LongestWait => _outbox.Age;
+
     internal int Waiting => _outbox.Count;
 
     /// <summary>Last state of each stream; call it after the streams have ended.</summary>

@@ -141,7 +141,7 @@ internal sealed class PageHost : IDisposable
         if (service.Store is { } store)
         {
             json.WriteNumber("outbox_bytes", store.OutboxBytes);
-            json.WriteNumber("outbox_age_seconds", Math.Round(store.OutboxAge().TotalSeconds));
+            json.WriteNumber("outbox_age_seconds", Math.Round(service.LongestWait.TotalSeconds));
             json.WriteBoolean("writable", !store.IsBroken);
         }
 

@@ -122,7 +122,7 @@ internal sealed class ServiceMetrics : IDisposable
             Meter.CreateObservableGauge("edge.outbox.size", () => Of(store.OutboxBytes), "By", "Bytes of payload waiting for the broker.");
             Meter.CreateObservableGauge(
                 "edge.outbox.age",
-                () => Of(store.OutboxAge().TotalSeconds),
+                () => Of(outbox.Age.TotalSeconds),
                 "s",
                 "Age of the oldest waiting message.");
             Meter.CreateObservableGauge(
