@@ -169,6 +169,7 @@ public sealed partial class SensorStream
         else
         {
             next.EndAnomalyOf(this);
+            next._anomalies.Opened = _anomalies.Opened;
         }
 
         using var carried = new MemoryStream();
@@ -192,8 +193,8 @@ public sealed partial class SensorStream
         if (withDetector)
         {
             _detector.Archive(snapshot);
-            _anomalies.Archive(snapshot);
             _detector.Sensors.ArchiveTimes(snapshot);
+            _anomalies.Archive(snapshot);
         }
     }
 

@@ -143,7 +143,7 @@ public sealed class ExportCommandTests : IDisposable
         Assert.Equal([30, 60, 100], new[] { 30, 60, 61, 80, 100, (24 * 3600) + 91 }.Where(second => spans.Contains(At(second))));
         spans = FaultSpans.Of(
             [],
-            [Event(0, "a", "opened"), Event(50, "limit", "closed") with { IsLimit = true }, Event(60, "a", "silenced")],
+            [Event(0, "a", "opened"), Event(50, "limit", "closed") with { Kind = HistoryEventKind.Limit }, Event(60, "a", "silenced")],
             Time(0),
             At(3_000_000));
         Assert.Equal([0, 55], new[] { 0, 55, 61 }.Where(second => spans.Contains(At(second))));
@@ -156,7 +156,8 @@ public sealed class ExportCommandTests : IDisposable
 
         static DateTime At(int second) => Time(0).AddSeconds(second);
 
-        static HistoryEvent Event(int second, string id, string change) => new(second, At(second), id, false, change, 2, "");
+        static HistoryEvent Event(int second, string id, string change) =>
+            new(second, At(second), id, HistoryEventKind.Anomaly, change, 2, "");
     }
 
     [Fact]

@@ -173,6 +173,66 @@ public sealed class HistoryTests : IDisposable
         Assert.Empty(new History(_folder.Path).Labels("s", Start.AddHours(2), Start.AddHours(3)));
     }
 
+    [Fact]
+    public void Events_come_back_from_the_log_and_from_the_file_as_they_were()
+    {
+        HistoryEvent[] events =
+        [
+            Event("a", HistoryEventKind.Anomaly, "opened") with { Started = Start.AddSeconds(-7), Channel = "load", Severity = "critical" },
+            Event("l", HistoryEventKind.Limit, "opened") with { Channel = "temperature", Score = double.NaN },
+            Event("m", HistoryEventKind.Model, "taken") with { Severity = "note", Score = double.NaN },
+            Event("a", HistoryEventKind.Anomaly, "closed") with { Started = Start.AddSeconds(-7) },
+        ];
+        using (StateStore store = Open())
+        {
+            Assert.True(store.Append("s", Rows(1, 1, events: events), []));
+            AssertEvents();
+            _clock.Advance(TimeSpan.FromMinutes(11));
+            store.Retire();
+            Assert.True(store.Append("t", Rows(1, 1, events: [Event("b", HistoryEventKind.Anomaly, "opened")]), []));
+            AssertEvents();
+        }
+
+        AssertEvents();
+
+        void AssertEvents()
+        {
+            var history = new History(_folder.Path);
+            Assert.Equal(events, history.Events("s", Start, Start.AddDays(1)));
+            (IReadOnlyList<HistoryEvent> newest, long anomalies) = history.Newest(["s", "none"], 2)["s"];
+            Assert.Equal(events[2..], newest);
+            Assert.Equal(1, anomalies);
+            Assert.Equal(0, history.Newest(["none"], 2)["none"].Anomalies);
+        }
+    }
+
+    // Before events had a begin, a channel and a severity.
+    [Fact]
+    public void Events_of_an_earlier_version_are_read_and_its_file_is_written_on()
+    {
+        HistoryEvent old = Event("a", HistoryEventKind.Anomaly, "opened") with { Channel = null };
+        string path = HistoryFile.PathIn(_folder.Path);
+        using (SqliteConnection file = HistoryTables.Open(path))
+        {
+            HistoryTables.AddEvent(file, "s", old);
+            foreach (string column in new[] { "started", "channel", "severity" })
+            {
+                HistoryTables.Execute(file, $"ALTER TABLE event DROP COLUMN {column}");
+            }
+        }
+
+        HistoryEvent read = Assert.Single(new History(_folder.Path).Events("s", Start, Start.AddDays(1)));
+        Assert.Equal((old, "critical", Start), (read, read.Severity, read.Started));
+
+        HistoryEvent next = Event("b", HistoryEventKind.Anomaly, "opened") with { Channel = "load" };
+        using (SqliteConnection file = HistoryTables.Open(path))
+        {
+            HistoryTables.AddEvent(file, "s", next);
+        }
+
+        Assert.Equal([old, next], new History(_folder.Path).Events("s", Start, Start.AddDays(1)));
+    }
+
     [Theory]
     [InlineData(0, "a", "must end after it begins")]
     [InlineData(60, "", "1 to 500 characters")]
@@ -292,7 +352,7 @@ public sealed class HistoryTests : IDisposable
     }
 
     // Rows as a sensor gives them: one channel of two decimals, one of floats, now and then a value that is missing, a gap, a clock.
-    private CommittedRows Rows(int count, double periodSeconds, bool keep = true)
+    private CommittedRows Rows(int count, double periodSeconds, bool keep = true, HistoryEvent[]? events = null)
     {
         var rows = new TickRows(Columns);
         var reading = new Reading(2);
@@ -324,8 +384,12 @@ public sealed class HistoryTests : IDisposable
             }
         }
 
+        Array.ForEach(events ?? [], rows.Add);
         return rows.ToCommitted();
     }
+
+    private static HistoryEvent Event(string id, HistoryEventKind kind, string change) =>
+        new(7, Start, id, kind, change, 3.5, "A sentence.") { Channel = "" };
 
     private void AssertRows()
     {

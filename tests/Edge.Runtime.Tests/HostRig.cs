@@ -30,6 +30,9 @@ internal sealed class HostRig : IDisposable
 
     internal List<long> Seqs { get; } = [];
 
+    /// <summary>Events that were committed.</summary>
+    internal List<HistoryEvent> Events { get; } = [];
+
     internal int Resets { get; private set; }
 
     public void Dispose()
@@ -64,6 +67,7 @@ internal sealed class HostRig : IDisposable
         SensorStream stream, TickRows rows, IReadOnlyList<MqttMessage> messages, bool canWait, CancellationToken cancel)
     {
         _snapshot = stream.Save();
+        Events.AddRange(new LogRecord("climate", rows.ToCommitted(), [], 0, 0).UnpackEvents());
         if (stream.Seq > _seq)
         {
             Seqs.Add(stream.Seq);

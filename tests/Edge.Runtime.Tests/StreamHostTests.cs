@@ -1,4 +1,5 @@
 using Edge.Inference;
+using Edge.Runtime.Delivery;
 using Edge.Testing;
 
 namespace Edge.Runtime.Tests;
@@ -36,6 +37,24 @@ public sealed class StreamHostTests
         using var rig = new HostRig(new FakeTimeProvider(), isLive: false, failAt: [40]);
         await Assert.ThrowsAsync<InvalidOperationException>(() => rig.Host.RunAsync(CancellationToken.None));
         Assert.Equal(0, rig.Host.Restarts);
+    }
+
+    [Fact]
+    public async Task An_event_that_comes_from_no_tick_is_stored_with_the_next_one()
+    {
+        var clock = new FakeTimeProvider();
+        using var rig = new HostRig(clock, isLive: true, failAt: []);
+        var shown = new List<HistoryEvent>();
+        rig.Host.Noted += shown.Add;
+        var noted = new HistoryEvent(0, new DateTime(2026, 1, 1), "m", HistoryEventKind.Model, "learning", double.NaN, "Learns.")
+        {
+            Channel = "",
+            Severity = "note",
+        };
+        rig.Host.Note(noted);
+        await rig.RunAsync(clock, until: () => rig.Host.Stream.Seq >= 3);
+        Assert.Equal(noted with { Time = DateTime.SpecifyKind(noted.Time, DateTimeKind.Utc) }, Assert.Single(rig.Events));
+        Assert.Equal([noted], shown);
     }
 
     [Fact]

@@ -18,7 +18,7 @@ internal sealed class FaultSpans
 
     /// <param name="labels">What has a label.</param>
     /// <param name="events">
-    /// Events of the stream, oldest first; those of limits do not count, and none does if anomalies take more than a twentieth of the time.
+    /// Events of the stream, oldest first; only anomalies count, and none does if anomalies take more than a twentieth of the time.
     /// </param>
     /// <param name="first">Time of the first row.</param>
     /// <param name="last">Time of the last row.</param>
@@ -35,7 +35,7 @@ internal sealed class FaultSpans
     private static IEnumerable<(DateTime From, DateTime To)> Anomalies(IEnumerable<HistoryEvent> events, DateTime last)
     {
         HistoryEvent? open = null;
-        foreach (HistoryEvent each in events.Where(each => !each.IsLimit))
+        foreach (HistoryEvent each in events.Where(each => each.Kind == HistoryEventKind.Anomaly))
         {
             if (open is not null && each.Id == open.Id && each.Change is "closed" or "silenced")
             {

@@ -16,7 +16,7 @@ namespace Edge.Runtime.Control;
 internal sealed class ModelEvents(string device, Action<MqttMessage> publish, Func<MqttMessage> info, TimeProvider clock, ILogger log)
 {
     /// <summary>Called with the stream, the change and the sentence of each report.</summary>
-    internal Action<string, string, string>? Reported { get; set; }
+    internal Action<string, string, string>? Reported { get; init; }
 
     /// <param name="stream">Name of the stream.</param>
     /// <param name="change"><c>learning</c>, <c>failed</c>, <c>trial</c>, <c>taken</c>, <c>refused</c> or <c>rolled_back</c>.</param>

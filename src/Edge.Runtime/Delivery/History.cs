@@ -26,28 +26,6 @@ internal sealed record HistoryRow(
     TimeSpan ClockJump,
     bool ClockIsUnset);
 
-/// <summary>The readings of a stream between two times, as points for a curve. All lists have one entry per point.</summary>
-/// <param name="Columns">Names of the channels.</param>
-/// <param name="Times">Time of each point, UTC, ascending: of its row, or of the first row of its span.</param>
-/// <param name="Channels">One entry per channel.</param>
-/// <param name="Score">Largest anomaly score of each point.</param>
-/// <param name="IsThinned">Whether a point may stand for more than one row.</param>
-internal sealed record HistoryCurve(
-    IReadOnlyList<string> Columns, DateTime[] Times, HistoryChannel[] Channels, float[] Score, bool IsThinned);
-
-/// <summary>One channel of a curve: the range of the measured values of each point; NaN where none was measured.</summary>
-internal sealed record HistoryChannel(double[] Min, double[] Mean, double[] Max);
-
-/// <summary>An event of a stream: an anomaly or a limit that opened, changed or closed.</summary>
-/// <param name="Seq">Number of the tick.</param>
-/// <param name="Time">Time of the row, UTC.</param>
-/// <param name="Id">Id of the anomaly or the limit; the same from its opening to its closing.</param>
-/// <param name="IsLimit">Whether it is of a limit, not an anomaly.</param>
-/// <param name="Change">What happened, in lower case: <c>opened</c>, <c>closed</c>, <c>accepted</c>, <c>silenced</c>.</param>
-/// <param name="Score">Score of the anomaly; NaN for a limit.</param>
-/// <param name="Sentence">What happened, for a person.</param>
-internal sealed record HistoryEvent(long Seq, DateTime Time, string Id, bool IsLimit, string Change, double Score, string Sentence);
-
 /// <summary>What a person said about a span of a stream, such as "this was a fault".</summary>
 /// <param name="Id">Number of the label.</param>
 /// <param name="From">Begin of the span, UTC.</param>
@@ -165,40 +143,19 @@ internal sealed class History(string folder)
 
     /// <summary>Events of a stream between two times, oldest first, at most the newest 1,000.</summary>
     /// <exception cref="InputException">The history cannot be read.</exception>
-    internal IReadOnlyList<HistoryEvent> Events(string stream, DateTime from, DateTime to) => Read((log, connection) =>
-    {
-        var events = new List<HistoryEvent>();
-        foreach (SqliteDataReader row in Query(
-            connection,
-            "SELECT seq, time, name, is_limit, change, score, sentence, sum FROM event WHERE stream = $1 AND time >= $2 AND time < $3 "
-                + "ORDER BY id DESC LIMIT $4",
-            stream,
-            from.Ticks,
-            to.Ticks,
-            (long)EventsMax))
-        {
-            var each = new HistoryEvent(
-                row.GetInt64(0),
-                new DateTime(Math.Clamp(row.GetInt64(1), 0, DateTime.MaxValue.Ticks), DateTimeKind.Utc),
-                row.GetString(2),
-                row.GetInt64(3) != 0,
-                row.GetString(4),
-                row.IsDBNull(5) ? double.NaN : row.GetDouble(5),
-                row.GetString(6));
-            if (HistoryTables.SumOfEvent(stream, each) == row.GetInt64(7))
-            {
-                events.Add(each);
-            }
-        }
+    internal IReadOnlyList<HistoryEvent> Events(string stream, DateTime from, DateTime to) =>
+        Read((log, connection) => EventsOf(log, connection, stream, from, to, EventsMax));
 
-        events.Reverse();
-        foreach (LogRecord record in log.Where(record => record.Stream == stream && record.Rows.EventCount > 0))
-        {
-            events.AddRange(Unpacked(record.UnpackEvents).Where(each => each.Time >= from && each.Time < to));
-        }
-
-        return (IReadOnlyList<HistoryEvent>)[.. events.TakeLast(EventsMax)];
-    });
+    /// <summary>By stream, its newest events, oldest first, and how many anomalies are stored of it.</summary>
+    /// <param name="streams">The streams.</param>
+    /// <param name="most">Most events of each.</param>
+    /// <exception cref="InputException">The history cannot be read.</exception>
+    internal IReadOnlyDictionary<string, (IReadOnlyList<HistoryEvent> Events, long Anomalies)> Newest(
+        IReadOnlyList<string> streams, int most) => Read((log, connection) =>
+        (IReadOnlyDictionary<string, (IReadOnlyList<HistoryEvent> Events, long Anomalies)>)streams.ToDictionary(
+            stream => stream,
+            stream => (EventsOf(log, connection, stream, DateTime.MinValue, DateTime.MaxValue, most),
+                CountAnomalies(log, connection, stream))));
 
     /// <summary>Labels whose span touches these times, by begin.</summary>
     /// <exception cref="InputException">The history cannot be read.</exception>
@@ -222,6 +179,45 @@ internal sealed class History(string folder)
 
         return (IReadOnlyList<HistoryLabel>)labels;
     });
+
+    private static IReadOnlyList<HistoryEvent> EventsOf(
+        List<LogRecord> log, SqliteConnection? connection, string stream, DateTime from, DateTime to, int most)
+    {
+        // All columns: a file that an earlier version wrote lacks the last ones.
+        var events = new List<HistoryEvent>();
+        foreach (SqliteDataReader row in Query(
+            connection,
+            "SELECT * FROM event WHERE stream = $1 AND time >= $2 AND time < $3 ORDER BY id DESC LIMIT $4",
+            stream,
+            from.Ticks,
+            to.Ticks,
+            (long)most))
+        {
+            if (HistoryTables.ReadEvent(row) is { } each)
+            {
+                events.Add(each);
+            }
+        }
+
+        events.Reverse();
+        events.AddRange(LogEvents(log, stream).Where(each => each.Time >= from && each.Time < to));
+        return [.. events.TakeLast(most)];
+    }
+
+    private static long CountAnomalies(List<LogRecord> log, SqliteConnection? connection, string stream)
+    {
+        long count = LogEvents(log, stream).Count(each => each is { Kind: HistoryEventKind.Anomaly, Change: "opened" });
+        foreach (SqliteDataReader row in Query(
+            connection,
+            "SELECT COUNT(*) FROM event WHERE stream = $1 AND is_limit = $2 AND change = 'opened'",
+            stream,
+            (long)HistoryEventKind.Anomaly))
+        {
+            count += row.GetInt64(0);
+        }
+
+        return count;
+    }
 
     private static IReadOnlyList<string> ColumnsOf(List<LogRecord> log, SqliteConnection? connection, string stream)
     {
@@ -263,7 +259,7 @@ internal sealed class History(string folder)
             }
             else
             {
-                curve.Add(SpanBlock.Unpack(block.Bytes));
+                curve.Add(SpanBlock.Unpack(block.Bytes), level == HistoryFile.Hours ? TimeSpan.TicksPerHour : TimeSpan.TicksPerMinute);
             }
         }
     }
@@ -330,6 +326,10 @@ internal sealed class History(string folder)
     private static IEnumerable<HistoryRow> LogRows(List<LogRecord> log, string stream, string columns) => log
         .Where(record => record.Stream == stream && record.Rows.Count > 0 && HistoryFile.Columns(record.Rows.Columns) == columns)
         .SelectMany(record => Unpacked(record.UnpackRows));
+
+    private static IEnumerable<HistoryEvent> LogEvents(List<LogRecord> log, string stream) => log
+        .Where(record => record.Stream == stream && record.Rows.EventCount > 0)
+        .SelectMany(record => Unpacked(record.UnpackEvents));
 
     private static List<T> Unpacked<T>(Func<List<T>> unpack)
     {

@@ -189,7 +189,7 @@ internal sealed class HistoryFile : IDisposable
                 rows.AddRange(record.UnpackRows());
                 foreach (HistoryEvent each in record.UnpackEvents())
                 {
-                    AddEvent(connection, stream, each);
+                    HistoryTables.AddEvent(connection, stream, each);
                 }
             }
             catch (InvalidDataException e)
@@ -217,20 +217,6 @@ internal sealed class HistoryFile : IDisposable
             (rows.Min(row => row.Time.Ticks), rows.Max(row => row.Time.Ticks)),
             columns,
             RowBlock.Pack(rows));
-
-    private static void AddEvent(SqliteConnection connection, string stream, HistoryEvent each) => HistoryTables.Execute(
-        connection,
-        "INSERT INTO event(stream, seq, time, name, is_limit, change, score, sentence, sum) "
-            + "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-        stream,
-        each.Seq,
-        each.Time.Ticks,
-        each.Id,
-        each.IsLimit ? 1L : 0L,
-        each.Change,
-        double.IsNaN(each.Score) ? DBNull.Value : each.Score,
-        each.Sentence,
-        HistoryTables.SumOfEvent(stream, each));
 
     // Runs an action on the file. A damaged file is kept aside and a new one begun; other faults are logged once.
     private bool Try(Action<SqliteConnection> use)

@@ -37,17 +37,30 @@ internal static class HistoryTables
                 + "CREATE INDEX IF NOT EXISTS block_old ON block(level, last_time);"
                 + "CREATE TABLE IF NOT EXISTS event(id INTEGER PRIMARY KEY AUTOINCREMENT, stream TEXT NOT NULL, seq INTEGER NOT NULL, "
                 + "time INTEGER NOT NULL, name TEXT NOT NULL, is_limit INTEGER NOT NULL, change TEXT NOT NULL, score REAL, "
-                + "sentence TEXT NOT NULL, sum INTEGER NOT NULL);"
+                + "sentence TEXT NOT NULL, sum INTEGER NOT NULL, started INTEGER, channel TEXT, severity TEXT);"
                 + "CREATE INDEX IF NOT EXISTS event_time ON event(stream, time);"
                 + "CREATE TABLE IF NOT EXISTS label(id INTEGER PRIMARY KEY AUTOINCREMENT, stream TEXT NOT NULL, begin INTEGER NOT NULL, "
                 + "end INTEGER NOT NULL, text TEXT NOT NULL, sum INTEGER NOT NULL);"
                 + $"PRAGMA user_version={SchemaVersion}");
+            AddEventColumns(connection);
             return connection;
         }
         catch (Exception)
         {
             connection.Dispose();
             throw;
+        }
+    }
+
+    // Earlier files lack them. Earlier versions of the program read and write files that have them.
+    private static void AddEventColumns(SqliteConnection connection)
+    {
+        if (Number(connection, "SELECT COUNT(*) FROM pragma_table_info('event') WHERE name = 'severity'") == 0)
+        {
+            Execute(
+                connection,
+                "BEGIN; ALTER TABLE event ADD COLUMN started INTEGER; ALTER TABLE event ADD COLUMN channel TEXT;"
+                + "ALTER TABLE event ADD COLUMN severity TEXT; COMMIT");
         }
     }
 
@@ -152,6 +165,49 @@ internal static class HistoryTables
         return sum.Sum;
     }
 
+    /// <summary>Adds an event.</summary>
+    internal static void AddEvent(SqliteConnection connection, string stream, HistoryEvent each) => Execute(
+        connection,
+        "INSERT INTO event(stream, seq, time, name, is_limit, change, score, sentence, sum, started, channel, severity) "
+            + "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+        stream,
+        each.Seq,
+        each.Time.Ticks,
+        each.Id,
+        (long)each.Kind,
+        each.Change,
+        double.IsNaN(each.Score) ? DBNull.Value : each.Score,
+        each.Sentence,
+        SumOfEvent(stream, each),
+        each.Channel is null ? DBNull.Value : each.Started.Ticks,
+        each.Channel is null ? DBNull.Value : each.Channel,
+        each.Channel is null ? DBNull.Value : each.Severity);
+
+    /// <summary>Reads an event, with all columns of the table; null if it is damaged.</summary>
+    internal static HistoryEvent? ReadEvent(SqliteDataReader row)
+    {
+        var each = new HistoryEvent(
+            row.GetInt64(2),
+            Time(row.GetInt64(3)),
+            row.GetString(4),
+            (HistoryEventKind)row.GetInt64(5),
+            row.GetString(6),
+            row.IsDBNull(7) ? double.NaN : row.GetDouble(7),
+            row.GetString(8));
+        const int Started = 10;
+        if (row.FieldCount > Started && !row.IsDBNull(Started))
+        {
+            each = each with
+            {
+                Started = Time(row.GetInt64(Started)), Channel = row.GetString(Started + 1), Severity = row.GetString(Started + 2),
+            };
+        }
+
+        return SumOfEvent(row.GetString(1), each) == row.GetInt64(9) ? each : null;
+    }
+
+    private static DateTime Time(long ticks) => new(Math.Clamp(ticks, 0, DateTime.MaxValue.Ticks), DateTimeKind.Utc);
+
     /// <summary>The sum over an event.</summary>
     internal static long SumOfEvent(string stream, HistoryEvent each)
     {
@@ -160,10 +216,17 @@ internal static class HistoryTables
         sum.Add(each.Seq);
         sum.Add(each.Time.Ticks);
         sum.Add(each.Id);
-        sum.Add(each.IsLimit ? 1L : 0);
+        sum.Add((long)each.Kind);
         sum.Add(each.Change);
         sum.Add(BitConverter.DoubleToInt64Bits(each.Score));
         sum.Add(each.Sentence);
+        if (each.Channel is { } channel)
+        {
+            sum.Add(each.Started.Ticks);
+            sum.Add(channel);
+            sum.Add(each.Severity);
+        }
+
         return sum.Sum;
     }
 

@@ -33,6 +33,9 @@ internal sealed record CommittedRows(
 /// </remarks>
 internal sealed class TickRows
 {
+    // Of the kind of an event: its begin, its channel and its severity follow.
+    private const byte HasDetails = 0x80;
+
     private readonly PackedWriter _rows = new();
     private readonly PackedWriter _events = new();
     private DateTime _lastTime;
@@ -127,32 +130,32 @@ internal sealed class TickRows
         Complete(tick.Seq, score);
         if (tick.Anomaly is { } anomaly && anomaly.Change != AnomalyChange.Updated)
         {
-            AddEvent(
-                new HistoryEvent(
-                    tick.Seq,
-                    tick.Reading.Time,
-                    anomaly.Id,
-                    false,
-                    anomaly.Change.ToString().ToLowerInvariant(),
-                    anomaly.Score,
-                    anomaly.Message));
+            Add(HistoryEvent.Of(tick, anomaly, Columns));
         }
 
         for (int i = 0; i < tick.Limits.Count; i++)
         {
             if (tick.Limits[i] is { Change: not LimitChange.Updated } limit)
             {
-                AddEvent(
-                    new HistoryEvent(
-                        tick.Seq,
-                        tick.Reading.Time,
-                        limit.Id,
-                        true,
-                        limit.Change.ToString().ToLowerInvariant(),
-                        double.NaN,
-                        limit.Message));
+                Add(HistoryEvent.Of(tick, limit, Columns));
             }
         }
+    }
+
+    /// <summary>Adds an event.</summary>
+    internal void Add(HistoryEvent each)
+    {
+        EventCount++;
+        _events.Whole(each.Seq);
+        _events.Whole(each.Time.Ticks);
+        _events.Text(each.Id);
+        _events.Byte((byte)((byte)each.Kind | HasDetails));
+        _events.Text(each.Change);
+        _events.Double(each.Score);
+        _events.Text(each.Sentence);
+        _events.Whole(each.Started.Ticks);
+        _events.Text(each.Channel ?? "");
+        _events.Text(each.Severity);
     }
 
     /// <summary>Completes the row of a tick without events.</summary>
@@ -212,18 +215,28 @@ internal sealed class TickRows
     internal static HistoryEvent ReadEvent(ref PackedReader from)
     {
         long seq = from.Long();
-        long time = from.Long();
-        return time is < 0 || time > DateTime.MaxValue.Ticks
-            ? throw new InvalidDataException("an event has a time that cannot be")
-            : new HistoryEvent(
-                seq,
-                new DateTime(time, DateTimeKind.Utc),
-                from.Text() ?? "",
-                from.Byte() != 0,
-                from.Text() ?? "",
-                from.Double(),
-                from.Text() ?? "");
+        DateTime time = ReadTime(ref from);
+        string id = from.Text() ?? "";
+        byte kind = from.Byte();
+        var each = new HistoryEvent(
+            seq,
+            time,
+            id,
+            (HistoryEventKind)(kind & ~HasDetails),
+            from.Text() ?? "",
+            from.Double(),
+            from.Text() ?? "");
+
+        // Earlier versions wrote none.
+        return (kind & HasDetails) == 0
+            ? each
+            : each with { Started = ReadTime(ref from), Channel = from.Text() ?? "", Severity = from.Text() ?? "" };
     }
+
+    private static DateTime ReadTime(ref PackedReader from) =>
+        from.Long() is var ticks && ticks >= 0 && ticks <= DateTime.MaxValue.Ticks
+            ? new DateTime(ticks, DateTimeKind.Utc)
+            : throw new InvalidDataException("an event has a time that cannot be");
 
     private static void ReadQuality(ref PackedReader from, Quality[] quality)
     {
@@ -236,17 +249,5 @@ internal sealed class TickRows
                 quality[i + 1] = (Quality)(both >> 4);
             }
         }
-    }
-
-    private void AddEvent(HistoryEvent each)
-    {
-        EventCount++;
-        _events.Whole(each.Seq);
-        _events.Whole(each.Time.Ticks);
-        _events.Text(each.Id);
-        _events.Byte(each.IsLimit ? (byte)1 : (byte)0);
-        _events.Text(each.Change);
-        _events.Double(each.Score);
-        _events.Text(each.Sentence);
     }
 }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Edge.Inference;
 using Edge.Runtime.Configuration;
 using Edge.Runtime.Control;
@@ -117,15 +118,15 @@ internal sealed class EdgeService : IDisposable
         {
             try
             {
-                ModelEvents = new ModelEvents(config.Device, Publish, Info, clock, log);
+                var events = new ModelEvents(config.Device, Publish, Info, clock, log) { Reported = NoteModel };
                 _updates = new ModelUpdates(
                     config.Models,
                     config.Streams.ToDictionary(stream => stream.Name, stream => stream.HasReplaceableModel ? stream.Model : null),
                     Control,
                     _store,
-                    ModelEvents);
+                    events);
                 _inbox = config.Models?.IncomingFolder is { } folder ? new ModelInbox(folder, _updates, log) : null;
-                _learning = learning.Length > 0 ? OpenLearning(learning, _updates, ModelEvents, _store!) : null;
+                _learning = learning.Length > 0 ? OpenLearning(learning, _updates, events, _store!) : null;
             }
             catch (InputException e)
             {
@@ -180,9 +181,6 @@ internal sealed class EdgeService : IDisposable
     /// <summary>The page's address, or null.</summary>
     internal string? PageAddress => _page?.Address;
 
-    /// <summary>Reports of model updates, or null.</summary>
-    internal ModelEvents? ModelEvents { get; }
-
     /// <summary>What a stream that learns does now, for a person; null for one that does not learn.</summary>
     internal string? LearningOf(string stream) => _learning?.StateOf(stream);
 
@@ -196,10 +194,10 @@ internal sealed class EdgeService : IDisposable
     internal long Dropped => _outbox.Dropped.Sum();
 
     /// <summary>Messages waiting for the broker.</summary>
+    internal int Waiting => _outbox.Count;
+
     /// <summary>For how long the oldest of them has waited; zero if none waits.</summary>
     internal TimeSpan LongestWait => _outbox.Age;
-
-    internal int Waiting => _outbox.Count;
 
     /// <summary>Last state of each stream; call it after the streams have ended.</summary>
     internal IReadOnlyDictionary<string, SavedStream> Saved =>
@@ -349,6 +347,27 @@ internal sealed class EdgeService : IDisposable
         {
             _telemetry.Insert(0, OtlpExport.Start(config, "edge-runtime", _config.Device, ServiceMetrics.MeterName, InfoMessage.Version));
         }
+    }
+
+    // At the time of the newest row, where the curves of the stream end; before the first row at that of the clock.
+    private void NoteModel(string stream, string change, string message)
+    {
+        StreamHost host = _hosts.First(host => host.Stream.Name == stream);
+        DateTime now = _clock.GetUtcNow().UtcDateTime;
+        DateTime last = host.Stream.LastTime;
+        host.Note(
+            new HistoryEvent(
+                host.Stream.Seq,
+                last == default ? now : last,
+                string.Create(CultureInfo.InvariantCulture, $"{stream}-{change}-{now.Ticks}"),
+                HistoryEventKind.Model,
+                change,
+                double.NaN,
+                message)
+            {
+                Channel = "",
+                Severity = "note",
+            });
     }
 
     private StreamControl Control(string stream) => _hosts.First(host => host.Stream.Name == stream).Control;

@@ -58,7 +58,7 @@ internal sealed class PageHost : IDisposable
         if (config.Web is { } web)
         {
             certificate = ReadCertificate(web);
-            PageSource source = Source(service, config, commands);
+            PageSource source = Source(service, config, commands, log);
             page = new Page(source, new Access(web, clock), telemetry, clock, log);
             endpoints.Add(new WebEndpoint("web", web.Listen, page.AnswerAsync, certificate));
         }
@@ -96,20 +96,21 @@ internal sealed class PageHost : IDisposable
         return $"{(web.CertificateFile is null ? "http" : "https")}://{host}:{web.Listen.Port}/";
     }
 
-    private static PageSource Source(EdgeService service, EdgeConfig config, ServiceCommands commands)
+    private static PageSource Source(EdgeService service, EdgeConfig config, ServiceCommands commands, ILogger log)
     {
         int bytesMax = PointsMaxBytes / service.Hosts.Count;
         var views = new List<StreamView>();
         foreach (StreamHost host in service.Hosts)
         {
-            var view = new StreamView(() => host.Stream, bytesMax) { Learning = () => service.LearningOf(host.Stream.Name) };
-            host.Ticked += view.Observe;
-            views.Add(view);
+            views.Add(new StreamView(() => host.Stream, bytesMax) { Learning = () => service.LearningOf(host.Stream.Name) });
         }
 
-        if (service.ModelEvents is { } events)
+        History? history = config.StateFolder is null ? null : new History(config.StateFolder);
+        Recall(history, views, log);
+        foreach ((StreamHost host, StreamView view) in service.Hosts.Zip(views))
         {
-            events.Reported = (stream, change, message) => views.First(view => view.Stream.Name == stream).Note("model", change, message);
+            host.Ticked += view.Observe;
+            host.Noted += view.Note;
         }
 
         return new PageSource
@@ -121,8 +122,28 @@ internal sealed class PageHost : IDisposable
             Execute = commands.ExecuteAsync,
             Offer = commands.TakesModels ? commands.OfferAsync : null,
             NeedsSignature = commands.NeedsSignature,
-            History = config.StateFolder is null ? null : new History(config.StateFolder),
+            History = history,
         };
+    }
+
+    // What is stored is shown from the start on. A history that cannot be read is no reason not to start.
+    private static void Recall(History? history, List<StreamView> views, ILogger log)
+    {
+        try
+        {
+            if (history?.Newest([.. views.Select(view => view.Stream.Name)], StreamView.EventsMax) is { } stored)
+            {
+                foreach (StreamView view in views)
+                {
+                    (IReadOnlyList<HistoryEvent> events, long anomalies) = stored[view.Stream.Name];
+                    view.Recall(events, anomalies);
+                }
+            }
+        }
+        catch (InputException e)
+        {
+            log.LogWarning("The page shows no events from before the start: {Message}", e.Message);
+        }
     }
 
     private static void WriteService(Utf8JsonWriter json, EdgeService service, EdgeConfig config, List<StreamView> views)

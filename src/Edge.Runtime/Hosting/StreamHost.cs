@@ -1,5 +1,7 @@
+using System.Collections.Concurrent;
 using Edge.Inference;
 using Edge.Runtime.Control;
+using Edge.Runtime.Delivery;
 using Edge.Runtime.Mqtt;
 using Edge.Runtime.Telemetry;
 using Edge.Streams;
@@ -16,11 +18,15 @@ internal sealed class StreamHost : IDisposable
     // Consecutive faults without a tick in between after which the state is discarded, because it may be the cause.
     private const int FaultsBeforeReset = 3;
 
+    // Events that wait for a tick; a stream that has ended stores no more of them.
+    private const int NotedMax = 100;
+
     private readonly Func<long, bool, StreamLoop> _open;
     private readonly Action _settle;
     private readonly ILogger _log;
     private readonly Backoff _backoff;
     private readonly Lock _onlineGate = new();
+    private readonly ConcurrentQueue<HistoryEvent> _noted = new();
     private StreamLoop _loop;
     private volatile bool _isRunning;
     private volatile bool _hasTicked;
@@ -78,6 +84,20 @@ internal sealed class StreamHost : IDisposable
 
     /// <summary>Called after each tick.</summary>
     internal Action<StreamTick>? Ticked { get; set; }
+
+    /// <summary>Called with each event that comes from no tick; by any thread.</summary>
+    internal Action<HistoryEvent>? Noted { get; set; }
+
+    /// <summary>Takes an event that comes from no tick, and stores it with the next tick.</summary>
+    internal void Note(HistoryEvent each)
+    {
+        if (_noted.Count < NotedMax)
+        {
+            _noted.Enqueue(each);
+        }
+
+        Noted?.Invoke(each);
+    }
 
     /// <summary>How often it was opened again after a fault.</summary>
     internal long Restarts { get; private set; }
@@ -155,6 +175,7 @@ internal sealed class StreamHost : IDisposable
         using var reading = CancellationTokenSource.CreateLinkedTokenSource(stop);
         Control.RunActions(reading);
         FollowControl();
+        _loop.Noted = _noted;
         _loop.Ticked = tick =>
         {
             if (!_hasTicked)

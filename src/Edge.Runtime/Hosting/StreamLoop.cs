@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Edge.Runtime.Delivery;
 using Edge.Runtime.Mqtt;
 using Edge.Runtime.Payloads;
@@ -85,6 +86,9 @@ internal sealed class StreamLoop : IDisposable
 
     /// <summary>Called after each tick.</summary>
     internal Action<StreamTick>? Ticked { get; set; }
+
+    /// <summary>Events of the stream that come from no tick: they are stored with the next one. Null for none.</summary>
+    internal ConcurrentQueue<HistoryEvent>? Noted { get; set; }
 
     /// <summary>Called with whether an anomaly is open, at the start and after each change.</summary>
     internal Action<bool>? Alarm { get; init; }
@@ -289,6 +293,11 @@ internal sealed class StreamLoop : IDisposable
         _rows.Add(_reading);
         StreamTick tick = Stream.Step(_reading);
         _rows.Complete(tick, Stream.AnomalyScore);
+        while (Noted is not null && Noted.TryDequeue(out HistoryEvent? noted))
+        {
+            _rows.Add(noted);
+        }
+
         metrics?.Stepped(_clock.GetElapsedTime(started));
         _hasTicked = true;
         if (tick.Anomaly is { } anomaly)

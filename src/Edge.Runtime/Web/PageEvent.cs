@@ -1,7 +1,5 @@
 using System.Text.Json;
-using Edge.Streams;
-using Edge.Streams.Detection;
-using Edge.Streams.Limits;
+using Edge.Runtime.Delivery;
 
 namespace Edge.Runtime.Web;
 
@@ -13,32 +11,23 @@ namespace Edge.Runtime.Web;
 /// <param name="StartedMs">When it began, in ms since 1970.</param>
 /// <param name="Severity">warning, critical or note.</param>
 /// <param name="Score">Score of an anomaly; NaN of a limit.</param>
-/// <param name="Column">The channel that contributes most.</param>
+/// <param name="Column">The channel that contributes most; -1 for none.</param>
 /// <param name="Message">One sentence.</param>
 internal sealed record PageEvent(
     string Id, string Kind, string Change, long TimeMs, long StartedMs, string Severity, double Score, int Column, string Message)
 {
-    internal static PageEvent Of(StreamTick tick, AnomalyEvent anomaly) => new(
-        anomaly.Id,
-        "anomaly",
-        anomaly.Change.ToString().ToLowerInvariant(),
-        Milliseconds(tick.Reading.Time),
-        Milliseconds(anomaly.Started),
-        anomaly.Severity,
-        anomaly.Score,
-        anomaly.Channels.Count > 0 ? anomaly.Channels[0].Column : -1,
-        anomaly.Message);
-
-    internal static PageEvent Of(StreamTick tick, LimitEvent limit) => new(
-        limit.Id,
-        "limit",
-        limit.Change.ToString().ToLowerInvariant(),
-        Milliseconds(tick.Reading.Time),
-        Milliseconds(limit.Started),
-        limit.Stage == LimitStage.Exceeded ? "critical" : "warning",
-        double.NaN,
-        limit.Column,
-        limit.Message);
+    /// <param name="each">The event.</param>
+    /// <param name="columns">Columns of the stream.</param>
+    internal static PageEvent Of(HistoryEvent each, IReadOnlyList<string> columns) => new(
+        each.Id,
+        each.Kind.ToString().ToLowerInvariant(),
+        each.Change,
+        Milliseconds(each.Time),
+        Milliseconds(each.Started),
+        each.Severity,
+        each.Score,
+        columns.TakeWhile(column => column != each.Channel).Count() is var at && at < columns.Count ? at : -1,
+        each.Sentence);
 
     /// <summary>Milliseconds since 1970.</summary>
     internal static long Milliseconds(DateTime time) => (time.Ticks - DateTime.UnixEpoch.Ticks) / TimeSpan.TicksPerMillisecond;

@@ -22,8 +22,10 @@ internal sealed class PointRing
 
     /// <param name="columns">Columns of the stream.</param>
     /// <param name="capacity">Points that are kept; one less can be read, because the oldest may be in writing.</param>
-    internal PointRing(int columns, int capacity)
+    /// <param name="gapMs">Between two points farther apart than this rows are missing.</param>
+    internal PointRing(int columns, int capacity, double gapMs)
     {
+        GapMs = gapMs;
         Columns = columns;
         Capacity = capacity;
         _times = new long[capacity];
@@ -35,6 +37,8 @@ internal sealed class PointRing
     internal int Columns { get; }
 
     internal int Capacity { get; }
+
+    internal double GapMs { get; }
 
     /// <summary>Points written so far; the newest has the number one less.</summary>
     internal long Written => Volatile.Read(ref _written);
@@ -70,21 +74,29 @@ internal sealed class PointRing
     /// <param name="from">The first number that is wanted.</param>
     /// <param name="fromTimeMs">Points before this time are left out.</param>
     /// <param name="toTimeMs">Points after this time are left out.</param>
-    /// <returns>The points, and the number of the point after the last one looked at.</returns>
+    /// <returns>The points with a break at each gap, and the number of the point after the last one looked at.</returns>
     internal (Series Points, long Next) Read(long from, long fromTimeMs = long.MinValue, long toTimeMs = long.MaxValue)
     {
         long end = Written;
         // The oldest slot is the next one to be written.
         long begin = Math.Clamp(from, Math.Max(0, end - Capacity + 1), end);
         var points = new Series(Columns);
+        long before = begin > Math.Max(0, end - Capacity + 1) ? _times[(begin - 1) % Capacity] : long.MaxValue;
         for (long at = begin; at < end; at++)
         {
             int slot = (int)(at % Capacity);
             long time = _times[slot];
             if (time >= fromTimeMs && time <= toTimeMs)
             {
+                if (before >= fromTimeMs && time - GapMs > before)
+                {
+                    points.AddBreak(before + ((time - before) / 2));
+                }
+
                 Copy(slot, time, points);
             }
+
+            before = time;
 
             // The slot may have been written again while it was copied.
             Volatile.ReadBarrier();

@@ -69,9 +69,25 @@ internal sealed class Series(int columns)
         }
     }
 
+    /// <summary>Adds a point without any value, where rows are missing: curves have a gap there.</summary>
+    internal void AddBreak(long timeMs)
+    {
+        _times.Add(timeMs);
+        _scores.Add(float.NaN);
+        for (int column = 0; column < columns; column++)
+        {
+            foreach (List<float>[] values in new[] { _mean, _min, _max, _low, _high })
+            {
+                values[column].Add(float.NaN);
+            }
+
+            _quality[column].Add(0);
+        }
+    }
+
     /// <summary>
-    /// As at most about <paramref name="pointsMax"/> points: neighbors become one, with the smallest and the largest of their values, the
-    /// mean of their means and the largest score.
+    /// As at most about <paramref name="pointsMax"/> points, and the breaks between them: neighbors become one, with the smallest and the
+    /// largest of their values, the mean of their means and the largest score.
     /// </summary>
     internal Series Thinned(int pointsMax)
     {
@@ -84,9 +100,9 @@ internal sealed class Series(int columns)
         var thin = new Series(columns);
         Span<float> row = new float[5 * columns];
         Span<byte> quality = new byte[columns];
-        for (int begin = 0; begin < Count; begin += size)
+        for (int begin = 0, end; begin < Count; begin = end)
         {
-            int end = Math.Min(Count, begin + size);
+            end = EndOf(begin, size);
             for (int column = 0; column < columns; column++)
             {
                 row[column] = Mean(_mean[column], begin, end);
@@ -185,6 +201,21 @@ internal sealed class Series(int columns)
 
         json.WriteEndArray();
     }
+
+    // Neighbors from a point on that become one: a break is on its own.
+    private int EndOf(int begin, int size)
+    {
+        int end = begin + 1;
+        while (end < Count && end - begin < size && !IsBreak(end) && !IsBreak(begin))
+        {
+            end++;
+        }
+
+        return end;
+    }
+
+    // Every other point has a score.
+    private bool IsBreak(int at) => float.IsNaN(_scores[at]);
 
     private static float Mean(List<float> values, int begin, int end)
     {

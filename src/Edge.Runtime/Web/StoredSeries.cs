@@ -23,6 +23,11 @@ internal static class StoredSeries
         HistoryCurve curve = history.Curve(view.Stream.Name, Time(fromMs), Time(recentFrom), pointsMax);
         var rows = new Series(view.Points.Columns);
         Add(rows, curve, view);
+        if (curve.Times.Length > 0 && recent.Count > 0)
+        {
+            AddBreak(rows, curve, view, curve.Times.Length - 1, recentFrom);
+        }
+
         rows.Append(recent);
         return rows.Thinned(pointsMax);
     }
@@ -36,19 +41,11 @@ internal static class StoredSeries
             return recent;
         }
 
-        // A stored event has no severity of its own: a score of 3 is critical, as in the detector's events.
+        IReadOnlyList<string> columns = view.Stream.Manifest.Columns;
         IEnumerable<PageEvent> stored = history.Events(view.Stream.Name, Time(fromMs), Time(toMs))
-            .Where(each => !recent.Any(known => known.Id == each.Id))
-            .Select(each => new PageEvent(
-                each.Id,
-                each.IsLimit ? "limit" : "anomaly",
-                each.Change,
-                PageEvent.Milliseconds(each.Time),
-                PageEvent.Milliseconds(each.Time),
-                each.Score >= 3 ? "critical" : "warning",
-                each.Score,
-                -1,
-                each.Sentence));
+            .Select(each => PageEvent.Of(each, columns))
+            .Where(each => !recent.Any(known => known.Id == each.Id));
+
         // What a person said about a span has neither a score nor a channel.
         IEnumerable<PageEvent> labels = history.Labels(view.Stream.Name, Time(fromMs), Time(toMs)).Select(label => new PageEvent(
             $"label-{label.Id}",
@@ -87,6 +84,20 @@ internal static class StoredSeries
             rows.Add(
                 PageEvent.Milliseconds(curve.Times[at]), row[..columns], row.Slice(columns, columns), row.Slice(2 * columns, columns),
                 row.Slice(3 * columns, columns), row.Slice(4 * columns, columns), quality, curve.Score[at]);
+            if (at + 1 < curve.Times.Length)
+            {
+                AddBreak(rows, curve, view, at, PageEvent.Milliseconds(curve.Times[at + 1]));
+            }
+        }
+    }
+
+    // The next point follows the end of this one closely, or rows are missing between the two.
+    private static void AddBreak(Series rows, HistoryCurve curve, StreamView view, int at, long nextMs)
+    {
+        long endMs = PageEvent.Milliseconds(curve.Ends[at]);
+        if (nextMs - endMs > view.Points.GapMs)
+        {
+            rows.AddBreak(endMs + ((nextMs - endMs) / 2));
         }
     }
 

@@ -133,7 +133,7 @@ internal static class StreamJson
         json.WriteStartObject("health");
         json.WriteNumber("ticks", health.Ticks);
         json.WriteNumber("missed", health.MissedTicks);
-        json.WriteNumber("anomalies", health.Anomalies);
+        json.WriteNumber("anomalies", view.Anomalies);
         Write(json, "coverage", health.Coverage);
         Write(json, "skill", health.Skill);
         Write(json, "seasonal", health.SeasonalSkill);

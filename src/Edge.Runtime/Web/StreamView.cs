@@ -1,6 +1,7 @@
 using Edge.Inference.Models;
+using Edge.Runtime.Delivery;
 using Edge.Streams;
-using Edge.Streams.Limits;
+using Edge.Streams.Detection;
 
 namespace Edge.Runtime.Web;
 
@@ -16,6 +17,9 @@ internal sealed class StreamView
     // Points a second at most: ticks of faster streams are gathered.
     private const long PointMs = 100;
 
+    // Three missing rows are a gap, as to the detector; rows need not come to the millisecond.
+    private const double GapPeriods = 3.5;
+
     private readonly Func<SensorStream> _stream;
     private readonly PointBuilder _point;
     private readonly TickCopy _newest;
@@ -26,6 +30,7 @@ internal sealed class StreamView
     private readonly (long Seq, float Low, float High)[][] _pending;
     private readonly Queue<PageEvent> _events = new();
     private long _eventCount;
+    private long _anomalies;
     private CellWatch? _cell;
     private int _cellWatchers;
 
@@ -36,7 +41,11 @@ internal sealed class StreamView
         _stream = stream;
         ModelManifest manifest = stream().Manifest;
         int columns = manifest.Columns.Count;
-        Points = new PointRing(columns, Math.Clamp(bytesMax / PointRing.BytesOf(columns), PointsMin, PointsMax));
+        Points = new PointRing(
+            columns,
+            Math.Clamp(bytesMax / PointRing.BytesOf(columns), PointsMin, PointsMax),
+            GapPeriods * Math.Max(PointMs, stream().Period.TotalMilliseconds));
+        _anomalies = stream().Health.Anomalies;
         _point = new PointBuilder(columns);
         _point.Clear();
         _newest = new TickCopy(columns, manifest.Outputs.Count);
@@ -70,6 +79,22 @@ internal sealed class StreamView
     /// <summary>Events so far; the newest has the number one less.</summary>
     internal long EventCount => Interlocked.Read(ref _eventCount);
 
+    /// <summary>Anomalies that are stored, and those since.</summary>
+    internal long Anomalies => Interlocked.Read(ref _anomalies);
+
+    /// <summary>Begins with what is stored of the stream, before its first tick.</summary>
+    /// <param name="events">The newest events, oldest first.</param>
+    /// <param name="anomalies">Number of anomalies.</param>
+    internal void Recall(IReadOnlyList<HistoryEvent> events, long anomalies)
+    {
+        foreach (HistoryEvent each in events)
+        {
+            Note(each);
+        }
+
+        _anomalies = anomalies;
+    }
+
     /// <summary>Takes over a tick. Called by the thread of the stream.</summary>
     internal void Observe(StreamTick tick)
     {
@@ -87,12 +112,13 @@ internal sealed class StreamView
 
         if (tick.Anomaly is { } anomaly)
         {
-            Keep(PageEvent.Of(tick, anomaly));
+            Note(HistoryEvent.Of(tick, anomaly, stream.Manifest.Columns));
+            _anomalies += anomaly.Change == AnomalyChange.Opened ? 1 : 0;
         }
 
         for (int i = 0; i < tick.Limits.Count; i++)
         {
-            Keep(PageEvent.Of(tick, tick.Limits[i]));
+            Note(HistoryEvent.Of(tick, tick.Limits[i], stream.Manifest.Columns));
         }
 
         Cell?.Observe(stream, tick, IsUsable(tick.Reading), isWhole);
@@ -116,14 +142,22 @@ internal sealed class StreamView
         }
     }
 
-    /// <summary>Lists an event that comes from no tick, at the time of the newest one.</summary>
-    internal void Note(string kind, string change, string message)
+    /// <summary>Lists an event. Any thread may call it.</summary>
+    internal void Note(HistoryEvent each)
     {
-        long timeMs = PageEvent.Milliseconds(Newest().Time);
-        Keep(new PageEvent($"{kind}-{EventCount}-{timeMs}", kind, change, timeMs, timeMs, "note", double.NaN, -1, message));
+        PageEvent shown = PageEvent.Of(each, Stream.Manifest.Columns);
+        lock (_events)
+        {
+            _events.Enqueue(shown);
+            _eventCount++;
+            if (_events.Count > EventsMax)
+            {
+                _events.Dequeue();
+            }
+        }
     }
 
-    /// <summary>Begins to watch the cell.
+    /// <summary>Begins to watch the cell.</summary>
     /// <returns>Whether the engine of the stream has one that can be shown.</returns>
     internal bool BeginCell()
     {
@@ -188,19 +222,6 @@ internal sealed class StreamView
                     tick.Seq + pending.Length,
                     (float)forecast.Low(_nearest[column]),
                     (float)forecast.High(_nearest[column]));
-            }
-        }
-    }
-
-    private void Keep(PageEvent each)
-    {
-        lock (_events)
-        {
-            _events.Enqueue(each);
-            _eventCount++;
-            if (_events.Count > EventsMax)
-            {
-                _events.Dequeue();
             }
         }
     }

@@ -24,7 +24,8 @@ internal sealed class AnomalyReporter(string stream, ModelManifest manifest, Ano
     // The open anomaly of the stream that this one has replaced, until its end is said.
     private AnomalyEvent? _left;
 
-    internal long Opened { get; private set; }
+    /// <summary>Anomalies so far.</summary>
+    internal long Opened { get; set; }
 
     internal void Archive(StreamSnapshot snapshot)
     {

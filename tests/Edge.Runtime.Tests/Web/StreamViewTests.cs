@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using Edge.Runtime.Configuration;
+using Edge.Runtime.Delivery;
 using Edge.Runtime.Hosting;
 using Edge.Runtime.Web;
 using Edge.Sensors.Simulated;
@@ -83,6 +84,53 @@ public sealed class StreamViewTests : IDisposable
         Assert.Equal(all.GetProperty("score").EnumerateArray().Max(Number), thin.GetProperty("score").EnumerateArray().Max(Number));
     }
 
+    [Theory]
+    [InlineData(3, 0)]
+    [InlineData(4, 1)]
+    [InlineData(900, 1)]
+    public void Where_rows_are_missing_the_curve_has_a_break(int periods, int breaks)
+    {
+        var view = new StreamView(() => _stream, MemoryBytes);
+        for (int i = 0; i < 100; i++)
+        {
+            view.Observe(Step(i));
+        }
+
+        long next = view.Points.Written;
+        for (int i = 0; i < 100; i++)
+        {
+            view.Observe(Step(99 + periods + i));
+        }
+
+        // As a page reads that is opened later, one that listens, and one that shows few points.
+        Assert.Equal(breaks, Breaks(Read(view)));
+        Assert.Equal(breaks, Breaks(JsonOf(view.Points.Read(next).Points)));
+        Assert.Equal(breaks, Breaks(Read(view, 20)));
+        Assert.InRange(Read(view, 20).GetProperty("t").GetArrayLength(), 15, 22);
+    }
+
+    [Fact]
+    public void What_is_stored_is_listed_from_the_start_on()
+    {
+        var view = new StreamView(() => _stream, MemoryBytes);
+        var stored = new HistoryEvent(5, Begin, "climate-5", HistoryEventKind.Anomaly, "opened", 4, "light is wrong.")
+        {
+            Started = Begin.AddSeconds(-1),
+            Channel = "light",
+        };
+        view.Recall([stored], anomalies: 12);
+        PageEvent shown = Assert.Single(view.Events().Events);
+        Assert.Equal(("climate-5", "anomaly", 2, "critical"), (shown.Id, shown.Kind, shown.Column, shown.Severity));
+        Assert.Equal(1000, shown.TimeMs - shown.StartedMs);
+        for (int i = 0; i < 300; i++)
+        {
+            view.Observe(Step(i, spike: i > 250 ? 9 : 0));
+        }
+
+        Assert.Equal(13, view.Anomalies);
+        Assert.Equal(["climate-5", "climate-252"], view.Events().Events.Select(each => each.Id).Distinct());
+    }
+
     [Fact]
     public void Gates_cell_and_hidden_state_are_those_of_the_engine()
     {
@@ -134,7 +182,7 @@ public sealed class StreamViewTests : IDisposable
     [Fact]
     public async Task A_reader_sees_whole_points_while_they_are_overwritten()
     {
-        var ring = new PointRing(columns: 3, capacity: 50);
+        var ring = new PointRing(columns: 3, capacity: 50, gapMs: double.PositiveInfinity);
         var reading = new Reading(3);
         const int Points = 50_000;
         Task writing = Task.Run(() =>
@@ -184,6 +232,14 @@ public sealed class StreamViewTests : IDisposable
 
     private static void Close(IEnumerable<double> expected, JsonElement actual) =>
         Assert.Equal(expected, actual.EnumerateArray().Select(each => each.GetDouble()), (a, b) => Math.Abs(a - b) <= 1e-5 * Math.Abs(a));
+
+    private static int Breaks(JsonElement points)
+    {
+        JsonElement[] scores = [.. points.GetProperty("score").EnumerateArray()];
+        int[] empty = [.. Enumerable.Range(0, scores.Length).Where(i => scores[i].ValueKind == JsonValueKind.Null)];
+        Assert.All(empty, i => Assert.Equal(JsonValueKind.Null, points.GetProperty("v")[0][i].ValueKind));
+        return empty.Length;
+    }
 
     private static float Number(JsonElement value) => value.ValueKind == JsonValueKind.Null ? float.NaN : value.GetSingle();
 
