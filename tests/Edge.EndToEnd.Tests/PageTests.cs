@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net;
+using System.Text.Json;
 using Deque.AxeCore.Commons;
 using Deque.AxeCore.Playwright;
 using Edge.Testing;
@@ -82,6 +83,21 @@ public sealed class PageTests : IAsyncLifetime, IDisposable
         Assert.Empty(_browser.Faults);
     }
 
+    // Between the answer of /api/rows and the first live message an anomaly may close.
+    [BrowserFact]
+    public async Task Live_messages_continue_where_the_rows_end_and_no_event_is_lost_between_the_two()
+    {
+        IPage page = await _browser.OpenAsync(Address);
+        await page.Locator(".chart[aria-label='Curve of temperature'] .mark").First.WaitForAsync();
+        using var client = new HttpClient();
+        using JsonDocument rows = JsonDocument.Parse(await client.GetStringAsync($"{Address}api/rows?name=climate&from=0&to=1"));
+        long next = rows.RootElement.GetProperty("next_event").GetInt64();
+        Assert.InRange(next, 1, 100);
+        Assert.NotEmpty((await FirstPointsAsync(client, nextEvent: 0)).GetProperty("events").EnumerateArray());
+        JsonElement later = await FirstPointsAsync(client, nextEvent: next);
+        Assert.Equal(later.GetProperty("next_event").GetInt64() - next, later.GetProperty("events").GetArrayLength());
+    }
+
     [BrowserFact]
     public async Task A_service_that_is_killed_and_started_again_has_its_curve_and_its_events()
     {
@@ -97,6 +113,12 @@ public sealed class PageTests : IAsyncLifetime, IDisposable
         await UntilAsync(page, $"document.querySelector('#lost').hidden && Number({Newest}.seq) > {seq} + 20");
         Assert.Equal(from, await page.EvaluateAsync<string>("document.querySelector('.curves').dataset.from"));
         Assert.Contains("Back to normal", await page.Locator(".events").InnerTextAsync(), StringComparison.Ordinal);
+
+        // The mark is on the curve of its channel, the anomaly is counted, and where no row came there is no line.
+        await page.Locator(".chart[aria-label='Curve of temperature'] .mark").First.WaitForAsync();
+        Assert.Matches(@", \d+, [1-9]\d*$", await page.Locator("dt:text-is('ticks, lost ticks, anomalies') + dd").InnerTextAsync());
+        await UntilAsync(page, "Number(document.querySelector('.curves')?.dataset.breaks) > 0");
+        await page.ScreenshotAsync(new PageScreenshotOptions { Path = Path.Combine(Browser.Pictures, "page-restarted.png") });
         Assert.Empty(_browser.Faults);
     }
 
@@ -172,7 +194,8 @@ public sealed class PageTests : IAsyncLifetime, IDisposable
             IPage page = await _browser.OpenAsync(Address, width, isDark);
             await page.Locator(".chart[aria-label='Curve of temperature'] .mark").First.WaitForAsync();
             await page.ClickAsync("summary:has-text('A look into the cell')");
-            await UntilAsync(page, "(document.querySelector('#unit')?.value ?? '') !== ''");
+            Assert.NotEqual("", await page.InputValueAsync("#unit"));
+            await page.Locator(".cell .key", new PageLocatorOptions { HasText = "cell state" }).WaitForAsync();
             Assert.Equal(width, await page.EvaluateAsync<int>("document.scrollingElement.scrollWidth"));
             AxeResult found = await page.RunAxe();
             Assert.True(
@@ -218,6 +241,21 @@ public sealed class PageTests : IAsyncLifetime, IDisposable
             Path.Combine(Browser.Pictures, "budget.txt"),
             string.Create(CultureInfo.InvariantCulture, $"{bytes} bytes, first contentful paint after {paint:0} ms\n"));
         Assert.Empty(_browser.Faults);
+    }
+
+    private async Task<JsonElement> FirstPointsAsync(HttpClient client, long nextEvent)
+    {
+        using Stream live = await client.GetStreamAsync($"{Address}api/live?stream=climate&next=0&next_event={nextEvent}");
+        using var lines = new StreamReader(live);
+        while (await lines.ReadLineAsync() is { } line)
+        {
+            if (line == "event: points")
+            {
+                return JsonDocument.Parse((await lines.ReadLineAsync())!["data: ".Length..]).RootElement;
+            }
+        }
+
+        throw new EndOfStreamException("The service sent no points.");
     }
 
     private static string Sha(byte[] model) => Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(model))[..6];

@@ -229,12 +229,13 @@ internal sealed class Page : IDisposable
         await _querying.WaitAsync(context.RequestAborted).ConfigureAwait(false);
         try
         {
-            long next = view.Points.Written;
+            (long next, long nextEvent) = (view.Points.Written, view.EventCount);
             Series rows = StoredSeries.Read(_source.History, view, from, to, wanted);
             IEnumerable<PageEvent> events = StoredSeries.Events(_source.History, view, from, to);
             await Response.ObjectAsync(context, StatusCodes.Status200OK, json =>
             {
                 json.WriteNumber("next", next);
+                json.WriteNumber("next_event", nextEvent);
                 rows.Write(json);
                 StreamJson.WriteEvents(json, events);
             }).ConfigureAwait(false);
@@ -255,7 +256,7 @@ internal sealed class Page : IDisposable
         StreamView? view = _source.Find(query["stream"]);
         int? layer = TryRead(query["cell"], out long number) ? (int)Math.Clamp(number, 0, int.MaxValue) : null;
         long points = TryRead(query["next"], out long next) ? next : view?.Points.Written ?? 0;
-        long events = view?.EventCount ?? 0;
+        long events = TryRead(query["next_event"], out long nextEvent) ? nextEvent : view?.EventCount ?? 0;
         long frames = 0;
         bool isWatching = view is not null && layer is not null && view.BeginCell();
         try
@@ -303,6 +304,7 @@ internal sealed class Page : IDisposable
             // Points that were overwritten before this client took them: it asks for the rows again.
             json.WriteBoolean("gap", points < next - view.Points.Capacity + 1 || points > next);
             json.WriteNumber("next", next);
+            json.WriteNumber("next_event", nextEvent);
             series.Write(json);
             StreamJson.WriteEvents(json, newEvents);
             StreamJson.WriteNow(json, view);

@@ -23,10 +23,21 @@ async function answer(response) {
 
 const path = (name, query) => `/api/${name}?${new URLSearchParams(query)}`;
 
-export const get = async (name, query = {}) => answer(await fetch(path(name, query)));
+// A browser says "Failed to fetch" of a device that is off.
+async function ask(name, query, request) {
+  let response;
+  try {
+    response = await fetch(path(name, query), request);
+  } catch {
+    throw new Error("The device does not answer.");
+  }
 
-export const post = async (name, body = "", headers = {}, query = {}) =>
-  answer(await fetch(path(name, query), { method: "POST", body, headers }));
+  return answer(response);
+}
+
+export const get = async (name, query = {}) => ask(name, query);
+
+export const post = async (name, body = "", headers = {}, query = {}) => ask(name, query, { method: "POST", body, headers });
 
 export const command = (name, request) => post(`command/${name}`, JSON.stringify(request));
 

@@ -3,7 +3,8 @@ import { color, el } from "./dom.js";
 import { number } from "./format.js";
 
 const framesMax = 240;
-const gateColors = ["line", "warn", "ahead", "bad"];
+// Not those of a warning or of an anomaly: a curve here is neither.
+const gateColors = ["line", "ahead", "score", "text"];
 
 const floats = text => new Float32Array(Uint8Array.from(atob(text), each => each.charCodeAt(0)).buffer);
 
@@ -23,7 +24,7 @@ export class Cell {
     this.parts = parts;
     const layer = card.model.layers[0];
     const shown = Math.min(64, layer.units);
-    this.pick = el("input", { type: "number", min: 0, max: shown - 1, id: "unit", oninput: () => this.choose(Number(this.pick.value)) });
+    this.pick = el("input", { type: "number", min: 0, max: shown - 1, id: "unit", value: 0, oninput: () => this.choose(Number(this.pick.value)) });
     this.panels = [
       this.panel("Input", "What the model reads, in standard deviations from the mean."),
       this.panel("Hidden state h", `One row for each of ${shown === layer.units ? layer.units : `the first ${shown} of ${layer.units}`} units.`),

@@ -23,6 +23,12 @@ function times(u, splits, axis, space, step) {
 /** Decimals that steps of an axis have. */
 const decimals = step => [0, 1, 2, 3, 4, 5].find(digits => Math.abs(step * 10 ** digits - Math.round(step * 10 ** digits)) < 1e-6) ?? 6;
 
+/** Places of points that no line reaches, because the ones beside them have no value. */
+const isolated = (u, series) => u.data[series].map((value, i, all) => (
+  value !== null && (all[i - 1] ?? null) === null && (all[i + 1] ?? null) === null ? i : -1)).filter(i => i >= 0);
+
+const dots = stroke => ({ show: false, filter: isolated, size: 4, width: 0, fill: stroke });
+
 /** A color, written #rrggbb, with less opacity. */
 const faint = (name, share) => `${color(name)}${Math.round(share * 255).toString(16).padStart(2, "0")}`;
 
@@ -77,7 +83,7 @@ export class Charts {
     const line = color("line");
     const band = { points: { show: false }, stroke: "transparent", width: 0 };
     const plot = this.plot(box, innerWidth < 900 ? 150 : 190, unit(this.card.units[column]), [
-      { stroke: line, width: 1.5, points: { show: false } },
+      { stroke: line, width: 1.5, points: dots(line) },
       { ...band },
       { ...band },
       { ...band },
@@ -135,18 +141,20 @@ export class Charts {
   }
 
   /** Draws new data. */
-  draw(data, events, range, forecast) {
+  draw(data, events, range, forecast, open) {
     this.range = range;
     this.data = data;
+    this.place.dataset.breaks = data.score.filter(each => each === null).length;
     this.place.dataset.points = data.t.length;
     this.place.dataset.from = data.t[0] ?? "";
-    this.spans = spansOf(events);
+    this.spans = spansOf(events, open);
     const byColumn = new Map((forecast ?? []).map(each => [each.column, each]));
     for (const chart of this.all) {
       chart.plot.setData(chart.column < 0 ? [data.t, data.score] : lines(data, chart.column, byColumn.get(chart.column)));
-      this.mark(chart, events);
     }
 
+    // uPlot sets its scales in a microtask of its own.
+    queueMicrotask(() => this.all.forEach(chart => this.mark(chart)));
     this.showCursor(this.all[0]?.plot);
   }
 
@@ -238,7 +246,7 @@ export class Charts {
   }
 
   // A mark is a button, so that a finger, a mouse and the keyboard reach its sentence.
-  mark(chart, events) {
+  mark(chart) {
     const wanted = this.spans.filter(span => span.kind === "anomaly" || span.kind === "label").filter(span =>
       (chart.column < 0 ? !this.shown.includes(span.column) : span.column === chart.column)
         && span.from >= this.range[0] && span.from <= this.range[1]);
@@ -271,8 +279,12 @@ export class Charts {
   }
 }
 
-/** From opened to closed, one for each id. */
-export function spansOf(events) {
+/**
+ * From opened to closed, one for each id.
+ * @param events of the stream, the oldest first
+ * @param open by kind, whether one is open now; null while that is not known
+ */
+export function spansOf(events, open = null) {
   const spans = new Map();
   for (const each of events) {
     const isOver = each.change !== "opened" && each.change !== "updated";
@@ -280,19 +292,30 @@ export function spansOf(events) {
     if (!span) {
       spans.set(each.id, {
         id: each.id, kind: each.kind, from: each.started, to: isOver ? each.t : null, severity: each.severity, column: each.column,
-        message: each.message, score: each.score, change: each.change,
+        message: each.message, score: each.score, change: each.change, last: each.t,
       });
     } else if (isOver) {
       span.to = each.t;
       span.change = each.change;
       span.end = each.message;
     } else {
+      span.last = each.t;
       span.severity = each.severity === "critical" ? each.severity : span.severity;
       span.score = Math.max(span.score ?? 0, each.score ?? 0);
     }
   }
 
-  return [...spans.values()];
+  const all = [...spans.values()];
+  for (const [kind, isOpen] of Object.entries(open ?? {})) {
+    // A service that began again without its state says no end of what was open before.
+    const unended = all.filter(each => each.kind === kind && each.to === null);
+    for (const span of isOpen ? (kind === "anomaly" ? unended.slice(0, -1) : []) : unended) {
+      span.to = span.last;
+      span.end = "Its end was not seen.";
+    }
+  }
+
+  return all;
 }
 
 // Readings, their range where a point stands for several, the interval that was forecast, and the forecast ahead from the last reading on.

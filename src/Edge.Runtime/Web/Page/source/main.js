@@ -87,7 +87,7 @@ function showService({ service, now }) {
   const lines = [
     ["broker", `${service.broker}, ${service.connected ? "connected" : "not connected"}`],
     ["messages delivered", `${service.delivered}${service.refused ? `, ${service.refused} refused` : ""}`],
-    ["messages waiting", `${service.waiting}${service.outbox_age_seconds ? `, the oldest for ${duration(service.outbox_age_seconds)}` : ""}${
+    ["messages waiting", `${service.waiting}${service.waiting > 0 && service.outbox_age_seconds ? `, the oldest for ${duration(service.outbox_age_seconds)}` : ""}${
       service.dropped ? `, ${service.dropped} evicted` : ""}`],
     ["disk", service.writable === undefined ? "no state is stored" : `${service.writable ? "writable" : "NOT WRITABLE"}${
       service.disk_free_bytes === undefined ? "" : `, ${bytes(service.disk_free_bytes)} free`}`],

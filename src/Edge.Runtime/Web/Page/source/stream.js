@@ -4,7 +4,7 @@ import { buttons } from "./actions.js";
 import { Cell } from "./cell.js";
 import { Charts, spansOf } from "./charts.js";
 import { el, put } from "./dom.js";
-import { duration, moment, number, percent, time, unit, withUnit } from "./format.js";
+import { dayOf, duration, moment, number, percent, time, unit, withUnit } from "./format.js";
 
 const ranges = [["5 min", 300], ["1 h", 3600], ["6 h", 21600], ["1 day", 86400], ["1 week", 604800], ["1 month", 2592000],
   ["1 year", 31536000]];
@@ -14,6 +14,9 @@ const pointsWanted = 900;
 // The first 64 ticks do not count; of fewer than some hundreds after them a skill says little.
 const ticksToJudge = 300;
 const appendedMax = 900;
+
+// What the model file calls the model that was in use when this one was learned: it is not a simple forecast.
+const modelBefore = "model in use";
 const arrays = ["v", "min", "max", "low", "high"];
 
 export class StreamPage {
@@ -68,7 +71,7 @@ export class StreamPage {
       return;
     }
 
-    this.source = listen({ stream: this.card.name, ...(this.cell ? { cell: 0 } : {}), next: this.next ?? 0 }, {
+    this.source = listen({ stream: this.card.name, ...(this.cell ? { cell: 0 } : {}), next: this.next ?? 0, next_event: this.nextEvent ?? 0 }, {
       open: () => this.hooks.lost(false),
       error: () => {
         // Not left to the browser: the next connection goes on after the last point.
@@ -103,6 +106,7 @@ export class StreamPage {
     try {
       const rows = await get("rows", { name: this.card.name, from: Math.floor(from), to: Math.ceil(to), points: pointsWanted });
       this.next = rows.next;
+      this.nextEvent = rows.next_event;
       this.events = rows.events;
       this.data = rows;
       this.appended = 0;
@@ -115,7 +119,8 @@ export class StreamPage {
 
   take(points) {
     this.now = points.now;
-    this.events.push(...points.events);
+    this.events.push(...points.events.filter(each => !this.events.some(known => (
+      known.id === each.id && known.change === each.change && known.t === each.t))));
     if (points.now.model !== this.card.model.sha256) {
       this.hooks.changed();
       return;
@@ -128,12 +133,17 @@ export class StreamPage {
     }
 
     this.next = points.next;
+    this.nextEvent = points.next_event;
     if (points.events.length > 0) {
       this.list();
     }
 
     if (this.now.seq > 0) {
       this.tell();
+    }
+
+    if (JSON.stringify(this.isOpen()) !== this.listedAs) {
+      this.list();
     }
 
     this.draw();
@@ -201,7 +211,7 @@ export class StreamPage {
 
   draw() {
     if (this.data && !this.isClosed) {
-      this.charts.draw(this.data, this.events, this.range(), this.isLive ? this.now?.forecast : null);
+      this.charts.draw(this.data, this.events, this.range(), this.isLive ? this.now?.forecast : null, this.isOpen());
     }
   }
 
@@ -290,19 +300,27 @@ export class StreamPage {
     }));
   }
 
+  // Whether an anomaly is open, and whether a channel is, or will be, beyond a limit; null while that is not known.
+  isOpen() {
+    return this.now?.seq > 0 ? { anomaly: this.now.open, limit: this.now.limits.some(each => each.stage !== "inside") } : null;
+  }
+
   tell() {
     const { now, card } = this;
-    const open = spansOf(this.events).filter(each => each.kind === "anomaly" && each.to === null).pop();
+    const open = spansOf(this.events, this.isOpen()).filter(each => each.kind === "anomaly" && each.to === null).pop();
     const exceeded = now.limits.filter(each => each.stage === "exceeded");
     const expected = now.limits.filter(each => each.stage === "expected");
     const broken = now.sensors.filter(each => each.q !== 0 && each.q !== 4);
-    const level = now.open || exceeded.length > 0 ? "bad" : expected.length > 0 || broken.length > 0 ? "warn" : "good";
+    const level = now.open || exceeded.length > 0 ? "bad"
+      : expected.length > 0 || broken.length > 0 ? "warn"
+        : now.warm_up > 0 ? "" : "good";
     this.verdict.className = `card verdict ${level}`;
     const nameOf = sensor => card.columns[now.sensors.indexOf(sensor)];
     put(this.sentence, now.open ? open?.message ?? "An anomaly is open."
       : exceeded.length > 0 ? `${exceeded.map(each => each.column).join(", ")} ${exceeded.length > 1 ? "are" : "is"} beyond a limit.`
       : broken.length > 0 ? `${broken.map(nameOf).join(", ")}: no good reading.`
       : expected.length > 0 ? `${expected.map(each => each.column).join(", ")} will reach a limit.`
+      : now.warm_up > 0 ? now.detection
         : card.model.trained ? "All is normal." : "Nothing is far off. There is no model yet.");
     this.detail.dataset.t = now.t;
     this.detail.dataset.seq = now.seq;
@@ -345,6 +363,7 @@ export class StreamPage {
     const skill = health.skill;
     const rows = [
       ...(this.now.learning ? [["learning", this.now.learning]] : []),
+      ["anomaly detection", this.now.detection],
       ["better than “nothing changes”", skill === null ? "–" : `${percent(skill)}${
         health.ticks < ticksToJudge ? ", too early to tell" : skill <= 0 ? ": do not trust its forecasts" : ""}`],
       ["better than a season ago", percent(health.seasonal)],
@@ -368,14 +387,18 @@ export class StreamPage {
   }
 
   list() {
-    const spans = spansOf(this.events).slice(-30).reverse();
+    this.listedAs = JSON.stringify(this.isOpen());
+    const spans = spansOf(this.events, this.isOpen()).slice(-30).reverse();
     this.list$.replaceChildren(...(spans.length === 0 ? [el("li", { class: "quiet" }, "None so far.")] : spans.map(span => el("li", {
       id: `event-${span.id}`, tabindex: -1, class: span.to === null ? `open ${span.severity}` : span.severity,
     },
-    el("b", {}, time(span.from), span.kind === "model" ? "" : span.to === null ? " – open" : ` – ${time(span.to)}`), " ", span.message,
+    el("b", {}, moment(span.from), span.kind === "model" ? "" : span.to === null ? " – open" : ` – ${until(span)}`), " ", span.message,
     span.end ? el("span", { class: "quiet" }, ` ${span.end}`) : null))));
   }
 }
+
+// The end of a span, with its day where that is another one than that of its begin.
+const until = ({ from, to }) => (dayOf(from) === dayOf(to) ? time(to) : moment(to));
 
 // What the model file says of its origin: a JSON object, if anything.
 function madeFrom(text) {
@@ -388,14 +411,18 @@ function madeFrom(text) {
   }
 }
 
-// Its error, and below it the best of the simple forecasts.
+// Its error; below it the best of the simple forecasts, and the model that it has replaced.
 function errorCell(error) {
   if (!error) {
     return el("td", {}, "–");
   }
 
-  const [name, best] = Object.entries(error.simple ?? {}).filter(([, value]) => value !== null).sort((a, b) => a[1] - b[1])[0] ?? [];
-  return el("td", {}, number(error.rmse, 3), name ? el("div", { class: error.rmse < best ? "quiet" : "fault", title: name }, `${name.split(",")[0]} ${number(best, 3)}`) : null);
+  const { [modelBefore]: before = null, ...simple } = error.simple ?? {};
+  const [name, best] = Object.entries(simple).filter(([, value]) => value !== null).sort((a, b) => a[1] - b[1])[0] ?? [];
+  const isWorse = name && error.rmse >= best;
+  return el("td", {}, number(error.rmse, 3),
+    name ? el("div", { class: isWorse ? "doubt" : "quiet", title: name }, `${name.split(",")[0]} ${number(best, 3)}${isWorse ? ", better" : ""}`) : null,
+    before === null ? null : el("div", { class: "quiet" }, `model before ${number(before, 3)}`));
 }
 
 // How far forecasts were off on rows that the training did not use: a row a channel, a column a horizon.
@@ -409,7 +436,7 @@ function errorTable({ model, columns, units }) {
   const channels = [...new Set(errors.map(each => each.column))];
   const of = (column, seconds) => errors.find(each => each.column === column && each.seconds === seconds);
   return el("div", { class: "scroll" }, el("table", {},
-    el("caption", { class: "quiet" }, "Usual error of its forecasts on rows that it was not trained on; below, the best simple forecast"),
+    el("caption", { class: "quiet" }, "Usual error of its forecasts on rows that it was not trained on; below, the best simple forecast and the model before"),
     el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "channel"),
       horizons.map(seconds => el("th", { scope: "col" }, `in ${duration(seconds)}`)))),
     el("tbody", {}, channels.map(column => el("tr", {}, el("th", { scope: "row" }, `${columns[column]}${unit(units[column]) ? `, ${unit(units[column])}` : ""}`),
