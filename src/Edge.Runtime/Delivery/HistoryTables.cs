@@ -199,7 +199,9 @@ internal static class HistoryTables
         {
             each = each with
             {
-                Started = Time(row.GetInt64(Started)), Channel = row.GetString(Started + 1), Severity = row.GetString(Started + 2),
+                Started = Time(row.GetInt64(Started)),
+                Channel = row.GetString(Started + 1),
+                Severity = row.GetString(Started + 2),
             };
         }
 
