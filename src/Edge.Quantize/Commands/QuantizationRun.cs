@@ -63,16 +63,16 @@ internal sealed record QuantizationRun(EdgeModel Model, byte[] File, EvaluationR
                 baselines[BaselineScores.ModelInUse] = BaselineScores.MeasureModel(rows, targets, beside);
             }
 
-
             // Where the rows that score are all faults, nothing is said beside simple forecasts.
             double[] known = [.. ours.Select((error, k) => double.IsNaN(error) ? rmse[k] : error)];
             measured = manifest.WithOutputRmse(known);
             measured = ours.All(double.IsNaN) ? measured : measured.WithBaselines(baselines);
         }
 
-        ModelManifest full = measured
-            .WithNormalProfile(
-                quantized.Embedding is null ? readings.LearnNormal(calibration.Begin, calibration.End, manifest.Columns.Count) : []);
+        // What is normal can be learned of the rows that score a model that was learned here, too: nothing is scored by it.
+        int normalEnd = rows is null ? calibration.End : readings.RowCount;
+        ModelManifest full = measured.WithNormalProfile(
+            quantized.Embedding is null ? readings.LearnNormal(calibration.Begin, normalEnd, manifest.Columns.Count) : []);
         byte[] file = quantized.With(full).ToBytes();
         return new QuantizationRun(EdgeModel.Parse(file), file, evaluation, search.Trials);
     }
