@@ -9,8 +9,8 @@ public sealed partial class SensorStream
 {
     private const byte SnapshotVersion = 8;
 
-    // Lacks the last part: since when a sensor has failed.
-    private const byte VersionWithoutFailures = 7;
+    // Lacks the detector's last part.
+    private const byte VersionBefore = 7;
 
     private const int ShaBegin = 1;
     private const int ShaBytes = 32;
@@ -30,7 +30,7 @@ public sealed partial class SensorStream
         to.Field((byte)_detector.Parts);
         Archive(to, _detector);
         ArchiveCommands(to);
-        _detector.Sensors.ArchiveTimes(to);
+        _detector.ArchiveAdded(to);
         return _snapshot.ToArray();
     }
 
@@ -67,13 +67,11 @@ public sealed partial class SensorStream
         Convert.FromHexString((writtenBy ?? _engine).ModelSha256, expected.AsSpan(ShaBegin, ShaBytes), out _, out _);
         long length = expected.Length
             + (writtenBy is null ? 0 : writtenBy.SaveState().Length - _engine.SaveState().Length)
-            + LengthOf(writer) - LengthOf(_detector);
+            + LengthOf(writer.Archive) + LengthOf(writer.ArchiveAdded) - LengthOf(_detector.Archive) - LengthOf(_detector.ArchiveAdded);
         return saved[ShaBegin..PartsAt].SequenceEqual(expected.AsSpan(ShaBegin, ShaBytes))
-            && saved.Length == length - (HasFailures(saved) ? 0 : SensorWatch.BytesOfTimes(Manifest.Columns.Count))
-            && saved[0] is SnapshotVersion or VersionWithoutFailures;
+            && saved.Length == length - (saved[0] == VersionBefore ? LengthOf(writer.ArchiveAdded) : 0)
+            && saved[0] is SnapshotVersion or VersionBefore;
     }
-
-    private static bool HasFailures(ReadOnlySpan<byte> saved) => saved[0] != VersionWithoutFailures;
 
     private void Read(ReadOnlySpan<byte> saved, IInferenceEngine? writtenBy, AnomalyDetector writer)
     {
@@ -81,9 +79,13 @@ public sealed partial class SensorStream
         var from = StreamSnapshot.Read(new MemoryStream(saved[HeaderBytes..].ToArray()));
         Archive(from, writer, writtenBy);
         ArchiveCommands(from);
-        if (HasFailures(saved))
+        if (saved[0] == VersionBefore)
         {
-            writer.Sensors.ArchiveTimes(from);
+            writer.BeginAdded();
+        }
+        else
+        {
+            writer.ArchiveAdded(from);
         }
     }
 
@@ -193,7 +195,7 @@ public sealed partial class SensorStream
         if (withDetector)
         {
             _detector.Archive(snapshot);
-            _detector.Sensors.ArchiveTimes(snapshot);
+            _detector.ArchiveAdded(snapshot);
             _anomalies.Archive(snapshot);
         }
     }
@@ -228,10 +230,10 @@ public sealed partial class SensorStream
     private bool HasProfileOf(IInferenceEngine engine) =>
         engine.Manifest.NormalProfile.Span.SequenceEqual(_engine.Manifest.NormalProfile.Span);
 
-    private static long LengthOf(AnomalyDetector detector)
+    private static long LengthOf(Action<StreamSnapshot> archive)
     {
         using var bytes = new MemoryStream();
-        detector.Archive(StreamSnapshot.Write(bytes));
+        archive(StreamSnapshot.Write(bytes));
         return bytes.Length;
     }
 }

@@ -11,7 +11,7 @@ namespace Edge.Runtime.Tests;
 /// The detector with a profile of calm rows, on simulated channels whose truth is known. Nothing was tuned on these rows.
 /// EDGE_TEST_CASES=20 is the long run.
 /// </summary>
-public sealed class ProfileDetectionTests(ITestOutputHelper output)
+public sealed partial class ProfileDetectionTests(ITestOutputHelper output)
 {
     private const int CalmRows = 10_000;
     private const int Before = 2000;
@@ -76,46 +76,6 @@ public sealed class ProfileDetectionTests(ITestOutputHelper output)
         Event only = Assert.Single(events);
         Assert.Equal(AnomalyChange.Accepted, only.Closing);
         Assert.InRange(only.Opened, Before, Before + 20);
-    }
-
-    [Theory]
-    [InlineData("load", 3)]
-    [InlineData("load", -3)]
-    [InlineData("noise", 3)]
-    [InlineData("states", 3)]
-    public void The_end_of_a_shift_that_was_accepted_is_no_anomaly(string kind, double deviations)
-    {
-        const int Until = Before + 4000;
-        (ModelManifest manifest, double[][] live) = Plant(kind, 12_000, seed: 99);
-        List<Event> events = Run(
-            manifest,
-            live,
-            (row, reading) => reading.Values[0] += row is >= Before and < Until ? deviations * manifest.Std[0] : 0);
-        Event only = Assert.Single(events);
-        Assert.Equal(AnomalyChange.Accepted, only.Closing);
-    }
-
-    [Theory]
-    [InlineData("load")]
-    [InlineData("states")]
-    public void A_small_fault_soon_after_a_large_one_is_found(string kind)
-    {
-        const int Until = Before + 300;
-        const int Again = Until + 500;
-        for (int seed = 0; seed < Cases; seed++)
-        {
-            (ModelManifest manifest, double[][] live) = Plant(kind, Again + 1000, seed + 70);
-            List<Event> events = Run(
-                manifest,
-                live,
-                (row, reading) =>
-                {
-                    reading.Values[0] += row is >= Before and < Until ? 10 * manifest.Std[0] : 0;
-                    reading.Values[1] += row >= Again ? 2 * manifest.Std[1] : 0;
-                });
-            Assert.Contains(events, item => item.Opened is >= Before and < Until);
-            Assert.Contains(events, item => item.Opened >= Again);
-        }
     }
 
     [Fact]
@@ -236,8 +196,8 @@ public sealed class ProfileDetectionTests(ITestOutputHelper output)
         double[][] rows = [.. CalmPlant.Rows("load", CalmRows + Before, seed: 8).Select((row, at) => row.Concat(second[at]).ToArray())];
         var detector = new AnomalyDetector(Manifest(rows[..CalmRows]), new AnomalyOptions(), TimeSpan.FromMinutes(1));
         var reading = new Reading(8);
-        Assert.InRange(BytesAfter(1000, shift: 0), 1000, 4000);
-        Assert.InRange(BytesAfter(100, shift: 100), 4000, 4300);
+        Assert.InRange(BytesAfter(1000, shift: 0), 1000, 4096);
+        Assert.InRange(BytesAfter(100, shift: 100), 4097, 4400);
         Assert.True(detector.IsOpen);
 
         long BytesAfter(int count, double shift)
@@ -250,7 +210,9 @@ public sealed class ProfileDetectionTests(ITestOutputHelper output)
             }
 
             using var bytes = new MemoryStream();
-            detector.Archive(StreamSnapshot.Write(bytes));
+            var to = StreamSnapshot.Write(bytes);
+            detector.Archive(to);
+            detector.ArchiveAdded(to);
             return bytes.Length;
         }
     }
@@ -450,17 +412,28 @@ public sealed class ProfileDetectionTests(ITestOutputHelper output)
             {
                 if (anomaly.Change == AnomalyChange.Opened)
                 {
-                    events.Add(new Event(row, anomaly.Channels[0].Column, anomaly.Cause, anomaly.Message, anomaly.Change));
+                    events.Add(new Event(row, anomaly.Channels[0].Column, anomaly.Cause, anomaly.Message));
                 }
                 else if (anomaly.Change != AnomalyChange.Updated)
                 {
-                    events[^1] = events[^1] with { Closing = anomaly.Change };
+                    events[^1].Closing = anomaly.Change;
+                    events[^1].Closed = row;
                 }
+
+                events[^1].Named.Add(anomaly.Channels[0].Column);
             }
         }
 
         return events;
     }
 
-    private sealed record Event(int Opened, int Channel, AnomalyCause Cause, string Message, AnomalyChange Closing);
+    private sealed record Event(int Opened, int Channel, AnomalyCause Cause, string Message)
+    {
+        internal AnomalyChange Closing { get; set; }
+
+        internal int Closed { get; set; } = int.MaxValue;
+
+        /// <summary>Channels named first, of all messages about it.</summary>
+        internal List<int> Named { get; } = [];
+    }
 }

@@ -30,6 +30,7 @@ internal sealed partial class AnomalyDetector
             _relation?.Skip(skipped);
             Ratios(Kind.Relation).Clear();
             _recent?.Skip(_known, skipped);
+            _asExpected?.Skip(_known, skipped);
             _unsettled = (int)Math.Max(_unsettled, Math.Min(2 * skipped, _recent?.SettleRows ?? 0));
 
             // A recording without a regular period has small gaps everywhere; a pattern spans more rows than they miss.
@@ -68,21 +69,27 @@ internal sealed partial class AnomalyDetector
         }
 
         _recent.Observe(_known, isFirst: false);
-        if (_unsettled > 0)
+        bool isSettled = _unsettled == 0;
+        if (isSettled)
         {
-            _unsettled--;
-            return;
+            CompareRelations();
         }
 
+        ObserveAsExpected(isSettled);
+        _unsettled -= isSettled ? 0 : 1;
+    }
+
+    private void CompareRelations()
+    {
         _strangers = CountStrangers();
         RelationModel model = _profile!.Relation!.Model;
-        model.Features(_known, _recent.Values, _features);
+        model.Features(_known, _recent!.Values, _features);
         model.Predict(_features, _predicted);
         Span<float> ratios = Ratios(Kind.Relation);
         for (int channel = 0; channel < _channels; channel++)
         {
             float residual = _row[channel] - _predicted[channel];
-            _relation.Observe(channel, residual);
+            _relation!.Observe(channel, residual);
             _openResidual[channel] += IsOpen ? (residual - _openResidual[channel]) / (_openTicks + 1) : 0;
 
             // Beside a channel that is where it never was, nothing is known about the others.

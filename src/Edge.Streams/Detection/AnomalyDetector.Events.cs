@@ -86,6 +86,8 @@ internal sealed partial class AnomalyDetector
         Array.Clear(_openRow);
         Array.Clear(_openResidual);
         NotePeaks();
+        Suspect();
+        _asExpected?.CopyFrom(_recent!);
         return AnomalyChange.Opened;
     }
 
@@ -99,6 +101,11 @@ internal sealed partial class AnomalyDetector
 
         _openTicks++;
         NotePeaks();
+        if (_openTicks % UpdateTicks == 0 && Score >= 1)
+        {
+            Suspect();
+        }
+
         double score = MainScore(out bool isOfCharts);
         _below = score < CloseScore ? _below + 1 : 0;
         bool isAccepted = _openTicks >= _adaptTicks || _isAccepted;
@@ -179,60 +186,6 @@ internal sealed partial class AnomalyDetector
         Kind.Relation => _relation,
         _ => null,
     };
-
-    // When what was beyond its limit is back where it belongs, the longer means forget that it was not: they would hold the anomaly open
-    // for as long as they span.
-    private void NoteExcess(int at, EwmaChart chart)
-    {
-        int channel = at % _channels;
-        _excess[at] = Math.Max(_excess[at], chart.Excess(channel));
-        if (_excess[at] > 0 && chart.IsBack(channel, _excess[at]))
-        {
-            chart.Forget(channel, _excess[at]);
-            _excess[at] = 0;
-        }
-    }
-
-    // What was accepted may end: the plant is back where it was before, which is no anomaly.
-    private void NoteReturn()
-    {
-        _hasReturned = false;
-        if (!Array.Exists(_shift, shift => shift != 0) || !IsAnyBeyond(Ratios(Kind.Level), Ratios(Kind.Relation)))
-        {
-            return;
-        }
-
-        (int channel, float shift) = LargestShift();
-        EwmaChart chart = UsesProfile && _relation is not null ? _relation : Levels!;
-        if (!chart.IsBack(channel, Math.Abs(shift), shift))
-        {
-            return;
-        }
-
-        _hasReturned = true;
-        Array.Clear(_shift);
-        _ratio.AsSpan(..((int)Kind.Sensor * _channels)).Clear();
-        for (int each = 0; each < _channels; each++)
-        {
-            Levels!.Restart(each);
-            _relation?.Restart(each);
-        }
-
-        _coolDown = Math.Max(_coolDown, _closeTicks);
-    }
-
-    private static bool IsAnyBeyond(ReadOnlySpan<float> levels, ReadOnlySpan<float> relations)
-    {
-        for (int channel = 0; channel < levels.Length; channel++)
-        {
-            if (levels[channel] >= 1 || relations[channel] >= 1)
-            {
-                return true;
-            }
-        }
-
-        return false;
-    }
 
     // The largest peak, those of one kind left out.
     private double LargestPeak(int without)

@@ -74,6 +74,26 @@ internal sealed partial class AnomalyDetector
         _held = snapshot.Field(_held);
         _unsettled = snapshot.Field(_unsettled);
     }
+
+    /// <summary>
+    /// Reads or writes what states of version 7 lack: since when a sensor has failed, and what the end of an open anomaly needs.
+    /// </summary>
+    internal void ArchiveAdded(StreamSnapshot snapshot)
+    {
+        _sensors.ArchiveTimes(snapshot);
+        if (IsOpen)
+        {
+            _suspect = snapshot.Field(_suspect);
+            _asExpected?.Archive(snapshot);
+        }
+    }
+
+    /// <summary>Begins what a state of version 7 lacks.</summary>
+    internal void BeginAdded()
+    {
+        _suspect = -1;
+        _asExpected?.CopyFrom(_recent!);
+    }
 }
 
 /// <summary>Parts of a detector's state that it has only at times.</summary>

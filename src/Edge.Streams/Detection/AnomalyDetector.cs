@@ -158,6 +158,7 @@ internal sealed partial class AnomalyDetector
         {
             _profileLevels = new EwmaChart(_channels, _profile.Rows, _profile.Levels);
             _recent = new RecentMeans(_channels, _profile.Rows);
+            _asExpected = new RecentMeans(_channels, _profile.Rows);
         }
 
         _warmUp = manifest.IsTrained ? new WarmUpChart(_channels) : null;
@@ -166,6 +167,7 @@ internal sealed partial class AnomalyDetector
         _predicted = new float[_channels];
         _row = new float[_channels];
         _known = new float[_channels];
+        _expectedRow = new float[_channels];
         _center = [.. manifest.Mean];
         _deviation = [.. manifest.Std];
         _range =

@@ -13,12 +13,17 @@ internal sealed class EwmaChart
 
     // One lane a span; those beyond the spans in use have no limit.
     private static readonly Vector256<float> Rates = Vector256.Create([.. AllSpans.Select(span => 1f / span), 0f]);
+
     // Ten rows: the span that stands for the present level.
     private const int LevelSpanAt = 2;
 
     // A mean tells that a channel is back if what was off is so many times its calm deviation; then it is off by less than this share.
     private const float TellingDeviations = 6;
     private const float BackShare = 0.4f;
+
+    // Of what was farther off than so many deviations, such a share of the rest is noise once it is back.
+    private const float PlainDeviations = 12;
+    private const float NoiseShare = 0.2f;
 
     private readonly int _rows;
     private readonly int _spans;
@@ -163,7 +168,8 @@ internal sealed class EwmaChart
     internal void Forget(int channel, float size)
     {
         int span = TellingSpanAt(channel, size);
-        float most = Math.Abs(_mean[channel][span]);
+        float noise = NoiseShare * Math.Max(0, size - (PlainDeviations * Statistics(channel, span).Deviation));
+        float most = Math.Max(0, Math.Abs(_mean[channel][span]) - noise);
         for (int longer = span + 1; longer < _spans; longer++)
         {
             _mean[channel] = _mean[channel].WithElement(longer, Math.Clamp(_mean[channel][longer], -most, most));

@@ -47,6 +47,9 @@ internal sealed class RecentMeans
         }
     }
 
+    /// <summary>Takes over the means of another of the same channels.</summary>
+    internal void CopyFrom(RecentMeans other) => other._mean.CopyTo(_mean, 0);
+
     /// <summary>Takes a shift off the means of a channel.</summary>
     internal void Shift(int channel, float shift)
     {

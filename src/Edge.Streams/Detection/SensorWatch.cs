@@ -45,9 +45,6 @@ internal sealed class SensorWatch(int columns)
         snapshot.Fields<long>(_sameSince);
     }
 
-    /// <summary>Bytes that <see cref="ArchiveTimes"/> writes.</summary>
-    internal static int BytesOfTimes(int columns) => 2 * sizeof(long) * columns;
-
     /// <summary>Adds a row, with held values marked.</summary>
     internal void Observe(Reading reading)
     {

@@ -1,0 +1,108 @@
+namespace Edge.Streams.Detection;
+
+/// <summary>The end of a fault: what it has left in the averages would outlast it by as many rows as they span.</summary>
+internal sealed partial class AnomalyDetector
+{
+    // The channel that the open anomaly names, where relations say what was expected of it; else -1.
+    private int _suspect = -1;
+
+    // The recent means as they would be if that channel had been as expected since the anomaly opened.
+    private readonly RecentMeans? _asExpected;
+    private readonly float[] _expectedRow;
+
+    private void Suspect()
+    {
+        double[] shares = _relation is not null && UsesProfile ? Shares() : [0];
+        double largest = shares.Max();
+        _suspect = largest > 0 ? Array.IndexOf(shares, largest) : -1;
+    }
+
+    private void ObserveAsExpected(bool isPredicted)
+    {
+        if (!IsOpen)
+        {
+            return;
+        }
+
+        _known.CopyTo(_expectedRow, 0);
+        if (isPredicted && _suspect >= 0)
+        {
+            float expected = _predicted[_suspect] + _relation!.Center(_suspect);
+            _expectedRow[_suspect] = Math.Clamp(expected, -_range[_suspect], _range[_suspect]);
+        }
+
+        _asExpected!.Observe(_expectedRow, isFirst: false);
+    }
+
+    // When what was beyond its limit is back where it belongs, the longer means forget that it was not: they would hold the anomaly open
+    // for as long as they span.
+    private void NoteExcess(int at, EwmaChart chart)
+    {
+        int channel = at % _channels;
+        _excess[at] = Math.Max(_excess[at], chart.Excess(channel));
+        if (_excess[at] > 0 && chart.IsBack(channel, _excess[at]))
+        {
+            chart.Forget(channel, _excess[at]);
+            _excess[at] = 0;
+            if (chart == _relation && channel == _suspect)
+            {
+                Absolve();
+            }
+        }
+    }
+
+    // The others were off only because the suspect was among their inputs, now or in the recent means.
+    private void Absolve()
+    {
+        _recent!.CopyFrom(_asExpected!);
+        for (int channel = 0; channel < _channels; channel++)
+        {
+            if (channel != _suspect)
+            {
+                _relation!.Restart(channel);
+                _excess[((int)Kind.Relation * _channels) + channel] = 0;
+            }
+        }
+    }
+
+    // What was accepted may end: the plant is back where it was before, which is no anomaly.
+    private void NoteReturn()
+    {
+        _hasReturned = false;
+        if (!Array.Exists(_shift, shift => shift != 0) || !IsAnyBeyond(Ratios(Kind.Level), Ratios(Kind.Relation)))
+        {
+            return;
+        }
+
+        (int channel, float shift) = LargestShift();
+        EwmaChart chart = UsesProfile && _relation is not null ? _relation : Levels!;
+        if (!chart.IsBack(channel, Math.Abs(shift), shift))
+        {
+            return;
+        }
+
+        _hasReturned = true;
+        Array.Clear(_shift);
+        _ratio.AsSpan(..((int)Kind.Sensor * _channels)).Clear();
+        for (int each = 0; each < _channels; each++)
+        {
+            Levels!.Restart(each);
+            _relation?.Restart(each);
+        }
+
+        _coolDown = Math.Max(_coolDown, _closeTicks);
+    }
+
+    private static bool IsAnyBeyond(ReadOnlySpan<float> levels, ReadOnlySpan<float> relations)
+    {
+        for (int channel = 0; channel < levels.Length; channel++)
+        {
+            if (levels[channel] >= 1 || relations[channel] >= 1)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+}

@@ -1,0 +1,93 @@
+using Edge.Inference.Models;
+using Edge.Streams.Detection;
+
+namespace Edge.Runtime.Tests;
+
+/// <summary>What comes after a fault.</summary>
+public sealed partial class ProfileDetectionTests
+{
+    [Theory]
+    [InlineData("load", 3)]
+    [InlineData("load", -3)]
+    [InlineData("noise", 3)]
+    [InlineData("states", 3)]
+    public void The_end_of_a_shift_that_was_accepted_is_no_anomaly(string kind, double deviations)
+    {
+        const int Until = Before + 4000;
+        (ModelManifest manifest, double[][] live) = Plant(kind, 12_000, seed: 99);
+        List<Event> events = Run(
+            manifest,
+            live,
+            (row, reading) => reading.Values[0] += row is >= Before and < Until ? deviations * manifest.Std[0] : 0);
+        Event only = Assert.Single(events);
+        Assert.Equal(AnomalyChange.Accepted, only.Closing);
+    }
+
+    [Theory]
+    [InlineData("load")]
+    [InlineData("states")]
+    public void A_small_fault_soon_after_a_large_one_is_found(string kind)
+    {
+        const int Until = Before + 300;
+        const int Again = Until + 500;
+        for (int seed = 0; seed < Cases; seed++)
+        {
+            (ModelManifest manifest, double[][] live) = Plant(kind, Again + 1000, seed + 70);
+            List<Event> events = Run(
+                manifest,
+                live,
+                (row, reading) =>
+                {
+                    reading.Values[0] += row is >= Before and < Until ? 10 * manifest.Std[0] : 0;
+                    reading.Values[1] += row >= Again ? 2 * manifest.Std[1] : 0;
+                });
+            Assert.Contains(events, item => item.Opened is >= Before and < Until);
+            Assert.Contains(events, item => item.Opened >= Again);
+        }
+    }
+
+    [Theory]
+    [InlineData(4)]
+    [InlineData(8)]
+    [InlineData(-20)]
+    public void An_anomaly_ends_soon_after_its_fault_and_names_the_channel_to_its_end(double deviations)
+    {
+        const int Until = Before + 300;
+        for (int seed = 0; seed < Cases; seed++)
+        {
+            double[][] rows = Lagged(CalmRows + Until + 3000, seed);
+            ModelManifest manifest = Manifest(rows[..CalmRows]);
+            List<Event> events = Run(
+                manifest,
+                rows[CalmRows..],
+                (row, reading) => reading.Values[0] += row is >= Before and < Until ? deviations * manifest.Std[0] : 0);
+            Event only = Assert.Single(events);
+            Assert.InRange(only.Opened, Before, Before + 10);
+            Assert.InRange(only.Closed, Until, Until + 40);
+
+            // At its very first rows it can look like a fault of what depends on it.
+            Assert.Equal([0], only.Named.Skip(1).Distinct());
+        }
+
+        // The second channel follows what the first was over the last two hundred rows; the third and fourth depend on it.
+        static double[][] Lagged(int count, int seed)
+        {
+            var random = new Random(seed);
+            (double first, double second) = (0, 0);
+            return
+            [
+                .. Enumerable.Range(0, count).Select(_ =>
+                {
+                    first += (-first / 40) + (random.NextDouble() - 0.5);
+                    second += (first - second) / 200;
+                    return new[]
+                    {
+                        first + Noise(random), second + (0.05 * Noise(random)), (0.5 * first) + Noise(random), -first + Noise(random),
+                    };
+                }),
+            ];
+        }
+
+        static double Noise(Random random) => 0.2 * (random.NextDouble() - 0.5);
+    }
+}
