@@ -126,8 +126,12 @@ public sealed class EdgeModel
 
     /// <summary>Reads and checks a model from its bytes.</summary>
     /// <exception cref="ModelFormatException">The bytes are damaged or not such a model.</exception>
-    public static EdgeModel Parse(ReadOnlyMemory<byte> file) =>
-        ModelFile.Read(TensorFile.Parse(file), Models.Sha256.Hex(file.Span));
+    public static EdgeModel Parse(ReadOnlyMemory<byte> file)
+    {
+        TensorFile container = TensorFile.Parse(file);
+        ModelChecksum.Verify(container.Metadata, file.Span);
+        return ModelFile.Read(container, Models.Sha256.Hex(file.Span));
+    }
 
     /// <summary>The same weights under another manifest.</summary>
     internal EdgeModel With(ModelManifest manifest) =>

@@ -7,7 +7,7 @@ namespace Edge.Inference.Models;
 /// <summary>
 /// The int8 model inside a safetensors container. Tensors: <c>input.offset</c>, <c>input.scale</c>, <c>layers.N.*</c>,
 /// <c>embedding.table</c>, <c>head.*</c>, <c>lags.*</c>; metadata: <c>edge</c> (layers and fixed-point positions), <c>manifest</c>,
-/// <c>provenance</c>.
+/// <c>provenance</c>, and a <see cref="ModelChecksum"/>.
 /// </summary>
 internal static class ModelFile
 {
@@ -121,12 +121,12 @@ internal static class ModelFile
             }
         }
 
-        return TensorFile.Write(tensors, new Dictionary<string, string>
+        return ModelChecksum.Fill(TensorFile.Write(tensors, new Dictionary<string, string>(ModelChecksum.Blank)
         {
             ["edge"] = Json(json => WriteArchitecture(json, model)),
             ["manifest"] = Json(model.Manifest.Write),
             ["provenance"] = model.Provenance,
-        });
+        }));
     }
 
     /// <summary>Weights as I8 where they fit it, else as I16.</summary>
