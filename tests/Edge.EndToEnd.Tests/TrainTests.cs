@@ -24,9 +24,9 @@ public sealed class TrainTests : IDisposable
         Assert.Contains("column 'constant' never changes", said, StringComparison.Ordinal);
         Assert.Contains("'note' holds text", said, StringComparison.Ordinal);
         Assert.Contains("'row' only counts the rows", said, StringComparison.Ordinal);
-        Assert.Contains("cells without a number, 30 of them text", said, StringComparison.Ordinal);
+        Assert.Contains("cells without a number (30 with text)", said, StringComparison.Ordinal);
         Assert.Contains("2 gaps", said, StringComparison.Ordinal);
-        Assert.Contains("1 rows are not newer", said, StringComparison.Ordinal);
+        Assert.Contains("left out: 1 row not newer than the one before", said, StringComparison.Ordinal);
         Assert.Contains("marked as a fault in column 'anomaly'", said, StringComparison.Ordinal);
         Assert.Contains("ridge, 24 rows", said, StringComparison.Ordinal);
         Assert.Contains("Training", File.ReadAllText(_folder.File("r.html")), StringComparison.Ordinal);
