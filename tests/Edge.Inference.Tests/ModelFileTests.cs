@@ -171,7 +171,7 @@ public sealed class ModelFileTests
 
     [Theory]
     [InlineData("[\"c0\",\"c1\"]", "[\"c0\",\"c0\"]", "different columns")]
-    [InlineData("[\"c0\",\"c1\"]", "[\"c0\"]", "values for 1 columns")]
+    [InlineData("[\"c0\",\"c1\"]", "[\"c0\"]", "values for 1 column")]
     [InlineData("\"std\":[1,2]", "\"std\":[1,0]", "greater than 0")]
     [InlineData("\"std\":[1,2]", "\"std\":[1,1e999]", "finite numbers")]
     [InlineData("\"period_seconds\":1", "\"period_seconds\":-1", "'period_seconds' must be")]

@@ -153,11 +153,11 @@ public sealed class TrainRecordingTests : IDisposable
     {
         string[] lines = File.ReadAllLines(Recording(2, rows: 400));
         string points = _folder.Write("p.csv", string.Join('\n', lines));
-        string commas = _folder.Write(
-            "c.csv", string.Join('\n', lines).Replace(',', ';').Replace('.', ',').Replace(";c1", ";c1\n", StringComparison.Ordinal));
+        string commas = _folder.Write("c.csv", string.Join('\n', lines).Replace(',', ';').Replace('.', ','));
         string manifest = _folder.Write(
             "m.json",
-            """{"columns":["c0","c1"],"period_seconds":3600,"mean":[0.1,0],"std":[0.7,0.8],"calendar":["day"],"outputs_named":["c0[t+1]"]}""");
+            """{"columns":["c0","c1"],"period_seconds":3600,"mean":[0.1,0],"std":[0.7,0.8],"calendar":["day"]"""
+            + ""","outputs_named":["c0[t+1]"]}""");
         ModelManifest parsed = ModelManifest.Parse(File.ReadAllBytes(manifest));
         ReadingsFile expected = ReadingsFile.Load(points, parsed);
         ReadingsFile read = ReadingsFile.Load(commas, parsed);
@@ -170,6 +170,50 @@ public sealed class TrainRecordingTests : IDisposable
             return File.ReadAllText(_folder.File("p.json"));
         })];
         Assert.Equal(profiles[0], profiles[1]);
+    }
+
+    [Theory]
+    [InlineData("Record longer, or set --horizons.")]
+    [InlineData("Set a longer 'learn.after' or shorter 'learn.horizons'.", "--learned-on", "shed")]
+    public void Advice_names_what_the_user_wrote(string advice, params string[] options) => CommandLine.Refuses(
+        ["train", Recording(1, rows: 300), "-o", _folder.File("m.safetensors"), "--horizons", "40", .. options],
+        "300 rows are too few to forecast 40 rows ahead", advice);
+
+    [Fact]
+    public void The_console_and_the_page_tell_one_story()
+    {
+        string said = CommandLine.Done(
+            "train", Recording(2, rows: 900), "-o", _folder.File("m.safetensors"), "--epochs", "2", "--hidden", "4", "--cell", "gru",
+            "--dropout", "0", "--horizons", "1", "--report", _folder.File("r.html"));
+        string[] lines = said.TrimEnd().Split('\n');
+        int tried = Array.FindIndex(lines, line => line.StartsWith("tried: a regression, and ", StringComparison.Ordinal));
+        Assert.Contains("gru 4", lines[tried + 1], StringComparison.Ordinal);
+        int chosen = Array.FindIndex(lines, line => line.StartsWith("chosen: the regression alone", StringComparison.Ordinal));
+        Assert.Contains("m.safetensors: regression on ", lines[chosen + 1], StringComparison.Ordinal);
+        Assert.DoesNotContain("gru", string.Join('\n', lines[chosen..]), StringComparison.Ordinal);
+        Assert.Contains("RMSE on rows 720 to 899", said, StringComparison.Ordinal);
+        Assert.Contains("persistence", said, StringComparison.Ordinal);
+        Assert.Contains(
+            "adds nothing to the regression", CommandLine.Done("inspect", _folder.File("m.safetensors")), StringComparison.Ordinal);
+
+        string page = File.ReadAllText(_folder.File("r.html"));
+        Assert.Contains("<title>m: trained forecasts</title>", page, StringComparison.Ordinal);
+        Assert.Contains("data-of=\"ridge, 24 rows\"", page, StringComparison.Ordinal);
+        Assert.Contains("epoch 2", page, StringComparison.Ordinal);
+        Assert.DoesNotContain("last value", said + page, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_line_of_progress_fits_into_a_terminal()
+    {
+        var candidate = new Candidate(CellKind.Lstm, 512, 4, 0.25f, 1, 7);
+        string line = Commands.TrainCommand.Line(
+            new LearningProgress(candidate, 100, new EpochLoss(0.4607, 0.9571), 0.954, TimeSpan.FromSeconds(300)));
+        Assert.Equal("lstm 512x4: epoch 100, loss 0.4607, held out 95.7 % (best 95.4 %), 300 s left", line);
+        Assert.InRange(line.Length, 1, 78);
+        Assert.Equal(line, Commands.Progress.Fit(line, 80));
+        Assert.Equal(line[..38] + "…", Commands.Progress.Fit(line, 40));
+        Assert.Equal(79, Commands.Progress.Fit(new string('x', 200), 0).Length);
     }
 
     private static TrainingRows Load(string file) => TrainingRows.Load([new() { File = file }], [], null);
