@@ -7,16 +7,22 @@ namespace Edge.Sensors;
 internal sealed record TimeOptions
 {
     /// <summary>
-    /// A format of date and time in the letters of Unicode (dd.MM.yyyy HH:mm), or iso8601, s, ms, us, ns; null to tell ISO 8601 and counts
-    /// since 1970 apart by their look.
+    /// A format of date and time in the letters of Unicode (dd.MM.yyyy HH:mm), or iso8601, s, ms, us, ns, excel; null to tell ISO 8601 and
+    /// counts since 1970 apart by their look.
     /// </summary>
     public string? Format { get; init; }
+
+    /// <summary>What the user writes to set <see cref="Format"/>, for advice; empty where it cannot be set.</summary>
+    internal string FormatSetting { get; init; } = "time_format";
 
     /// <summary>Zone of times that name none; null for UTC.</summary>
     public TimeZoneInfo? Zone { get; init; }
 
     /// <summary>Names of formats that are not made of letters.</summary>
-    internal static IReadOnlyList<string> KnownFormats { get; } = ["iso8601", "s", "ms", "us", "ns"];
+    internal static IReadOnlyList<string> KnownFormats { get; } = ["iso8601", "s", "ms", "us", "ns", Excel];
+
+    /// <summary>Days of a spreadsheet, since 1899-12-30: 45000.5 is noon of 2023-03-15.</summary>
+    internal const string Excel = "excel";
 
     /// <summary>These options with what a command line says: <c>--time-format</c> and <c>--timezone</c>, null for nothing.</summary>
     /// <exception cref="InputException">There is no such format or zone.</exception>
@@ -25,12 +31,17 @@ internal sealed record TimeOptions
         if (format is not null && !IsFormat(format))
         {
             throw new InputException(
-                $"--time-format is '{format}'; use a format of date and time such as dd.MM.yyyy HH:mm, or s, ms, us, ns.");
+                $"--time-format is '{format}'; use a format of date and time such as dd.MM.yyyy HH:mm, or s, ms, us, ns, excel.");
         }
 
         try
         {
-            return this with { Format = format ?? Format, Zone = zone is null ? Zone : FindZone(zone) };
+            return this with
+            {
+                Format = format ?? Format,
+                FormatSetting = "--time-format",
+                Zone = zone is null ? Zone : FindZone(zone),
+            };
         }
         catch (Exception e) when (e is TimeZoneNotFoundException or InvalidTimeZoneException || FileFault.Is(e))
         {

@@ -14,8 +14,14 @@ internal sealed class TimeReader(TimeOptions options)
     [
         "dd.MM.yyyy HH:mm:ss", "dd.MM.yyyy HH:mm", "dd/MM/yyyy HH:mm:ss", "dd/MM/yyyy HH:mm", "MM/dd/yyyy HH:mm:ss", "MM/dd/yyyy HH:mm",
         "yyyy/MM/dd HH:mm:ss", "yyyy/MM/dd HH:mm", "dd-MM-yyyy HH:mm:ss", "dd-MM-yyyy HH:mm", "dd.MM.yyyy", "dd/MM/yyyy", "MM/dd/yyyy",
-        "M/d/yyyy h:mm:ss tt", "M/d/yyyy h:mm tt", "d/M/yyyy h:mm:ss tt", "d/M/yyyy h:mm tt",
+        "M/d/yyyy h:mm:ss tt", "M/d/yyyy h:mm tt", "d/M/yyyy h:mm:ss tt", "d/M/yyyy h:mm tt", "yyyy-MM-dd h:mm:ss tt",
+        "yyyy-MM-dd h:mm tt",
     ];
+
+    // Days of Excel of the years 1954 to 2119. As seconds since 1970, all of them are of its first day.
+    private const double ExcelDayMin = 20_000;
+    private const double ExcelDayMax = 80_000;
+    private static readonly DateTime ExcelDayZero = new(1899, 12, 30);
 
     private EpochUnit? _unit = options.Format switch
     {
@@ -33,6 +39,8 @@ internal sealed class TimeReader(TimeOptions options)
         _ => false,
     };
 
+    private bool _mayBeExcelDays;
+
     /// <summary>Whether a time without a zone was read as UTC, because no zone is configured.</summary>
     internal bool IsZoneGuessed { get; private set; }
 
@@ -45,12 +53,15 @@ internal sealed class TimeReader(TimeOptions options)
         }
 
         (double largest, int counts) = (0, 0);
+        _mayBeExcelDays = options.Format is null;
         foreach (string text in texts)
         {
             if (TryCount(text, out double count))
             {
                 (largest, counts) = (Math.Max(largest, Math.Abs(count)), counts + 1);
             }
+
+            _mayBeExcelDays &= TryExcelDay(text, out double day) && day is >= ExcelDayMin and < ExcelDayMax;
         }
 
         // A few texts that are something else are mistakes, not the format.
@@ -71,6 +82,12 @@ internal sealed class TimeReader(TimeOptions options)
             return "the time is empty";
         }
 
+        if (_mayBeExcelDays && TryParseExcel(text, out DateTime excel))
+        {
+            return $"'{text}' may be a day of Excel ({excel:yyyy-MM-dd HH:mm}) or seconds since 1970: "
+                + (options.FormatSetting.Length > 0 ? $"set {options.FormatSetting} to excel or s" : "write the times as ISO 8601");
+        }
+
         if (_isCount != false && TryCount(text, out double count))
         {
             return Read(count, text, out utc);
@@ -84,7 +101,7 @@ internal sealed class TimeReader(TimeOptions options)
         if (!TryParse(text, out DateTime time, out TimeSpan? offset))
         {
             string wanted = options.Format is null or "iso8601" ? "ISO 8601 or a count since 1970" : options.Format;
-            return $"{PrintableText.Quoted(text)} is not {wanted}" + (options.Format is null ? $": set time_format{Advice(text)}" : "");
+            return $"{PrintableText.Quoted(text)} is not {wanted}" + (options.Format is null ? Advice(text) : "");
         }
 
         if (offset is { } distance)
@@ -96,10 +113,15 @@ internal sealed class TimeReader(TimeOptions options)
         return ToUtc(time, after, out utc) ?? Check(text, utc);
     }
 
-    /// <summary>Reads a number as a count since 1970.</summary>
+    /// <summary>Reads a number as a count since 1970, or as a day of Excel if that is the format.</summary>
     internal string? Read(double count, string text, out DateTime utc)
     {
         utc = default;
+        if (options.Format == TimeOptions.Excel)
+        {
+            return Read(text, default, out utc);
+        }
+
         if (_isCount == false)
         {
             return $"{PrintableText.Quoted(text)} is not {options.Format ?? "ISO 8601, as the times before it"}";
@@ -114,8 +136,8 @@ internal sealed class TimeReader(TimeOptions options)
     }
 
     /// <summary>Whether a text is written in a format that names its zone, or needs none.</summary>
-    internal bool NamesZone(string text) =>
-        TryCount(text, out _) || (TryParse(text, out _, out TimeSpan? offset) && offset is not null);
+    internal bool NamesZone(string text) => (options.Format != TimeOptions.Excel && TryCount(text, out _))
+        || (TryParse(text, out _, out TimeSpan? offset) && offset is not null);
 
     private static bool TryCount(string text, out double count) => double.TryParse(
         text,
@@ -132,16 +154,31 @@ internal sealed class TimeReader(TimeOptions options)
         }
 
         (time, offset) = (default, null);
+        if (options.Format == TimeOptions.Excel)
+        {
+            return TryParseExcel(text, out time);
+        }
+
         bool hasZone = options.Format.Contains('z') || options.Format.Contains('K');
         bool isTime = DateTimeOffset.TryParseExact(
-            text.Trim(),
-            options.Format,
+            DayHalf.Normalize(text),
+            DayHalf.Normalize(options.Format),
             CultureInfo.InvariantCulture,
             DateTimeStyles.AssumeUniversal,
             out DateTimeOffset parsed);
         (time, offset) = (parsed.DateTime, hasZone ? parsed.Offset : null);
         return isTime;
     }
+
+    // Days since the last one but one of 1899, the time as a fraction, to the millisecond; also with the decimal comma of many countries.
+    private static bool TryParseExcel(string text, out DateTime time)
+    {
+        bool isDay = TryExcelDay(text, out double day) && day is >= 1 and < 402_000;
+        time = isDay ? ExcelDayZero.AddMilliseconds(Math.Round(day * TimeSpan.MillisecondsPerDay)) : default;
+        return isDay;
+    }
+
+    private static bool TryExcelDay(string text, out double day) => TryCount(text.Replace(',', '.'), out day);
 
     // Local time to UTC. Where a clock shows a time twice, the earlier one is meant, unless that is not after the time before.
     private string? ToUtc(DateTime local, DateTime after, out DateTime utc)
@@ -175,13 +212,18 @@ internal sealed class TimeReader(TimeOptions options)
 
     private static string OutOfRange(string text) => $"{PrintableText.Quoted(text)} is no time from 1900 to 2999";
 
-    private static string Advice(string text)
+    private string Advice(string text)
     {
+        if (options.FormatSetting.Length == 0)
+        {
+            return "";
+        }
+
+        string plain = DayHalf.Normalize(text);
         string[] fits =
         [
-            .. Usual.Where(
-                format => DateTime.TryParseExact(text.Trim(), format, CultureInfo.InvariantCulture, DateTimeStyles.None, out _)),
+            .. Usual.Where(format => DateTime.TryParseExact(plain, format, CultureInfo.InvariantCulture, DateTimeStyles.None, out _)),
         ];
-        return fits.Length == 0 ? ", such as 'dd.MM.yyyy HH:mm'" : $", such as '{string.Join("' or '", fits)}'";
+        return $": set {options.FormatSetting}, such as '{(fits.Length == 0 ? "dd.MM.yyyy HH:mm" : string.Join("' or '", fits))}'";
     }
 }

@@ -24,9 +24,9 @@ public sealed class TrainTests : IDisposable
         Assert.Contains("column 'constant' never changes", said, StringComparison.Ordinal);
         Assert.Contains("'note' holds text", said, StringComparison.Ordinal);
         Assert.Contains("'row' only counts the rows", said, StringComparison.Ordinal);
-        Assert.Contains("cells without a number, 30 of them text", said, StringComparison.Ordinal);
+        Assert.Contains("cells without a number (30 with text)", said, StringComparison.Ordinal);
         Assert.Contains("2 gaps", said, StringComparison.Ordinal);
-        Assert.Contains("1 rows are not newer", said, StringComparison.Ordinal);
+        Assert.Contains("left out: 1 row not newer than the one before", said, StringComparison.Ordinal);
         Assert.Contains("marked as a fault in column 'anomaly'", said, StringComparison.Ordinal);
         Assert.Contains("ridge, 24 rows", said, StringComparison.Ordinal);
         Assert.Contains("Training", File.ReadAllText(_folder.File("r.html")), StringComparison.Ordinal);
@@ -37,8 +37,8 @@ public sealed class TrainTests : IDisposable
         Assert.Equal(3600, manifest.PeriodSeconds);
         Assert.Equal([CalendarInput.Day, CalendarInput.Week], manifest.Calendar);
         Assert.Equal(6, manifest.Outputs.Count);
-        Assert.Equal(["last value", "a day before", "ridge, 24 rows"], manifest.Baselines.Keys);
-        Assert.All(manifest.OutputRmse!.Zip(manifest.Baselines["last value"]), pair => Assert.True(pair.First < pair.Second));
+        Assert.Equal(["persistence", "a day before", "ridge, 24 rows"], manifest.Baselines.Keys);
+        Assert.All(manifest.OutputRmse!.Zip(manifest.Baselines["persistence"]), pair => Assert.True(pair.First < pair.Second));
 
         using RuntimeProcess replay = RuntimeProcess.Start(
             "replay", "--model", _folder.File("m.safetensors"), "--data", recording, "--output", _folder.File("e.jsonl"));
@@ -174,7 +174,7 @@ public sealed class TrainTests : IDisposable
         File.WriteAllText(recording, Rows(3000, i => string.Create(
             CultureInfo.InvariantCulture, $"{level += random.NextDouble() - 0.5:0.####}")));
         string walk = Train(recording, "--epochs", "2", "--hidden", "4", "--cell", "gru", "--dropout", "0", "--horizons", "1");
-        Assert.Contains("The model is the regression alone", walk, StringComparison.Ordinal);
+        Assert.Contains("chosen: the regression alone", walk, StringComparison.Ordinal);
         Assert.DoesNotContain("own column", EdgeModel.Load(_folder.File("m.safetensors")).Architecture, StringComparison.Ordinal);
         File.WriteAllText(recording, Rows(400, i => string.Create(CultureInfo.InvariantCulture, $"{Math.Sin(i / 9.0):0.####}")));
         string brief = Train(recording, "--epochs", "2", "--hidden", "4", "--cell", "gru", "--dropout", "0");

@@ -26,17 +26,56 @@ public sealed class ModelFileTests
     }
 
     [Fact]
-    public void Every_single_bit_flip_of_a_model_is_refused_or_gives_a_model_that_steps_to_finite_values()
+    public void Every_single_bit_flip_of_a_small_model_is_refused()
     {
         byte[] bytes = RandomModels.Int8(1, 2, 3, 1, 1);
+        Assert.All(Enumerable.Range(0, bytes.Length * 8), bit => Refuses(bytes, bit));
+    }
+
+    [Fact]
+    public void Two_thousand_random_bit_flips_of_models_of_every_kind_are_refused()
+    {
+        byte[][] models =
+        [
+            RandomModels.Int8(1, 7, 64, 1, 7), .. Enumerable.Range(0, 4).Select(seed => RandomModels.Int8Family(seed, 3, 9, 3, 4)),
+            .. Enumerable.Range(0, 4).Select(seed => RandomStacks.Int8(seed, 3)),
+        ];
+        var random = new Random(20261126);
+        for (int i = 0; i < 2_000; i++)
+        {
+            byte[] model = models[i % models.Length];
+            Refuses(model, random.Next(model.Length * 8));
+        }
+    }
+
+    [Fact]
+    public void A_flipped_weight_is_called_damage_and_how_to_mend_it_is_said()
+    {
+        byte[] bytes = RandomModels.Int8(1, 2, 3, 1, 1);
+        bytes[^1] ^= 1;
+        string sentence = Assert.Throws<ModelFormatException>(() => EdgeModel.Parse(bytes)).Message;
+        Assert.Contains("its SHA-256 is not the one that was written into it. Copy it again", sentence, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_file_of_an_earlier_version_has_no_checksum_and_is_read()
+    {
+        byte[] bytes = RandomModels.Int8(1, 2, 3, 1, 1);
+        byte[] earlier = ModelVariant.WithoutChecksum(bytes);
+        Assert.DoesNotContain("sha256", Encoding.Latin1.GetString(earlier), StringComparison.Ordinal);
+        Assert.Equal(bytes, EdgeModel.Parse(earlier).ToBytes());
+    }
+
+    [Fact]
+    public void Every_single_bit_flip_of_a_file_without_checksum_is_refused_or_gives_a_model_that_steps_to_finite_values()
+    {
+        byte[] bytes = ModelVariant.WithoutChecksum(RandomModels.Int8(1, 2, 3, 1, 1));
         int refused = 0;
         for (int bit = 0; bit < bytes.Length * 8; bit++)
         {
-            byte[] damaged = [.. bytes];
-            damaged[bit / 8] ^= (byte)(1 << (bit % 8));
             try
             {
-                var session = new InferenceSession(EdgeModel.Parse(damaged));
+                var session = new InferenceSession(EdgeModel.Parse(Flip(bytes, bit)));
                 float[] y = new float[session.Model.OutputCount];
                 session.Step(new float[session.Model.InputCount], y);
                 Assert.All(y, value => Assert.True(float.IsFinite(value)));
@@ -132,7 +171,7 @@ public sealed class ModelFileTests
 
     [Theory]
     [InlineData("[\"c0\",\"c1\"]", "[\"c0\",\"c0\"]", "different columns")]
-    [InlineData("[\"c0\",\"c1\"]", "[\"c0\"]", "values for 1 columns")]
+    [InlineData("[\"c0\",\"c1\"]", "[\"c0\"]", "values for 1 column")]
     [InlineData("\"std\":[1,2]", "\"std\":[1,0]", "greater than 0")]
     [InlineData("\"std\":[1,2]", "\"std\":[1,1e999]", "finite numbers")]
     [InlineData("\"period_seconds\":1", "\"period_seconds\":-1", "'period_seconds' must be")]
@@ -155,7 +194,7 @@ public sealed class ModelFileTests
     [InlineData("layers.0.stray", "belongs to no layer")]
     public void Each_bad_tensor_is_named(string name, string sentence)
     {
-        TensorFile file = TensorFile.Parse(RandomModels.Int8(1, 2, 3, 1, 1));
+        TensorFile file = TensorFile.Parse(ModelVariant.WithoutChecksum(RandomModels.Int8(1, 2, 3, 1, 1)));
         var tensors = new Dictionary<string, Tensor>(file.Tensors);
         switch (name)
         {
@@ -193,9 +232,19 @@ public sealed class ModelFileTests
             Assert.Throws<ModelFormatException>(() => EdgeModel.Load("/no/such.safetensors")).Message,
             StringComparison.Ordinal);
 
+    private static void Refuses(byte[] file, int bit) =>
+        Assert.InRange(Assert.Throws<ModelFormatException>(() => EdgeModel.Parse(Flip(file, bit))).Message.Length, 20, 400);
+
+    private static byte[] Flip(byte[] file, int bit)
+    {
+        byte[] damaged = [.. file];
+        damaged[bit / 8] ^= (byte)(1 << (bit % 8));
+        return damaged;
+    }
+
     private static byte[] Rewrite(string metadata, string was, string becomes)
     {
-        TensorFile file = TensorFile.Parse(RandomModels.Int8(1, 2, 3, 1, 1));
+        TensorFile file = TensorFile.Parse(ModelVariant.WithoutChecksum(RandomModels.Int8(1, 2, 3, 1, 1)));
         Assert.Contains(was, file.Metadata[metadata], StringComparison.Ordinal);
         return TensorFile.Write(
             file.Tensors,

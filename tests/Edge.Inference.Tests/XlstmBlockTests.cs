@@ -217,7 +217,8 @@ public sealed class XlstmBlockTests
     public void Each_lie_about_a_block_is_named(string was, string becomes, string sentence)
     {
         // A stack that has an sLSTM with a convolution.
-        TensorFile file = Enumerable.Range(0, 100).Select(seed => TensorFile.Parse(RandomStacks.Int8(seed, 3)))
+        TensorFile file = Enumerable.Range(0, 100)
+            .Select(seed => TensorFile.Parse(ModelVariant.WithoutChecksum(RandomStacks.Int8(seed, 3))))
             .First(each => each.Metadata["edge"].Contains("slstm", StringComparison.Ordinal)
                 && each.Metadata["edge"].Contains("taps", StringComparison.Ordinal)
                 && each.Metadata["edge"].Contains("heads", StringComparison.Ordinal));
@@ -234,7 +235,7 @@ public sealed class XlstmBlockTests
     {
         for (int seed = 0; seed < 12; seed++)
         {
-            TensorFile file = TensorFile.Parse(RandomStacks.Int8(seed, 3));
+            TensorFile file = TensorFile.Parse(ModelVariant.WithoutChecksum(RandomStacks.Int8(seed, 3)));
             foreach (string name in file.Tensors.Keys)
             {
                 var tensors = new Dictionary<string, Tensor>(file.Tensors.Where(entry => entry.Key != name));

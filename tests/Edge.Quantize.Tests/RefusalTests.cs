@@ -20,6 +20,25 @@ public sealed class RefusalTests : IDisposable
     public void A_missing_model_is_named() => CommandLine.Refuses(["inspect", "/no/such.onnx"], "'/no/such.onnx' does not exist");
 
     [Theory]
+    [InlineData(0, 0x40, "is not valid JSON (line 1, byte 0)")]
+    [InlineData(1, 0x40, "is not valid JSON (line 1, byte 1)")]
+    [InlineData(-1, 0x80, "should have")]
+    [InlineData(-8, 0x10, "is not valid JSON")]
+    [InlineData(-7, 0x40, "should have")]
+    public void A_broken_safetensors_header_is_called_what_it_is(int at, int bit, string sentence)
+    {
+        byte[] bytes = File.ReadAllBytes(RepositoryFile.Path("tests/Edge.Quantize.Tests/Exports/tiny_state.safetensors"));
+        bytes[8 + at] ^= (byte)bit;
+        File.WriteAllBytes(_folder.File("m"), bytes);
+        string[] import = ["quantize", _folder.File("m"), "--calibration", "x.f32", "-o", _folder.File("q")];
+        Assert.All([import, ["inspect", _folder.File("m")]], args =>
+        {
+            CommandLine.Refuses(args, "The safetensors header", sentence, "Copy or export it again.");
+            Assert.DoesNotContain("ONNX", CommandLine.Run(args).Error, StringComparison.Ordinal);
+        });
+    }
+
+    [Theory]
     [InlineData("quantize")]
     [InlineData("infer", "m.onnx")]
     [InlineData("infer", "m.onnx", "--input", "x", "--output", "y", "--engine", "gpu")]

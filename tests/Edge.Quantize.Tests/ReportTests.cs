@@ -1,6 +1,8 @@
 using System.Text.Json;
 using System.Xml;
 using Edge.Inference;
+using Edge.Inference.Models;
+using Edge.Quantize.Reports;
 using Edge.Testing;
 
 namespace Edge.Quantize.Tests;
@@ -48,6 +50,33 @@ public sealed class ReportTests : IDisposable
         Assert.Contains(gate, page, StringComparison.Ordinal);
         Assert.Contains("class=\"s1\"", page, StringComparison.Ordinal);
         Assert.Contains("class=\"s2\"", page, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(0.9, 0.9, "The model beats every simple forecast on every output.")]
+    [InlineData(0.9, 1.0004, "The model beats every simple forecast on 1 of 2 outputs. It equals the best of them on 1: a[t+2] (ridge).")]
+    [InlineData(1.0004, 1, "The model beats every simple forecast on 0 of 2 outputs. It equals the best of them on 2: a[t+1] (ridge); ")]
+    [InlineData(0.9, 1.25, "The model beats every simple forecast on 1 of 2 outputs. It loses on 1: a[t+2] (to ridge by 20.0 %).")]
+    [InlineData(1.0004, 1.25, "on 0 of 2 outputs. It equals the best of them on 1: a[t+1] (ridge). It loses on 1: a[t+2] (to ridge by")]
+    public void What_rounds_to_no_difference_is_equal(double first, double second, string verdict)
+    {
+        ModelManifest manifest = ModelManifest.Parse(
+            """{"columns":["a"],"period_seconds":1,"mean":[0],"std":[1],"outputs_named":["a[t+1]","a[t+2]"]}"""u8.ToArray())
+            .WithOutputRmse([first, second])
+            .WithBaselines(new Dictionary<string, IReadOnlyList<double>> { ["persistence"] = [2, 2], ["ridge"] = [1, 1] });
+        Assert.Contains(verdict, BaselineTable.Verdict(manifest), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_former_name_of_persistence_is_read()
+    {
+        ModelManifest manifest = ModelManifest.Parse(
+            """
+            {"columns":["a"],"period_seconds":1,"mean":[0],"std":[1],"outputs_named":["a[t+1]"],
+            "output_rmse_normalised":[1],"baseline_rmse_normalised":{"last value":[2]}}
+            """u8.ToArray());
+        Assert.Equal(["persistence"], manifest.Baselines.Keys);
+        Assert.Equal(0.75, BaselineTable.Skill(manifest), 9);
     }
 
     [Fact]

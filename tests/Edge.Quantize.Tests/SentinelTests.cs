@@ -106,7 +106,7 @@ public sealed class SentinelTests : IDisposable
         TrainingRows rows = Load(Csv(Calm(), (cell, 500)));
 
         Assert.Contains(
-            $"column 'a': {said} stands in 1 rows, the first in line 502, far outside of all other values: counted as missing", rows.Notes);
+            $"column 'a': {said} stands in 1 row, line 502, far outside of all other values: counted as missing", rows.Notes);
         Assert.DoesNotContain(clean.Notes, note => note.StartsWith("column", StringComparison.Ordinal));
         Assert.Equal(clean.Std[0], rows.Std[0], 0.01 * clean.Std[0]);
         Assert.Equal(clean.Mean[0], rows.Mean[0], 0.01 * clean.Std[0]);
@@ -139,7 +139,7 @@ public sealed class SentinelTests : IDisposable
         Assert.Equal(readings.Row(499)[0], readings.Row(500)[0]);
         Assert.Equal(raw.Row(500)[1], readings.Row(500)[1]);
         string note = Assert.Single(readings.Notes);
-        Assert.StartsWith("column 'a': 65535 stands in 1 rows, the first in line 502", note, StringComparison.Ordinal);
+        Assert.StartsWith("column 'a': 65535 stands in 1 row, line 502", note, StringComparison.Ordinal);
     }
 
     private static TrainingRows Load(string file) => TrainingRows.Load([new() { File = file }], [], null);

@@ -1,5 +1,8 @@
 using System.Globalization;
+using Edge.Inference.Models;
+using Edge.Quantize.Calibration;
 using Edge.Quantize.Learning;
+using Edge.Sensors;
 using Edge.Testing;
 using MathNet.Numerics.LinearAlgebra;
 
@@ -50,21 +53,72 @@ public sealed class TrainRecordingTests : IDisposable
             () => PositiveDefinite.Factorize(Matrix<double>.Build.Dense(2, 2, double.PositiveInfinity))).Message,
         StringComparison.Ordinal);
 
-    [Fact]
-    public void Rows_behind_a_wrong_time_are_learned_from()
+    [Theory]
+    [InlineData("2099-01-01T00:00:00Z", 102, 302)]
+    [InlineData("2099-01-01T00:00:00Z", 102, 103)]
+    [InlineData("2099-01-01T00:00:00Z", 2)]
+    [InlineData("2099-01-01T00:00:00Z", 2, 3)]
+    [InlineData("1970-01-01T00:00:00Z", 2)]
+    [InlineData("1970-01-01T00:00:07Z", 2, 3)]
+    public void Rows_behind_a_wrong_time_are_learned_from(string wrong, params int[] lines)
     {
-        string[] lines = File.ReadAllLines(Recording(1, rows: 400));
-        lines[101] = "2099-01-01T00:00:00Z,0.5";
-        lines[301] = "2098-01-01T00:00:00Z,0.5";
-        TrainingRows rows = Load(_folder.Write("w.csv", string.Join('\n', lines)));
-        Assert.Equal(398, rows.RowCount);
-        Assert.Contains(
-            "2 rows have a time that lies ahead of the row after them (line 102: 2099-01-01T00:00:00Z): left out", rows.Notes);
+        string[] all = File.ReadAllLines(Recording(1, rows: 400));
+        foreach (int line in lines)
+        {
+            all[line - 1] = $"{wrong},0.5";
+        }
+
+        TrainingRows rows = Load(_folder.Write("w.csv", string.Join('\n', all)));
+        Assert.Equal(400 - lines.Length, rows.RowCount);
+        string count = lines.Length == 1 ? "1 row" : "2 rows";
+        Assert.Contains($"left out: {count} with a time that does not fit the rows behind (line {lines[0]}: {wrong})", rows.Notes);
+    }
+
+    [Theory]
+    [InlineData(',', "--time-format to excel or s")]
+    [InlineData(';', "--time-format to excel or s")]
+    public void Days_of_a_spreadsheet_are_refused_until_they_are_named(char separator, string advice)
+    {
+        var noon = new DateTime(2023, 3, 15, 12, 0, 0, DateTimeKind.Utc);
+        string[] lines = [.. Enumerable.Range(0, 400).Select(row => string.Create(
+            CultureInfo.InvariantCulture, $"{(noon.AddMinutes(row) - new DateTime(1899, 12, 30)).TotalDays:0.0########},{row % 7}"))];
+        string text = string.Join('\n', (string[])["time,a", .. lines]);
+        string file = _folder.Write(
+            "e.csv", separator == ',' ? text : text.Replace(',', ';').Replace('.', ','));
+        CommandLine.Refuses(
+            ["train", file, "-o", _folder.File("m.safetensors")], "may be a day of Excel (2023-03-15 12:00) or seconds since 1970", advice);
+
+        TrainingRows rows = TrainingRows.Load([new() { File = file, Times = new() { Format = "excel" } }], [], null);
+        Assert.Equal(TimeSpan.FromMinutes(1), rows.Period);
+        Assert.Equal((noon, noon.AddMinutes(399)), (rows.Times[0], rows.Times[^1]));
+    }
+
+    [Theory]
+    [InlineData("M/d/yyyy h:mm tt", "9/1/2026 1:05 PM")]
+    [InlineData("M/d/yyyy h:mm tt", "9/1/2026 1:05\u202fPM")]
+    [InlineData("M/d/yyyy h:mm tt", "9/1/2026 1:05\u00a0p.\u00a0m.")]
+    [InlineData("d/M/yyyy h:mm tt", "1/9/2026 1:05 p.m.")]
+    [InlineData("d/M/yyyy h:mm tt", "1/9/2026 1:05 pm")]
+    [InlineData("d/M/yyyy h:mm tt", "1/9/2026 1:05 μ.μ.")]
+    [InlineData("yyyy/M/d tth:mm", "2026/9/1 午後1:05")]
+    [InlineData("yyyy/M/d tt h:mm", "2026/9/1 下午 1:05")]
+    [InlineData("yyyy. M. d. tt h:mm", "2026. 9. 1. 오후 1:05")]
+    public void A_clock_of_twelve_hours_is_read_in_the_usual_spellings(string format, string text)
+    {
+        var reader = new TimeReader(new TimeOptions { Format = format });
+        Assert.Null(reader.Read(text, default, out DateTime time));
+        Assert.Equal(new DateTime(2026, 9, 1, 13, 5, 0), time);
+
+        (string, string)[] halves = [("P", "A"), ("p", "a"), ("μ.μ", "π.μ"), ("午後", "午前"), ("下午", "上午"), ("오후", "오전")];
+        string before = halves.Aggregate(text, (each, half) => each.Replace(half.Item1, half.Item2, StringComparison.Ordinal));
+        Assert.Null(reader.Read(before, default, out time));
+        Assert.Equal(new DateTime(2026, 9, 1, 1, 5, 0), time);
     }
 
     [Theory]
     [InlineData("dd.MM.yyyy HH:mm", "line 2: '01.09.2026 00:00' is not ISO 8601", "such as 'dd.MM.yyyy HH:mm'")]
     [InlineData("M/d/yyyy h:mm tt", "line 2: '9/1/2026 12:00 AM' is not ISO 8601", "such as 'M/d/yyyy h:mm tt' or 'd/M/yyyy h:mm tt'")]
+    [InlineData("M/d/yyyy h:mm\u202ftt", "line 2: '9/1/2026 12:00\u202fAM' is not ISO 8601", "set --time-format, such as 'M/d/yyyy h:mm")]
     public void A_time_that_cannot_be_read_is_quoted_with_its_format(string format, string sentence, string advice)
     {
         string file = _folder.Write("t.csv", "time,a\n" + string.Join('\n', Enumerable.Range(0, 400).Select(
@@ -94,6 +148,74 @@ public sealed class TrainRecordingTests : IDisposable
         Assert.Equal(points.Values, rows.Values);
     }
 
+    [Fact]
+    public void Decimal_commas_are_read_by_quantize_and_profile_too()
+    {
+        string[] lines = File.ReadAllLines(Recording(2, rows: 400));
+        string points = _folder.Write("p.csv", string.Join('\n', lines));
+        string commas = _folder.Write("c.csv", string.Join('\n', lines).Replace(',', ';').Replace('.', ','));
+        string manifest = _folder.Write(
+            "m.json",
+            """{"columns":["c0","c1"],"period_seconds":3600,"mean":[0.1,0],"std":[0.7,0.8],"calendar":["day"]"""
+            + ""","outputs_named":["c0[t+1]"]}""");
+        ModelManifest parsed = ModelManifest.Parse(File.ReadAllBytes(manifest));
+        ReadingsFile expected = ReadingsFile.Load(points, parsed);
+        ReadingsFile read = ReadingsFile.Load(commas, parsed);
+        Assert.Equal(400, read.RowCount);
+        Assert.Equal(expected.Rows(400).ToArray(), read.Rows(400).ToArray());
+
+        string[] profiles = [.. new[] { points, commas }.Select(file =>
+        {
+            CommandLine.Done("profile", manifest, "--calibration", file, "-o", _folder.File("p.json"));
+            return File.ReadAllText(_folder.File("p.json"));
+        })];
+        Assert.Equal(profiles[0], profiles[1]);
+    }
+
+    [Theory]
+    [InlineData("Record longer, or set --horizons.")]
+    [InlineData("Set a longer 'learn.after' or shorter 'learn.horizons'.", "--learned-on", "shed")]
+    public void Advice_names_what_the_user_wrote(string advice, params string[] options) => CommandLine.Refuses(
+        ["train", Recording(1, rows: 300), "-o", _folder.File("m.safetensors"), "--horizons", "40", .. options],
+        "300 rows are too few to forecast 40 rows ahead", advice);
+
+    [Fact]
+    public void The_console_and_the_page_tell_one_story()
+    {
+        string said = CommandLine.Done(
+            "train", Recording(2, rows: 900), "-o", _folder.File("m.safetensors"), "--epochs", "2", "--hidden", "4", "--cell", "gru",
+            "--dropout", "0", "--horizons", "1", "--report", _folder.File("r.html"));
+        string[] lines = said.TrimEnd().Split('\n');
+        int tried = Array.FindIndex(lines, line => line.StartsWith("tried: a regression, and ", StringComparison.Ordinal));
+        Assert.Contains("gru 4", lines[tried + 1], StringComparison.Ordinal);
+        int chosen = Array.FindIndex(lines, line => line.StartsWith("chosen: the regression alone", StringComparison.Ordinal));
+        Assert.Contains("m.safetensors: regression on ", lines[chosen + 1], StringComparison.Ordinal);
+        Assert.DoesNotContain("gru", string.Join('\n', lines[chosen..]), StringComparison.Ordinal);
+        Assert.Contains("RMSE on rows 720 to 899", said, StringComparison.Ordinal);
+        Assert.Contains("persistence", said, StringComparison.Ordinal);
+        Assert.Contains(
+            "adds nothing to the regression", CommandLine.Done("inspect", _folder.File("m.safetensors")), StringComparison.Ordinal);
+
+        string page = File.ReadAllText(_folder.File("r.html"));
+        Assert.Contains("<title>m: trained forecasts</title>", page, StringComparison.Ordinal);
+        Assert.Contains("data-of=\"ridge, 24 rows\"", page, StringComparison.Ordinal);
+        Assert.Contains("epoch 2", page, StringComparison.Ordinal);
+        Assert.DoesNotContain("last value", said + page, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_line_of_progress_fits_into_a_terminal()
+    {
+        var candidate = new Candidate(CellKind.Lstm, 512, 4, 0.25f, 1, 7);
+        string line = Commands.TrainCommand.Line(
+            new LearningProgress(candidate, 100, new EpochLoss(0.4607, 0.9571), 0.954, TimeSpan.FromSeconds(300)));
+        Assert.Equal("lstm 512x4: epoch 100, loss 0.4607, held out 95.7 % (best 95.4 %), 300 s left", line);
+        Assert.InRange(line.Length, 1, 78);
+        Assert.Equal(line, Commands.Progress.Fit(line, 80));
+        Assert.Equal(line[..38] + "…", Commands.Progress.Fit(line, 40));
+        Assert.Equal(79, Commands.Progress.Fit(new string('x', 200), 0).Length);
+    }
+
     private static TrainingRows Load(string file) => TrainingRows.Load([new() { File = file }], [], null);
 
     private string Recording(int columns, int rows, int changing = int.MaxValue)
@@ -102,7 +224,7 @@ public sealed class TrainRecordingTests : IDisposable
         text.WriteLine("time," + string.Join(',', Enumerable.Range(0, columns).Select(i => $"c{i}")));
         for (int row = 0; row < rows; row++)
         {
-            text.Write($"{DateTime.UnixEpoch.AddHours(row):s}Z");
+            text.Write($"{new DateTime(2026, 1, 1).AddHours(row):s}Z");
             for (int i = 0; i < columns; i++)
             {
                 text.Write(i < changing ? string.Create(CultureInfo.InvariantCulture, $",{Math.Sin((row / 3.0) + i):0.###}") : ",7");

@@ -79,13 +79,13 @@ public sealed class ModelLearningTests : IDisposable
     }
 
     [Fact]
-    public async Task A_model_that_does_not_beat_the_last_value_on_the_newest_rows_is_not_tried()
+    public async Task A_model_that_does_not_beat_persistence_on_the_newest_rows_is_not_tried()
     {
         using var rig = new Rig(this);
-        _train = () => Write(("last value", 0.9));
+        _train = () => Write(("persistence", 0.9));
         rig.Step(100);
         await rig.UntilAsync(() => _said.Count == 2);
-        Assert.Matches("^failed No new model: on the newest rows its error is .* and that of the last value ", _said[1]);
+        Assert.Matches("^failed No new model: on the newest rows its error is .* and that of persistence ", _said[1]);
         Assert.False(File.Exists(ModelPath));
 
         // Nor one of which nothing is known.
@@ -99,7 +99,7 @@ public sealed class ModelLearningTests : IDisposable
     public async Task A_good_model_is_tried_and_taken_and_the_next_one_must_beat_it()
     {
         using var rig = new Rig(this);
-        _train = () => Write(("last value", 1.5), ("ridge, 24 rows", 0.9));
+        _train = () => Write(("persistence", 1.5), ("ridge, 24 rows", 0.9));
         rig.Step(100);
         await rig.UntilAsync(() => _said.Count == 2);
         Assert.StartsWith("trial Model ", _said[1], StringComparison.Ordinal);

@@ -164,7 +164,14 @@ public sealed class ReplaySensorTests : IDisposable
     [InlineData("0,1,1 5,2,2 @,3,3 15,4,4 20,5,5", "2026-01-01 00:00:17", 1)]
     [InlineData("0,1,1 @,9,9 5,2,2 @,3,3 15,4,4 20,5,5", "2099-01-01 00:00:00", 2)]
     [InlineData("0,1,1 5,2,2 @,9,9 15,4,4 20,5,5 @,3,3 30,6,6", "2099-01-01 00:00:00", 2)]
-    public async Task A_row_whose_time_lies_ahead_of_the_next_one_is_left_out(string rows, string wrong, int count)
+    [InlineData("0,1,1 5,2,2 @,9,9 @,9,9 20,5,5 25,6,6", "2099-01-01 00:00:00", 2)]
+    [InlineData("0,1,1 5,2,2 @,9,9 @,9,9 20,5,5", "2099-01-01 00:00:00", 2)]
+    [InlineData("@,9,9 5,2,2 10,3,3 15,4,4", "2099-01-01 00:00:00", 1)]
+    [InlineData("@,9,9 @,9,9 10,3,3 15,4,4 20,5,5 25,6,6", "2099-01-01 00:00:00", 2)]
+    [InlineData("@,9,9 5,2,2 10,3,3 15,4,4", "1970-01-01 00:00:00", 1)]
+    [InlineData("@,9,9 @,9,9 10,3,3 15,4,4 20,5,5", "1970-01-01 00:00:00", 2)]
+    [InlineData("@,9,9 5,2,2 10,3,3 15,4,4", "2000-01-01 00:00:03", 1)]
+    public async Task A_row_whose_time_does_not_fit_the_rows_after_it_is_left_out(string rows, string wrong, int count)
     {
         string csv = "time,a,b\n" + string.Join('\n', rows.Split(' ').Select(row => row[0] == '@'
             ? wrong + row[1..]
@@ -177,21 +184,25 @@ public sealed class ReplaySensorTests : IDisposable
                 .Select(cells => (cells[0], cells[1], cells[2])),
         ];
         Assert.Equal(right, await ReadAllAsync(sensor));
-        Assert.Equal(count, sensor.RowsAhead);
+        Assert.Equal(count, sensor.RowsOfWrongTime);
         Assert.Equal(0, sensor.SkippedRows);
-        Assert.StartsWith("line ", sensor.FirstAhead, StringComparison.Ordinal);
-        Assert.EndsWith(wrong, sensor.FirstAhead, StringComparison.Ordinal);
+        Assert.StartsWith("line ", sensor.FirstWrongTime, StringComparison.Ordinal);
+        Assert.EndsWith(wrong, sensor.FirstWrongTime, StringComparison.Ordinal);
     }
 
     [Theory]
     [InlineData("2026-01-01 00:00:00,1,1\n2026-01-01 00:00:05,2,2\n2026-01-01 00:01:00,3,3\n2026-01-01 00:01:05,4,4", 4)]
     [InlineData("2026-01-01 00:00:00,1,1\n2026-01-01 00:00:05,2,2\n2026-01-01 00:01:00,3,3\n", 3)]
     [InlineData("2026-01-01 00:00:00,1,1\n2026-01-01 00:00:05,2,2\n2026-01-01 00:01:00,3,3\n2026-01-01 00:00:05,4,4", 3)]
-    public async Task A_gap_at_the_end_or_before_an_old_row_is_no_wrong_time(string rows, int count)
+    [InlineData("2025-12-31 00:00:00,0,0\n2026-01-01 00:00:05,2,2\n2026-01-01 00:00:10,3,3\n2026-01-01 00:00:15,4,4", 4)]
+    [InlineData("2020-01-01,1,1\n2022-01-01,2,2\n2024-01-01,3,3\n2026-01-01,4,4\n2028-01-01,4,4", 5)]
+    [InlineData("2026-01-01 00:00:00,1,1\n1970-01-01,2,2\n1970-01-01,3,3\n2026-01-01 00:00:05,4,4", 2)]
+    [InlineData("2026-01-01 00:00:10,1,1\n2026-01-01 00:01:00,2,2\n2026-01-01 00:01:05,3,3\n2026-01-01 00:00:50,4,4", 3)]
+    public async Task A_gap_or_an_old_row_is_no_wrong_time(string rows, int count)
     {
         using ReplaySensor sensor = Open("time,a,b\n" + rows);
         Assert.Equal(count, (await ReadAllAsync(sensor)).Count);
-        Assert.Equal(0, sensor.RowsAhead);
+        Assert.Equal(0, sensor.RowsOfWrongTime);
     }
 
     [Fact]
@@ -211,7 +222,7 @@ public sealed class ReplaySensorTests : IDisposable
             TimeSpan.FromSeconds(5),
             TimeProvider.System);
         Assert.Equal([(0, 1, 1), (5, 2, 2), (15, 4, 4), (20, 5, 5)], await ReadAllAsync(sensor));
-        Assert.Equal("line 4: 2099-01-01 00:00:00", sensor.FirstAhead);
+        Assert.Equal("line 4: 2099-01-01 00:00:00", sensor.FirstWrongTime);
     }
 
     private ReplaySensor Open(string csv, bool loop = false, string? timeColumn = null) => new(

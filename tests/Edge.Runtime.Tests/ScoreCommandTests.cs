@@ -30,6 +30,23 @@ public sealed class ScoreCommandTests : IDisposable
         Assert.StartsWith("precision", one, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData(0, 0, true, "recall", "the labels have no fault in the rows that are scored")]
+    [InlineData(0, 0, false, "precision", "the labels have no fault in the rows that are scored")]
+    [InlineData(20, 30, false, "precision", "no fault was found")]
+    [InlineData(0, 30, true, "false alarm rate", "all rows that are scored are faults")]
+    public async Task A_figure_that_does_not_exist_is_none_and_why_is_said(int first, int end, bool alarms, string figure, string why)
+    {
+        string events = alarms ? WriteRun("a.jsonl", 30, (10, 20)) : WriteRun("a.jsonl", 30);
+        string output = await ScoreAsync(["--events", events, "--labels", WriteLabels("a.csv", 30, first, end)]);
+        Assert.DoesNotContain("NaN", output, StringComparison.Ordinal);
+        Assert.Matches($"(?m)^{figure} +none$", output);
+        Assert.Contains($"none: {why}", output.TrimEnd().Split('\n')[^1], StringComparison.Ordinal);
+
+        (string[] runs, string[] labels) = TwoRuns();
+        Assert.DoesNotContain("none", await ScoreAsync(["--events", .. runs, "--labels", .. labels]), StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task Json_has_the_pooled_figures_and_the_same_of_each_file()
     {

@@ -21,6 +21,7 @@ internal static class ModelVariant
         JsonObject header = JsonNode.Parse(original.AsSpan(8, length))!.AsObject();
         JsonObject metadata = header["__metadata__"]!.AsObject();
         metadata["provenance"] = $$"""{"variant":{{number}}}""";
+        RemoveChecksum(metadata);
         if (rename is not null)
         {
             string manifest = metadata.First(
@@ -38,8 +39,6 @@ internal static class ModelVariant
             metadata["manifest"] = manifest.ToJsonString();
         }
 
-        byte[] text = Encoding.UTF8.GetBytes(header.ToJsonString());
-        text = [.. text, .. Enumerable.Repeat((byte)' ', (8 - (text.Length % 8)) % 8)];
         byte[] data = original[(8 + length)..];
         if (isWorse)
         {
@@ -50,6 +49,28 @@ internal static class ModelVariant
             data.AsSpan(place[0]!.GetValue<int>(), (place[1]!.GetValue<int>() - place[0]!.GetValue<int>()) / 2).Clear();
         }
 
+        return File(header, data);
+    }
+
+    /// <summary>The same model as an earlier version wrote it, so that a lie in it is not refused as damage.</summary>
+    internal static byte[] WithoutChecksum(byte[] original)
+    {
+        int length = (int)BinaryPrimitives.ReadInt64LittleEndian(original);
+        JsonObject header = JsonNode.Parse(original.AsSpan(8, length))!.AsObject();
+        RemoveChecksum(header["__metadata__"]!.AsObject());
+        return File(header, original[(8 + length)..]);
+    }
+
+    private static void RemoveChecksum(JsonObject metadata)
+    {
+        metadata.Remove("checksum");
+        metadata.Remove("sha256");
+    }
+
+    private static byte[] File(JsonObject header, byte[] data)
+    {
+        byte[] text = Encoding.UTF8.GetBytes(header.ToJsonString());
+        text = [.. text, .. Enumerable.Repeat((byte)' ', (8 - (text.Length % 8)) % 8)];
         byte[] file = [.. new byte[8], .. text, .. data];
         BinaryPrimitives.WriteInt64LittleEndian(file, text.Length);
         return file;

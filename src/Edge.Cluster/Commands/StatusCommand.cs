@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using Edge.Cluster.Broker;
 using Edge.Cluster.Storage;
+using Edge.Inference;
 using Edge.Runtime.Commands;
 using RabbitMQ.Client;
 
@@ -68,7 +69,7 @@ internal static class StatusCommand
         QueueDeclareOk refused = await channel.QueueDeclarePassiveAsync(session.Topology.Refused, cancel).ConfigureAwait(false);
         await output.WriteLineAsync(string.Create(
             CultureInfo.InvariantCulture,
-            $"{workers.ConsumerCount} worker{(workers.ConsumerCount == 1 ? "" : "s")}, {streams} streams, "
+            $"{Quantity.Of(workers.ConsumerCount, "worker")}, {Quantity.Of(streams, "stream")}, "
                 + $"{now.Sum(partition => partition.Rows)} rows, {rateSum:0} rows/s, {waitingSum} rows waiting, "
                 + $"newest row {Age(now.Max(partition => partition.NewestRow))} old, "
                 + $"{refused.MessageCount} refused rows on {session.Topology.Refused}")).ConfigureAwait(false);

@@ -50,22 +50,34 @@ public sealed class EdgeModel
     /// <summary>How the file was made, as edge-quantize wrote it: a JSON object.</summary>
     public string Provenance { get; }
 
-    /// <summary>One line for users: <c>lstm 7x64, dense 7</c>.</summary>
+    /// <summary>One line for users: <c>lstm 7x64, dense 7</c>. Layers that add nothing to a regression are not named.</summary>
     public string Architecture
     {
         get
         {
+            string regression = Lags is null ? "" : $"regression on {Quantity.Of(Lags.Lags.Length, "lag")}"
+                + (Lags.OwnLags > 0 ? $" and {Lags.OwnLags} of its own column" : "");
+            if (IsRegressionAlone)
+            {
+                return regression;
+            }
+
             IEnumerable<string> layers = Layers.Select(layer => layer.IsRecurrent && layer.HiddenBits == 16
                 ? $"{layer.Type} {layer.InputCount}x{layer.UnitCount} (hidden int16)"
                 : layer is BlockLayer { HiddenBits: 16, Products.Count: > 0 }
                 ? $"{layer.Type} {layer.InputCount}x{layer.UnitCount} (int16)"
                 : $"{layer.Type} {layer.InputCount}x{layer.UnitCount}");
             string first = Embedding is null ? "" : $"embedding {Embedding.SymbolCount}x{Embedding.Width}, ";
-            string last = Lags is null ? "" : $" + regression on {Lags.Lags.Length} lags"
-                + (Lags.OwnLags > 0 ? $" and {Lags.OwnLags} of its own column" : "");
-            return first + string.Join(", ", Head is null ? layers : layers.Append($"dense {Head.OutputCount}")) + last;
+            return first + string.Join(", ", Head is null ? layers : layers.Append($"dense {Head.OutputCount}"))
+                + (regression.Length > 0 ? $" + {regression}" : "");
         }
     }
+
+    /// <summary>
+    /// Whether the outputs are those of a regression: the format wants a layer and a head beside it, and all weights of this head are 0.
+    /// </summary>
+    internal bool IsRegressionAlone => Lags is not null && Head is { } head
+        && Array.TrueForAll(head.Weight, weight => weight == 0) && Array.TrueForAll(head.Bias, bias => bias == 0);
 
     internal float[] InputOffset { get; }
 
@@ -126,8 +138,12 @@ public sealed class EdgeModel
 
     /// <summary>Reads and checks a model from its bytes.</summary>
     /// <exception cref="ModelFormatException">The bytes are damaged or not such a model.</exception>
-    public static EdgeModel Parse(ReadOnlyMemory<byte> file) =>
-        ModelFile.Read(TensorFile.Parse(file), Models.Sha256.Hex(file.Span));
+    public static EdgeModel Parse(ReadOnlyMemory<byte> file)
+    {
+        TensorFile container = TensorFile.Parse(file);
+        ModelChecksum.Verify(container.Metadata, file.Span);
+        return ModelFile.Read(container, Models.Sha256.Hex(file.Span));
+    }
 
     /// <summary>The same weights under another manifest.</summary>
     internal EdgeModel With(ModelManifest manifest) =>

@@ -7,7 +7,7 @@ namespace Edge.Inference.Models;
 /// <summary>
 /// The int8 model inside a safetensors container. Tensors: <c>input.offset</c>, <c>input.scale</c>, <c>layers.N.*</c>,
 /// <c>embedding.table</c>, <c>head.*</c>, <c>lags.*</c>; metadata: <c>edge</c> (layers and fixed-point positions), <c>manifest</c>,
-/// <c>provenance</c>.
+/// <c>provenance</c>, and a <see cref="ModelChecksum"/>.
 /// </summary>
 internal static class ModelFile
 {
@@ -49,7 +49,8 @@ internal static class ModelFile
         int width = layers[0].InputCount;
         if (embedding is not null && embedding.Width != width)
         {
-            throw new ModelFormatException($"layers.0 takes {width} inputs, but the embedding has {embedding.Width} values a symbol.");
+            throw new ModelFormatException(
+                $"layers.0 takes {Quantity.Of(width, "input")}, but the embedding has {Quantity.Of(embedding.Width, "value")} a symbol.");
         }
 
         DenseHead? head = root.TryGetProperty("head", out JsonElement dense) ? ReadHead(reader, dense, layers[^1].UnitCount) : null;
@@ -74,8 +75,8 @@ internal static class ModelFile
         if (manifest.InputCount != inputs || manifest.Outputs.Count != outputs)
         {
             throw new ModelFormatException(
-                $"The manifest names {manifest.InputsInWords} and {manifest.Outputs.Count} outputs, the weights have {inputs} and "
-                    + $"{outputs}.");
+                $"The manifest names {manifest.InputsInWords} and {Quantity.Of(manifest.Outputs.Count, "output")}, the weights have "
+                    + $"{inputs} and {outputs}.");
         }
 
         return new EdgeModel(
@@ -121,12 +122,12 @@ internal static class ModelFile
             }
         }
 
-        return TensorFile.Write(tensors, new Dictionary<string, string>
+        return ModelChecksum.Fill(TensorFile.Write(tensors, new Dictionary<string, string>(ModelChecksum.Blank)
         {
             ["edge"] = Json(json => WriteArchitecture(json, model)),
             ["manifest"] = Json(model.Manifest.Write),
             ["provenance"] = model.Provenance,
-        });
+        }));
     }
 
     /// <summary>Weights as I8 where they fit it, else as I16.</summary>
@@ -228,7 +229,8 @@ internal static class ModelFile
             if (below is not null && below.UnitCount != layer.InputCount)
             {
                 throw new ModelFormatException(
-                    $"layers.{layers.Count} takes {layer.InputCount} inputs, but the layer below has {below.UnitCount} units.");
+                    $"layers.{layers.Count} takes {Quantity.Of(layer.InputCount, "input")}, but the layer below has "
+                        + $"{Quantity.Of(below.UnitCount, "unit")}.");
             }
 
             if (below is not null && layer is BlockLayer block && block.InputFractionBits != below.OutputFractionBits)
@@ -286,7 +288,8 @@ internal static class ModelFile
 
         if (inputs != units)
         {
-            throw new ModelFormatException($"head takes {inputs} inputs, but the last layer has {units} units.");
+            throw new ModelFormatException(
+                $"head takes {Quantity.Of(inputs, "input")}, but the last layer has {Quantity.Of(units, "unit")}.");
         }
 
         HeadSegment[]? segments = ReadSegments(element);

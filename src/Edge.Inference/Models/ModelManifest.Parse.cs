@@ -62,7 +62,7 @@ public sealed partial class ModelManifest
         double[]? rmse = Numbers(root, "output_rmse_normalised");
         if (rmse is not null)
         {
-            RequireCount("output_rmse_normalised", rmse.Length, outputs.Length, "outputs");
+            RequireCount("output_rmse_normalised", rmse.Length, outputs.Length, "output");
             if (rmse.Any(value => value < 0))
             {
                 throw new ModelFormatException("Manifest entry 'output_rmse_normalised' holds a negative error.");
@@ -105,6 +105,7 @@ public sealed partial class ModelManifest
     private static Dictionary<string, IReadOnlyList<double>> ParseBaselines(JsonElement root, int outputs)
     {
         const string Key = "baseline_rmse_normalised";
+        const string FormerPersistence = "last value";
         var baselines = new Dictionary<string, IReadOnlyList<double>>();
         if (!root.TryGetProperty(Key, out JsonElement element))
         {
@@ -118,9 +119,9 @@ public sealed partial class ModelManifest
 
         foreach (JsonProperty named in element.EnumerateObject())
         {
-            double?[] errors = Limits(element, named.Name, outputs, "outputs")
+            double?[] errors = Limits(element, named.Name, outputs, "output")
                 ?? throw new ModelFormatException($"Manifest entry '{Key}' must be an object with a list of errors for each name.");
-            baselines[named.Name] = [.. errors.Select(error => error ?? double.NaN)];
+            baselines[named.Name == FormerPersistence ? Persistence : named.Name] = [.. errors.Select(error => error ?? double.NaN)];
         }
 
         return baselines;
@@ -200,7 +201,7 @@ public sealed partial class ModelManifest
     }
 
     // Physical limits: a number or null for each column.
-    private static double?[]? Limits(JsonElement root, string key, int count, string of = "columns")
+    private static double?[]? Limits(JsonElement root, string key, int count, string of = "column")
     {
         if (!root.TryGetProperty(key, out JsonElement array) || array.ValueKind == JsonValueKind.Null)
         {
@@ -237,11 +238,11 @@ public sealed partial class ModelManifest
         return ((int)pair[0], (int)pair[1]);
     }
 
-    private static void RequireCount(string key, int actual, int expected, string of = "columns")
+    private static void RequireCount(string key, int actual, int expected, string of = "column")
     {
         if (actual != expected)
         {
-            throw new ModelFormatException($"Manifest entry '{key}' has {actual} values for {expected} {of}.");
+            throw new ModelFormatException($"Manifest entry '{key}' has {Quantity.Of(actual, "value")} for {Quantity.Of(expected, of)}.");
         }
     }
 

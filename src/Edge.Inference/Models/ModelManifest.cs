@@ -50,8 +50,8 @@ public sealed partial class ModelManifest
 
     /// <summary>The inputs for a sentence: <c>7 columns and 4 inputs of its calendar</c>.</summary>
     internal string InputsInWords => Calendar.Count == 0
-        ? $"{Columns.Count} columns"
-        : $"{Columns.Count} columns and {InputCount - Columns.Count} inputs of its calendar";
+        ? $"{Quantity.Of(Columns.Count, "column")}"
+        : $"{Quantity.Of(Columns.Count, "column")} and {Quantity.Of(InputCount - Columns.Count, "input")} of its calendar";
 
     /// <summary>First and one-past-last row of the training data, or null.</summary>
     public (int Begin, int End)? TrainRows { get; init; }
@@ -65,12 +65,15 @@ public sealed partial class ModelManifest
     /// <summary>Largest value each column can have, in its unit; null where nothing is known.</summary>
     public IReadOnlyList<double?>? Max { get; init; }
 
+    /// <summary>Name of the simplest forecast: the column stays as it is.</summary>
+    internal const string Persistence = "persistence";
+
     /// <summary>Root mean square error of each output on held-out rows, in units of its column's standard deviation, or null.</summary>
     public IReadOnlyList<double>? OutputRmse { get; init; }
 
     /// <summary>
-    /// The same errors of simple forecasts by their names ("last value", "ridge"), NaN where one cannot say anything; empty where they were
-    /// not measured.
+    /// The same errors of simple forecasts by their names ("persistence", "ridge, 24 rows"), NaN where one cannot say anything; empty where
+    /// they were not measured.
     /// </summary>
     public IReadOnlyDictionary<string, IReadOnlyList<double>> Baselines { get; init; } = new Dictionary<string, IReadOnlyList<double>>();
 

@@ -77,8 +77,8 @@ public sealed class TensorFile
         if (headerLength > HeaderMaxBytes || headerLength > (ulong)file.Length - 8)
         {
             throw new ModelFormatException(
-                $"The header should have {headerLength} bytes; the file has {file.Length - 8}, and {HeaderMaxBytes} is the limit. "
-                    + $"The file is cut off or not a safetensors file.");
+                $"The safetensors header should have {headerLength} bytes; the file has {file.Length - 8}, and {HeaderMaxBytes} is the "
+                    + $"limit. The file is cut off or damaged. Copy or export it again.");
         }
 
         ReadOnlyMemory<byte> header = file.Slice(8, (int)headerLength);
@@ -90,7 +90,10 @@ public sealed class TensorFile
         }
         catch (JsonException e)
         {
-            throw new ModelFormatException("The header is not valid JSON. The file is damaged or not a safetensors file.", e);
+            throw new ModelFormatException(
+                $"The safetensors header is not valid JSON (line {1 + e.LineNumber}, byte {e.BytePositionInLine}). The file is damaged. "
+                    + "Copy or export it again.",
+                e);
         }
         catch (InvalidOperationException e)
         {

@@ -28,8 +28,9 @@ internal sealed class OnnxEngines(OnnxOptions options) : IDisposable
                 ? ""
                 : $" ({string.Join(", ", model.Outputs.Select(output => $"'{output.Name}' {output.Count}"))})";
             throw new ModelFormatException(
-                $"Model '{path}' has {model.InputCount} inputs and {model.OutputCount} outputs{outputs}, but its manifest names "
-                    + $"{manifest.InputsInWords} and {manifest.Outputs.Count} outputs. Use the manifest that was written with it.");
+                $"Model '{path}' has {Quantity.Of(model.InputCount, "input")} and {Quantity.Of(model.OutputCount, "output")}{outputs}, but "
+                    + $"its manifest names {manifest.InputsInWords} and {Quantity.Of(manifest.Outputs.Count, "output")}. Use the "
+                    + "manifest that was written with it.");
         }
 
         return new OnnxEngine(model, manifest);

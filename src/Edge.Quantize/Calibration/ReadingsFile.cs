@@ -1,9 +1,7 @@
-using System.Globalization;
 using System.Runtime.InteropServices;
-using CsvHelper;
-using CsvHelper.Configuration;
 using Edge.Inference;
 using Edge.Inference.Models;
+using Edge.Sensors;
 using Edge.Sensors.Replay;
 using Edge.Streams;
 using Edge.Streams.Detection;
@@ -86,7 +84,7 @@ internal sealed class ReadingsFile
     internal ReadOnlySpan<float> Row(int row) => _values.AsSpan(row * ColumnCount, ColumnCount);
 
     /// <summary>
-    /// Reads a CSV file with a header, any of the separators , ; tab |, or raw rows. An empty cell, <c>nan</c> or <c>null</c> is a missing
+    /// Reads a CSV file with a header as a replay does, or raw rows. An empty cell, <c>nan</c> or <c>null</c> is a missing
     /// value: as in a stream, the last one is held for some rows, and then the row is left out.
     /// </summary>
     /// <param name="path">The file.</param>
@@ -108,98 +106,68 @@ internal sealed class ReadingsFile
                 : throw new InputException($"Readings '{path}' have fewer than the 2 rows that are needed.");
         }
 
-        try
-        {
-            CsvRows.RequireText(path, CsvRows.FirstLine(path));
-            using var text = new StreamReader(RegularFile.OpenRead(path));
-            return Read(text, path, manifest, withoutSentinels);
-        }
-        catch (Exception e) when (FileFault.Is(e))
-        {
-            throw new InputException($"Readings '{path}' cannot be read: {e.Message}", e);
-        }
-        catch (CsvHelperException e)
-        {
-            throw CsvRows.Wrong(path, e);
-        }
-    }
-
-    private static ReadingsFile Read(TextReader text, string path, ModelManifest manifest, bool withoutSentinels)
-    {
-        using var csv = new CsvReader(text, new CsvConfiguration(CultureInfo.InvariantCulture)
-        {
-            DetectDelimiter = true,
-            DetectDelimiterValues = CsvRows.Separators,
-            BadDataFound = null,
-            MissingFieldFound = null,
-            MaxFieldSize = CsvRows.CellMax,
-        });
-        if (!csv.Read() || !csv.ReadHeader())
-        {
-            throw new InputException($"Readings '{path}' are empty: the first line must be a header with the column names.");
-        }
-
-        string[] header = [.. csv.HeaderRecord!.Select(name => name.Trim())];
-        int[] at = new int[manifest.Columns.Count];
-        for (int i = 0; i < at.Length; i++)
-        {
-            at[i] = CsvRows.Find(path, header, manifest.Columns[i]);
-            if (at[i] < 0)
-            {
-                throw new InputException(
-                    $"Readings '{path}' have no column '{manifest.Columns[i]}', which the model reads; "
-                        + $"{RecordingShape.Has(header)}.");
-            }
-        }
-
-        // [rows, columns], NaN for a missing value.
-        var cells = new List<double>();
-        var lines = new List<int>();
-        var calendar = new List<float>();
-        float[] row = new float[manifest.InputCount];
-        RecordingTimes? times = manifest.Calendar.Count == 0 ? null : new RecordingTimes(path, manifest.Columns);
-        while (csv.Read())
-        {
-            for (int i = 0; i < at.Length; i++)
-            {
-                string? cell = csv.GetField(at[i]);
-                double value = double.NaN;
-                if ((cell is null || !IsMissing(cell))
-                    && (!double.TryParse(cell, NumberStyles.Float, CultureInfo.InvariantCulture, out value) || !double.IsFinite(value)))
-                {
-                    throw new InputException(
-                        $"Readings '{path}', line {csv.Parser.RawRow}, column '{manifest.Columns[i]}': "
-                            + $"{PrintableText.Quoted(cell)} is not a finite number. "
-                            + $"Repair or remove the row.");
-                }
-
-                cells.Add(value);
-            }
-
-            lines.Add(csv.Parser.RawRow);
-            if (times is not null)
-            {
-                CalendarInputs.Fill(manifest.Calendar, times.Of(csv), row.AsSpan(at.Length));
-                calendar.AddRange(row.AsSpan(at.Length));
-            }
-        }
-
+        Cells cells = ReadCells(path, manifest);
         var notes = new List<string>();
         if (withoutSentinels)
         {
-            TakeOutSentinels(CollectionsMarshal.AsSpan(cells), manifest.Columns, lines, notes);
+            TakeOutSentinels(CollectionsMarshal.AsSpan(cells.Values), manifest.Columns, cells.Lines, notes);
         }
 
-        var values = new List<float>(lines.Count * row.Length);
-        int[] age = [.. Enumerable.Repeat(int.MaxValue, at.Length)];
+        return Hold(path, manifest, cells, notes);
+    }
+
+    // The reader of replay and train finds columns, times and decimal commas; but here a cell that is text is refused, not held.
+    private static Cells ReadCells(string path, ModelManifest manifest)
+    {
+        var options = new ReplayOptions { File = path, Times = new TimeOptions { FormatSetting = "" } };
+        RecordingShape shape = RecordingShape.Of(options, manifest.Columns);
+        RecordingTimes? times = manifest.Calendar.Count == 0 ? null : new RecordingTimes(path, shape);
+        using CsvRows rows = shape.Open();
+        var cells = new Cells([], [], []);
+        float[] calendar = new float[manifest.InputCount - manifest.Columns.Count];
+        while (rows.Read())
+        {
+            for (int i = 0; i < shape.ColumnsAt.Length; i++)
+            {
+                string? cell = rows[shape.ColumnsAt[i]];
+                double value = shape.Number(cell);
+                if (!double.IsFinite(value) && (cell is null || !IsMissing(cell)))
+                {
+                    throw new InputException(
+                        $"Readings '{path}', line {rows.Line}, column '{manifest.Columns[i]}': {PrintableText.Quoted(cell)} is not a finite "
+                            + $"number. Repair or remove the row.");
+                }
+
+                cells.Values.Add(double.IsFinite(value) ? value : double.NaN);
+            }
+
+            cells.Lines.Add(rows.Line);
+            if (times is not null)
+            {
+                CalendarInputs.Fill(manifest.Calendar, times.Of(rows), calendar);
+                cells.Calendar.AddRange(calendar);
+            }
+        }
+
+        return cells;
+    }
+
+    // As a stream does: the last value is held for some rows, and then the row is left out.
+    private static ReadingsFile Hold(string path, ModelManifest manifest, Cells cells, List<string> notes)
+    {
+        int columns = manifest.Columns.Count;
+        float[] row = new float[manifest.InputCount];
+        int width = row.Length - columns;
+        var values = new List<float>(cells.Lines.Count * row.Length);
+        int[] age = [.. Enumerable.Repeat(int.MaxValue, columns)];
         (int held, int skipped) = (0, 0);
-        for (int read = 0; read < lines.Count; read++)
+        for (int read = 0; read < cells.Lines.Count; read++)
         {
             bool isUsable = true;
             int heldHere = 0;
-            for (int i = 0; i < at.Length; i++)
+            for (int i = 0; i < columns; i++)
             {
-                double value = cells[(read * at.Length) + i];
+                double value = cells.Values[(read * columns) + i];
                 if (double.IsNaN(value))
                 {
                     heldHere += age[i] < HoldRows ? 1 : 0;
@@ -212,8 +180,7 @@ internal sealed class ReadingsFile
                 age[i] = 0;
             }
 
-            int width = row.Length - at.Length;
-            CollectionsMarshal.AsSpan(calendar).Slice(read * width, width).CopyTo(row.AsSpan(at.Length));
+            CollectionsMarshal.AsSpan(cells.Calendar).Slice(read * width, width).CopyTo(row.AsSpan(columns));
             if (isUsable)
             {
                 values.AddRange(row);
@@ -234,7 +201,7 @@ internal sealed class ReadingsFile
 
         if (values.Count < 2 * row.Length)
         {
-            throw new InputException($"Readings '{path}' have {values.Count / row.Length} rows; at least 2 are needed.");
+            throw new InputException($"Readings '{path}' have {Quantity.Of(values.Count / row.Length, "row")}; at least 2 are needed.");
         }
 
         return new ReadingsFile([.. values], row.Length) { HeldValues = held, SkippedRows = skipped, Notes = notes };
@@ -264,4 +231,7 @@ internal sealed class ReadingsFile
     }
 
     private static bool IsMissing(string cell) => cell.Trim() is "" or "nan" or "NaN" or "NAN" or "null" or "NULL" or "NA" or "N/A";
+
+    // Values: [rows, columns], NaN for a missing one. Lines: of each row. Calendar: [rows, inputs of the calendar].
+    private sealed record Cells(List<double> Values, List<int> Lines, List<float> Calendar);
 }

@@ -1,4 +1,3 @@
-using CsvHelper;
 using Edge.Inference;
 using Edge.Sensors.Replay;
 
@@ -12,9 +11,9 @@ internal sealed class RecordingTimes
     private DateTime _last;
 
     /// <exception cref="InputException">The recording has no column of times.</exception>
-    internal RecordingTimes(string path, IReadOnlyList<string> columns)
+    internal RecordingTimes(string path, RecordingShape shape)
     {
-        (_path, _shape) = (path, RecordingShape.Of(new ReplayOptions { File = path }, columns));
+        (_path, _shape) = (path, shape);
         if (_shape.TimesAt.Length == 0)
         {
             throw new InputException(
@@ -22,16 +21,9 @@ internal sealed class RecordingTimes
         }
     }
 
-    /// <summary>The time of the row that was read last, UTC.</summary>
+    /// <summary>The time of a row, UTC.</summary>
     /// <exception cref="InputException">It cannot be read.</exception>
-    internal DateTime Of(CsvReader row)
-    {
-        string text = string.Join(' ', _shape.TimesAt.Select(at => row.GetField(at)?.Trim() ?? "")).Trim();
-        if (_shape.Times.Read(text, _last, out DateTime time) is { } problem)
-        {
-            throw new InputException($"Readings '{_path}', line {row.Parser.RawRow}: {problem}.");
-        }
-
-        return _last = time;
-    }
+    internal DateTime Of(CsvRows row) => _shape.Times.Read(_shape.TimeText(row), _last, out DateTime time) is { } problem
+        ? throw new InputException($"Readings '{_path}', line {row.Line}: {problem}.")
+        : _last = time;
 }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Edge.Inference;
 
 namespace Edge.Quantize.Calibration;
 
@@ -110,7 +111,8 @@ internal static class Sentinels
         }
 
         string text = string.Join(", ", different.Select(value => value.ToString("G6", CultureInfo.InvariantCulture)));
-        return $"column '{column}': {text} stands in {rows.Length} rows, the first in line {line}, far outside of all other values: "
+        string first = rows.Length > 1 ? "the first in line" : "line";
+        return $"column '{column}': {text} stands in {Quantity.Of(rows.Length, "row")}, {first} {line}, far outside of all other values: "
             + "counted as missing";
     }
 

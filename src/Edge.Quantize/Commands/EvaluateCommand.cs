@@ -60,8 +60,8 @@ internal static class EvaluateCommand
         {
             throw new InputException(
                 $"The int8 model was not made from this float model: "
-                    + $"the float model has {floatModel.InputCount} inputs and {floatModel.OutputCount} outputs, the int8 model "
-                    + $"{model.InputCount} and {model.OutputCount}.");
+                    + $"the float model has {Quantity.Of(floatModel.InputCount, "input")} and "
+                    + $"{Quantity.Of(floatModel.OutputCount, "output")}, the int8 model {model.InputCount} and {model.OutputCount}.");
         }
 
         string trained = string.Join(

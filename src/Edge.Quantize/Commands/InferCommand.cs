@@ -71,7 +71,8 @@ internal static class InferCommand
                 FileBytes.Write(to, stepper.Save());
             }
 
-            output.WriteLine($"{rows} rows of {stepper.InputCount} in, {rows} rows of {stepper.OutputCount} out.");
+            string count = Quantity.Of(rows, "row");
+            output.WriteLine($"{count} of {stepper.InputCount} in, {count} of {stepper.OutputCount} out.");
             return 0;
         });
         return command;

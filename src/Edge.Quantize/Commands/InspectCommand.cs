@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Text.Json;
+using Edge.Inference;
 using Edge.Inference.Cells;
 using Edge.Inference.Models;
 using Edge.Quantize.Evaluation;
@@ -71,8 +72,8 @@ internal static class InspectCommand
             layer.InputCount,
             layer.UnitCount,
             layer.Operations,
-            layer.IsRecurrent
-                ? $"hidden int{layer.HiddenBits}"
+            model.IsRegressionAlone ? "adds nothing to the regression"
+                : layer.IsRecurrent ? $"hidden int{layer.HiddenBits}"
                 : layer is BlockLayer { Products.Count: > 0 } ? $"int{layer.HiddenBits}" : "")));
         if (model.Head is { } head)
         {
@@ -83,7 +84,7 @@ internal static class InspectCommand
         {
             layers.Add(new LayerLine(
                 "regression", lags.InputCount, lags.OutputCount, lags.Weight.Length + lags.OwnWeight.Length,
-                lags.OwnLags > 0 ? $"{lags.Lags.Length} lags, {lags.OwnLags} of its own column" : $"{lags.Lags.Length} lags"));
+                Quantity.Of(lags.Lags.Length, "lag") + (lags.OwnLags > 0 ? $", {lags.OwnLags} of its own column" : "")));
         }
 
         return new Summary("int8", layers, model.StateBytes, model.Sha256, model.Manifest, model.Provenance);
@@ -99,7 +100,7 @@ internal static class InspectCommand
         };
         lines.AddRange(summary.Layers.Select(layer => $"  {layer.Type,-11} {layer.Inputs,7} {layer.Units,7}   {layer.Note}".TrimEnd()));
         lines.Add("");
-        lines.Add($"  state       {summary.StateBytes} bytes per stream");
+        lines.Add($"  state       {Quantity.Of(summary.StateBytes, "byte")} per stream");
         lines.Add($"  operations  {summary.Layers.Sum(layer => layer.Operations)} multiply-accumulates per step");
         if (summary.Manifest is { } manifest)
         {

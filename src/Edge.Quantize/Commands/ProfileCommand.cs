@@ -38,7 +38,7 @@ internal static class ProfileCommand
             {
                 throw new InputException(
                     $"A profile needs at least {NormalProfileLearner.RowsMin} rows and at most {NormalProfileLearner.ColumnsMax} columns; "
-                        + $"these are {readings.RowCount} rows of {readings.ColumnCount}.");
+                        + $"these are {Quantity.Of(readings.RowCount, "row")} of {readings.ColumnCount}.");
             }
 
             ModelManifest profiled = manifest.WithNormalProfile(profile);

@@ -38,7 +38,16 @@ internal sealed class Progress : IDisposable
 
         const int Width = 30;
         string bar = share is { } part ? $" [{new string('#', (int)(part * Width)),-Width}] {100 * part:0} %" : " …";
-        Console.Error.Write($"\r\u001b[K{stage}{bar}");
+        Console.Error.Write($"\r\u001b[K{Fit(stage + bar, Console.WindowWidth)}");
+    }
+
+    /// <summary>A text cut to one line of a terminal: one that wraps could not be cleared.</summary>
+    /// <param name="text">The text.</param>
+    /// <param name="columns">Columns of the terminal; 0 or less if it does not tell.</param>
+    internal static string Fit(string text, int columns)
+    {
+        int room = (columns > 1 ? columns : 80) - 1;
+        return text.Length <= room ? text : text[..(room - 1)] + "…";
     }
 
     /// <summary>Clears the line.</summary>

@@ -99,7 +99,8 @@ internal static class QuantizeCommand
 
             output.WriteLine(
                 $"{Path.GetFileName(modelPath)} -> {path}: "
-                    + $"{run.Model.Architecture}, {run.File.Length} bytes, state {run.Model.StateBytes} bytes per stream");
+                    + $"{run.Model.Architecture}, {run.File.Length} bytes, state "
+                    + $"{Quantity.Of(run.Model.StateBytes, "byte")} per stream");
             output.WriteLine($"calibrated on rows {begin}..{end - 1} of {Path.GetFileName(calibrationPath)}");
             foreach (string note in readings.Notes)
             {
@@ -109,8 +110,8 @@ internal static class QuantizeCommand
             if (readings.HeldValues > 0 || readings.SkippedRows > 0)
             {
                 output.WriteLine(
-                    $"missing values: {readings.HeldValues} replaced by the last one, {readings.SkippedRows} rows left out, as a "
-                        + $"stream does");
+                    $"missing values: {readings.HeldValues} replaced by the last one, {Quantity.Of(readings.SkippedRows, "row")} left out, "
+                        + $"as a stream does");
             }
 
             foreach (string left in floatModel.LeftOut)
@@ -127,7 +128,7 @@ internal static class QuantizeCommand
             WriteTrials(output, run.Trials, parsed.GetValue(tolerance));
             EvaluationTable.Write(output, run.Evaluation);
             BaselineTable.Write(output, run.Model.Manifest);
-            HtmlReport.WriteNew(parsed.GetValue(report), run.Evaluation, run.Model.Manifest, [], output);
+            HtmlReport.Write(parsed.GetValue(report), run.Evaluation, output, run.Model.Manifest);
             return 0;
         });
         return command;
@@ -172,7 +173,7 @@ internal static class QuantizeCommand
 
             return string.Create(
                 CultureInfo.InvariantCulture,
-                $"import: equals ONNX Runtime over {difference.Rows} rows within {difference.Largest:0.0e+0}")
+                $"import: equals ONNX Runtime over {Quantity.Of(difference.Rows, "row")} within {difference.Largest:0.0e+0}")
                 + (original.Length < rows ? "; from then on the model itself magnifies rounding" : "");
         }
         catch (ModelFormatException e)
@@ -210,7 +211,7 @@ internal static class QuantizeCommand
                 ? $" ({string.Join(", ", model.Outputs.Select(output => $"'{output.Name}' {output.Count}"))})"
                 : "";
             throw new InputException(
-                $"'{path}' names {manifest.InputsInWords} and {manifest.Outputs.Count} outputs, but the model has "
+                $"'{path}' names {manifest.InputsInWords} and {Quantity.Of(manifest.Outputs.Count, "output")}, but the model has "
                     + $"{model.InputCount} and {model.OutputCount}{outputs}. Use the manifest that was written with the model.");
         }
 

@@ -45,7 +45,7 @@ internal static class TextCommands
             var learner = new TextLearner(
                 content, units, depth, TrainingOptions.Dropout(parsed.GetValue(dropout)), parsed.GetValue(seed));
             output.WriteLine(
-                $"{content.Length} characters, {learner.Symbols.Length} symbols: learned on the first {learner.TrainEnd}, "
+                $"{content.Length} characters, {Quantity.Of(learner.Symbols.Length, "symbol")}: learned on the first {learner.TrainEnd}, "
                     + "scored on the rest");
             using var progress = new Progress(output);
             using var cancel = new CancelOnKey();
@@ -63,8 +63,8 @@ internal static class TextCommands
             output.WriteLine($"{path}: {run.Model.Architecture}, {run.File.Length} bytes, state {run.Model.StateBytes} bytes per stream");
             output.WriteLine(string.Create(
                 CultureInfo.InvariantCulture,
-                $"{learner.Bits.DefaultIfEmpty(double.NaN).Min():0.000} bits a character after {learner.Bits.Count} epochs; by the "
-                    + $"frequency of pairs {learner.PairBits():0.000}; int8 - float "
+                $"{learner.Bits.DefaultIfEmpty(double.NaN).Min():0.000} bits a character after {Quantity.Of(learner.Bits.Count, "epoch")}; "
+                    + $"by the frequency of pairs {learner.PairBits():0.000}; int8 - float "
                     + $"{100 * run.Evaluation.Model.WorstDifference:0.00} % of a deviation at worst"));
             return 0;
         });

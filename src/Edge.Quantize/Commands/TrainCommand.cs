@@ -46,7 +46,7 @@ internal static class TrainCommand
         var timezone = new Option<string?>("--timezone") { Description = "Zone of times that name none, such as Europe/Berlin." };
         var format = new Option<string?>("--time-format")
         {
-            Description = "How times are written, such as dd.MM.yyyy HH:mm, or s, ms, us, ns.",
+            Description = "How times are written, such as dd.MM.yyyy HH:mm, or s, ms, us, ns, excel.",
         };
         var calendar = new Option<string?>("--calendar")
         {
@@ -99,6 +99,11 @@ internal static class TrainCommand
 
             string[] files = parsed.GetRequiredValue(readings);
             string path = parsed.GetRequiredValue(target);
+            var more = new Extras(
+                parsed.GetValue(name) ?? Path.GetFileNameWithoutExtension(path),
+                parsed.GetValue(report),
+                parsed.GetValue(beside),
+                parsed.GetValue(learnedOn));
             var options = new LearnerOptions
             {
                 Horizons = Horizons(parsed.GetValue(horizons)),
@@ -112,17 +117,18 @@ internal static class TrainCommand
                 Seed = parsed.GetValue(seed),
                 Budget = TrainingOptions.Span(parsed.GetRequiredValue(budget)),
             };
+            if (more.LearnedOn is not null)
+            {
+                // A device trains by what its edge.yaml says.
+                options = options with { HorizonsAdvice = "Set a longer 'learn.after' or shorter 'learn.horizons'." };
+            }
+
             var times = new TimeOptions().With(parsed.GetValue(format), parsed.GetValue(timezone));
             TrainingRows rows = TrainingRows.Load(
                 [.. files.Select(file => new ReplayOptions { File = file, Times = times })],
                 [.. (parsed.GetValue(columns) ?? []).Select(Column)],
                 parsed.GetValue(period) is { } seconds ? TimeSpan.FromSeconds(seconds) : null,
                 Calendar(parsed.GetValue(calendar)));
-            var more = new Extras(
-                parsed.GetValue(name) ?? Path.GetFileNameWithoutExtension(path),
-                parsed.GetValue(report),
-                parsed.GetValue(beside),
-                parsed.GetValue(learnedOn));
             return Run(output, files, path, rows, options, more);
         });
         return command;
@@ -132,9 +138,9 @@ internal static class TrainCommand
         TextWriter output, string[] files, string path, TrainingRows rows, LearnerOptions options, Extras more)
     {
         EdgeModel? beside = more.Beside is { } other ? EdgeModel.Load(other) : null;
+        output.WriteLine($"{rows.RowCount} rows of {Quantity.Of(rows.Columns.Count, "column")}, {Text(rows.Period)} apart");
         output.WriteLine(
-            $"{rows.RowCount} rows of {rows.Columns.Count} columns, {Text(rows.Period)} apart: learned on rows 0..{rows.TrainEnd - 1}, "
-                + $"chosen on ..{rows.ValidationEnd - 1}, scored on ..{rows.RowCount - 1}");
+            $"learned from rows to {rows.TrainEnd - 1}, chosen on rows to {rows.ValidationEnd - 1}, scored on rows to {rows.RowCount - 1}");
         foreach (string note in rows.Notes)
         {
             output.WriteLine(note);
@@ -145,7 +151,7 @@ internal static class TrainCommand
         var learner = new ForecastLearner(rows, options);
         foreach (int ahead in learner.LeftOut)
         {
-            output.WriteLine($"left out: forecasts {ahead} rows ahead need a longer recording; --horizons asks for others");
+            output.WriteLine($"left out: forecasts {Quantity.Of(ahead, "row")} ahead need a longer recording; --horizons asks for others");
         }
 
         FloatModel model;
@@ -160,22 +166,11 @@ internal static class TrainCommand
             Precision.Auto, Tolerance, Provenance(files, options, learner, more.LearnedOn), progress.Say, rows, beside);
         progress.Done();
         FileBytes.Write(path, run.File);
-        output.WriteLine(
-            $"{path}: {run.Model.Architecture}, {run.File.Length} bytes, state {run.Model.StateBytes} bytes per stream");
-        foreach (Learned learned in learner.Candidates)
-        {
-            output.WriteLine(
-                $"tried {learned.Candidate}: {learned.Losses.Count} epochs, square error {100 * learned.Score:0.0} % of the linear "
-                    + "forecast's on the rows that choose");
-        }
-
-        if (learner.Net is null)
-        {
-            output.WriteLine("The model is the regression alone: no net takes enough off its error to be worth its time.");
-        }
-
+        CandidateList.Write(output, learner);
+        output.WriteLine($"{path}: {run.Model.Architecture}");
+        output.WriteLine($"  {run.File.Length} bytes, state {Quantity.Of(run.Model.StateBytes, "byte")} per stream");
         BaselineTable.Write(output, run.Model.Manifest);
-        HtmlReport.WriteNew(more.Report, run.Evaluation, run.Model.Manifest, learner.Candidates, output);
+        TrainingReport.Write(more.Report, run.Evaluation, run.Model.Manifest, learner, output);
         return 0;
     }
 
@@ -196,9 +191,13 @@ internal static class TrainCommand
         waiting.Start();
     }
 
-    private static string Line(LearningProgress progress) => string.Create(
+    /// <summary>
+    /// One line of 80 columns: the loss on the training rows, the share of the regression's square error that is left on the rows that
+    /// choose, and the time left.
+    /// </summary>
+    internal static string Line(LearningProgress progress) => string.Create(
         CultureInfo.InvariantCulture,
-        $"{progress.Candidate}, epoch {progress.Epoch}: loss {progress.Loss.Training:0.0000}, chosen on "
+        $"{progress.Candidate.CellAndUnits}: epoch {progress.Epoch}, loss {progress.Loss.Training:0.0000}, held out "
             + $"{100 * progress.Loss.Validation:0.0} % (best {100 * progress.Best:0.0} %), "
             + $"{Math.Max(0, progress.Left.TotalSeconds):0} s left");
 

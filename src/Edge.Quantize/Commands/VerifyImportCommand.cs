@@ -38,7 +38,7 @@ internal static class VerifyImportCommand
                 ReadOnlySpan<float> rows = RawRows.Read(parsed.GetRequiredValue(input), "Input", sequence.InputCount);
                 int count = rows.Length / sequence.InputCount;
                 float[][] original = sequence.Run(rows, count);
-                output.WriteLine($"{count} rows at once on ONNX Runtime {OnnxLibrary.Version}.");
+                output.WriteLine($"{Quantity.Of(count, "row")} at once on ONNX Runtime {OnnxLibrary.Version}.");
                 ImportDifference stepped = ImportCheck.Of(original, path, rows);
                 if (stepped.Largest > ImportCheck.ToleranceOf(sequence))
                 {

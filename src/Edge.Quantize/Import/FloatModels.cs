@@ -64,7 +64,10 @@ internal static class FloatModels
         return IsTensorFile(bytes) ? TorchWeights.Import(bytes, description) : OnnxImporter.Import(bytes, folder);
     }
 
-    /// <summary>Whether a file is a safetensors file: a plausible header length and then a JSON object.</summary>
-    internal static bool IsTensorFile(ReadOnlySpan<byte> bytes) =>
-        bytes.Length > 9 && bytes[8] == (byte)'{' && BitConverter.ToUInt64(bytes) is > 1 and <= TensorFile.HeaderMaxBytes;
+    /// <summary>
+    /// Whether a file is a safetensors file, whole or damaged: its first eight bytes are a length that fits into the file, or its header
+    /// begins as a JSON object does. In an ONNX file or an archive, the same bytes are far larger than any file.
+    /// </summary>
+    internal static bool IsTensorFile(ReadOnlySpan<byte> bytes) => bytes.Length > 9
+        && (bytes[8] == (byte)'{' || (BitConverter.ToUInt64(bytes) is > 1 and var header && header <= (ulong)bytes.Length - 8));
 }

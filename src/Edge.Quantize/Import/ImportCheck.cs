@@ -90,7 +90,8 @@ internal static class ImportCheck
 
             if (original[row].Length < outputs)
             {
-                throw new InputException($"The model has {original[row].Length} outputs on ONNX Runtime, but {outputs} as it is imported.");
+                throw new InputException(
+                    $"The model has {Quantity.Of(original[row].Length, "output")} on ONNX Runtime, but {outputs} as it is imported.");
             }
 
             compared++;

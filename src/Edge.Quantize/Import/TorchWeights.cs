@@ -158,7 +158,8 @@ internal sealed partial class TorchWeights
         int expected = number == 0 ? ih.Shape[1] : projection is null ? below[^1].UnitCount : projection.Length / below[^1].UnitCount;
         if (ih.Shape[1] != expected)
         {
-            throw new InputException($"'{prefix}weight_ih{suffix}' reads {ih.Shape[1]} values, but the layer below has {expected}.");
+            throw new InputException(
+                $"'{prefix}weight_ih{suffix}' reads {Quantity.Of(ih.Shape[1], "value")}, but the layer below has {expected}.");
         }
 
         float[] input = projection is null ? ih.Values : Product(ih.Values, projection, expected);
@@ -262,7 +263,7 @@ internal sealed partial class TorchWeights
         (int[] Shape, float[] Values) bias = Take(name, 1);
         return bias.Values.Length == rows
             ? bias.Values
-            : throw new InputException($"Tensor '{name}' has {bias.Values.Length} values where {rows} are expected.");
+            : throw new InputException($"Tensor '{name}' has {Quantity.Of(bias.Values.Length, "value")} where {rows} are expected.");
     }
 
     // Not linear layers: nn.Embedding has no bias, and a name that says so.

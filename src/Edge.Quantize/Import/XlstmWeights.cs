@@ -227,7 +227,7 @@ internal sealed partial class XlstmWeights(
         return whole.UnitCount % 2 == 0
             ? (new FloatProduct(columns, half, 1, whole.Weight[..(half * columns)], whole.Bias[..half]),
                 new FloatProduct(columns, half, 1, whole.Weight[(half * columns)..], whole.Bias[half..]))
-            : throw new InputException($"Tensor '{name}.weight' has {whole.UnitCount} rows, which are not two halves.");
+            : throw new InputException($"Tensor '{name}.weight' has {Quantity.Of(whole.UnitCount, "row")}, not two halves.");
     }
 
     private FloatProduct Linear(string name, int columns, int rows)

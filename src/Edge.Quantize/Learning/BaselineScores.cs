@@ -10,9 +10,6 @@ namespace Edge.Quantize.Learning;
 /// </summary>
 internal static class BaselineScores
 {
-    /// <summary>The column stays as it is.</summary>
-    internal const string LastValue = "last value";
-
     /// <summary>The column is as it was at the same time of the day before; not where a day is no whole number of rows.</summary>
     internal const string DayBefore = "a day before";
 
@@ -64,7 +61,7 @@ internal static class BaselineScores
             }
         }
 
-        var baselines = new Dictionary<string, IReadOnlyList<double>> { [LastValue] = Rms(last) };
+        var baselines = new Dictionary<string, IReadOnlyList<double>> { [ModelManifest.Persistence] = Rms(last) };
         if (season > 0 && before.All(sum => sum.Count > 0))
         {
             baselines[DayBefore] = Rms(before);

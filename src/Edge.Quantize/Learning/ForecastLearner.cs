@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Edge.Inference;
 using Edge.Inference.Models;
 using Edge.Streams.Forecasting;
 using Edge.Training.Reference;
@@ -10,6 +11,9 @@ internal sealed record LearnerOptions
 {
     /// <summary>Ticks ahead; empty for what suits the period.</summary>
     internal IReadOnlyList<int> Horizons { get; init; } = [];
+
+    /// <summary>How to get by with the rows there are, for advice: what the user wrote the horizons in.</summary>
+    internal string HorizonsAdvice { get; init; } = "Record longer, or set --horizons.";
 
     /// <summary>Columns to forecast; empty for all.</summary>
     internal IReadOnlyList<string> Targets { get; init; } = [];
@@ -41,15 +45,15 @@ internal sealed record LearnerOptions
 
 /// <summary>A candidate and how it did.</summary>
 /// <param name="Candidate">What it is.</param>
-/// <param name="Score">Its square error on the rows that choose as a share of that of the linear forecast of few rows alone.</param>
-/// <param name="Losses">After each epoch.</param>
+/// <param name="Score">Its square error on the rows that choose as a share of that of the regression alone.</param>
+/// <param name="Losses">After each epoch, on the rows that choose as the same share.</param>
 internal sealed record Learned(Candidate Candidate, double Score, IReadOnlyList<EpochLoss> Losses);
 
 /// <summary>What training says while it runs.</summary>
 /// <param name="Candidate">What is trained.</param>
 /// <param name="Epoch">Epochs of it so far.</param>
-/// <param name="Loss">Its last losses.</param>
-/// <param name="Best">The best score of all so far.</param>
+/// <param name="Loss">Its last losses, on the rows that choose as a share of that of the regression alone.</param>
+/// <param name="Best">The best such share of all so far.</param>
 /// <param name="Left">Time left.</param>
 internal readonly record struct LearningProgress(Candidate Candidate, int Epoch, EpochLoss Loss, double Best, TimeSpan Left);
 
@@ -68,14 +72,18 @@ internal sealed class ForecastLearner
     // Most epochs of a candidate, unless asked for.
     private const int EpochsMax = 60;
 
-    // A net must take so much off the square error on the rows that choose: it costs time at every step, and what gains less there may
-    // lose on other rows.
-    private const double WorthNet = 0.02;
+    /// <summary>
+    /// Share that a net must take off the square error of the regression on the rows that choose: it costs time at every step, and what
+    /// gains less there may lose on other rows.
+    /// </summary>
+    internal const double WorthNet = 0.02;
 
     private readonly TrainingRows _rows;
     private readonly LearnerOptions _options;
     private readonly ForecastTargets _targets;
     private readonly LinearResiduals[] _linear;
+    private readonly int _bestLinear;
+    private readonly double _alone;
     private readonly List<Learned> _learned = [];
     private readonly Lock _lock = new();
     private ForecastNet? _best;
@@ -95,8 +103,8 @@ internal sealed class ForecastLearner
         if (reach <= far)
         {
             throw new Inference.InputException(
-                $"{rows.RowCount} rows are too few to forecast {far} rows ahead: a tenth of them, which choose, must reach further. Record "
-                    + $"longer, or set --horizons.");
+                $"{rows.RowCount} rows are too few to forecast {Quantity.Of(far, "row")} ahead: a tenth of them, which choose, must reach "
+                    + $"further. {options.HorizonsAdvice}");
         }
 
         Outputs = [.. horizons.SelectMany(ahead => targets.Select(column => new ModelOutput(column, ahead)))];
@@ -107,6 +115,8 @@ internal sealed class ForecastLearner
             .. (linear.ReadsOwnLags ? (bool[])[false, true] : [false])
                 .Select(withOwnLags => new LinearResiduals(rows, _targets, linear.ToRegression(withOwnLags))),
         ];
+        _bestLinear = Enumerable.Range(0, _linear.Length).MinBy(which => _linear[which].ScoreBeside(_linear[0]));
+        _alone = _linear[_bestLinear].ScoreBeside(_linear[0]);
     }
 
     /// <summary>What the model forecasts.</summary>
@@ -147,8 +157,7 @@ internal sealed class ForecastLearner
                 Train(candidates[at], left < each ? left : each, started, say, cancel);
             }
         });
-        int beside = Enumerable.Range(0, _linear.Length).MinBy(which => _linear[which].ScoreBeside(_linear[0]));
-        ForecastNet none = NetOf(candidates.Where(each => each.Beside == beside).MinBy(each => each.Units)!);
+        ForecastNet none = NetOf(candidates.Where(each => each.Beside == _bestLinear).MinBy(each => each.Units)!);
         Net = _best is not null && _best.Score <= (1 - WorthNet) * none.Score ? _best.Candidate : null;
         return (Net is null ? none : _best!).ToModel();
     }
@@ -206,16 +215,19 @@ internal sealed class ForecastLearner
                 }
 
                 say(new LearningProgress(
-                    candidate, epoch + 1, net.Losses[^1], _best.Score, _options.Budget - Stopwatch.GetElapsedTime(started)));
+                    candidate, epoch + 1, BesideAlone(net.Losses[^1]), _best.Score / _alone,
+                    _options.Budget - Stopwatch.GetElapsedTime(started)));
             }
         }
 
         lock (_lock)
         {
             _best = _best is null || net.Score < _best.Score ? net : _best;
-            _learned.Add(new Learned(candidate, net.Score, net.Losses));
+            _learned.Add(new Learned(candidate, net.Score / _alone, [.. net.Losses.Select(BesideAlone)]));
         }
     }
+
+    private EpochLoss BesideAlone(EpochLoss loss) => loss with { Validation = loss.Validation / _alone };
 
     // The likely ones first: the time may not suffice for all.
     private IEnumerable<Candidate> Propose()

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Edge.Training;
 using Edge.Training.Layers;
 using Edge.Training.Losses;
@@ -22,9 +23,12 @@ internal enum CellKind
 /// <param name="Seed">Of its weights and everything random.</param>
 internal sealed record Candidate(CellKind Cell, int Units, int Layers, float Dropout, int Beside, int Seed)
 {
+    /// <summary>The recurrent layers, such as <c>lstm 32</c>, or <c>lstm 32x2</c> for two of them.</summary>
+    internal string CellAndUnits => $"{Cell.ToString().ToLowerInvariant()} {Units}{(Layers > 1 ? $"x{Layers}" : "")}";
+
     public override string ToString() =>
-        $"{Cell.ToString().ToLowerInvariant()} {Units}{(Layers > 1 ? $"x{Layers}" : "")}{(Dropout > 0 ? $", dropout {Dropout}" : "")}"
-        + (Beside > 0 ? ", own column's rows" : "");
+        CellAndUnits + (Dropout > 0 ? string.Create(CultureInfo.InvariantCulture, $", dropout {Dropout}") : "")
+        + (Beside > 0 ? ", own lags" : "");
 }
 
 /// <summary>The losses after an epoch: of training, and on the validation rows as a share of that without the net.</summary>

@@ -47,7 +47,8 @@ internal sealed class TextLearner
         Rune[] runes = [.. text.EnumerateRunes()];
         if (runes.Length < LengthMin)
         {
-            throw new InputException($"The text has {runes.Length} characters; at least {LengthMin} are needed to learn from.");
+            throw new InputException(
+                $"The text has {Quantity.Of(runes.Length, "character")}; at least {LengthMin} are needed to learn from.");
         }
 
         Rune[] frequent = [.. runes.CountBy(rune => rune).OrderByDescending(each => each.Value).Take(SymbolsMax).Select(each => each.Key)];

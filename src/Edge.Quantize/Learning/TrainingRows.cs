@@ -336,14 +336,17 @@ internal sealed partial class TrainingRows
             }
         }
 
-        Say(held, $"{held} cells without a number, {text} of them text: the last value stands in, and they are no target");
-        Say(before, $"{before} rows before the first number of every column are left out");
-        Say(gaps, $"{gaps} gaps: no forecast is learned across one");
-        Say(sensor.SkippedRows, $"{sensor.SkippedRows} rows are not newer than the one before ({sensor.LastSkip}): left out");
-        Say(sensor.RowsAhead, $"{sensor.RowsAhead} rows have a time that lies ahead of the row after them ({sensor.FirstAhead}): left out");
+        Say(held, $"{Quantity.Of(held, "cell")} without a number ({text} with text): the last value stands in, and is no target");
+        Say(before, $"left out: {Quantity.Of(before, "row")} before the first number of every column");
+        Say(gaps, $"{Quantity.Of(gaps, "gap")}: no forecast is learned across a gap");
+        Say(sensor.SkippedRows, $"left out: {Quantity.Of(sensor.SkippedRows, "row")} not newer than the one before ({sensor.LastSkip})");
+        Say(
+            sensor.RowsOfWrongTime,
+            $"left out: {Quantity.Of(sensor.RowsOfWrongTime, "row")} with a time that does not fit the rows behind "
+                + $"({sensor.FirstWrongTime})");
         TakeOutSentinels(loaded, first, names, lines, sentence => notes.Add(where + sentence));
         long marked = loaded.IsFault.Skip(first).Count(isFault => isFault);
-        Say(marked, $"{marked} rows are marked as a fault in column '{faults}': not learned from");
+        Say(marked, $"not learned from: {Quantity.Of(marked, "row")} marked as a fault in column '{faults}'");
 
         void Say(long count, string sentence)
         {

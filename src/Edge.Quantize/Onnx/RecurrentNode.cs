@@ -155,7 +155,7 @@ internal sealed class RecurrentNode
         if (names.Count != standard.Length)
         {
             throw new InputException(
-                $"{_node.Label} names {names.Count} activations where {standard.Length} are expected. The file is damaged.");
+                $"{_node.Label} names {Quantity.Of(names.Count, "activation")} where {standard.Length} are expected. The file is damaged.");
         }
 
         // Parameters are handed out in order to the functions that have them.

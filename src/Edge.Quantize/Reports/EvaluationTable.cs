@@ -21,7 +21,7 @@ internal static class EvaluationTable
             console.Profile.Width = PipedWidth;
         }
 
-        var table = new Table().Border(TableBorder.Simple).AddColumn("output");
+        var table = new Table().Border(TableBorder.Simple).AddColumn(new TableColumn("output").NoWrap());
         foreach (string column in new[] { "float RMSE", "int8 RMSE", "change", "persistence", "float MAE", "int8 MAE", "int8 - float" })
         {
             table.AddColumn(new TableColumn(column).RightAligned());
@@ -164,6 +164,9 @@ internal static class EvaluationTable
     }
 
     internal static string Number(double value) => double.IsNaN(value) ? "" : value.ToString("0.#####");
+
+    /// <summary>A part of 1 in percent, to a tenth.</summary>
+    internal static string Share(double value) => $"{100 * value:0.0} %";
 
     internal static string Percent(double value) => double.IsNaN(value) ? "not measured" : value.ToString("+0.000 %;-0.000 %;0.000 %");
 

@@ -3,7 +3,6 @@ using Edge.Inference.Cells;
 using Edge.Inference.Models;
 using Edge.Quantize.Calibration;
 using Edge.Quantize.Evaluation;
-using Edge.Quantize.Learning;
 
 namespace Edge.Quantize.Reports;
 
@@ -14,26 +13,26 @@ internal static class HtmlReport
     private const int PlottedOutputs = 6;
     private const int Bins = 41;
 
-    /// <summary>Writes the page of a new model, if a path is given.</summary>
+    /// <summary>Writes the page of an int8 model beside its float model, if a path is given.</summary>
     /// <param name="path">The file.</param>
     /// <param name="report">What was measured.</param>
-    /// <param name="manifest">Of the new model, with its errors and those of simple forecasts.</param>
-    /// <param name="candidates">What was trained; empty for an imported model.</param>
     /// <param name="output">Told where the page is.</param>
-    internal static void WriteNew(
-        string? path, EvaluationReport report, ModelManifest manifest, IReadOnlyList<Learned> candidates, TextWriter output) =>
-        Write(path, report, output, page =>
-        {
-            WriteBaselines(page, manifest);
-            WriteLosses(page, candidates);
-        });
+    /// <param name="manifest">Of the new model, with the errors of simple forecasts; null for none.</param>
+    internal static void Write(string? path, EvaluationReport report, TextWriter output, ModelManifest? manifest = null)
+    {
+        string lead = $"{report.Quantized.Architecture}; scored on rows {report.Model.Begin} to {report.Model.End - 1}, the state carried "
+            + "from row 0.";
+        var head = new PageHead($"{report.Reference.Manifest.Name}: int8 compared with float", lead, [.. Tiles(report)]);
+        Write(path, report, output, head, page => WriteBaselines(page, manifest));
+    }
 
-    /// <summary>Writes the page, if a path is given.</summary>
+    /// <summary>Writes the page under another head, if a path is given.</summary>
     /// <param name="path">The file.</param>
     /// <param name="report">What was measured.</param>
     /// <param name="output">Told where the page is.</param>
-    /// <param name="writeMore">Writes what follows the figures.</param>
-    internal static void Write(string? path, EvaluationReport report, TextWriter output, Action<Page>? writeMore = null)
+    /// <param name="head">What stands first.</param>
+    /// <param name="writeMore">Writes what follows it.</param>
+    internal static void Write(string? path, EvaluationReport report, TextWriter output, PageHead head, Action<Page> writeMore)
     {
         if (path is null)
         {
@@ -41,14 +40,11 @@ internal static class HtmlReport
         }
 
         var page = new Page();
-        ModelManifest manifest = report.Reference.Manifest;
-        page.Heading(1, $"{manifest.Name}: int8 compared with float");
-        page.Paragraph(
-            $"{report.Quantized.Architecture}; scored on rows {report.Model.Begin} to {report.Model.End - 1}, the state carried from row "
-                + $"0.");
-        page.Tiles(Tiles(report));
-        writeMore?.Invoke(page);
-        page.Heading(2, "Errors on held-out rows");
+        page.Heading(1, head.Title);
+        page.Paragraph(head.Lead);
+        page.Tiles(head.Tiles);
+        writeMore(page);
+        page.Heading(2, "Errors of float and int8 on held-out rows");
         page.Paragraph("In physical units. Int8 - float is the root mean square of their difference over the output's standard deviation.");
         page.Table(
             ["output", "float RMSE", "int8 RMSE", "change", "persistence", "float MAE", "int8 MAE", "int8 - float"],
@@ -71,42 +67,29 @@ internal static class HtmlReport
         WriteGates(page, report);
         page.Heading(2, "Provenance");
         page.Paragraph(report.Quantized.Provenance);
-        page.Write(path, $"{manifest.Name}: int8 compared with float");
+        page.Write(path, head.Title);
         output.WriteLine($"report: {path}");
     }
 
-    private static void WriteBaselines(Page page, ModelManifest manifest)
+    /// <summary>The errors of a model beside those of simple forecasts, if they were measured.</summary>
+    internal static void WriteBaselines(Page page, ModelManifest? manifest)
     {
-        if (manifest.Baselines.Count > 0)
+        if (manifest is { Baselines.Count: > 0 })
         {
             page.Heading(2, "Beside simple forecasts");
             page.Paragraph(BaselineTable.Verdict(manifest));
             page.Table(BaselineTable.Header(manifest), BaselineTable.Rows(manifest));
-            page.Paragraph(BaselineTable.Legend);
+            page.Paragraph(string.Join(". ", BaselineTable.Legend(manifest)));
         }
     }
 
-    // The best candidate's curves, and how the others ended.
-    private static void WriteLosses(Page page, IReadOnlyList<Learned> candidates)
-    {
-        if (candidates.Count == 0)
-        {
-            return;
-        }
+    /// <summary>The time of a step, and what it was measured on.</summary>
+    internal static (string Figure, string Meaning) StepTime(ModelEvaluation model) => (
+        $"{model.Int8NsPerStep / 1000:0.00} µs", $"per step on this machine, {model.Kernel}; float {model.FloatNsPerStep / 1000:0.0} µs");
 
-        page.Heading(2, "Training");
-        page.Paragraph(
-            "What each candidate's net leaves of the linear forecast's square error on the rows that choose, after each epoch. At 100 % a "
-                + "net adds nothing.");
-        page.Plots(candidates.Take(PlottedOutputs).Select(each => (
-            $"{each.Candidate}: {100 * each.Score:0.0} %",
-            Plot.Lines(
-                [new Series([.. each.Losses.Select(loss => 100 * loss.Validation)], 1)], "epoch 1", $"epoch {each.Losses.Count}", 130))));
-        page.Plots([(
-            $"{candidates[0].Candidate}: training loss",
-            Plot.Lines([new Series([.. candidates[0].Losses.Select(loss => loss.Training)], 1)], "epoch 1",
-                $"epoch {candidates[0].Losses.Count}", 130))]);
-    }
+    /// <summary>The size of a stream's state.</summary>
+    internal static (string Figure, string Meaning) State(EdgeModel model) =>
+        (Quantity.Of(model.StateBytes, "byte"), "of state per stream");
 
     private static IEnumerable<(string, string)> Tiles(EvaluationReport report)
     {
@@ -127,10 +110,8 @@ internal static class HtmlReport
         yield return (
             $"{100 * report.Drift.First:0.00} → {100 * report.Drift.Later:0.00} %",
             $"difference at first and later, {report.Drift.Steps / 1000} thousand steps");
-        yield return (
-            $"{model.Int8NsPerStep / 1000:0.00} µs",
-            $"per step on this machine, {model.Kernel}; float {model.FloatNsPerStep / 1000:0.0} µs");
-        yield return ($"{report.Quantized.StateBytes} bytes", "of state per stream");
+        yield return StepTime(model);
+        yield return State(report.Quantized);
         yield return (
             $"{model.InputSaturations.Sum()} / {model.CellSaturations.Sum()} / {model.HiddenSaturations.Sum()}",
             "readings, cell and hidden states clipped");

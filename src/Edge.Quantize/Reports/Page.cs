@@ -3,6 +3,12 @@ using System.Text;
 
 namespace Edge.Quantize.Reports;
 
+/// <summary>What stands first on a page.</summary>
+/// <param name="Title">What the page shows.</param>
+/// <param name="Lead">Of what model, over which rows.</param>
+/// <param name="Tiles">Large figures with what they are.</param>
+internal sealed record PageHead(string Title, string Lead, IReadOnlyList<(string Figure, string Meaning)> Tiles);
+
 /// <summary>A self-contained HTML page: one file, no script, no network; it fits small and large screens, light and dark.</summary>
 internal sealed class Page
 {
@@ -23,6 +29,11 @@ internal sealed class Page
         th,td{padding:5px 10px;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}
         th:first-child,td:first-child{text-align:left;position:sticky;left:0;background:var(--paper)}
         th{color:var(--dim);font-weight:500;font-size:.85rem}
+        @media(max-width:620px){
+        .wide tr{display:grid;grid-template-columns:1fr 1fr;gap:2px 18px;padding:8px 0;border-bottom:1px solid var(--line)}
+        .wide tr:first-child{display:none}.wide td{display:flex;justify-content:space-between;gap:8px;padding:0;border:0}
+        .wide td:first-child{grid-column:1/-1;font-weight:600}
+        .wide td:not(:first-child)::before{content:attr(data-of);color:var(--dim);font-size:.85rem}}
         .plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,440px),1fr));gap:6px 18px}
         figure{margin:0;max-width:560px}figcaption{font-size:.85rem;color:var(--dim);margin-top:8px}
         svg{width:100%;height:auto;display:block}svg text{font:13px system-ui,sans-serif;fill:var(--dim)}
@@ -52,12 +63,14 @@ internal sealed class Page
         _body.Append("</div>\n");
     }
 
+    /// <summary>A table; on a narrow screen, where it does not fit, a block a row with the names of the columns in it.</summary>
     internal void Table(IReadOnlyList<string> header, IEnumerable<IReadOnlyList<string>> rows)
     {
         _body.Append("<div class=\"wide\"><table><tr>").AppendJoin("", header.Select(cell => $"<th>{Escape(cell)}</th>")).Append("</tr>\n");
         foreach (IReadOnlyList<string> row in rows)
         {
-            _body.Append("<tr>").AppendJoin("", row.Select(cell => $"<td>{Escape(cell)}</td>")).Append("</tr>\n");
+            IEnumerable<string> cells = row.Select((cell, i) => $"<td data-of=\"{Escape(header[i])}\">{Escape(cell)}</td>");
+            _body.Append("<tr>").AppendJoin("", cells).Append("</tr>\n");
         }
 
         _body.Append("</table></div>\n");

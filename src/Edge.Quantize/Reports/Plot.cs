@@ -157,7 +157,7 @@ internal static class Plot
         }
     }
 
-    private static string Label(double value) => value.ToString("G4", CultureInfo.InvariantCulture);
+    private static string Label(double value) => value.ToString("G5", CultureInfo.InvariantCulture);
 
     private static string Number(double value) => value.ToString("0.##", CultureInfo.InvariantCulture);
 }

@@ -8,6 +8,9 @@ namespace Edge.Runtime.Commands;
 /// <summary><c>score</c>: compares the anomalies of a replay with labels.</summary>
 internal static class ScoreCommand
 {
+    // A figure that does not exist: a share of nothing.
+    private const string None = "none";
+
     internal static Command Create(TextWriter output)
     {
         var events = new Option<string[]>("--events")
@@ -87,11 +90,22 @@ internal static class ScoreCommand
             output.WriteLine();
         }
 
-        foreach ((string name, double value) in Figures(LabeledRun.Pool(runs)))
+        DetectionScore score = LabeledRun.Pool(runs);
+        foreach ((string name, double value) in Figures(score))
         {
             output.WriteLine($"{name.Replace('_', ' '),-28} {Text(value)}");
         }
+
+        if (Figures(score).Any(figure => double.IsNaN(figure.Value)))
+        {
+            output.WriteLine($"{None}: {WhyNone(score)}");
+        }
     }
+
+    private static string WhyNone(DetectionScore score) => score.Windows == 0
+        ? "the labels have no fault in the rows that are scored, so none can be found or missed"
+        : score.FoundWindows == 0 ? "no fault was found"
+        : "all rows that are scored are faults, so no alarm can be false";
 
     private static void PrintTable(LabeledRun[] runs, TextWriter output)
     {
@@ -160,5 +174,5 @@ internal static class ScoreCommand
         }
     }
 
-    private static string Text(double value) => value.ToString("0.####", CultureInfo.InvariantCulture);
+    private static string Text(double value) => double.IsNaN(value) ? None : value.ToString("0.####", CultureInfo.InvariantCulture);
 }

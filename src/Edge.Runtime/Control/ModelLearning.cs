@@ -17,8 +17,8 @@ namespace Edge.Runtime.Control;
 internal sealed record LearningStream(string Name, LearnOptions Options, string ModelPath, int CanaryTicks);
 
 /// <summary>
-/// Lets streams learn models from their own stored rows: the first once there are enough, later ones on a schedule. A model must beat the
-/// last value, and the model in use, on the newest rows before its canary phase begins. One stream learns at a time. docs/train.md.
+/// Lets streams learn models from their own stored rows: the first once there are enough, later ones on a schedule. A model must beat
+/// persistence, and the model in use, on the newest rows before its canary phase begins. One stream learns at a time. docs/train.md.
 /// </summary>
 internal sealed class ModelLearning : IDisposable
 {
@@ -258,7 +258,7 @@ internal sealed class ModelLearning : IDisposable
         : TryTime(_store.Recall(FirstKey(stream.Name)) ?? "", out DateTimeOffset first) ? first.UtcDateTime
         : null;
 
-    // A model earns its place: over all outputs its mean square error on rows that it has not seen is smaller than those of the last value
+    // A model earns its place: over all outputs its mean square error on rows that it has not seen is smaller than those of persistence
     // and of the model in use.
     private static string? WhyNot(string path)
     {
@@ -268,7 +268,7 @@ internal sealed class ModelLearning : IDisposable
             return "the newest rows say nothing of its errors: they are marked as faults, or were not measured.";
         }
 
-        foreach (string name in new[] { "last value", "model in use" })
+        foreach (string name in new[] { ModelManifest.Persistence, "model in use" })
         {
             if (manifest.Baselines.TryGetValue(name, out IReadOnlyList<double>? theirs))
             {
@@ -277,9 +277,10 @@ internal sealed class ModelLearning : IDisposable
                 double other = Math.Sqrt(both.Select(k => theirs[k] * theirs[k]).DefaultIfEmpty(double.NaN).Average());
                 if (!(own < other))
                 {
+                    string of = name == ModelManifest.Persistence ? name : $"the {name}";
                     return string.Create(
                         CultureInfo.InvariantCulture,
-                        $"on the newest rows its error is {own:G3} standard deviations, and that of the {name} {other:G3}.");
+                        $"on the newest rows its error is {own:G3} standard deviations, and that of {of} {other:G3}.");
                 }
             }
         }

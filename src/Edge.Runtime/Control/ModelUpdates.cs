@@ -129,7 +129,7 @@ internal sealed class ModelUpdates
                 ? $"Model {model.Sha256[..6]} runs beside {inUse.ModelSha256[..6]} for {ticks} ticks. It replaces it if its error is not "
                     + "significantly larger."
                 : $"Model {model.Sha256[..6]}, the first of this stream, is tried for {ticks} ticks. It is taken if its error is not "
-                    + "significantly larger than that of the last value.";
+                    + "significantly larger than that of persistence.";
             _events.Say(stream, "trial", model.Sha256, null, said);
             return said;
         }
@@ -213,7 +213,7 @@ internal sealed class ModelUpdates
         }
 
         string sha256 = Convert.ToHexStringLower(SHA256.HashData(file));
-        string other = _control(stream).Stream.Engine.Manifest.IsTrained ? "the old model" : "the last value";
+        string other = _control(stream).Stream.Engine.Manifest.IsTrained ? "the old model" : "persistence";
         string figures = string.Create(
             CultureInfo.InvariantCulture,
             $"over {verdict.Ticks} ticks its error was {verdict.ErrorRatio:G4} times the error of {other} (± {verdict.Noise:G2})");

@@ -151,7 +151,7 @@ internal sealed class ServiceRunner(string configPath, ServiceNotifier notifier,
     }
 
     private static string Status(EdgeService service) =>
-        $"{service.Streams.Count} stream{(service.Streams.Count == 1 ? "" : "s")}, {service.Streams.Sum(stream => stream.Health.Ticks)} "
+        $"{Quantity.Of(service.Streams.Count, "stream")}, {service.Streams.Sum(stream => stream.Health.Ticks)} "
             + $"ticks, {service.Streams.Count(stream => stream.IsAnomalyOpen)} anomalies open, {service.Publisher.Delivered} messages "
             + $"delivered, {service.Waiting} waiting";
 }

@@ -24,8 +24,8 @@ internal sealed class CsvRows : IDisposable
     private readonly StreamReader _text;
     private readonly CsvReader _csv;
     private readonly Stack<(string[] Cells, int Line)>? _reversed;
+    private readonly Queue<(string[] Cells, int Line)> _ahead = new();
     private (string[] Cells, int Line)? _row;
-    private (string[] Cells, int Line)? _ahead;
 
     /// <param name="path">The file.</param>
     /// <param name="columns">Columns that it must have; they tell the separator, if there are any.</param>
@@ -99,9 +99,9 @@ internal sealed class CsvRows : IDisposable
     /// <exception cref="InputException">The line is not CSV.</exception>
     internal bool Read()
     {
-        if (_ahead is not null)
+        if (_ahead.TryDequeue(out (string[], int) next))
         {
-            (_row, _ahead) = (_ahead, null);
+            _row = next;
             return true;
         }
 
@@ -111,26 +111,26 @@ internal sealed class CsvRows : IDisposable
             return ReadNext();
         }
 
-        bool isThere = _reversed.TryPop(out (string[], int) next);
+        bool isThere = _reversed.TryPop(out next);
         _row = next;
         return isThere;
     }
 
-    /// <summary>The cells of the row after the current one, which stays the current one; null at the end.</summary>
+    /// <summary>The cells of the rows after the current one, which stays the current one; fewer than asked for at the end.</summary>
     /// <exception cref="InputException">The line is not CSV.</exception>
-    internal string[]? Peek()
+    internal IEnumerable<string[]> Peek(int count)
     {
-        if (_ahead is null && _reversed is null)
+        if (_reversed is null)
         {
             _row ??= (_csv.Parser.Record!, _csv.Parser.RawRow);
-            _ahead = ReadNext() ? (_csv.Parser.Record!, _csv.Parser.RawRow) : null;
-        }
-        else if (_ahead is null && _reversed!.TryPop(out (string[], int) next))
-        {
-            _ahead = next;
         }
 
-        return _ahead?.Cells;
+        while (_ahead.Count < count && Next() is { } next)
+        {
+            _ahead.Enqueue(next);
+        }
+
+        return _ahead.Take(count).Select(row => row.Cells);
     }
 
     public void Dispose()
@@ -138,6 +138,10 @@ internal sealed class CsvRows : IDisposable
         _csv.Dispose();
         _text.Dispose();
     }
+
+    private (string[] Cells, int Line)? Next() => _reversed is null
+        ? ReadNext() ? (_csv.Parser.Record!, _csv.Parser.RawRow) : null
+        : _reversed.TryPop(out (string[], int) next) ? next : null;
 
     private bool ReadNext()
     {

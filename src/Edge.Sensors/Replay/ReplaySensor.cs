@@ -9,8 +9,7 @@ namespace Edge.Sensors.Replay;
 /// <summary>
 /// Recorded rows from a CSV file with a header; the separator , ; tab or | is detected. A cell that is empty or not a finite number is a
 /// channel without a value, and does not end the stream. A time that cannot be read does. Rows that are missing are a gap, as those of
-/// a live source; a row that is not newer than the one before is left out, and so is a row whose time lies ahead where the time of the next
-/// row lies between it and the row before.
+/// a live source; a row that is not newer than the one before is left out, and so are rows with a wrong time (<see cref="WrongTimes"/>).
 /// </summary>
 internal sealed class ReplaySensor : ISensor
 {
@@ -63,11 +62,11 @@ internal sealed class ReplaySensor : ISensor
     /// <summary>Line of the row that was read last.</summary>
     internal int Line => _csv.Line;
 
-    /// <summary>Rows that are left out because their time lies ahead of the rows after them.</summary>
-    internal long RowsAhead { get; private set; }
+    /// <summary>Rows that are left out because their time does not fit those of the rows after them.</summary>
+    internal long RowsOfWrongTime { get; private set; }
 
     /// <summary>The first of them, as "line 7: 2099-01-01 00:00", or null.</summary>
-    internal string? FirstAhead { get; private set; }
+    internal string? FirstWrongTime { get; private set; }
 
     public void Resume(long rows, DateTime lastTime)
     {
@@ -157,9 +156,9 @@ internal sealed class ReplaySensor : ISensor
                 return false;
             }
 
-            if (LiesAhead(written))
+            if (IsWrong(written))
             {
-                SkipAhead(text);
+                SkipWrongTime(text);
                 return false;
             }
 
@@ -178,22 +177,31 @@ internal sealed class ReplaySensor : ISensor
         return true;
     }
 
-    // Only a row after which rows seem to be missing can have a wrong time that costs the rows after it.
-    private bool LiesAhead(DateTime written) =>
-        _lastInFile != default && written - _lastInFile > (_shape.Spacing ?? _period)
-        && _csv.Peek() is { } after
-        && _shape.Times.Read(_shape.TimeText(after), _lastInFile, out DateTime next) is null
-        && next > _lastInFile && next < written;
+    // Only the first row, or one before which rows seem to be missing, can have a wrong time that costs the rows after it.
+    private bool IsWrong(DateTime written)
+    {
+        TimeSpan spacing = _shape.Spacing ?? _period;
+        return _lastInFile == default
+            ? WrongTimes.IsFirstWrong(written, TimesAhead(WrongTimes.LookAheadOfFirst), spacing)
+            : written - _lastInFile > spacing && WrongTimes.LiesAhead(_lastInFile, written, TimesAhead(WrongTimes.LookAhead));
+    }
 
-    private void SkipAhead(string text)
+    // Times of the next rows; the default for one that cannot be read.
+    private DateTime[] TimesAhead(int rows) =>
+    [
+        .. _csv.Peek(rows).Select(cells =>
+            _shape.Times.Read(_shape.TimeText(cells), _lastInFile, out DateTime time) is null ? time : default),
+    ];
+
+    private void SkipWrongTime(string text)
     {
         text = PrintableText.Of(text);
-        if (RowsAhead++ == 0)
+        if (RowsOfWrongTime++ == 0)
         {
-            FirstAhead = $"line {_csv.Line}: {text}";
+            FirstWrongTime = $"line {_csv.Line}: {text}";
             _log.LogWarning(
-                "Readings '{File}', line {Line}: the time {Time} lies ahead of the row after it. The row is left out, and so are later "
-                    + "ones like it",
+                "Readings '{File}', line {Line}: the time {Time} does not fit those of the rows after it. The row is left out, and so are "
+                    + "later ones like it",
                 _config.File,
                 _csv.Line,
                 text);
@@ -275,14 +283,14 @@ internal sealed class ReplaySensor : ISensor
                     + "Check the columns and the file.");
         }
 
-        if (SkippedRows + RowsAhead + _gaps > 0)
+        if (SkippedRows + RowsOfWrongTime + _gaps > 0)
         {
             _log.LogWarning(
-                "Readings '{File}': {Gaps} gaps, {Skipped} rows that were not newer than the one before, and {Ahead} whose time lay ahead",
+                "Readings '{File}': gaps: {Gaps}; rows not newer than the one before: {Skipped}; rows with a wrong time: {Wrong}",
                 _config.File,
                 _gaps,
                 SkippedRows,
-                RowsAhead);
+                RowsOfWrongTime);
         }
     }
 }

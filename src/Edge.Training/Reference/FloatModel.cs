@@ -1,3 +1,4 @@
+using Edge.Inference;
 using Edge.Inference.Cells;
 
 namespace Edge.Training.Reference;
@@ -64,7 +65,7 @@ internal sealed record FloatModel(
             [
                 .. LeftOut,
                 .. Outputs.Skip(used).Select(output =>
-                    $"Output '{output.Name}' ({output.Count} values), which the manifest does not name."),
+                    $"Output '{output.Name}' ({Quantity.Of(output.Count, "value")}), which the manifest does not name."),
             ],
         };
     }
