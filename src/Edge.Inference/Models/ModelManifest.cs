@@ -207,6 +207,7 @@ public sealed partial class ModelManifest
             OutputRmse = rmse,
             Baselines = baselines,
             NormalProfile = profile,
+            SymbolCount = SymbolCount,
         };
 
     /// <summary>Writes the manifest as one JSON object.</summary>
