@@ -32,7 +32,14 @@ internal sealed class OnnxEngines(OnnxOptions options) : IDisposable
                     + $"{manifest.InputsInWords} and {manifest.Outputs.Count} outputs. Use the manifest that was written with it.");
         }
 
-        return new OnnxEngine(model, manifest);
+        try
+        {
+            return new OnnxEngine(model, manifest.WithSymbols(model.SymbolCount));
+        }
+        catch (ModelFormatException e)
+        {
+            throw new ModelFormatException($"Model '{path}': {e.Message}", e);
+        }
     }
 
     public void Dispose()

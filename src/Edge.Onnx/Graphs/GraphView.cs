@@ -148,6 +148,29 @@ internal sealed class GraphView
         return seen;
     }
 
+    /// <summary>The nodes that look a value up in a table: those that gather by it, moved about at most.</summary>
+    internal IReadOnlyList<Node> LookUps(string name)
+    {
+        var found = new List<Node>();
+        var open = new Stack<string>([name]);
+        while (open.TryPop(out string? next))
+        {
+            foreach (Node node in Graph.Node)
+            {
+                if (node.OpType == "Gather" && node.Input.Count == 2 && node.Input[1] == next)
+                {
+                    found.Add(node);
+                }
+                else if (node.OpType != "Gather" && Moves.Contains(node.OpType) && node.Input.FirstOrDefault() == next)
+                {
+                    open.Push(node.Output[0]);
+                }
+            }
+        }
+
+        return found;
+    }
+
     /// <summary>
     /// The outputs of recurrent nodes that a value consists of, if it is nothing but those, moved about; else null.
     /// </summary>

@@ -10,7 +10,7 @@ internal sealed partial class StepGraph
     /// The outputs that are not states: neither taken up again by an input, nor the final state of a recurrent node.
     /// </summary>
     /// <exception cref="ModelFormatException">There is no output.</exception>
-    internal static string[] OutputsWithoutStates(GraphView view, string input)
+    internal static string[] OutputsWithoutStates(GraphView view, RowInputs inputs)
     {
         ValueInfo[] outputs = [.. view.Graph.Output];
         if (outputs.Length == 0)
@@ -20,7 +20,7 @@ internal sealed partial class StepGraph
 
         if (view.Recurrent.Count == 0)
         {
-            var open = view.Inputs.Where(other => other.Name != input).Select(Shape).ToList();
+            var open = view.Inputs.Where(other => !inputs.Contain(other.Name)).Select(Shape).ToList();
             return
             [
                 outputs[0].Name,

@@ -65,8 +65,11 @@ internal sealed partial class OnnxModel : IDisposable
         }
     }
 
-    /// <summary>Values of a row; 1 for a number of a symbol.</summary>
-    internal int InputCount => _step.ReadsSymbols ? 1 : _step.InputShape.Aggregate(1, (product, size) => product * size);
+    /// <summary>Values of a row: the readings, and after them the number of the symbol.</summary>
+    internal int InputCount => _step.InputCount;
+
+    /// <summary>Symbols that the last value of a row may be, numbered from 0; 0 where there are none.</summary>
+    internal int SymbolCount => _step.SymbolCount;
 
     /// <summary>Outputs of a step.</summary>
     internal int OutputCount { get; private set; }
@@ -181,7 +184,9 @@ internal sealed partial class OnnxModel : IDisposable
     }
 
     /// <summary>Steps one stream. Streams that step at the same time share a call.</summary>
-    /// <exception cref="ArgumentException">A length is wrong or an input is not finite; the state is unchanged.</exception>
+    /// <exception cref="ArgumentException">
+    /// A length is wrong, or an input is not finite or no symbol; the state is unchanged.
+    /// </exception>
     internal void Step(int row, ReadOnlySpan<float> inputs, Span<float> outputs)
     {
         RequireUsable(inputs, outputs.Length);
