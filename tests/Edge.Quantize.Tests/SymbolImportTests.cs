@@ -1,9 +1,13 @@
 using System.Runtime.InteropServices;
+using Edge.Inference;
 using Edge.Inference.Models;
 using Edge.Onnx;
 using Edge.Onnx.OnnxRuntime;
 using Edge.Onnx.Proto;
 using Edge.Quantize.Import;
+using Edge.Sensors.Simulated;
+using Edge.Streams.Engines;
+using Edge.Streams.Forecasting;
 using Edge.Testing;
 using Edge.Training.Reference;
 
@@ -136,6 +140,45 @@ public sealed class SymbolImportTests : IDisposable
             reference.Step(x, expected);
             Assert.InRange(actual.Zip(expected, (a, b) => Math.Abs(a - b)).Max(), 0, 2e-6f);
         }
+    }
+
+    [Fact]
+    public void A_rollout_of_a_symbol_is_refused()
+    {
+        EdgeModel model = EdgeModel.Parse(RandomModels.Int8WithSymbol(1, 2, 5, 3));
+        Assert.Contains(
+            "reads a symbol in column 'c2', which no forecast is",
+            Assert.Throws<InputException>(() => new RolloutEngine(new Int8Engine(model), 3)).Message,
+            StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_model_of_fewer_symbols_cannot_replace_another()
+    {
+        ModelManifest manifest = EdgeModel.Parse(RandomModels.Int8WithSymbol(1, 2, 5, 3)).Manifest;
+        Assert.True(CanaryModel.Fits(manifest, EdgeModel.Parse(RandomModels.Int8WithSymbol(2, 2, 9, 3)).Manifest));
+        Assert.False(CanaryModel.Fits(manifest, manifest.WithSymbols(RandomModels.Symbols - 1)));
+        Assert.False(CanaryModel.Fits(manifest, manifest.WithSymbols(0)));
+    }
+
+    [Fact]
+    public void A_simulated_source_gives_each_symbol_in_turn()
+    {
+        ModelManifest manifest = EdgeModel.Parse(RandomModels.Int8WithSymbol(1, 2, 5, 3)).Manifest;
+        var plant = SimulatedPlant.Create(
+            new SimulatedOptions { Shape = SimulatedShape.Daily, Turn = TimeSpan.FromSeconds(4) }, manifest, TimeSpan.FromSeconds(1));
+        double[] values = new double[3];
+        var seen = new List<double>();
+        for (int tick = 0; tick < 100; tick++)
+        {
+            plant.Step(values);
+            Assert.True(manifest.CanHave(2, values[2]));
+            seen.Add(values[2]);
+        }
+
+        Assert.Equal(Enumerable.Range(0, RandomModels.Symbols).Select(each => (double)each), seen.Distinct().Order());
+        double[] steps = [0, 1, 1 - RandomModels.Symbols];
+        Assert.All(seen.Zip(seen.Skip(1)), pair => Assert.Contains(pair.Second - pair.First, steps));
     }
 
     private string Model => _folder.File("m.onnx");
