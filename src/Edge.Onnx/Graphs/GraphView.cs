@@ -171,6 +171,35 @@ internal sealed class GraphView
         return found;
     }
 
+    /// <summary>The nodes of a type whose results are a part of a value, moved about at most.</summary>
+    internal IReadOnlyList<Node> PartsOf(string name, string type)
+    {
+        var found = new List<Node>();
+        var seen = new HashSet<string>(StringComparer.Ordinal);
+        var open = new Stack<string>([name]);
+        while (open.TryPop(out string? next))
+        {
+            if (!seen.Add(next) || Producer(next) is not { } node)
+            {
+                continue;
+            }
+
+            if (node.OpType == type)
+            {
+                found.Add(node);
+            }
+            else if (Moves.Contains(node.OpType))
+            {
+                foreach (string input in node.OpType == "Concat" ? node.Input : node.Input.Take(1))
+                {
+                    open.Push(input);
+                }
+            }
+        }
+
+        return found;
+    }
+
     /// <summary>
     /// The outputs of recurrent nodes that a value consists of, if it is nothing but those, moved about; else null.
     /// </summary>

@@ -113,8 +113,12 @@ internal sealed partial class StepGraph
     /// <param name="outputs">
     /// Values of a row of outputs that are wanted: the first outputs of the file that have so many; null for all.
     /// </param>
+    /// <param name="isClass">
+    /// Whether a value of the row is named as a class: where it is the logarithm of a probability, the graph gives the probability. Null
+    /// for the values as they are.
+    /// </param>
     /// <exception cref="ModelFormatException">No stream can be stepped through it; the message says why.</exception>
-    internal static StepGraph Read(byte[] bytes, string? folder = null, int? outputs = null)
+    internal static StepGraph Read(byte[] bytes, string? folder = null, int? outputs = null, Func<int, bool>? isClass = null)
     {
         var graph = new StepGraph(new GraphView(bytes));
         RowInputs inputs = RowInputs.Find(graph._view);
@@ -135,6 +139,7 @@ internal sealed partial class StepGraph
 
         graph.FindSymbols(inputs, analysis);
         graph.ChooseOutputs(names, analysis, outputs);
+        bool[] areLogarithms = graph.FindLogarithms(analysis, isClass, outputs ?? 0);
         graph.Sequence = new SequenceGraph(
             graph.Input,
             graph.InputType,
@@ -147,6 +152,7 @@ internal sealed partial class StepGraph
         if (analysis.Refusal is not null)
         {
             graph.KeepWindow(input, analysis.Time, analysis.WindowRows);
+            graph.GiveProbabilities(areLogarithms);
             return graph;
         }
 
@@ -161,6 +167,7 @@ internal sealed partial class StepGraph
         graph.FindStates();
         graph.KeepRows(analysis);
         graph.JoinOutputs(analysis);
+        graph.GiveProbabilities(areLogarithms);
         graph.RemoveUnusedInputs();
         graph.ForgetShapes();
         return graph;

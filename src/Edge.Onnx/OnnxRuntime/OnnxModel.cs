@@ -102,8 +102,9 @@ internal sealed partial class OnnxModel : IDisposable
     /// <param name="path">The file.</param>
     /// <param name="options">The library and its providers.</param>
     /// <param name="outputs">Values of a row of outputs that are wanted; null for all.</param>
+    /// <param name="isClass">Whether one of them is named as a class, whose probability is wanted; null for the values as they are.</param>
     /// <exception cref="ModelFormatException">The model or the library cannot be used; one sentence says why.</exception>
-    internal static OnnxModel Load(string path, OnnxOptions options, int? outputs = null)
+    internal static OnnxModel Load(string path, OnnxOptions options, int? outputs = null, Func<int, bool>? isClass = null)
     {
         try
         {
@@ -120,7 +121,7 @@ internal sealed partial class OnnxModel : IDisposable
             }
 
             string folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
-            StepGraph step = StepGraph.Read(bytes, folder, outputs);
+            StepGraph step = StepGraph.Read(bytes, folder, outputs, isClass);
             var external = new ExternalData(folder);
             foreach (Proto.TensorProto initializer in step.Model.Graph.Initializer)
             {
