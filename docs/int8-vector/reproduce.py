@@ -220,15 +220,17 @@ def run(path, values):
         Layer(spec, t, f"layers.{l}") if spec["type"] in ("lstm", "gru", "rnn", "dense") else Block(spec, t, f"layers.{l}", ACTIVATION)
         for l, spec in enumerate(model["layers"])
     ]
-    rows = values.reshape(-1, 1 if "embedding" in model else t["input.scale"].size)
+    readings = t["input.scale"].size if "input.scale" in t else 0
+    rows = values.reshape(-1, readings + ("embedding" in model))
     outputs = []
     for row in rows:
         made = []
-        if "embedding" in model:
-            x = t["embedding.table"][int(row[0])].astype(np.int64)
-        else:
-            steps = np.rint((row - t["input.offset"]) / t["input.scale"])  # float32 throughout; rint rounds half to even
+        x = np.zeros(0, np.int64)
+        if readings:
+            steps = np.rint((row[:readings] - t["input.offset"]) / t["input.scale"])  # float32 throughout; rint rounds half to even
             x = np.clip(steps, -32767, 32767).astype(np.int64)
+        if "embedding" in model:
+            x = np.concatenate([x, t["embedding.table"][int(row[-1])].astype(np.int64)])
         for l, layer in enumerate(layers):
             y = layer.step(x, made[layer.spec["source"]]) if layer.spec["type"] == "residual" else layer.step(x)
             made.append(y)

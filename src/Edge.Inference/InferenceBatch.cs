@@ -54,7 +54,7 @@ public sealed class InferenceBatch
     public Span<byte> State(int stream) => _states.AsSpan(stream * Model.StateBytes, Model.StateBytes);
 
     /// <summary>Steps every stream.</summary>
-    /// <param name="inputs">Normalized readings, Count rows of I, finite.</param>
+    /// <param name="inputs">Count rows of I inputs, each as <see cref="InferenceSession.Step"/> takes it.</param>
     /// <param name="outputs">Receives Count rows of O normalized outputs.</param>
     /// <exception cref="ArgumentException">A length is wrong, or a reading is NaN, infinite or no symbol; no state has changed.</exception>
     public void Step(ReadOnlySpan<float> inputs, Span<float> outputs)

@@ -42,7 +42,7 @@ public sealed partial class InferenceSession
         }
 
         ModelManifest manifest = Model.Manifest;
-        RequireLengths(readings.Length + (CalendarInputs.PerEntry * manifest.Calendar.Count), outputs.Length);
+        RequireLengths(readings.Length + CalendarInputs.Count(manifest.Calendar), outputs.Length);
         float[] x = _normalizedInputs ??= new float[Model.InputCount];
         float[] y = _normalizedOutputs ??= new float[Model.OutputCount];
         for (int i = 0; i < readings.Length; i++)

@@ -59,7 +59,9 @@ public sealed partial class InferenceSession
     public ReadOnlySpan<long> HiddenSaturations => _stepper.HiddenSaturations;
 
     /// <summary>Steps the model: takes one row of readings and writes one row of outputs.</summary>
-    /// <param name="inputs">Normalized readings [I], finite; the number of a symbol where the model has an embedding.</param>
+    /// <param name="inputs">
+    /// Inputs [I]: normalized readings, finite, and, where the model has an embedding, the number of a symbol as the last one.
+    /// </param>
     /// <param name="outputs">Receives the normalized outputs [O].</param>
     /// <exception cref="ArgumentException">
     /// A length is wrong, or a reading is NaN, infinite or no symbol; the state is unchanged.

@@ -6,7 +6,8 @@ using Edge.Inference.Models;
 namespace Edge.Inference;
 
 /// <summary>
-/// Readings to int16: x_q = clamp(round_half_even((x - offset) / scale), -32767, 32767), the one float line of a step's way in.
+/// Readings to int16: x_q = clamp(round_half_even((x - offset) / scale), -32767, 32767), the one float line of a step's way in. A symbol
+/// after them becomes its row of the embedding.
 /// </summary>
 internal static class InputQuantizer
 {
@@ -16,14 +17,9 @@ internal static class InputQuantizer
     /// <exception cref="ArgumentException">A reading cannot be used; the message names it.</exception>
     internal static void RequireUsable(EdgeModel model, ReadOnlySpan<float> inputs)
     {
-        if (model.Embedding is { } embedding)
+        for (int at = model.InputCount - 1; model.Embedding is { } embedding && at < inputs.Length; at += model.InputCount)
         {
-            foreach (float symbol in inputs)
-            {
-                embedding.Require(symbol);
-            }
-
-            return;
+            embedding.Require(inputs[at]);
         }
 
         int i = 0;
@@ -49,25 +45,21 @@ internal static class InputQuantizer
     private static string NameOf(EdgeModel model, int input) =>
         input < model.Manifest.Columns.Count ? model.Manifest.Columns[input] : "calendar";
 
-    /// <summary>Quantizes one row of usable readings, or looks a symbol up.</summary>
-    /// <param name="model">Offsets and scales, or the embedding.</param>
+    /// <summary>Quantizes one row of usable readings, and looks the symbol after them up.</summary>
+    /// <param name="model">Offsets and scales, and the embedding.</param>
     /// <param name="inputs">[I].</param>
     /// <param name="x">Receives what the first layer reads.</param>
     /// <param name="saturations">Counts clipped readings per input; empty for none.</param>
     internal static void Quantize(EdgeModel model, ReadOnlySpan<float> inputs, Span<short> x, Span<long> saturations)
     {
-        if (model.Embedding is { } embedding)
-        {
-            embedding.Row(inputs[0]).CopyTo(x);
-            return;
-        }
-
+        int readings = model.ReadingCount;
+        model.Embedding?.Row(inputs[readings]).CopyTo(x[readings..]);
         int i = 0;
         ref float first = ref MemoryMarshal.GetReference(inputs);
         ref float offset = ref MemoryMarshal.GetArrayDataReference(model.InputOffset);
         ref float scale = ref MemoryMarshal.GetArrayDataReference(model.InputScale);
         Vector128<float> limit = Vector128.Create((float)short.MaxValue);
-        for (; i + 4 <= x.Length; i += 4)
+        for (; i + 4 <= readings; i += 4)
         {
             nuint at = (nuint)i;
             Vector128<float> steps = (Vector128.LoadUnsafe(ref first, at) - Vector128.LoadUnsafe(ref offset, at))
@@ -83,7 +75,7 @@ internal static class InputQuantizer
             Vector128.Narrow(whole, whole).GetLower().CopyTo(x[i..]);
         }
 
-        QuantizeEach(model, inputs, x, saturations, i, x.Length);
+        QuantizeEach(model, inputs, x, saturations, i, readings);
     }
 
     private static void QuantizeEach(EdgeModel model, ReadOnlySpan<float> inputs, Span<short> x, Span<long> saturations, int begin, int end)

@@ -30,6 +30,7 @@ public sealed class CommittedVectorTests
                 .Concat(StackSeeds.Select(seed => $"xlstm-{seed}"))
                 .Concat(ResidualSeeds.Select(seed => $"residual-{seed}"))
                 .Append("tables")
+                .Append("symbol")
                 .Append("."))
             {
                 foreach (string kernel in InferenceSession.Kernels)
@@ -80,12 +81,15 @@ public sealed class CommittedVectorTests
             : folder.StartsWith("residual-", StringComparison.Ordinal)
             ? RandomModels.Int8WithResiduals(int.Parse(folder.AsSpan("residual-".Length)), 5, 14, 3)
             : folder == "tables" ? RandomModels.Int8WithTables(11, 5, 19, 6)
+            : folder == "symbol" ? RandomModels.Int8WithSymbol(4, 5, 19, 3)
             : RandomModels.Int8Family(int.Parse(folder.AsSpan("family-".Length)), 5, 19, 4, 3);
         var random = new Random(2);
-        int inputs = EdgeModel.Parse(model).InputCount;
-        float[] x = EdgeModel.Parse(model).ReadsSymbols
-            ? Enumerable.Range(0, Rows).Select(_ => (float)random.Next(11)).ToArray()
-            : Enumerable.Range(0, Rows * inputs).Select(i => i % 97 == 0 ? 20f : 8 * (random.NextSingle() - 0.5f)).ToArray();
+        (int inputs, int readings) = (EdgeModel.Parse(model).InputCount, EdgeModel.Parse(model).ReadingCount);
+        float[] x =
+        [
+            .. Enumerable.Range(0, Rows * inputs).Select(i => i % inputs >= readings ? random.Next(RandomModels.Symbols)
+                : i % 97 == 0 ? 20f : 8 * (random.NextSingle() - 0.5f)),
+        ];
         byte[] bytes = MemoryMarshal.AsBytes(x.AsSpan()).ToArray();
         (byte[] y, byte[] state) = Run(EdgeModel.Parse(model), bytes, "scalar");
         Directory.CreateDirectory(File(folder, ""));

@@ -91,6 +91,32 @@ public sealed class InferenceSessionTests
     public void Wrong_lengths_are_refused(int inputs, int outputs) =>
         Assert.Throws<ArgumentException>(() => new InferenceSession(Model()).Step(new float[inputs], new float[outputs]));
 
+    [Theory]
+    [InlineData(7.5f)]
+    [InlineData(-1f)]
+    [InlineData(RandomModels.Symbols)]
+    [InlineData(3e9f)]
+    [InlineData(float.NaN)]
+    [InlineData(float.PositiveInfinity)]
+    public void A_symbol_that_the_model_does_not_know_is_refused_and_leaves_the_state_alone(float bad)
+    {
+        EdgeModel model = EdgeModel.Parse(RandomModels.Int8WithSymbol(1, 5, 12, 2));
+        var session = new InferenceSession(model);
+        float[] x = new float[6];
+        session.Step(x, new float[2]);
+        byte[] before = session.Save();
+        x[5] = bad;
+        ArgumentException refusal = Assert.Throws<ArgumentException>(() => session.Step(x, new float[2]));
+        Assert.Contains("is not a symbol of this model. Use a whole number from 0 to 10.", refusal.Message, StringComparison.Ordinal);
+        Assert.Equal(before, session.Save());
+
+        // Of two streams the second one is wrong: neither moves.
+        var batch = new InferenceBatch(model, 2);
+        byte[] state = batch.State(0).ToArray();
+        Assert.Throws<ArgumentException>(() => batch.Step([0, 0, 0, 0, 0, 1, .. x], new float[4]));
+        Assert.Equal(state, batch.State(0).ToArray());
+    }
+
     [Fact]
     public void A_reading_beyond_the_range_is_clipped_and_counted()
     {

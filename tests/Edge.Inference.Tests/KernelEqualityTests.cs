@@ -79,6 +79,16 @@ public sealed class KernelEqualityTests
 
     [Theory]
     [MemberData(nameof(VectorKernels))]
+    public void Readings_and_a_symbol_give_the_scalar_bytes(string kernel)
+    {
+        for (int seed = 0; seed < Cases; seed++)
+        {
+            SameBytes(kernel, RandomModels.Int8WithSymbol(seed, 1 + (seed % 9), 1 + (seed % 53), 3), seed);
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(VectorKernels))]
     public void Many_states_in_one_call_equal_single_steps(string kernel)
     {
         ManyEqualSingle(kernel, RandomModels.Int8WithTables(3, 7, 44, 5));
@@ -88,6 +98,7 @@ public sealed class KernelEqualityTests
             ManyEqualSingle(kernel, RandomModels.Int8Family(seed, 7, 44, 3, 3));
             ManyEqualSingle(kernel, RandomStacks.Int8(seed, 7));
             ManyEqualSingle(kernel, RandomModels.Int8WithResiduals(seed, 7, 21, 3));
+            ManyEqualSingle(kernel, RandomModels.Int8WithSymbol(seed, 7, 21, 3));
         }
     }
 
@@ -118,7 +129,7 @@ public sealed class KernelEqualityTests
         float[] one = new float[outputs];
         for (int step = 0; step < 50; step++)
         {
-            Fill(random, x, model.ReadsSymbols);
+            RandomModels.Fill(random, model, x);
             batch.Step(x, y);
             for (int s = 0; s < Count; s++)
             {
@@ -163,7 +174,7 @@ public sealed class KernelEqualityTests
         float[] actual = new float[model.OutputCount];
         for (int step = 0; step < Steps; step++)
         {
-            Fill(random, x, model.ReadsSymbols);
+            RandomModels.Fill(random, model, x);
             scalar.Step(x, expected);
             vector.Step(x, actual);
             Assert.Equal(expected, actual);
@@ -173,17 +184,6 @@ public sealed class KernelEqualityTests
         Assert.Equal(scalar.InputSaturations.ToArray(), vector.InputSaturations.ToArray());
         Assert.Equal(scalar.CellSaturations.ToArray(), vector.CellSaturations.ToArray());
         Assert.Equal(scalar.HiddenSaturations.ToArray(), vector.HiddenSaturations.ToArray());
-    }
-
-    // Ordinary readings, and some at and beyond the ends of the range.
-    private static void Fill(Random random, float[] x, bool areSymbols)
-    {
-        for (int i = 0; i < x.Length; i++)
-        {
-            x[i] = areSymbols
-                ? random.Next(RandomModels.Symbols)
-                : random.Next(6) switch { 0 => 1e9f, 1 => -1e9f, _ => (random.NextSingle() - 0.5f) * 16 };
-        }
     }
 
     private sealed class KernelFactAttribute : FactAttribute

@@ -156,7 +156,7 @@ public sealed class ModelFileTests
     }
 
     [Theory]
-    [InlineData("\"format\":1", "\"format\":3", "Update edge-runtime")]
+    [InlineData("\"format\":1", "\"format\":4", "Update edge-runtime")]
     [InlineData("\"format\":1", "\"format\":0", "'format' must be")]
     [InlineData("\"type\":\"lstm\"", "\"type\":\"lxtm\"", "does not know a layer of this type")]
     [InlineData("\"gate_shift\":10", "\"gate_shift\":40", "'gate_shift' must be")]
@@ -232,6 +232,28 @@ public sealed class ModelFileTests
             Assert.Throws<ModelFormatException>(() => EdgeModel.Load("/no/such.safetensors")).Message,
             StringComparison.Ordinal);
 
+    [Fact]
+    public void A_model_of_readings_and_a_symbol_survives_writing_and_reading_byte_for_byte()
+    {
+        byte[] bytes = RandomModels.Int8WithSymbol(1, 3, 5, 2);
+        EdgeModel model = EdgeModel.Parse(bytes);
+        Assert.Equal(bytes, model.ToBytes());
+        Assert.Equal((4, RandomModels.Symbols, 3), (model.InputCount, model.Manifest.SymbolCount, model.Manifest.SymbolColumn));
+    }
+
+    [Theory]
+    [InlineData("edge", "\"format\":3", "\"format\":2", "is 2, but it has parts of format 3")]
+    [InlineData("edge", "\"symbols\":11", "\"symbols\":12", "but must be")]
+    [InlineData("manifest", "\"c3\"]", "\"c3\",\"c4\"]", "for 5 columns")]
+    [InlineData("manifest", "\"mean\":[0,1,2,0]", "\"mean\":[0,1,2,3]", "'c3'. Name the column of symbols last in 'columns'")]
+    [InlineData("manifest", "\"std\":[1,2,3,1]", "\"std\":[1,2,3,4]", "'c3'. Name the column of symbols last in 'columns'")]
+    public void Each_lie_of_a_model_of_readings_and_a_symbol_is_named(string metadata, string was, string becomes, string sentence) =>
+        Assert.Contains(
+            sentence,
+            Assert.Throws<ModelFormatException>(
+                () => EdgeModel.Parse(Rewrite(metadata, was, becomes, RandomModels.Int8WithSymbol(1, 3, 5, 2)))).Message,
+            StringComparison.Ordinal);
+
     private static void Refuses(byte[] file, int bit) =>
         Assert.InRange(Assert.Throws<ModelFormatException>(() => EdgeModel.Parse(Flip(file, bit))).Message.Length, 20, 400);
 
@@ -242,9 +264,9 @@ public sealed class ModelFileTests
         return damaged;
     }
 
-    private static byte[] Rewrite(string metadata, string was, string becomes)
+    private static byte[] Rewrite(string metadata, string was, string becomes, byte[]? model = null)
     {
-        TensorFile file = TensorFile.Parse(ModelVariant.WithoutChecksum(RandomModels.Int8(1, 2, 3, 1, 1)));
+        TensorFile file = TensorFile.Parse(ModelVariant.WithoutChecksum(model ?? RandomModels.Int8(1, 2, 3, 1, 1)));
         Assert.Contains(was, file.Metadata[metadata], StringComparison.Ordinal);
         return TensorFile.Write(
             file.Tensors,

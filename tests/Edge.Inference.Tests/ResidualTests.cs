@@ -110,7 +110,7 @@ public sealed class ResidualTests
     [InlineData("\"output_fraction_bits\":3", "\"output_fraction_bits\":16", "'output_fraction_bits' must be a whole number")]
     [InlineData("\"epsilon\":", "\"epsilon\":-", "'epsilon' must be a whole number")]
     [InlineData("\"epsilon\":", "\"epsilon\":99999999999999999", "'epsilon' must be a whole number")]
-    [InlineData("\"format\":2", "\"format\":1", "has layers of format 2")]
+    [InlineData("\"format\":2", "\"format\":1", "has parts of format 2")]
     [InlineData("\"type\":\"residual\"", "\"type\":\"shortcut\"", "Update edge-runtime")]
     public void Each_lie_about_them_is_named(string was, string becomes, string sentence)
     {

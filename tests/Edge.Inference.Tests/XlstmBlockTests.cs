@@ -208,7 +208,7 @@ public sealed class XlstmBlockTests
     }
 
     [Theory]
-    [InlineData("\"format\":2", "\"format\":1", "has layers of format 2")]
+    [InlineData("\"format\":2", "\"format\":1", "has parts of format 2")]
     [InlineData("\"heads\":", "\"heads\":-", "'heads' must be a whole number")]
     [InlineData("\"products\":", "\"things\":", "'products' does not have")]
     [InlineData("\"taps\":", "\"taps\":9", "convolution")]

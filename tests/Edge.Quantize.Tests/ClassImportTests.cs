@@ -2,11 +2,15 @@ using System.Runtime.InteropServices;
 using Edge.Inference;
 using Edge.Inference.Kernels;
 using Edge.Inference.Models;
+using Edge.Onnx;
+using Edge.Onnx.Engines;
 using Edge.Onnx.OnnxRuntime;
 using Edge.Onnx.Proto;
 using Edge.Quantize.Import;
+using Edge.Streams.Engines;
 using Edge.Testing;
 using Edge.Training.Reference;
+using Google.Protobuf;
 using static Edge.Quantize.Tests.Graphs;
 
 namespace Edge.Quantize.Tests;
@@ -66,6 +70,38 @@ public sealed class ClassImportTests : IDisposable
     }
 
     [Theory]
+    [InlineData("p", "{'state': ['still', 'slow', 'fast']}")]
+    [InlineData("both", "'x', 'y', 'z', {'state': ['still', 'slow', 'fast']}")]
+    public void Streams_of_ONNX_Runtime_give_probabilities_of_named_classes_and_the_other_values_as_they_are(string output, string named)
+    {
+        float[] x = WriteLogarithms(output, named);
+        using OnnxModel original = OnnxModel.Load(_folder.File("m.onnx"), new OnnxOptions());
+        using var engines = new OnnxEngines(new OnnxOptions());
+        using IInferenceEngine engine = engines.Load(_folder.File("m.onnx"), null);
+        int row = original.Open();
+        (float[] raw, float[] given) = (new float[original.OutputCount], new float[original.OutputCount]);
+        for (int at = 0; at < x.Length; at += 3)
+        {
+            original.Step(row, x.AsSpan(at, 3), raw);
+            engine.Step(x.AsSpan(at, 3), given);
+            Assert.Equal(raw[..^3], given[..^3]);
+            Assert.Equal(1, given[^3..].Sum(), 1e-5f);
+            Assert.All(raw[^3..].Zip(given[^3..]), pair => Assert.Equal(MathF.Exp(pair.First), pair.Second, 1e-6f));
+        }
+    }
+
+    [Theory]
+    [InlineData("p", "'x', {'state': ['slow', 'fast']}")]
+    [InlineData("both", "'x', 'y', {'state': ['still', 'slow', 'fast', 'faster']}")]
+    public void Logarithms_of_which_a_manifest_names_some_as_classes_are_refused_by_name(string output, string named)
+    {
+        WriteLogarithms(output, named);
+        using var engines = new OnnxEngines(new OnnxOptions());
+        string message = Assert.Throws<ModelFormatException>(() => engines.Load(_folder.File("m.onnx"), null)).Message;
+        Assert.Contains($"Output '{output}' gives logarithms of probabilities (LogSoftmax node 'p')", message, StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("scores", "scores")]
     [InlineData("scores", "p")]
     [InlineData("p", "p")]
@@ -98,6 +134,30 @@ public sealed class ClassImportTests : IDisposable
         }
 
         Assert.Equal(0, OutputActivations.Log(1));
+    }
+
+    // A LogSoftmax alone, or "both": the scores and their LogSoftmax in one row.
+    private float[] WriteLogarithms(string output, string named)
+    {
+        float[] x = Write(17, ("LogSoftmax", "p", "scores"));
+        System.IO.File.WriteAllText(
+            _folder.File("m.json"),
+            $$"""
+            {"name": "m", "columns": ["a", "b", "c"], "period_seconds": 1, "mean": [0, 0, 0], "std": [1, 1, 1],
+             "outputs_named": [{{named.Replace('\'', '"')}}]}
+            """);
+        if (output == "both")
+        {
+            Model file = Model.Parser.ParseFrom(System.IO.File.ReadAllBytes(_folder.File("m.onnx")));
+            Node join = Apply("Concat", "both", "scores", "p");
+            join.Attribute.Add(Int("axis", 2));
+            file.Graph.Node.Add(join);
+            file.Graph.Output.Clear();
+            file.Graph.Output.Add(Value("both", 0, 1, 6));
+            System.IO.File.WriteAllBytes(_folder.File("m.onnx"), file.ToByteArray());
+        }
+
+        return x;
     }
 
     private float[] Run(string kernel, float[] x)

@@ -196,7 +196,8 @@ public sealed class FuzzTests : IDisposable
 
         ModelManifest manifest = ModelManifest.Plain("m", model.InputCount, model.OutputCount);
         ReadingsFile readings = ReadingsFile.Of(
-            Enumerable.Range(0, 40 * model.InputCount).Select(i => model.Embedding is null ? MathF.Sin(i) : 0).ToArray(), model.InputCount);
+            Enumerable.Range(0, 40 * model.InputCount).Select(i => i % model.InputCount < model.ReadingCount ? MathF.Sin(i) : 0).ToArray(),
+            model.InputCount);
         var reference = new FloatRun(model, readings, manifest);
         ActivationStatistics statistics = ActivationStatistics.Measure(model, readings, 0, 32);
         new PrecisionSearch(reference, statistics, new QuantizationSettings(), 0.001, "{}", (_, _) => { }).Run(Precision.Auto);

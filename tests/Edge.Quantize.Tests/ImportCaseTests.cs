@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Edge.Testing;
 
 namespace Edge.Quantize.Tests;
@@ -51,7 +52,6 @@ public sealed class ImportCaseTests : IDisposable
 
     [ImportCaseTheory]
     [InlineData("attention_pool", "Softmax node 'attention'")]
-    [InlineData("torch_day_embedding", "'x', 'day'")]
     public void What_cannot_stream_is_refused_everywhere_and_nothing_is_recommended(string name, string reason)
     {
         string model = ImportCases.Path($"{name}.onnx");
@@ -60,6 +60,24 @@ public sealed class ImportCaseTests : IDisposable
         CommandLine.Refuses(["infer", model, "--engine", "onnx", "--input", ImportCases.Path("z.f32"), "--output", _folder.File("y")],
             reason);
         Assert.DoesNotContain("engine: onnx", CommandLine.Run("inspect", model).Error, StringComparison.Ordinal);
+    }
+
+    [ImportCaseFact]
+    public void Readings_and_the_day_of_the_week_are_imported_verified_and_good_in_int8()
+    {
+        float[] rows = SymbolGraph.Rows(3, 7);
+        File.WriteAllBytes(_folder.File("x.f32"), MemoryMarshal.AsBytes(rows.AsSpan()).ToArray());
+        string model = ImportCases.Path("torch_day_embedding.onnx");
+        string verified = CommandLine.Done("verify-import", model, "--input", _folder.File("x.f32"));
+        Assert.Contains("engine: onnx, row by row", verified, StringComparison.Ordinal);
+        Assert.Contains("float import, row by row", verified, StringComparison.Ordinal);
+        string output = CommandLine.Done(
+            "quantize", model, "--calibration", _folder.File("x.f32"), "-o", _folder.File("m.safetensors"));
+        Assert.Contains("3 readings + embedding 7x4, lstm 7x16", output, StringComparison.Ordinal);
+        Assert.Contains("import: equals ONNX Runtime over 600 rows", output, StringComparison.Ordinal);
+        Assert.Contains(": good", output, StringComparison.Ordinal);
+        Assert.Contains("x3 (a symbol, 0 to 6)", CommandLine.Done("inspect", _folder.File("m.safetensors")), StringComparison.Ordinal);
+        Assert.Contains("beside 3 readings", CommandLine.Done("inspect", model), StringComparison.Ordinal);
     }
 
     [ImportCaseFact]

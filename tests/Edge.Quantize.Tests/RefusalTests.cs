@@ -64,6 +64,18 @@ public sealed class RefusalTests : IDisposable
         Assert.False(File.Exists(_folder.File("m")));
     }
 
+    [Theory]
+    [InlineData("weekday")]
+    [InlineData("day,hour")]
+    [InlineData("month")]
+    public void Training_reads_a_calendar_of_days_weeks_and_years_only(string calendar)
+    {
+        string csv = _folder.Write("x.csv", "time,value\n2013-07-04T00:00:00Z,1\n2013-07-04T01:00:00Z,2\n");
+        CommandLine.Refuses(
+            ["train", csv, "-o", _folder.File("m"), "--calendar", calendar],
+            $"--calendar: '{calendar.Split(',')[^1]}' is none of day, week and year.");
+    }
+
     [SharedDataFact]
     public void A_missing_column_is_named()
     {

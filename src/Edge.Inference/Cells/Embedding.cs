@@ -1,6 +1,8 @@
 namespace Edge.Inference.Cells;
 
-/// <summary>A table of int16 vectors, one per symbol: the first layer reads the row of the input symbol.</summary>
+/// <summary>
+/// A table of int16 vectors, one per symbol: the first layer reads the row of the symbol, after the readings if there are any.
+/// </summary>
 internal sealed class Embedding
 {
     /// <summary>V: symbols 0..V-1.</summary>

@@ -29,11 +29,11 @@ public sealed class EdgeModel
     /// <summary>The manifest: what the model reads and forecasts.</summary>
     public ModelManifest Manifest { get; }
 
-    /// <summary>Inputs a step, I. A model with an embedding has one: a symbol's number.</summary>
-    public int InputCount => Embedding is null ? InputScale.Length : 1;
+    /// <summary>Inputs a step, I: readings and, where the model has an embedding, the number of a symbol after them.</summary>
+    public int InputCount => ReadingCount + (Embedding is null ? 0 : 1);
 
-    /// <summary>Whether a step takes the number of a symbol instead of readings.</summary>
-    public bool ReadsSymbols => Embedding is not null;
+    /// <summary>Whether a step takes the number of a symbol and no readings.</summary>
+    public bool ReadsSymbols => Embedding is not null && ReadingCount == 0;
 
     /// <summary>Outputs a step, O.</summary>
     public int OutputCount => Head?.OutputCount ?? Layers[^1].UnitCount;
@@ -67,7 +67,8 @@ public sealed class EdgeModel
                 : layer is BlockLayer { HiddenBits: 16, Products.Count: > 0 }
                 ? $"{layer.Type} {layer.InputCount}x{layer.UnitCount} (int16)"
                 : $"{layer.Type} {layer.InputCount}x{layer.UnitCount}");
-            string first = Embedding is null ? "" : $"embedding {Embedding.SymbolCount}x{Embedding.Width}, ";
+            string readings = ReadingCount > 0 ? $"{ReadingCount} readings + " : "";
+            string first = Embedding is null ? "" : $"{readings}embedding {Embedding.SymbolCount}x{Embedding.Width}, ";
             return first + string.Join(", ", Head is null ? layers : layers.Append($"dense {Head.OutputCount}"))
                 + (regression.Length > 0 ? $" + {regression}" : "");
         }
@@ -78,6 +79,9 @@ public sealed class EdgeModel
     /// </summary>
     internal bool IsRegressionAlone => Lags is not null && Head is { } head
         && Array.TrueForAll(head.Weight, weight => weight == 0) && Array.TrueForAll(head.Bias, bias => bias == 0);
+
+    /// <summary>Inputs that are readings.</summary>
+    internal int ReadingCount => InputScale.Length;
 
     internal float[] InputOffset { get; }
 

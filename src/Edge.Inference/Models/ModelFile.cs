@@ -11,8 +11,11 @@ namespace Edge.Inference.Models;
 /// </summary>
 internal static class ModelFile
 {
-    /// <summary>Newest layout that this code reads. 1 has cells and dense layers; 2 has blocks too, and is written only for them.</summary>
-    internal const int FormatVersion = 2;
+    /// <summary>
+    /// Newest layout that this code reads. 1 has cells and dense layers; 2 has blocks too; 3 has readings beside a symbol. The oldest that
+    /// a model fits in is written.
+    /// </summary>
+    internal const int FormatVersion = 3;
 
     /// <summary>Most recurrent layers.</summary>
     internal const int LayersMax = 32;
@@ -47,22 +50,29 @@ internal static class ModelFile
         Embedding? embedding = root.TryGetProperty("embedding", out JsonElement table) ? ReadEmbedding(reader, table) : null;
         Layer[] layers = ReadLayers(reader, root);
         int width = layers[0].InputCount;
-        if (embedding is not null && embedding.Width != width)
+        int readings = width - (embedding?.Width ?? 0);
+        if (readings < 0)
         {
             throw new ModelFormatException(
-                $"layers.0 takes {Quantity.Of(width, "input")}, but the embedding has {Quantity.Of(embedding.Width, "value")} a symbol.");
+                $"layers.0 takes {Quantity.Of(width, "input")}, but the embedding has {Quantity.Of(embedding!.Width, "value")} a symbol.");
         }
 
         DenseHead? head = root.TryGetProperty("head", out JsonElement dense) ? ReadHead(reader, dense, layers[^1].UnitCount) : null;
-        int inputs = embedding is null ? width : 1;
+        int inputs = readings + (embedding is null ? 0 : 1);
         LagRegression? lags = root.TryGetProperty("lags", out JsonElement regression) ? ReadLags(reader, regression, head, inputs) : null;
-        if (version < VersionOf(layers, lags))
+        if (version < VersionOf(layers, lags, embedding))
         {
-            throw new ModelFormatException("The file's format is 1, but it has layers of format 2. The file is damaged.");
+            throw new ModelFormatException(
+                $"The file's format is {version}, but it has parts of format {VersionOf(layers, lags, embedding)}. The file is damaged.");
         }
 
-        float[] offset = embedding is null ? reader.Take<float>("input.offset", "F32", inputs) : [];
-        float[] scale = embedding is null ? reader.Take<float>("input.scale", "F32", inputs) : [];
+        if (lags is not null && embedding is not null)
+        {
+            throw new ModelFormatException("lags: a regression reads readings only, and the model has symbols. The file is damaged.");
+        }
+
+        float[] offset = readings > 0 ? reader.Take<float>("input.offset", "F32", readings) : [];
+        float[] scale = readings > 0 ? reader.Take<float>("input.scale", "F32", readings) : [];
         if (Array.Exists(scale, value => !float.IsNormal(value) || value < 0) || Array.Exists(offset, value => !float.IsFinite(value)))
         {
             throw new ModelFormatException(
@@ -80,7 +90,8 @@ internal static class ModelFile
         }
 
         return new EdgeModel(
-            manifest, offset, scale, embedding, layers, head, file.Metadata.GetValueOrDefault("provenance", "{}"), sha256, lags);
+            readings > 0 ? manifest.WithSymbols(embedding?.SymbolCount ?? 0) : manifest, offset, scale, embedding, layers, head,
+            file.Metadata.GetValueOrDefault("provenance", "{}"), sha256, lags);
     }
 
     internal static byte[] Write(EdgeModel model)
@@ -90,10 +101,11 @@ internal static class ModelFile
         {
             tensors["embedding.table"] = Tensor.Of("I16", embedding.Table, embedding.SymbolCount, embedding.Width);
         }
-        else
+
+        if (model.ReadingCount > 0)
         {
-            tensors["input.offset"] = Tensor.Of("F32", model.InputOffset, model.InputCount);
-            tensors["input.scale"] = Tensor.Of("F32", model.InputScale, model.InputCount);
+            tensors["input.offset"] = Tensor.Of("F32", model.InputOffset, model.ReadingCount);
+            tensors["input.scale"] = Tensor.Of("F32", model.InputScale, model.ReadingCount);
         }
 
         for (int i = 0; i < model.Layers.Length; i++)
@@ -138,7 +150,7 @@ internal static class ModelFile
     private static void WriteArchitecture(Utf8JsonWriter json, EdgeModel model)
     {
         json.WriteStartObject();
-        json.WriteNumber("format", VersionOf(model.Layers, model.Lags));
+        json.WriteNumber("format", VersionOf(model.Layers, model.Lags, model.Embedding));
         if (model.Embedding is { } embedding)
         {
             json.WriteStartObject("embedding");
@@ -204,9 +216,10 @@ internal static class ModelFile
         json.WriteEndObject();
     }
 
-    // The oldest format that has these layers.
-    private static int VersionOf(Layer[] layers, LagRegression? lags) =>
-        Array.Exists(layers, layer => layer is BlockLayer) || lags is { OwnLags: > 0 } ? 2 : 1;
+    // The oldest format that has these parts.
+    private static int VersionOf(Layer[] layers, LagRegression? lags, Embedding? embedding) =>
+        embedding?.Width < layers[0].InputCount ? 3
+        : Array.Exists(layers, layer => layer is BlockLayer) || lags is { OwnLags: > 0 } ? 2 : 1;
 
     private static Layer[] ReadLayers(ModelReader reader, JsonElement root)
     {

@@ -45,8 +45,8 @@ public sealed partial class ModelManifest
     /// <summary>What of the time of a tick the model reads, after its columns.</summary>
     public IReadOnlyList<CalendarInput> Calendar { get; init; } = [];
 
-    /// <summary>Inputs of the model: its columns, and <see cref="CalendarInputs.PerEntry"/> for each entry of the calendar.</summary>
-    public int InputCount => Columns.Count + (CalendarInputs.PerEntry * Calendar.Count);
+    /// <summary>Inputs of the model: its columns, and those of the calendar.</summary>
+    public int InputCount => Columns.Count + CalendarInputs.Count(Calendar);
 
     /// <summary>The inputs for a sentence: <c>7 columns and 4 inputs of its calendar</c>.</summary>
     internal string InputsInWords => Calendar.Count == 0
@@ -210,6 +210,7 @@ public sealed partial class ModelManifest
             OutputRmse = rmse,
             Baselines = baselines,
             NormalProfile = profile,
+            SymbolCount = SymbolCount,
         };
 
     /// <summary>Writes the manifest as one JSON object.</summary>

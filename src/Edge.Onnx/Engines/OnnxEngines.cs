@@ -8,17 +8,18 @@ namespace Edge.Onnx.Engines;
 /// <summary>The ONNX models of a process. Each is loaded once for all of its streams.</summary>
 internal sealed class OnnxEngines(OnnxOptions options) : IDisposable
 {
-    private readonly Dictionary<(string File, int Outputs), OnnxModel> _models = [];
+    // Streams whose outputs are of the same kinds share a model.
+    private readonly Dictionary<(string File, string Outputs), OnnxModel> _models = [];
 
     /// <exception cref="ModelFormatException">The model, its manifest or the library cannot be used.</exception>
     internal IInferenceEngine Load(string path, string? manifestPath)
     {
         string file = Path.GetFullPath(path);
         ModelManifest manifest = ReadManifest(file, manifestPath);
-        (string, int) key = (file, manifest.Outputs.Count);
+        (string, string) key = (file, string.Join(' ', manifest.Outputs.Select(output => output.Kind)));
         if (!_models.TryGetValue(key, out OnnxModel? model))
         {
-            model = OnnxModel.Load(path, options, manifest.Outputs.Count);
+            model = OnnxModel.Load(path, options, manifest.Outputs.Count, k => manifest.Outputs[k].Kind == OutputKind.Class);
             _models[key] = model;
         }
 
@@ -33,7 +34,14 @@ internal sealed class OnnxEngines(OnnxOptions options) : IDisposable
                     + "manifest that was written with it.");
         }
 
-        return new OnnxEngine(model, manifest);
+        try
+        {
+            return new OnnxEngine(model, manifest.WithSymbols(model.SymbolCount));
+        }
+        catch (ModelFormatException e)
+        {
+            throw new ModelFormatException($"Model '{path}': {e.Message}", e);
+        }
     }
 
     public void Dispose()

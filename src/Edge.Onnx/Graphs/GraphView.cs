@@ -148,6 +148,58 @@ internal sealed class GraphView
         return seen;
     }
 
+    /// <summary>The nodes that look a value up in a table: those that gather by it, moved about at most.</summary>
+    internal IReadOnlyList<Node> LookUps(string name)
+    {
+        var found = new List<Node>();
+        var open = new Stack<string>([name]);
+        while (open.TryPop(out string? next))
+        {
+            foreach (Node node in Graph.Node)
+            {
+                if (node.OpType == "Gather" && node.Input.Count == 2 && node.Input[1] == next)
+                {
+                    found.Add(node);
+                }
+                else if (node.OpType != "Gather" && Moves.Contains(node.OpType) && node.Input.FirstOrDefault() == next)
+                {
+                    open.Push(node.Output[0]);
+                }
+            }
+        }
+
+        return found;
+    }
+
+    /// <summary>The nodes of a type whose results are a part of a value, moved about at most.</summary>
+    internal IReadOnlyList<Node> PartsOf(string name, string type)
+    {
+        var found = new List<Node>();
+        var seen = new HashSet<string>(StringComparer.Ordinal);
+        var open = new Stack<string>([name]);
+        while (open.TryPop(out string? next))
+        {
+            if (!seen.Add(next) || Producer(next) is not { } node)
+            {
+                continue;
+            }
+
+            if (node.OpType == type)
+            {
+                found.Add(node);
+            }
+            else if (Moves.Contains(node.OpType))
+            {
+                foreach (string input in node.OpType == "Concat" ? node.Input : node.Input.Take(1))
+                {
+                    open.Push(input);
+                }
+            }
+        }
+
+        return found;
+    }
+
     /// <summary>
     /// The outputs of recurrent nodes that a value consists of, if it is nothing but those, moved about; else null.
     /// </summary>

@@ -56,22 +56,20 @@ internal sealed partial class RowAnalysis
     /// <summary>Analyzes a graph.</summary>
     /// <param name="view">The graph.</param>
     /// <param name="external">Where constants outside the file lie.</param>
-    /// <param name="input">The input of readings.</param>
-    /// <param name="readsSymbols">Whether its elements are numbers of symbols: then every dimension may be the time.</param>
+    /// <param name="inputs">The inputs that take a row. Of symbols alone, every dimension may be the time.</param>
     /// <param name="outputs">The outputs that are used.</param>
     /// <returns>The analysis; <see cref="Refusal"/> says whether the graph can be stepped.</returns>
     internal static RowAnalysis Of(
         GraphView view,
         ExternalData external,
-        ValueInfo input,
-        bool readsSymbols,
+        RowInputs inputs,
         IReadOnlyCollection<string> outputs)
     {
-        long?[] sizes = [.. input.Type?.TensorType?.Shape?.Dim.Select(dim => dim.HasDimValue ? dim.DimValue : (long?)null) ?? []];
-        int outer = readsSymbols ? sizes.Length : sizes.Length - 1;
+        long?[] sizes = SizesOf(inputs.First);
+        int outer = inputs.Readings is null ? sizes.Length : sizes.Length - 1;
         HashSet<Node> live = Live(view, outputs);
         bool hasPlainStates = view.Recurrent.Count == 0
-            && view.Inputs.Any(other => other.Name != input.Name && live.Any(node => node.Input.Contains(other.Name)));
+            && view.Inputs.Any(other => !inputs.Contain(other.Name) && live.Any(node => node.Input.Contains(other.Name)));
 
         // Nothing says which dimension is the time: one is supposed after the other.
         int[] candidates = hasPlainStates
@@ -99,9 +97,7 @@ internal sealed partial class RowAnalysis
             var analysis = new RowAnalysis(view, external, live, time >= 0) { Time = time };
             try
             {
-                analysis.Walk(input.Name, [.. sizes.Select((size, axis) => axis == time ? new RowAxis(RowAxisKind.Time)
-                    : axis < outer && (time >= 0 || size != 1) ? new RowAxis(RowAxisKind.Streams, size)
-                    : new RowAxis(RowAxisKind.Fixed, size))]);
+                analysis.Walk(inputs, outer);
                 analysis.RequireRows(outputs);
                 return analysis;
             }
@@ -161,7 +157,18 @@ internal sealed partial class RowAnalysis
     /// <summary>Which dimension of an output counts rows; -1 where none does.</summary>
     internal int TimeOf(string output) => _values.GetValueOrDefault(output) is RowsValue rows ? rows.Time : -1;
 
-    private void Walk(string input, RowAxis[] axes)
+    private static long?[] SizesOf(ValueInfo input) =>
+        [.. input.Type?.TensorType?.Shape?.Dim.Select(dim => dim.HasDimValue ? dim.DimValue : (long?)null) ?? []];
+
+    // The first dimensions of each input of a row are the rows and the streams.
+    private RowAxis[] AxesOf(ValueInfo input, int outer) =>
+    [
+        .. SizesOf(input).Select((size, axis) => axis == Time ? new RowAxis(RowAxisKind.Time)
+            : axis < outer && (Time >= 0 || size != 1) ? new RowAxis(RowAxisKind.Streams, size)
+            : new RowAxis(RowAxisKind.Fixed, size)),
+    ];
+
+    private void Walk(RowInputs inputs, int outer)
     {
         foreach (TensorProto initializer in _view.Graph.Initializer)
         {
@@ -170,8 +177,8 @@ internal sealed partial class RowAnalysis
 
         foreach (ValueInfo other in _view.Inputs)
         {
-            _values[other.Name] = other.Name == input
-                ? new RowsValue(axes)
+            _values[other.Name] = inputs.Contain(other.Name)
+                ? new RowsValue(AxesOf(other, outer))
                 : new RowsValue([.. other.Type?.TensorType?.Shape?.Dim
                     .Select(dim => new RowAxis(RowAxisKind.Fixed, dim.HasDimValue ? dim.DimValue : 1)) ?? []]);
         }

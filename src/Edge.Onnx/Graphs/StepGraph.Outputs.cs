@@ -6,11 +6,13 @@ namespace Edge.Onnx.Graphs;
 /// <summary>Which outputs of a file make the row of outputs.</summary>
 internal sealed partial class StepGraph
 {
+    private const int Bool = 9;
+
     /// <summary>
     /// The outputs that are not states: neither taken up again by an input, nor the final state of a recurrent node.
     /// </summary>
     /// <exception cref="ModelFormatException">There is no output.</exception>
-    internal static string[] OutputsWithoutStates(GraphView view, string input)
+    internal static string[] OutputsWithoutStates(GraphView view, RowInputs inputs)
     {
         ValueInfo[] outputs = [.. view.Graph.Output];
         if (outputs.Length == 0)
@@ -20,7 +22,7 @@ internal sealed partial class StepGraph
 
         if (view.Recurrent.Count == 0)
         {
-            var open = view.Inputs.Where(other => other.Name != input).Select(Shape).ToList();
+            var open = view.Inputs.Where(other => !inputs.Contain(other.Name)).Select(Shape).ToList();
             return
             [
                 outputs[0].Name,
@@ -65,6 +67,60 @@ internal sealed partial class StepGraph
         Outputs = all[..used];
         LeftOut = [.. names[used..]];
         Output = names[0];
+    }
+
+    // Which values of the row are results of a LogSoftmax and named as classes.
+    private bool[] FindLogarithms(RowAnalysis analysis, Func<int, bool>? isClass, int wanted)
+    {
+        var areLogarithms = new bool[isClass is null ? 0 : wanted];
+        int begin = 0;
+        foreach ((string name, int? count) in isClass is null ? [] : Outputs)
+        {
+            int end = count is { } known ? Math.Min(begin + known, wanted) : wanted;
+            int[] classes = [.. Enumerable.Range(begin, end - begin).Where(isClass!)];
+            IReadOnlyList<Node> logarithms = classes.Length == 0 ? [] : _view.PartsOf(name, "LogSoftmax");
+            bool isWhole = logarithms.Count == 1 && classes.Length == end - begin;
+            bool isPart = logarithms.Sum(node => analysis.CountOf(node.Output[0]) ?? 0) == classes.Length
+                && (Outputs.Count > 1 || analysis.RankOf(name) is not null);
+            if (logarithms.Count > 0 && !isWhole && !isPart)
+            {
+                throw new ModelFormatException(
+                    $"Output '{name}' gives logarithms of probabilities ({_view.Label(logarithms[0])}), and which of its values the "
+                        + $"manifest names as classes does not fit them. Name them all as classes, or export them with a Softmax.");
+            }
+
+            Array.ForEach(logarithms.Count > 0 ? classes : [], k => areLogarithms[k] = true);
+            begin = end;
+        }
+
+        return areLogarithms;
+    }
+
+    // A stream expects the probability of a class. That is the exponential of what a LogSoftmax gives.
+    private void GiveProbabilities(bool[] areLogarithms)
+    {
+        if (!areLogarithms.Contains(true))
+        {
+            return;
+        }
+
+        string row = Apply("Exp", "edge_probabilities", Output).Output[0];
+        if (areLogarithms.Contains(false))
+        {
+            _view.Graph.Initializer.Add(new TensorProto
+            {
+                Name = "edge_are_logarithms",
+                DataType = Bool,
+                Dims = { areLogarithms.Length },
+                Int32Data = { areLogarithms.Select(each => each ? 1 : 0) },
+            });
+            row = Apply("Where", "edge_row_of_probabilities", "edge_are_logarithms", row, Output).Output[0];
+        }
+
+        _view.Graph.Output.Remove(_view.Graph.Output.First(output => output.Name == Output));
+        _view.Graph.Output.Add(
+            new ValueInfo { Name = row, Type = new Proto.Type { TensorType = new TensorType { ElemType = Float } } });
+        Output = row;
     }
 
     // One row of float32 values of all outputs.

@@ -126,7 +126,7 @@ internal sealed partial class StepGraph
     {
         var open = _view.Graph.Output.Where(output => Outputs.All(used => used.Name != output.Name)).ToList();
         var states = new List<GraphState>();
-        foreach (ValueInfo input in _view.Inputs.Where(input => input.Name != Input))
+        foreach (ValueInfo input in _view.Inputs.Where(input => input.Name != Input && input.Name != Symbol?.Name))
         {
             int[] shape = Shape(input);
             ValueInfo output = open.FirstOrDefault(each => Shape(each).SequenceEqual(shape))

@@ -1,6 +1,5 @@
 using System.Globalization;
 using Edge.Inference;
-using Edge.Inference.Models;
 using Edge.Onnx.Proto;
 using Google.Protobuf;
 
@@ -18,6 +17,12 @@ internal sealed record GraphState(string Input, string Output, int[] Shape, int 
     internal int Width => Shape.Aggregate(1, (product, size) => product * size);
 }
 
+/// <summary>An input that takes the number of a symbol beside the readings.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="Type">ONNX element type: 1, 6 or 7.</param>
+/// <param name="Rank">Its dimensions: those of the readings without their last one, and perhaps one of size 1.</param>
+internal sealed record SymbolInput(string Name, int Type, int Rank);
+
 /// <summary>A graph of sequences, as ONNX Runtime runs it at once.</summary>
 /// <param name="Input">The input of readings.</param>
 /// <param name="InputType">ONNX element type of the input.</param>
@@ -25,7 +30,7 @@ internal sealed record GraphState(string Input, string Output, int[] Shape, int 
 /// <param name="Time">Which of them counts rows; -1 where the graph takes one row.</param>
 /// <param name="FixedRows">How many rows it takes; 0 for any number.</param>
 /// <param name="Outputs">The outputs, and which of their dimensions counts rows; -1 for one of the last row only.</param>
-/// <param name="Others">Other inputs with their element type and dimensions, 0 where open: states, and lengths of sequences.</param>
+/// <param name="Others">Inputs of no row, with their element type and dimensions, 0 where open: states, and lengths of sequences.</param>
 internal sealed record SequenceGraph(
     string Input,
     int InputType,
@@ -69,6 +74,16 @@ internal sealed partial class StepGraph
     /// <summary>Whether the input takes numbers of symbols instead of readings.</summary>
     internal bool ReadsSymbols { get; private set; }
 
+    /// <summary>The input that takes a symbol beside the readings, or null.</summary>
+    internal SymbolInput? Symbol { get; private set; }
+
+    /// <summary>Symbols that there are, numbered from 0; 0 where there are none, or their number is not known.</summary>
+    internal int SymbolCount { get; private set; }
+
+    /// <summary>Values of a row: the readings, and after them the number of the symbol.</summary>
+    internal int InputCount => ReadsSymbols ? 1
+        : InputShape.Aggregate(1, (product, size) => product * size) + (Symbol is null ? 0 : 1);
+
     /// <summary>ONNX element type of the input: 1, 6 or 7.</summary>
     internal int InputType { get; private set; } = Float;
 
@@ -98,25 +113,33 @@ internal sealed partial class StepGraph
     /// <param name="outputs">
     /// Values of a row of outputs that are wanted: the first outputs of the file that have so many; null for all.
     /// </param>
+    /// <param name="isClass">
+    /// Whether a value of the row is named as a class: where it is the logarithm of a probability, the graph gives the probability. Null
+    /// for the values as they are.
+    /// </param>
     /// <exception cref="ModelFormatException">No stream can be stepped through it; the message says why.</exception>
-    internal static StepGraph Read(byte[] bytes, string? folder = null, int? outputs = null)
+    internal static StepGraph Read(byte[] bytes, string? folder = null, int? outputs = null, Func<int, bool>? isClass = null)
     {
         var graph = new StepGraph(new GraphView(bytes));
-        (ValueInfo input, graph.ReadsSymbols) = FindInput(graph._view);
+        RowInputs inputs = RowInputs.Find(graph._view);
+        ValueInfo input = inputs.First;
         graph.Input = input.Name;
+        graph.ReadsSymbols = inputs.Readings is null;
         graph.InputType = input.Type?.TensorType?.ElemType ?? Float;
 
         // All but the values of a row are of one stream and one tick.
         int[] shape = Shape(input);
         graph.InputShape = [.. shape.Select((size, axis) => axis == shape.Length - 1 && !graph.ReadsSymbols ? size : 1)];
-        string[] names = OutputsWithoutStates(graph._view, input.Name);
-        RowAnalysis analysis = RowAnalysis.Of(graph._view, new ExternalData(folder), input, graph.ReadsSymbols, names);
+        string[] names = OutputsWithoutStates(graph._view, inputs);
+        RowAnalysis analysis = RowAnalysis.Of(graph._view, new ExternalData(folder), inputs, names);
         if (analysis.Refusal is { } refusal && (analysis.WindowRows == 0 || graph._view.Inputs.Count > 1))
         {
             throw refusal;
         }
 
+        graph.FindSymbols(inputs, analysis);
         graph.ChooseOutputs(names, analysis, outputs);
+        bool[] areLogarithms = graph.FindLogarithms(analysis, isClass, outputs ?? 0);
         graph.Sequence = new SequenceGraph(
             graph.Input,
             graph.InputType,
@@ -124,20 +147,27 @@ internal sealed partial class StepGraph
             analysis.Time,
             analysis.Time < 0 ? 0 : Shape(input)[analysis.Time],
             [.. graph.Outputs.Select(used => (used.Name, analysis.TimeOf(used.Name)))],
-            [.. graph._view.Inputs.Where(other => other.Name != graph.Input)
+            [.. graph._view.Inputs.Where(other => !inputs.Contain(other.Name))
                 .Select(other => (other.Name, other.Type?.TensorType?.ElemType ?? Float, Shape(other)))]);
         if (analysis.Refusal is not null)
         {
             graph.KeepWindow(input, analysis.Time, analysis.WindowRows);
+            graph.GiveProbabilities(areLogarithms);
             return graph;
         }
 
         graph.StreamAxis = graph._view.Recurrent.Count > 0 ? graph.AxisOfStreams(graph._view.Recurrent[0])
             : StreamAxisOf(analysis, graph.InputShape);
         SetShape(input, graph.InputShape, graph.StreamAxis);
+        if (inputs.Beside is { } symbol)
+        {
+            SetShape(symbol, [.. Enumerable.Repeat(1, graph.Symbol!.Rank)], graph.StreamAxis);
+        }
+
         graph.FindStates();
         graph.KeepRows(analysis);
         graph.JoinOutputs(analysis);
+        graph.GiveProbabilities(areLogarithms);
         graph.RemoveUnusedInputs();
         graph.ForgetShapes();
         return graph;
@@ -146,51 +176,42 @@ internal sealed partial class StepGraph
     /// <summary>The step graph as a file.</summary>
     internal byte[] ToBytes() => Model.ToByteArray();
 
-    /// <summary>The input that takes rows, and whether its elements are numbers of symbols.</summary>
-    /// <exception cref="ModelFormatException">There is none, or more than one.</exception>
-    internal static (ValueInfo Input, bool ReadsSymbols) FindInput(GraphView view)
+    /// <summary>Refuses a row whose last value is not the number of a symbol, where the graph takes one.</summary>
+    /// <exception cref="ArgumentException">It is not.</exception>
+    internal void RequireSymbol(ReadOnlySpan<float> row)
     {
-        HashSet<string> states = new(
-            view.Recurrent.SelectMany(node => node.Input.Skip(5).Take(2)).SelectMany(view.Sources),
-            StringComparer.Ordinal);
-        HashSet<string> readings = new(
-            view.Recurrent.SelectMany(node => node.Input.Take(1)).SelectMany(view.Sources),
-            StringComparer.Ordinal);
-        ValueInfo[] inputs =
-        [
-            .. view.Inputs.Where(input => view.Recurrent.Count == 0 || (readings.Contains(input.Name) && !states.Contains(input.Name))),
-        ];
-        if (inputs.Length == 0 || (inputs.Length > 1 && view.Recurrent.Count > 0))
+        if ((ReadsSymbols || Symbol is not null)
+            && !(row[^1] >= 0 && MathF.Floor(row[^1]) == row[^1] && (SymbolCount == 0 || row[^1] < SymbolCount)))
         {
-            throw new ModelFormatException(inputs.Length == 0
-                ? "The graph has no input for the readings that a recurrent node reads."
-                : inputs.Any(input => input.Type?.TensorType?.ElemType is Int32 or Int64)
-                ? $"The graph reads readings and symbols side by side ({Names(inputs)}); only one of them is supported. "
-                    + $"Give the symbol as columns of 0 and 1 among the readings."
-                : $"The graph has {inputs.Length} inputs for readings ({Names(inputs)}); join them into one before the export.");
+            string most = SymbolCount == 0 ? "on" : string.Create(CultureInfo.InvariantCulture, $"to {SymbolCount - 1}");
+            throw new ArgumentException($"{row[^1]} is not a symbol of this model. Use a whole number from 0 {most}.");
         }
-
-        ValueInfo found = inputs[0];
-        int type = found.Type?.TensorType?.ElemType ?? Float;
-        int[] shape = Shape(found);
-        if (type is not (Float or Int32 or Int64) || shape.Length is < 1 or > 4)
-        {
-            throw new ModelFormatException(
-                $"Input '{found.Name}' has {shape.Length} dimensions of ONNX element type {type}. "
-                    + $"It must have 1 to 4, of float32 (symbols: int32 or int64).");
-        }
-
-        // Keras casts symbols that it was given as floats.
-        bool readsSymbols = type is Int32 or Int64
-            || (view.Graph.Node.Where(node => node.Input.Contains(found.Name)).ToArray() is [{ OpType: "Cast" } cast]
-                && GraphView.Int(cast, "to", 0) is Int32 or Int64);
-        return readsSymbols || shape[^1] is >= 1 and <= ModelManifest.CountMax
-            ? (found, readsSymbols)
-            : throw new ModelFormatException(
-                $"Input '{found.Name}' does not say how many values a row has. Export with a fixed last dimension.");
     }
 
-    private static string Names(ValueInfo[] inputs) => string.Join(", ", inputs.Select(input => $"'{input.Name}'"));
+    // ONNX Runtime fails beyond the end of a table, and counts from there where a number is negative.
+    private void FindSymbols(RowInputs inputs, RowAnalysis analysis)
+    {
+        if (inputs.Symbol is not { } symbol)
+        {
+            return;
+        }
+
+        long?[] tables = [.. _view.LookUps(symbol.Name)
+            .Select(node => analysis.ValueOf(node.Input[0]) is ConstantValue { Shape: [var count, ..] } ? count : (long?)null)];
+        SymbolCount = tables.Length > 0 && !tables.Contains(null) ? (int)Math.Min(tables.Min()!.Value, int.MaxValue) : 0;
+        if (inputs.Beside is null)
+        {
+            return;
+        }
+
+        Symbol = new SymbolInput(symbol.Name, symbol.Type?.TensorType?.ElemType ?? Float, Shape(symbol).Length);
+        if (SymbolCount == 0)
+        {
+            throw new ModelFormatException(
+                $"Input '{symbol.Name}' is not looked up in a constant table, so how many symbols there are is not known. "
+                    + $"Give it as columns of 0 and 1 among the readings.");
+        }
+    }
 
     // Without recurrent nodes: the first dimension that is neither the time nor the values of a row.
     private static int StreamAxisOf(RowAnalysis analysis, int[] shape)

@@ -8,9 +8,8 @@ namespace Edge.Onnx.OnnxRuntime;
 /// <summary>Inputs and outputs of one call for a fixed number of streams, bound once for each side of the bank.</summary>
 internal sealed class OnnxBatch : IDisposable
 {
-    private readonly OnnxBuffer<float>? _readings;
-    private readonly OnnxBuffer<long>? _symbols;
-    private readonly OnnxBuffer<int>? _narrowSymbols;
+    private readonly OnnxInputBuffer _input;
+    private readonly OnnxInputBuffer? _symbol;
     private readonly OnnxBuffer<long> _rows;
     private readonly OnnxBuffer<float>? _outputs;
     private readonly OrtIoBinding[] _bindings;
@@ -25,21 +24,24 @@ internal sealed class OnnxBatch : IDisposable
     {
         _session = session;
         Size = size;
-        long[] shape = [.. step.InputShape.Select((length, axis) => axis == step.StreamAxis ? size : (long)length)];
-        OrtValue input = step.InputType switch
-        {
-            7 => (_symbols = new OnnxBuffer<long>(TensorElementType.Int64, shape)).Value,
-            6 => (_narrowSymbols = new OnnxBuffer<int>(TensorElementType.Int32, shape)).Value,
-            _ => (_readings = new OnnxBuffer<float>(TensorElementType.Float, shape)).Value,
-        };
+        _input = new OnnxInputBuffer(step.InputType, OfStreams(step.InputShape));
+        _symbol = step.Symbol is { } symbol
+            ? new OnnxInputBuffer(symbol.Type, OfStreams([.. Enumerable.Repeat(1, symbol.Rank)])) : null;
         _rows = new OnnxBuffer<long>(TensorElementType.Int64, size);
         _outputs = outputShape.IsEmpty ? null : new OnnxBuffer<float>(TensorElementType.Float, outputShape);
         _bindings = [Bind(0), Bind(1)];
 
+        long[] OfStreams(int[] shape) => [.. shape.Select((length, axis) => axis == step.StreamAxis ? size : (long)length)];
+
         OrtIoBinding Bind(int side)
         {
             OrtIoBinding binding = session.CreateIoBinding();
-            binding.BindInput(step.Input, input);
+            binding.BindInput(step.Input, _input.Value);
+            if (_symbol is not null)
+            {
+                binding.BindInput(step.Symbol!.Name, _symbol.Value);
+            }
+
             for (int k = 0; k < step.States.Count; k++)
             {
                 if (k == 0)
@@ -76,18 +78,8 @@ internal sealed class OnnxBatch : IDisposable
     /// <summary>Sets one stream's row of inputs.</summary>
     internal void SetInputs(int stream, ReadOnlySpan<float> inputs)
     {
-        if (_readings is not null)
-        {
-            inputs.CopyTo(_readings.Span[(stream * inputs.Length)..]);
-        }
-        else if (_symbols is not null)
-        {
-            _symbols.Span[stream] = (long)inputs[0];
-        }
-        else
-        {
-            _narrowSymbols!.Span[stream] = (int)inputs[0];
-        }
+        _input.Set(stream, _symbol is null ? inputs : inputs[..^1]);
+        _symbol?.Set(stream, inputs[^1..]);
     }
 
     /// <summary>Steps; the caller must switch the side of the bank afterwards.</summary>
@@ -110,9 +102,8 @@ internal sealed class OnnxBatch : IDisposable
             binding.Dispose();
         }
 
-        _readings?.Dispose();
-        _symbols?.Dispose();
-        _narrowSymbols?.Dispose();
+        _input.Dispose();
+        _symbol?.Dispose();
         _rows.Dispose();
         _outputs?.Dispose();
     }

@@ -31,11 +31,13 @@ internal sealed partial class OnnxModel
 
         foreach (float value in inputs)
         {
-            if (!float.IsFinite(value) || (_step.ReadsSymbols && value != MathF.Floor(value)))
+            if (!float.IsFinite(value))
             {
-                throw new ArgumentException($"{value} is {(_step.ReadsSymbols ? "not a symbol" : "not finite")}; the state is unchanged.");
+                throw new ArgumentException($"{value} is not finite; the state is unchanged.");
             }
         }
+
+        _step.RequireSymbol(inputs);
     }
 
     private Request Enqueue(int row, ReadOnlySpan<float> inputs)
@@ -164,6 +166,7 @@ internal sealed partial class OnnxModel
     {
         float[] zero = new float[InputCount];
         float[] one = [.. Enumerable.Repeat(_step.ReadsSymbols ? 0f : 0.5f, InputCount)];
+        one[^1] = _step.Symbol is null ? one[^1] : 0;
         (float[] first, long[] shape) = Once(zero);
         (float[] second, _) = Once(one);
         if (first.Concat(second).Any(value => !float.IsFinite(value)))

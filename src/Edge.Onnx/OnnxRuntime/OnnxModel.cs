@@ -65,8 +65,11 @@ internal sealed partial class OnnxModel : IDisposable
         }
     }
 
-    /// <summary>Values of a row; 1 for a number of a symbol.</summary>
-    internal int InputCount => _step.ReadsSymbols ? 1 : _step.InputShape.Aggregate(1, (product, size) => product * size);
+    /// <summary>Values of a row: the readings, and after them the number of the symbol.</summary>
+    internal int InputCount => _step.InputCount;
+
+    /// <summary>Symbols that the last value of a row may be, numbered from 0; 0 where there are none.</summary>
+    internal int SymbolCount => _step.SymbolCount;
 
     /// <summary>Outputs of a step.</summary>
     internal int OutputCount { get; private set; }
@@ -99,8 +102,9 @@ internal sealed partial class OnnxModel : IDisposable
     /// <param name="path">The file.</param>
     /// <param name="options">The library and its providers.</param>
     /// <param name="outputs">Values of a row of outputs that are wanted; null for all.</param>
+    /// <param name="isClass">Whether one of them is named as a class, whose probability is wanted; null for the values as they are.</param>
     /// <exception cref="ModelFormatException">The model or the library cannot be used; one sentence says why.</exception>
-    internal static OnnxModel Load(string path, OnnxOptions options, int? outputs = null)
+    internal static OnnxModel Load(string path, OnnxOptions options, int? outputs = null, Func<int, bool>? isClass = null)
     {
         try
         {
@@ -117,7 +121,7 @@ internal sealed partial class OnnxModel : IDisposable
             }
 
             string folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
-            StepGraph step = StepGraph.Read(bytes, folder, outputs);
+            StepGraph step = StepGraph.Read(bytes, folder, outputs, isClass);
             var external = new ExternalData(folder);
             foreach (Proto.TensorProto initializer in step.Model.Graph.Initializer)
             {
@@ -181,7 +185,9 @@ internal sealed partial class OnnxModel : IDisposable
     }
 
     /// <summary>Steps one stream. Streams that step at the same time share a call.</summary>
-    /// <exception cref="ArgumentException">A length is wrong or an input is not finite; the state is unchanged.</exception>
+    /// <exception cref="ArgumentException">
+    /// A length is wrong, or an input is not finite or no symbol; the state is unchanged.
+    /// </exception>
     internal void Step(int row, ReadOnlySpan<float> inputs, Span<float> outputs)
     {
         RequireUsable(inputs, outputs.Length);

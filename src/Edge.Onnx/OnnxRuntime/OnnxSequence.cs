@@ -45,8 +45,11 @@ internal sealed class OnnxSequence : IDisposable
         }
     }
 
-    /// <summary>Values of a row; 1 for the number of a symbol.</summary>
-    internal int InputCount => _step.ReadsSymbols ? 1 : _graph.InputShape.Aggregate(1, (product, size) => product * size);
+    /// <summary>Values of a row: the readings, and after them the number of the symbol.</summary>
+    internal int InputCount => _step.InputCount;
+
+    /// <summary>Whether a value of a row is the number of a symbol.</summary>
+    internal bool IsSymbol(int column) => _step.ReadsSymbols || (_step.Symbol is not null && column == InputCount - 1);
 
     /// <summary>
     /// Whether ONNX Runtime takes the scale of some inputs from all rows of a call (DynamicQuantizeLSTM), so that steps differ from it by
@@ -59,8 +62,10 @@ internal sealed class OnnxSequence : IDisposable
     /// <param name="count">How many.</param>
     /// <returns>A row of outputs for each; empty where the run gives none.</returns>
     /// <exception cref="ModelFormatException">ONNX Runtime fails.</exception>
+    /// <exception cref="InputException">A row has no symbol where the model takes one.</exception>
     internal float[][] Run(ReadOnlySpan<float> rows, int count)
     {
+        RequireSymbols(rows);
         float[][] results = [.. Enumerable.Repeat(Array.Empty<float>(), count)];
         try
         {
@@ -108,6 +113,21 @@ internal sealed class OnnxSequence : IDisposable
         _options.Dispose();
     }
 
+    private void RequireSymbols(ReadOnlySpan<float> rows)
+    {
+        for (int row = 0; row * InputCount < rows.Length; row++)
+        {
+            try
+            {
+                _step.RequireSymbol(rows.Slice(row * InputCount, InputCount));
+            }
+            catch (ArgumentException e)
+            {
+                throw new InputException($"Row {row} of the input: {e.Message}", e);
+            }
+        }
+    }
+
     // As many rows as the file takes.
     private void RunFixed(ReadOnlySpan<float> rows, float[][] results)
     {
@@ -153,9 +173,15 @@ internal sealed class OnnxSequence : IDisposable
     // The outputs of the call, each as rows.
     private float[][][] Call(ReadOnlySpan<float> rows, int count, Dictionary<string, float[]> states)
     {
-        long[] shape = [.. _graph.InputShape.Select((size, axis) => axis == _graph.Time ? count : (long)size)];
+        int readings = InputCount - (_step.Symbol is null ? 0 : 1);
         var names = new List<string> { _graph.Input };
-        var values = new List<OrtValue> { InputOf(rows.ToArray(), shape) };
+        var values = new List<OrtValue> { InputOf(_graph.InputType, Columns(rows, 0, readings), OfRows(_graph.InputShape)) };
+        if (_step.Symbol is { } symbol)
+        {
+            names.Add(symbol.Name);
+            values.Add(InputOf(symbol.Type, Columns(rows, readings, 1), OfRows([.. Enumerable.Repeat(1, symbol.Rank)])));
+        }
+
         foreach ((string name, int type, int[] open) in _graph.Others)
         {
             long[] sizes = [.. open.Select(size => (long)Math.Max(1, size))];
@@ -187,6 +213,25 @@ internal sealed class OnnxSequence : IDisposable
         {
             values.ForEach(value => value.Dispose());
         }
+
+        long[] OfRows(int[] shape) => [.. shape.Select((size, axis) => axis == _graph.Time ? count : (long)size)];
+    }
+
+    // Some values of each row, row by row.
+    private float[] Columns(ReadOnlySpan<float> rows, int first, int count)
+    {
+        if (count == InputCount)
+        {
+            return rows.ToArray();
+        }
+
+        var columns = new float[rows.Length / InputCount * count];
+        for (int at = 0; at < columns.Length; at++)
+        {
+            columns[at] = rows[(at / count * InputCount) + first + (at % count)];
+        }
+
+        return columns;
     }
 
     // A window's output may have a row for each of its rows, in the place where the input has them.
@@ -197,7 +242,7 @@ internal sealed class OnnxSequence : IDisposable
             : shape.Length == _graph.InputShape.Length && shape[_graph.Time] == count ? _graph.Time : -1;
     }
 
-    private OrtValue InputOf(float[] rows, long[] shape) => _graph.InputType switch
+    private static OrtValue InputOf(int type, float[] rows, long[] shape) => type switch
     {
         Int64 => OrtValue.CreateTensorValueFromMemory(Array.ConvertAll(rows, value => (long)value), shape),
         Int32 => OrtValue.CreateTensorValueFromMemory(Array.ConvertAll(rows, value => (int)value), shape),

@@ -58,19 +58,22 @@ internal sealed class ReadingsFile
     }
 
     /// <summary>
-    /// What is normal for the first columns of these rows, without those of a fault, for the detector; empty if they are too few.
+    /// What is normal for the columns of a model on these rows, without those of a fault, for the detector; empty if they are too few. To
+    /// the detector every symbol is the same.
     /// </summary>
     /// <param name="begin">First row.</param>
     /// <param name="end">One past the last row.</param>
-    /// <param name="columns">Columns of the model; what follows them is its calendar.</param>
-    internal byte[] LearnNormal(int begin, int end, int columns)
+    /// <param name="manifest">The columns of the model; what follows them is its calendar.</param>
+    internal byte[] LearnNormal(int begin, int end, ModelManifest manifest)
     {
+        int columns = manifest.Columns.Count;
         var values = new List<float>((end - begin) * columns);
         for (int row = begin; row < end; row++)
         {
             if (_isFault?[row] != true)
             {
-                values.AddRange(Row(row)[..columns]);
+                values.AddRange(Row(row)[..manifest.ReadingCount]);
+                CollectionsMarshal.SetCount(values, values.Count + columns - manifest.ReadingCount);
             }
         }
 
@@ -110,7 +113,7 @@ internal sealed class ReadingsFile
         var notes = new List<string>();
         if (withoutSentinels)
         {
-            TakeOutSentinels(CollectionsMarshal.AsSpan(cells.Values), manifest.Columns, cells.Lines, notes);
+            TakeOutSentinels(CollectionsMarshal.AsSpan(cells.Values), manifest, cells.Lines, notes);
         }
 
         return Hold(path, manifest, cells, notes);
@@ -136,6 +139,13 @@ internal sealed class ReadingsFile
                     throw new InputException(
                         $"Readings '{path}', line {rows.Line}, column '{manifest.Columns[i]}': {PrintableText.Quoted(cell)} is not a finite "
                             + $"number. Repair or remove the row.");
+                }
+
+                if (double.IsFinite(value) && !manifest.CanHave(i, value))
+                {
+                    throw new InputException(
+                        $"Readings '{path}', line {rows.Line}, column '{manifest.Columns[i]}': {PrintableText.Quoted(cell)} is not a symbol "
+                            + $"of the model. Use a whole number from 0 to {manifest.SymbolCount - 1}.");
                 }
 
                 cells.Values.Add(double.IsFinite(value) ? value : double.NaN);
@@ -207,10 +217,11 @@ internal sealed class ReadingsFile
         return new ReadingsFile([.. values], row.Length) { HeldValues = held, SkippedRows = skipped, Notes = notes };
     }
 
-    private static void TakeOutSentinels(Span<double> cells, IReadOnlyList<string> columns, List<int> lines, List<string> notes)
+    private static void TakeOutSentinels(Span<double> cells, ModelManifest manifest, List<int> lines, List<string> notes)
     {
+        IReadOnlyList<string> columns = manifest.Columns;
         var column = new double[lines.Count];
-        for (int i = 0; i < columns.Count; i++)
+        for (int i = 0; i < manifest.ReadingCount; i++)
         {
             for (int row = 0; row < column.Length; row++)
             {

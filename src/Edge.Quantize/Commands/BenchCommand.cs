@@ -49,7 +49,9 @@ internal static class BenchCommand
     private static double Measure(EdgeModel model, string kernel)
     {
         var session = new InferenceSession(model, kernel);
-        float[] x = Enumerable.Range(0, 64 * model.InputCount).Select(i => model.ReadsSymbols ? 0 : MathF.Sin(i)).ToArray();
+        float[] x = Enumerable.Range(0, 64 * model.InputCount)
+            .Select(i => i % model.InputCount < model.ReadingCount ? MathF.Sin(i) : 0)
+            .ToArray();
         float[] y = new float[model.OutputCount];
 
         // Until the JIT has settled; then rounds of about ten milliseconds.

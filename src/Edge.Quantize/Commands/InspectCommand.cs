@@ -41,12 +41,14 @@ internal static class InspectCommand
     private sealed record Summary(
         string Precision, IReadOnlyList<LayerLine> Layers, int StateBytes, string Sha256, ModelManifest? Manifest, string? Provenance);
 
+    private static string Beside(int readings) => readings > 0 ? $"beside {readings} readings" : "";
+
     private static Summary Of(FloatModel model)
     {
         var layers = new List<LayerLine>();
         if (model.Embedding is { } embedding)
         {
-            layers.Add(new LayerLine("embedding", embedding.SymbolCount, embedding.Width, 0));
+            layers.Add(new LayerLine("embedding", embedding.SymbolCount, embedding.Width, 0, Beside(model.ReadingCount)));
         }
 
         layers.AddRange(model.Layers.Concat(model.Head is null ? [] : [model.Head]).Select(layer =>
@@ -64,7 +66,7 @@ internal static class InspectCommand
         var layers = new List<LayerLine>();
         if (model.Embedding is { } embedding)
         {
-            layers.Add(new LayerLine("embedding", embedding.SymbolCount, embedding.Width, 0));
+            layers.Add(new LayerLine("embedding", embedding.SymbolCount, embedding.Width, 0, Beside(model.ReadingCount)));
         }
 
         layers.AddRange(model.Layers.Select(layer => new LayerLine(
@@ -105,7 +107,8 @@ internal static class InspectCommand
         if (summary.Manifest is { } manifest)
         {
             IEnumerable<string> columns = manifest.Columns
-                .Select((column, i) => manifest.Units[i].Length > 0 ? $"{column} ({manifest.Units[i]})" : column);
+                .Select((column, i) => i == manifest.SymbolColumn ? $"{column} (a symbol, 0 to {manifest.SymbolCount - 1})"
+                    : manifest.Units[i].Length > 0 ? $"{column} ({manifest.Units[i]})" : column);
             lines.Add($"  reads       {string.Join(", ", columns)}");
             lines.Add($"  forecasts   {string.Join(", ", Enumerable.Range(0, manifest.Outputs.Count).Select(manifest.OutputName))}");
             lines.Add($"  period      {manifest.PeriodSeconds} s");

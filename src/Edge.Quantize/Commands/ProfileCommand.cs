@@ -33,7 +33,7 @@ internal static class ProfileCommand
             EdgeModel? loaded = isManifest ? null : EdgeModel.Load(path);
             ModelManifest manifest = loaded?.Manifest ?? ParseManifest(path);
             ReadingsFile readings = ReadingsFile.Load(parsed.GetRequiredValue(calibration), manifest, withoutSentinels: true);
-            byte[] profile = readings.LearnNormal(0, readings.RowCount, manifest.Columns.Count);
+            byte[] profile = readings.LearnNormal(0, readings.RowCount, manifest);
             if (profile.Length == 0)
             {
                 throw new InputException(

@@ -51,7 +51,7 @@ internal sealed record QuantizationRun(EdgeModel Model, byte[] File, EvaluationR
             [.. evaluation.Model.Outputs.Select(result => double.IsNaN(result.Int8RmseNormalized) ? 1 : result.Int8RmseNormalized)];
         bool isForecast = manifest.Outputs.Any(named => named.IsForecast);
         ModelManifest measured = isForecast ? manifest.WithOutputRmse(rmse) : manifest;
-        if (manifest.IsForecast && quantized.Embedding is null && evaluation.Model.Begin >= BaselineRowsMin)
+        if (manifest.IsForecast && !quantized.ReadsSymbols && evaluation.Model.Begin >= BaselineRowsMin)
         {
             say("simple forecasts", null);
             rows ??= TrainingRows.Of(manifest, readings, evaluation.Model.Begin);
@@ -72,7 +72,7 @@ internal sealed record QuantizationRun(EdgeModel Model, byte[] File, EvaluationR
         // What is normal can be learned of the rows that score a model that was learned here, too: nothing is scored by it.
         int normalEnd = rows is null ? calibration.End : readings.RowCount;
         ModelManifest full = measured.WithNormalProfile(
-            quantized.Embedding is null ? readings.LearnNormal(calibration.Begin, normalEnd, manifest.Columns.Count) : []);
+            quantized.ReadsSymbols ? [] : readings.LearnNormal(calibration.Begin, normalEnd, manifest));
         byte[] file = quantized.With(full).ToBytes();
         return new QuantizationRun(EdgeModel.Parse(file), file, evaluation, search.Trials);
     }

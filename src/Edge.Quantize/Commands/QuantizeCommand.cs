@@ -188,7 +188,7 @@ internal static class QuantizeCommand
         if (path is null)
         {
             return RawRows.Is(calibrationPath)
-                ? ModelManifest.Plain("model", model.InputCount, model.OutputCount)
+                ? ModelManifest.Plain("model", model.InputCount, model.OutputCount).WithSymbols(SymbolsBeside(model))
                 : throw new InputException(
                     $"'{calibrationPath}' is in physical units. "
                         + $"Add --manifest, which names the columns of the model and their normalization.");
@@ -215,8 +215,18 @@ internal static class QuantizeCommand
                     + $"{model.InputCount} and {model.OutputCount}{outputs}. Use the manifest that was written with the model.");
         }
 
-        return manifest;
+        try
+        {
+            return manifest.WithSymbols(SymbolsBeside(model));
+        }
+        catch (ModelFormatException e)
+        {
+            throw new InputException($"'{path}': {e.Message}", e);
+        }
     }
+
+    // Symbols that a model reads beside readings.
+    private static int SymbolsBeside(FloatModel model) => model.ReadingCount == 0 ? 0 : model.Embedding?.SymbolCount ?? 0;
 
     // Never calibrate on the scored rows: use the training rows, or the first four fifths.
     private static (int Begin, int End) CalibrationRows(ModelManifest manifest, int rows) =>

@@ -214,7 +214,7 @@ internal static class TrainCommand
         foreach (string part in text.Split(',', StringSplitOptions.TrimEntries))
         {
             int known = Array.FindIndex(Enum.GetNames<CalendarInput>(), name => name.Equals(part, StringComparison.OrdinalIgnoreCase));
-            calendar.Add(known >= 0
+            calendar.Add(known >= 0 && CalendarInputs.SymbolsOf((CalendarInput)known) == 0
                 ? (CalendarInput)known
                 : throw new InputException(
                     $"--calendar: '{part}' is none of day, week and year. Write none, or some of them as day,week."));

@@ -18,7 +18,8 @@ internal static class VerifyImportCommand
         var model = new Argument<string>("MODEL") { Description = "An ONNX model." };
         var input = new Option<string>("--input")
         {
-            Description = "Rows of inputs as the model takes them, little-endian float32. If the name ends in .i64: symbols, int64.",
+            Description = "Rows of inputs as the model takes them, little-endian float32: the readings, then the number of a symbol if it "
+                + "takes one. If the name ends in .i64: symbols, int64.",
             Required = true,
         };
         var command = new Command(

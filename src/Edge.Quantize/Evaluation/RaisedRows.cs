@@ -23,12 +23,12 @@ internal sealed record RaisedRows(int Column, double By, ReadingsFile Rows, floa
     internal static int WarmupBegin(FloatRun reference) => Math.Max(0, reference.Begin - Most(reference));
 
     /// <summary>
-    /// Raises each column of the scored rows so that the smallest of them lies ten standard deviations above the largest ever seen,
-    /// from the state that the rows before left. Empty for a model that reads symbols.
+    /// Raises each column of readings of the scored rows so that the smallest of them lies ten standard deviations above the largest ever
+    /// seen, from the state that the rows before left. Empty for a model that reads nothing but symbols.
     /// </summary>
     internal static IReadOnlyList<RaisedRows> Of(FloatRun reference)
     {
-        if (reference.Model.Embedding is not null)
+        if (ColumnsOf(reference) == 0)
         {
             return [];
         }
@@ -55,7 +55,8 @@ internal sealed record RaisedRows(int Column, double By, ReadingsFile Rows, floa
         return raised;
     }
 
-    private static int ColumnsOf(FloatRun reference) => Math.Min(ColumnsMax, reference.Manifest.Columns.Count);
+    private static int ColumnsOf(FloatRun reference) =>
+        Math.Min(ColumnsMax, Math.Min(reference.Manifest.Columns.Count, reference.Model.ReadingCount));
 
     private static int Most(FloatRun reference) =>
         StepBudget.Of(reference.Model, Operations / ColumnsOf(reference) / 2, RowsMin, RowsMax);

@@ -40,7 +40,7 @@ internal static class ImportCheck
         float[] nudged = rows.ToArray();
         for (int at = 0; at < nudged.Length; at++)
         {
-            nudged[at] += Nudge * nudged[at];
+            nudged[at] += sequence.IsSymbol(at % sequence.InputCount) ? 0 : Nudge * nudged[at];
         }
 
         float[][] moved = sequence.Run(nudged, original.Length);

@@ -112,7 +112,7 @@ internal sealed partial class TrainingRows
     internal IReadOnlyList<CalendarInput> Calendar { get; }
 
     /// <summary>Values of a row: its columns and the calendar.</summary>
-    internal int Width => Columns.Count + (CalendarInputs.PerEntry * Calendar.Count);
+    internal int Width => Columns.Count + CalendarInputs.Count(Calendar);
 
     /// <summary>Rows of normalized readings, one after the other.</summary>
     internal float[] Values => _values;
@@ -248,7 +248,7 @@ internal sealed partial class TrainingRows
         }
 
         CalendarInput[] calendar = wanted is null ? ChooseCalendar(loaded, end, kept.Count) : [.. wanted];
-        int width = kept.Count + (CalendarInputs.PerEntry * calendar.Length);
+        int width = kept.Count + CalendarInputs.Count(calendar);
         var values = new float[rows * width];
         var isKnown = new List<bool>(rows * kept.Count);
         for (int row = 0; row < rows; row++)

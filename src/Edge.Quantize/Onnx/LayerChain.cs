@@ -21,6 +21,9 @@ internal sealed record LayerChain
 
     private double[]? Offset { get; init; }
 
+    // Whether the graph has the values of the symbol before the readings, which the model has first.
+    private bool IsSymbolFirst { get; init; }
+
     // Layers that another branch reads too: they stay as they are.
     private int SharedCount { get; init; }
 
@@ -34,10 +37,39 @@ internal sealed record LayerChain
             : throw new InputException(
                 $"{label}: an embedding is read from a table [symbols, values], not [{string.Join(", ", shape)}].");
 
+    /// <summary>Readings and the values of a symbol beside each other, in either order.</summary>
+    /// <returns>Null where the parts are no symbol and something else.</returns>
+    /// <exception cref="UnsupportedException">A symbol is beside what a layer made.</exception>
+    internal static LayerChain? BesideSymbol(string label, IReadOnlyList<LayerChain> parts)
+    {
+        if (parts.Select(part => part.Embedding is null).Distinct().Count() < 2)
+        {
+            return null;
+        }
+
+        if (parts is not [{ Layers: [] } a, { Layers: [] } b] || a.Embedding is null == b.Embedding is null
+            || (a.Embedding ?? b.Embedding)!.Width != (a.Embedding is null ? b : a).Width)
+        {
+            throw new UnsupportedException(
+                $"{label} joins the values of a symbol with others than the readings, which no layer can include. Join the symbol with the "
+                    + $"readings themselves, and lay the layer over both.");
+        }
+
+        bool isScaled = a.Gain is not null || b.Gain is not null;
+        return new LayerChain
+        {
+            Width = a.Width + b.Width,
+            Embedding = a.Embedding ?? b.Embedding,
+            IsSymbolFirst = a.Embedding is not null,
+            Gain = isScaled ? [.. a.Gain ?? Ones(a.Width), .. b.Gain ?? Ones(b.Width)] : null,
+            Offset = isScaled ? [.. a.Offset ?? new double[a.Width], .. b.Offset ?? new double[b.Width]] : null,
+        };
+    }
+
     /// <summary>x·factor + term, both of one value or of a row's.</summary>
     internal LayerChain WithAffine(string label, IReadOnlyList<double> factor, IReadOnlyList<double> term)
     {
-        double[] gain = [.. Gain ?? [.. Enumerable.Repeat(1.0, Width)]];
+        double[] gain = [.. Gain ?? Ones(Width)];
         double[] offset = [.. Offset ?? new double[Width]];
         for (int i = 0; i < Width; i++)
         {
@@ -261,28 +293,35 @@ internal sealed record LayerChain
     }
 
     private LayerChain With(string label, FloatLayer layer) => Layers.Length < LayersMax
-        ? this with { Layers = [.. Layers, layer], Width = layer.UnitCount, Gain = null, Offset = null }
+        ? this with { Layers = [.. Layers, layer], Width = layer.UnitCount, Gain = null, Offset = null, IsSymbolFirst = false }
         : throw new InputException($"{label} would be layer {LayersMax + 1}; {LayersMax} is the limit.");
 
-    // Before the first layer a scale is the input's normalization: it shall not blur the range that the readings have.
+    // Before the first layer a scale is the input's normalization: it shall not blur the range that the readings have. That of a symbol's
+    // values is part of the weights.
     private LayerChain WithInputSettled(string label)
     {
-        if (Layers.Length > 0 || Gain is null || Embedding is not null)
+        int readings = Width - (Embedding?.Width ?? 0);
+        if (Layers.Length > 0 || Gain is null || readings == 0)
         {
             return this;
         }
 
-        int zero = Array.FindIndex(Gain, gain => (float)gain == 0);
+        int first = IsSymbolFirst ? Embedding!.Width : 0;
+        double[] gain = Gain[first..(first + readings)];
+        double[] offset = Offset![first..(first + readings)];
+        int zero = Array.FindIndex(gain, each => (float)each == 0);
         return zero < 0
             ? this with
             {
                 Normalization = new FloatNormalization(
-                    [.. Gain.Zip(Offset!, (gain, offset) => (float)(-offset / gain))], [.. Gain.Select(gain => (float)gain)]),
-                Gain = null,
-                Offset = null,
+                    [.. gain.Zip(offset, (each, term) => (float)(-term / each))], [.. gain.Select(each => (float)each)]),
+                Gain = Embedding is null ? null : [.. Gain[..first], .. Ones(readings), .. Gain[(first + readings)..]],
+                Offset = Embedding is null ? null : [.. Offset[..first], .. new double[readings], .. Offset[(first + readings)..]],
             }
             : throw new InputException($"{label} reads input {zero} multiplied by 0. Remove that column from the model.");
     }
+
+    private static double[] Ones(int count) => [.. Enumerable.Repeat(1.0, count)];
 
     private LayerChain WithOutputSettled()
     {
@@ -309,7 +348,12 @@ internal sealed record LayerChain
             Bias = [.. dense.Bias.Select((bias, r) => (float)((bias * Gain[r]) + Offset![r]))],
         };
 
-    private float[] Scaled(float[] weight) => Gain is null ? weight : [.. weight.Select((value, at) => (float)(value * Gain[at % Width]))];
+    // Weights of the graph's values, as those of the model's.
+    private float[] Scaled(float[] weight)
+    {
+        float[] scaled = Gain is null ? weight : [.. weight.Select((value, at) => (float)(value * Gain[at % Width]))];
+        return IsSymbolFirst ? [.. scaled.Chunk(Width).SelectMany(row => row[Embedding!.Width..].Concat(row[..Embedding.Width]))] : scaled;
+    }
 
     private float[] Shifted(float[] weight, float[] bias) => Offset is null
         ? bias

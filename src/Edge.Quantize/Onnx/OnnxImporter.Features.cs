@@ -63,7 +63,8 @@ internal sealed partial class OnnxImporter
         bool isOfRow = RowAxisOf(axes) is { } row ? row == axis : axis == axes.Length - 1;
         return parts.Length != inputs.Length
             ? throw new UnsupportedException($"{node.Label} joins the features with constants, which no layer can include.")
-            : isOfRow && LayerChain.Stack(node.Label, parts) is { } stacked ? new Features(stacked)
+            : isOfRow && (LayerChain.BesideSymbol(node.Label, parts) ?? LayerChain.Stack(node.Label, parts)) is { } both
+            ? new Features(both)
             : new Joined(parts, axis);
     }
 

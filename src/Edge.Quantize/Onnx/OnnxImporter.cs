@@ -92,23 +92,31 @@ internal sealed partial class OnnxImporter
                         + $"Export with the recurrent layer as one node (LSTM, GRU or RNN).");
         }
 
-        (ValueInfo input, bool readsSymbols) = StepGraph.FindInput(view);
-        string[] outputs = StepGraph.OutputsWithoutStates(view, input.Name);
-        RowAnalysis rows = RowAnalysis.Of(view, external, input, readsSymbols, outputs);
+        RowInputs inputs = RowInputs.Find(view);
+        string[] outputs = StepGraph.OutputsWithoutStates(view, inputs);
+        RowAnalysis rows = RowAnalysis.Of(view, external, inputs, outputs);
         if (rows.Refusal is { } refusal)
         {
             throw rows.WindowRows > 0 ? new UnsupportedException(refusal.Message) : refusal;
         }
 
-        return new OnnxImporter(view, rows).Walk(input, readsSymbols, outputs, sha256);
+        return new OnnxImporter(view, rows).Walk(inputs, outputs, sha256);
     }
 
-    private FloatModel Walk(ValueInfo input, bool readsSymbols, string[] outputs, string sha256)
+    private FloatModel Walk(RowInputs inputs, string[] outputs, string sha256)
     {
         FindShared();
-        Set(input.Name, $"Input '{input.Name}'", readsSymbols
-            ? new Symbols()
-            : new Features(new LayerChain { Width = (int)input.Type.TensorType.Shape.Dim[^1].DimValue }));
+        if (inputs.Readings is { } readings)
+        {
+            Set(readings.Name, $"Input '{readings.Name}'",
+                new Features(new LayerChain { Width = (int)readings.Type.TensorType.Shape.Dim[^1].DimValue }));
+        }
+
+        if (inputs.Symbol is { } symbol)
+        {
+            _values[symbol.Name] = new Symbols();
+        }
+
         for (int i = 0; i < _graph.Node.Count; i++)
         {
             if (_rows.IsLive(_graph.Node[i]))
@@ -280,9 +288,16 @@ internal sealed partial class OnnxImporter
 
     private Value AddEmbedding(Node proto, OnnxNode node, Value?[] inputs)
     {
-        if (node.Type != "Gather" || inputs.ElementAtOrDefault(1) is not Symbols)
+        if (node.Type is "Cast" or "Identity" or "Squeeze" or "Unsqueeze" or "Reshape" or "Flatten" or "Transpose")
         {
             return new Symbols();
+        }
+
+        if (node.Type != "Gather" || inputs.ElementAtOrDefault(1) is not Symbols)
+        {
+            throw new UnsupportedException(
+                $"{node.Label} computes with the numbers of symbols, which no layer can include. Number the symbols so that they are "
+                    + $"looked up in a table as they come in.");
         }
 
         OnnxTensor table = Constant(proto, 0)

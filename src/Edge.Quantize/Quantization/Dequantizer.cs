@@ -87,12 +87,7 @@ internal sealed class Dequantizer
             return below.IsNarrow && _quantized.Layers[_layer].IsRecurrent ? Operand.OfHidden(below) : Operand.OfOutput(below);
         }
 
-        if (_model.Embedding is { } embedding)
-        {
-            return ModelQuantizer.EmbeddingOperand(embedding);
-        }
-
-        return ModelQuantizer.InputOperand(_model.Normalization, _quantized.InputOffset, _quantized.InputScale);
+        return ModelQuantizer.InputOperand(_model, _quantized.InputOffset, _quantized.InputScale);
     }
 
     private static ArgumentPlan Plan(FloatLayer layer, Layer q, int gate) => layer switch

@@ -86,29 +86,32 @@ internal sealed class ModelQuantizer(FloatModel model, ModelManifest manifest, A
                 model.Lags).ToBytes());
     }
 
-    /// <summary>What the first layer's weights meet: readings by their offset and scale, then the graph's own normalization.</summary>
-    internal static Operand InputOperand(FloatNormalization? normalization, float[] offset, float[] scale)
+    /// <summary>
+    /// What the first layer's weights meet: readings by their offset and scale, then the graph's own normalization; after them the values
+    /// of a symbol.
+    /// </summary>
+    /// <param name="model">The float model.</param>
+    /// <param name="offset">Of each reading.</param>
+    /// <param name="scale">Of each reading.</param>
+    internal static Operand InputOperand(FloatModel model, float[] offset, float[] scale)
     {
-        var operand = new Operand(new double[scale.Length], 32768);
+        var operand = new Operand([.. scale, .. model.Embedding is { } table ? SymbolScale(table) : []], 32768);
         for (int i = 0; i < scale.Length; i++)
         {
-            double gain = normalization?.Gain[i] ?? 1;
+            double gain = model.Normalization?.Gain[i] ?? 1;
             operand.Scale[i] = scale[i] * gain;
-            operand.Offset[i] = (offset[i] - (double)(normalization?.Offset[i] ?? 0)) * gain;
+            operand.Offset[i] = (offset[i] - (double)(model.Normalization?.Offset[i] ?? 0)) * gain;
         }
 
         return operand;
     }
 
-    /// <summary>The same of an embedding: each value's largest magnitude is 32,767 steps.</summary>
-    internal static Operand EmbeddingOperand(FloatEmbedding table) => new(
-        Enumerable.Range(0, table.Width)
-            .Select(
-                d =>
-                    Math.Max(
-                        Enumerable.Range(0, table.SymbolCount).Max(v => Math.Abs((double)table.Table[(v * table.Width) + d])),
-                        1e-6) / short.MaxValue).ToArray(),
-        32768);
+    // The largest magnitude of each value of a symbol is 32,767 steps.
+    private static double[] SymbolScale(FloatEmbedding table) =>
+    [
+        .. Enumerable.Range(0, table.Width).Select(d => Math.Max(
+            Enumerable.Range(0, table.SymbolCount).Max(v => Math.Abs((double)table.Table[(v * table.Width) + d])), 1e-6) / short.MaxValue),
+    ];
 
     // A layer depends on those that it reads, on its own width and on the room of its cells: on the headroom only as far as that moves
     // bits.
@@ -127,19 +130,8 @@ internal sealed class ModelQuantizer(FloatModel model, ModelManifest manifest, A
 
     private QuantizedInput QuantizeInput(QuantizationSettings settings)
     {
-        if (model.Embedding is { } table)
-        {
-            Operand symbols = EmbeddingOperand(table);
-            short[] integers = table.Table.Select((value, at) => (short)Math.Round(value / symbols.Scale[at % table.Width])).ToArray();
-            return new QuantizedInput(
-                [],
-                [],
-                new Embedding { SymbolCount = table.SymbolCount, Width = table.Width, Table = integers },
-                symbols);
-        }
-
-        var offset = new float[model.InputCount];
-        var scale = new float[model.InputCount];
+        var offset = new float[model.ReadingCount];
+        var scale = new float[model.ReadingCount];
         for (int i = 0; i < offset.Length; i++)
         {
             // A graph that normalizes for itself reads x' = (x - middle)·gain.
@@ -161,7 +153,19 @@ internal sealed class ModelQuantizer(FloatModel model, ModelManifest manifest, A
             scale[i] = (float)(range / short.MaxValue);
         }
 
-        return new QuantizedInput(offset, scale, null, InputOperand(model.Normalization, offset, scale));
+        return new QuantizedInput(
+            offset, scale, model.Embedding is { } table ? QuantizeTable(table) : null, InputOperand(model, offset, scale));
+    }
+
+    private static Embedding QuantizeTable(FloatEmbedding table)
+    {
+        double[] scale = SymbolScale(table);
+        return new Embedding
+        {
+            SymbolCount = table.SymbolCount,
+            Width = table.Width,
+            Table = [.. table.Table.Select((value, at) => (short)Math.Round(value / scale[at % table.Width]))],
+        };
     }
 
     private readonly record struct LayerKey(int Number, Layer? Below, Layer? Source, bool IsWide, string CellFractionBits);

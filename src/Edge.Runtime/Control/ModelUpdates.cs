@@ -297,7 +297,7 @@ internal sealed class ModelUpdates
         {
             throw new InputException(
                 $"The model '{model.Manifest.Name}' does not fit stream '{stream}'. "
-                    + $"Name, columns, units, outputs and period must equal those of the model in use.");
+                    + $"Name, columns, units, symbols, outputs and period must equal those of the model in use.");
         }
 
         if (model.Sha256 == _control(stream).Stream.Engine.ModelSha256 || _history.Has(stream, model.Sha256))

@@ -4,7 +4,8 @@ namespace Edge.Sensors.Simulated;
 
 /// <summary>
 /// The columns of any model, each around its mean with its standard deviation: a day's course, or a machine's cycle of running
-/// up, working, running down and resting. Channels follow one another by a tenth of a turn; slow and fast noise on top.
+/// up, working, running down and resting. Channels follow one another by a tenth of a turn; slow and fast noise on top. A column of
+/// symbols has the next one after each turn.
 /// </summary>
 internal sealed class ShapedPlant : SimulatedPlant
 {
@@ -41,6 +42,11 @@ internal sealed class ShapedPlant : SimulatedPlant
             double turns = _turns - (i * TurnsBetweenChannels);
             double shape = _isCycle ? Cycle(turns - Math.Floor(turns)) : SeededNoise.Sine(turns);
             values[i] = _manifest.Mean[i] + (_manifest.Std[i] * ((Amplitude * shape) + _slow[i] + (FastNoise * _noise.Normal())));
+        }
+
+        if (_manifest.SymbolColumn is >= 0 and int symbol)
+        {
+            values[symbol] = Math.Floor(_turns) % _manifest.SymbolCount;
         }
     }
 

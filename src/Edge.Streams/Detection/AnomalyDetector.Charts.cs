@@ -12,6 +12,12 @@ internal sealed partial class AnomalyDetector
             _row[channel] = standard - _shift[channel];
             _known[channel] = Math.Clamp(_row[channel], -_range[channel], _range[channel]);
         }
+
+        // The number of a symbol is no level.
+        if (_manifest.SymbolColumn is >= 0 and int symbol)
+        {
+            (_row[symbol], _known[symbol]) = (0, 0);
+        }
     }
 
     // What the past says about the present fades with the ticks that were missed.

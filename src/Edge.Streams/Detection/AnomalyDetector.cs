@@ -149,7 +149,7 @@ internal sealed partial class AnomalyDetector
         _profile = NormalProfile.Of(manifest);
         _ranges = manifest.IsTrained ? null : new RangeWatch(_channels);
         _residual = new ResidualStatistic(manifest, _outputs, _profile?.Change, _profile?.Jumps ?? [], _profile?.Rows ?? 0);
-        _sensors = new SensorWatch(_channels);
+        _sensors = new SensorWatch(_channels, manifest.SymbolColumn);
         _profile?.Longest.CopyTo(_sensors.Longest);
         _patterns = _profile?.Patterns
             ?? (manifest.IsTrained && _channels <= NormalProfileLearner.ColumnsMax ? new PatternMemory(_channels) : null);

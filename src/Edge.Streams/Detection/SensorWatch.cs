@@ -2,9 +2,12 @@ namespace Edge.Streams.Detection;
 
 /// <summary>
 /// Finds sensors that return no value, or the same value at every tick; abnormal from 1 on. The usual number of repetitions is the
-/// longest run of equal values so far, that of the calibration rows included. A channel that never changed is not stuck.
+/// longest run of equal values so far, that of the calibration rows included. A channel that never changed is not stuck, nor is one of
+/// symbols.
 /// </summary>
-internal sealed class SensorWatch(int columns)
+/// <param name="columns">Number of channels.</param>
+/// <param name="symbolColumn">The channel of symbols; -1 for none.</param>
+internal sealed class SensorWatch(int columns, int symbolColumn)
 {
     // Ticks without a value that are abnormal; fewer are usual.
     private const int SilentTicks = 3;
@@ -72,6 +75,11 @@ internal sealed class SensorWatch(int columns)
     private void Repeat(int column, double value, DateTime time)
     {
         _seen[column]++;
+        if (column == symbolColumn)
+        {
+            return;
+        }
+
         if (_seen[column] == 1)
         {
             _last[column] = value;

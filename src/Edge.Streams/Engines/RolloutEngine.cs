@@ -18,7 +18,9 @@ public sealed class RolloutEngine : IInferenceEngine
 
     /// <param name="engine">The model; this object owns it.</param>
     /// <param name="horizon">Ticks to look ahead, 2 or more.</param>
-    /// <exception cref="InputException">The model does not forecast each of its columns one tick ahead, and nothing else.</exception>
+    /// <exception cref="InputException">
+    /// The model does not forecast each of its columns one tick ahead and nothing else, or reads a calendar or a symbol.
+    /// </exception>
     public RolloutEngine(IInferenceEngine engine, int horizon)
     {
         ModelManifest manifest = engine.Manifest;
@@ -28,6 +30,13 @@ public sealed class RolloutEngine : IInferenceEngine
             throw new InputException(
                 $"'forecast.horizon' feeds forecasts back as readings, so the model must forecast each of its columns one tick ahead and "
                     + $"nothing else; '{manifest.Name}' does not. Remove it.");
+        }
+
+        if (manifest.SymbolColumn >= 0)
+        {
+            throw new InputException(
+                $"'forecast.horizon' feeds forecasts back as readings, but '{manifest.Name}' reads a symbol in column "
+                    + $"'{manifest.Columns[manifest.SymbolColumn]}', which no forecast is. Remove it.");
         }
 
         if (manifest.Calendar.Count > 0)

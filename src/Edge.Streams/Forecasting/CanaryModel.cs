@@ -117,10 +117,12 @@ public sealed class CanaryModel : IDisposable
     /// <inheritdoc/>
     public void Dispose() => Engine.Dispose();
 
-    /// <summary>Whether a model can replace another: same columns in the same order and units, same outputs.</summary>
+    /// <summary>Whether a model can replace another: same columns in the same order and units, same symbols, same outputs.</summary>
     public static bool Fits(ModelManifest old, ModelManifest next) =>
         next.Columns.SequenceEqual(old.Columns)
             && next.Units.SequenceEqual(old.Units)
+            && next.SymbolColumn == old.SymbolColumn
+            && (next.SymbolColumn < 0 || next.SymbolCount == old.SymbolCount)
             && next.Outputs.SequenceEqual(old.Outputs)
             && next.PeriodSeconds == old.PeriodSeconds
             && next.Name == old.Name;

@@ -29,14 +29,16 @@ internal sealed class LastValueImputer(ModelManifest manifest, int holdTicks)
     }
 
     /// <summary>
-    /// Marks values that are not finite as invalid, and those so far out that their squares and products would not be.
+    /// Marks values that are not finite as invalid, those so far out that their squares and products would not be, and those that are no
+    /// symbol of the model in a column of symbols.
     /// </summary>
     internal void Reject(Reading reading)
     {
         float most = manifest.IsTrained ? DeviationsMax : float.MaxValue;
         for (int i = 0; i < _last.Length; i++)
         {
-            if (reading.Quality[i].IsMeasured() && !(MathF.Abs(manifest.Normalize(i, reading.Values[i])) <= most))
+            if (reading.Quality[i].IsMeasured()
+                && (!(MathF.Abs(manifest.Normalize(i, reading.Values[i])) <= most) || !manifest.CanHave(i, reading.Values[i])))
             {
                 reading.Quality[i] = Quality.Invalid;
             }

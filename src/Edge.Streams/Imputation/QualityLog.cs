@@ -63,7 +63,7 @@ internal sealed class QualityLog(ModelManifest manifest, ILogger log)
             return changed;
         }
 
-        foreach (IGrouping<string, int> cause in _news.GroupBy(i => reading.Faults[i] ?? What(reading.Quality[i])))
+        foreach (IGrouping<string, int> cause in _news.GroupBy(i => reading.Faults[i] ?? What(i, reading.Quality[i])))
         {
             string channels = string.Join(", ", cause.Select(i => $"'{manifest.Columns[i]}'"));
             string then = reading.Quality[cause.First()] == Quality.Stuck
@@ -100,6 +100,8 @@ internal sealed class QualityLog(ModelManifest manifest, ILogger log)
     private static ReadOnlySpan<char> Kind(string cause) =>
         cause.IndexOf('\'') is >= 0 and var quote ? cause.AsSpan(0, quote) : cause;
 
-    private static string What(Quality quality) => quality == Quality.Missing ? "has no value"
+    private string What(int channel, Quality quality) => quality == Quality.Missing ? "has no value"
+        : channel == manifest.SymbolColumn
+        ? $"has a value that is no symbol of the model, a whole number from 0 to {manifest.SymbolCount - 1}"
         : "has a value that is not a finite number, or a billion standard deviations off";
 }

@@ -6,8 +6,10 @@ namespace Edge.Training.Reference;
 /// <summary>
 /// The float32 model as trained: the reference of every accuracy figure.
 /// </summary>
-/// <param name="Normalization">Normalization in the graph before the first layer, or null.</param>
-/// <param name="Embedding">Symbols to vectors before the first layer, or null.</param>
+/// <param name="Normalization">Normalization of the readings in the graph before the first layer, or null.</param>
+/// <param name="Embedding">
+/// The vector of a symbol, which the first layer reads after the readings, or alone where it is as wide as that layer; or null.
+/// </param>
 /// <param name="Layers">Recurrent and dense layers, at least one of them recurrent.</param>
 /// <param name="Head">The last dense layer, or null where the last recurrent layer's output is the model's.</param>
 /// <param name="Sha256">SHA-256 of the file it was read from, lower-case hex.</param>
@@ -102,8 +104,11 @@ internal sealed record FloatModel(
     /// <summary>Width of what the first layer reads.</summary>
     internal int FeatureCount => Layers[0].InputCount;
 
-    /// <summary>Width of a row that comes in: 1, a symbol's number, where there is an embedding.</summary>
-    internal int InputCount => Embedding is null ? FeatureCount : 1;
+    /// <summary>Readings of a row that comes in.</summary>
+    internal int ReadingCount => FeatureCount - (Embedding?.Width ?? 0);
+
+    /// <summary>Width of a row that comes in: the readings and, where there is an embedding, the number of a symbol.</summary>
+    internal int InputCount => ReadingCount + (Embedding is null ? 0 : 1);
 
     internal int OutputCount => Head?.UnitCount ?? Layers[^1].UnitCount;
 }

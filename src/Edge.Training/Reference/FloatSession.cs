@@ -71,7 +71,9 @@ internal sealed class FloatSession
     internal ReadOnlySpan<float> Input(int layer) => layer == 0 ? _features : OutputOf(layer - 1);
 
     /// <summary>Takes one row and returns one row of outputs.</summary>
-    /// <exception cref="ArgumentException">The model has an embedding and the row is no symbol; the state is unchanged.</exception>
+    /// <exception cref="ArgumentException">
+    /// The model has an embedding and the last value of the row is no symbol; the state is unchanged.
+    /// </exception>
     internal void Step(ReadOnlySpan<float> inputs, Span<float> outputs)
     {
         ReadFeatures(inputs);
@@ -109,21 +111,21 @@ internal sealed class FloatSession
 
     private void ReadFeatures(ReadOnlySpan<float> inputs)
     {
+        int readings = Model.ReadingCount;
         if (Model.Embedding is { } embedding)
         {
-            float symbol = inputs[0];
+            float symbol = inputs[readings];
             if (!(symbol >= 0 && symbol < embedding.SymbolCount && MathF.Floor(symbol) == symbol))
             {
                 throw new ArgumentException(
                     $"{symbol} is not a symbol of this model. Use a whole number from 0 to {embedding.SymbolCount - 1}.");
             }
 
-            embedding.Table.AsSpan((int)symbol * embedding.Width, embedding.Width).CopyTo(_features);
-            return;
+            embedding.Table.AsSpan((int)symbol * embedding.Width, embedding.Width).CopyTo(_features.AsSpan(readings));
         }
 
-        inputs.CopyTo(_features);
-        for (int i = 0; Model.Normalization is { } normalization && i < _features.Length; i++)
+        inputs[..readings].CopyTo(_features);
+        for (int i = 0; Model.Normalization is { } normalization && i < readings; i++)
         {
             _features[i] = (_features[i] - normalization.Offset[i]) * normalization.Gain[i];
         }

@@ -7,17 +7,14 @@ namespace Edge.Testing;
 /// <summary>Models with seeded random weights: any shape, no training.</summary>
 internal static partial class RandomModels
 {
-    /// <summary>Symbols of the models that have an embedding.</summary>
-    internal const int Symbols = 11;
-
-    internal static ModelManifest Manifest(int inputs, int outputs) => new()
+    internal static ModelManifest Manifest(int inputs, int outputs, int symbolColumn = -1) => new()
     {
         Name = "random",
         Columns = Enumerable.Range(0, inputs).Select(i => $"c{i}").ToArray(),
         Units = Enumerable.Repeat("V", inputs).ToArray(),
         PeriodSeconds = 1,
-        Mean = Enumerable.Range(0, inputs).Select(i => (double)i).ToArray(),
-        Std = Enumerable.Range(0, inputs).Select(i => 1.0 + i).ToArray(),
+        Mean = Enumerable.Range(0, inputs).Select(i => i == symbolColumn ? 0.0 : i).ToArray(),
+        Std = Enumerable.Range(0, inputs).Select(i => i == symbolColumn ? 1.0 : 1.0 + i).ToArray(),
         Outputs = Enumerable.Range(0, outputs).Select(k => new ModelOutput(k % inputs, 1 + (k / inputs))).ToArray(),
         OutputRmse = Enumerable.Repeat(0.5, outputs).ToArray(),
     };
@@ -58,7 +55,7 @@ internal static partial class RandomModels
 
         OutputActivation activation = Enum.GetValues<OutputActivation>()[random.Next(5)];
         DenseHead? head = random.Next(6) == 0 ? null : Head(random, stack[^1].UnitCount, outputs, activation);
-        return random.Next(6) == 0 ? FileOfSymbols(random, [.. stack], head) : File(inputs, [.. stack], head);
+        return random.Next(6) == 0 ? FileOfSymbols(random, 0, stack[0].InputCount, [.. stack], head) : File(inputs, [.. stack], head);
     }
 
     /// <summary>An LSTM, two dense layers with tables of any values, and a head with an activation for each run of outputs.</summary>
@@ -171,21 +168,6 @@ internal static partial class RandomModels
         head,
         "{}",
         new string('0', 64)).ToBytes();
-
-    private static byte[] FileOfSymbols(Random random, Layer[] layers, DenseHead? head)
-    {
-        int width = layers[0].InputCount;
-        var embedding = new Embedding { SymbolCount = Symbols, Width = width, Table = Shorts(random, Symbols * width, -32768, 32767) };
-        return new EdgeModel(
-            Manifest(1, head?.OutputCount ?? layers[^1].UnitCount),
-            [],
-            [],
-            embedding,
-            layers,
-            head,
-            "{}",
-            new string('0', 64)).ToBytes();
-    }
 
     private static LstmCell Lstm(Random random, int width, int hidden, bool isWide, bool clips) => new()
     {
