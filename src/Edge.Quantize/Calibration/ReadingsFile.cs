@@ -137,15 +137,16 @@ internal sealed class ReadingsFile
                 if (!double.IsFinite(value) && (cell is null || !IsMissing(cell)))
                 {
                     throw new InputException(
-                        $"Readings '{path}', line {rows.Line}, column '{manifest.Columns[i]}': {PrintableText.Quoted(cell)} is not a finite "
-                            + $"number. Repair or remove the row.");
+                        $"Readings '{path}', line {rows.Line}, column '{manifest.Columns[i]}': "
+                            + $"{PrintableText.Quoted(cell)} is not a finite number. Repair or remove the row.");
                 }
 
                 if (double.IsFinite(value) && !manifest.CanHave(i, value))
                 {
                     throw new InputException(
-                        $"Readings '{path}', line {rows.Line}, column '{manifest.Columns[i]}': {PrintableText.Quoted(cell)} is not a symbol "
-                            + $"of the model. Use a whole number from 0 to {manifest.SymbolCount - 1}.");
+                        $"Readings '{path}', line {rows.Line}, column '{manifest.Columns[i]}': "
+                            + $"{PrintableText.Quoted(cell)} is not a symbol of the model. "
+                            + $"Use a whole number from 0 to {manifest.SymbolCount - 1}.");
                 }
 
                 cells.Values.Add(double.IsFinite(value) ? value : double.NaN);

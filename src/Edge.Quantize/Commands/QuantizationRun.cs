@@ -33,6 +33,8 @@ internal sealed record QuantizationRun(EdgeModel Model, byte[] File, EvaluationR
         Precision precision, double tolerance, string provenance, Action<string, double?> say, TrainingRows? rows = null,
         EdgeModel? beside = null)
     {
+        // What is normal can be learned of the rows that score a model that was learned here, too: nothing is scored by it.
+        int normalEnd = rows is null ? calibration.End : readings.RowCount;
         say("running the float model", null);
         bool isFromTheStart = calibration.Begin == 0;
         ActivationStatistics? onTheWay = isFromTheStart ? new(model, calibration.Begin, calibration.End) : null;
@@ -69,8 +71,6 @@ internal sealed record QuantizationRun(EdgeModel Model, byte[] File, EvaluationR
             measured = ours.All(double.IsNaN) ? measured : measured.WithBaselines(baselines);
         }
 
-        // What is normal can be learned of the rows that score a model that was learned here, too: nothing is scored by it.
-        int normalEnd = rows is null ? calibration.End : readings.RowCount;
         ModelManifest full = measured.WithNormalProfile(
             quantized.ReadsSymbols ? [] : readings.LearnNormal(calibration.Begin, normalEnd, manifest));
         byte[] file = quantized.With(full).ToBytes();
