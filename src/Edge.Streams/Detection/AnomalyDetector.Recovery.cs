@@ -12,9 +12,13 @@ internal sealed partial class AnomalyDetector
 
     private void Suspect()
     {
-        double[] shares = _relation is not null && UsesProfile ? Shares() : [0];
-        double largest = shares.Max();
-        _suspect = largest > 0 ? Array.IndexOf(shares, largest) : -1;
+        _suspect = -1;
+        if (_relation is not null && UsesProfile)
+        {
+            double[] shares = Shares();
+            double largest = shares.Max();
+            _suspect = largest > 0 ? Array.IndexOf(shares, largest) : -1;
+        }
     }
 
     private void ObserveAsExpected(bool isPredicted)
