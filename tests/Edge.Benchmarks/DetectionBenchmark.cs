@@ -32,11 +32,12 @@ internal static class DetectionBenchmark
         double[] steps = new double[Rounds];
         double[] watches = new double[Rounds];
         long allocated = 0;
+        Action<int> watch = Watch;
         for (int round = 0; round < Rounds; round++)
         {
             steps[round] = Time(tick => session.Step(Errors(tick), outputs));
             long before = GC.GetAllocatedBytesForCurrentThread();
-            watches[round] = Time(Watch);
+            watches[round] = Time(watch);
             allocated = GC.GetAllocatedBytesForCurrentThread() - before;
         }
 

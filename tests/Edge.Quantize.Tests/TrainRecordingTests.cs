@@ -204,6 +204,23 @@ public sealed class TrainRecordingTests : IDisposable
     }
 
     [Fact]
+    public void What_is_normal_is_learned_of_all_rows()
+    {
+        string readings = Recording(2, rows: 500);
+        string model = _folder.File("m.safetensors");
+        CommandLine.Done("train", readings, "-o", model, "--epochs", "1", "--hidden", "4", "--cell", "rnn", "--horizons", "1");
+        CommandLine.Done("profile", model, "--calibration", readings, "-o", _folder.File("all.safetensors"));
+        Assert.Equal(ProfileOf(_folder.File("all.safetensors")), ProfileOf(model));
+
+        string[] lines = File.ReadAllLines(readings);
+        string most = _folder.Write("most.csv", string.Join('\n', lines[..400]));
+        CommandLine.Done("profile", model, "--calibration", most, "-o", _folder.File("most.safetensors"));
+        Assert.NotEqual(ProfileOf(_folder.File("most.safetensors")), ProfileOf(model));
+
+        static byte[] ProfileOf(string file) => EdgeModel.Load(file).Manifest.NormalProfile.ToArray();
+    }
+
+    [Fact]
     public void The_line_of_progress_fits_into_a_terminal()
     {
         var candidate = new Candidate(CellKind.Lstm, 512, 4, 0.25f, 1, 7);

@@ -86,7 +86,7 @@ internal sealed partial class AnomalyDetector
         Array.Clear(_openRow);
         Array.Clear(_openResidual);
         NotePeaks();
-        Suspect();
+        Blame();
         _asExpected?.CopyFrom(_recent!);
         return AnomalyChange.Opened;
     }
@@ -103,7 +103,7 @@ internal sealed partial class AnomalyDetector
         NotePeaks();
         if (_openTicks % UpdateTicks == 0 && Score >= 1)
         {
-            Suspect();
+            Blame();
         }
 
         double score = MainScore(out bool isOfCharts);

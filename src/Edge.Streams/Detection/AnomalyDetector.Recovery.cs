@@ -4,20 +4,20 @@ namespace Edge.Streams.Detection;
 internal sealed partial class AnomalyDetector
 {
     // The channel that the open anomaly names, where relations say what was expected of it; else -1.
-    private int _suspect = -1;
+    private int _blamed = -1;
 
     // The recent means as they would be if that channel had been as expected since the anomaly opened.
     private readonly RecentMeans? _asExpected;
     private readonly float[] _expectedRow;
 
-    private void Suspect()
+    private void Blame()
     {
-        _suspect = -1;
+        _blamed = -1;
         if (_relation is not null && UsesProfile)
         {
             double[] shares = Shares();
             double largest = shares.Max();
-            _suspect = largest > 0 ? Array.IndexOf(shares, largest) : -1;
+            _blamed = largest > 0 ? Array.IndexOf(shares, largest) : -1;
         }
     }
 
@@ -29,10 +29,10 @@ internal sealed partial class AnomalyDetector
         }
 
         _known.CopyTo(_expectedRow, 0);
-        if (isPredicted && _suspect >= 0)
+        if (isPredicted && _blamed >= 0)
         {
-            float expected = _predicted[_suspect] + _relation!.Center(_suspect);
-            _expectedRow[_suspect] = Math.Clamp(expected, -_range[_suspect], _range[_suspect]);
+            float expected = _predicted[_blamed] + _relation!.Center(_blamed);
+            _expectedRow[_blamed] = Math.Clamp(expected, -_range[_blamed], _range[_blamed]);
         }
 
         _asExpected!.Observe(_expectedRow, isFirst: false);
@@ -48,20 +48,20 @@ internal sealed partial class AnomalyDetector
         {
             chart.Forget(channel, _excess[at]);
             _excess[at] = 0;
-            if (chart == _relation && channel == _suspect)
+            if (chart == _relation && channel == _blamed)
             {
-                Absolve();
+                Recover();
             }
         }
     }
 
-    // The others were off only because the suspect was among their inputs, now or in the recent means.
-    private void Absolve()
+    // The others were off only because the blamed one was among their inputs, now or in the recent means.
+    private void Recover()
     {
         _recent!.CopyFrom(_asExpected!);
         for (int channel = 0; channel < _channels; channel++)
         {
-            if (channel != _suspect)
+            if (channel != _blamed)
             {
                 _relation!.Restart(channel);
                 _excess[((int)Kind.Relation * _channels) + channel] = 0;

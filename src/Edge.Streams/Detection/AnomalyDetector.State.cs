@@ -83,7 +83,7 @@ internal sealed partial class AnomalyDetector
         _sensors.ArchiveTimes(snapshot);
         if (IsOpen)
         {
-            _suspect = snapshot.Field(_suspect);
+            _blamed = snapshot.Field(_blamed);
             _asExpected?.Archive(snapshot);
         }
     }
@@ -91,7 +91,7 @@ internal sealed partial class AnomalyDetector
     /// <summary>Begins what a state of version 7 lacks.</summary>
     internal void BeginAdded()
     {
-        _suspect = -1;
+        _blamed = -1;
         _asExpected?.CopyFrom(_recent!);
     }
 }
