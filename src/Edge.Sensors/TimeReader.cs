@@ -161,8 +161,8 @@ internal sealed class TimeReader(TimeOptions options)
 
         bool hasZone = options.Format.Contains('z') || options.Format.Contains('K');
         bool isTime = DateTimeOffset.TryParseExact(
-            DayHalf.Normalize(text),
-            DayHalf.Normalize(options.Format),
+            AmPmDesignator.Normalize(text),
+            AmPmDesignator.Normalize(options.Format),
             CultureInfo.InvariantCulture,
             DateTimeStyles.AssumeUniversal,
             out DateTimeOffset parsed);
@@ -219,7 +219,7 @@ internal sealed class TimeReader(TimeOptions options)
             return "";
         }
 
-        string plain = DayHalf.Normalize(text);
+        string plain = AmPmDesignator.Normalize(text);
         string[] fits =
         [
             .. Usual.Where(format => DateTime.TryParseExact(plain, format, CultureInfo.InvariantCulture, DateTimeStyles.None, out _)),

@@ -30,6 +30,7 @@ internal enum HistoryEventKind
 internal sealed record HistoryEvent(
     long Seq, DateTime Time, string Id, HistoryEventKind Kind, string Change, double Score, string Sentence)
 {
+    // Of events that earlier versions stored without a severity; AnomalyEvent.Severity has the same.
     private const double CriticalScore = 3;
 
     /// <summary>When it began, UTC.</summary>

@@ -2,8 +2,8 @@ using System.Text.RegularExpressions;
 
 namespace Edge.Sensors;
 
-/// <summary>The half of the day on a clock of twelve hours, as other programs and languages write AM and PM.</summary>
-internal static partial class DayHalf
+/// <summary>AM and PM of a clock of twelve hours, as other programs and languages write them.</summary>
+internal static partial class AmPmDesignator
 {
     /// <summary>
     /// The text with AM and PM as .NET reads them: Latin letters of any case with or without points, Japanese, Chinese, Korean or Greek
