@@ -71,7 +71,7 @@ public sealed class RowReplayTests : IDisposable
             await run.TickAsync();
         }
 
-        SavedStream saved = run.Kill(log => log[log.Length / 2 + from] ^= 0x10);
+        SavedStream saved = run.Kill(log => log[(log.Length / 2) + from] ^= 0x10);
         Assert.InRange(saved.Stepped + saved.Rows.Count, 1, 19);
         Assert.True(saved.Seq > 10_000);
     }
@@ -230,7 +230,7 @@ public sealed class RowReplayTests : IDisposable
             Directory.Delete(next);
         }
 
-        internal SavedStream Kill(Action<byte[]>? change = null, bool isLogGone = false) => Kill(isTorn: false, change, isLogGone);
+        internal SavedStream Kill(Action<Span<byte>>? change = null, bool isLogGone = false) => Kill(isTorn: false, change, isLogGone);
 
         internal async Task<SavedStream> StopAsync()
         {
@@ -274,7 +274,7 @@ public sealed class RowReplayTests : IDisposable
         }
 
         // What a kill leaves: the files as they are; torn, if it was in the middle of the last write.
-        private SavedStream Kill(bool isTorn, Action<byte[]>? change, bool isLogGone)
+        private SavedStream Kill(bool isTorn, Action<Span<byte>>? change, bool isLogGone)
         {
             string from = Folder;
             _folders++;
@@ -289,8 +289,11 @@ public sealed class RowReplayTests : IDisposable
             if (RowLog.Files(Folder) is [.., var (_, path)])
             {
                 byte[] log = File.ReadAllBytes(path);
-                change?.Invoke(log);
-                File.WriteAllBytes(path, isTorn && _isLastRow ? log[..^_random.Next(1, 20)] : log);
+                Span<byte> records = log.AsSpan(0, log.AsSpan().LastIndexOfAnyExcept((byte)0) + 1);
+                change?.Invoke(records);
+                int torn = isTorn && _isLastRow ? _random.Next(1, 20) : 0;
+                records[^torn..].Clear();
+                File.WriteAllBytes(path, torn > 0 && _random.Next(2) == 0 ? records[..^torn] : log);
             }
 
             _committer.Dispose();

@@ -12,8 +12,9 @@ namespace Edge.Runtime.Delivery;
 /// <remarks>
 /// A file begins with 8 bytes of <see cref="Magic"/>. A record: two bytes E5 D6, its length, its checksum (CRC-32C over the number of the
 /// file, the place of the record, and the record), each of four bytes, and the record. What does not match is skipped: a record that a
-/// power cut left incomplete, or one that is damaged. After an fsync the next record begins a sector: a sector that is written while the
-/// power fails may lose all of its bytes, also those that were on disk.
+/// power cut left incomplete, or one that is damaged. After a flush the next record begins a sector: a sector that is written while the
+/// power fails may lose all of its bytes, also those that were on disk. A file has all of its space from the start, and zeros behind the
+/// last record: a flush writes a block of it, where that of a file which has grown writes the file system's journal, too.
 /// Threads: <see cref="Append"/> and <see cref="Roll"/> are serialized by the owner; <see cref="Force"/> may be called beside them.
 /// </remarks>
 internal sealed class RowLog : IDisposable
@@ -103,7 +104,7 @@ internal sealed class RowLog : IDisposable
 
     /// <summary>Appends a record. It has reached the operating system when this returns.</summary>
     /// <param name="record">Writes the record.</param>
-    /// <param name="force">Whether it has reached the disk (fsync) when this returns.</param>
+    /// <param name="force">Whether it has reached the disk when this returns.</param>
     /// <exception cref="IOException">The disk refuses; nothing was appended.</exception>
     /// <exception cref="UnauthorizedAccessException">The folder cannot be written.</exception>
     internal void Append(Action<PackedWriter> record, bool force)
@@ -152,10 +153,11 @@ internal sealed class RowLog : IDisposable
     {
         Roll();
         string path = PathOf(_number + 1);
-        SafeFileHandle file = File.OpenHandle(path, FileMode.Create, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
+        SafeFileHandle file = Create(path);
         try
         {
             RandomAccess.Write(file, Magic, 0);
+            RandomAccess.SetLength(file, FileBytes);
         }
         catch (Exception)
         {
@@ -192,7 +194,7 @@ internal sealed class RowLog : IDisposable
     /// <summary>Whether the file that is being written was deleted, moved or replaced.</summary>
     internal bool IsLost() => _file is not null && (!File.Exists(_path) || !Equals(_identity, RegularFile.Identity(_path)));
 
-    /// <summary>Flushes everything that was appended before the call to disk (fsync).</summary>
+    /// <summary>Flushes everything that was appended before the call to disk (fdatasync).</summary>
     /// <exception cref="IOException">The disk refuses.</exception>
     internal void Force()
     {
@@ -216,7 +218,8 @@ internal sealed class RowLog : IDisposable
         var columns = new Dictionary<string, IReadOnlyList<string>>();
         damage = bytes.StartsWith(Magic) ? default
             : new LogDamage(bytes.IsEmpty ? LogDamageKind.CutByKill : LogDamageKind.Damaged, 0);
-        for (int at = Magic.Length; at < bytes.Length;)
+        int end = bytes.LastIndexOfAnyExcept((byte)0) + 1;
+        for (int at = Magic.Length; at < end;)
         {
             if (TryRead(number, bytes, at, columns, withMessages, out LogRecord? record, out int length))
             {
@@ -225,7 +228,7 @@ internal sealed class RowLog : IDisposable
                 continue;
             }
 
-            int sector = Math.Min(ToSector(at), bytes.Length);
+            int sector = Math.Min(ToSector(at), end);
             if (sector > at && !bytes[at..sector].ContainsAnyExcept((byte)0))
             {
                 at = sector;
@@ -234,7 +237,7 @@ internal sealed class RowLog : IDisposable
 
             if (damage.Kind == LogDamageKind.None)
             {
-                damage = new LogDamage(IsCutByKill(bytes, at) ? LogDamageKind.CutByKill : LogDamageKind.Damaged, records.Count);
+                damage = new LogDamage(IsCutByKill(bytes, at, end) ? LogDamageKind.CutByKill : LogDamageKind.Damaged, records.Count);
             }
 
             int next = bytes[(at + 1)..].IndexOf([Mark1, Mark2]);
@@ -251,11 +254,17 @@ internal sealed class RowLog : IDisposable
     }
 
     // The kernel writes page by page, and a killed process's write ends behind one of them: what is there of the record is the beginning
-    // of one that is longer than the file.
-    private static bool IsCutByKill(ReadOnlySpan<byte> bytes, int at)
+    // of one that goes on behind that page, where there are only zeros or nothing.
+    private static bool IsCutByKill(ReadOnlySpan<byte> bytes, int at, int end)
     {
-        ReadOnlySpan<byte> rest = bytes[at..];
-        if (bytes.Length % Environment.SystemPageSize != 0 || rest[0] != Mark1 || (rest.Length > 1 && rest[1] != Mark2))
+        int pages = (end + Environment.SystemPageSize - 1) / Environment.SystemPageSize * Environment.SystemPageSize;
+        if (pages > bytes.Length)
+        {
+            return false;
+        }
+
+        ReadOnlySpan<byte> rest = bytes[at..pages];
+        if (rest[0] != Mark1 || (rest.Length > 1 && rest[1] != Mark2))
         {
             return false;
         }
@@ -330,10 +339,10 @@ internal sealed class RowLog : IDisposable
                 DurableFile.ForceFolder(_folder);
             }
 
-            Array.ForEach(closed, RandomAccess.FlushToDisk);
+            Array.ForEach(closed, DurableFile.ForceData);
             if (open is not null)
             {
-                RandomAccess.FlushToDisk(open);
+                DurableFile.ForceData(open);
             }
 
             isDone = true;
@@ -353,6 +362,20 @@ internal sealed class RowLog : IDisposable
                     }
                 }
             }
+        }
+    }
+
+    // On a disk that is nearly full, records get the space that is left.
+    private static SafeFileHandle Create(string path)
+    {
+        const FileShare Share = FileShare.ReadWrite | FileShare.Delete;
+        try
+        {
+            return File.OpenHandle(path, FileMode.Create, FileAccess.ReadWrite, Share, preallocationSize: FileBytes);
+        }
+        catch (IOException)
+        {
+            return File.OpenHandle(path, FileMode.Create, FileAccess.ReadWrite, Share);
         }
     }
 
