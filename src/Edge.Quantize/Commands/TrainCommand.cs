@@ -83,12 +83,16 @@ internal static class TrainCommand
         {
             Description = "Name of the device that trains, kept in the model file with the time.",
         };
+        var resume = new Option<string?>("--resume")
+        {
+            Description = "A file that keeps what was trained so far. Training that was cut off goes on from it; at the end it is deleted.",
+        };
         var whileOpen = new Option<bool>("--while-input-is-open") { Hidden = true };
         var report = new Option<string?>("--report") { Description = "Also write the evaluation as a self-contained HTML page." };
         var command = new Command("train", "Learns a model from recorded readings: forecasts that are measured beside simple ones.")
         {
             readings, target, columns, targets, horizons, period, timezone, format, calendar, lags, cell, hidden, layers, dropout,
-            epochs, seed, budget, name, beside, learnedOn, report, whileOpen,
+            epochs, seed, budget, resume, name, beside, learnedOn, report, whileOpen,
         };
         command.SetAction(parsed =>
         {
@@ -116,6 +120,7 @@ internal static class TrainCommand
                 Epochs = InRange(parsed.GetValue(epochs), "--epochs", 1, 100_000),
                 Seed = parsed.GetValue(seed),
                 Budget = TrainingOptions.Span(parsed.GetRequiredValue(budget)),
+                Checkpoint = parsed.GetValue(resume),
             };
             if (more.LearnedOn is not null)
             {
@@ -160,12 +165,23 @@ internal static class TrainCommand
             model = learner.Run(each => progress.Say(Line(each)), cancel.Token);
         }
 
+        if (learner.WentOnFrom > 0)
+        {
+            progress.Done();
+            output.WriteLine($"went on from '{options.Checkpoint}': {Quantity.Of(learner.WentOnFrom, "candidate")} had been trained");
+        }
+
         ReadingsFile readings = ReadingsFile.Of(rows.Values, rows.Width, rows.IsFault);
         QuantizationRun run = QuantizationRun.Of(
             model, learner.Manifest(more.Name), readings, (0, rows.ValidationEnd), new QuantizationSettings(),
             Precision.Auto, Tolerance, Provenance(files, options, learner, more.LearnedOn), progress.Say, rows, beside);
         progress.Done();
         FileBytes.Write(path, run.File);
+        if (options.Checkpoint is { } checkpoint)
+        {
+            File.Delete(checkpoint);
+        }
+
         CandidateList.Write(output, learner);
         output.WriteLine($"{path}: {run.Model.Architecture}");
         output.WriteLine($"  {run.File.Length} bytes, state {Quantity.Of(run.Model.StateBytes, "byte")} per stream");

@@ -41,6 +41,9 @@ internal sealed record LearnerOptions
 
     /// <summary>Time for training.</summary>
     internal TimeSpan Budget { get; init; } = TimeSpan.FromMinutes(5);
+
+    /// <summary>File that keeps what was trained, to go on from; null for none.</summary>
+    internal string? Checkpoint { get; init; }
 }
 
 /// <summary>A candidate and how it did.</summary>
@@ -85,8 +88,13 @@ internal sealed class ForecastLearner
     private readonly int _bestLinear;
     private readonly double _alone;
     private readonly List<Learned> _learned = [];
+    private readonly List<EndedCandidate> _ended = [];
     private readonly Lock _lock = new();
+    private byte[] _key = [];
     private ForecastNet? _best;
+    private TrainedNet? _bestEnded;
+    private TimeSpan _spentBefore;
+    private long _started;
 
     /// <summary>Fits the linear forecast.</summary>
     internal ForecastLearner(TrainingRows rows, LearnerOptions options)
@@ -128,6 +136,9 @@ internal sealed class ForecastLearner
     /// <summary>The net of the model, or null where none takes enough off the error; once it has run.</summary>
     internal Candidate? Net { get; private set; }
 
+    /// <summary>Candidates that an earlier run of this training had ended with; once it has run.</summary>
+    internal int WentOnFrom { get; private set; }
+
     /// <summary>Every candidate that was trained, the best first.</summary>
     internal IReadOnlyList<Learned> Candidates => [.. _learned.OrderBy(each => each.Score)];
 
@@ -137,7 +148,9 @@ internal sealed class ForecastLearner
     internal FloatModel Run(Action<LearningProgress> say, CancellationToken cancel)
     {
         Candidate[] candidates = [.. Propose()];
-        long started = Stopwatch.GetTimestamp();
+        GoOn(candidates);
+        HashSet<int> ended = [.. _ended.Select(each => each.Number)];
+        _started = Stopwatch.GetTimestamp();
         int workers = Math.Min(candidates.Length, Math.Max(1, Environment.ProcessorCount));
 
         // As many rounds of candidates as fit side by side share the time.
@@ -148,13 +161,18 @@ internal sealed class ForecastLearner
         {
             for (int at = Interlocked.Increment(ref next); at < candidates.Length; at = Interlocked.Increment(ref next))
             {
-                TimeSpan left = _options.Budget - Stopwatch.GetElapsedTime(started);
+                if (ended.Contains(at))
+                {
+                    continue;
+                }
+
+                TimeSpan left = _options.Budget - Spent;
                 if (cancel.IsCancellationRequested || (at > 0 && _options.Epochs is null && left <= each / 4))
                 {
                     return;
                 }
 
-                Train(candidates[at], left < each ? left : each, started, say, cancel);
+                Train(at, candidates[at], left < each ? left : each, say, cancel);
             }
         });
         ForecastNet none = NetOf(candidates.Where(each => each.Beside == _bestLinear).MinBy(each => each.Units)!);
@@ -192,7 +210,30 @@ internal sealed class ForecastLearner
                 + $"{string.Join(", ", rows.Columns.Select(column => $"'{column.Name}'"))}.");
     }
 
-    private void Train(Candidate candidate, TimeSpan budget, long started, Action<LearningProgress> say, CancellationToken cancel)
+    // Time that training has taken, also before it was cut off.
+    private TimeSpan Spent => _spentBefore + Stopwatch.GetElapsedTime(_started);
+
+    // Takes over what an earlier run has done, if it was cut off.
+    private void GoOn(Candidate[] candidates)
+    {
+        if (_options.Checkpoint is not { } path)
+        {
+            return;
+        }
+
+        _key = TrainingCheckpoint.KeyOf(_rows, _options);
+        if (TrainingCheckpoint.Read(path, _key) is { } before)
+        {
+            (_spentBefore, _bestEnded) = (before.Spent, before.Best);
+            _ended.AddRange(before.Ended);
+            _learned.AddRange(before.Ended.Select(each => new Learned(candidates[each.Number], each.Score, each.Losses)));
+            _best = NetOf(candidates[before.Best.Number]);
+            _best.Restore(before.Best);
+            WentOnFrom = before.Ended.Count;
+        }
+    }
+
+    private void Train(int number, Candidate candidate, TimeSpan budget, Action<LearningProgress> say, CancellationToken cancel)
     {
         ForecastNet net = NetOf(candidate);
         long begun = Stopwatch.GetTimestamp();
@@ -216,14 +257,21 @@ internal sealed class ForecastLearner
 
                 say(new LearningProgress(
                     candidate, epoch + 1, BesideAlone(net.Losses[^1]), _best.Score / _alone,
-                    _options.Budget - Stopwatch.GetElapsedTime(started)));
+                    _options.Budget - Spent));
             }
         }
 
         lock (_lock)
         {
             _best = _best is null || net.Score < _best.Score ? net : _best;
-            _learned.Add(new Learned(candidate, net.Score / _alone, [.. net.Losses.Select(BesideAlone)]));
+            var learned = new Learned(candidate, net.Score / _alone, [.. net.Losses.Select(BesideAlone)]);
+            _learned.Add(learned);
+            _bestEnded = _bestEnded is null || net.Score < _bestEnded.Score ? net.Save(number) : _bestEnded;
+            _ended.Add(new EndedCandidate(number, learned.Score, learned.Losses));
+            if (_options.Checkpoint is { } path && !cancel.IsCancellationRequested)
+            {
+                new TrainingCheckpoint(Spent, _ended, _bestEnded).Write(path, _key);
+            }
         }
     }
 

@@ -148,6 +148,13 @@ internal sealed class ForecastNet
         Judge(sum / Math.Max(1, windows));
     }
 
+    /// <summary>The best weights so far.</summary>
+    /// <param name="number">Place of its candidate among all.</param>
+    internal TrainedNet Save(int number) => new(number, Score, Share, _best);
+
+    /// <summary>Takes the best weights of an earlier training as its own.</summary>
+    internal void Restore(TrainedNet trained) => (Score, Share, _best) = (trained.Score, trained.Share, trained.Weights);
+
     /// <summary>The best weights with the linear forecast beside them, as one model; the end of the training.</summary>
     internal FloatModel ToModel()
     {

@@ -9,7 +9,8 @@ namespace Edge.Runtime.Control;
 
 /// <summary>
 /// Trains a model in processes of their own, at a low priority and within a memory limit: <c>edge-runtime export</c> writes the stored
-/// rows to a file, and <c>edge-quantize train</c> learns from it. Neither outlives this process.
+/// rows to a file, and <c>edge-quantize train</c> learns from it. Neither outlives this process; what was trained does, and the next
+/// process goes on from it.
 /// </summary>
 /// <param name="configPath">Path of edge.yaml.</param>
 /// <param name="device">The device's name, which the model file keeps.</param>
@@ -53,20 +54,34 @@ internal sealed class TrainingProcess(string configPath, string device, string f
     {
         string rows = Path.Combine(folder, job.Stream + ".csv");
         string model = Path.Combine(folder, job.Stream + ".safetensors");
-        using var limit = new CancellationTokenSource((job.Options.Budget * BudgetFactor) + Spare, clock);
+        string checkpoint = Path.Combine(folder, job.Stream + ".checkpoint");
+        TimeSpan most = (job.Options.Budget * BudgetFactor) + Spare;
+        using var limit = new CancellationTokenSource(most, clock);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancel, limit.Token);
+        bool isStopped = false;
         try
         {
             Directory.CreateDirectory(folder);
-            await RunAsync(Self(), ExportArguments(job, rows), job.Options, stop.Token).ConfigureAwait(false);
-            await RunAsync(Command(Find(job.Options.Program)), TrainArguments(job, rows, model), job.Options, stop.Token)
+            if (!CanGoOn(rows, checkpoint, most))
+            {
+                Remove(checkpoint);
+                await RunAsync(Self(), ExportArguments(job, rows), job.Options, stop.Token).ConfigureAwait(false);
+            }
+
+            await RunAsync(Command(Find(job.Options.Program)), TrainArguments(job, rows, model, checkpoint), job.Options, stop.Token)
                 .ConfigureAwait(false);
             return model;
+        }
+        catch (OperationCanceledException) when (cancel.IsCancellationRequested)
+        {
+            // The next start goes on from the same rows.
+            isStopped = true;
+            throw;
         }
         catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
         {
             throw new InputException(
-                $"training did not end within {(job.Options.Budget * BudgetFactor) + Spare}. Set a smaller 'budget', or learn from fewer "
+                $"training did not end within {most}. Set a smaller 'budget', or learn from fewer "
                     + "rows with 'history.max_age'.");
         }
         catch (Exception e) when (FileFault.Is(e))
@@ -75,9 +90,21 @@ internal sealed class TrainingProcess(string configPath, string device, string f
         }
         finally
         {
-            Remove(rows);
             Remove(rows + ".partial");
+            if (!isStopped)
+            {
+                Remove(rows);
+                Remove(checkpoint);
+            }
         }
+    }
+
+    // The rows of a training that was cut off are used again while they are new and edge.yaml has not changed since.
+    private bool CanGoOn(string rows, string checkpoint, TimeSpan most)
+    {
+        DateTime written = File.GetLastWriteTimeUtc(rows);
+        return File.Exists(rows) && File.Exists(checkpoint) && written > File.GetLastWriteTimeUtc(configPath)
+            && (clock.GetUtcNow() - written).Duration() < most;
     }
 
     private static string Text(DateTime time) => time.ToString(Timestamp.Format, CultureInfo.InvariantCulture);
@@ -90,13 +117,13 @@ internal sealed class TrainingProcess(string configPath, string device, string f
         return ["export", $"--config={configPath}", $"--stream={job.Stream}", $"--output={rows}", "--faults", .. from, .. anomalies];
     }
 
-    private string[] TrainArguments(LearningJob job, string rows, string model)
+    private string[] TrainArguments(LearningJob job, string rows, string model, string checkpoint)
     {
         string[] cell = job.Options.Cell == LearnOptions.Cells[0] ? [] : [$"--cell={job.Options.Cell}"];
         string[] beside = job.ModelInUse is { } inUse ? [$"--beside={inUse}"] : [];
         return
         [
-            "train", Path.GetFullPath(rows), $"--output={model}",
+            "train", Path.GetFullPath(rows), $"--output={model}", $"--resume={checkpoint}",
             string.Create(CultureInfo.InvariantCulture, $"--budget={job.Options.Budget.TotalSeconds}s"),
             string.Create(CultureInfo.InvariantCulture, $"--period={job.Period.TotalSeconds:R}"),
             $"--horizons={string.Join(',', job.Horizons)}", $"--name={job.Name}", $"--learned-on={device}", "--while-input-is-open",
