@@ -37,9 +37,7 @@ public sealed class TrainingCheckpointTests : IDisposable
 
         Assert.InRange(again.WentOnFrom, CutAfter, unbroken.Candidates.Count - 1);
         Assert.Equal(unbroken.Candidates.Count - again.WentOnFrom, trained.Count);
-        Assert.Equal(
-            unbroken.Candidates.OrderBy(each => each.Candidate.Seed).Select(each => (each.Candidate, each.Score, string.Join(',', each.Losses))),
-            again.Candidates.OrderBy(each => each.Candidate.Seed).Select(each => (each.Candidate, each.Score, string.Join(',', each.Losses))));
+        Assert.Equal(Told(unbroken), Told(again));
         Assert.Equal(unbroken.Net, again.Net);
         Assert.Equal(expected.Head!.Weight, actual.Head!.Weight);
         Assert.Equal(expected.Head.Bias, actual.Head.Bias);
@@ -92,6 +90,10 @@ public sealed class TrainingCheckpointTests : IDisposable
         Assert.DoesNotContain("went on", CommandLine.Done(train), StringComparison.Ordinal);
         Assert.Equal(File.ReadAllBytes(_folder.File("m.safetensors")), resumed);
     }
+
+    private static IEnumerable<(Candidate Candidate, double Score, string Losses)> Told(ForecastLearner learner) => learner.Candidates
+        .OrderBy(each => each.Candidate.Seed)
+        .Select(each => (each.Candidate, each.Score, string.Join(',', each.Losses)));
 
     // Ends in the middle of a candidate, as a kill does, after others have ended.
     private void CutOff()
