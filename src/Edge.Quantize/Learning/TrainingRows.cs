@@ -1,5 +1,3 @@
-using System.Globalization;
-using System.Text.RegularExpressions;
 using Edge.Inference;
 using Edge.Inference.Models;
 using Edge.Quantize.Calibration;
@@ -7,32 +5,21 @@ using Edge.Sensors;
 using Edge.Sensors.Replay;
 using Edge.Sensors.Timing;
 using Edge.Streams;
-using Edge.Streams.Detection;
 
 namespace Edge.Quantize.Learning;
-
-/// <summary>A column to learn from.</summary>
-/// <param name="Name">As in the header of the file.</param>
-/// <param name="Unit">Its unit, or "".</param>
-internal readonly record struct NamedColumn(string Name, string Unit);
 
 /// <summary>
 /// Recorded rows to learn from, in the order of time, as a stream would see them: a missing cell is held, missing rows are a gap, rows that
 /// are not newer than the one before are left out. Cells that are no number count as missing.
 /// </summary>
-internal sealed partial class TrainingRows
+internal sealed class TrainingRows
 {
-    // A column with fewer numbers than this share of its cells is text.
-    private const double NumbersMin = 0.5;
-
     // Blocks of the training rows, and how many fit for each one that chooses.
     private const int Blocks = 40;
     private const int BlocksPerChoice = 8;
 
     // Ticks between two files: no forecast reaches from one into the next.
     private const long BetweenFiles = 1_000_000_000;
-    private static readonly string[] FaultNames = ["anomaly", "is_anomaly", "fault", "label", "attack"];
-    private static readonly string[] OtherLabels = ["changepoint"];
 
     private readonly float[] _values;
     private readonly bool[] _isKnown;
@@ -165,7 +152,7 @@ internal sealed partial class TrainingRows
 
         var notes = new List<string>();
         ReplayOptions options = files[0];
-        (List<NamedColumn> columns, string? faults) = ChooseColumns(options, wanted, notes);
+        (List<NamedColumn> columns, string? faults) = RecordingColumns.Choose(options, wanted, notes);
         string[] names = [.. columns.Select(column => column.Name)];
         TimeSpan spacing = period ?? SpacingOf(RecordingShape.Of(options, names), options.File);
 
@@ -401,101 +388,6 @@ internal sealed partial class TrainingRows
             bool IsSentinel(double value) => Array.Exists(rows, row => column[row] == value);
         }
     }
-
-    private static (List<NamedColumn> Columns, string? Faults) ChooseColumns(
-        ReplayOptions options, IReadOnlyList<NamedColumn> wanted, List<string> notes)
-    {
-        RefuseTooMany(options.File, wanted.Count);
-        (string[] header, bool[] isNumber, bool[] isCount, bool[] changes) = Survey(options, [.. wanted.Select(column => column.Name)]);
-        string? faults = header.FirstOrDefault(name => FaultNames.Contains(name.ToLowerInvariant()));
-        if (wanted.Count > 0)
-        {
-            return ([.. wanted], wanted.Any(column => column.Name == faults) ? null : faults);
-        }
-
-        int changing = 0;
-        var columns = new List<NamedColumn>();
-        for (int i = 0; i < header.Length; i++)
-        {
-            string name = header[i];
-            if (RecordingShape.IsNameOfTime(name) || options.TimeColumns.Contains(name) || name == faults
-                || OtherLabels.Contains(name.ToLowerInvariant()))
-            {
-                continue;
-            }
-
-            if (name.Length == 0 || !isNumber[i] || isCount[i])
-            {
-                notes.Add($"left out: column {i + 1} '{name}' {Why(name, isCount[i])}");
-                continue;
-            }
-
-            Match unit = UnitPattern().Match(name);
-            columns.Add(new NamedColumn(name, unit.Success ? unit.Groups["unit"].Value.Trim() : ""));
-            changing += changes[i] ? 1 : 0;
-        }
-
-        RefuseTooMany(options.File, changing);
-
-        return columns.Count > 0
-            ? (columns, faults)
-            : throw new InputException($"Readings '{options.File}' have no column of numbers.");
-    }
-
-    private static void RefuseTooMany(string file, int columns)
-    {
-        if (columns > NormalProfileLearner.ColumnsMax)
-        {
-            throw new InputException(
-                $"Readings '{file}' have {columns} columns to learn from; at most {NormalProfileLearner.ColumnsMax} are possible. "
-                    + "Name those that matter with --columns.");
-        }
-    }
-
-    private static string Why(string name, bool isCount) =>
-        isCount ? "only counts the rows" : name.Length == 0 ? "has no name" : "holds text";
-
-    // Which columns hold numbers, which only number the rows, and which hold more than one number.
-    private static (string[] Header, bool[] IsNumber, bool[] IsCount, bool[] Changes) Survey(ReplayOptions options, string[] wanted)
-    {
-        using var rows = new CsvRows(options.File, wanted, RowOrder.OldestFirst);
-        int width = rows.Header.Length;
-        var numbers = new long[width];
-        var cells = new long[width];
-        var first = new double[width];
-        var last = new double[width];
-        var only = new double?[width];
-        var changes = new bool[width];
-        var isCount = new bool[width];
-        Array.Fill(isCount, true);
-        long row = 0;
-        for (; rows.Read(); row++)
-        {
-            for (int i = 0; i < width; i++)
-            {
-                string cell = rows[i]?.Trim() ?? "";
-                cells[i] += cell.Length > 0 ? 1 : 0;
-                bool isNumber = double.TryParse(
-                    cell.Replace(',', '.'), NumberStyles.Float, CultureInfo.InvariantCulture,
-                    out double value)
-                    && double.IsFinite(value);
-                numbers[i] += isNumber ? 1 : 0;
-                changes[i] |= isNumber && value != (only[i] ??= value);
-                first[i] = row == 0 ? value : first[i];
-
-                // A row that stands twice counts once.
-                isCount[i] &= isNumber && (row == 0 || value == last[i] + 1 || value == last[i]);
-                last[i] = value;
-            }
-        }
-
-        return (
-            rows.Header, [.. Enumerable.Range(0, width).Select(i => numbers[i] > NumbersMin * cells[i])],
-            [.. isCount.Select((each, i) => each && row > 2 && last[i] - first[i] > row / 2)], changes);
-    }
-
-    [GeneratedRegex(@"[\[(](?<unit>[^\])]{1,12})[\])]\s*$")]
-    private static partial Regex UnitPattern();
 
     private sealed record Loaded(List<double> Values, List<bool> IsKnown, List<long> Ticks, List<bool> IsFault, List<DateTime> Times);
 }

@@ -1,0 +1,122 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+using Edge.Inference;
+using Edge.Sensors.Replay;
+using Edge.Streams.Detection;
+
+namespace Edge.Quantize.Learning;
+
+/// <summary>A column to learn from.</summary>
+/// <param name="Name">As in the header of the file.</param>
+/// <param name="Unit">Its unit, or "".</param>
+internal readonly record struct NamedColumn(string Name, string Unit);
+
+/// <summary>Which columns of a recording can be learned from.</summary>
+internal static partial class RecordingColumns
+{
+    // A column with fewer numbers than this share of its cells is text.
+    private const double NumbersMin = 0.5;
+
+    private static readonly string[] FaultNames = ["anomaly", "is_anomaly", "fault", "label", "attack"];
+    private static readonly string[] OtherLabels = ["changepoint"];
+
+    /// <summary>The columns to learn from, and the one that marks faults.</summary>
+    /// <param name="options">The recording.</param>
+    /// <param name="wanted">Columns that a person named; empty for all that hold numbers.</param>
+    /// <param name="notes">Gets a sentence for each column that is left out.</param>
+    /// <exception cref="InputException">There is none, or there are too many.</exception>
+    internal static (List<NamedColumn> Columns, string? Faults) Choose(
+        ReplayOptions options, IReadOnlyList<NamedColumn> wanted, List<string> notes)
+    {
+        RefuseTooMany(options.File, wanted.Count);
+        (string[] header, bool[] isNumber, bool[] isCount, bool[] changes) = Survey(options, [.. wanted.Select(column => column.Name)]);
+        string? faults = header.FirstOrDefault(name => FaultNames.Contains(name.ToLowerInvariant()));
+        if (wanted.Count > 0)
+        {
+            return ([.. wanted], wanted.Any(column => column.Name == faults) ? null : faults);
+        }
+
+        int changing = 0;
+        var columns = new List<NamedColumn>();
+        for (int i = 0; i < header.Length; i++)
+        {
+            string name = header[i];
+            if (RecordingShape.IsNameOfTime(name) || options.TimeColumns.Contains(name) || name == faults
+                || OtherLabels.Contains(name.ToLowerInvariant()))
+            {
+                continue;
+            }
+
+            if (name.Length == 0 || !isNumber[i] || isCount[i])
+            {
+                notes.Add($"left out: column {i + 1} '{name}' {Why(name, isCount[i])}");
+                continue;
+            }
+
+            Match unit = UnitPattern().Match(name);
+            columns.Add(new NamedColumn(name, unit.Success ? unit.Groups["unit"].Value.Trim() : ""));
+            changing += changes[i] ? 1 : 0;
+        }
+
+        RefuseTooMany(options.File, changing);
+
+        return columns.Count > 0
+            ? (columns, faults)
+            : throw new InputException($"Readings '{options.File}' have no column of numbers.");
+    }
+
+    private static void RefuseTooMany(string file, int columns)
+    {
+        if (columns > NormalProfileLearner.ColumnsMax)
+        {
+            throw new InputException(
+                $"Readings '{file}' have {columns} columns to learn from; at most {NormalProfileLearner.ColumnsMax} are possible. "
+                    + "Name those that matter with --columns.");
+        }
+    }
+
+    private static string Why(string name, bool isCount) =>
+        isCount ? "only counts the rows" : name.Length == 0 ? "has no name" : "holds text";
+
+    // Which columns hold numbers, which only number the rows, and which hold more than one number.
+    private static (string[] Header, bool[] IsNumber, bool[] IsCount, bool[] Changes) Survey(ReplayOptions options, string[] wanted)
+    {
+        using var rows = new CsvRows(options.File, wanted, RowOrder.OldestFirst);
+        int width = rows.Header.Length;
+        var numbers = new long[width];
+        var cells = new long[width];
+        var first = new double[width];
+        var last = new double[width];
+        var only = new double?[width];
+        var changes = new bool[width];
+        var isCount = new bool[width];
+        Array.Fill(isCount, true);
+        long row = 0;
+        for (; rows.Read(); row++)
+        {
+            for (int i = 0; i < width; i++)
+            {
+                string cell = rows[i]?.Trim() ?? "";
+                cells[i] += cell.Length > 0 ? 1 : 0;
+                bool isNumber = double.TryParse(
+                    cell.Replace(',', '.'), NumberStyles.Float, CultureInfo.InvariantCulture,
+                    out double value)
+                    && double.IsFinite(value);
+                numbers[i] += isNumber ? 1 : 0;
+                changes[i] |= isNumber && value != (only[i] ??= value);
+                first[i] = row == 0 ? value : first[i];
+
+                // A row that stands twice counts once.
+                isCount[i] &= isNumber && (row == 0 || value == last[i] + 1 || value == last[i]);
+                last[i] = value;
+            }
+        }
+
+        return (
+            rows.Header, [.. Enumerable.Range(0, width).Select(i => numbers[i] > NumbersMin * cells[i])],
+            [.. isCount.Select((each, i) => each && row > 2 && last[i] - first[i] > row / 2)], changes);
+    }
+
+    [GeneratedRegex(@"[\[(](?<unit>[^\])]{1,12})[\])]\s*$")]
+    private static partial Regex UnitPattern();
+}
