@@ -374,7 +374,8 @@ internal sealed class History(string folder)
             {
                 try
                 {
-                    log.AddRange(RowLog.Read(number, RegularFile.ReadBytes(path), withMessages: false, out _));
+                    using FileContent file = FileContent.Read(path);
+                    log.AddRange(RowLog.Read(number, file.Span, withMessages: false, out _));
                 }
                 catch (FileNotFoundException)
                 {
