@@ -102,6 +102,23 @@ if [ -d "$shared/models" ]; then
   echo "quantize, replay, score: the same bytes"
 fi
 
+# After ten seconds the service unmaps what only its start needed, and goes on.
+if [ ${#run[@]} = 0 ]; then
+  printf 'device: memory\nmqtt: { host: 127.0.0.1, port: 9 }\nstreams:\n  - { name: s, model: demo, period: 100ms, source: { simulated: {} } }\n' \
+    >"$work/memory.yaml"
+  "$program/edge-runtime" run --config "$work/memory.yaml" 2>"$work/log" &
+  service=$!
+  file_pages() { awk '/^RssFile/ { print $2 }' "/proc/$service/status"; }
+  sleep 8
+  before=$(file_pages)
+  sleep 8
+  after=$(file_pages)
+  kill -TERM "$service"
+  wait "$service" || { cat "$work/log"; fail "The service did not end well after its pages were unmapped."; }
+  [ "$after" -lt $((before - 3000)) ] || fail "Of $before kB of file pages the service has unmapped too few: $after kB are left."
+  echo "file pages: $before kB after the start, $after kB from then on"
+fi
+
 # The service by tests of the whole program: payloads, page, metrics, ONNX Runtime, state. Others can run so, too: docs/tests.md.
 tests='SameEverywhereTests TelemetryTests LiveSensorTests WebServerTests.Beyond OnnxServiceTests.Killed PageTests.A_service ExportTests'
 EDGE_PROGRAM=$runtime dotnet test tests/Edge.EndToEnd.Tests -c Release --no-build --nologo \

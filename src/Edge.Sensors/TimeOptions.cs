@@ -12,7 +12,7 @@ internal sealed record TimeOptions
     /// </summary>
     public string? Format { get; init; }
 
-    /// <summary>What the user writes to set <see cref="Format"/>, for advice; empty where it cannot be set.</summary>
+    /// <summary>What the user writes to set <see cref="Format"/>, for advice.</summary>
     internal string FormatSetting { get; init; } = "time_format";
 
     /// <summary>Zone of times that name none; null for UTC.</summary>

@@ -85,7 +85,7 @@ internal sealed class TimeReader(TimeOptions options)
         if (_mayBeExcelDays && TryParseExcel(text, out DateTime excel))
         {
             return $"'{text}' may be a day of Excel ({excel:yyyy-MM-dd HH:mm}) or seconds since 1970: "
-                + (options.FormatSetting.Length > 0 ? $"set {options.FormatSetting} to excel or s" : "write the times as ISO 8601");
+                + $"set {options.FormatSetting} to excel or s";
         }
 
         if (_isCount != false && TryCount(text, out double count))
@@ -214,11 +214,6 @@ internal sealed class TimeReader(TimeOptions options)
 
     private string Advice(string text)
     {
-        if (options.FormatSetting.Length == 0)
-        {
-            return "";
-        }
-
         string plain = AmPmDesignator.Normalize(text);
         string[] fits =
         [

@@ -172,6 +172,53 @@ public sealed class TrainRecordingTests : IDisposable
         Assert.Equal(profiles[0], profiles[1]);
     }
 
+    [Fact]
+    public void Times_of_any_format_are_read_by_quantize_and_profile_too()
+    {
+        string iso = Calendar("yyyy-MM-dd HH:mm");
+        string german = Calendar("dd.MM.yyyy HH:mm");
+        string manifest = _folder.Write(
+            "m.json",
+            """{"columns":["a"],"period_seconds":3600,"mean":[0],"std":[1],"calendar":["day"],"outputs_named":["a[t+1]"]}""");
+        string[] options = ["--calibration", german, "-o", _folder.File("p.json")];
+        CommandLine.Refuses(["profile", manifest, .. options], "set --time-format, such as 'dd.MM.yyyy HH:mm'");
+        CommandLine.Refuses(["profile", manifest, .. options, "--time-format", "HH:mm"], "--time-format is 'HH:mm'");
+        CommandLine.Done(["profile", manifest, .. options, "--time-format", "dd.MM.yyyy HH:mm"]);
+        string profile = File.ReadAllText(_folder.File("p.json"));
+        CommandLine.Done("profile", manifest, "--calibration", iso, "-o", _folder.File("p.json"));
+        Assert.Equal(profile, File.ReadAllText(_folder.File("p.json")));
+
+        ModelManifest parsed = ModelManifest.Parse(File.ReadAllBytes(manifest));
+        ReadingsFile expected = ReadingsFile.Load(iso, parsed);
+        ReadingsFile read = ReadingsFile.Load(german, parsed, new TimeOptions { Format = "dd.MM.yyyy HH:mm" });
+        Assert.Equal(400, read.RowCount);
+        Assert.Equal(expected.Rows(400).ToArray(), read.Rows(400).ToArray());
+
+        string Calendar(string format) => _folder.Write($"{format[0]}.csv", "time,a\n" + string.Join('\n', Enumerable.Range(0, 400).Select(
+            row => $"{new DateTime(2026, 9, 1).AddHours(row).ToString(format, CultureInfo.InvariantCulture)},{row % 7}")));
+    }
+
+    [Fact]
+    public void Each_command_that_takes_readings_takes_their_format_of_time()
+    {
+        string model = RepositoryFile.Path("tests/Edge.Quantize.Tests/Exports/tiny_state.safetensors");
+        string rows = RepositoryFile.Path("tests/Edge.Quantize.Tests/Exports/x.f32");
+        string int8 = _folder.File("m.safetensors");
+        string[] quantize = ["quantize", model, "--calibration", rows, "-o", int8];
+        CommandLine.Done([.. quantize, "--time-format", "dd.MM.yyyy HH:mm", "--timezone", "Europe/Berlin"]);
+        foreach (string[] command in new string[][]
+        {
+            quantize,
+            ["evaluate", model, int8, "--data", rows],
+            ["trace", int8, "--data", rows, "--report", _folder.File("t.html")],
+            ["profile", int8, "--calibration", rows, "-o", _folder.File("p.safetensors")],
+        })
+        {
+            CommandLine.Refuses([.. command, "--time-format", "HH:mm"], "--time-format is 'HH:mm'; use a format of date and time");
+            CommandLine.Refuses([.. command, "--timezone", "Nowhere"], "--timezone is 'Nowhere'");
+        }
+    }
+
     [Theory]
     [InlineData("Record longer, or set --horizons.")]
     [InlineData("Set a longer 'learn.after' or shorter 'learn.horizons'.", "--learned-on", "shed")]

@@ -112,6 +112,7 @@ public sealed class ExportCommandTests : IDisposable
         {
             store.History.AddLabel("climate", Time(10), Time(19), "a fault");
             store.History.AddLabel("climate", Time(15), Time(16), "part of it");
+            store.Append("climate", Limits(1000), []);
         }
 
         // A label always counts, an anomaly from the time on that is asked for. Rows 401 to 429 are 20 units off.
@@ -191,6 +192,18 @@ public sealed class ExportCommandTests : IDisposable
         var values = new double?[rows.RowCount];
         await rows.ReadAsync<double>(field, values);
         return values;
+    }
+
+    // Events that come after every anomaly of a stream.
+    private static CommittedRows Limits(int count)
+    {
+        var events = new TickRows([]);
+        for (int i = 0; i < count; i++)
+        {
+            events.Add(new HistoryEvent(700, Time(700), $"limit-{i}", HistoryEventKind.Limit, "opened", 0, ""));
+        }
+
+        return events.ToCommitted();
     }
 
     private static DateTime Time(int row) => new DateTime(2026, 1, 1, 0, 0, 0, DateTimeKind.Utc).AddSeconds(0.2 * row);

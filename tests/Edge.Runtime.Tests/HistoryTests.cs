@@ -1,5 +1,6 @@
 using Edge.Inference;
 using Edge.Runtime.Delivery;
+using Edge.Runtime.Mqtt;
 using Edge.Streams;
 using Edge.Testing;
 using Microsoft.Data.Sqlite;
@@ -55,6 +56,25 @@ public sealed class HistoryTests : IDisposable
         Assert.Equal(5, store.Load("s")!.Rows.Count);
         Assert.True(store.Reset("s"));
         Assert.Equal((65L, 0, 0), (store.Load("s")!.Seq, store.Load("s")!.Snapshot.Length, store.Load("s")!.Rows.Count));
+        AssertRows();
+    }
+
+    [Fact]
+    public void Rows_go_to_the_history_without_an_array_as_large_as_their_file()
+    {
+        using StateStore store = Open();
+        MqttMessage? last = null;
+        for (int tick = 0; tick < 11; tick++)
+        {
+            last = new MqttMessage { Topic = "t", Payload = new byte[RowLog.FileBytes / 10], Class = MessageClass.Reading };
+            Assert.True(store.Append("s", Rows(1, 1), [last]));
+        }
+
+        store.Delivered(last!.Id);
+        _clock.Advance(TimeSpan.FromMinutes(11));
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        store.Retire();
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 1, RowLog.FileBytes / 2);
         AssertRows();
     }
 

@@ -92,6 +92,7 @@ internal sealed class ReadingsFile
     /// </summary>
     /// <param name="path">The file.</param>
     /// <param name="manifest">Names the columns and how they are normalized.</param>
+    /// <param name="times">How the file writes its times, which a model with a calendar reads; null for how most do.</param>
     /// <param name="withoutSentinels">
     /// Whether values of a CSV file that stand in place of a measurement count as missing: see <see cref="Sentinels"/>. For rows that set a
     /// scale.
@@ -99,7 +100,7 @@ internal sealed class ReadingsFile
     /// <exception cref="InputException">
     /// A column is missing or empty, or a cell is not a finite number; the message names line and column.
     /// </exception>
-    internal static ReadingsFile Load(string path, ModelManifest manifest, bool withoutSentinels = false)
+    internal static ReadingsFile Load(string path, ModelManifest manifest, TimeOptions? times = null, bool withoutSentinels = false)
     {
         if (RawRows.Is(path))
         {
@@ -109,7 +110,7 @@ internal sealed class ReadingsFile
                 : throw new InputException($"Readings '{path}' have fewer than the 2 rows that are needed.");
         }
 
-        Cells cells = ReadCells(path, manifest);
+        Cells cells = ReadCells(path, manifest, times ?? new TimeOptions().With(null, null));
         var notes = new List<string>();
         if (withoutSentinels)
         {
@@ -120,9 +121,9 @@ internal sealed class ReadingsFile
     }
 
     // The reader of replay and train finds columns, times and decimal commas; but here a cell that is text is refused, not held.
-    private static Cells ReadCells(string path, ModelManifest manifest)
+    private static Cells ReadCells(string path, ModelManifest manifest, TimeOptions format)
     {
-        var options = new ReplayOptions { File = path, Times = new TimeOptions { FormatSetting = "" } };
+        var options = new ReplayOptions { File = path, Times = format };
         RecordingShape shape = RecordingShape.Of(options, manifest.Columns);
         RecordingTimes? times = manifest.Calendar.Count == 0 ? null : new RecordingTimes(path, shape);
         using CsvRows rows = shape.Open();

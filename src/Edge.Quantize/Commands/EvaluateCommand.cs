@@ -28,13 +28,15 @@ internal static class EvaluateCommand
         {
             source, quantized, data, asJson, report,
         };
+        var timeFormat = new TimeFormat();
+        timeFormat.AddTo(command);
         command.SetAction(parsed =>
         {
             EdgeModel model = EdgeModel.Load(parsed.GetRequiredValue(quantized));
             FloatModel floatModel = FloatModels.Load(parsed.GetRequiredValue(source)).WithOutputs(model.OutputCount)
                 .WithProbabilities(k => model.Manifest.Outputs[k].Kind == OutputKind.Class);
             RequireSameLayers(floatModel, model);
-            ReadingsFile readings = ReadingsFile.Load(parsed.GetRequiredValue(data), model.Manifest);
+            ReadingsFile readings = ReadingsFile.Load(parsed.GetRequiredValue(data), model.Manifest, timeFormat.Of(parsed));
             using var progress = new Progress(output);
             progress.Say("running the float model");
             EvaluationReport evaluation = EvaluationReport.Measure(new FloatRun(floatModel, readings, model.Manifest), model, progress.Say);

@@ -26,13 +26,16 @@ internal static class ProfileCommand
         {
             model, calibration, target,
         };
+        var timeFormat = new TimeFormat();
+        timeFormat.AddTo(command);
         command.SetAction(parsed =>
         {
             string path = parsed.GetRequiredValue(model);
             bool isManifest = path.EndsWith(".json", StringComparison.OrdinalIgnoreCase);
             EdgeModel? loaded = isManifest ? null : EdgeModel.Load(path);
             ModelManifest manifest = loaded?.Manifest ?? ParseManifest(path);
-            ReadingsFile readings = ReadingsFile.Load(parsed.GetRequiredValue(calibration), manifest, withoutSentinels: true);
+            ReadingsFile readings = ReadingsFile.Load(
+                parsed.GetRequiredValue(calibration), manifest, timeFormat.Of(parsed), withoutSentinels: true);
             byte[] profile = readings.LearnNormal(0, readings.RowCount, manifest);
             if (profile.Length == 0)
             {

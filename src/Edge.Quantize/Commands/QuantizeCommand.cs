@@ -65,6 +65,8 @@ internal static class QuantizeCommand
         {
             model, manifest, calibration, target, precision, tolerance, range, headroom, report,
         };
+        var timeFormat = new TimeFormat();
+        timeFormat.AddTo(command);
         headroom.Validators.Add(
             result => Require(result, result.GetValueOrDefault<double>() is >= 1 and <= 1000, "--headroom must be from 1 to 1000."));
         tolerance.Validators.Add(
@@ -77,7 +79,7 @@ internal static class QuantizeCommand
             FloatModel floatModel = FloatModels.Load(modelPath, parsed.GetValue(manifest));
             ModelManifest description = LoadManifest(parsed.GetValue(manifest), ref floatModel, calibrationPath);
             FloatModel source = floatModel.WithProbabilities(k => description.Outputs[k].Kind == OutputKind.Class);
-            ReadingsFile readings = ReadingsFile.Load(calibrationPath, description, withoutSentinels: true);
+            ReadingsFile readings = ReadingsFile.Load(calibrationPath, description, timeFormat.Of(parsed), withoutSentinels: true);
             (int begin, int end) = CalibrationRows(description, readings.RowCount);
             var settings = new QuantizationSettings { Range = parsed.GetValue(range), InputHeadroom = parsed.GetValue(headroom) };
             string provenance = Provenance(

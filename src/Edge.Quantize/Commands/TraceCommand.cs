@@ -33,6 +33,8 @@ internal static class TraceCommand
         {
             model, data, report, reference, rows, from, unit,
         };
+        var timeFormat = new TimeFormat();
+        timeFormat.AddTo(command);
         rows.Validators.Add(result =>
         {
             if (result.GetValueOrDefault<int>() is < 2 or > RowsMax)
@@ -57,7 +59,7 @@ internal static class TraceCommand
                 EvaluateCommand.RequireSameLayers(trained, quantized);
             }
 
-            ReadingsFile readings = ReadingsFile.Load(parsed.GetRequiredValue(data), quantized.Manifest);
+            ReadingsFile readings = ReadingsFile.Load(parsed.GetRequiredValue(data), quantized.Manifest, timeFormat.Of(parsed));
             int count = Math.Min(parsed.GetValue(rows), readings.RowCount);
             int begin = parsed.GetValue(from) ?? readings.RowCount - count;
             if (begin < 0 || begin > readings.RowCount - 2)

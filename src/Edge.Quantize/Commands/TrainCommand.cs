@@ -43,11 +43,6 @@ internal static class TrainCommand
             Description = "Rows ahead to forecast, such as 1,6,24 or 1-24. Without it, 1 and what suits the period.",
         };
         var period = new Option<double?>("--period") { Description = "Seconds from row to row. Without it, what the times say." };
-        var timezone = new Option<string?>("--timezone") { Description = "Zone of times that name none, such as Europe/Berlin." };
-        var format = new Option<string?>("--time-format")
-        {
-            Description = "How times are written, such as dd.MM.yyyy HH:mm, or s, ms, us, ns, excel.",
-        };
         var calendar = new Option<string?>("--calendar")
         {
             Description = "What of the time to read: none, or of day,week,year. Without it, what the recording is long enough for.",
@@ -91,9 +86,11 @@ internal static class TrainCommand
         var report = new Option<string?>("--report") { Description = "Also write the evaluation as a self-contained HTML page." };
         var command = new Command("train", "Learns a model from recorded readings: forecasts that are measured beside simple ones.")
         {
-            readings, target, columns, targets, horizons, period, timezone, format, calendar, lags, cell, hidden, layers, dropout,
-            epochs, seed, budget, resume, name, beside, learnedOn, report, whileOpen,
+            readings, target, columns, targets, horizons, period, calendar, lags, cell, hidden, layers, dropout, epochs,
+            seed, budget, resume, name, beside, learnedOn, report, whileOpen,
         };
+        var timeFormat = new TimeFormat();
+        timeFormat.AddTo(command);
         command.SetAction(parsed =>
         {
             if (parsed.GetValue(whileOpen))
@@ -128,7 +125,7 @@ internal static class TrainCommand
                 options = options with { HorizonsAdvice = "Set a longer 'learn.after' or shorter 'learn.horizons'." };
             }
 
-            var times = new TimeOptions().With(parsed.GetValue(format), parsed.GetValue(timezone));
+            TimeOptions times = timeFormat.Of(parsed);
             TrainingRows rows = TrainingRows.Load(
                 [.. files.Select(file => new ReplayOptions { File = file, Times = times })],
                 [.. (parsed.GetValue(columns) ?? []).Select(Column)],

@@ -108,8 +108,10 @@ internal static class ExportCommand
         }
 
         return FaultSpans.Of(
-            history.Labels(stream, DateTime.MinValue, DateTime.MaxValue), history.Events(stream, anomaliesFrom, DateTime.MaxValue),
-            rows.First, rows.Last);
+            history.Labels(stream, DateTime.MinValue, DateTime.MaxValue),
+            history.Events(stream, anomaliesFrom, DateTime.MaxValue, most: int.MaxValue),
+            rows.First,
+            rows.Last);
     }
 
     private static async Task<long> WriteRowsAsync(

@@ -14,6 +14,7 @@ internal static class RunCommand
         command.SetAction(async (parsed, cancel) =>
         {
             OpenFilesLimit.Require();
+            ProcessMemory.ShareNativeHeap();
             using ILoggerFactory logs = ServiceLog.Create();
             using var signals = new StopSignal();
             using var notifier = ServiceNotifier.FromEnvironment();

@@ -141,10 +141,14 @@ internal sealed class History(string folder)
         return curve.ToCurve(columns);
     });
 
-    /// <summary>Events of a stream between two times, oldest first, at most the newest 1,000.</summary>
+    /// <summary>Events of a stream between two times, oldest first.</summary>
+    /// <param name="stream">The stream.</param>
+    /// <param name="from">The first time.</param>
+    /// <param name="to">The time after the last.</param>
+    /// <param name="most">The most events; if there are more, the newest.</param>
     /// <exception cref="InputException">The history cannot be read.</exception>
-    internal IReadOnlyList<HistoryEvent> Events(string stream, DateTime from, DateTime to) =>
-        Read((log, connection) => EventsOf(log, connection, stream, from, to, EventsMax));
+    internal IReadOnlyList<HistoryEvent> Events(string stream, DateTime from, DateTime to, int most = EventsMax) =>
+        Read((log, connection) => EventsOf(log, connection, stream, from, to, most));
 
     /// <summary>By stream, its newest events, oldest first, and how many anomalies are stored of it.</summary>
     /// <param name="streams">The streams.</param>
@@ -370,7 +374,8 @@ internal sealed class History(string folder)
             {
                 try
                 {
-                    log.AddRange(RowLog.Read(number, RegularFile.ReadBytes(path), withMessages: false, out _));
+                    using FileContent file = FileContent.Read(path);
+                    log.AddRange(RowLog.Read(number, file.Span, withMessages: false, out _));
                 }
                 catch (FileNotFoundException)
                 {

@@ -81,7 +81,8 @@ internal sealed partial class StateStore
     {
         try
         {
-            List<(long, LogRecord)> records = RowLog.Read(number, RegularFile.ReadBytes(path), withMessages, out LogDamage damage);
+            using FileContent file = FileContent.Read(path);
+            List<(long, LogRecord)> records = RowLog.Read(number, file.Span, withMessages, out LogDamage damage);
             if (damage.Kind == LogDamageKind.None)
             {
                 return records;

@@ -127,6 +127,7 @@ internal sealed class ServiceRunner(string configPath, ServiceNotifier notifier,
     private async Task WatchAsync(EdgeService service, CancellationToken stop)
     {
         notifier.Ready(Status(service));
+        bool isStarting = true;
         TimeSpan interval = notifier.WatchdogInterval is { } watchdog && watchdog / 2 < StatusEvery ? watchdog / 2 : StatusEvery;
         try
         {
@@ -142,6 +143,11 @@ internal sealed class ServiceRunner(string configPath, ServiceNotifier notifier,
 
                 notifier.Status(late is null ? Status(service) : $"stream {late.Name} does not tick");
                 await Task.Delay(interval, clock, stop).ConfigureAwait(false);
+                if (isStarting)
+                {
+                    ProcessMemory.UnmapProgramPages();
+                    isStarting = false;
+                }
             }
         }
         catch (OperationCanceledException)
