@@ -16,6 +16,8 @@ public sealed class BlockGradientTests
     [Theory]
     [InlineData("slstm")]
     [InlineData("slstm convolution")]
+    [InlineData("mlstm")]
+    [InlineData("feedforward")]
     public void Outputs_and_gradients_after_a_carried_state_are_those_of_PyTorch(string name)
     {
         JsonElement golden = Golden.GetProperty("parts").EnumerateArray().First(each => each.GetProperty("name").GetString() == name);
@@ -49,6 +51,8 @@ public sealed class BlockGradientTests
     [Theory]
     [InlineData("slstm")]
     [InlineData("slstm convolution")]
+    [InlineData("mlstm")]
+    [InlineData("feedforward")]
     public void Gradients_are_the_differences_of_the_loss(string name)
     {
         const int Strands = 3;
@@ -113,6 +117,8 @@ public sealed class BlockGradientTests
     [Theory]
     [InlineData("slstm")]
     [InlineData("slstm convolution")]
+    [InlineData("mlstm")]
+    [InlineData("feedforward")]
     public void A_state_is_carried_and_the_reference_steps_what_was_trained(string name)
     {
         TrainableLayer part = Part(name);
@@ -150,7 +156,9 @@ public sealed class BlockGradientTests
     private static TrainableLayer Part(string name) => name switch
     {
         "slstm" => new SlstmLayer(16, 2, 0, new Random(1)),
-        _ => new SlstmLayer(16, 2, 4, new Random(1)),
+        "slstm convolution" => new SlstmLayer(16, 2, 4, new Random(1)),
+        "mlstm" => new MlstmLayer(8, 2, 4, new Random(1)),
+        _ => new FeedForwardLayer(16, 24, new Random(1)),
     };
 
     private static float[] Noise(Random random, int count) => [.. Enumerable.Range(0, count).Select(_ => (2 * random.NextSingle()) - 1)];
