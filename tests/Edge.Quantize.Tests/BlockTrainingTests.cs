@@ -83,6 +83,69 @@ public sealed partial class BlockTrainingTests : IDisposable
             StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("slstm", "dense 2x16, slstm 16x16", "slstm", "feedforward", "norm")]
+    [InlineData("mlstm", "dense 2x16, mlstm 16x16", "mlstm", "norm")]
+    public void Train_learns_quantizes_and_scores_a_stack(string cell, string architecture, params string[] layers)
+    {
+        string recording = Bends();
+        string said = Train();
+        Assert.Contains($"chosen: {cell} 16, dropout 0.1", said, StringComparison.Ordinal);
+        Assert.Contains($"m.safetensors: {architecture}", said, StringComparison.Ordinal);
+        EdgeModel model = EdgeModel.Load(_folder.File("m.safetensors"));
+        Assert.Equal(["dense", .. layers], model.Layers.Select(layer => layer.Type));
+
+        // b is |a| of the row before, of which a regression knows nothing.
+        Assert.InRange(model.Manifest.OutputRmse![1] / model.Manifest.Baselines["ridge, 24 rows"][1], 0, 0.85);
+        Assert.Contains(cell, CommandLine.Done("inspect", _folder.File("m.safetensors")), StringComparison.Ordinal);
+
+        byte[] first = File.ReadAllBytes(_folder.File("m.safetensors"));
+        Train();
+        Assert.Equal(first, File.ReadAllBytes(_folder.File("m.safetensors")));
+
+        string Train() => CommandLine.Done(
+            "train", recording, "-o", _folder.File("m.safetensors"), "--cell", cell, "--hidden", "16", "--dropout", "0.1", "--epochs", "12",
+            "--horizons", "1");
+    }
+
+    [Fact]
+    public void A_stack_that_gains_nothing_is_left_out_with_its_blocks()
+    {
+        var text = new StringBuilder("time,a\n");
+        for (int row = 0; row < 600; row++)
+        {
+            text.Append(CultureInfo.InvariantCulture, $"{1767225600 + row},{Math.Sin(row / 5.0):0.#####}\n");
+        }
+
+        string said = CommandLine.Done(
+            "train", _folder.Write("sine.csv", text.ToString()), "-o", _folder.File("m.safetensors"), "--cell", "mlstm", "--hidden", "8",
+            "--epochs", "1", "--horizons", "1");
+        Assert.Contains("chosen: the regression alone", said, StringComparison.Ordinal);
+        Assert.Equal(["rnn"], EdgeModel.Load(_folder.File("m.safetensors")).Layers.Select(layer => layer.Type));
+    }
+
+    [Theory]
+    [InlineData("slstm")]
+    [InlineData("mlstm")]
+    public void Units_of_a_stack_that_are_no_multiple_of_8_are_refused(string cell) => CommandLine.Refuses(
+        ["train", Bends(), "-o", _folder.File("m.safetensors"), "--cell", cell, "--hidden", "12"],
+        $"--hidden 12 does not fit --cell {cell}", "a multiple of 8");
+
+    private string Bends()
+    {
+        var random = new Random(3);
+        var text = new StringBuilder("time,a,b\n");
+        double before = 0;
+        for (int row = 0; row < 1500; row++)
+        {
+            double a = (2 * random.NextDouble()) - 1;
+            text.Append(CultureInfo.InvariantCulture, $"{1767225600 + row},{a:0.####},{Math.Abs(before):0.####}\n");
+            before = a;
+        }
+
+        return _folder.Write("bends.csv", text.ToString());
+    }
+
     // A few epochs: weights that are no longer those of the start.
     private static Network Trained(float[] rows)
     {
