@@ -144,6 +144,29 @@ public sealed class BlockGradientTests
         }
     }
 
+    [Theory]
+    [InlineData("slstm")]
+    [InlineData("slstm convolution")]
+    [InlineData("mlstm")]
+    [InlineData("feedforward")]
+    public void A_window_of_training_allocates_nothing(string name)
+    {
+        TrainableLayer part = Part(name);
+        float[] x = Noise(new Random(4), 6 * 2 * part.UnitCount);
+        float[] y = new float[x.Length];
+        float[] dx = new float[x.Length];
+        Train();
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        Train();
+        Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
+
+        void Train()
+        {
+            part.Forward(x, y, 2);
+            part.Backward(x, y, x, dx, 2);
+        }
+    }
+
     [Fact]
     public void Units_and_heads_that_do_not_fit_vectors_are_refused()
     {
