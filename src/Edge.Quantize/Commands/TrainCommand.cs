@@ -54,7 +54,7 @@ internal static class TrainCommand
         var cell = new Option<CellKind?>("--cell")
         {
             Description = "The recurrent layer. Without it, what is best.",
-            HelpName = "lstm|gru|rnn",
+            HelpName = "lstm|gru|rnn|slstm|mlstm",
         };
         var hidden = new Option<int?>("--hidden") { Description = "Units of the recurrent layer. Without it, what is best." };
         var layers = new Option<int>("--layers") { Description = "Recurrent layers.", DefaultValueFactory = _ => 1 };
@@ -105,6 +105,7 @@ internal static class TrainCommand
                 parsed.GetValue(report),
                 parsed.GetValue(beside),
                 parsed.GetValue(learnedOn));
+            RequireUnitsFor(parsed.GetValue(cell), parsed.GetValue(hidden));
             var options = new LearnerOptions
             {
                 Horizons = Horizons(parsed.GetValue(horizons)),
@@ -134,6 +135,16 @@ internal static class TrainCommand
             return Run(output, files, path, rows, options, more);
         });
         return command;
+    }
+
+    // The blocks of an xLSTM stack are learned eight values at a time.
+    private static void RequireUnitsFor(CellKind? cell, int? units)
+    {
+        if (cell is CellKind.Slstm or CellKind.Mlstm && units % Candidate.BlockUnits is not (null or 0))
+        {
+            throw new InputException(
+                $"--hidden {units} does not fit --cell {cell.ToString()!.ToLowerInvariant()}: it must be a multiple of 8, such as 32.");
+        }
     }
 
     private static int Run(

@@ -175,7 +175,10 @@ internal sealed class ForecastLearner
                 Train(at, candidates[at], left < each ? left : each, say, cancel);
             }
         });
-        ForecastNet none = NetOf(candidates.Where(each => each.Beside == _bestLinear).MinBy(each => each.Units)!);
+        Candidate smallest = candidates.Where(each => each.Beside == _bestLinear).MinBy(each => each.Units)!;
+
+        // What says nothing beside the regression shall cost little: a layer, no block.
+        ForecastNet none = NetOf(smallest.IsBlockStack ? smallest with { Cell = CellKind.Rnn, Layers = 1 } : smallest);
         Net = _best is not null && _best.Score <= (1 - WorthNet) * none.Score ? _best.Candidate : null;
         return (Net is null ? none : _best!).ToModel();
     }

@@ -1,35 +1,9 @@
-using System.Globalization;
 using Edge.Training;
 using Edge.Training.Layers;
 using Edge.Training.Losses;
 using Edge.Training.Reference;
 
 namespace Edge.Quantize.Learning;
-
-/// <summary>Which recurrent layer.</summary>
-internal enum CellKind
-{
-    Lstm,
-    Gru,
-    Rnn,
-}
-
-/// <summary>What a candidate is.</summary>
-/// <param name="Cell">Its recurrent layer.</param>
-/// <param name="Units">Units of each layer.</param>
-/// <param name="Layers">Recurrent layers.</param>
-/// <param name="Dropout">Share of the units that are dropped in training.</param>
-/// <param name="Beside">Which linear forecast it stands beside: 0, or 1 for the one that reads many rows of the own column.</param>
-/// <param name="Seed">Of its weights and everything random.</param>
-internal sealed record Candidate(CellKind Cell, int Units, int Layers, float Dropout, int Beside, int Seed)
-{
-    /// <summary>The recurrent layers, such as <c>lstm 32</c>, or <c>lstm 32x2</c> for two of them.</summary>
-    internal string CellAndUnits => $"{Cell.ToString().ToLowerInvariant()} {Units}{(Layers > 1 ? $"x{Layers}" : "")}";
-
-    public override string ToString() =>
-        CellAndUnits + (Dropout > 0 ? string.Create(CultureInfo.InvariantCulture, $", dropout {Dropout}") : "")
-        + (Beside > 0 ? ", own lags" : "");
-}
 
 /// <summary>The losses after an epoch: of training, and on the validation rows as a share of that without the net.</summary>
 internal readonly record struct EpochLoss(double Training, double Validation);
@@ -81,21 +55,7 @@ internal sealed class ForecastNet
         (Candidate, _rows, _targets, _linear, _reference) = (candidate, rows, targets, linear, reference);
         _outputs = targets.Outputs.Count;
         _random = new Random(candidate.Seed);
-        var layers = new List<TrainableLayer>();
-        for (int l = 0; l < candidate.Layers; l++)
-        {
-            int inputs = l == 0 ? rows.Width : candidate.Units;
-            layers.Add(candidate.Cell switch
-            {
-                CellKind.Lstm => new LstmLayer(inputs, candidate.Units, _random),
-                CellKind.Gru => new GruLayer(inputs, candidate.Units, _random),
-                _ => new ElmanLayer(inputs, candidate.Units, _random),
-            });
-            if (candidate.Dropout > 0)
-            {
-                layers.Add(new DropoutLayer(candidate.Units, candidate.Dropout, _random));
-            }
-        }
+        List<TrainableLayer> layers = candidate.ToLayers(rows.Width, _random);
 
         // A head of zeros: the net starts by leaving the linear forecast as it is.
         var head = new LinearLayer(candidate.Units, _outputs, _random);

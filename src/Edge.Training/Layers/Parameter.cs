@@ -42,4 +42,10 @@ public sealed class Parameter
 
         return this;
     }
+
+    internal Parameter Filled(float value)
+    {
+        Value.AsSpan().Fill(value);
+        return this;
+    }
 }

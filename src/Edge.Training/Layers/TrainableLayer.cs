@@ -22,7 +22,7 @@ public abstract class TrainableLayer
     public int UnitCount { get; }
 
     /// <summary>What is trained.</summary>
-    public IReadOnlyList<Parameter> Parameters { get; }
+    public IReadOnlyList<Parameter> Parameters { get; private protected init; }
 
     /// <summary>Steps the layer and keeps what <see cref="Backward"/> needs.</summary>
     /// <param name="x">[T, B, I].</param>
@@ -54,11 +54,21 @@ public abstract class TrainableLayer
         return transposed;
     }
 
-    private protected static void Grow(ref float[] buffer, int length)
+    /// <summary>Makes a buffer at least so long; what it has is lost where it was shorter.</summary>
+    internal static void Grow(ref float[] buffer, int length)
     {
         if (buffer.Length < length)
         {
             buffer = new float[length];
         }
+    }
+
+    /// <summary>So many zeros in a buffer that grows to them.</summary>
+    internal static Span<float> Zeros(ref float[] buffer, int length)
+    {
+        Grow(ref buffer, length);
+        Span<float> zeros = buffer.AsSpan(0, length);
+        zeros.Clear();
+        return zeros;
     }
 }

@@ -22,7 +22,12 @@ internal static class MatrixProduct
     /// <param name="k">K.</param>
     /// <param name="n">N.</param>
     internal static void Add(ReadOnlySpan<float> a, ReadOnlySpan<float> b, Span<float> c, int m, int k, int n) =>
-        AddStrided(a, k, 1, b, c, m, k, n);
+        Add(a, k, b, n, c, n, m, k, n);
+
+    /// <summary>C += A·B of matrices that are columns of wider ones; a stride is the distance from row to row.</summary>
+    internal static void Add(
+        ReadOnlySpan<float> a, int strideA, ReadOnlySpan<float> b, int strideB, Span<float> c, int strideC, int m, int k, int n) =>
+        AddStrided(a, strideA, 1, b, strideB, c, strideC, m, k, n);
 
     /// <summary>C += Aᵀ·B.</summary>
     /// <param name="a">[K, M].</param>
@@ -32,7 +37,12 @@ internal static class MatrixProduct
     /// <param name="k">K.</param>
     /// <param name="n">N.</param>
     internal static void AddTransposed(ReadOnlySpan<float> a, ReadOnlySpan<float> b, Span<float> c, int m, int k, int n) =>
-        AddStrided(a, 1, m, b, c, m, k, n);
+        AddTransposed(a, m, b, n, c, n, m, k, n);
+
+    /// <summary>C += Aᵀ·B of matrices that are columns of wider ones; a stride is the distance from row to row.</summary>
+    internal static void AddTransposed(
+        ReadOnlySpan<float> a, int strideA, ReadOnlySpan<float> b, int strideB, Span<float> c, int strideC, int m, int k, int n) =>
+        AddStrided(a, 1, strideA, b, strideB, c, strideC, m, k, n);
 
     /// <summary>The transpose.</summary>
     /// <param name="source">[rows, columns].</param>
@@ -62,9 +72,11 @@ internal static class MatrixProduct
     }
 
     private static void AddStrided(
-        ReadOnlySpan<float> a, int rowStride, int stepStride, ReadOnlySpan<float> b, Span<float> c, int m, int k, int n)
+        ReadOnlySpan<float> a, int rowStride, int stepStride, ReadOnlySpan<float> b, int strideB, Span<float> c, int strideC, int m, int k,
+        int n)
     {
-        if (a.Length < m * k || b.Length < k * n || c.Length < m * n)
+        if (a.Length <= ((m - 1) * rowStride) + ((k - 1) * stepStride) || b.Length < ((k - 1) * strideB) + n
+            || c.Length < ((m - 1) * strideC) + n)
         {
             throw new ArgumentException($"The matrices are smaller than {m}x{k}, {k}x{n} and {m}x{n}.");
         }
@@ -76,37 +88,41 @@ internal static class MatrixProduct
         for (; row + BlockRows <= m; row += BlockRows)
         {
             ref float leftRow = ref Unsafe.Add(ref left, row * rowStride);
-            ref float sumRow = ref Unsafe.Add(ref sum, row * n);
+            ref float sumRow = ref Unsafe.Add(ref sum, row * strideC);
             int column = 0;
             for (; column + BlockColumns <= n; column += BlockColumns)
             {
-                AddBlock(ref leftRow, rowStride, stepStride, ref Unsafe.Add(ref right, column), ref Unsafe.Add(ref sumRow, column), k, n);
+                AddBlock(
+                    ref leftRow, rowStride, stepStride, ref Unsafe.Add(ref right, column), strideB, ref Unsafe.Add(ref sumRow, column),
+                    strideC, k);
             }
 
-            for (int each = 0; each < BlockRows; each++)
+            for (int each = 0; each < BlockRows && column < n; each++)
             {
                 AddRest(
-                    ref Unsafe.Add(ref leftRow, each * rowStride), stepStride, ref right, ref Unsafe.Add(ref sumRow, each * n), column, k,
-                    n);
+                    ref Unsafe.Add(ref leftRow, each * rowStride), stepStride, ref right, strideB,
+                    ref Unsafe.Add(ref sumRow, each * strideC), column, k, n);
             }
         }
 
         for (; row < m; row++)
         {
-            AddRest(ref Unsafe.Add(ref left, row * rowStride), stepStride, ref right, ref Unsafe.Add(ref sum, row * n), 0, k, n);
+            AddRest(
+                ref Unsafe.Add(ref left, row * rowStride), stepStride, ref right, strideB, ref Unsafe.Add(ref sum, row * strideC), 0, k, n);
         }
     }
 
-    private static void AddBlock(ref float a, int rowStride, int stepStride, ref float b, ref float c, int k, int n)
+    private static void AddBlock(
+        ref float a, int rowStride, int stepStride, ref float b, int strideB, ref float c, int strideC, int k)
     {
         Vector256<float> c00 = Vector256.LoadUnsafe(ref c);
         Vector256<float> c01 = Vector256.LoadUnsafe(ref c, 8);
-        Vector256<float> c10 = Vector256.LoadUnsafe(ref c, (nuint)n);
-        Vector256<float> c11 = Vector256.LoadUnsafe(ref c, (nuint)n + 8);
-        Vector256<float> c20 = Vector256.LoadUnsafe(ref c, (nuint)(2 * n));
-        Vector256<float> c21 = Vector256.LoadUnsafe(ref c, (nuint)(2 * n) + 8);
-        Vector256<float> c30 = Vector256.LoadUnsafe(ref c, (nuint)(3 * n));
-        Vector256<float> c31 = Vector256.LoadUnsafe(ref c, (nuint)(3 * n) + 8);
+        Vector256<float> c10 = Vector256.LoadUnsafe(ref c, (nuint)strideC);
+        Vector256<float> c11 = Vector256.LoadUnsafe(ref c, (nuint)strideC + 8);
+        Vector256<float> c20 = Vector256.LoadUnsafe(ref c, (nuint)(2 * strideC));
+        Vector256<float> c21 = Vector256.LoadUnsafe(ref c, (nuint)(2 * strideC) + 8);
+        Vector256<float> c30 = Vector256.LoadUnsafe(ref c, (nuint)(3 * strideC));
+        Vector256<float> c31 = Vector256.LoadUnsafe(ref c, (nuint)(3 * strideC) + 8);
         for (int step = 0; step < k; step++)
         {
             Vector256<float> b0 = Vector256.LoadUnsafe(ref b);
@@ -124,21 +140,21 @@ internal static class MatrixProduct
             c30 = Vector256.FusedMultiplyAdd(a3, b0, c30);
             c31 = Vector256.FusedMultiplyAdd(a3, b1, c31);
             a = ref Unsafe.Add(ref a, stepStride);
-            b = ref Unsafe.Add(ref b, n);
+            b = ref Unsafe.Add(ref b, strideB);
         }
 
         c00.StoreUnsafe(ref c);
         c01.StoreUnsafe(ref c, 8);
-        c10.StoreUnsafe(ref c, (nuint)n);
-        c11.StoreUnsafe(ref c, (nuint)n + 8);
-        c20.StoreUnsafe(ref c, (nuint)(2 * n));
-        c21.StoreUnsafe(ref c, (nuint)(2 * n) + 8);
-        c30.StoreUnsafe(ref c, (nuint)(3 * n));
-        c31.StoreUnsafe(ref c, (nuint)(3 * n) + 8);
+        c10.StoreUnsafe(ref c, (nuint)strideC);
+        c11.StoreUnsafe(ref c, (nuint)strideC + 8);
+        c20.StoreUnsafe(ref c, (nuint)(2 * strideC));
+        c21.StoreUnsafe(ref c, (nuint)(2 * strideC) + 8);
+        c30.StoreUnsafe(ref c, (nuint)(3 * strideC));
+        c31.StoreUnsafe(ref c, (nuint)(3 * strideC) + 8);
     }
 
     // One row of the result from a column on.
-    private static void AddRest(ref float a, int stepStride, ref float b, ref float c, int column, int k, int n)
+    private static void AddRest(ref float a, int stepStride, ref float b, int strideB, ref float c, int column, int k, int n)
     {
         for (; column + 8 <= n; column += 8)
         {
@@ -146,7 +162,9 @@ internal static class MatrixProduct
             for (int step = 0; step < k; step++)
             {
                 sum = Vector256.FusedMultiplyAdd(
-                    Vector256.Create(Unsafe.Add(ref a, step * stepStride)), Vector256.LoadUnsafe(ref b, (nuint)((step * n) + column)), sum);
+                    Vector256.Create(Unsafe.Add(ref a, step * stepStride)),
+                    Vector256.LoadUnsafe(ref b, (nuint)((step * strideB) + column)),
+                    sum);
             }
 
             sum.StoreUnsafe(ref c, (nuint)column);
@@ -157,7 +175,7 @@ internal static class MatrixProduct
             float sum = Unsafe.Add(ref c, column);
             for (int step = 0; step < k; step++)
             {
-                sum = MathF.FusedMultiplyAdd(Unsafe.Add(ref a, step * stepStride), Unsafe.Add(ref b, (step * n) + column), sum);
+                sum = MathF.FusedMultiplyAdd(Unsafe.Add(ref a, step * stepStride), Unsafe.Add(ref b, (step * strideB) + column), sum);
             }
 
             Unsafe.Add(ref c, column) = sum;
