@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
 using Edge.Training;
+using Edge.Training.Blocks;
 using Edge.Training.Layers;
 using Edge.Training.Losses;
 
@@ -9,13 +10,16 @@ namespace Edge.Benchmarks;
 
 /// <summary>
 /// Epochs of training an LSTM 7x64 on 12,194 rows, batch 8, 24 steps, here and in PyTorch (<c>Rivals/train.py</c>), one after the other in
-/// turns on the same machine. The rows are noise: what they are does not change the time.
+/// turns on the same machine; then, here only, xLSTM block stacks of 32 units. The rows are noise: what they are does not change the time.
 /// </summary>
 internal static class TrainingBenchmark
 {
     private const int Rows = 12_194;
     private const int Columns = 7;
     private const int Units = 64;
+    private const int StackUnits = 32;
+    private const int Heads = 4;
+    private const int Taps = 4;
     private const int Batch = 8;
     private const int Steps = 24;
     private const int Epochs = 5;
@@ -27,13 +31,15 @@ internal static class TrainingBenchmark
         var theirs = new List<(double Wall, double Cpu)>();
         for (int turn = 0; turn < Turns; turn++)
         {
-            ours.AddRange(Ours());
+            ours.AddRange(Ours(Lstm));
             theirs.AddRange(Theirs(Environment.ProcessorCount));
         }
 
         (double Wall, double Cpu) us = Median(ours);
         Console.WriteLine($"LSTM {Columns}x{Units}, {Rows} rows, batch {Batch}, {Steps} steps; median of {ours.Count} epochs");
         Console.WriteLine(Line("Edge.Training, one thread", us, us));
+        Console.WriteLine(Line($"sLSTM {StackUnits}, feed-forward", Median([.. Ours(Slstm)]), us));
+        Console.WriteLine(Line($"mLSTM {StackUnits}", Median([.. Ours(Mlstm)]), us));
         if (theirs.Count == 0)
         {
             Console.WriteLine("PyTorch was not measured: python3 with torch is not there.");
@@ -45,12 +51,27 @@ internal static class TrainingBenchmark
         Console.WriteLine($"memory of this process: {Environment.WorkingSet >> 20} MB");
     }
 
-    private static IEnumerable<(double Wall, double Cpu)> Ours()
+    private static Network Lstm(Random random) => new(new LstmLayer(Columns, Units, random), new LinearLayer(Units, Columns, random));
+
+    private static Network Slstm(Random random) => new(
+        new LinearLayer(Columns, StackUnits, random),
+        new SlstmLayer(StackUnits, Heads, Taps, random),
+        new FeedForwardLayer(StackUnits, 48, random),
+        new NormLayer(StackUnits),
+        new LinearLayer(StackUnits, Columns, random));
+
+    private static Network Mlstm(Random random) => new(
+        new LinearLayer(Columns, StackUnits, random),
+        new MlstmLayer(StackUnits, Heads, Taps, random),
+        new NormLayer(StackUnits),
+        new LinearLayer(StackUnits, Columns, random));
+
+    private static IEnumerable<(double Wall, double Cpu)> Ours(Func<Random, Network> build)
     {
         var random = new Random(1);
         float[] rows = [.. Enumerable.Range(0, Rows * Columns).Select(_ => (2 * random.NextSingle()) - 1)];
         int length = Rows / Batch;
-        var network = new Network(new LstmLayer(Columns, Units, random), new LinearLayer(Units, Columns, random));
+        Network network = build(random);
         var optimizer = new AdamW(network.Parameters);
         var loss = new HuberLoss(1);
         float[] x = new float[Steps * Batch * Columns];
