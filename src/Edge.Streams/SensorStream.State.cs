@@ -7,10 +7,10 @@ namespace Edge.Streams;
 /// <summary>State of the stream: save, resume, and transfer to another model.</summary>
 public sealed partial class SensorStream
 {
-    private const byte SnapshotVersion = 8;
+    private const byte SnapshotVersion = 9;
 
     // Lacks the detector's last part.
-    private const byte VersionBefore = 7;
+    private const byte VersionBefore = 8;
 
     private const int ShaBegin = 1;
     private const int ShaBytes = 32;
@@ -30,7 +30,8 @@ public sealed partial class SensorStream
         to.Field((byte)_detector.Parts);
         Archive(to, _detector);
         ArchiveCommands(to);
-        _detector.ArchiveAdded(to);
+        _detector.ArchiveEnds(to);
+        _detector.ArchiveBlame(to);
         return _snapshot.ToArray();
     }
 
@@ -67,9 +68,9 @@ public sealed partial class SensorStream
         Convert.FromHexString((writtenBy ?? _engine).ModelSha256, expected.AsSpan(ShaBegin, ShaBytes), out _, out _);
         long length = expected.Length
             + (writtenBy is null ? 0 : writtenBy.SaveState().Length - _engine.SaveState().Length)
-            + LengthOf(writer.Archive) + LengthOf(writer.ArchiveAdded) - LengthOf(_detector.Archive) - LengthOf(_detector.ArchiveAdded);
+            + LengthOf(writer) - LengthOf(_detector);
         return saved[ShaBegin..PartsAt].SequenceEqual(expected.AsSpan(ShaBegin, ShaBytes))
-            && saved.Length == length - (saved[0] == VersionBefore ? LengthOf(writer.ArchiveAdded) : 0)
+            && saved.Length == length - (saved[0] == VersionBefore ? LengthOf(writer.ArchiveBlame) : 0)
             && saved[0] is SnapshotVersion or VersionBefore;
     }
 
@@ -79,13 +80,14 @@ public sealed partial class SensorStream
         var from = StreamSnapshot.Read(new MemoryStream(saved[HeaderBytes..].ToArray()));
         Archive(from, writer, writtenBy);
         ArchiveCommands(from);
+        writer.ArchiveEnds(from);
         if (saved[0] == VersionBefore)
         {
-            writer.BeginAdded();
+            writer.BeginBlame();
         }
         else
         {
-            writer.ArchiveAdded(from);
+            writer.ArchiveBlame(from);
         }
     }
 
@@ -195,7 +197,8 @@ public sealed partial class SensorStream
         if (withDetector)
         {
             _detector.Archive(snapshot);
-            _detector.ArchiveAdded(snapshot);
+            _detector.ArchiveEnds(snapshot);
+            _detector.ArchiveBlame(snapshot);
             _anomalies.Archive(snapshot);
         }
     }
@@ -229,6 +232,9 @@ public sealed partial class SensorStream
 
     private bool HasProfileOf(IInferenceEngine engine) =>
         engine.Manifest.NormalProfile.Span.SequenceEqual(_engine.Manifest.NormalProfile.Span);
+
+    private static long LengthOf(AnomalyDetector detector) =>
+        LengthOf(detector.Archive) + LengthOf(detector.ArchiveEnds) + LengthOf(detector.ArchiveBlame);
 
     private static long LengthOf(Action<StreamSnapshot> archive)
     {

@@ -212,7 +212,8 @@ public sealed partial class ProfileDetectionTests(ITestOutputHelper output)
             using var bytes = new MemoryStream();
             var to = StreamSnapshot.Write(bytes);
             detector.Archive(to);
-            detector.ArchiveAdded(to);
+            detector.ArchiveEnds(to);
+            detector.ArchiveBlame(to);
             return bytes.Length;
         }
     }
@@ -247,6 +248,39 @@ public sealed partial class ProfileDetectionTests(ITestOutputHelper output)
             }
 
             return stream.Save();
+        }
+    }
+
+    // Version 8 had no sum of the shares at its end, one number a channel.
+    [Fact]
+    public void A_state_of_the_version_before_is_read()
+    {
+        (ModelManifest manifest, double[][] live) = Plant("load", 400, seed: 8);
+        using SensorStream stream = Stream(manifest);
+        var reading = new Reading(manifest.Columns.Count);
+        for (int row = 0; row < 160; row++)
+        {
+            Step(row, row < 150 ? 0 : 100);
+        }
+
+        byte[] now = stream.Save();
+        byte[] before = [8, .. now[1..^(sizeof(float) * manifest.Columns.Count)]];
+        Assert.True(stream.Resume(160, before));
+        Assert.Equal(before[1..], stream.Save()[1..before.Length]);
+
+        AnomalyEvent? last = null;
+        for (int row = 160; row < live.Length && last?.Change != AnomalyChange.Closed; row++)
+        {
+            last = Step(row, 0) ?? last;
+        }
+
+        Assert.Equal(AnomalyChange.Closed, last?.Change);
+
+        AnomalyEvent? Step(int row, double shift)
+        {
+            live[row].CopyTo(reading.Values, 0);
+            reading.Values[2] += shift;
+            return stream.Step(reading).Anomaly;
         }
     }
 
@@ -418,6 +452,7 @@ public sealed partial class ProfileDetectionTests(ITestOutputHelper output)
                 {
                     events[^1].Closing = anomaly.Change;
                     events[^1].Closed = row;
+                    events[^1].NamedAtEnd = anomaly.Channels[0].Column;
                 }
 
                 if (anomaly.Change is AnomalyChange.Opened or AnomalyChange.Updated)
@@ -435,6 +470,9 @@ public sealed partial class ProfileDetectionTests(ITestOutputHelper output)
         internal AnomalyChange Closing { get; set; }
 
         internal int Closed { get; set; } = int.MaxValue;
+
+        /// <summary>The channel that the closing event names first.</summary>
+        internal int NamedAtEnd { get; set; } = -1;
 
         /// <summary>Channels named first, of all messages while it is open.</summary>
         internal List<int> Named { get; } = [];

@@ -3,30 +3,55 @@ namespace Edge.Streams.Detection;
 /// <summary>Which channel is to blame, and what was expected of it.</summary>
 internal sealed partial class AnomalyDetector
 {
-    /// <summary>Part of each channel in the score, 0..1, together 1; all 0 if nothing is wrong.</summary>
+    // One channel explains what all show if it explains this much of their square.
+    private const double SingleShare = 0.95;
+
+    // Each channel's shares while the anomaly is open, weighted by the squares of the scores. A tick far beyond the limits tells more.
+    private readonly float[] _blame;
+
+    /// <summary>
+    /// Part of each channel in the anomaly that is open or has just closed, 0..1, together 1: over the ticks since it opened. What is left
+    /// of a fault at its last tick says little about it.
+    /// </summary>
+    internal double[] SharesSinceOpened()
+    {
+        double sum = _blame.Sum(blame => (double)blame);
+        return sum > 0 ? [.. _blame.Select(blame => blame / sum)] : Shares();
+    }
+
+    /// <summary>Part of each channel in the score of this tick, 0..1, together 1; all 0 if nothing is wrong.</summary>
     internal double[] Shares()
     {
-        var parts = new double[_channels];
-        bool isOfCharts = _largestKind is Kind.Level or Kind.Relation;
-        if (isOfCharts && UsesProfile && _relation is not null)
-        {
-            Explain(parts);
-        }
-        else
-        {
-            for (int channel = 0; channel < _channels; channel++)
-            {
-                double ratio = _largestKind == Kind.Residual
-                    ? _watchedAt[channel] < 0 ? 0 : Math.Sqrt(_residual.Part(_watchedAt[channel]))
-                    : Quotient(((int)_largestKind * _channels) + channel);
-                parts[channel] = ratio * ratio;
-            }
-        }
-
+        double[] parts = Weigh(isOfOne: false);
         double sum = parts.Sum();
+        return sum > 0 ? [.. parts.Select(part => part / sum)] : new double[_channels];
+    }
+
+    private void NoteShares()
+    {
+        double[] shares = Shares();
         for (int channel = 0; channel < _channels; channel++)
         {
-            parts[channel] = sum > 0 ? parts[channel] / sum : 0;
+            _blame[channel] += (float)(Score * Score * shares[channel]);
+        }
+    }
+
+    // Squares that say how much each channel has to do with the score; of one: if exactly one channel is off.
+    private double[] Weigh(bool isOfOne)
+    {
+        if (_largestKind is Kind.Level or Kind.Relation && UsesProfile && _relation is not null)
+        {
+            (double[] explained, double[] own) = Explain();
+            return isOfOne || explained.Max() >= SingleShare * own.Sum() ? explained : own;
+        }
+
+        var parts = new double[_channels];
+        for (int channel = 0; channel < _channels; channel++)
+        {
+            double ratio = _largestKind == Kind.Residual
+                ? _watchedAt[channel] < 0 ? 0 : Math.Sqrt(_residual.Part(_watchedAt[channel]))
+                : Quotient(((int)_largestKind * _channels) + channel);
+            parts[channel] = ratio * ratio;
         }
 
         return parts;
@@ -63,9 +88,10 @@ internal sealed partial class AnomalyDetector
         return _row[channel] - model.Predict(channel, features) - _relation!.Center(channel);
     }
 
-    // A channel that is off moves its own residual and those of the channels it helps to predict. The one whose move explains most of all
-    // residuals is to blame: its part is how much of their square it explains, each in its calm deviations.
-    private void Explain(double[] parts)
+    // A channel that is off moves its own residual and those of the channels it helps to predict. If the move of one explains what all
+    // show, it is to blame: how much of the square of the residuals it explains, each in its calm deviations. If none does, several are off
+    // at once, as by wear, and each answers for its own residual.
+    private (double[] Explained, double[] Own) Explain()
     {
         RelationModel model = _profile!.Relation!.Model;
         int spanAt = (_largestKind == Kind.Level ? _profileLevels! : _relation!).LargestSpanAt(_largestChannel);
@@ -73,6 +99,7 @@ internal sealed partial class AnomalyDetector
         var state = new float[_channels];
         var residuals = new double[_channels];
         var scale = new double[_channels];
+        var explained = new double[_channels];
         for (int channel = 0; channel < _channels; channel++)
         {
             float level = _profileLevels!.Mean(channel, spanAt) + _profileLevels.Center(channel);
@@ -85,8 +112,10 @@ internal sealed partial class AnomalyDetector
         for (int suspect = 0; suspect < _channels; suspect++)
         {
             double seen = Math.Abs(state[suspect]) < _range[suspect] ? 1 : 0;
-            parts[suspect] = ExplainBy(suspect, model, state, rows, seen, residuals, scale).Part;
+            explained[suspect] = ExplainBy(suspect, model, state, rows, seen, residuals, scale).Part;
         }
+
+        return (explained, [.. residuals.Select(residual => residual * residual)]);
     }
 
     // The channel, and by how much it is off, that explains most of the mean residuals of the open anomaly.

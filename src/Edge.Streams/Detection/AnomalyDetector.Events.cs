@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Runtime.Intrinsics;
 
 namespace Edge.Streams.Detection;
@@ -85,7 +86,9 @@ internal sealed partial class AnomalyDetector
         Array.Clear(_excess);
         Array.Clear(_openRow);
         Array.Clear(_openResidual);
+        Array.Clear(_blame);
         NotePeaks();
+        NoteShares();
         Blame();
         _asExpected?.CopyFrom(_recent!);
         return AnomalyChange.Opened;
@@ -101,7 +104,13 @@ internal sealed partial class AnomalyDetector
 
         _openTicks++;
         NotePeaks();
-        if (_openTicks % UpdateTicks == 0 && Score >= 1)
+        bool isUpdate = _openTicks % UpdateTicks == 0;
+        if (Score >= 1 && (isUpdate || BitOperations.IsPow2(_openTicks)))
+        {
+            NoteShares();
+        }
+
+        if (Score >= 1 && isUpdate)
         {
             Blame();
         }
@@ -112,7 +121,7 @@ internal sealed partial class AnomalyDetector
         _isAccepted = false;
         if (_below < (isOfCharts ? _closeTicks : _minDurationTicks) && !isAccepted)
         {
-            return _openTicks % UpdateTicks == 0 ? AnomalyChange.Updated : AnomalyChange.None;
+            return isUpdate ? AnomalyChange.Updated : AnomalyChange.None;
         }
 
         IsOpen = false;

@@ -15,9 +15,9 @@ internal sealed partial class AnomalyDetector
         _blamed = -1;
         if (_relation is not null && UsesProfile)
         {
-            double[] shares = Shares();
-            double largest = shares.Max();
-            _blamed = largest > 0 ? Array.IndexOf(shares, largest) : -1;
+            double[] parts = Weigh(isOfOne: true);
+            double largest = parts.Max();
+            _blamed = largest > 0 ? Array.IndexOf(parts, largest) : -1;
         }
     }
 

@@ -75,10 +75,8 @@ internal sealed partial class AnomalyDetector
         _unsettled = snapshot.Field(_unsettled);
     }
 
-    /// <summary>
-    /// Reads or writes what states of version 7 lack: since when a sensor has failed, and what the end of an open anomaly needs.
-    /// </summary>
-    internal void ArchiveAdded(StreamSnapshot snapshot)
+    /// <summary>Reads or writes since when a sensor has failed, and what the end of an open anomaly needs.</summary>
+    internal void ArchiveEnds(StreamSnapshot snapshot)
     {
         _sensors.ArchiveTimes(snapshot);
         if (IsOpen)
@@ -88,12 +86,17 @@ internal sealed partial class AnomalyDetector
         }
     }
 
-    /// <summary>Begins what a state of version 7 lacks.</summary>
-    internal void BeginAdded()
+    /// <summary>Reads or writes which channels are to blame for an open anomaly: states of version 8 lack it.</summary>
+    internal void ArchiveBlame(StreamSnapshot snapshot)
     {
-        _blamed = -1;
-        _asExpected?.CopyFrom(_recent!);
+        if (IsOpen)
+        {
+            snapshot.Fields<float>(_blame);
+        }
     }
+
+    /// <summary>Begins what a state of version 8 lacks.</summary>
+    internal void BeginBlame() => Array.Clear(_blame);
 }
 
 /// <summary>Parts of a detector's state that it has only at times.</summary>

@@ -185,6 +185,7 @@ internal sealed partial class AnomalyDetector
         _quotient = new float[KindCount * _channels];
         _peak = new float[KindCount * _channels];
         _excess = new float[ChartKinds * _channels];
+        _blame = new float[_channels];
         Array.Fill(_mute, 1);
         Array.Fill(_width, 1);
         SetSensitivity(config.FalseAlarmsAWeek);

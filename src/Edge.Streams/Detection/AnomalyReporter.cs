@@ -70,7 +70,7 @@ internal sealed class AnomalyReporter(string stream, ModelManifest manifest, Ano
         }
 
         bool isOver = change is AnomalyChange.Closed or AnomalyChange.Accepted or AnomalyChange.Silenced;
-        AnomalyChannel[] channels = Channels(reading);
+        AnomalyChannel[] channels = Channels(reading, isOver ? detector.SharesSinceOpened() : detector.Shares());
         double score = isOver ? detector.PeakScore : detector.Score;
         return new AnomalyEvent(
             $"{stream}-{_openedAt}",
@@ -93,9 +93,8 @@ internal sealed class AnomalyReporter(string stream, ModelManifest manifest, Ano
         "Ended unfinished: the stream was reset, or has another model, and its detector begins again.",
         []);
 
-    private AnomalyChannel[] Channels(Reading reading)
+    private AnomalyChannel[] Channels(Reading reading, double[] shares)
     {
-        double[] shares = detector.Shares();
         var channels = new List<AnomalyChannel>();
         for (int column = 0; column < manifest.Columns.Count; column++)
         {
