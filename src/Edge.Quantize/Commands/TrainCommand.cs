@@ -80,7 +80,7 @@ internal static class TrainCommand
         };
         var resume = new Option<string?>("--resume")
         {
-            Description = "A file that keeps what was trained so far. Training that was cut off goes on from it; at the end it is deleted.",
+            Description = "Keeps what was trained so far: training that was cut off continues from it. Deleted at the end.",
         };
         var whileOpen = new Option<bool>("--while-input-is-open") { Hidden = true };
         var report = new Option<string?>("--report") { Description = "Also write the evaluation as a self-contained HTML page." };

@@ -42,7 +42,7 @@ internal sealed record LearnerOptions
     /// <summary>Time for training.</summary>
     internal TimeSpan Budget { get; init; } = TimeSpan.FromMinutes(5);
 
-    /// <summary>File that keeps what was trained, to go on from; null for none.</summary>
+    /// <summary>File that keeps what was trained, to continue from; null for none.</summary>
     internal string? Checkpoint { get; init; }
 }
 

@@ -20,7 +20,7 @@ internal sealed record TrainedNet(int Number, double Score, float[] Share, float
 /// <param name="Losses">As those of <see cref="Learned"/>.</param>
 internal sealed record EndedCandidate(int Number, double Score, IReadOnlyList<EpochLoss> Losses);
 
-/// <summary>What training has done so far, in a file: training that was cut off goes on from it.</summary>
+/// <summary>What training has done so far, in a file: training that was cut off continues from it.</summary>
 /// <param name="Spent">Time that it has taken.</param>
 /// <param name="Ended">The candidates that were trained to their end.</param>
 /// <param name="Best">The best of them.</param>
@@ -30,7 +30,7 @@ internal sealed record TrainingCheckpoint(TimeSpan Spent, IReadOnlyList<EndedCan
 
     private static ReadOnlySpan<byte> Magic => "edgetrain1"u8;
 
-    /// <summary>Tells trainings apart: one goes on only with the same rows, options and program.</summary>
+    /// <summary>Tells trainings apart: one continues only with the same rows, options and program.</summary>
     internal static byte[] KeyOf(TrainingRows rows, LearnerOptions options)
     {
         string said = string.Create(
@@ -81,7 +81,7 @@ internal sealed record TrainingCheckpoint(TimeSpan Spent, IReadOnlyList<EndedCan
         }
     }
 
-    /// <summary>Writes the file. A disk that refuses costs only that training cannot go on from here.</summary>
+    /// <summary>Writes the file. A disk that refuses costs only that training cannot continue from here.</summary>
     /// <param name="path">Where.</param>
     /// <param name="key">Of this training.</param>
     internal void Write(string path, ReadOnlySpan<byte> key)

@@ -10,7 +10,7 @@ namespace Edge.Runtime.Control;
 /// <summary>
 /// Trains a model in processes of their own, at a low priority and within a memory limit: <c>edge-runtime export</c> writes the stored
 /// rows to a file, and <c>edge-quantize train</c> learns from it. Neither outlives this process; what was trained does, and the next
-/// process goes on from it.
+/// process continues from it.
 /// </summary>
 /// <param name="configPath">Path of edge.yaml.</param>
 /// <param name="device">The device's name, which the model file keeps.</param>
@@ -74,7 +74,7 @@ internal sealed class TrainingProcess(string configPath, string device, string f
         }
         catch (OperationCanceledException) when (cancel.IsCancellationRequested)
         {
-            // The next start goes on from the same rows.
+            // The next start continues from the same rows.
             isStopped = true;
             throw;
         }

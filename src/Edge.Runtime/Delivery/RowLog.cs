@@ -254,7 +254,7 @@ internal sealed class RowLog : IDisposable
     }
 
     // The kernel writes page by page, and a killed process's write ends behind one of them: what is there of the record is the beginning
-    // of one that goes on behind that page, where there are only zeros or nothing.
+    // of one that continues behind that page, where there are only zeros or nothing.
     private static bool IsCutByKill(ReadOnlySpan<byte> bytes, int at, int end)
     {
         int pages = (end + Environment.SystemPageSize - 1) / Environment.SystemPageSize * Environment.SystemPageSize;

@@ -195,7 +195,7 @@ internal sealed class MlstmMemory(int inner, int heads)
         return (byInput, byForget * step.Forget * step.Slope);
     }
 
-    // A row of C: the derivative by it grows by query·dh, gives its part of v's, and goes on to the row before.
+    // A row of C: the derivative by it grows by query·dh, gives its part of v's, and continues to the row before.
     private static LineSums BackLine(
         float query, float key, float forget, ReadOnlySpan<float> dh, ReadOnlySpan<float> before, ReadOnlySpan<float> after,
         ReadOnlySpan<float> v, Span<float> byMemory, Span<float> dv)
