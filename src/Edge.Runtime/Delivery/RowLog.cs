@@ -216,9 +216,8 @@ internal sealed class RowLog : IDisposable
     {
         var records = new List<(long, LogRecord)>();
         var columns = new Dictionary<string, IReadOnlyList<string>>();
-        damage = bytes.StartsWith(Magic) ? default
-            : new LogDamage(bytes.IsEmpty ? LogDamageKind.CutByKill : LogDamageKind.Damaged, 0);
         int end = bytes.LastIndexOfAnyExcept((byte)0) + 1;
+        damage = bytes.StartsWith(Magic) ? default : new LogDamage(end == 0 ? LogDamageKind.CutByKill : LogDamageKind.Damaged, 0);
         for (int at = Magic.Length; at < end;)
         {
             if (TryRead(number, bytes, at, columns, withMessages, out LogRecord? record, out int length))
