@@ -10,6 +10,7 @@ namespace Edge.Quantize.Tests;
 public sealed class TrainingCheckpointTests : IDisposable
 {
     private const int CutAfter = 3;
+    private const int MagicBytes = 10;
 
     private readonly TemporaryFolder _folder = new();
     private readonly string _recording;
@@ -35,8 +36,8 @@ public sealed class TrainingCheckpointTests : IDisposable
         var trained = new HashSet<Candidate>();
         FloatModel actual = again.Run(progress => trained.Add(progress.Candidate), default);
 
-        Assert.InRange(again.WentOnFrom, CutAfter, unbroken.Candidates.Count - 1);
-        Assert.Equal(unbroken.Candidates.Count - again.WentOnFrom, trained.Count);
+        Assert.InRange(again.Resumed, CutAfter, unbroken.Candidates.Count - 1);
+        Assert.Equal(unbroken.Candidates.Count - again.Resumed, trained.Count);
         Assert.Equal(Told(unbroken), Told(again));
         Assert.Equal(unbroken.Net, again.Net);
         Assert.Equal(expected.Head!.Weight, actual.Head!.Weight);
@@ -47,15 +48,17 @@ public sealed class TrainingCheckpointTests : IDisposable
     public void With_other_rows_or_options_it_begins_at_its_beginning()
     {
         CutOff();
-        Assert.NotNull(TrainingCheckpoint.Read(Checkpoint, TrainingCheckpoint.KeyOf(Rows(), Options)));
-        Assert.Null(TrainingCheckpoint.Read(Checkpoint, TrainingCheckpoint.KeyOf(Rows(), Options with { Seed = 2 })));
-        Assert.Null(TrainingCheckpoint.Read(Checkpoint, TrainingCheckpoint.KeyOf(Rows(), Options with { Horizons = [1, 6] })));
+        Assert.NotEqual(0, Resumed(Options));
+        Assert.Equal(0, Resumed(Options with { Seed = 2 }));
+        CutOff();
+        Assert.Equal(0, Resumed(Options with { Horizons = [1, 6] }));
+        CutOff();
         File.AppendAllText(_recording, "1767285600,0.5,0.25\n");
-        Assert.Null(TrainingCheckpoint.Read(Checkpoint, TrainingCheckpoint.KeyOf(Rows(), Options)));
+        Assert.Equal(0, Resumed(Options));
     }
 
     [Fact]
-    public void A_damaged_or_foreign_file_counts_as_none()
+    public void A_damaged_file_counts_as_none()
     {
         byte[] key = TrainingCheckpoint.KeyOf(Rows(), Options);
         CutOff();
@@ -64,15 +67,23 @@ public sealed class TrainingCheckpointTests : IDisposable
         for (int i = 0; i < 500; i++)
         {
             byte[] damaged = [.. whole];
-            damaged[random.Next(damaged.Length)] ^= (byte)(1 << random.Next(8));
-            File.WriteAllBytes(Checkpoint, i % 2 == 0 ? damaged : whole[..random.Next(whole.Length)]);
-            Assert.Null(TrainingCheckpoint.Read(Checkpoint, key));
+            damaged[random.Next(MagicBytes, damaged.Length)] ^= (byte)(1 << random.Next(8));
+            File.WriteAllBytes(Checkpoint, i % 2 == 0 ? damaged : whole[..random.Next(MagicBytes, whole.Length)]);
+            Assert.Null(TrainingCheckpoint.Read(Checkpoint, key, []));
         }
 
         File.Delete(Checkpoint);
-        Assert.Null(TrainingCheckpoint.Read(Checkpoint, key));
-        Directory.CreateDirectory(Checkpoint);
-        Assert.Null(TrainingCheckpoint.Read(Checkpoint, key));
+        Assert.Null(TrainingCheckpoint.Read(Checkpoint, key, []));
+    }
+
+    [Fact]
+    public void Another_file_is_refused_and_left_as_it_is()
+    {
+        string before = File.ReadAllText(_recording);
+        string[] train = ["train", _recording, "--epochs", "1", "--hidden", "4", "-o", _folder.File("m"), "--resume"];
+        CommandLine.Refuses([.. train, _recording], "is no checkpoint of a training", "Name another file with --resume");
+        Assert.Equal(before, File.ReadAllText(_recording));
+        CommandLine.Refuses([.. train, _folder.Path], "is a folder");
     }
 
     [Fact]
@@ -84,10 +95,10 @@ public sealed class TrainingCheckpointTests : IDisposable
             _folder.File("m.safetensors"),
         ];
         CutOff();
-        Assert.Matches($"went on from '.*': [{CutAfter}-9] candidates had been trained", CommandLine.Done(train));
+        Assert.Matches($"resumed from '.*': [{CutAfter}-9] candidates had been trained", CommandLine.Done(train));
         Assert.False(File.Exists(Checkpoint));
         byte[] resumed = File.ReadAllBytes(_folder.File("m.safetensors"));
-        Assert.DoesNotContain("went on", CommandLine.Done(train), StringComparison.Ordinal);
+        Assert.DoesNotContain("resumed", CommandLine.Done(train), StringComparison.Ordinal);
         Assert.Equal(File.ReadAllBytes(_folder.File("m.safetensors")), resumed);
     }
 
@@ -108,6 +119,13 @@ public sealed class TrainingCheckpointTests : IDisposable
                 }
             },
             default));
+    }
+
+    private int Resumed(LearnerOptions options)
+    {
+        var learner = new ForecastLearner(Rows(), options);
+        _ = learner.Run(_ => { }, default);
+        return learner.Resumed;
     }
 
     private TrainingRows Rows() => TrainingRows.Load([new ReplayOptions { File = _recording }], [], null, null);

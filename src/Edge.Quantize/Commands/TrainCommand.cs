@@ -173,10 +173,10 @@ internal static class TrainCommand
             model = learner.Run(each => progress.Say(Line(each)), cancel.Token);
         }
 
-        if (learner.WentOnFrom > 0)
+        if (learner.Resumed > 0)
         {
             progress.Done();
-            output.WriteLine($"went on from '{options.Checkpoint}': {Quantity.Of(learner.WentOnFrom, "candidate")} had been trained");
+            output.WriteLine($"resumed from '{options.Checkpoint}': {Quantity.Of(learner.Resumed, "candidate")} had been trained");
         }
 
         ReadingsFile readings = ReadingsFile.Of(rows.Values, rows.Width, rows.IsFault);

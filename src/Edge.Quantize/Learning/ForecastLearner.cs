@@ -88,11 +88,10 @@ internal sealed class ForecastLearner
     private readonly int _bestLinear;
     private readonly double _alone;
     private readonly List<Learned> _learned = [];
-    private readonly List<EndedCandidate> _ended = [];
     private readonly Lock _lock = new();
     private byte[] _key = [];
     private ForecastNet? _best;
-    private TrainedNet? _bestEnded;
+    private TrainedNet? _bestLearned;
     private TimeSpan _spentBefore;
     private long _started;
 
@@ -136,8 +135,8 @@ internal sealed class ForecastLearner
     /// <summary>The net of the model, or null where none takes enough off the error; once it has run.</summary>
     internal Candidate? Net { get; private set; }
 
-    /// <summary>Candidates that an earlier run of this training had ended with; once it has run.</summary>
-    internal int WentOnFrom { get; private set; }
+    /// <summary>How many candidates an earlier run of this training had trained; once it has run.</summary>
+    internal int Resumed { get; private set; }
 
     /// <summary>Every candidate that was trained, the best first.</summary>
     internal IReadOnlyList<Learned> Candidates => [.. _learned.OrderBy(each => each.Score)];
@@ -148,8 +147,8 @@ internal sealed class ForecastLearner
     internal FloatModel Run(Action<LearningProgress> say, CancellationToken cancel)
     {
         Candidate[] candidates = [.. Propose()];
-        GoOn(candidates);
-        HashSet<int> ended = [.. _ended.Select(each => each.Number)];
+        Resume(candidates);
+        HashSet<Candidate> resumed = [.. _learned.Select(each => each.Candidate)];
         _started = Stopwatch.GetTimestamp();
         int workers = Math.Min(candidates.Length, Math.Max(1, Environment.ProcessorCount));
 
@@ -161,7 +160,7 @@ internal sealed class ForecastLearner
         {
             for (int at = Interlocked.Increment(ref next); at < candidates.Length; at = Interlocked.Increment(ref next))
             {
-                if (ended.Contains(at))
+                if (resumed.Contains(candidates[at]))
                 {
                     continue;
                 }
@@ -172,7 +171,7 @@ internal sealed class ForecastLearner
                     return;
                 }
 
-                Train(at, candidates[at], left < each ? left : each, say, cancel);
+                Train(candidates[at], left < each ? left : each, say, cancel);
             }
         });
         Candidate smallest = candidates.Where(each => each.Beside == _bestLinear).MinBy(each => each.Units)!;
@@ -217,7 +216,7 @@ internal sealed class ForecastLearner
     private TimeSpan Spent => _spentBefore + Stopwatch.GetElapsedTime(_started);
 
     // Takes over what an earlier run has done, if it was cut off.
-    private void GoOn(Candidate[] candidates)
+    private void Resume(Candidate[] candidates)
     {
         if (_options.Checkpoint is not { } path)
         {
@@ -225,18 +224,16 @@ internal sealed class ForecastLearner
         }
 
         _key = TrainingCheckpoint.KeyOf(_rows, _options);
-        if (TrainingCheckpoint.Read(path, _key) is { } before)
+        if (TrainingCheckpoint.Read(path, _key, candidates) is { } before)
         {
-            (_spentBefore, _bestEnded) = (before.Spent, before.Best);
-            _ended.AddRange(before.Ended);
-            _learned.AddRange(before.Ended.Select(each => new Learned(candidates[each.Number], each.Score, each.Losses)));
-            _best = NetOf(candidates[before.Best.Number]);
+            (_spentBefore, _bestLearned, Resumed) = (before.Spent, before.Best, before.Learned.Count);
+            _learned.AddRange(before.Learned);
+            _best = NetOf(before.Best.Candidate);
             _best.Restore(before.Best);
-            WentOnFrom = before.Ended.Count;
         }
     }
 
-    private void Train(int number, Candidate candidate, TimeSpan budget, Action<LearningProgress> say, CancellationToken cancel)
+    private void Train(Candidate candidate, TimeSpan budget, Action<LearningProgress> say, CancellationToken cancel)
     {
         ForecastNet net = NetOf(candidate);
         long begun = Stopwatch.GetTimestamp();
@@ -267,13 +264,11 @@ internal sealed class ForecastLearner
         lock (_lock)
         {
             _best = _best is null || net.Score < _best.Score ? net : _best;
-            var learned = new Learned(candidate, net.Score / _alone, [.. net.Losses.Select(BesideAlone)]);
-            _learned.Add(learned);
-            _bestEnded = _bestEnded is null || net.Score < _bestEnded.Score ? net.Save(number) : _bestEnded;
-            _ended.Add(new EndedCandidate(number, learned.Score, learned.Losses));
+            _learned.Add(new Learned(candidate, net.Score / _alone, [.. net.Losses.Select(BesideAlone)]));
+            _bestLearned = _bestLearned is null || net.Score < _bestLearned.Score ? net.Save() : _bestLearned;
             if (_options.Checkpoint is { } path && !cancel.IsCancellationRequested)
             {
-                new TrainingCheckpoint(Spent, _ended, _bestEnded).Write(path, _key);
+                new TrainingCheckpoint(Spent, _learned, _bestLearned).Write(path, _key);
             }
         }
     }

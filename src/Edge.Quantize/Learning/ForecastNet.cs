@@ -109,8 +109,7 @@ internal sealed class ForecastNet
     }
 
     /// <summary>The best weights so far.</summary>
-    /// <param name="number">Place of its candidate among all.</param>
-    internal TrainedNet Save(int number) => new(number, Score, Share, _best);
+    internal TrainedNet Save() => new(Candidate, Score, Share, _best);
 
     /// <summary>Takes the best weights of an earlier training as its own.</summary>
     internal void Restore(TrainedNet trained) => (Score, Share, _best) = (trained.Score, trained.Share, trained.Weights);

@@ -8,23 +8,17 @@ using Edge.Inference;
 namespace Edge.Quantize.Learning;
 
 /// <summary>The best weights of a net and how it did.</summary>
-/// <param name="Number">Place of its candidate among all.</param>
+/// <param name="Candidate">What it is.</param>
 /// <param name="Score">As <see cref="ForecastNet.Score"/>.</param>
 /// <param name="Share">As <see cref="ForecastNet.Share"/>.</param>
 /// <param name="Weights">Of each parameter, in the order of the network.</param>
-internal sealed record TrainedNet(int Number, double Score, float[] Share, float[][] Weights);
-
-/// <summary>A candidate that was trained to its end.</summary>
-/// <param name="Number">Its place among all.</param>
-/// <param name="Score">As that of <see cref="Learned"/>.</param>
-/// <param name="Losses">As those of <see cref="Learned"/>.</param>
-internal sealed record EndedCandidate(int Number, double Score, IReadOnlyList<EpochLoss> Losses);
+internal sealed record TrainedNet(Candidate Candidate, double Score, float[] Share, float[][] Weights);
 
 /// <summary>What training has done so far, in a file: training that was cut off continues from it.</summary>
 /// <param name="Spent">Time that it has taken.</param>
-/// <param name="Ended">The candidates that were trained to their end.</param>
+/// <param name="Learned">The candidates that were trained to their end.</param>
 /// <param name="Best">The best of them.</param>
-internal sealed record TrainingCheckpoint(TimeSpan Spent, IReadOnlyList<EndedCandidate> Ended, TrainedNet Best)
+internal sealed record TrainingCheckpoint(TimeSpan Spent, IReadOnlyList<Learned> Learned, TrainedNet Best)
 {
     private const int MaxBytes = 256 << 20;
 
@@ -49,35 +43,51 @@ internal sealed record TrainingCheckpoint(TimeSpan Spent, IReadOnlyList<EndedCan
     /// <summary>Reads a file.</summary>
     /// <param name="path">Where.</param>
     /// <param name="key">Of this training.</param>
+    /// <param name="candidates">All candidates of this training; their seeds differ.</param>
     /// <returns>Null if there is none of this training, or it is damaged: training begins at its beginning.</returns>
-    internal static TrainingCheckpoint? Read(string path, ReadOnlySpan<byte> key)
+    /// <exception cref="InputException">The file is another one, which <see cref="Write"/> would replace.</exception>
+    internal static TrainingCheckpoint? Read(string path, ReadOnlySpan<byte> key, IReadOnlyList<Candidate> candidates)
     {
-        try
+        if (Directory.Exists(path))
         {
-            byte[] file = FileBytes.Read(path, "Checkpoint", MaxBytes);
-            int length = file.Length - SHA256.HashSizeInBytes;
-            if (length < Magic.Length + key.Length || !file.AsSpan().StartsWith(Magic)
-                || !file.AsSpan(Magic.Length, key.Length).SequenceEqual(key)
-                || !SHA256.HashData(file.AsSpan(0, length)).AsSpan().SequenceEqual(file.AsSpan(length)))
-            {
-                return null;
-            }
-
-            int begin = Magic.Length + key.Length;
-            using var from = new BinaryReader(new MemoryStream(file, begin, length - begin));
-            var spent = new TimeSpan(from.ReadInt64());
-            var ended = new EndedCandidate[from.ReadInt32()];
-            for (int i = 0; i < ended.Length; i++)
-            {
-                ended[i] = new EndedCandidate(from.ReadInt32(), from.ReadDouble(), ReadLosses(from));
-            }
-
-            return new TrainingCheckpoint(
-                spent, ended, new TrainedNet(from.ReadInt32(), from.ReadDouble(), ReadFloats(from), ReadWeights(from)));
+            throw new InputException($"'{path}' is a folder. Name a file with --resume.");
         }
-        catch (InputException)
+
+        if (!File.Exists(path))
         {
             return null;
+        }
+
+        byte[] file = FileBytes.Read(path, "Checkpoint", MaxBytes);
+        if (!file.AsSpan().StartsWith(Magic))
+        {
+            throw new InputException($"'{path}' is no checkpoint of a training, and would be replaced. Name another file with --resume.");
+        }
+
+        int length = file.Length - SHA256.HashSizeInBytes;
+        if (length < Magic.Length + key.Length
+            || !file.AsSpan(Magic.Length, key.Length).SequenceEqual(key)
+            || !SHA256.HashData(file.AsSpan(0, length)).AsSpan().SequenceEqual(file.AsSpan(length)))
+        {
+            return null;
+        }
+
+        int begin = Magic.Length + key.Length;
+        using var from = new BinaryReader(new MemoryStream(file, begin, length - begin));
+        var spent = new TimeSpan(from.ReadInt64());
+        var learned = new Learned[from.ReadInt32()];
+        for (int i = 0; i < learned.Length; i++)
+        {
+            learned[i] = new Learned(ReadCandidate(), from.ReadDouble(), ReadLosses(from));
+        }
+
+        return new TrainingCheckpoint(
+            spent, learned, new TrainedNet(ReadCandidate(), from.ReadDouble(), ReadFloats(from), ReadWeights(from)));
+
+        Candidate ReadCandidate()
+        {
+            int seed = from.ReadInt32();
+            return candidates.First(each => each.Seed == seed);
         }
     }
 
@@ -91,20 +101,20 @@ internal sealed record TrainingCheckpoint(TimeSpan Spent, IReadOnlyList<EndedCan
         to.Write(Magic);
         to.Write(key);
         to.Write(Spent.Ticks);
-        to.Write(Ended.Count);
-        foreach (EndedCandidate candidate in Ended)
+        to.Write(Learned.Count);
+        foreach (Learned learned in Learned)
         {
-            to.Write(candidate.Number);
-            to.Write(candidate.Score);
-            to.Write(candidate.Losses.Count);
-            foreach (EpochLoss loss in candidate.Losses)
+            to.Write(learned.Candidate.Seed);
+            to.Write(learned.Score);
+            to.Write(learned.Losses.Count);
+            foreach (EpochLoss loss in learned.Losses)
             {
                 to.Write(loss.Training);
                 to.Write(loss.Validation);
             }
         }
 
-        to.Write(Best.Number);
+        to.Write(Best.Candidate.Seed);
         to.Write(Best.Score);
         Write(to, Best.Share);
         to.Write(Best.Weights.Length);

@@ -62,7 +62,7 @@ internal sealed class TrainingProcess(string configPath, string device, string f
         try
         {
             Directory.CreateDirectory(folder);
-            if (!CanGoOn(rows, checkpoint, most))
+            if (!CanResume(rows, checkpoint, most))
             {
                 Remove(checkpoint);
                 await RunAsync(Self(), ExportArguments(job, rows), job.Options, stop.Token).ConfigureAwait(false);
@@ -81,8 +81,7 @@ internal sealed class TrainingProcess(string configPath, string device, string f
         catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
         {
             throw new InputException(
-                $"training did not end within {most}. Set a smaller 'budget', or learn from fewer "
-                    + "rows with 'history.max_age'.");
+                $"training did not end within {most}. Set a smaller 'budget', or learn from fewer rows with 'history.max_age'.");
         }
         catch (Exception e) when (FileFault.Is(e))
         {
@@ -100,7 +99,7 @@ internal sealed class TrainingProcess(string configPath, string device, string f
     }
 
     // The rows of a training that was cut off are used again while they are new and edge.yaml has not changed since.
-    private bool CanGoOn(string rows, string checkpoint, TimeSpan most)
+    private bool CanResume(string rows, string checkpoint, TimeSpan most)
     {
         DateTime written = File.GetLastWriteTimeUtc(rows);
         return File.Exists(rows) && File.Exists(checkpoint) && written > File.GetLastWriteTimeUtc(configPath)
