@@ -265,6 +265,8 @@ public sealed partial class ProfileDetectionTests(ITestOutputHelper output)
 
         byte[] now = stream.Save();
         byte[] before = [8, .. now[1..^(sizeof(float) * manifest.Columns.Count)]];
+        Assert.False(stream.Resume(160, [7, .. before[1..]]));
+        Assert.False(stream.Resume(160, [now[0], .. before[1..]]));
         Assert.True(stream.Resume(160, before));
         Assert.Equal(before[1..], stream.Save()[1..before.Length]);
 

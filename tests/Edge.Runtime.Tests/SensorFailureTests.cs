@@ -52,25 +52,6 @@ public sealed class SensorFailureTests
         Assert.Equal(TimeOf(FailsAt), opened.Started);
     }
 
-    [Fact]
-    public void A_state_of_the_version_before_is_taken_over()
-    {
-        using SensorStream before = Open();
-        _ = Run(before, 1, FailsAt + 1, isStuck: false);
-        byte[] saved = before.Save();
-
-        // While no anomaly is open, the versions differ in nothing else.
-        byte[] earlier = [.. saved];
-        earlier[0]--;
-        using SensorStream next = Open();
-        Assert.True(next.Resume(before.Seq, earlier));
-        AnomalyEvent opened = Run(next, FailsAt + 2, 1000, isStuck: false).First(each => each.Change == AnomalyChange.Opened);
-        Assert.InRange(opened.Started, TimeOf(FailsAt), TimeOf(FailsAt + 3));
-        Assert.False(next.Resume(9, saved.AsSpan(0, saved.Length - 1)));
-        earlier[0]--;
-        Assert.False(next.Resume(9, earlier));
-    }
-
     private static SensorStream Open() => new(
         NoModelEngine.Of("s", [("c0", ""), ("c1", "")], TimeSpan.FromSeconds(1), [1]), new StreamOptions { Name = "s" });
 

@@ -2,8 +2,8 @@ using System.Text.Json;
 using Edge.Training;
 using Edge.Training.Blocks;
 using Edge.Training.Layers;
-using Edge.Training.Losses;
 using Edge.Training.Reference;
+using static Edge.Training.Tests.GradientCheck;
 
 namespace Edge.Training.Tests;
 
@@ -71,47 +71,7 @@ public sealed class BlockGradientTests
             }
         }
 
-        var loss = new HuberLoss(0.5f);
-        float[] gradient = new float[target.Length];
-        _ = Measure();
-        network.Backward(x, gradient, Strands);
-        float[][] byBackward = [.. network.Parameters.Select(parameter => parameter.Gradient.ToArray())];
-        for (int p = 0; p < network.Parameters.Count; p++)
-        {
-            float[] value = network.Parameters[p].Value;
-            float[] start = [.. value];
-            for (int trial = 0; trial < 3; trial++)
-            {
-                float[] direction = Noise(random, value.Length);
-                double expected = direction.Zip(byBackward[p], (d, g) => (double)d * g).Sum();
-                double Along(float by)
-                {
-                    for (int i = 0; i < value.Length; i++)
-                    {
-                        value[i] = start[i] + (by * direction[i]);
-                    }
-
-                    return Measure();
-                }
-
-                // Richardson's extrapolation of two central differences.
-                (float far, float near) = (0.008f, 0.004f);
-                double coarse = (Along(far) - Along(-far)) / (2 * far);
-                double fine = (Along(near) - Along(-near)) / (2 * near);
-                start.CopyTo(value, 0);
-                double measured = ((4 * fine) - coarse) / 3;
-                double size = Math.Sqrt(byBackward[p].Sum(g => (double)g * g) * direction.Sum(d => (double)d * d) / value.Length);
-                Assert.True(
-                    Math.Abs(measured - expected) <= 1e-3 * Math.Max(size, 1e-3),
-                    $"{name} {network.Parameters[p].Name}: {measured} for {expected}, size {size}");
-            }
-        }
-
-        double Measure()
-        {
-            network.Reset();
-            return loss.Measure(network.Forward(x, Strands), target, gradient);
-        }
+        RequireDifferences(network, x, target, Strands, reach: 0.008f, random);
     }
 
     [Theory]
@@ -185,22 +145,4 @@ public sealed class BlockGradientTests
     };
 
     private static float[] Noise(Random random, int count) => [.. Enumerable.Range(0, count).Select(_ => (2 * random.NextSingle()) - 1)];
-
-    private static float[] Values(JsonElement array) => [.. array.EnumerateArray().Select(value => value.GetSingle())];
-
-    // Within 1e-4 of the largest value.
-    private static void Near(ReadOnlySpan<float> expected, ReadOnlySpan<float> actual, string what, double tolerance = 1e-4)
-    {
-        Assert.Equal(expected.Length, actual.Length);
-        float largest = 1e-6f;
-        foreach (float value in expected)
-        {
-            largest = Math.Max(largest, Math.Abs(value));
-        }
-
-        for (int i = 0; i < expected.Length; i++)
-        {
-            Assert.True(Math.Abs(expected[i] - actual[i]) <= tolerance * largest, $"{what} {i}: {actual[i]} for {expected[i]}");
-        }
-    }
 }

@@ -3,6 +3,7 @@ using Edge.Training;
 using Edge.Training.Layers;
 using Edge.Training.Losses;
 using Edge.Training.Numerics;
+using static Edge.Training.Tests.GradientCheck;
 
 namespace Edge.Training.Tests;
 
@@ -38,19 +39,19 @@ public sealed class GradientTests
         var network = new Network(cell, head);
         float[] x = Values(golden, "x");
         ReadOnlySpan<float> y = network.Forward(x, Strands);
-        Near(Values(golden, "outputs"), y);
+        Near(Values(golden, "outputs"), y, "outputs");
         float[] gradient = new float[y.Length];
         double loss = new HuberLoss(1).Measure(y, Values(golden, "target"), gradient);
         network.Backward(x, gradient, Strands);
 
         Assert.Equal(golden.GetProperty("loss").GetDouble(), loss, 1e-5);
         JsonElement gradients = golden.GetProperty("gradients");
-        Near(Values(gradients, "weight_ih_l0"), Transposed(cell.Parameters[0]));
-        Near(Values(gradients, "weight_hh_l0"), Transposed(cell.Parameters[1]));
-        Near(Values(gradients, "bias_ih_l0"), cell.Parameters[2].Gradient);
-        Near(Values(gradients, "bias_hh_l0"), cell.Parameters[^1].Gradient);
-        Near(Values(golden, "head_weight_gradient"), Transposed(head.Parameters[0]));
-        Near(Values(golden, "head_bias_gradient"), head.Parameters[1].Gradient);
+        Near(Values(gradients, "weight_ih_l0"), Transposed(cell.Parameters[0]), "weight_ih_l0");
+        Near(Values(gradients, "weight_hh_l0"), Transposed(cell.Parameters[1]), "weight_hh_l0");
+        Near(Values(gradients, "bias_ih_l0"), cell.Parameters[2].Gradient, "bias_ih_l0");
+        Near(Values(gradients, "bias_hh_l0"), cell.Parameters[^1].Gradient, "bias_hh_l0");
+        Near(Values(golden, "head_weight_gradient"), Transposed(head.Parameters[0]), "head_weight_gradient");
+        Near(Values(golden, "head_bias_gradient"), head.Parameters[1].Gradient, "head_bias_gradient");
     }
 
     [Fact]
@@ -68,7 +69,7 @@ public sealed class GradientTests
             float[] outputs = Values(golden, "outputs");
             float[] gradient = new float[outputs.Length];
             Assert.Equal(golden.GetProperty("loss").GetDouble(), loss.Measure(outputs, Values(golden, "target"), gradient), 1e-5);
-            Near(Values(golden, "gradient"), gradient);
+            Near(Values(golden, "gradient"), gradient, "gradient");
         }
     }
 
@@ -85,7 +86,7 @@ public sealed class GradientTests
         {
             Values(gradients[step]).CopyTo(decaying.Gradient, 0);
             optimizer.Step(0.01);
-            Near(Values(after[step]), decaying.Value);
+            Near(Values(after[step]), decaying.Value, $"step {step}");
         }
     }
 
@@ -104,48 +105,7 @@ public sealed class GradientTests
             new EmbeddingLayer(6, 4, random), Cell(kind, 4, units, random), Cell(kind, units, 8, random), new LinearLayer(8, 3, random));
         float[] x = [.. Enumerable.Range(0, Steps * Strands).Select(_ => (float)random.Next(6))];
         float[] target = [.. Enumerable.Range(0, Steps * Strands * 3).Select(i => i % 7 == 0 ? float.NaN : (2 * random.NextSingle()) - 1)];
-        var loss = new HuberLoss(0.5f);
-        float[] gradient = new float[target.Length];
-        _ = Measure();
-        network.Backward(x, gradient, Strands);
-        float[][] byBackward = [.. network.Parameters.Select(parameter => parameter.Gradient.ToArray())];
-        for (int p = 0; p < network.Parameters.Count; p++)
-        {
-            // One parameter as a whole along a random direction: the rounding of single weights averages out.
-            for (int trial = 0; trial < 3; trial++)
-            {
-                float[] value = network.Parameters[p].Value;
-                float[] start = [.. value];
-                float[] direction = [.. value.Select(_ => (2 * random.NextSingle()) - 1)];
-                double expected = direction.Zip(byBackward[p], (d, g) => (double)d * g).Sum();
-                double Along(float by)
-                {
-                    for (int i = 0; i < value.Length; i++)
-                    {
-                        value[i] = start[i] + (by * direction[i]);
-                    }
-
-                    return Measure();
-                }
-
-                // Richardson's extrapolation of two central differences.
-                (float far, float near) = (0.02f, 0.01f);
-                double coarse = (Along(far) - Along(-far)) / (2 * far);
-                double fine = (Along(near) - Along(-near)) / (2 * near);
-                start.CopyTo(value, 0);
-                double measured = ((4 * fine) - coarse) / 3;
-                double size = Math.Sqrt(byBackward[p].Sum(g => (double)g * g) * direction.Sum(d => (double)d * d) / value.Length);
-                Assert.True(
-                    Math.Abs(measured - expected) <= 1e-3 * Math.Max(size, 1e-3),
-                    $"{kind} {network.Parameters[p].Name}: {measured} for {expected}");
-            }
-        }
-
-        double Measure()
-        {
-            network.Reset();
-            return loss.Measure(network.Forward(x, Strands), target, gradient);
-        }
+        RequireDifferences(network, x, target, Strands, reach: 0.02f, random);
     }
 
     [Fact]
@@ -181,7 +141,7 @@ public sealed class GradientTests
             for (int t = 0; t < 20; t++)
             {
                 reference.Step(x.AsSpan(t * 4, 4), h, c, scratch);
-                Near(h, trained.AsSpan(t * 13, 13), 1e-5);
+                Near(h, trained.AsSpan(t * 13, 13), $"step {t}", 1e-5);
             }
         }
     }
@@ -236,25 +196,5 @@ public sealed class GradientTests
         float[] transposed = new float[parameter.Gradient.Length];
         MatrixProduct.Transpose(parameter.Gradient, transposed, parameter.Rows, parameter.Columns);
         return transposed;
-    }
-
-    private static float[] Values(JsonElement element, string name) => Values(element.GetProperty(name));
-
-    private static float[] Values(JsonElement array) => [.. array.EnumerateArray().Select(value => value.GetSingle())];
-
-    // Within 1e-4 of the largest value.
-    private static void Near(ReadOnlySpan<float> expected, ReadOnlySpan<float> actual, double tolerance = 1e-4)
-    {
-        Assert.Equal(expected.Length, actual.Length);
-        float largest = 1e-6f;
-        foreach (float value in expected)
-        {
-            largest = Math.Max(largest, Math.Abs(value));
-        }
-
-        for (int i = 0; i < expected.Length; i++)
-        {
-            Assert.True(Math.Abs(expected[i] - actual[i]) <= tolerance * largest, $"{i}: {actual[i]} for {expected[i]}");
-        }
     }
 }
