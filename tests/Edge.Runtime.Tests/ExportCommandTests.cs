@@ -105,7 +105,7 @@ public sealed class ExportCommandTests : IDisposable
     [Fact]
     public async Task Rows_that_were_faults_to_a_person_or_to_the_detector_are_marked_for_training()
     {
-        string config = Config(Record(rows: 700));
+        string config = Config(Record(rows: 1000));
         await RunServiceAsync(config);
         using (StateStore store = StateStore.Open(
             _folder.File("state"), TimeSpan.FromSeconds(5), TimeSpan.FromDays(7), TimeProvider.System, "boot", NullLogger.Instance))
@@ -120,7 +120,7 @@ public sealed class ExportCommandTests : IDisposable
         Assert.Equal(Enumerable.Range(10, 10), await FaultsAsync("--anomalies-from", "2026-01-01T01:00:00Z"));
         int[] all = await FaultsAsync("--anomalies-from", "2026-01-01T00:00:00Z");
         Assert.Equal(Enumerable.Range(10, 10), all.Where(row => row < 400));
-        Assert.Contains(410, all);
+        Assert.Contains(425, all);
         Assert.DoesNotContain(600, all);
 
         async Task<int[]> FaultsAsync(params string[] more)
@@ -129,7 +129,7 @@ public sealed class ExportCommandTests : IDisposable
             Assert.Equal(0, (await CommandAsync(["export", "--config", config, "--output", csv, "--faults", .. more])).Code);
             string[] lines = File.ReadAllLines(csv);
             Assert.EndsWith(",co2,fault", lines[0], StringComparison.Ordinal);
-            return [.. Enumerable.Range(0, 700).Where(row => lines[row + 1].EndsWith(",1", StringComparison.Ordinal))];
+            return [.. Enumerable.Range(0, 1000).Where(row => lines[row + 1].EndsWith(",1", StringComparison.Ordinal))];
         }
     }
 
@@ -200,7 +200,7 @@ public sealed class ExportCommandTests : IDisposable
         var events = new TickRows([]);
         for (int i = 0; i < count; i++)
         {
-            events.Add(new HistoryEvent(700, Time(700), $"limit-{i}", HistoryEventKind.Limit, "opened", 0, ""));
+            events.Add(new HistoryEvent(1000, Time(1000), $"limit-{i}", HistoryEventKind.Limit, "opened", 0, ""));
         }
 
         return events.ToCommitted();

@@ -134,5 +134,27 @@ public sealed partial class ProfileDetectionTests
         }
     }
 
+    // What follows the readings, as persistence does, is right again a row after a jump.
+    [Theory]
+    [InlineData(10)]
+    [InlineData(-30)]
+    [InlineData(100)]
+    public void A_jump_while_relations_settle_is_an_anomaly_until_it_ends(double deviations)
+    {
+        const int From = 150;
+        const int Until = From + 500;
+        for (int seed = 0; seed < Cases; seed++)
+        {
+            (ModelManifest manifest, double[][] live) = Plant("load", Until + 500, seed + 8);
+            List<Event> events = Run(
+                manifest,
+                live,
+                (row, reading) => reading.Values[2] += row is >= From and < Until ? deviations * manifest.Std[2] : 0);
+            Event only = Assert.Single(events);
+            Assert.InRange(only.Opened, From, From + 10);
+            Assert.InRange(only.Closed, Until, Until + 40);
+        }
+    }
+
     private static double Noise(Random random) => 0.2 * (random.NextDouble() - 0.5);
 }

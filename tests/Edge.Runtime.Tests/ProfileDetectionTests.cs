@@ -391,8 +391,11 @@ public sealed partial class ProfileDetectionTests(ITestOutputHelper output)
             manifest.WithNormalProfile(first.ToArray()),
             live,
             (row, reading) => reading.Values[0] += row >= Before ? 4 * manifest.Std[0] : 0);
-        Assert.All(events, item => Assert.InRange(item.Opened, Before, live.Length));
-        Assert.Contains(events, item => item.Cause == AnomalyCause.Level);
+        Event only = Assert.Single(events);
+        Assert.InRange(only.Opened, Before, Before + 10);
+
+        // The pattern is known before long; the level stays wrong.
+        Assert.Equal(int.MaxValue, only.Closed);
     }
 
     [Fact]

@@ -165,19 +165,20 @@ internal sealed partial class AnomalyDetector
         }
     }
 
-    // The largest score of what is the anomaly's own. A pattern soon becomes known, while the level that it left may stay wrong: patterns
-    // are not compared with the rest.
+    // The largest score of what is the anomaly's own. Each sort is compared with its like: a jump is far beyond what the model forecast,
+    // until the model has followed it, while the level that it left stays wrong; and a pattern soon becomes known.
     private double MainScore(out bool isOfCharts)
     {
         isOfCharts = false;
-        int patterns = (int)Kind.Pattern * _channels;
         double largest = 0;
-        double least = Math.Max(1, MainShare * LargestPeak(patterns));
+        double leastOfCharts = LeastOfMain(Kind.Level, Kind.Relation);
+        double leastOfPatterns = LeastOfMain(Kind.Pattern, Kind.Pattern);
+        double leastOfRest = LeastOfMain(Kind.Residual, Kind.Sensor);
         for (int at = 0; at < _peak.Length; at++)
         {
             var kind = (Kind)(at / _channels);
-            bool isMain = _peak[at] >= (kind == Kind.Pattern ? Math.Max(1, MainShare * PeakScore) : least);
             bool isOfChart = kind is Kind.Level or Kind.Relation;
+            bool isMain = _peak[at] >= (isOfChart ? leastOfCharts : kind == Kind.Pattern ? leastOfPatterns : leastOfRest);
             float quotient = _quotient[at];
 
             // Beside a channel outside of its range the main ones may not be judged: then all that is beyond its limit counts.
@@ -196,17 +197,16 @@ internal sealed partial class AnomalyDetector
         _ => null,
     };
 
-    // The largest peak, those of one kind left out.
-    private double LargestPeak(int without)
+    // The least peak that is the anomaly's own, among some kinds.
+    private double LeastOfMain(Kind first, Kind last)
     {
-        double largest = 0;
-        for (int at = 0; at < _peak.Length; at++)
+        float largest = 0;
+        for (int at = (int)first * _channels; at < ((int)last + 1) * _channels; at++)
         {
-            bool counts = at < without || at >= without + _channels;
-            largest = counts ? Math.Max(largest, _peak[at]) : largest;
+            largest = Math.Max(largest, _peak[at]);
         }
 
-        return largest;
+        return Math.Max(1, MainShare * largest);
     }
 
     // What the anomaly leaves behind is known from now on; what was accepted is normal to every part.
