@@ -124,14 +124,15 @@ public sealed partial class MqttLinkContractTests
         Task serving = Task.Run(async () =>
         {
             using TcpClient client = await listener.AcceptTcpClientAsync();
+            NetworkStream stream = client.GetStream();
             byte[] buffer = new byte[4096];
-            int read = await client.GetStream().ReadAsync(buffer);
+            int read = await stream.ReadAsync(buffer);
             got.Write(buffer, 0, read);
 
             // A connection acknowledged in clear, as a broker without TLS would.
-            await client.GetStream().WriteAsync(new byte[] { 0x20, 0x03, 0x00, 0x00, 0x00 });
-            read = await client.GetStream().ReadAsync(buffer);
-            got.Write(buffer, 0, read);
+            await stream.WriteAsync(new byte[] { 0x20, 0x03, 0x00, 0x00, 0x00 });
+            client.Client.Shutdown(SocketShutdown.Send);
+            await stream.CopyToAsync(got);
         });
         int port = ((IPEndPoint)listener.LocalEndpoint).Port;
         await using IMqttLink link = Create(

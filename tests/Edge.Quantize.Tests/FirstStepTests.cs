@@ -21,6 +21,7 @@ public sealed class FirstStepTests : IDisposable
         var start = new ProcessStartInfo("dotnet", [program, "bench", model]) { RedirectStandardOutput = true };
         start.Environment["DOTNET_JitStdOutFile"] = compiled;
         start.Environment["DOTNET_JitDisasmSummary"] = "1";
+        start.Environment.Remove("DOTNET_TC_QuickJit");
         using Process bench = Process.Start(start)!;
         string said = await bench.StandardOutput.ReadToEndAsync();
         await bench.WaitForExitAsync();
