@@ -16,6 +16,8 @@ internal static class RivalsBenchmark
 
     internal static async Task RunAsync()
     {
+        // Before minutes have passed.
+        PublishedProgram.Run("/usr/bin/python3", ["-c", "import paho.mqtt.client, torch"]);
         string folder = Directory.CreateTempSubdirectory("edge-rivals-").FullName;
         try
         {
