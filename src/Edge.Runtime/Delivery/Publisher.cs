@@ -22,8 +22,12 @@ internal sealed partial class Publisher
 {
     private const int WindowMax = 256;
 
-    // Up to this window, one free place is used at once. mosquitto allows 20 by default; with Nagle's algorithm, its default too, it writes
-    // one acknowledgment and keeps the others until TCP has acknowledged it. That takes 40 ms, unless something is sent meanwhile.
+    // How long a sender waits for further acknowledgments once one has come, so that one wake-up serves many. A broker with Nagle's
+    // algorithm, the default of mosquitto, writes one and keeps the others until TCP has acknowledged it: that takes 40 ms, unless
+    // something is sent meanwhile.
+    private static readonly TimeSpan GatherTime = TimeSpan.FromMilliseconds(1);
+
+    // In a smaller window, one free place is used at once: mosquitto allows 20 by default.
     private const int SmallWindow = 64;
 
     // Messages of QoS 0 that are sent again after a lost connection, if nothing after them was acknowledged.
@@ -283,25 +287,40 @@ internal sealed partial class Publisher
         }
     }
 
-    // Waits until at most this many messages are in flight. If a large window is full, it waits until half of it is free, so that one
-    // wake-up serves many. A broker that acknowledges in another order only causes further waits.
+    // Waits until at most this many messages are in flight. If a large window is full, it waits until half of it is free, but not for
+    // long. A broker that acknowledges in another order only causes further waits.
     private async ValueTask SettleAsync(IMqttLink link, int most, CancellationToken cancel)
     {
         Settle();
         while (_inFlight.Count > most)
         {
             await InTimeAsync(link.FlushAsync(), cancel).ConfigureAwait(false);
-            MqttDelivery far = most is > 0 and < SmallWindow ? _inFlight.Peek() : LastUnsettled(_inFlight.Count - (most / 2));
-            await far.SettledAsync().WaitAsync(_patience, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            cancel.ThrowIfCancellationRequested();
-            if (!Settle() && !far.IsSettled)
+            if (!await SettlesAsync(_inFlight.Peek(), _patience, cancel).ConfigureAwait(false))
             {
                 throw new TimeoutException();
             }
+
+            if (most >= SmallWindow)
+            {
+                await SettlesAsync(LastUnsettled(_inFlight.Count - (most / 2)), GatherTime, cancel).ConfigureAwait(false);
+            }
+
+            Settle();
         }
     }
 
-    // The last unsettled one among this many oldest messages in flight. The oldest is always unsettled: Settle has removed the others.
+    private static async ValueTask<bool> SettlesAsync(MqttDelivery delivery, TimeSpan patience, CancellationToken cancel)
+    {
+        if (!delivery.IsSettled)
+        {
+            await delivery.SettledAsync().WaitAsync(patience, cancel).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            cancel.ThrowIfCancellationRequested();
+        }
+
+        return delivery.IsSettled;
+    }
+
+    // The last unsettled one among this many oldest messages in flight, or the oldest if all are settled.
     private MqttDelivery LastUnsettled(int count)
     {
         MqttDelivery last = _inFlight.Peek();
