@@ -221,6 +221,19 @@ public sealed class TrainRecordingTests : IDisposable
             row => $"{new DateTime(2026, 9, 1).AddHours(row).ToString(format, CultureInfo.InvariantCulture)},{row % 7}")));
     }
 
+    [Theory]
+    [InlineData("nowhere/m.safetensors", "m.safetensors' cannot be written")]
+    [InlineData(".", "is a folder. Name a file in it")]
+    public void A_model_that_cannot_be_written_is_refused_before_it_is_trained(string path, string sentence)
+    {
+        string[] train = ["train", Recording(1, rows: 300)];
+        CommandLine.Refuses([.. train, "-o", _folder.File(path)], sentence);
+        CommandLine.Refuses([.. train, "-o", _folder.File("m.safetensors"), "--report", _folder.File(path)], sentence);
+        CommandLine.Refuses(["train-text", Recording(1, rows: 300), "-o", _folder.File(path)], sentence);
+        Assert.False(File.Exists(_folder.File("m.safetensors")));
+        Assert.False(File.Exists(_folder.File("m.safetensors.partial")));
+    }
+
     [Fact]
     public void Each_command_that_takes_readings_takes_their_format_of_time()
     {

@@ -105,6 +105,11 @@ internal static class TrainCommand
                 parsed.GetValue(report),
                 parsed.GetValue(beside),
                 parsed.GetValue(learnedOn));
+            foreach (string written in new[] { path, more.Report }.OfType<string>())
+            {
+                FileBytes.RequireWritable(written);
+            }
+
             RequireUnitsFor(parsed.GetValue(cell), parsed.GetValue(hidden));
             var options = new LearnerOptions
             {
