@@ -33,13 +33,37 @@ internal static class FileBytes
         }
     }
 
+    /// <summary>Tells before long work whether its result can be written. What is in the file stays there.</summary>
+    /// <exception cref="InputException">The file cannot be written.</exception>
+    internal static void RequireWritable(string path)
+    {
+        try
+        {
+            if (Directory.Exists(path))
+            {
+                throw new InputException($"'{path}' is a folder. Name a file in it.");
+            }
+
+            string partial = Partial(path);
+            using (File.Create(partial))
+            {
+            }
+
+            File.Delete(partial);
+        }
+        catch (Exception e) when (FileFault.Is(e))
+        {
+            throw Unwritable(path, e);
+        }
+    }
+
     /// <summary>Writes a temporary file and renames it, so that a reader never sees half a file.</summary>
     /// <exception cref="InputException">The file cannot be written.</exception>
     internal static void Write(string path, ReadOnlySpan<byte> bytes)
     {
         try
         {
-            string partial = path + ".partial";
+            string partial = Partial(path);
             using (var stream = new FileStream(partial, FileMode.Create, FileAccess.Write))
             {
                 stream.Write(bytes);
@@ -50,7 +74,11 @@ internal static class FileBytes
         }
         catch (Exception e) when (FileFault.Is(e))
         {
-            throw new InputException($"'{path}' cannot be written: {e.Message}", e);
+            throw Unwritable(path, e);
         }
     }
+
+    private static string Partial(string path) => path + ".partial";
+
+    private static InputException Unwritable(string path, Exception e) => new($"'{path}' cannot be written: {e.Message}", e);
 }

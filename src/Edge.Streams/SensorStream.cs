@@ -63,7 +63,7 @@ public sealed partial class SensorStream : IDisposable
         _log = new ReplayLog(log);
         _period = options.Period ?? TimeSpan.FromSeconds(manifest.PeriodSeconds);
         _imputer = new LastValueImputer(manifest, options.HoldTicks);
-        _quality = new QualityLog(manifest, _log);
+        _quality = new QualityLog(manifest, _imputer, _log);
         _forecaster = forecaster ?? new Forecaster(engine, options.Forecast.Interval, options.Forecast.SeasonTicks(_period));
         _forecast = new Forecast(_forecaster);
         _named = new NamedOutputs(_forecaster);

@@ -56,11 +56,11 @@ public sealed class RecordedGapTests : IDisposable
         Assert.Equal(skipped, Skipped(int8.Output));
     }
 
-    // "288 rows, 280 forecasts, 0 anomalies, 7 rows without usable values -> …"
+    // "288 rows, 280 forecasts, 0 anomalies, 7 rows missing or without usable values -> …"
     private static int Skipped(string output)
     {
         Assert.Contains($"{Rows} rows, ", output, StringComparison.Ordinal);
-        string count = output[..output.IndexOf(" rows without usable values", StringComparison.Ordinal)];
+        string count = output[..output.IndexOf(" rows missing or without usable values", StringComparison.Ordinal)];
         return int.Parse(count[(count.LastIndexOf(' ') + 1)..]);
     }
 }

@@ -142,15 +142,15 @@ public sealed class ModelFileTests
     }
 
     [Theory]
-    [InlineData(ulong.MaxValue)]
-    [InlineData(1ul << 40)]
-    [InlineData(9ul)]
-    public void A_header_length_beyond_the_file_is_refused(ulong length)
+    [InlineData(ulong.MaxValue, "does not begin as a safetensors file does")]
+    [InlineData(1ul << 40, "does not begin as a safetensors file does")]
+    [InlineData(9ul, "header should have 9 bytes; the file has 8")]
+    public void A_header_length_beyond_the_file_is_refused(ulong length, string sentence)
     {
         byte[] file = new byte[16];
         BinaryPrimitives.WriteUInt64LittleEndian(file, length);
         Assert.Contains(
-            "header should have",
+            sentence,
             Assert.Throws<ModelFormatException>(() => EdgeModel.Parse(file)).Message,
             StringComparison.Ordinal);
     }

@@ -2,6 +2,7 @@ using Edge.Inference;
 using Edge.Inference.Models;
 using Edge.Quantize.Calibration;
 using Edge.Quantize.Import;
+using Edge.Sensors.Replay;
 using Edge.Testing;
 using Edge.Training.Reference;
 
@@ -20,7 +21,7 @@ public sealed class LongHorizonTests
             "quantize", SharedData.Model("etth1-lstm64", "step.onnx"), "--manifest", SharedData.Model("etth1-lstm64", "model.json"),
             "--calibration", SharedData.Readings("ETTh1.csv"), "-o", folder.File("m"));
         EdgeModel model = EdgeModel.Load(folder.File("m"));
-        ReadingsFile readings = ReadingsFile.Load(SharedData.Readings("ETTh1.csv"), model.Manifest);
+        ReadingsFile readings = ReadingsFile.Load(new ReplayOptions { File = SharedData.Readings("ETTh1.csv") }, model.Manifest);
         var int8 = new InferenceSession(model);
         var reference = new FloatSession(FloatModels.Load(SharedData.Model("etth1-lstm64", "step.onnx")));
         float[] y = new float[7];
@@ -71,7 +72,7 @@ public sealed class LongHorizonTests
             "quantize", SharedData.Xlstm(name, "model.safetensors"), "--manifest", SharedData.Xlstm(name, "model.json"),
             "--calibration", SharedData.Readings("ETTh1.csv"), "-o", folder.File("m"));
         EdgeModel model = EdgeModel.Load(folder.File("m"));
-        ReadingsFile readings = ReadingsFile.Load(SharedData.Readings("ETTh1.csv"), model.Manifest);
+        ReadingsFile readings = ReadingsFile.Load(new ReplayOptions { File = SharedData.Readings("ETTh1.csv") }, model.Manifest);
         var reference = new FloatSession(FloatModels.Load(SharedData.Xlstm(name, "model.safetensors")));
         float[] expected = new float[readings.RowCount * 7];
         for (int step = 0; step < 2 * readings.RowCount; step++)

@@ -3,6 +3,7 @@ using Edge.Quantize.Calibration;
 using Edge.Quantize.Evaluation;
 using Edge.Quantize.Import;
 using Edge.Quantize.Quantization;
+using Edge.Sensors.Replay;
 using Edge.Testing;
 using Edge.Training.Reference;
 
@@ -101,6 +102,7 @@ public sealed class QuantizationReuseTests
     {
         FloatModel model = FloatModels.Load(RepositoryFile.Path($"tests/Edge.Quantize.Tests/Exports/{file}"));
         ModelManifest manifest = ModelManifest.Plain("model", model.InputCount, model.OutputCount);
-        return (model, ReadingsFile.Load(RepositoryFile.Path("tests/Edge.Quantize.Tests/Exports/x.f32"), manifest), manifest);
+        var rows = new ReplayOptions { File = RepositoryFile.Path("tests/Edge.Quantize.Tests/Exports/x.f32") };
+        return (model, ReadingsFile.Load(rows, manifest), manifest);
     }
 }

@@ -2,6 +2,7 @@ using System.Globalization;
 using Edge.Inference.Models;
 using Edge.Quantize.Calibration;
 using Edge.Quantize.Learning;
+using Edge.Sensors.Replay;
 using Edge.Testing;
 
 namespace Edge.Quantize.Tests;
@@ -129,11 +130,11 @@ public sealed class SentinelTests : IDisposable
             Std = [1, 1],
             Outputs = [new ModelOutput(0, 1)],
         };
-        ReadingsFile raw = ReadingsFile.Load(file, manifest);
+        ReadingsFile raw = ReadingsFile.Load(new ReplayOptions { File = file }, manifest);
         Assert.Equal(65535, raw.Row(500)[0]);
         Assert.Empty(raw.Notes);
 
-        ReadingsFile readings = ReadingsFile.Load(file, manifest, withoutSentinels: true);
+        ReadingsFile readings = ReadingsFile.Load(new ReplayOptions { File = file }, manifest, withoutSentinels: true);
         Assert.Equal(RowCount, readings.RowCount);
         Assert.Equal(1, readings.HeldValues);
         Assert.Equal(readings.Row(499)[0], readings.Row(500)[0]);

@@ -3,6 +3,7 @@ using Edge.Inference.Models;
 using Edge.Quantize.Calibration;
 using Edge.Quantize.Learning;
 using Edge.Sensors;
+using Edge.Sensors.Replay;
 using Edge.Testing;
 using MathNet.Numerics.LinearAlgebra;
 
@@ -130,6 +131,27 @@ public sealed class TrainRecordingTests : IDisposable
     }
 
     [Theory]
+    [InlineData("Datum")]
+    [InlineData("Zeitstempel")]
+    [InlineData("measured at", "measured at")]
+    [InlineData("day of,hour of", "day of", "hour of")]
+    public void A_time_column_is_found_by_its_name_or_named(string header, params string[] columns)
+    {
+        string format = header.Contains(',', StringComparison.Ordinal) ? "yyyy-MM-dd,HH:mm" : "yyyy-MM-dd HH:mm";
+        string file = _folder.Write("t.csv", $"{header},a\n" + string.Join('\n', Enumerable.Range(0, 400).Select(
+            row => $"{new DateTime(2026, 9, 1).AddMinutes(row).ToString(format, CultureInfo.InvariantCulture)},{row % 7}")));
+        string[] train = ["train", file, "-o", _folder.File("m.safetensors"), "--epochs", "1"];
+        if (columns.Length > 0)
+        {
+            CommandLine.Refuses(train, "no column of times", "Name it with --time-column, or add --period");
+            CommandLine.Refuses([.. train, "--time-column", "nowhere"], "no time column 'nowhere'", "the header has");
+        }
+
+        string said = CommandLine.Done([.. train, .. columns.SelectMany(column => new[] { "--time-column", column })]);
+        Assert.Contains("400 rows of 1 column, 60 s apart", said, StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("0")]
     [InlineData("-1")]
     [InlineData("1e-9")]
@@ -159,8 +181,8 @@ public sealed class TrainRecordingTests : IDisposable
             """{"columns":["c0","c1"],"period_seconds":3600,"mean":[0.1,0],"std":[0.7,0.8],"calendar":["day"]"""
             + ""","outputs_named":["c0[t+1]"]}""");
         ModelManifest parsed = ModelManifest.Parse(File.ReadAllBytes(manifest));
-        ReadingsFile expected = ReadingsFile.Load(points, parsed);
-        ReadingsFile read = ReadingsFile.Load(commas, parsed);
+        ReadingsFile expected = ReadingsFile.Load(new ReplayOptions { File = points }, parsed);
+        ReadingsFile read = ReadingsFile.Load(new ReplayOptions { File = commas }, parsed);
         Assert.Equal(400, read.RowCount);
         Assert.Equal(expected.Rows(400).ToArray(), read.Rows(400).ToArray());
 
@@ -189,13 +211,27 @@ public sealed class TrainRecordingTests : IDisposable
         Assert.Equal(profile, File.ReadAllText(_folder.File("p.json")));
 
         ModelManifest parsed = ModelManifest.Parse(File.ReadAllBytes(manifest));
-        ReadingsFile expected = ReadingsFile.Load(iso, parsed);
-        ReadingsFile read = ReadingsFile.Load(german, parsed, new TimeOptions { Format = "dd.MM.yyyy HH:mm" });
+        ReadingsFile expected = ReadingsFile.Load(new ReplayOptions { File = iso }, parsed);
+        ReadingsFile read = ReadingsFile.Load(
+            new ReplayOptions { File = german, Times = new TimeOptions { Format = "dd.MM.yyyy HH:mm" } }, parsed);
         Assert.Equal(400, read.RowCount);
         Assert.Equal(expected.Rows(400).ToArray(), read.Rows(400).ToArray());
 
         string Calendar(string format) => _folder.Write($"{format[0]}.csv", "time,a\n" + string.Join('\n', Enumerable.Range(0, 400).Select(
             row => $"{new DateTime(2026, 9, 1).AddHours(row).ToString(format, CultureInfo.InvariantCulture)},{row % 7}")));
+    }
+
+    [Theory]
+    [InlineData("nowhere/m.safetensors", "m.safetensors' cannot be written")]
+    [InlineData(".", "is a folder. Name a file in it")]
+    public void A_model_that_cannot_be_written_is_refused_before_it_is_trained(string path, string sentence)
+    {
+        string[] train = ["train", Recording(1, rows: 300)];
+        CommandLine.Refuses([.. train, "-o", _folder.File(path)], sentence);
+        CommandLine.Refuses([.. train, "-o", _folder.File("m.safetensors"), "--report", _folder.File(path)], sentence);
+        CommandLine.Refuses(["train-text", Recording(1, rows: 300), "-o", _folder.File(path)], sentence);
+        Assert.False(File.Exists(_folder.File("m.safetensors")));
+        Assert.False(File.Exists(_folder.File("m.safetensors.partial")));
     }
 
     [Fact]
@@ -206,6 +242,7 @@ public sealed class TrainRecordingTests : IDisposable
         string int8 = _folder.File("m.safetensors");
         string[] quantize = ["quantize", model, "--calibration", rows, "-o", int8];
         CommandLine.Done([.. quantize, "--time-format", "dd.MM.yyyy HH:mm", "--timezone", "Europe/Berlin"]);
+        CommandLine.Done([.. quantize, "--time-column", "when"]);
         foreach (string[] command in new string[][]
         {
             quantize,

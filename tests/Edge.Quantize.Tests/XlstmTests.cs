@@ -7,6 +7,7 @@ using Edge.Inference.Models;
 using Edge.Quantize.Calibration;
 using Edge.Quantize.Import;
 using Edge.Quantize.Quantization;
+using Edge.Sensors.Replay;
 using Edge.Testing;
 using Edge.Training.Reference;
 
@@ -104,7 +105,7 @@ public sealed partial class XlstmTests : IDisposable
         string path = _folder.File("x.f32");
         File.WriteAllBytes(path, MemoryMarshal.AsBytes<float>(rows).ToArray());
         ModelManifest manifest = ModelManifest.Plain("model", 3, 2);
-        ReadingsFile readings = ReadingsFile.Load(path, manifest);
+        ReadingsFile readings = ReadingsFile.Load(new ReplayOptions { File = path }, manifest);
         var settings = new QuantizationSettings { WideLayers = new HashSet<int>([1, 2]) };
         EdgeModel quantized = new ModelQuantizer(model, manifest, ActivationStatistics.Measure(model, readings, 0, 2000), "{}")
             .Quantize(settings);
@@ -271,7 +272,7 @@ public sealed partial class XlstmTests : IDisposable
     {
         FloatModel model = FloatModels.Load(SharedData.Xlstm(name, "model.safetensors"));
         ModelManifest manifest = ModelManifest.Parse(File.ReadAllBytes(SharedData.Xlstm(name, "model.json")));
-        ReadingsFile readings = ReadingsFile.Load(SharedData.Readings("ETTh1.csv"), manifest);
+        ReadingsFile readings = ReadingsFile.Load(new ReplayOptions { File = SharedData.Readings("ETTh1.csv") }, manifest);
         var settings = new QuantizationSettings { WideLayers = new HashSet<int>(Enumerable.Range(0, bits == 8 ? 0 : model.Layers.Count)) };
         return new ModelQuantizer(model, manifest, ActivationStatistics.Measure(model, readings, 0, 8000), "{}").Quantize(settings);
     }

@@ -23,10 +23,23 @@ public sealed class CommandLineTests : IDisposable
         Assert.Single(error.TrimEnd().Split('\n'));
     }
 
+    [Theory]
+    [InlineData("'foo'", "See edge-runtime --help.", "foo")]
+    [InlineData("'shw'", "See edge-runtime state --help.", "state", "shw")]
+    [InlineData("'--confg'", "See edge-runtime run --help.", "run", "--confg", "e.yaml")]
+    [InlineData("command was not provided", "See edge-runtime state --help.", "state")]
+    public async Task Wrong_usage_names_the_word_that_is_wrong(string word, string help, params string[] args)
+    {
+        string error = (await RunAsync(args)).Error;
+        Assert.Contains(word, error, StringComparison.Ordinal);
+        Assert.EndsWith(help, error.TrimEnd(), StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task A_missing_configuration_and_a_missing_model_are_named()
     {
         await RefusesAsync(["run", "--config", "/no/such.yaml"], "'/no/such.yaml' does not exist");
+        await RefusesAsync(["run", "--config", _folder.Path], "is a folder, not a file");
         string config = _folder.Write(
             "edge.yaml",
             "device: d\nstreams:\n  - { name: s, model: gone.safetensors, source: { simulated: { } } }\n");

@@ -384,8 +384,10 @@ public sealed class ConfigFileTests
     [InlineData(
         "device: d\nstreams:\n  - { name: s, model: demo, source: { simulated: { } } }\n  - { name: s, model: demo, source: { simulated: "
             + "{ } } }",
-        "two streams are named 's'")]
+        ":4:13: two streams are named 's'; rename one")]
     [InlineData("device: [", "this is not YAML")]
+    [InlineData("device: d\nstreams:\n  - name: s\n\tmodel: demo\n", "Indent with spaces, not with tabs.")]
+    [InlineData("device: d\nstreams:\n  - name:s\n    model: demo\n", "Write a space behind the colon of each key.")]
     [InlineData("device: d\ndevice: e" + Stream, "this is not YAML")]
     [InlineData("", "one YAML mapping")]
     [InlineData("- 1", "one YAML mapping")]

@@ -54,6 +54,7 @@ public sealed class SkippedRowsTests : IDisposable
         JsonElement health = JsonDocument.Parse(_health[0]).RootElement;
         Assert.Equal(1, health.GetProperty("skipped_rows").GetInt64());
         Assert.Contains("'21.5 °C'", health.GetProperty("last_skipped").GetString(), StringComparison.Ordinal);
+        Assert.Contains("JSON: '21.5 °C'", _health[0], StringComparison.Ordinal);
         Assert.Equal(0, health.GetProperty("ticks").GetInt64());
         _clock.Advance(TimeSpan.FromSeconds(20));
         Assert.Equal((false, true), (loop.IsAlive, loop.IsTicking));

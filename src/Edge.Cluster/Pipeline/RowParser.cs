@@ -37,7 +37,7 @@ internal sealed class RowParser(TimeProvider clock)
         DateTime now = clock.GetUtcNow().UtcDateTime;
         if (!model.Time.TryFind(root, out JsonElement stamp))
         {
-            return $"a message came without its time ({model.Rule.TimePath})";
+            return MqttPayload.NoTime(model.Time);
         }
 
         DateTime after = _after == default ? ZoneHint.Recent(now) : _after;

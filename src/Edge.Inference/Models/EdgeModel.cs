@@ -115,7 +115,7 @@ public sealed class EdgeModel
             var file = new FileInfo(path);
             if (!file.Exists)
             {
-                throw new ModelFormatException($"Model '{path}' does not exist. Check the path, or create it with edge-quantize quantize.");
+                throw new ModelFormatException($"Model '{path}' does not exist. Check the path, or create it with edge-quantize train.");
             }
 
             if (file.Length > FileMaxBytes)

@@ -74,11 +74,17 @@ public sealed class TensorFile
         }
 
         ulong headerLength = BinaryPrimitives.ReadUInt64LittleEndian(file.Span);
-        if (headerLength > HeaderMaxBytes || headerLength > (ulong)file.Length - 8)
+        if (headerLength > HeaderMaxBytes)
         {
             throw new ModelFormatException(
-                $"The safetensors header should have {headerLength} bytes; the file has {file.Length - 8}, and {HeaderMaxBytes} is the "
-                    + $"limit. The file is cut off or damaged. Copy or export it again.");
+                "The file does not begin as a safetensors file does. Give a .safetensors file, or export it again.");
+        }
+
+        if (headerLength > (ulong)file.Length - 8)
+        {
+            throw new ModelFormatException(
+                $"The safetensors header should have {headerLength} bytes; the file has {file.Length - 8}. The file is cut off or damaged. "
+                    + "Copy or export it again.");
         }
 
         ReadOnlyMemory<byte> header = file.Slice(8, (int)headerLength);

@@ -90,9 +90,8 @@ internal sealed class ReadingsFile
     /// Reads a CSV file with a header as a replay does, or raw rows. An empty cell, <c>nan</c> or <c>null</c> is a missing
     /// value: as in a stream, the last one is held for some rows, and then the row is left out.
     /// </summary>
-    /// <param name="path">The file.</param>
+    /// <param name="recording">The file, and where and how it writes its times, which a model with a calendar reads.</param>
     /// <param name="manifest">Names the columns and how they are normalized.</param>
-    /// <param name="times">How the file writes its times, which a model with a calendar reads; null for how most do.</param>
     /// <param name="withoutSentinels">
     /// Whether values of a CSV file that stand in place of a measurement count as missing: see <see cref="Sentinels"/>. For rows that set a
     /// scale.
@@ -100,8 +99,9 @@ internal sealed class ReadingsFile
     /// <exception cref="InputException">
     /// A column is missing or empty, or a cell is not a finite number; the message names line and column.
     /// </exception>
-    internal static ReadingsFile Load(string path, ModelManifest manifest, TimeOptions? times = null, bool withoutSentinels = false)
+    internal static ReadingsFile Load(ReplayOptions recording, ModelManifest manifest, bool withoutSentinels = false)
     {
+        string path = recording.File;
         if (RawRows.Is(path))
         {
             float[] rows = RawRows.Read(path, "Readings", manifest.InputCount);
@@ -110,7 +110,7 @@ internal sealed class ReadingsFile
                 : throw new InputException($"Readings '{path}' have fewer than the 2 rows that are needed.");
         }
 
-        Cells cells = ReadCells(path, manifest, times ?? new TimeOptions().With(null, null));
+        Cells cells = ReadCells(recording, manifest);
         var notes = new List<string>();
         if (withoutSentinels)
         {
@@ -121,10 +121,10 @@ internal sealed class ReadingsFile
     }
 
     // The reader of replay and train finds columns, times and decimal commas; but here a cell that is text is refused, not held.
-    private static Cells ReadCells(string path, ModelManifest manifest, TimeOptions format)
+    private static Cells ReadCells(ReplayOptions recording, ModelManifest manifest)
     {
-        var options = new ReplayOptions { File = path, Times = format };
-        RecordingShape shape = RecordingShape.Of(options, manifest.Columns);
+        string path = recording.File;
+        RecordingShape shape = RecordingShape.Of(recording, manifest.Columns);
         RecordingTimes? times = manifest.Calendar.Count == 0 ? null : new RecordingTimes(path, shape);
         using CsvRows rows = shape.Open();
         var cells = new Cells([], [], []);

@@ -36,7 +36,7 @@ internal static class EvaluateCommand
             FloatModel floatModel = FloatModels.Load(parsed.GetRequiredValue(source)).WithOutputs(model.OutputCount)
                 .WithProbabilities(k => model.Manifest.Outputs[k].Kind == OutputKind.Class);
             RequireSameLayers(floatModel, model);
-            ReadingsFile readings = ReadingsFile.Load(parsed.GetRequiredValue(data), model.Manifest, timeFormat.Of(parsed));
+            ReadingsFile readings = ReadingsFile.Load(timeFormat.Of(parsed, parsed.GetRequiredValue(data)), model.Manifest);
             using var progress = new Progress(output);
             progress.Say("running the float model");
             EvaluationReport evaluation = EvaluationReport.Measure(new FloatRun(floatModel, readings, model.Manifest), model, progress.Say);

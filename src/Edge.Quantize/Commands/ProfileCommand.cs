@@ -35,7 +35,7 @@ internal static class ProfileCommand
             EdgeModel? loaded = isManifest ? null : EdgeModel.Load(path);
             ModelManifest manifest = loaded?.Manifest ?? ParseManifest(path);
             ReadingsFile readings = ReadingsFile.Load(
-                parsed.GetRequiredValue(calibration), manifest, timeFormat.Of(parsed), withoutSentinels: true);
+                timeFormat.Of(parsed, parsed.GetRequiredValue(calibration)), manifest, withoutSentinels: true);
             byte[] profile = readings.LearnNormal(0, readings.RowCount, manifest);
             if (profile.Length == 0)
             {

@@ -79,7 +79,7 @@ internal static class QuantizeCommand
             FloatModel floatModel = FloatModels.Load(modelPath, parsed.GetValue(manifest));
             ModelManifest description = LoadManifest(parsed.GetValue(manifest), ref floatModel, calibrationPath);
             FloatModel source = floatModel.WithProbabilities(k => description.Outputs[k].Kind == OutputKind.Class);
-            ReadingsFile readings = ReadingsFile.Load(calibrationPath, description, timeFormat.Of(parsed), withoutSentinels: true);
+            ReadingsFile readings = ReadingsFile.Load(timeFormat.Of(parsed, calibrationPath), description, withoutSentinels: true);
             (int begin, int end) = CalibrationRows(description, readings.RowCount);
             var settings = new QuantizationSettings { Range = parsed.GetValue(range), InputHeadroom = parsed.GetValue(headroom) };
             string provenance = Provenance(

@@ -38,6 +38,7 @@ internal static class TextCommands
         command.SetAction(parsed =>
         {
             string path = parsed.GetRequiredValue(target);
+            FileBytes.RequireWritable(path);
             string source = parsed.GetRequiredValue(text);
             string content = Encoding.UTF8.GetString(FileBytes.Read(source, "Text", TextMaxBytes));
             int units = TrainingOptions.InRange(parsed.GetValue(hidden), "--hidden", 1, 512);

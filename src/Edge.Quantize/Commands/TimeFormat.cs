@@ -1,12 +1,18 @@
 using System.CommandLine;
 using Edge.Inference;
 using Edge.Sensors;
+using Edge.Sensors.Replay;
 
 namespace Edge.Quantize.Commands;
 
-/// <summary>The options of a command that say how its recordings write their times.</summary>
+/// <summary>The options of a command that say where its recordings have their times, and how these are written.</summary>
 internal sealed class TimeFormat
 {
+    private readonly Option<string[]?> _columns = new("--time-column")
+    {
+        Description = "Header of the time column; given twice, of the date and of the time. Default: columns named like a time.",
+    };
+
     private readonly Option<string?> _format = new("--time-format")
     {
         Description = "How times are written, such as dd.MM.yyyy HH:mm, or s, ms, us, ns, excel.",
@@ -17,11 +23,17 @@ internal sealed class TimeFormat
     /// <summary>Adds the options to a command.</summary>
     internal void AddTo(Command command)
     {
+        command.Options.Add(_columns);
         command.Options.Add(_format);
         command.Options.Add(_zone);
     }
 
-    /// <summary>What a command line says.</summary>
+    /// <summary>A recording with what a command line says of its times.</summary>
     /// <exception cref="InputException">There is no such format or zone.</exception>
-    internal TimeOptions Of(ParseResult parsed) => new TimeOptions().With(parsed.GetValue(_format), parsed.GetValue(_zone));
+    internal ReplayOptions Of(ParseResult parsed, string file) => new()
+    {
+        File = file,
+        TimeColumns = parsed.GetValue(_columns) ?? [],
+        Times = new TimeOptions().With(parsed.GetValue(_format), parsed.GetValue(_zone)),
+    };
 }

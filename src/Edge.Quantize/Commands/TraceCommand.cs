@@ -59,7 +59,7 @@ internal static class TraceCommand
                 EvaluateCommand.RequireSameLayers(trained, quantized);
             }
 
-            ReadingsFile readings = ReadingsFile.Load(parsed.GetRequiredValue(data), quantized.Manifest, timeFormat.Of(parsed));
+            ReadingsFile readings = ReadingsFile.Load(timeFormat.Of(parsed, parsed.GetRequiredValue(data)), quantized.Manifest);
             int count = Math.Min(parsed.GetValue(rows), readings.RowCount);
             int begin = parsed.GetValue(from) ?? readings.RowCount - count;
             if (begin < 0 || begin > readings.RowCount - 2)

@@ -105,6 +105,11 @@ internal static class TrainCommand
                 parsed.GetValue(report),
                 parsed.GetValue(beside),
                 parsed.GetValue(learnedOn));
+            foreach (string written in new[] { path, more.Report }.OfType<string>())
+            {
+                FileBytes.RequireWritable(written);
+            }
+
             RequireUnitsFor(parsed.GetValue(cell), parsed.GetValue(hidden));
             var options = new LearnerOptions
             {
@@ -126,9 +131,8 @@ internal static class TrainCommand
                 options = options with { HorizonsAdvice = "Set a longer 'learn.after' or shorter 'learn.horizons'." };
             }
 
-            TimeOptions times = timeFormat.Of(parsed);
             TrainingRows rows = TrainingRows.Load(
-                [.. files.Select(file => new ReplayOptions { File = file, Times = times })],
+                [.. files.Select(file => timeFormat.Of(parsed, file))],
                 [.. (parsed.GetValue(columns) ?? []).Select(Column)],
                 parsed.GetValue(period) is { } seconds ? TimeSpan.FromSeconds(seconds) : null,
                 Calendar(parsed.GetValue(calendar)));

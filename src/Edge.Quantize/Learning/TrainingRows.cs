@@ -176,7 +176,8 @@ internal sealed class TrainingRows
     private static TimeSpan SpacingOf(RecordingShape shape, string file) => shape.Spacing
         ?? throw new InputException(shape.UnreadTime is { } problem
             ? $"Readings '{file}', {problem}."
-            : $"Readings '{file}' have no column of times that tells how far their rows are apart. Add --period, in seconds.");
+            : $"Readings '{file}' have no column of times that tells how far their rows are apart. Name it with --time-column, "
+                + "or add --period, in seconds.");
 
     // Constant columns are left out unless a person named them; others get mean and deviation of what was measured in the training rows.
     private static TrainingRows Normalize(

@@ -20,9 +20,8 @@ internal static class CommandProgram
         ParseResult parsed = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
         if (parsed.Errors.Count > 0)
         {
-            string problem = string.Join(' ', parsed.Errors[0].Message.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
-            string help = string.Join(' ', args.TakeWhile(arg => !arg.StartsWith('-')).Take(1).Append("--help"));
-            await error.WriteLineAsync($"{problem} See {name} {help}.").ConfigureAwait(false);
+            string help = string.Join(' ', args.Take(1).Where(arg => root.Subcommands.Any(each => each.Name == arg)).Append("--help"));
+            await error.WriteLineAsync($"{Problem(parsed)} See {name} {help}.").ConfigureAwait(false);
             return ExitCodes.WrongUsage;
         }
 
@@ -52,4 +51,9 @@ internal static class CommandProgram
             return ExitCodes.Bug;
         }
     }
+
+    // A word that is no command tells more than that a command is missing.
+    private static string Problem(ParseResult parsed) => parsed.UnmatchedTokens.Count > 0
+        ? $"Unrecognized command or argument {PrintableText.Quoted(parsed.UnmatchedTokens[0])}."
+        : string.Join(' ', parsed.Errors[0].Message.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
 }

@@ -125,8 +125,8 @@ internal static class ReplayCommand
             scored?.Flush();
             StreamHealth health = pipeline.Health;
             await output.WriteLineAsync(
-                $"{health.Ticks} rows, {health.Forecasts} forecasts, {health.Anomalies} anomalies, {health.MissedTicks} rows without "
-                    + $"usable values -> {parsed.GetRequiredValue(target)}").ConfigureAwait(false);
+                $"{health.Ticks} rows, {health.Forecasts} forecasts, {health.Anomalies} anomalies, {health.MissedTicks} rows missing or "
+                    + $"without usable values -> {parsed.GetRequiredValue(target)}").ConfigureAwait(false);
             return ExitCodes.Done;
         });
         return command;

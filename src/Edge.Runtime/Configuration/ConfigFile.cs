@@ -56,8 +56,7 @@ internal static partial class ConfigFile
     {
         try
         {
-            var file = new FileInfo(path);
-            if (!file.Exists)
+            if (!Path.Exists(path))
             {
                 throw new InputException($"Configuration '{path}' does not exist. Check --config; deploy/config has samples.");
             }
@@ -100,14 +99,26 @@ internal static partial class ConfigFile
             : throw new InputException($"{path}:1:1: the file must be one YAML mapping with the keys {keys}.");
     }
 
-    // The commonest of such mistakes: a brace ends a plain value inside braces.
-    private static string Hint(string text, long line) =>
-        text.Split('\n').ElementAtOrDefault((int)line - 1) is { } written && UnquotedPattern().IsMatch(written)
+    // The commonest of such mistakes. The parser may find one in a line after it, or see a value begin in the line before it.
+    private static string Hint(string text, long line)
+    {
+        string[] lines = text.Split('\n');
+        string[] near = [.. lines.Skip(Math.Max(0, (int)line - 2)).Take(3)];
+        return lines.ElementAtOrDefault((int)line - 1) is { } written && UnquotedPattern().IsMatch(written)
             ? ". Quote a value with ${…} inside braces: { file: \"${VAR}/name\" }"
+            : near.Any(TabPattern().IsMatch) ? ". Indent with spaces, not with tabs"
+            : near.Any(NoSpacePattern().IsMatch) ? ". Write a space behind the colon of each key"
             : "";
+    }
 
     [GeneratedRegex(@"\{[^""']*\$\{")]
     private static partial Regex UnquotedPattern();
+
+    [GeneratedRegex(@"^ *\t")]
+    private static partial Regex TabPattern();
+
+    [GeneratedRegex(@"^\s*(-\s+)?[A-Za-z_]+:[^\s:/]")]
+    private static partial Regex NoSpacePattern();
 
     // Loading is recursive: without a limit, a file of brackets would overflow the stack, which cannot be caught. An alias may stand for
     // itself, or a kilobyte of them for gigabytes: none is accepted.
@@ -153,19 +164,20 @@ internal static partial class ConfigFile
         ModelUpdateOptions? models = ReadModels(map, folder);
         string[] commands = [.. map.Texts("commands", [], CommandNames)];
         OnnxOptions onnx = ReadOnnxRuntime(map, folder, state);
-        StreamConfig[] streams = map.Maps("streams").Select(stream => ReadStream(stream, folder, state)).ToArray();
+        IReadOnlyList<YamlMap> maps = map.Maps("streams");
+        StreamConfig[] streams = [.. maps.Select(stream => ReadStream(stream, folder, state))];
         if (streams.Length == 0)
         {
             map.Fail("streams", "'streams' must list at least one stream");
         }
 
-        IEnumerable<string> repeated = streams
-            .GroupBy(stream => stream.Name)
-            .Where(group => group.Count() > 1 && group.Key.Length > 0)
-            .Select(group => group.Key);
-        foreach (string twice in repeated)
+        var names = new HashSet<string>();
+        for (int i = 0; i < streams.Length; i++)
         {
-            map.Fail("streams", $"two streams are named '{twice}'");
+            if (streams[i].Name.Length > 0 && !names.Add(streams[i].Name))
+            {
+                maps[i].Fail("name", $"two streams are named '{streams[i].Name}'; rename one");
+            }
         }
 
         map.RejectUnknown();

@@ -150,7 +150,7 @@ internal sealed class CommandChannel : IDisposable
     private MqttMessage Answer(CommandName name, MqttReceived message, string topic, bool isDone, string said)
     {
         using var payload = new MemoryStream();
-        using (var json = new Utf8JsonWriter(payload))
+        using (var json = new Utf8JsonWriter(payload, PayloadJson.Options))
         {
             json.WriteStartObject();
             json.WriteString("device", _device);

@@ -34,7 +34,7 @@ internal sealed class ModelEvents(string device, Action<MqttMessage> publish, Fu
             message);
         Reported?.Invoke(stream, change, message);
         using var payload = new MemoryStream();
-        using (var json = new Utf8JsonWriter(payload))
+        using (var json = new Utf8JsonWriter(payload, PayloadJson.Options))
         {
             json.WriteStartObject();
             json.WriteString("device", device);

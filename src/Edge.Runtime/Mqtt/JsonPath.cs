@@ -16,6 +16,9 @@ internal sealed partial class JsonPath
     {
     }
 
+    /// <summary>The path as it was written; null for the member of a name.</summary>
+    internal string? Text { get; private init; }
+
     /// <summary>A path that was found valid before.</summary>
     internal static JsonPath Parse(string text) =>
         TryParse(text, out JsonPath? path) ? path! : throw new InvalidOperationException($"'{text}' was checked before.");
@@ -36,7 +39,7 @@ internal sealed partial class JsonPath
             return false;
         }
 
-        path = new JsonPath();
+        path = new JsonPath { Text = text };
         foreach (Match step in StepPattern().Matches(text))
         {
             path._steps.Add(step.Groups["index"].Success

@@ -8,6 +8,7 @@ namespace Edge.Runtime.Mqtt;
 internal sealed class JsonValues
 {
     private readonly JsonPath[] _paths;
+    private readonly string[] _absent;
     private readonly NumberOptions _numbers;
 
     /// <param name="paths">JSON paths of columns; a column without a path is the member of its name.</param>
@@ -27,6 +28,7 @@ internal sealed class JsonValues
         [
             .. columns.Select(column => paths.TryGetValue(column, out string? path) ? JsonPath.Parse(path) : JsonPath.Member(column)),
         ];
+        _absent = [.. _paths.Select(MqttPayload.NoValue)];
         _numbers = numbers;
     }
 
@@ -48,6 +50,6 @@ internal sealed class JsonValues
         bool isFinite = double.IsFinite(number);
         into.Values[channel] = isFinite ? number : 0;
         into.Quality[channel] = isFinite ? Quality.Good : isThere ? Quality.Invalid : Quality.Missing;
-        into.Faults[channel] = isFinite ? null : isThere ? MqttPayload.NotANumber(value) : "a message came without its value";
+        into.Faults[channel] = isFinite ? null : isThere ? MqttPayload.NotANumber(value) : _absent[channel];
     }
 }

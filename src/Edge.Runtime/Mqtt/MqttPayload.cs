@@ -58,7 +58,7 @@ internal static class MqttPayload
             // The second: a string that is not valid Unicode, which is found when it is read.
             return payload.Length == 0
                 ? "an empty message came"
-                : $"a message came that is neither a number nor JSON: '{PrintableText.Of(payload.Span)}'";
+                : $"a message came that is neither a number nor JSON{Place(payload.Span, e)}: '{PrintableText.Of(payload.Span)}'";
         }
     }
 
@@ -71,6 +71,12 @@ internal static class MqttPayload
         JsonValueKind.String when TryNumber(value.GetString()!, options, out double number) => number,
         _ => double.NaN,
     };
+
+    /// <summary>Why there is no value, as a clause that names the JSON path, if one is configured.</summary>
+    internal static string NoValue(JsonPath path) => "a message came without its value" + (path.Text is null ? "" : $" ({path.Text})");
+
+    /// <summary>Why there is no time, as a clause that names the JSON path.</summary>
+    internal static string NoTime(JsonPath path) => $"a message came without its time ({path.Text})";
 
     /// <summary>Why a value is not a number, as a clause that quotes it.</summary>
     internal static string NotANumber(JsonElement value) => $"a message came whose value is no finite number: '{Quote(value)}'";
@@ -109,6 +115,11 @@ internal static class MqttPayload
 
         return double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out number);
     }
+
+    // Where an object stops to be JSON; a sentence quotes only its begin.
+    private static string Place(ReadOnlySpan<byte> payload, Exception e) =>
+        payload.StartsWith("{"u8) && e is JsonException { LineNumber: { } line, BytePositionInLine: { } at }
+            ? $" (line {line + 1}, byte {at + 1})" : "";
 
     private static string Quote(JsonElement value) => PrintableText.Of(value.GetRawText(), 60);
 

@@ -230,7 +230,7 @@ internal sealed class MqttRowSensor : ISensor
         {
             if (!_time.TryFind(root, out JsonElement stamp))
             {
-                return "a message came without its time";
+                return MqttPayload.NoTime(_time);
             }
 
             DateTime after = _guard.Last == default ? ZoneHint.Recent(now) : _guard.Last;

@@ -71,7 +71,7 @@ internal sealed class MqttTopicFeed
             DateTime now = _clock.GetUtcNow().UtcDateTime;
             if (!_time.TryFind(root, out JsonElement stamp))
             {
-                return "a message came without its time";
+                return MqttPayload.NoTime(_time);
             }
 
             if (MqttPayload.Time(stamp, _times, ZoneHint.Recent(now), out DateTime time) is { } problem)
@@ -88,7 +88,7 @@ internal sealed class MqttTopicFeed
             string? fault = null;
             if (!path.TryFind(root, out JsonElement value))
             {
-                fault = "a message came without its value";
+                fault = MqttPayload.NoValue(path);
             }
             else if (age > ageMax)
             {

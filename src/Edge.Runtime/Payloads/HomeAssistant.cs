@@ -49,8 +49,6 @@ internal sealed partial class HomeAssistant(
     bool hasState)
 {
     private const int IdMax = 200;
-    private static readonly JsonWriterOptions Relaxed =
-        new() { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     private static readonly HashSet<string> Platforms = ["sensor", "binary_sensor", "button"];
 
@@ -333,7 +331,7 @@ internal sealed partial class HomeAssistant(
     private static MqttMessage Write(string topic, ReadOnlyMemory<byte> previous, Func<Utf8JsonWriter, HashSet<string>> body)
     {
         using var payload = new MemoryStream();
-        using (var json = new Utf8JsonWriter(payload, Relaxed))
+        using (var json = new Utf8JsonWriter(payload, PayloadJson.Options))
         {
             json.WriteStartObject();
             HashSet<string> ids = body(json);

@@ -71,7 +71,7 @@ internal static class InfoMessage
         Func<string, string?> learning)
     {
         using var payload = new MemoryStream();
-        using (var json = new Utf8JsonWriter(payload))
+        using (var json = new Utf8JsonWriter(payload, PayloadJson.Options))
         {
             json.WriteStartObject();
             json.WriteString("device", device);

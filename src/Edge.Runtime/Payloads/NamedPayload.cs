@@ -22,7 +22,7 @@ internal sealed class NamedPayload
         _reconstructions = [.. all.Where(k => manifest.Outputs[k].Kind == OutputKind.Reconstruction)
             .Select(k => (Encode(manifest.Columns[manifest.Outputs[k].Column]), Encode(manifest.OutputUnit(k)), k))];
 
-        static JsonEncodedText Encode(string text) => JsonEncodedText.Encode(text);
+        static JsonEncodedText Encode(string text) => PayloadJson.Encode(text);
     }
 
     /// <summary>The writer of a model's outputs, or null if all are forecasts.</summary>

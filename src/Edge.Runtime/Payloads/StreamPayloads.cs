@@ -50,11 +50,11 @@ internal sealed partial class StreamPayloads : IDisposable
         _manifest = manifest;
         _publish = publish;
         _model = InfoMessage.ModelOf(stream.Engine);
-        _deviceText = JsonEncodedText.Encode(device);
-        _streamText = JsonEncodedText.Encode(stream.Name);
-        _modelText = JsonEncodedText.Encode(_model);
-        _columns = [.. manifest.Columns.Select(column => JsonEncodedText.Encode(column))];
-        _units = [.. manifest.Units.Select(unit => JsonEncodedText.Encode(unit))];
+        _deviceText = PayloadJson.Encode(device);
+        _streamText = PayloadJson.Encode(stream.Name);
+        _modelText = PayloadJson.Encode(_model);
+        _columns = [.. manifest.Columns.Select(column => PayloadJson.Encode(column))];
+        _units = [.. manifest.Units.Select(unit => PayloadJson.Encode(unit))];
         _interval = stream.Options.Forecast.Interval;
         _expirySeconds = (uint)Math.Clamp(expiry.TotalSeconds, 1, uint.MaxValue);
         int[] forecasts = [.. manifest.ForecastOutputs];
@@ -69,7 +69,7 @@ internal sealed partial class StreamPayloads : IDisposable
         _named = NamedPayload.Of(manifest);
         _readingTopic = Topics.Reading(device, stream.Name);
         _forecastTopic = Topics.Forecast(device, stream.Name);
-        _json = new Utf8JsonWriter(_buffer);
+        _json = new Utf8JsonWriter(_buffer, PayloadJson.Options);
     }
 
     /// <summary>Writes a tick's messages, in the order in which they are published.</summary>

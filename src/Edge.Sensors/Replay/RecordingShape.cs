@@ -17,7 +17,8 @@ internal sealed partial class RecordingShape
 
     private static readonly string[] DateNames = ["date", "datum", "day"];
     private static readonly string[] ClockNames = ["time", "uhrzeit"];
-    private static readonly string[] TimeNames = ["time", "date", "datetime", "timestamp", "ts", "date_time"];
+    private static readonly string[] TimeNames =
+        ["time", "date", "datetime", "timestamp", "ts", "date_time", "datum", "zeit", "zeitstempel"];
 
     private readonly ReplayOptions _options;
     private readonly IReadOnlyList<string> _columns;

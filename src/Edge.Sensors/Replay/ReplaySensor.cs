@@ -35,7 +35,9 @@ internal sealed class ReplaySensor : ISensor
     private bool _isEndSaid;
 
     /// <summary>Opens the file, finds the columns and decides how times and numbers are written.</summary>
-    /// <exception cref="InputException">The file cannot be read, lacks a column, or is written in a way that cannot be told.</exception>
+    /// <exception cref="InputException">
+    /// The file cannot be read, lacks a column, or is written in a way that cannot be told; or one of its first times cannot be read.
+    /// </exception>
     internal ReplaySensor(
         ReplayOptions config,
         IReadOnlyList<string> columns,
@@ -49,6 +51,11 @@ internal sealed class ReplaySensor : ISensor
         _pacer = new Pacer(config.Speed, clock);
         _log = log ?? NullLogger.Instance;
         _shape = RecordingShape.Of(config, columns);
+        if (_shape.UnreadTime is { } problem)
+        {
+            throw new InputException($"Readings '{config.File}', {problem}.");
+        }
+
         _csv = _shape.Open();
         SayWhatWasGuessed();
     }

@@ -18,6 +18,9 @@ internal sealed class LastValueImputer(ModelManifest manifest, int holdTicks)
     /// <summary>Ticks on which each channel had no usable value.</summary>
     internal ReadOnlySpan<long> BadTicks => _bad;
 
+    /// <summary>Whether a channel has ever had a usable value.</summary>
+    internal bool HasValue(int channel) => _age[channel] < int.MaxValue;
+
     internal void Archive(StreamSnapshot snapshot)
     {
         for (int i = 0; i < _last.Length; i++)

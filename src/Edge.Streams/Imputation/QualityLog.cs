@@ -7,7 +7,7 @@ namespace Edge.Streams.Imputation;
 /// Logs when a channel fails and when it recovers: once each, not at every tick, with one line for all channels of one device. A
 /// channel that fails repeatedly must stay good for longer each time before it is logged again.
 /// </summary>
-internal sealed class QualityLog(ModelManifest manifest, ILogger log)
+internal sealed class QualityLog(ModelManifest manifest, LastValueImputer imputer, ILogger log)
 {
     private const int CalmTicksMin = 3;
     private const int CalmTicksMax = 384;
@@ -63,13 +63,11 @@ internal sealed class QualityLog(ModelManifest manifest, ILogger log)
             return changed;
         }
 
-        foreach (IGrouping<string, int> cause in _news.GroupBy(i => reading.Faults[i] ?? What(i, reading.Quality[i])))
+        var kinds = _news.GroupBy(i => (Cause: reading.Faults[i] ?? What(i, reading.Quality[i]), Then: Then(i, reading.Quality[i])));
+        foreach (IGrouping<(string Cause, string Then), int> kind in kinds)
         {
-            string channels = string.Join(", ", cause.Select(i => $"'{manifest.Columns[i]}'"));
-            string then = reading.Quality[cause.First()] == Quality.Stuck
-                ? "it is used"
-                : "its last good value is used for a while, then the stream waits";
-            log.LogWarning("{Stream}: tick {Seq}: {Channels}: {Cause}; {Then}", stream, seq, channels, cause.Key, then);
+            string channels = string.Join(", ", kind.Select(i => $"'{manifest.Columns[i]}'"));
+            log.LogWarning("{Stream}: tick {Seq}: {Channels}: {Cause}; {Then}", stream, seq, channels, kind.Key.Cause, kind.Key.Then);
         }
 
         _news.Clear();
@@ -99,6 +97,10 @@ internal sealed class QualityLog(ModelManifest manifest, ILogger log)
 
     private static ReadOnlySpan<char> Kind(string cause) =>
         cause.IndexOf('\'') is >= 0 and var quote ? cause.AsSpan(0, quote) : cause;
+
+    private string Then(int channel, Quality quality) => quality == Quality.Stuck ? "it is used"
+        : imputer.HasValue(channel) ? "its last good value is used for a while, then the stream waits"
+        : "it had none before, so the stream waits and makes no forecast";
 
     private string What(int channel, Quality quality) => quality == Quality.Missing ? "has no value"
         : channel == manifest.SymbolColumn

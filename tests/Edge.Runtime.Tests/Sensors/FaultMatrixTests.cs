@@ -96,6 +96,22 @@ public sealed class FaultMatrixTests : IDisposable
     }
 
     [Fact]
+    public async Task Of_a_channel_that_never_had_a_value_none_is_promised()
+    {
+        (StreamRig made, Action<bool> apply, Action _) = Make("device", "not yet");
+        using StreamRig rig = made;
+        foreach (string said in new[] { "it had none before, so the stream waits", "its last good value is used for a while" })
+        {
+            apply(true);
+            await rig.TicksAsync(5);
+            string last = rig.Log.Last(entry => entry.Contains("'temperature'", StringComparison.Ordinal));
+            Assert.Contains(said, last, StringComparison.Ordinal);
+            apply(false);
+            await rig.TicksAsync(10);
+        }
+    }
+
+    [Fact]
     public async Task A_sensor_that_comes_and_goes_does_not_fill_the_log()
     {
         (StreamRig made, Action<bool> apply, Action _) = Make("device", "not yet");

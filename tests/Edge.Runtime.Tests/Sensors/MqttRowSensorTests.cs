@@ -102,6 +102,32 @@ public sealed class MqttRowSensorTests : IDisposable
         Assert.All(_row.Faults, Assert.NotNull);
     }
 
+    [Fact]
+    public async Task A_value_that_is_absent_is_named_with_its_path()
+    {
+        using MqttRowSensor sensor = Open(values: new() { ["a"] = "$.oil.degC" });
+        ValueTask<bool> read = sensor.ReadAsync(_row, default);
+        _ = Send("""{"t":1767225601,"oel":{"degC":1}}""");
+        Assert.True(await read);
+        Assert.Equal("a message came without its value ($.oil.degC)", _row.Faults[0]);
+        Assert.Equal("a message came without its value", _row.Faults[1]);
+    }
+
+    [Theory]
+    [InlineData("""{"t":1767225601,"a":NaN,"b":2}""", "neither a number nor JSON (line 1, byte 21): '{")]
+    [InlineData("{\"t\":1767225601,\n\"a\":1,", "neither a number nor JSON (line 2, byte ")]
+    [InlineData("hello", "neither a number nor JSON: 'hello'")]
+    [InlineData("""{"a":1,"b":2}""", "came without its time ($.t)")]
+    public async Task Why_a_message_is_no_row_says_where(string payload, string why)
+    {
+        using MqttRowSensor sensor = Open();
+        ValueTask<bool> read = sensor.ReadAsync(_row, default);
+        Assert.True(await Send(payload));
+        Assert.Contains(why, sensor.LastSkip, StringComparison.Ordinal);
+        _ = Send(Row(1));
+        Assert.True(await read);
+    }
+
     [Theory]
     [InlineData("")]
     [InlineData("21.5")]
