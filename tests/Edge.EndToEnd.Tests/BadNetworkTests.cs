@@ -2,7 +2,9 @@ using Edge.Testing;
 
 namespace Edge.EndToEnd.Tests;
 
-/// <summary>Connections cut with packets half sent. EDGE_CUTS=50 is the long run.</summary>
+/// <summary>
+/// Connections cut with packets half sent. EDGE_CUTS=10 is the long run: after three short connections the service waits longer each time.
+/// </summary>
 public sealed class BadNetworkTests : IDisposable
 {
     private static readonly int Cuts = int.TryParse(Environment.GetEnvironmentVariable("EDGE_CUTS"), out int cuts) ? cuts : 5;
@@ -31,7 +33,7 @@ public sealed class BadNetworkTests : IDisposable
               - { name: climate, model: demo, source: { replay: { file: {{data}}, speed: max } } }
             """);
         using RuntimeProcess run = RuntimeProcess.Start("run", "--config", config);
-        Assert.Equal(0, await run.ExitAsync(120 + (5 * Cuts)));
+        Assert.Equal(0, await run.ExitAsync(120 + (45 * Cuts)));
         await subscriber.UntilAsync(seen => seen.LastOrDefault(item => item.Topic == "edge/house/status")?.Payload == "offline");
         Assert.Equal(Cuts, proxy.Cuts);
         Delivery.AssertSame(expected, subscriber);

@@ -74,13 +74,14 @@ public sealed class TensorFile
         }
 
         ulong headerLength = BinaryPrimitives.ReadUInt64LittleEndian(file.Span);
-        if (headerLength > HeaderMaxBytes)
+        bool beginsWithHeader = file.Length > 8 && file.Span[8] == '{';
+        if (headerLength > HeaderMaxBytes && !beginsWithHeader)
         {
             throw new ModelFormatException(
                 "The file does not begin as a safetensors file does. Give a .safetensors file, or export it again.");
         }
 
-        if (headerLength > (ulong)file.Length - 8)
+        if (headerLength > HeaderMaxBytes || headerLength > (ulong)file.Length - 8)
         {
             throw new ModelFormatException(
                 $"The safetensors header should have {headerLength} bytes; the file has {file.Length - 8}. The file is cut off or damaged. "
