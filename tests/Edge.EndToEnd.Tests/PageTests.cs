@@ -164,7 +164,7 @@ public sealed class PageTests : IAsyncLifetime, IDisposable
         await ActAsync(page, "reset", "State of stream 'store' reset after tick ");
 
         await page.ClickAsync("#streams a[href='#climate']");
-        await UntilAsync(page, "document.title.length > 0 && location.hash === '#climate' && document.querySelector('#canary') !== null");
+        await UntilAsync(page, "document.querySelector(\"[data-stream='climate'] #canary\") !== null");
         byte[] next = ModelVariant.Of(await File.ReadAllBytesAsync(_folder.File("climate.safetensors")), 1);
         await page.ClickAsync("summary:has-text('More')");
         await page.ClickAsync("#canary");
@@ -183,6 +183,34 @@ public sealed class PageTests : IAsyncLifetime, IDisposable
             new[] { "accept", "label", "silence", "reset", "update", "rollback" },
             name => Assert.Contains($"Command {name} from the page, by 127.0.0.1: ", _run.Error, StringComparison.Ordinal));
         Assert.Contains("Page: a wrong password from 127.0.0.1", _run.Error, StringComparison.Ordinal);
+        Assert.Empty(_browser.Faults);
+    }
+
+    [BrowserFact]
+    public async Task The_stream_that_was_asked_for_last_is_shown_whichever_answer_comes_last()
+    {
+        IPage page = await _browser.OpenAsync(Address + "#store");
+        await page.Locator("[data-stream='store']").WaitForAsync();
+        var late = new TaskCompletionSource();
+        await page.RouteAsync("**/stream?name=climate", async route =>
+        {
+            await late.Task;
+            await route.ContinueAsync();
+        });
+        await page.EvaluateAsync("location.hash = '#climate'");
+        await UntilAsync(page, "document.querySelector('main').inert");
+        await page.EvaluateAsync("location.hash = '#store'");
+        await UntilAsync(page, "!document.querySelector('main').inert");
+        IResponse answer = await page.RunAndWaitForResponseAsync(
+            () =>
+            {
+                late.SetResult();
+                return Task.CompletedTask;
+            },
+            response => response.Url.EndsWith("stream?name=climate", StringComparison.Ordinal));
+        await answer.FinishedAsync();
+        await page.WaitForTimeoutAsync(200);
+        Assert.Equal("store", await page.Locator("[data-stream]").GetAttributeAsync("data-stream"));
         Assert.Empty(_browser.Faults);
     }
 

@@ -112,12 +112,32 @@ const current = () => {
   return state.streams.some(each => each.name === wanted) ? wanted : state.streams[0].name;
 };
 
+// Counts the views that were asked for: answers may come in another order.
+let views = 0;
+
 async function showStream() {
   page?.close();
+  const view = ++views;
+  const name = current();
   const main = byId("main");
-  const card = await get("stream", { name: current() });
-  const content = el("div");
+  // What is shown until the answer comes is of another stream: nothing in it may be clicked.
+  main.inert = true;
+  try {
+    const card = await get("stream", { name });
+    if (view === views) {
+      await show(name, card, main);
+    }
+  } finally {
+    if (view === views) {
+      main.inert = false;
+    }
+  }
+}
+
+function show(name, card, main) {
+  const content = el("div", { "data-stream": name });
   main.replaceChildren(content, el("section", { class: "card" }, el("h3", {}, "Service"), el("dl", { id: "service" })));
+  main.inert = false;
   page = new StreamPage(content, card, state, {
     device: showDevice,
     said,
@@ -128,7 +148,7 @@ async function showStream() {
     changed: () => showStream().catch(failed),
   });
   showDevice(state);
-  await page.open();
+  return page.open();
 }
 
 function failed(e) {
