@@ -19,6 +19,5 @@ if [ -z "${EDGE_BUILT:-}" ]; then
 fi
 # Most of a test's processor time is compilation, of code that runs once. The programs are built to compile all in full at the first call.
 export DOTNET_TC_QuickJit=1
-# Two assemblies at a time: the tests end to end wait for most of their time. Those of the real clock run at the end of theirs, when the
-# others are through.
+# Two assemblies at a time: the tests end to end wait for most of their time.
 dotnet test Edge.sln -c Release --no-build --nologo -m:2 "$@"
