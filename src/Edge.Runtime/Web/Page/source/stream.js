@@ -35,6 +35,7 @@ export class StreamPage {
     this.isLive = true;
     this.events = [];
     this.now = null;
+    this.frame = null;
     this.layOut();
   }
 
@@ -52,6 +53,7 @@ export class StreamPage {
   close() {
     this.isClosed = true;
     clearInterval(this.redraw);
+    cancelAnimationFrame(this.frame);
     clearTimeout(this.again);
     document.removeEventListener("visibilitychange", this.seen);
     this.source?.close();
@@ -138,15 +140,19 @@ export class StreamPage {
       this.list();
     }
 
-    if (this.now.seq > 0) {
-      this.tell();
-    }
-
     if (JSON.stringify(this.isOpen()) !== this.listedAs) {
       this.list();
     }
 
-    this.draw();
+    // What a browser cannot draw in time is drawn together.
+    this.frame ??= requestAnimationFrame(() => {
+      this.frame = null;
+      if (this.now.seq > 0) {
+        this.tell();
+      }
+
+      this.draw();
+    });
   }
 
   append(points) {
