@@ -331,6 +331,33 @@ public sealed class PeerTests : IDisposable
         Assert.DoesNotContain("homeassistant/device/house/config", retained);
     }
 
+    // It was on its way when the topics of that configuration were cleared, and would be retained for ever.
+    [Fact]
+    public async Task What_an_earlier_configuration_left_is_delivered_and_not_retained()
+    {
+        await using TestBroker broker = await TestBroker.StartAsync();
+        await using Subscriber subscriber = await Subscriber.StartAsync(broker.Port, "#");
+        var outbox = new Outbox(long.MaxValue);
+        outbox.Enqueue(Message("edge/h/before/health", "old") with { Retain = true });
+        outbox.Enqueue(Message("edge/h/now/health", "new") with { Retain = true });
+        outbox.Complete();
+        var publisher = new Publisher(
+            outbox,
+            () => new MqttNetLink(new MqttLinkOptions { Host = "127.0.0.1", Port = broker.Port, ClientId = "house" }),
+            new Announcements(StatusMessage.Write("h", true), StatusMessage.Write("h", false), () => Message("info", "info"))
+            {
+                Retained = new HashSet<string> { "edge/h/now/health" },
+                Stale = ["edge/h/before/health"],
+            },
+            TimeProvider.System,
+            NullLogger.Instance);
+        await publisher.RunAsync(default).WaitAsync(Eventually.Bound);
+        await subscriber.UntilAsync(seen => seen.Count(item => item.Payload is "old" or "new") == 2);
+        string[] retained = await RetainedAsync(broker.Port);
+        Assert.Contains("edge/h/now/health", retained);
+        Assert.DoesNotContain("edge/h/before/health", retained);
+    }
+
     [Fact]
     public async Task Two_devices_of_one_name_are_told_so_and_try_ever_more_rarely()
     {

@@ -13,6 +13,11 @@ internal sealed record Announcements(
     Func<MqttMessage> Info,
     DiscoveryAnnouncement? Discovery = null)
 {
+    /// <summary>
+    /// Topics whose messages may be retained; null for all. What an earlier configuration left in the outbox is delivered and not retained.
+    /// </summary>
+    public IReadOnlySet<string>? Retained { get; init; }
+
     /// <summary>Topics that an earlier configuration retained and this one does not use: they are cleared.</summary>
     public IReadOnlyCollection<string> Stale { get; init; } = [];
 

@@ -268,6 +268,8 @@ internal sealed partial class Publisher
     // Hands a message to the link. It stays in flight until it is acknowledged, so that a lost connection loses nothing.
     private async ValueTask SendAsync(IMqttLink link, MqttMessage message, int window, CancellationToken cancel)
     {
+        message = message.Retain && _announcements.Retained?.Contains(message.Topic) == false ? message with { Retain = false } : message;
+
         // One at a time, each acknowledged, while the message to blame for lost connections is searched.
         bool isSearching = _blamed.IsSearching;
         window = isSearching ? 1 : window;

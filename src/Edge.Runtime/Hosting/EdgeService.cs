@@ -398,6 +398,7 @@ internal sealed class EdgeService : IDisposable
         Info,
         discovery)
     {
+        Retained = _retained.ToHashSet(),
         Stale = _stale,
         Cleared = () => _store?.Remember(RetainedKey, string.Join('\n', _retained)),
     };
