@@ -113,7 +113,7 @@ public sealed class DiskTests : IDisposable
         Assert.Contains("does not answer: the disk is stalled", message, StringComparison.Ordinal);
         int stalled = subscriber.All.Count;
         await subscriber.UntilAsync(seen => seen.Count > stalled + 300);
-        Assert.True(CommandClient.Ask(broker.Port, "reset", """{"stream":"climate"}""").Ok);
+        await Eventually.Async(() => CommandClient.Ask(broker.Port, "reset", """{"stream":"climate"}""").Ok);
         int reset = subscriber.All.Count;
         await subscriber.UntilAsync(seen => seen.Count > reset + 20);
         run.Terminate();

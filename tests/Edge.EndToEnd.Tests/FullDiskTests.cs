@@ -22,11 +22,12 @@ public sealed class FullDiskTests : IDisposable
         {
             await Eventually.Async(() => run.Error.Contains("the disk is full", StringComparison.Ordinal));
             await Task.Delay(3000);
-            await broker.StartAgainAsync();
 
             // However busy the machine is, messages are delivered faster than this makes them.
             DiskTests.Config(_folder, disk.Path, broker.Port, "10x");
             run.Hangup();
+            await run.UntilSaidAsync("continues after tick");
+            await broker.StartAgainAsync();
             await using Subscriber subscriber = await Subscriber.StartAsync(broker.Port, "edge/house/climate/forecast");
             await Eventually.Async(() => File.Exists(Path.Combine(disk.Path, "state", "edge.reserve")));
             int before = subscriber.All.Count;

@@ -8,7 +8,7 @@ namespace Edge.EndToEnd.Tests;
 public sealed class LearnTests : IDisposable
 {
     private const int Kills = 10;
-    private const int Seconds = 300;
+    private const int Seconds = 1200;
 
     private readonly TemporaryFolder _folder = new();
 

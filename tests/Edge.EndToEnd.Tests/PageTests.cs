@@ -73,7 +73,7 @@ public sealed class PageTests : IAsyncLifetime, IDisposable
         IPage page = await _browser.OpenAsync(Address);
         await UntilAsync(page, $"Number({Newest}.seq) > 20");
         long seq = long.Parse(await page.EvaluateAsync<string>($"{Newest}.seq"), CultureInfo.InvariantCulture);
-        await UntilAsync(page, $"Number({Newest}.seq) > {seq} && Date.now() - Number({Newest}.t) < 2000");
+        await UntilAsync(page, $"Number({Newest}.seq) > {seq} && Date.now() - Number({Newest}.t) < 10_000");
         await UntilAsync(page, "Number(document.querySelector('.curves')?.dataset.points) > 30");
         int points = await PointsAsync(page);
         string from = await page.EvaluateAsync<string>("document.querySelector('.curves').dataset.from");
