@@ -29,7 +29,8 @@ internal sealed class ProfiledDetector
             Outputs = [.. columns.Select((_, channel) => new ModelOutput(channel, 1))],
         };
         float[] rows = [.. calm.SelectMany(row => row.Select((value, channel) => manifest.Normalize(channel, value)))];
-        _manifest = manifest.WithNormalProfile(NormalProfileLearner.Learn(rows, columns.Length));
+        DateTime[] times = [.. Enumerable.Range(-calm.Length, calm.Length).Select(row => TimeOf(row, periodSeconds))];
+        _manifest = manifest.WithNormalProfile(NormalProfileLearner.Learn(rows, columns.Length, times));
     }
 
     /// <summary>Deviation of a channel on the calm rows.</summary>
@@ -44,7 +45,7 @@ internal sealed class ProfiledDetector
         for (int row = 0; row < rows.Length; row++)
         {
             rows[row].CopyTo(reading.Values, 0);
-            reading.Time = DateTime.UnixEpoch.AddSeconds(row * _manifest.PeriodSeconds);
+            reading.Time = TimeOf(row, _manifest.PeriodSeconds);
             AnomalyEvent? anomaly = stream.Step(reading).Anomaly;
             if (anomaly?.Change == AnomalyChange.Opened)
             {
@@ -58,6 +59,10 @@ internal sealed class ProfiledDetector
 
         return anomalies;
     }
+
+    // The calm rows are those before the first one.
+    private static DateTime TimeOf(int row, double periodSeconds) =>
+        new DateTime(2026, 1, 5, 0, 0, 0, DateTimeKind.Utc).AddSeconds(row * periodSeconds);
 
     /// <summary>An anomaly.</summary>
     /// <param name="Opened">Row at which it opened.</param>

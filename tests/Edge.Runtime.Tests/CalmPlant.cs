@@ -3,8 +3,11 @@ namespace Edge.Runtime.Tests;
 /// <summary>Simulated channels without a fault, of kinds that behave differently. The same seed gives the same rows.</summary>
 internal static class CalmPlant
 {
-    /// <summary>Four channels that follow a load; three correlated, noisy ones; a machine with two states; a day's cycle; counts.</summary>
-    internal static readonly string[] Kinds = ["load", "noise", "states", "daily", "counts"];
+    /// <summary>
+    /// Four channels that follow a load; three correlated, noisy ones; a machine with two states; a day's cycle; a room heated by day;
+    /// counts.
+    /// </summary>
+    internal static readonly string[] Kinds = ["load", "noise", "states", "daily", "heating", "counts"];
 
     /// <summary>Rows of a kind: [rows][channels].</summary>
     /// <param name="kind">One of <see cref="Kinds"/>.</param>
@@ -28,6 +31,7 @@ internal static class CalmPlant
                     "noise" => Noise(random, state),
                     "states" => States(random, state, ref left),
                     "daily" => [10 + (5 * turn) + (state[0] = (0.9 * state[0]) + (0.2 * Normal(random))) + (0.3 * Normal(random))],
+                    "heating" => [Room(random, state, (row / day) + phase)],
                     _ => new double[] { Count(random, 3 + (2 * turn)) },
                 };
             }),
@@ -76,6 +80,21 @@ internal static class CalmPlant
             (state[1] > 0 ? 5 : 0.2) + (0.05 * Normal(random)),
             1 + (0.02 * state[0]) + (0.02 * Normal(random)),
         ];
+    }
+
+    // Heated from six to ten, on some days earlier and on some later, and colder or warmer with the weather.
+    private static double Room(Random random, double[] state, double days)
+    {
+        if (Math.Floor(days) != state[2])
+        {
+            (state[2], state[3]) = (Math.Floor(days), 0.01 * Normal(random));
+        }
+
+        double time = days - Math.Floor(days) - state[3];
+        state[1] = (0.999 * state[1]) + (0.02 * Normal(random));
+        double goal = time is > 0.25 and < 0.92 ? 21 : 16 + state[1];
+        state[0] += (state[0] == 0 ? 1 : 0.02) * (goal - state[0]);
+        return state[0] + (0.1 * Normal(random));
     }
 
     private static double Normal(Random random) =>

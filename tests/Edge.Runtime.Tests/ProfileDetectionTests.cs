@@ -16,6 +16,7 @@ public sealed partial class ProfileDetectionTests(ITestOutputHelper output)
     private const int CalmRows = 10_000;
     private const int Before = 2000;
 
+    private static readonly DateTime Begin = new(2026, 1, 5, 0, 0, 0, DateTimeKind.Utc);
     private static readonly int Cases = int.TryParse(Environment.GetEnvironmentVariable("EDGE_TEST_CASES"), out int cases) ? cases : 3;
 
     public static TheoryData<string, double> Drifts
@@ -124,6 +125,7 @@ public sealed partial class ProfileDetectionTests(ITestOutputHelper output)
         (ModelManifest manifest, double[][] live) = Plant(kind, 12_000, seed: 5);
         int calm = Run(manifest, live).Count;
         var kept = new List<double[]>();
+        var keptAt = new List<int>();
         var skipped = new Dictionary<int, long>();
         for (int row = 0, gaps = 0; row < live.Length; row++)
         {
@@ -137,10 +139,15 @@ public sealed partial class ProfileDetectionTests(ITestOutputHelper output)
             if (row < live.Length)
             {
                 kept.Add(live[row]);
+                keptAt.Add(row);
             }
         }
 
-        int withGaps = Run(manifest, [.. kept], (row, reading) => reading.SkippedTicks = skipped.GetValueOrDefault(row)).Count;
+        int withGaps = Run(manifest, [.. kept], (row, reading) =>
+        {
+            reading.SkippedTicks = skipped.GetValueOrDefault(row);
+            reading.Time = TimeOf(keptAt[row]);
+        }).Count;
         output.WriteLine($"{kind}: {withGaps} anomalies with {skipped.Count} gaps, {calm} without");
         Assert.InRange(withGaps, 0, calm + 1);
     }
@@ -371,16 +378,18 @@ public sealed partial class ProfileDetectionTests(ITestOutputHelper output)
         }
     }
 
-    // The first version had three more numbers for each chart, and no jumps before the patterns.
+    // The first version had three more numbers for each chart, no byte that says what of the time it follows, and no jumps before the
+    // patterns.
     [Fact]
     public void A_profile_of_the_first_version_still_counts()
     {
-        const int Header = 11 + (4 * sizeof(float));
+        const int Calendar = 11;
+        const int Header = Calendar + 1 + (4 * sizeof(float));
         const int Charts = 6;
         const int ChartBytes = 4 * sizeof(float);
-        (ModelManifest manifest, double[][] live) = Plant("daily", Before + 500, seed: 21);
+        (ModelManifest manifest, double[][] live) = Plant("daily", Before + 500, seed: 21, hasTimes: false);
         byte[] profile = manifest.NormalProfile.ToArray();
-        List<byte> first = [1, .. profile[1..Header]];
+        List<byte> first = [1, .. profile[1..Calendar], .. profile[(Calendar + 1)..Header]];
         foreach (byte[] chart in profile[Header..(Header + (Charts * ChartBytes))].Chunk(ChartBytes))
         {
             first.AddRange([.. chart[..8], .. new byte[12], .. chart[12..]]);
@@ -405,13 +414,17 @@ public sealed partial class ProfileDetectionTests(ITestOutputHelper output)
         Assert.Empty(NormalProfileLearner.Learn(new float[NormalProfileLearner.RowsMin * 300], 300));
     }
 
-    private static (ModelManifest Manifest, double[][] Live) Plant(string kind, int rows, int seed)
+    private static (ModelManifest Manifest, double[][] Live) Plant(string kind, int rows, int seed, bool hasTimes = true)
     {
         double[][] all = CalmPlant.Rows(kind, CalmRows + rows, seed);
-        return (Manifest(all[..CalmRows]), all[CalmRows..]);
+        return (Manifest(all[..CalmRows], hasTimes), all[CalmRows..]);
     }
 
-    private static ModelManifest Manifest(double[][] calm)
+    // The calm rows are those before the first live one.
+    private static ModelManifest Manifest(double[][] calm, bool hasTimes = true) =>
+        Manifest(calm, hasTimes ? [.. Enumerable.Range(-calm.Length, calm.Length).Select(TimeOf)] : [], periodSeconds: 60);
+
+    private static ModelManifest Manifest(double[][] calm, DateTime[] times, double periodSeconds)
     {
         string[] columns = [.. calm[0].Select((_, channel) => $"c{channel}")];
         double[] mean = [.. columns.Select((_, channel) => calm.Average(row => row[channel]))];
@@ -425,14 +438,16 @@ public sealed partial class ProfileDetectionTests(ITestOutputHelper output)
             Name = "calm",
             Columns = columns,
             Units = [.. columns.Select(_ => "")],
-            PeriodSeconds = 60,
+            PeriodSeconds = periodSeconds,
             Mean = mean,
             Std = deviation,
             Outputs = [.. columns.Select((_, channel) => new ModelOutput(channel, 1))],
         };
         float[] rows = [.. calm.SelectMany(row => row.Select((value, channel) => manifest.Normalize(channel, value)))];
-        return manifest.WithNormalProfile(NormalProfileLearner.Learn(rows, columns.Length));
+        return manifest.WithNormalProfile(NormalProfileLearner.Learn(rows, columns.Length, times));
     }
+
+    private static DateTime TimeOf(int row) => Begin.AddMinutes(row);
 
     private static SensorStream Stream(ModelManifest manifest) => new(new PersistenceEngine(manifest), new StreamOptions { Name = "calm" });
 
@@ -445,7 +460,7 @@ public sealed partial class ProfileDetectionTests(ITestOutputHelper output)
         {
             rows[row].CopyTo(reading.Values, 0);
             reading.SkippedTicks = 0;
-            reading.Time = DateTime.UnixEpoch.AddMinutes(row);
+            reading.Time = TimeOf(row);
             edit?.Invoke(row, reading);
             if (stream.Step(reading).Anomaly is { } anomaly)
             {

@@ -18,6 +18,7 @@ internal sealed class ReadingsFile
     private static readonly int HoldRows = new StreamOptions { Name = "" }.HoldTicks;
 
     private readonly float[] _values;
+    private DateTime[] _times = [];
     private bool[]? _isFault;
 
     private ReadingsFile(float[] values, int columns)
@@ -43,7 +44,9 @@ internal sealed class ReadingsFile
     /// <param name="values">One row after the other.</param>
     /// <param name="columns">Values of a row.</param>
     /// <param name="isFault">Which rows a person marked as a fault; null for none.</param>
-    internal static ReadingsFile Of(float[] values, int columns, bool[]? isFault = null) => new(values, columns) { _isFault = isFault };
+    /// <param name="times">Times of the rows, UTC; null if they are not known.</param>
+    internal static ReadingsFile Of(float[] values, int columns, bool[]? isFault = null, DateTime[]? times = null) =>
+        new(values, columns) { _isFault = isFault, _times = times ?? [] };
 
     /// <summary>The rows from <paramref name="begin"/> to <paramref name="end"/> with one column raised.</summary>
     internal ReadingsFile Shifted(int begin, int end, int column, float by)
@@ -68,16 +71,18 @@ internal sealed class ReadingsFile
     {
         int columns = manifest.Columns.Count;
         var values = new List<float>((end - begin) * columns);
+        var times = new List<DateTime>();
         for (int row = begin; row < end; row++)
         {
             if (_isFault?[row] != true)
             {
                 values.AddRange(Row(row)[..manifest.ReadingCount]);
                 CollectionsMarshal.SetCount(values, values.Count + columns - manifest.ReadingCount);
+                times.AddRange(_times.AsSpan(Math.Min(row, _times.Length), _times.Length > 0 ? 1 : 0));
             }
         }
 
-        return NormalProfileLearner.Learn(CollectionsMarshal.AsSpan(values), columns);
+        return NormalProfileLearner.Learn(CollectionsMarshal.AsSpan(values), columns, CollectionsMarshal.AsSpan(times));
     }
 
     /// <summary>The first rows, one after the other.</summary>
@@ -125,9 +130,9 @@ internal sealed class ReadingsFile
     {
         string path = recording.File;
         RecordingShape shape = RecordingShape.Of(recording, manifest.Columns);
-        RecordingTimes? times = manifest.Calendar.Count == 0 ? null : new RecordingTimes(path, shape);
+        var times = new RecordingTimes(path, shape, isNeeded: manifest.Calendar.Count > 0);
         using CsvRows rows = shape.Open();
-        var cells = new Cells([], [], []);
+        var cells = new Cells([], [], [], []);
         float[] calendar = new float[manifest.InputCount - manifest.Columns.Count];
         while (rows.Read())
         {
@@ -154,9 +159,10 @@ internal sealed class ReadingsFile
             }
 
             cells.Lines.Add(rows.Line);
-            if (times is not null)
+            if (times.Of(rows) is { } time)
             {
-                CalendarInputs.Fill(manifest.Calendar, times.Of(rows), calendar);
+                cells.Times.Add(time);
+                CalendarInputs.Fill(manifest.Calendar, time, calendar);
                 cells.Calendar.AddRange(calendar);
             }
         }
@@ -171,6 +177,8 @@ internal sealed class ReadingsFile
         float[] row = new float[manifest.InputCount];
         int width = row.Length - columns;
         var values = new List<float>(cells.Lines.Count * row.Length);
+        bool hasTimes = cells.Times.Count == cells.Lines.Count;
+        var times = new List<DateTime>();
         int[] age = [.. Enumerable.Repeat(int.MaxValue, columns)];
         (int held, int skipped) = (0, 0);
         for (int read = 0; read < cells.Lines.Count; read++)
@@ -196,6 +204,7 @@ internal sealed class ReadingsFile
             if (isUsable)
             {
                 values.AddRange(row);
+                times.AddRange(hasTimes ? [cells.Times[read]] : []);
                 held += heldHere;
             }
             else
@@ -216,7 +225,7 @@ internal sealed class ReadingsFile
             throw new InputException($"Readings '{path}' have {Quantity.Of(values.Count / row.Length, "row")}; at least 2 are needed.");
         }
 
-        return new ReadingsFile([.. values], row.Length) { HeldValues = held, SkippedRows = skipped, Notes = notes };
+        return new ReadingsFile([.. values], row.Length) { _times = [.. times], HeldValues = held, SkippedRows = skipped, Notes = notes };
     }
 
     private static void TakeOutSentinels(Span<double> cells, ModelManifest manifest, List<int> lines, List<string> notes)
@@ -245,6 +254,7 @@ internal sealed class ReadingsFile
 
     private static bool IsMissing(string cell) => cell.Trim() is "" or "nan" or "NaN" or "NAN" or "null" or "NULL" or "NA" or "N/A";
 
-    // Values: [rows, columns], NaN for a missing one. Lines: of each row. Calendar: [rows, inputs of the calendar].
-    private sealed record Cells(List<double> Values, List<int> Lines, List<float> Calendar);
+    // Values: [rows, columns], NaN for a missing one. Lines and times: of each row; fewer times if one cannot be read. Calendar: [rows,
+    // inputs of the calendar].
+    private sealed record Cells(List<double> Values, List<int> Lines, List<DateTime> Times, List<float> Calendar);
 }

@@ -3,27 +3,43 @@ using Edge.Sensors.Replay;
 
 namespace Edge.Quantize.Calibration;
 
-/// <summary>The times of a recording, for a model that reads a calendar.</summary>
+/// <summary>
+/// The times of a recording: a model that reads a calendar needs them, and the detector learns the course of the day from them.
+/// </summary>
 internal sealed class RecordingTimes
 {
     private readonly string _path;
     private readonly RecordingShape _shape;
+    private readonly bool _isNeeded;
     private DateTime _last;
 
+    /// <param name="path">The recording.</param>
+    /// <param name="shape">Where and how it writes its times.</param>
+    /// <param name="isNeeded">Whether the model reads a calendar.</param>
     /// <exception cref="InputException">The recording has no column of times.</exception>
-    internal RecordingTimes(string path, RecordingShape shape)
+    internal RecordingTimes(string path, RecordingShape shape, bool isNeeded)
     {
-        (_path, _shape) = (path, shape);
-        if (_shape.TimesAt.Length == 0)
+        (_path, _shape, _isNeeded) = (path, shape, isNeeded);
+        if (isNeeded && _shape.TimesAt.Length == 0)
         {
             throw new InputException(
                 $"Readings '{path}' have no column of times, and the model reads a calendar. Add one, ISO 8601, named 'time'.");
         }
     }
 
-    /// <summary>The time of a row, UTC.</summary>
-    /// <exception cref="InputException">It cannot be read.</exception>
-    internal DateTime Of(CsvRows row) => _shape.Times.Read(_shape.TimeText(row), _last, out DateTime time) is { } problem
-        ? throw new InputException($"Readings '{_path}', line {row.Line}: {problem}.")
-        : _last = time;
+    /// <summary>The time of a row, UTC; null if there is none.</summary>
+    /// <exception cref="InputException">It is needed and cannot be read.</exception>
+    internal DateTime? Of(CsvRows row)
+    {
+        if (_shape.TimesAt.Length == 0)
+        {
+            return null;
+        }
+
+        string? problem = _shape.Times.Read(_shape.TimeText(row), _last, out DateTime time);
+        _last = problem is null ? time : _last;
+        return problem is null ? time
+            : _isNeeded ? throw new InputException($"Readings '{_path}', line {row.Line}: {problem}.")
+            : null;
+    }
 }

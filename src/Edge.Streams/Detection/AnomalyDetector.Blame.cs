@@ -84,8 +84,8 @@ internal sealed partial class AnomalyDetector
     {
         RelationModel model = _profile!.Relation!.Model;
         var features = new float[model.Stride];
-        model.Features(_known, _recent!.Values, features);
-        return _row[channel] - model.Predict(channel, features) - _relation!.Center(channel);
+        model.Features(_known, _recent!.Values, _terms, features);
+        return _row[channel] - model.Predict(channel, features) - Sum(Course(channel), _terms) - _relation!.Center(channel);
     }
 
     // A channel that is off moves its own residual and those of the channels it helps to predict. If the move of one explains what all

@@ -26,7 +26,7 @@ internal sealed partial class AnomalyDetector
         if (_ticks == 0)
         {
             _recent?.Observe(_known, isFirst: true);
-            _unsettled = _recent?.SettleRows ?? 0;
+            _unsettled = SettleRows;
             _patterns?.Skip(_row);
         }
         else if (skipped >= GapTicks)
@@ -37,7 +37,7 @@ internal sealed partial class AnomalyDetector
             Ratios(Kind.Relation).Clear();
             _recent?.Skip(_known, skipped);
             _asExpected?.Skip(_known, skipped);
-            _unsettled = (int)Math.Max(_unsettled, Math.Min(2 * skipped, _recent?.SettleRows ?? 0));
+            _unsettled = (int)Math.Max(_unsettled, Math.Min(2 * skipped, SettleRows));
 
             // A recording without a regular period has small gaps everywhere; a pattern spans more rows than they miss.
             if (skipped >= PatternMemory.DelayRows)
@@ -67,7 +67,7 @@ internal sealed partial class AnomalyDetector
         Levels?.Ratios.CopyTo(Ratios(Kind.Level));
     }
 
-    private void ObserveRelations()
+    private void ObserveRelations(Reading reading)
     {
         if (_recent is null || _relation is null || !UsesProfile)
         {
@@ -75,33 +75,44 @@ internal sealed partial class AnomalyDetector
         }
 
         _recent.Observe(_known, isFirst: false);
+
+        // Where the time is wrong, it is not known what is usual.
         bool isSettled = _unsettled == 0;
-        if (isSettled)
+        _isCompared = isSettled && (_terms.Length == 0 || (!reading.ClockIsUnset && CalendarTerms.IsKnown(reading.Time)));
+        if (_isCompared)
         {
-            CompareRelations();
+            CompareRelations(reading.Time);
+        }
+        else
+        {
+            Ratios(Kind.Relation).Clear();
         }
 
-        ObserveAsExpected(isSettled);
+        ObserveAsExpected(_isCompared);
         _unsettled -= isSettled ? 0 : 1;
     }
 
-    private void CompareRelations()
+    private void CompareRelations(DateTime time)
     {
         _strangers = CountStrangers();
         RelationModel model = _profile!.Relation!.Model;
-        model.Features(_known, _recent!.Values, _features);
+        CalendarTerms.Fill(model.Calendar, time, _terms);
+        model.Features(_known, _recent!.Values, _terms, _features);
         model.Predict(_features, _predicted);
+        AddCourse();
         Span<float> ratios = Ratios(Kind.Relation);
         for (int channel = 0; channel < _channels; channel++)
         {
             float residual = _row[channel] - _predicted[channel];
-            _relation!.Observe(channel, residual);
+            _relation!.Observe(channel, model.BeyondAnHour(residual, model.WeightsOf(channel), _terms, Course(channel)));
             _openResidual[channel] += IsOpen ? (residual - _openResidual[channel]) / (_openTicks + 1) : 0;
 
             // Beside a channel that is where it never was, nothing is known about the others.
             bool isJudged = _strangers == 0 || (_strangers == 1 && IsStranger(channel));
             ratios[channel] = isJudged ? _relation.Ratios[channel] : 0;
         }
+
+        FollowCourse();
     }
 
     private int CountStrangers()

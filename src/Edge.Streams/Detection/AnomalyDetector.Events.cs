@@ -261,6 +261,6 @@ internal sealed partial class AnomalyDetector
     {
         _shift[channel] += shift;
         _recent?.Shift(channel, shift);
-        _unsettled = Math.Max(_unsettled, _recent?.SettleRows ?? 0);
+        _unsettled = Math.Max(_unsettled, SettleRows);
     }
 }

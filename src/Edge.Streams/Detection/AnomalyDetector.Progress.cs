@@ -13,7 +13,10 @@ internal sealed partial class AnomalyDetector
     private bool HasRelations => UsesProfile && _relation is not null && _recent is not null;
 
     // Usable rows before relations are judged.
-    private int RelationRowsLeft => _ticks == 0 ? _recent!.SettleRows : _unsettled;
+    private int RelationRowsLeft => _ticks == 0 ? SettleRows : _unsettled;
+
+    // A channel alone has no recent means to wait for.
+    private int SettleRows => _channels == 1 ? 0 : _recent?.SettleRows ?? 0;
 
     /// <summary>One or two sentences for a person: what is learned, or what is watched and what is not.</summary>
     internal string Progress()
@@ -26,7 +29,8 @@ internal sealed partial class AnomalyDetector
 
         bool judgesRelations = HasRelations && RelationRowsLeft == 0;
         List<string> watched = [_ranges is null ? "levels" : "jumps of the levels"];
-        watched.AddRange(judgesRelations ? ["relations between channels"] : []);
+        watched.AddRange(judgesRelations && _channels > 1 ? ["relations between channels"] : []);
+        watched.AddRange(judgesRelations && _terms.Length > 0 ? ["the course of the day"] : []);
         watched.AddRange(_patterns is null ? [] : ["patterns"]);
         watched.AddRange(_manifest.IsTrained && _outputs.Length > 0 ? ["surprises"] : []);
         string sentence = $"Watches {string.Join(", ", watched)} and sensors.";

@@ -73,6 +73,10 @@ internal sealed partial class AnomalyDetector
     private EwmaChart? _ownLevels;
     private bool _isElsewhere;
     private readonly float[] _features;
+    private readonly float[] _terms;
+
+    // Whether relations were compared at this tick.
+    private bool _isCompared;
     private readonly float[] _predicted;
     private readonly float[] _row;
     private readonly float[] _known;
@@ -164,6 +168,12 @@ internal sealed partial class AnomalyDetector
         _warmUp = manifest.IsTrained ? new WarmUpChart(_channels) : null;
 
         _features = new float[_profile?.Relation?.Model.Stride ?? 0];
+        CalendarPart calendar = _profile?.Relation?.Model.Calendar ?? CalendarPart.None;
+        _terms = new float[CalendarTerms.Times * CalendarTerms.Count(calendar)];
+        _course = new float[calendar == CalendarPart.None ? 0 : _channels * CalendarTerms.DayCount];
+        _latest = new float[_course.Length / CalendarTerms.DayCount * LatestCount];
+        _seasonRate = (float)(period.TotalDays / SeasonDays);
+        _scheduleRate = (float)(period.TotalDays / ScheduleDays);
         _predicted = new float[_channels];
         _row = new float[_channels];
         _known = new float[_channels];
@@ -220,6 +230,9 @@ internal sealed partial class AnomalyDetector
 
     /// <summary>What has the largest score.</summary>
     internal AnomalyCause Cause => CauseOf(_largestKind);
+
+    /// <summary>Whether relations are with the time of day alone.</summary>
+    internal bool FollowsTimeAlone => _channels == 1 && _relation is not null;
 
     internal SensorWatch Sensors => _sensors;
 
@@ -289,7 +302,7 @@ internal sealed partial class AnomalyDetector
             Normalize(reading.Values);
             Bridge(reading.SkippedTicks);
             ObserveLevels();
-            ObserveRelations();
+            ObserveRelations(reading);
             ObservePatterns();
             NoteReturn();
             _ticks++;

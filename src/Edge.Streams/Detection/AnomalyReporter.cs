@@ -141,6 +141,7 @@ internal sealed class AnomalyReporter(string stream, ModelManifest manifest, Ano
             AnomalyCause.Sensor =>
                 string.Create(CultureInfo.InvariantCulture, $"{name} has given no value for {detector.Sensors.Ticks(first.Column)} ticks."),
             AnomalyCause.Level => $"{isNow}, {side} than usual: about {expected} was expected.",
+            AnomalyCause.Correlation when detector.FollowsTimeAlone => $"{isNow}, {side} than usual at this time: {expected} was expected.",
             AnomalyCause.Correlation => $"{isNow}, {side} than the other channels suggest: {expected} was expected.",
             AnomalyCause.Pattern => $"{isNow}, and has not behaved like this before.",
             _ => $"{isNow}, {side} than forecast: {expected} was expected.",

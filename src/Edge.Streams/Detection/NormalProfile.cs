@@ -9,7 +9,10 @@ namespace Edge.Streams.Detection;
 /// </summary>
 internal sealed class NormalProfile
 {
-    private const byte Version = 2;
+    private const byte Version = 3;
+
+    // Knew no time of day.
+    private const byte UntimedVersion = 2;
 
     // Kept the tail of each chart, and a linear relation before the curved one.
     private const byte FirstVersion = 1;
@@ -50,7 +53,7 @@ internal sealed class NormalProfile
     /// <summary>Of the levels: [channels, spans].</summary>
     internal ChartStatistics[] Levels { get; set; } = [];
 
-    /// <summary>How channels go together; null for a single channel, and for very many.</summary>
+    /// <summary>How channels go together and with the time; null where nothing goes with anything, and for very many channels.</summary>
     internal Relation? Relation { get; set; }
 
     /// <summary>What the channels have looked like.</summary>
@@ -97,6 +100,7 @@ internal sealed class NormalProfile
         to.Field(Rows);
         to.Field(HasLevels);
         to.Field((byte)(Relation is null ? 0 : Relation.Model.IsCurved ? 2 : 1));
+        to.Field((byte)(Relation?.Model.Calendar ?? CalendarPart.None));
         ArchiveChannels(to);
         ArchiveCharts(to, Levels);
         Relation?.Model.Archive(to);
@@ -113,8 +117,11 @@ internal sealed class NormalProfile
         int rows = from.Field(0);
         bool hasLevels = from.Field(false);
         byte relations = from.Field((byte)0);
-        if (version is not (FirstVersion or Version) || count != channels || rows is < 1 or > RowsMax || relations > 2
-            || (relations > 0 && (!hasLevels || channels is < 2 or > RelationModel.ChannelsMax)))
+        CalendarPart calendar = version is FirstVersion or UntimedVersion ? CalendarPart.None : (CalendarPart)from.Field((byte)0);
+        int channelsMin = calendar == CalendarPart.None ? 2 : 1;
+        if (version is not (FirstVersion or UntimedVersion or Version) || calendar > CalendarPart.Week
+            || count != channels || rows is < 1 or > RowsMax || relations > 2
+            || (relations > 0 && (!hasLevels || channels < channelsMin || channels > RelationModel.ChannelsMax)))
         {
             throw new InvalidDataException("The header is wrong.");
         }
@@ -131,7 +138,7 @@ internal sealed class NormalProfile
             ArchiveCharts(from, profile.Levels);
             if (relations > 0)
             {
-                profile.Relation = profile.NewRelation(isCurved: relations > 1, profile.Levels.Length);
+                profile.Relation = profile.NewRelation(isCurved: relations > 1, calendar, profile.Levels.Length);
                 profile.Relation.Model.Archive(from);
                 ArchiveCharts(from, profile.Relation.Statistics);
             }
@@ -150,7 +157,7 @@ internal sealed class NormalProfile
         Levels = ReadFirstCharts(from, HasLevels ? charts : 0);
         for (int at = 0; at < relations; at++)
         {
-            Relation = NewRelation(isCurved: at > 0, charts);
+            Relation = NewRelation(isCurved: at > 0, CalendarPart.None, charts);
             Relation.Model.Archive(from);
             ReadFirstCharts(from, charts).CopyTo(Relation.Statistics.AsSpan());
         }
@@ -170,8 +177,8 @@ internal sealed class NormalProfile
         return charts;
     }
 
-    private Relation NewRelation(bool isCurved, int charts) =>
-        new(new RelationModel(Channels, RecentMeans.CountOf(Rows), isCurved), new ChartStatistics[charts]);
+    private Relation NewRelation(bool isCurved, CalendarPart calendar, int charts) => new(
+        new RelationModel(Channels, RelationModel.ContextsOf(Channels, Rows), isCurved, calendar), new ChartStatistics[charts]);
 
     private void ArchiveChannels(StreamSnapshot snapshot)
     {

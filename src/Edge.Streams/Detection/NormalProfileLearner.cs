@@ -21,16 +21,25 @@ public static class NormalProfileLearner
     /// <summary>Learns a profile.</summary>
     /// <param name="rows">Calm rows in the model's normalized units, in order: [rows, columns], finite.</param>
     /// <param name="columns">Number of columns, 1..<see cref="ColumnsMax"/>.</param>
+    /// <param name="times">
+    /// Times of the rows, UTC, in order, from which the course of the day and of the week is learned; empty if they are not known.
+    /// </param>
     /// <returns>
     /// The profile for <see cref="ModelManifest.NormalProfile"/>; empty with fewer than <see cref="RowsMin"/> rows or too many columns.
     /// </returns>
-    public static byte[] Learn(ReadOnlySpan<float> rows, int columns)
+    /// <exception cref="ArgumentException">There are times, but not one of each row.</exception>
+    public static byte[] Learn(ReadOnlySpan<float> rows, int columns, ReadOnlySpan<DateTime> times = default)
     {
         int count = rows.Length / columns;
-        return count < RowsMin || columns > ColumnsMax ? [] : Measure(rows.ToArray(), count, columns).ToBytes();
+        if (!times.IsEmpty && times.Length != count)
+        {
+            throw new ArgumentException($"There are {times.Length} times of {count} rows.", nameof(times));
+        }
+
+        return count < RowsMin || columns > ColumnsMax ? [] : Measure(rows.ToArray(), count, columns, times.ToArray()).ToBytes();
     }
 
-    private static NormalProfile Measure(float[] rows, int count, int columns)
+    private static NormalProfile Measure(float[] rows, int count, int columns, DateTime[] times)
     {
         var profile = new NormalProfile(columns) { Rows = count };
         bool[] areConstant = Standardize(rows, count, profile);
@@ -38,7 +47,7 @@ public static class NormalProfileLearner
         if (profile.HasLevels)
         {
             profile.Levels = MeasureLevels(rows, count, areConstant);
-            profile.Relation = RelationLearner.Learn(rows, count, columns, areConstant);
+            profile.Relation = RelationLearner.Learn(rows, count, times, areConstant);
         }
 
         MeasureChanges(rows, count, profile);

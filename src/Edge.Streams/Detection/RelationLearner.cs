@@ -1,6 +1,6 @@
 namespace Edge.Streams.Detection;
 
-/// <summary>Learns how channels go together, and measures what the relation leaves on rows that it was not fitted to.</summary>
+/// <summary>Learns how channels go together and with the time, and measures what is left on rows that it was not fitted to.</summary>
 internal sealed class RelationLearner
 {
     private const int Folds = 5;
@@ -12,7 +12,12 @@ internal sealed class RelationLearner
     // A relation needs this many rows for each of its inputs.
     private const int RowsAFeature = 20;
 
+    // The calendar is used where it leaves no more than this of the squares, and less in every fold: what wanders for days goes with the
+    // time of day by chance.
+    private const double CalendarGain = 0.75;
+
     private readonly float[] _rows;
+    private readonly DateTime[] _times;
     private readonly float[] _means;
     private readonly int _count;
     private readonly int _channels;
@@ -20,21 +25,25 @@ internal sealed class RelationLearner
     private readonly RelationModel _model;
     private readonly RidgeRegression _regression;
     private readonly float[] _features;
+    private readonly float[] _terms;
 
-    private RelationLearner(float[] rows, int count, int channels, RelationModel model, int contexts)
+    private RelationLearner(float[] rows, int count, DateTime[] times, RelationModel model, int channels)
     {
         _rows = rows;
+        _times = times;
         _count = count;
         _channels = channels;
         _stride = Math.Max(1, count / RowsMax);
         _model = model;
         _features = new float[model.Stride];
+        _terms = new float[CalendarTerms.Times * CalendarTerms.Count(model.Calendar)];
+        int contexts = model.ContextCount;
         _means = new float[count * contexts * channels];
         var recent = new RecentMeans(channels, count);
         for (int row = 0; row < count; row++)
         {
             recent.Observe(rows.AsSpan(row * channels, channels), isFirst: row == 0);
-            recent.Values.CopyTo(_means.AsSpan(row * contexts * channels));
+            recent.Values[..(contexts * channels)].CopyTo(_means.AsSpan(row * contexts * channels));
         }
 
         _regression = new RidgeRegression(model.FeatureCount, channels, Folds);
@@ -46,38 +55,47 @@ internal sealed class RelationLearner
     }
 
     /// <summary>
-    /// The relation of every channel with the others: linear, or curved where that leaves less and the rows suffice; null if they are too
-    /// few for either.
+    /// The relation of every channel with the others: linear, or curved where that leaves less and the rows suffice, and with the time of
+    /// day and of the week where that leaves much less; null if the rows are too few, or nothing goes with anything.
     /// </summary>
     /// <param name="rows">Standardized rows: [count, channels].</param>
     /// <param name="count">Number of rows.</param>
-    /// <param name="channels">Number of channels.</param>
+    /// <param name="times">Times of the rows, UTC; empty if they are not known.</param>
     /// <param name="areConstant">Channels that never move.</param>
-    internal static Relation? Learn(float[] rows, int count, int channels, bool[] areConstant)
+    internal static Relation? Learn(float[] rows, int count, DateTime[] times, bool[] areConstant)
     {
-        if (channels is < 2 or > RelationModel.ChannelsMax || areConstant.Count(isConstant => !isConstant) < 2)
+        int channels = areConstant.Length;
+        int moving = areConstant.Count(isConstant => !isConstant);
+        if (channels > RelationModel.ChannelsMax || moving == 0 || !Suffices(Model(isCurved: false, CalendarPart.None)))
         {
             return null;
         }
 
-        int contexts = RecentMeans.CountOf(count);
-        var straight = new RelationModel(channels, contexts, isCurved: false);
-        var curved = new RelationModel(channels, contexts, isCurved: true);
-        if (InputsOf(straight, 0).Length * RowsAFeature > count)
+        bool isCurved = Suffices(Model(isCurved: true, CalendarPart.None));
+        CalendarPart calendar = CalendarTerms.Of(times);
+        while (!Suffices(Model(isCurved, calendar)))
         {
-            return null;
+            calendar--;
         }
 
-        RelationModel model = InputsOf(curved, 0).Length * RowsAFeature > count ? straight : curved;
-        return new RelationLearner(rows, count, channels, model, contexts).Learn(areConstant, straight.FeatureCount);
+        Relation relation = new RelationLearner(rows, count, times, Model(isCurved, calendar), channels).Learn(areConstant);
+        return moving > 1 || relation.Model.Calendar != CalendarPart.None ? relation : null;
+
+        RelationModel Model(bool isCurved, CalendarPart calendar) =>
+            new(channels, RelationModel.ContextsOf(channels, count), isCurved, calendar);
+
+        bool Suffices(RelationModel model) => InputsOf(model, 0).Length * RowsAFeature <= count;
     }
 
-    private Relation Learn(bool[] areConstant, int straightCount)
+    private Relation Learn(bool[] areConstant)
     {
         int spans = EwmaChart.SpansOf(_count).Length;
         var statistics = new ChartStatistics[_channels * spans];
+        var weights = new double[_channels][];
+        var calendar = CalendarPart.None;
         for (int channel = 0; channel < _channels; channel++)
         {
+            weights[channel] = new double[_model.FeatureCount];
             Span<ChartStatistics> ofChannel = statistics.AsSpan(channel * spans, spans);
             if (areConstant[channel])
             {
@@ -85,48 +103,83 @@ internal sealed class RelationLearner
                 continue;
             }
 
-            int[] inputs = InputsOf(_model, channel);
-            EwmaChart.Measure(Fit(channel, [[.. inputs.Where(input => input < straightCount)], inputs]), ofChannel);
+            Candidate best = Best(channel);
+            weights[channel] = _regression.Solve(channel, best.Inputs, best.Penalty);
+            EwmaChart.Measure(Residuals(channel, best), ofChannel);
+            calendar = best.Calendar > calendar ? best.Calendar : calendar;
         }
 
-        return new Relation(_model, statistics);
+        var used = new RelationModel(_channels, _model.ContextCount, _model.IsCurved, calendar);
+        for (int channel = 0; channel < _channels; channel++)
+        {
+            used.SetWeights(channel, weights[channel].AsSpan(0, used.FeatureCount));
+        }
+
+        return new Relation(used, statistics);
     }
 
-    // Sets the weights of a channel, and returns what they leave: of the inputs and penalties tried, those that leave least.
-    private float[] Fit(int channel, int[][] inputsTried)
+    // Of the inputs and penalties, those that leave least; those of the calendar where they leave much less.
+    private Candidate Best(int channel)
+    {
+        int[] inputs = InputsOf(_model, channel);
+        int[] straight = [.. inputs.Where(input => input < _model.LinearCount)];
+        int[] curved = [.. inputs.Where(input => input < _model.CurvedCount)];
+        (Candidate best, double[] least) = Best(
+            channel, straight.Length == curved.Length ? [straight] : [straight, curved], CalendarPart.None);
+        for (CalendarPart part = CalendarPart.Day; part <= _model.Calendar; part++)
+        {
+            IEnumerable<int> terms = Enumerable.Range(_model.CurvedCount, CalendarTerms.Count(part));
+            int[] timed = [.. best.Inputs.Where(input => input < _model.CurvedCount), .. terms];
+            (Candidate candidate, double[] squares) = Best(channel, [timed], part);
+            if (squares.Sum() <= CalendarGain * least.Sum() && squares.Zip(least).All(pair => pair.First < pair.Second))
+            {
+                (best, least) = (candidate, squares);
+            }
+        }
+
+        return best;
+    }
+
+    // Squares: by fold.
+    private (Candidate Best, double[] Squares) Best(int channel, int[][] inputsTried, CalendarPart calendar)
     {
         Candidate[] candidates =
         [
-            .. inputsTried.DistinctBy(inputs => inputs.Length)
-                .SelectMany(inputs => Penalties.Select(penalty => Solve(channel, inputs, penalty / _stride))),
+            .. inputsTried.SelectMany(inputs => Penalties.Select(penalty => Solve(channel, inputs, penalty / _stride, calendar))),
         ];
-        var squares = new double[candidates.Length];
+        var squares = new double[candidates.Length, Folds];
         for (int row = 0; row < _count; row++)
         {
             SetFeatures(row);
             for (int c = 0; c < candidates.Length; c++)
             {
                 float residual = Residual(channel, row, candidates[c]);
-                squares[c] += (double)residual * residual;
+                squares[c, FoldOf(row)] += (double)residual * residual;
             }
         }
 
-        Candidate best = candidates[Array.IndexOf(squares, squares.Min())];
-        _model.SetWeights(channel, _regression.Solve(channel, best.Inputs, best.Penalty));
+        double[][] byFold = [.. candidates.Select((_, c) => Enumerable.Range(0, Folds).Select(fold => squares[c, fold]).ToArray())];
+        double[] least = byFold.MinBy(each => each.Sum())!;
+        return (candidates[Array.IndexOf(byFold, least)], least);
+    }
+
+    private float[] Residuals(int channel, Candidate by)
+    {
         var residuals = new float[_count];
         for (int row = 0; row < _count; row++)
         {
             SetFeatures(row);
-            residuals[row] = Residual(channel, row, best);
+            residuals[row] = Residual(channel, row, by);
         }
 
         return residuals;
     }
 
-    private Candidate Solve(int channel, int[] inputs, double penalty) => new(
+    private Candidate Solve(int channel, int[] inputs, double penalty, CalendarPart calendar) => new(
         inputs,
         penalty,
-        [.. Enumerable.Range(0, Folds).Select(fold => _model.Padded(_regression.Solve(channel, inputs, penalty, without: fold)))]);
+        [.. Enumerable.Range(0, Folds).Select(fold => _model.Padded(_regression.Solve(channel, inputs, penalty, without: fold)))],
+        calendar);
 
     // What is left of the row in the features by weights that were fitted without its fold.
     private float Residual(int channel, int row, Candidate by) =>
@@ -140,9 +193,10 @@ internal sealed class RelationLearner
     private void SetFeatures(int row)
     {
         int means = _means.Length / _count;
-        _model.Features(_rows.AsSpan(row * _channels, _channels), _means.AsSpan(row * means, means), _features);
+        CalendarTerms.Fill(_model.Calendar, _model.Calendar == CalendarPart.None ? default : _times[row], _terms);
+        _model.Features(_rows.AsSpan(row * _channels, _channels), _means.AsSpan(row * means, means), _terms, _features);
     }
 
-    // Inputs and penalty of a regression, and its weights without each fold.
-    private sealed record Candidate(int[] Inputs, double Penalty, float[][] WithoutFold);
+    // Inputs and penalty of a regression, its weights without each fold, and what of the time is among the inputs.
+    private sealed record Candidate(int[] Inputs, double Penalty, float[][] WithoutFold, CalendarPart Calendar);
 }

@@ -4,8 +4,8 @@ using System.Runtime.Intrinsics;
 namespace Edge.Streams.Detection;
 
 /// <summary>
-/// Each channel as a function of the others: a ridge regression on their values, their recent means and their squares and products.
-/// What is left is small as long as the channels go together as they did on the calibration rows, whatever the load.
+/// Each channel as a function of the others and of the time of day: a ridge regression on their values, their recent means, their squares
+/// and products and a calendar. What is left is small as long as all go together as they did on the calibration rows, whatever the load.
 /// </summary>
 internal sealed class RelationModel
 {
@@ -16,20 +16,23 @@ internal sealed class RelationModel
     private const int ProductChannelsMax = 10;
 
     private readonly int _channels;
-    private readonly int _contexts;
     private readonly float[] _weights;
 
     /// <param name="channels">Number of channels, 2..<see cref="ChannelsMax"/>.</param>
     /// <param name="contexts">Number of means over recent rows, of each other channel.</param>
     /// <param name="isCurved">Whether squares, and products where the channels are few, are among the inputs.</param>
-    internal RelationModel(int channels, int contexts, bool isCurved)
+    /// <param name="calendar">What of the time is among the inputs.</param>
+    internal RelationModel(int channels, int contexts, bool isCurved, CalendarPart calendar)
     {
         _channels = channels;
-        _contexts = contexts;
+        ContextCount = contexts;
         IsCurved = isCurved;
+        Calendar = calendar;
         int squares = isCurved ? channels : 0;
         int products = HasProducts ? channels * (channels - 1) / 2 : 0;
-        FeatureCount = 1 + (channels * (1 + contexts)) + squares + products;
+        LinearCount = 1 + (channels * (1 + contexts));
+        CurvedCount = LinearCount + squares + products;
+        FeatureCount = CurvedCount + CalendarTerms.Count(calendar);
         Stride = (FeatureCount + Vector256<float>.Count - 1) / Vector256<float>.Count * Vector256<float>.Count;
         _weights = new float[channels * Stride];
     }
@@ -37,13 +40,30 @@ internal sealed class RelationModel
     /// <summary>Whether squares, and products where the channels are few, are among the inputs.</summary>
     internal bool IsCurved { get; }
 
-    /// <summary>Inputs of all regressions together: 1, values, means, then squares and products of pairs.</summary>
+    /// <summary>What of the time is among the inputs.</summary>
+    internal CalendarPart Calendar { get; }
+
+    /// <summary>Number of means over recent rows, of each channel.</summary>
+    internal int ContextCount { get; }
+
+    /// <summary>Inputs of all regressions together: 1, values, means, squares and products of pairs, then the calendar.</summary>
     internal int FeatureCount { get; }
+
+    /// <summary>Of the inputs, those up to the means.</summary>
+    internal int LinearCount { get; }
+
+    /// <summary>Of the inputs, those up to the squares and products.</summary>
+    internal int CurvedCount { get; }
 
     /// <summary>The inputs, rounded up to whole vectors; those beyond <see cref="FeatureCount"/> are 0.</summary>
     internal int Stride { get; }
 
     private bool HasProducts => IsCurved && _channels <= ProductChannelsMax;
+
+    /// <summary>Number of means over recent rows of each channel; none of a channel alone, of which they say nothing.</summary>
+    /// <param name="channels">Number of channels.</param>
+    /// <param name="rows">Calm rows.</param>
+    internal static int ContextsOf(int channels, int rows) => channels == 1 ? 0 : RecentMeans.CountOf(rows);
 
     internal void Archive(StreamSnapshot snapshot) => snapshot.Fields<float>(_weights);
 
@@ -65,26 +85,27 @@ internal sealed class RelationModel
     /// <summary>Whether the regression of a channel may use an input: not if it is of the channel itself.</summary>
     internal bool IsInput(int channel, int feature)
     {
-        int linear = 1 + (_channels * (1 + _contexts));
-        if (feature < linear)
+        if (feature < LinearCount)
         {
             return feature == 0 || (feature - 1) % _channels != channel;
         }
 
-        (int first, int second) = Pair(feature - linear);
+        (int first, int second) = feature < CurvedCount ? Pair(feature - LinearCount) : (-1, -1);
         return first != channel && second != channel;
     }
 
     /// <summary>The inputs.</summary>
     /// <param name="row">Values of all channels.</param>
     /// <param name="means">Recent means: [contexts, channels].</param>
+    /// <param name="terms">Of the calendar, as <see cref="CalendarTerms.Fill"/> gives them; those of now count.</param>
     /// <param name="features">[<see cref="Stride"/>]; only the first <see cref="FeatureCount"/> are set.</param>
-    internal void Features(ReadOnlySpan<float> row, ReadOnlySpan<float> means, Span<float> features)
+    internal void Features(ReadOnlySpan<float> row, ReadOnlySpan<float> means, ReadOnlySpan<float> terms, Span<float> features)
     {
         features[0] = 1;
         row.CopyTo(features[1..]);
-        means[..(_contexts * _channels)].CopyTo(features[(1 + _channels)..]);
-        int at = 1 + (_channels * (1 + _contexts));
+        means[..(ContextCount * _channels)].CopyTo(features[(1 + _channels)..]);
+        terms[..(FeatureCount - CurvedCount)].CopyTo(features[CurvedCount..]);
+        int at = LinearCount;
         for (int first = 0; IsCurved && first < row.Length; first++)
         {
             features[at++] = row[first] * row[first];
@@ -155,6 +176,40 @@ internal sealed class RelationModel
         return Sum(sum);
     }
 
+    /// <summary>Weights of a channel: [<see cref="Stride"/>].</summary>
+    internal ReadOnlySpan<float> WeightsOf(int channel) => _weights.AsSpan(channel * Stride, Stride);
+
+    /// <summary>
+    /// What is left of a residual that the course of the day an hour earlier or later does not explain: clocks change, and people do not
+    /// come at the same minute. Of a residual that is three times as large, it explains nothing.
+    /// </summary>
+    /// <param name="residual">The residual.</param>
+    /// <param name="ofChannel">Weights of its channel, [<see cref="Stride"/>].</param>
+    /// <param name="terms">Of the calendar, as <see cref="CalendarTerms.Fill"/> gives them.</param>
+    /// <param name="course">What is added to the first of the weights of the calendar.</param>
+    internal float BeyondAnHour(float residual, ReadOnlySpan<float> ofChannel, ReadOnlySpan<float> terms, ReadOnlySpan<float> course)
+    {
+        int count = FeatureCount - CurvedCount;
+        if (count == 0)
+        {
+            return residual;
+        }
+
+        ReadOnlySpan<float> weights = ofChannel.Slice(CurvedCount, count);
+        (float ago, float ahead) = (0, 0);
+        for (int at = 0; at < count; at++)
+        {
+            float weight = weights[at] + (at < course.Length ? course[at] : 0);
+            ago += weight * (terms[count + at] - terms[at]);
+            ahead += weight * (terms[count + count + at] - terms[at]);
+        }
+
+        float tolerated = residual < 0 ? -Math.Min(0, Math.Min(ago, ahead)) : Math.Max(0, Math.Max(ago, ahead));
+        float size = Math.Abs(residual);
+        float beyond = size < 2 * tolerated ? Math.Max(0, size - tolerated) : Math.Min(size, (2 * size) - (3 * tolerated));
+        return residual < 0 ? -beyond : beyond;
+    }
+
     private static float Sum(Vector256<float> parts)
     {
         Vector128<float> half = parts.GetLower() + parts.GetUpper();
@@ -172,15 +227,14 @@ internal sealed class RelationModel
     {
         ReadOnlySpan<float> weights = _weights.AsSpan(channel * Stride, Stride);
         double gain = weights[1 + other];
-        for (int context = 0; context < _contexts; context++)
+        for (int context = 0; context < ContextCount; context++)
         {
             gain += weights[1 + ((context + 1) * _channels) + other] * (1 - RecentMeans.Retained(context, rows));
         }
 
-        int linear = 1 + (_channels * (1 + _contexts));
-        for (int feature = linear; feature < FeatureCount; feature++)
+        for (int feature = LinearCount; feature < CurvedCount; feature++)
         {
-            (int first, int second) = Pair(feature - linear);
+            (int first, int second) = Pair(feature - LinearCount);
             gain += weights[feature] * ((first == other ? row[second] : 0) + (second == other ? row[first] : 0));
         }
 
