@@ -227,20 +227,24 @@ public sealed class TrainRecordingTests : IDisposable
     {
         string manifest = _folder.Write(
             "m.json", """{"columns":["a"],"period_seconds":3600,"mean":[0],"std":[1],"outputs_named":["a[t+1]"]}""");
+        string said = "";
         string timed = Profile("time", row => $"{new DateTime(2026, 9, 1).AddHours(row):yyyy-MM-dd HH:mm}");
+        Assert.DoesNotContain("time of day", said, StringComparison.Ordinal);
         string zoned = Profile("time", row => $"{new DateTime(2026, 9, 1).AddHours(row + 2):yyyy-MM-ddTHH:mm}+02:00");
         string unknown = Profile("n", row => $"{row}");
         string unreadable = Profile("time", row => row == 200 ? "noon" : $"{new DateTime(2026, 9, 1).AddHours(row):yyyy-MM-dd HH:mm}");
         Assert.NotEqual(unknown, timed);
         Assert.Equal(timed, zoned);
         Assert.Equal(unknown, unreadable);
+        Assert.Contains("line 202: ", said, StringComparison.Ordinal);
+        Assert.Contains("So the detector learns nothing of the time of day.", said, StringComparison.Ordinal);
 
         string Profile(string column, Func<int, string> time)
         {
             string rows = _folder.Write("d.csv", $"{column},a\n" + string.Join('\n', Enumerable.Range(0, 400).Select(
                 row => string.Create(
                     CultureInfo.InvariantCulture, $"{time(row)},{Math.Sin(row * Math.PI / 12) + (0.1 * (row % 5)):0.000}"))));
-            CommandLine.Done("profile", manifest, "--calibration", rows, "-o", _folder.File("p.json"));
+            said = CommandLine.Done("profile", manifest, "--calibration", rows, "-o", _folder.File("p.json"));
             return File.ReadAllText(_folder.File("p.json"));
         }
     }

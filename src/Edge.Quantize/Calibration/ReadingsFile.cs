@@ -115,8 +115,8 @@ internal sealed class ReadingsFile
                 : throw new InputException($"Readings '{path}' have fewer than the 2 rows that are needed.");
         }
 
-        Cells cells = ReadCells(recording, manifest);
         var notes = new List<string>();
+        Cells cells = ReadCells(recording, manifest, notes);
         if (withoutSentinels)
         {
             TakeOutSentinels(CollectionsMarshal.AsSpan(cells.Values), manifest, cells.Lines, notes);
@@ -126,7 +126,7 @@ internal sealed class ReadingsFile
     }
 
     // The reader of replay and train finds columns, times and decimal commas; but here a cell that is text is refused, not held.
-    private static Cells ReadCells(ReplayOptions recording, ModelManifest manifest)
+    private static Cells ReadCells(ReplayOptions recording, ModelManifest manifest, List<string> notes)
     {
         string path = recording.File;
         RecordingShape shape = RecordingShape.Of(recording, manifest.Columns);
@@ -165,6 +165,11 @@ internal sealed class ReadingsFile
                 CalendarInputs.Fill(manifest.Calendar, time, calendar);
                 cells.Calendar.AddRange(calendar);
             }
+        }
+
+        if (times.Problem is { } problem)
+        {
+            notes.Add($"{problem} So the detector learns nothing of the time of day.");
         }
 
         return cells;

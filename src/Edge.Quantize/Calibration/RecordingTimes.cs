@@ -27,6 +27,9 @@ internal sealed class RecordingTimes
         }
     }
 
+    /// <summary>Why a time could not be read, in a sentence: the first such; null if all could.</summary>
+    internal string? Problem { get; private set; }
+
     /// <summary>The time of a row, UTC; null if there is none.</summary>
     /// <exception cref="InputException">It is needed and cannot be read.</exception>
     internal DateTime? Of(CsvRows row)
@@ -37,9 +40,12 @@ internal sealed class RecordingTimes
         }
 
         string? problem = _shape.Times.Read(_shape.TimeText(row), _last, out DateTime time);
-        _last = problem is null ? time : _last;
-        return problem is null ? time
-            : _isNeeded ? throw new InputException($"Readings '{_path}', line {row.Line}: {problem}.")
-            : null;
+        if (problem is null)
+        {
+            return _last = time;
+        }
+
+        Problem ??= $"Readings '{_path}', line {row.Line}: {problem}.";
+        return _isNeeded ? throw new InputException(Problem) : null;
     }
 }

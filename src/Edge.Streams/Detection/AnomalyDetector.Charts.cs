@@ -78,8 +78,8 @@ internal sealed partial class AnomalyDetector
 
         // Where the time is wrong, it is not known what is usual.
         bool isSettled = _unsettled == 0;
-        _isCompared = isSettled && (_terms.Length == 0 || (!reading.ClockIsUnset && CalendarTerms.IsKnown(reading.Time)));
-        if (_isCompared)
+        bool isCompared = isSettled && (_terms.Length == 0 || (!reading.ClockIsUnset && CalendarTerms.IsKnown(reading.Time)));
+        if (isCompared)
         {
             CompareRelations(reading.Time);
         }
@@ -88,7 +88,7 @@ internal sealed partial class AnomalyDetector
             Ratios(Kind.Relation).Clear();
         }
 
-        ObserveAsExpected(_isCompared);
+        ObserveAsExpected(isCompared);
         _unsettled -= isSettled ? 0 : 1;
     }
 

@@ -8,6 +8,9 @@ internal sealed partial class AnomalyDetector
     private const double ScheduleDays = 1.5;
     private const float ScheduleShare = 0.4f;
 
+    // Of a stream whose rows are rarer than those of its model: least mean squares do not settle at more than a third.
+    private const double CourseRateMax = 0.1;
+
     // Of the last days, behind the terms: their mean, and the mean squares that the course in use and that of the last days leave of it.
     private const int MeanAt = CalendarTerms.DayCount;
     private const int InUseAt = MeanAt + 1;

@@ -74,9 +74,6 @@ internal sealed partial class AnomalyDetector
     private bool _isElsewhere;
     private readonly float[] _features;
     private readonly float[] _terms;
-
-    // Whether relations were compared at this tick.
-    private bool _isCompared;
     private readonly float[] _predicted;
     private readonly float[] _row;
     private readonly float[] _known;
@@ -172,8 +169,8 @@ internal sealed partial class AnomalyDetector
         _terms = new float[CalendarTerms.Times * CalendarTerms.Count(calendar)];
         _course = new float[calendar == CalendarPart.None ? 0 : _channels * CalendarTerms.DayCount];
         _latest = new float[_course.Length / CalendarTerms.DayCount * LatestCount];
-        _seasonRate = (float)(period.TotalDays / SeasonDays);
-        _scheduleRate = (float)(period.TotalDays / ScheduleDays);
+        _seasonRate = (float)Math.Min(CourseRateMax, period.TotalDays / SeasonDays);
+        _scheduleRate = (float)Math.Min(CourseRateMax, period.TotalDays / ScheduleDays);
         _predicted = new float[_channels];
         _row = new float[_channels];
         _known = new float[_channels];
