@@ -96,15 +96,20 @@ internal sealed partial class AnomalyDetector
     {
         _strangers = CountStrangers();
         RelationModel model = _profile!.Relation!.Model;
+        bool isTimed = _terms.Length > 0;
         CalendarTerms.Fill(model.Calendar, time, _terms);
         model.Features(_known, _recent!.Values, _terms, _features);
         model.Predict(_features, _predicted);
-        AddCourse();
+        if (isTimed)
+        {
+            AddCourse();
+        }
+
         Span<float> ratios = Ratios(Kind.Relation);
         for (int channel = 0; channel < _channels; channel++)
         {
             float residual = _row[channel] - _predicted[channel];
-            _relation!.Observe(channel, model.BeyondAnHour(residual, model.WeightsOf(channel), _terms, Course(channel)));
+            _relation!.Observe(channel, isTimed ? model.BeyondAnHour(channel, residual, _terms, Course(channel)) : residual);
             _openResidual[channel] += IsOpen ? (residual - _openResidual[channel]) / (_openTicks + 1) : 0;
 
             // Beside a channel that is where it never was, nothing is known about the others.
@@ -112,7 +117,10 @@ internal sealed partial class AnomalyDetector
             ratios[channel] = isJudged ? _relation.Ratios[channel] : 0;
         }
 
-        FollowCourse();
+        if (isTimed)
+        {
+            FollowCourse();
+        }
     }
 
     private int CountStrangers()

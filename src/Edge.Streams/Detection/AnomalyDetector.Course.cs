@@ -29,7 +29,7 @@ internal sealed partial class AnomalyDetector
 
     private void AddCourse()
     {
-        for (int channel = 0; _course.Length > 0 && channel < _channels; channel++)
+        for (int channel = 0; channel < _channels; channel++)
         {
             _predicted[channel] += Sum(Course(channel), _terms);
         }
@@ -38,7 +38,7 @@ internal sealed partial class AnomalyDetector
     // Least mean squares; a term of the day has a mean square of a half. A drift is no part of the course: it does not repeat.
     private void FollowCourse()
     {
-        for (int channel = 0; _course.Length > 0 && channel < _channels; channel++)
+        for (int channel = 0; channel < _channels; channel++)
         {
             Span<float> course = Course(channel);
             Span<float> latest = _latest.AsSpan(channel * LatestCount, LatestCount);

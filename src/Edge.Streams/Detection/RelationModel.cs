@@ -176,26 +176,18 @@ internal sealed class RelationModel
         return Sum(sum);
     }
 
-    /// <summary>Weights of a channel: [<see cref="Stride"/>].</summary>
-    internal ReadOnlySpan<float> WeightsOf(int channel) => _weights.AsSpan(channel * Stride, Stride);
-
     /// <summary>
     /// What is left of a residual that the course of the day an hour earlier or later does not explain: clocks change, and people do not
     /// come at the same minute. Of a residual that is three times as large, it explains nothing.
     /// </summary>
-    /// <param name="residual">The residual.</param>
-    /// <param name="ofChannel">Weights of its channel, [<see cref="Stride"/>].</param>
+    /// <param name="channel">The channel.</param>
+    /// <param name="residual">Its residual.</param>
     /// <param name="terms">Of the calendar, as <see cref="CalendarTerms.Fill"/> gives them.</param>
     /// <param name="course">What is added to the first of the weights of the calendar.</param>
-    internal float BeyondAnHour(float residual, ReadOnlySpan<float> ofChannel, ReadOnlySpan<float> terms, ReadOnlySpan<float> course)
+    internal float BeyondAnHour(int channel, float residual, ReadOnlySpan<float> terms, ReadOnlySpan<float> course)
     {
         int count = FeatureCount - CurvedCount;
-        if (count == 0)
-        {
-            return residual;
-        }
-
-        ReadOnlySpan<float> weights = ofChannel.Slice(CurvedCount, count);
+        ReadOnlySpan<float> weights = _weights.AsSpan((channel * Stride) + CurvedCount, count);
         (float ago, float ahead) = (0, 0);
         for (int at = 0; at < count; at++)
         {
