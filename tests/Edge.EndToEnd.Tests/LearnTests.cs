@@ -74,7 +74,7 @@ public sealed class LearnTests : IDisposable
                 period: 1s
                 columns: ["-oil:degC", "@load", "--output=x"]
                 source: { replay: { file: rows.csv, time_column: time, speed: 200x, loop: true } }
-                learn: { after: 10m, budget: 1s, cell: gru, horizons: [1s], priority: normal }
+                learn: { after: 10m, every: 10s, budget: 1s, cell: gru, horizons: [1s], priority: normal }
             """);
         using RuntimeProcess run = RuntimeProcess.Start("run", $"--config={config}");
         await subscriber.UntilAsync(seen => seen.Any(each => each.Topic == "edge/-house/-x/forecast"), Seconds);
