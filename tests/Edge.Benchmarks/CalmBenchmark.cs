@@ -34,6 +34,12 @@ internal static class CalmBenchmark
         {
             Console.WriteLine($"{kind,-10}{string.Concat(Speeds.Select(speed => $"{Drift(kind, speed),8:0.0}"))}");
         }
+
+        Console.WriteLine("The same, where the calm rows have no times");
+        foreach (string kind in CalmPlant.Kinds)
+        {
+            Console.WriteLine($"{kind,-10}{string.Concat(Speeds.Select(speed => $"{Drift(kind, speed, hasTimes: false),8:0.0}"))}");
+        }
     }
 
     private static string Alarms(string kind, (double PeriodSeconds, int CalmRows, double DayRows) setting)
@@ -47,7 +53,7 @@ internal static class CalmBenchmark
         return $"{count / (weeks * new AnomalyOptions().FalseAlarmsAWeek):0.00} ({count})";
     }
 
-    private static double Drift(string kind, double speed)
+    private static double Drift(string kind, double speed, bool hasTimes = true)
     {
         double[] reached =
         [
@@ -55,7 +61,7 @@ internal static class CalmBenchmark
             {
                 int rows = DriftBefore + (int)(DriftTo / speed) + 3000;
                 double[][] all = CalmPlant.Rows(kind, DriftCalmRows + rows, seed);
-                ProfiledDetector detector = DetectorOf(all[..DriftCalmRows], periodSeconds: 60);
+                ProfiledDetector detector = DetectorOf(all[..DriftCalmRows], periodSeconds: 60, hasTimes);
                 double[][] live = all[DriftCalmRows..];
                 for (int row = DriftBefore; row < live.Length; row++)
                 {
@@ -69,8 +75,8 @@ internal static class CalmBenchmark
         return reached[DriftSeeds / 2];
     }
 
-    private static ProfiledDetector DetectorOf(double[][] calm, double periodSeconds) =>
-        new([.. calm[0].Select((_, channel) => $"c{channel}")], periodSeconds, calm);
+    private static ProfiledDetector DetectorOf(double[][] calm, double periodSeconds, bool hasTimes = true) =>
+        new([.. calm[0].Select((_, channel) => $"c{channel}")], periodSeconds, calm, hasTimes);
 
     // Two channels each: walks about a mean over 500 and 1,000 rows; one with Student's t of three degrees; exponentials of normal values.
     private static double[][] Rows(string kind, int count, int seed, double dayRows)

@@ -15,7 +15,8 @@ internal sealed class ProfiledDetector
     /// <param name="columns">Names of the channels.</param>
     /// <param name="periodSeconds">Time from row to row.</param>
     /// <param name="calm">Rows without a fault: [rows][columns].</param>
-    internal ProfiledDetector(string[] columns, double periodSeconds, double[][] calm)
+    /// <param name="hasTimes">Whether the times of the calm rows are known.</param>
+    internal ProfiledDetector(string[] columns, double periodSeconds, double[][] calm, bool hasTimes = true)
     {
         double[] mean = [.. columns.Select((_, channel) => calm.Average(row => row[channel]))];
         var manifest = new ModelManifest
@@ -29,7 +30,7 @@ internal sealed class ProfiledDetector
             Outputs = [.. columns.Select((_, channel) => new ModelOutput(channel, 1))],
         };
         float[] rows = [.. calm.SelectMany(row => row.Select((value, channel) => manifest.Normalize(channel, value)))];
-        DateTime[] times = [.. Enumerable.Range(-calm.Length, calm.Length).Select(row => TimeOf(row, periodSeconds))];
+        DateTime[] times = hasTimes ? [.. Enumerable.Range(-calm.Length, calm.Length).Select(row => TimeOf(row, periodSeconds))] : [];
         _manifest = manifest.WithNormalProfile(NormalProfileLearner.Learn(rows, columns.Length, times));
     }
 

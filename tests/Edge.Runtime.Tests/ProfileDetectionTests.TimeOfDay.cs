@@ -15,16 +15,14 @@ public sealed partial class ProfileDetectionTests
     {
         for (int seed = 0; seed < Cases; seed++)
         {
-            // A day late from noon on: what should rise stays, and nothing leaves its range.
+            // The day takes twice as long from one row on: nothing jumps, and nothing leaves its range.
             (ModelManifest manifest, double[][] live) = Plant("daily", Before + Day, seed + 600);
-            double[][] late = [.. live.Select((row, at) => at < Before ? row : live[at - (Day / 3)])];
-            Event? first = Run(manifest, late).Find(each => each.Opened >= Before);
+            double[][] slow = [.. live.Select((row, at) => at < Before ? row : live[Before + ((at - Before) / 2)])];
+            Event? first = Run(manifest, slow).Find(each => each.Opened >= Before);
             Assert.NotNull(first);
-            Assert.InRange(first.Opened, Before, Before + (2 * Hour));
-            Assert.True(
-                first.Cause is AnomalyCause.Pattern or AnomalyCause.Residual
-                    || first.Message.Contains("than usual at this time", StringComparison.Ordinal),
-                first.Message);
+            output.WriteLine($"{seed}: {first.Opened - Before}, {first.Message}");
+            Assert.InRange(first.Opened, Before, Before + (12 * Hour));
+            Assert.Contains("than usual at this time", first.Message, StringComparison.Ordinal);
         }
     }
 
@@ -64,6 +62,7 @@ public sealed partial class ProfileDetectionTests
 
     [Theory]
     [InlineData("daily", 3)]
+    [InlineData("daily", 6)]
     [InlineData("heating", 3)]
     [InlineData("heating", 6)]
     public void A_new_schedule_is_normal_after_some_days(string kind, int hours)

@@ -78,7 +78,10 @@ internal sealed class ReadingsFile
             {
                 values.AddRange(Row(row)[..manifest.ReadingCount]);
                 CollectionsMarshal.SetCount(values, values.Count + columns - manifest.ReadingCount);
-                times.AddRange(_times.AsSpan(Math.Min(row, _times.Length), _times.Length > 0 ? 1 : 0));
+                if (_times.Length > 0)
+                {
+                    times.Add(_times[row]);
+                }
             }
         }
 
@@ -209,8 +212,11 @@ internal sealed class ReadingsFile
             if (isUsable)
             {
                 values.AddRange(row);
-                times.AddRange(hasTimes ? [cells.Times[read]] : []);
                 held += heldHere;
+                if (hasTimes)
+                {
+                    times.Add(cells.Times[read]);
+                }
             }
             else
             {

@@ -183,7 +183,7 @@ internal static class TrainCommand
             output.WriteLine($"resumed from '{options.Checkpoint}': {Quantity.Of(learner.Resumed, "candidate")} had been trained");
         }
 
-        ReadingsFile readings = ReadingsFile.Of(rows.Values, rows.Width, rows.IsFault, rows.AreTimesKnown ? rows.Times : null);
+        ReadingsFile readings = ReadingsFile.Of(rows.Values, rows.Width, rows.IsFault, rows.Times);
         QuantizationRun run = QuantizationRun.Of(
             model, learner.Manifest(more.Name), readings, (0, rows.ValidationEnd), new QuantizationSettings(),
             Precision.Auto, Tolerance, Provenance(files, options, learner, more.LearnedOn), progress.Say, rows, beside);

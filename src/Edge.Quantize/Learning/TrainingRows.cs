@@ -67,9 +67,6 @@ internal sealed class TrainingRows
     /// <summary>Time of each row, UTC; the default where none is known.</summary>
     internal DateTime[] Times { get; }
 
-    /// <summary>Whether the times are known.</summary>
-    internal bool AreTimesKnown => Times[0] > DateTime.UnixEpoch;
-
     /// <summary>Whether a person marked a row as a fault: nothing is learned from it.</summary>
     internal bool[] IsFault { get; }
 

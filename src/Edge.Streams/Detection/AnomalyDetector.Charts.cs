@@ -96,30 +96,28 @@ internal sealed partial class AnomalyDetector
     {
         _strangers = CountStrangers();
         RelationModel model = _profile!.Relation!.Model;
-        bool isTimed = _terms.Length > 0;
-        CalendarTerms.Fill(model.Calendar, time, _terms);
-        model.Features(_known, _recent!.Values, _terms, _features);
-        model.Predict(_features, _predicted);
-        if (isTimed)
+        if (_terms.Length > 0)
         {
-            AddCourse();
+            CalendarTerms.FillAround(model.Calendar, time, _terms);
         }
 
+        model.Features(_known, _recent!.Values, _terms, _features);
+        model.Predict(_features, _predicted);
         Span<float> ratios = Ratios(Kind.Relation);
         for (int channel = 0; channel < _channels; channel++)
         {
+            _predicted[channel] += Dot(Course(channel), _terms);
             float residual = _row[channel] - _predicted[channel];
-            _relation!.Observe(channel, isTimed ? model.BeyondAnHour(channel, residual, _terms, Course(channel)) : residual);
             _openResidual[channel] += IsOpen ? (residual - _openResidual[channel]) / (_openTicks + 1) : 0;
+            _relation!.Observe(channel, _followsTime[channel] ? model.BeyondAnHour(channel, residual, _terms, Course(channel)) : residual);
 
             // Beside a channel that is where it never was, nothing is known about the others.
             bool isJudged = _strangers == 0 || (_strangers == 1 && IsStranger(channel));
             ratios[channel] = isJudged ? _relation.Ratios[channel] : 0;
-        }
-
-        if (isTimed)
-        {
-            FollowCourse();
+            if (_followsTime[channel])
+            {
+                FollowCourse(channel);
+            }
         }
     }
 

@@ -17,53 +17,43 @@ internal sealed partial class AnomalyDetector
     private const int LatestAt = MeanAt + 2;
     private const int LatestCount = MeanAt + 3;
 
-    // How the course has changed since the calibration rows: [channels, terms of the day]. And how the last days would have it: [channels,
-    // LatestCount].
+    // Whether each channel follows the time of day. How its course has changed since the calibration rows: [channels, terms of the day].
+    // And how the last days would have it: [channels, LatestCount].
+    private readonly bool[] _followsTime;
     private readonly float[] _course;
     private readonly float[] _latest;
     private readonly float _seasonRate;
     private readonly float _scheduleRate;
 
     private Span<float> Course(int channel) =>
-        _course.Length == 0 ? [] : _course.AsSpan(channel * CalendarTerms.DayCount, CalendarTerms.DayCount);
-
-    private void AddCourse()
-    {
-        for (int channel = 0; channel < _channels; channel++)
-        {
-            _predicted[channel] += Sum(Course(channel), _terms);
-        }
-    }
+        _followsTime[channel] ? _course.AsSpan(channel * CalendarTerms.DayCount, CalendarTerms.DayCount) : [];
 
     // Least mean squares; a term of the day has a mean square of a half. A drift is no part of the course: it does not repeat.
-    private void FollowCourse()
+    private void FollowCourse(int channel)
     {
-        for (int channel = 0; channel < _channels; channel++)
+        Span<float> course = Course(channel);
+        Span<float> latest = _latest.AsSpan(channel * LatestCount, LatestCount);
+        float residual = _known[channel] - _predicted[channel];
+        float inUse = residual - latest[MeanAt];
+        float left = inUse + Dot(course, _terms) - Dot(latest[..CalendarTerms.DayCount], _terms);
+        latest[InUseAt] += ((inUse * inUse) - latest[InUseAt]) * _scheduleRate;
+        latest[LatestAt] += ((left * left) - latest[LatestAt]) * _scheduleRate;
+        latest[MeanAt] += left * _scheduleRate;
+        Correct(latest[..CalendarTerms.DayCount], left * 2 * _scheduleRate);
+        if (!IsOpen && _above == 0 && _relation!.Ratios[channel] < CloseScore)
         {
-            Span<float> course = Course(channel);
-            Span<float> latest = _latest.AsSpan(channel * LatestCount, LatestCount);
-            float residual = _known[channel] - _predicted[channel];
-            float inUse = residual - latest[MeanAt];
-            float left = inUse + Sum(course, _terms) - Sum(latest[..CalendarTerms.DayCount], _terms);
-            latest[InUseAt] += ((inUse * inUse) - latest[InUseAt]) * _scheduleRate;
-            latest[LatestAt] += ((left * left) - latest[LatestAt]) * _scheduleRate;
-            latest[MeanAt] += left * _scheduleRate;
-            Follow(latest[..CalendarTerms.DayCount], left * 2 * _scheduleRate);
-            if (!IsOpen && _above == 0 && _relation!.Ratios[channel] < CloseScore)
-            {
-                Follow(course, residual * 2 * _seasonRate);
-            }
+            Correct(course, residual * 2 * _seasonRate);
+        }
 
-            if (!IsOpen && latest[LatestAt] < ScheduleShare * latest[InUseAt])
-            {
-                latest[..CalendarTerms.DayCount].CopyTo(course);
-                latest[InUseAt] = latest[LatestAt];
-                _relation!.Restart(channel);
-            }
+        if (!IsOpen && latest[LatestAt] < ScheduleShare * latest[InUseAt])
+        {
+            latest[..CalendarTerms.DayCount].CopyTo(course);
+            latest[InUseAt] = latest[LatestAt];
+            _relation!.Restart(channel);
         }
     }
 
-    private void Follow(Span<float> course, float by)
+    private void Correct(Span<float> course, float by)
     {
         for (int at = 0; at < course.Length; at++)
         {
@@ -71,7 +61,7 @@ internal sealed partial class AnomalyDetector
         }
     }
 
-    private static float Sum(ReadOnlySpan<float> weights, ReadOnlySpan<float> terms)
+    private static float Dot(ReadOnlySpan<float> weights, ReadOnlySpan<float> terms)
     {
         float sum = 0;
         for (int at = 0; at < weights.Length; at++)

@@ -165,10 +165,12 @@ internal sealed partial class AnomalyDetector
         _warmUp = manifest.IsTrained ? new WarmUpChart(_channels) : null;
 
         _features = new float[_profile?.Relation?.Model.Stride ?? 0];
-        CalendarPart calendar = _profile?.Relation?.Model.Calendar ?? CalendarPart.None;
-        _terms = new float[CalendarTerms.Times * CalendarTerms.Count(calendar)];
-        _course = new float[calendar == CalendarPart.None ? 0 : _channels * CalendarTerms.DayCount];
-        _latest = new float[_course.Length / CalendarTerms.DayCount * LatestCount];
+        RelationModel? related = _profile?.Relation?.Model;
+        _terms = new float[CalendarTerms.Times * CalendarTerms.Count(related?.Calendar ?? CalendarPart.None)];
+        _followsTime = [.. Enumerable.Range(0, _channels).Select(channel => related?.FollowsTime(channel) == true)];
+        int timed = _terms.Length > 0 ? _channels : 0;
+        _course = new float[timed * CalendarTerms.DayCount];
+        _latest = new float[timed * LatestCount];
         _seasonRate = (float)Math.Min(CourseRateMax, period.TotalDays / SeasonDays);
         _scheduleRate = (float)Math.Min(CourseRateMax, period.TotalDays / ScheduleDays);
         _predicted = new float[_channels];

@@ -29,7 +29,8 @@ internal static class CalendarTerms
     // Of the day's terms, those that a week changes.
     private const int ChangedCount = 4;
 
-    private static readonly CalendarInput[] Inputs = [CalendarInput.Day, CalendarInput.Week];
+    private static readonly CalendarInput[] Day = [CalendarInput.Day];
+    private static readonly CalendarInput[] DayAndWeek = [CalendarInput.Day, CalendarInput.Week];
 
     // Sine and cosine of an hour of the day, and of the week.
     private static readonly float[] Hour = HourOf();
@@ -62,21 +63,26 @@ internal static class CalendarTerms
     /// <param name="part">What of the time.</param>
     /// <param name="time">The time, UTC.</param>
     /// <param name="terms">
-    /// Receives the terms of each of the <see cref="Times"/>: [times, <see cref="Count"/>], each from -1 to 1: of the day, of the week, and
-    /// products of both.
+    /// Receives <see cref="Count"/> terms, each from -1 to 1: of the day, of the week, and products of both.
     /// </param>
     internal static void Fill(CalendarPart part, DateTime time, Span<float> terms)
     {
-        if (part == CalendarPart.None)
-        {
-            return;
-        }
+        Span<float> circles = stackalloc float[4];
+        FillCircles(part, time, circles);
+        FillFrom(part, circles, terms);
+    }
 
+    /// <summary>Writes the terms of a time, of an hour before it and of an hour after it.</summary>
+    /// <param name="part">What of the time.</param>
+    /// <param name="time">The time, UTC.</param>
+    /// <param name="terms">[<see cref="Times"/>, <see cref="Count"/>].</param>
+    internal static void FillAround(CalendarPart part, DateTime time, Span<float> terms)
+    {
         Span<float> now = stackalloc float[4];
         Span<float> then = stackalloc float[4];
-        CalendarInputs.Fill(Inputs, time, now);
+        FillCircles(part, time, now);
         int count = Count(part);
-        FillOne(part, now, terms[..count]);
+        FillFrom(part, now, terms[..count]);
         for (int at = 1; at < Times; at++)
         {
             float direction = at == 1 ? -1 : 1;
@@ -87,11 +93,15 @@ internal static class CalendarTerms
                 then[i + 1] = (now[i + 1] * cosine) - (now[i] * sine);
             }
 
-            FillOne(part, then, terms.Slice(at * count, count));
+            FillFrom(part, then, terms.Slice(at * count, count));
         }
     }
 
-    private static void FillOne(CalendarPart part, ReadOnlySpan<float> circles, Span<float> terms)
+    // Sine and cosine of the day, and of the week.
+    private static void FillCircles(CalendarPart part, DateTime time, Span<float> circles) =>
+        CalendarInputs.Fill(part == CalendarPart.Week ? DayAndWeek : Day, time, circles);
+
+    private static void FillFrom(CalendarPart part, ReadOnlySpan<float> circles, Span<float> terms)
     {
         FillHarmonics(circles[0], circles[1], terms);
         if (part == CalendarPart.Week)
@@ -123,10 +133,10 @@ internal static class CalendarTerms
 
     private static float[] HourOf()
     {
-        var hour = new float[2 * Inputs.Length];
+        var hour = new float[4];
 
         // From a Monday on.
-        CalendarInputs.Fill(Inputs, new DateTime(2024, 1, 1, 1, 0, 0, DateTimeKind.Utc), hour);
+        CalendarInputs.Fill(DayAndWeek, new DateTime(2024, 1, 1, 1, 0, 0, DateTimeKind.Utc), hour);
         return hour;
     }
 }

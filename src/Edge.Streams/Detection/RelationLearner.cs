@@ -17,7 +17,6 @@ internal sealed class RelationLearner
     private const double CalendarGain = 0.75;
 
     private readonly float[] _rows;
-    private readonly DateTime[] _times;
     private readonly float[] _means;
     private readonly int _count;
     private readonly int _channels;
@@ -30,13 +29,18 @@ internal sealed class RelationLearner
     private RelationLearner(float[] rows, int count, DateTime[] times, RelationModel model, int channels)
     {
         _rows = rows;
-        _times = times;
         _count = count;
         _channels = channels;
         _stride = Math.Max(1, count / RowsMax);
         _model = model;
         _features = new float[model.Stride];
-        _terms = new float[CalendarTerms.Times * CalendarTerms.Count(model.Calendar)];
+        int terms = CalendarTerms.Count(model.Calendar);
+        _terms = new float[count * terms];
+        for (int row = 0; terms > 0 && row < count; row++)
+        {
+            CalendarTerms.Fill(model.Calendar, times[row], _terms.AsSpan(row * terms, terms));
+        }
+
         int contexts = model.ContextCount;
         _means = new float[count * contexts * channels];
         var recent = new RecentMeans(channels, count);
@@ -193,8 +197,9 @@ internal sealed class RelationLearner
     private void SetFeatures(int row)
     {
         int means = _means.Length / _count;
-        CalendarTerms.Fill(_model.Calendar, _model.Calendar == CalendarPart.None ? default : _times[row], _terms);
-        _model.Features(_rows.AsSpan(row * _channels, _channels), _means.AsSpan(row * means, means), _terms, _features);
+        int terms = _terms.Length / _count;
+        _model.Features(
+            _rows.AsSpan(row * _channels, _channels), _means.AsSpan(row * means, means), _terms.AsSpan(row * terms, terms), _features);
     }
 
     // Inputs and penalty of a regression, its weights without each fold, and what of the time is among the inputs.

@@ -18,7 +18,7 @@ internal sealed class RelationModel
     private readonly int _channels;
     private readonly float[] _weights;
 
-    /// <param name="channels">Number of channels, 2..<see cref="ChannelsMax"/>.</param>
+    /// <param name="channels">Number of channels, 1..<see cref="ChannelsMax"/>.</param>
     /// <param name="contexts">Number of means over recent rows, of each other channel.</param>
     /// <param name="isCurved">Whether squares, and products where the channels are few, are among the inputs.</param>
     /// <param name="calendar">What of the time is among the inputs.</param>
@@ -70,6 +70,10 @@ internal sealed class RelationModel
     /// <summary>Sets the weights of a channel: [<see cref="FeatureCount"/>], 0 for an input that is of the channel itself.</summary>
     internal void SetWeights(int channel, ReadOnlySpan<double> weights) => Padded(weights).CopyTo(_weights.AsSpan(channel * Stride));
 
+    /// <summary>Whether the time is among the inputs of a channel that count.</summary>
+    internal bool FollowsTime(int channel) =>
+        _weights.AsSpan((channel * Stride) + CurvedCount, FeatureCount - CurvedCount).ContainsAnyExcept(0);
+
     /// <summary>Weights of a channel as <see cref="Dot"/> takes them: [<see cref="Stride"/>].</summary>
     internal float[] Padded(ReadOnlySpan<double> weights)
     {
@@ -97,7 +101,7 @@ internal sealed class RelationModel
     /// <summary>The inputs.</summary>
     /// <param name="row">Values of all channels.</param>
     /// <param name="means">Recent means: [contexts, channels].</param>
-    /// <param name="terms">Of the calendar, as <see cref="CalendarTerms.Fill"/> gives them; those of now count.</param>
+    /// <param name="terms">Of the calendar: those of now, at least.</param>
     /// <param name="features">[<see cref="Stride"/>]; only the first <see cref="FeatureCount"/> are set.</param>
     internal void Features(ReadOnlySpan<float> row, ReadOnlySpan<float> means, ReadOnlySpan<float> terms, Span<float> features)
     {
@@ -182,7 +186,7 @@ internal sealed class RelationModel
     /// </summary>
     /// <param name="channel">The channel.</param>
     /// <param name="residual">Its residual.</param>
-    /// <param name="terms">Of the calendar, as <see cref="CalendarTerms.Fill"/> gives them.</param>
+    /// <param name="terms">Of the calendar, as <see cref="CalendarTerms.FillAround"/> gives them.</param>
     /// <param name="course">What is added to the first of the weights of the calendar.</param>
     internal float BeyondAnHour(int channel, float residual, ReadOnlySpan<float> terms, ReadOnlySpan<float> course)
     {

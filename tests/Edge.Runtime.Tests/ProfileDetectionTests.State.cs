@@ -1,0 +1,190 @@
+using Edge.Inference;
+using Edge.Inference.Models;
+using Edge.Streams;
+using Edge.Streams.Detection;
+
+namespace Edge.Runtime.Tests;
+
+/// <summary>The profile in a model file and the state of a detector: small, read in every version, and never a crash.</summary>
+public sealed partial class ProfileDetectionTests
+{
+    [Fact]
+    public void The_state_for_eight_channels_is_at_most_4_kB_while_nothing_is_wrong()
+    {
+        double[][] second = CalmPlant.Rows("load", CalmRows + Before, seed: 9);
+        double[][] rows = [.. CalmPlant.Rows("load", CalmRows + Before, seed: 8).Select((row, at) => row.Concat(second[at]).ToArray())];
+        var detector = new AnomalyDetector(Manifest(rows[..CalmRows]), new AnomalyOptions(), TimeSpan.FromMinutes(1));
+        var reading = new Reading(8);
+        Assert.InRange(BytesAfter(1000, shift: 0), 1000, 4096);
+        Assert.InRange(BytesAfter(100, shift: 100), 4097, 4500);
+        Assert.True(detector.IsOpen);
+
+        long BytesAfter(int count, double shift)
+        {
+            foreach (double[] row in rows[CalmRows..(CalmRows + count)])
+            {
+                row.CopyTo(reading.Values, 0);
+                reading.Values[2] += shift;
+                detector.Observe(new float[8], reading, isUsable: true);
+            }
+
+            using var bytes = new MemoryStream();
+            var to = StreamSnapshot.Write(bytes);
+            detector.Archive(to);
+            detector.ArchiveEnds(to);
+            detector.ArchiveBlame(to);
+            return bytes.Length;
+        }
+    }
+
+    [Fact]
+    public void A_stream_goes_on_from_a_state_of_any_length_and_what_does_not_fit_leaves_it_as_it_is()
+    {
+        (ModelManifest manifest, double[][] live) = Plant("load", Before, seed: 8);
+        using var stream = Stream(manifest);
+        byte[] early = StateAfter(30, shift: 0);
+        byte[] calm = StateAfter(1000, shift: 0);
+        byte[] open = StateAfter(100, shift: 100);
+        Assert.Equal(3, new[] { early, calm, open }.DistinctBy(state => state.Length).Count());
+        foreach (byte[] from in new[] { early, calm, open })
+        {
+            foreach (byte[] to in new[] { early, calm, open })
+            {
+                Assert.True(stream.Resume(7, from));
+                Assert.False(stream.Resume(7, to.AsSpan(0, to.Length - 1)));
+                Assert.True(from.AsSpan().SequenceEqual(stream.Save()));
+            }
+        }
+
+        byte[] StateAfter(int count, double shift)
+        {
+            var reading = new Reading(manifest.Columns.Count);
+            foreach (double[] row in live[..count])
+            {
+                row.CopyTo(reading.Values, 0);
+                reading.Values[2] += shift;
+                stream.Step(reading);
+            }
+
+            return stream.Save();
+        }
+    }
+
+    // Version 8 had no sum of the shares at its end, one number a channel.
+    [Fact]
+    public void A_state_of_the_version_before_is_read()
+    {
+        (ModelManifest manifest, double[][] live) = Plant("load", 400, seed: 8);
+        using SensorStream stream = Stream(manifest);
+        var reading = new Reading(manifest.Columns.Count);
+        for (int row = 0; row < 160; row++)
+        {
+            Step(row, row < 150 ? 0 : 100);
+        }
+
+        byte[] now = stream.Save();
+        byte[] before = [8, .. now[1..^(sizeof(float) * manifest.Columns.Count)]];
+        Assert.False(stream.Resume(160, [7, .. before[1..]]));
+        Assert.False(stream.Resume(160, [now[0], .. before[1..]]));
+        Assert.True(stream.Resume(160, before));
+        Assert.Equal(before[1..], stream.Save()[1..before.Length]);
+
+        AnomalyEvent? last = null;
+        for (int row = 160; row < live.Length && last?.Change != AnomalyChange.Closed; row++)
+        {
+            last = Step(row, 0) ?? last;
+        }
+
+        Assert.Equal(AnomalyChange.Closed, last?.Change);
+
+        AnomalyEvent? Step(int row, double shift)
+        {
+            live[row].CopyTo(reading.Values, 0);
+            reading.Values[2] += shift;
+            return stream.Step(reading).Anomaly;
+        }
+    }
+
+    [Fact]
+    public void A_stream_that_replaces_another_says_that_its_open_anomaly_has_ended()
+    {
+        (ModelManifest manifest, double[][] live) = Plant("load", 300, seed: 8);
+        (ModelManifest other, _) = Plant("load", 300, seed: 9);
+        var reading = new Reading(manifest.Columns.Count);
+        SensorStream stream = Stream(manifest);
+        AnomalyEvent? opened = null;
+        for (int row = 0; row < 200 || opened is null; row++)
+        {
+            live[row].CopyTo(reading.Values, 0);
+            reading.Values[1] += row >= 150 ? 100 * manifest.Std[1] : 0;
+            opened ??= stream.Step(reading).Anomaly;
+        }
+
+        using SensorStream next = stream.WithEngine(new PersistenceEngine(other));
+        AnomalyEvent closed = next.Step(reading).Anomaly!;
+        Assert.Equal((opened.Id, AnomalyChange.Closed), (closed.Id, closed.Change));
+        Assert.Equal("Ended unfinished: the stream was reset, or has another model, and its detector begins again.", closed.Message);
+        Assert.Null(next.Step(reading).Anomaly);
+    }
+
+    [Fact]
+    public void A_damaged_profile_is_a_sentence_and_never_a_crash()
+    {
+        (ModelManifest manifest, double[][] live) = Plant("load", 300, seed: 3);
+        byte[] profile = manifest.NormalProfile.ToArray();
+        var random = new Random(1);
+        for (int round = 0; round < 500; round++)
+        {
+            byte[] damaged = [.. profile[..(round % 5 == 0 ? random.Next(1, profile.Length) : profile.Length)]];
+            for (int flip = 0; flip < random.Next(1, 20); flip++)
+            {
+                damaged[random.Next(damaged.Length)] ^= (byte)(1 << random.Next(8));
+            }
+
+            try
+            {
+                Run(manifest.WithNormalProfile(damaged), live);
+            }
+            catch (ModelFormatException e)
+            {
+                Assert.Contains("normal_profile", e.Message, StringComparison.Ordinal);
+            }
+        }
+    }
+
+    // The first version had three more numbers for each chart, no byte that says what of the time it follows, and no jumps before the
+    // patterns.
+    [Fact]
+    public void A_profile_of_the_first_version_still_counts()
+    {
+        const int Calendar = 11;
+        const int Header = Calendar + 1 + (4 * sizeof(float));
+        const int Charts = 6;
+        const int ChartBytes = 4 * sizeof(float);
+        (ModelManifest manifest, double[][] live) = Plant("daily", Before + 500, seed: 21, hasTimes: false);
+        byte[] profile = manifest.NormalProfile.ToArray();
+        List<byte> first = [1, .. profile[1..Calendar], .. profile[(Calendar + 1)..Header]];
+        foreach (byte[] chart in profile[Header..(Header + (Charts * ChartBytes))].Chunk(ChartBytes))
+        {
+            first.AddRange([.. chart[..8], .. new byte[12], .. chart[12..]]);
+        }
+
+        first.AddRange(profile[(Header + (Charts * ChartBytes) + (TailHistogram.Bins * sizeof(ushort)))..]);
+        List<Event> events = Run(
+            manifest.WithNormalProfile(first.ToArray()),
+            live,
+            (row, reading) => reading.Values[0] += row >= Before ? 4 * manifest.Std[0] : 0);
+        Event only = Assert.Single(events);
+        Assert.InRange(only.Opened, Before, Before + 10);
+
+        // The pattern is known before long; the level stays wrong.
+        Assert.Equal(int.MaxValue, only.Closed);
+    }
+
+    [Fact]
+    public void Too_few_rows_make_no_profile()
+    {
+        Assert.Empty(NormalProfileLearner.Learn(new float[NormalProfileLearner.RowsMin - 1], 1));
+        Assert.Empty(NormalProfileLearner.Learn(new float[NormalProfileLearner.RowsMin * 300], 300));
+    }
+}
