@@ -87,7 +87,7 @@ public sealed class DetectionProgressTests
         Assert.Contains($"| no model yet | {without.Health.WarmUpRowsLeft} | never |", guide, StringComparison.Ordinal);
         Step(with, rows[CalmRows..], 4, shift: 1000);
         Assert.Contains(
-            $"| a model with a profile, and levels outside it | {100 + with.Health.WarmUpRowsLeft} | never |",
+            $"| a model with a profile, and levels outside it | {100 + with.Health.WarmUpRowsLeft} | none until the levels are inside,",
             guide,
             StringComparison.Ordinal);
     }

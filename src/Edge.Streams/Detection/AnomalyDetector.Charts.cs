@@ -65,6 +65,31 @@ internal sealed partial class AnomalyDetector
         }
 
         Levels?.Ratios.CopyTo(Ratios(Kind.Level));
+        if (_isElsewhere && _ownLevels is not null)
+        {
+            NoteHome();
+        }
+    }
+
+    // A stream that began elsewhere may come to where the profile is of: that is no anomaly. Once it is there over every span, the profile
+    // holds.
+    private void NoteHome()
+    {
+        Span<float> ratios = Ratios(Kind.Level);
+        float largest = 0;
+        for (int channel = 0; channel < _channels; channel++)
+        {
+            float ofProfile = _profileLevels!.Ratios[channel];
+            largest = Math.Max(largest, ofProfile);
+            ratios[channel] = Math.Min(ratios[channel], ofProfile);
+        }
+
+        if (!IsOpen && largest < CloseScore && CountStrangers() == 0)
+        {
+            (_isElsewhere, _ownLevels, _warmUp) = (false, null, null);
+            _recent!.Observe(_known, isFirst: true);
+            _unsettled = SettleRows;
+        }
     }
 
     private void ObserveRelations(Reading reading)
@@ -168,7 +193,7 @@ internal sealed partial class AnomalyDetector
     {
         if (_ticks == ProfileWarmUpTicks)
         {
-            _isElsewhere = Outside() > 0;
+            _isElsewhere = _profileLevels is not null && AnyIsBeyond(_profileLevels.Ratios);
             _warmUp = UsesProfile ? null : _warmUp;
             Ratios(Kind.Level).Clear();
         }

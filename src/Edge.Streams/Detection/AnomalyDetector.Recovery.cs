@@ -73,7 +73,7 @@ internal sealed partial class AnomalyDetector
     private void NoteReturn()
     {
         _hasReturned = false;
-        if (!Array.Exists(_shift, shift => shift != 0) || !IsAnyBeyond(Ratios(Kind.Level), Ratios(Kind.Relation)))
+        if (!Array.Exists(_shift, shift => shift != 0) || !(AnyIsBeyond(Ratios(Kind.Level)) || AnyIsBeyond(Ratios(Kind.Relation))))
         {
             return;
         }
@@ -97,11 +97,11 @@ internal sealed partial class AnomalyDetector
         _coolDown = Math.Max(_coolDown, _closeTicks);
     }
 
-    private static bool IsAnyBeyond(ReadOnlySpan<float> levels, ReadOnlySpan<float> relations)
+    private static bool AnyIsBeyond(ReadOnlySpan<float> ratios)
     {
-        for (int channel = 0; channel < levels.Length; channel++)
+        foreach (float ratio in ratios)
         {
-            if (levels[channel] >= 1 || relations[channel] >= 1)
+            if (ratio >= 1)
             {
                 return true;
             }

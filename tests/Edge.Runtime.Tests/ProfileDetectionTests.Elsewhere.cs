@@ -1,0 +1,83 @@
+using Edge.Inference.Models;
+using Edge.Streams;
+using Edge.Streams.Detection;
+
+namespace Edge.Runtime.Tests;
+
+/// <summary>Streams that do not begin where the calibration rows were, such as in spring with a profile of the winter.</summary>
+public sealed partial class ProfileDetectionTests
+{
+    private const string NotUsed = "Relations between channels are not used";
+
+    [Theory]
+    [InlineData("load", 8)]
+    [InlineData("load", -8)]
+    [InlineData("noise", 10)]
+    [InlineData("states", 8)]
+    public void Once_a_stream_that_began_elsewhere_has_come_home_the_profile_holds(string kind, double deviations)
+    {
+        const int Leaves = 1000;
+        const int IsHome = 2000;
+        const int Settled = 3000;
+        const int Fault = 6000;
+        (ModelManifest manifest, double[][] live) = Plant(kind, Fault + 1000, seed: 8);
+        SensorStream stream = Stream(manifest);
+        var reading = new Reading(manifest.Columns.Count);
+        int row = 0;
+        for (; row < Leaves; row++)
+        {
+            Step(deviations);
+        }
+
+        Assert.Contains(NotUsed, stream.Health.Detection, StringComparison.Ordinal);
+        for (; row < Fault; row++)
+        {
+            // It leaves where it has been, which is no place that the profile knows; the anomaly ends soon after it is home.
+            AnomalyEvent? anomaly = Step(deviations * Math.Clamp((IsHome - row) / (double)(IsHome - Leaves), 0, 1));
+            Assert.True(row < Settled || (anomaly is null && !stream.IsAnomalyOpen), anomaly?.Message);
+            if (row == Settled)
+            {
+                byte[] state = stream.Save();
+                stream.Dispose();
+                stream = Stream(manifest);
+                Assert.True(stream.Resume(stream.Seq, state));
+            }
+        }
+
+        Assert.DoesNotContain(NotUsed, stream.Health.Detection, StringComparison.Ordinal);
+        for (; row < live.Length && !stream.IsAnomalyOpen; row++)
+        {
+            Step(1.5);
+        }
+
+        Assert.InRange(row, Fault, Fault + 300);
+        stream.Dispose();
+
+        AnomalyEvent? Step(double off)
+        {
+            live[row].CopyTo(reading.Values, 0);
+            reading.Time = TimeOf(row);
+            reading.Values[0] += off * manifest.Std[0];
+            return stream.Step(reading).Anomaly;
+        }
+    }
+
+    [Fact]
+    public void A_stream_that_begins_a_little_beyond_the_calibration_rows_has_the_profile()
+    {
+        (ModelManifest manifest, double[][] live) = Plant("load", 3000, seed: 8);
+        using SensorStream stream = Stream(manifest);
+        var reading = new Reading(manifest.Columns.Count);
+        double largest = CalmPlant.Rows("load", CalmRows, seed: 8).Max(each => each[0]);
+        for (int row = 0; row < live.Length; row++)
+        {
+            live[row].CopyTo(reading.Values, 0);
+            reading.Time = TimeOf(row);
+            reading.Values[0] = row < 300 ? largest + (0.5 * manifest.Std[0]) : reading.Values[0];
+            stream.Step(reading);
+            Assert.True(row != 100 || stream.Health.OutsideShare == 0.25);
+        }
+
+        Assert.StartsWith("Watches levels, relations between channels,", stream.Health.Detection, StringComparison.Ordinal);
+    }
+}
