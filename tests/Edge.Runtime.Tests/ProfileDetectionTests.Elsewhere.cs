@@ -62,6 +62,29 @@ public sealed partial class ProfileDetectionTests
         }
     }
 
+    // Ten switches in the calibration rows are rarer than one row in a thousand, as is another recording.
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_machine_that_is_on_by_day_is_not_several_recordings(bool hasTimes)
+    {
+        var random = new Random(3);
+        double[][] rows = [.. Enumerable.Range(-CalmRows, CalmRows + 40_000).Select(Row)];
+        List<Event> events = Run(
+            Manifest(rows[..CalmRows], hasTimes),
+            rows[CalmRows..],
+            (row, reading) => reading.Values[0] += row is >= 38_000 and < 39_000 ? 30 : 0);
+        Event only = Assert.Single(events);
+        Assert.InRange(only.Opened, 38_000, 38_020);
+
+        double[] Row(int row)
+        {
+            DateTime time = TimeOf(row);
+            bool isOn = time.DayOfWeek is not (DayOfWeek.Saturday or DayOfWeek.Sunday) && time.Hour is >= 7 and < 17;
+            return [(isOn ? 50 : 10) + random.NextDouble() + random.NextDouble() + random.NextDouble()];
+        }
+    }
+
     [Fact]
     public void A_stream_that_begins_a_little_beyond_the_calibration_rows_has_the_profile()
     {

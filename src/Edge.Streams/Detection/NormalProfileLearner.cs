@@ -11,9 +11,11 @@ public static class NormalProfileLearner
     /// <summary>Most columns.</summary>
     public const int ColumnsMax = 256;
 
-    // A step larger than this many of the thousandth largest ones is not the plant's: another recording begins.
+    // A step larger than this many of the thousandth largest ones is not the plant's: another recording begins. Where the times are known,
+    // it is only one if the time goes back there or jumps by so many usual steps; a machine that is switched on twice a day jumps, too.
     private const double BreakFactor = 6;
     private const double BreakQuantile = 0.999;
+    private const int BreakSteps = 10;
     private const int RecordingRowsMin = 100;
     private const int LevelRows = 400;
     private const float DeviationMin = 1e-6f;
@@ -43,7 +45,7 @@ public static class NormalProfileLearner
     {
         var profile = new NormalProfile(columns) { Rows = count };
         bool[] areConstant = Standardize(rows, count, profile);
-        profile.HasLevels = !LevelsDiffer(rows, count, columns);
+        profile.HasLevels = !LevelsDiffer(rows, count, columns, times);
         if (profile.HasLevels)
         {
             profile.Levels = MeasureLevels(rows, count, areConstant);
@@ -113,30 +115,28 @@ public static class NormalProfileLearner
     }
 
     // Several recordings in one file, whose levels differ more from one to the next than within one.
-    private static bool LevelsDiffer(float[] rows, int count, int columns)
+    private static bool LevelsDiffer(float[] rows, int count, int columns, DateTime[] times)
     {
-        List<(int Begin, int End)> recordings = Recordings(rows, count, columns);
+        List<(int Begin, int End)> recordings = Recordings(rows, count, columns, times);
         if (recordings.Count < 3)
         {
             return false;
         }
 
+        var levels = new double[recordings.Count];
         for (int column = 0; column < columns; column++)
         {
             double within = 0;
-            double sum = 0;
-            double squares = 0;
-            foreach ((int begin, int end) in recordings)
+            for (int at = 0; at < levels.Length; at++)
             {
-                (double mean, double variance) = Moments(rows, columns, column, begin, end);
-                (double level, double _) = Moments(rows, columns, column, begin, Math.Min(end, begin + LevelRows));
-                within += variance / recordings.Count;
-                sum += level;
-                squares += level * level;
+                (int begin, int end) = recordings[at];
+                within += Moments(rows, columns, column, begin, end).Variance / levels.Length;
+                levels[at] = Moments(rows, columns, column, begin, Math.Min(end, begin + LevelRows)).Mean;
             }
 
-            double between = (squares / recordings.Count) - (sum * sum / recordings.Count / recordings.Count);
-            if (between > within)
+            double mean = levels.Average();
+            double between = levels.Average(level => (level - mean) * (level - mean));
+            if (between > within && !AreSwitched(levels))
             {
                 return true;
             }
@@ -145,7 +145,22 @@ public static class NormalProfileLearner
         return false;
     }
 
-    private static List<(int Begin, int End)> Recordings(float[] rows, int count, int columns)
+    // What is switched on and off is back at its level two steps later.
+    private static bool AreSwitched(double[] levels)
+    {
+        const double Share = 0.1;
+        double once = 0;
+        double twice = 0;
+        for (int at = 2; at < levels.Length; at++)
+        {
+            once += Math.Pow(levels[at] - levels[at - 1], 2);
+            twice += Math.Pow(levels[at] - levels[at - 2], 2);
+        }
+
+        return twice < Share * once;
+    }
+
+    private static List<(int Begin, int End)> Recordings(float[] rows, int count, int columns, DateTime[] times)
     {
         var limits = new double[columns];
         var steps = new double[count - 1];
@@ -161,16 +176,17 @@ public static class NormalProfileLearner
         }
 
         var recordings = new List<(int Begin, int End)>();
+        TimeSpan most = BreakSteps * UsualStep(times);
         int begin = 0;
         for (int row = 1; row <= count; row++)
         {
-            bool ends = row == count;
-            for (int column = 0; !ends && column < columns; column++)
+            bool breaks = false;
+            for (int column = 0; row < count && !breaks && column < columns; column++)
             {
-                ends = Math.Abs(rows[(row * columns) + column] - rows[((row - 1) * columns) + column]) > limits[column];
+                breaks = Math.Abs(rows[(row * columns) + column] - rows[((row - 1) * columns) + column]) > limits[column];
             }
 
-            if (ends)
+            if (row == count || (breaks && (most == default || times[row] < times[row - 1] || times[row] - times[row - 1] > most)))
             {
                 if (row - begin >= RecordingRowsMin)
                 {
@@ -182,6 +198,19 @@ public static class NormalProfileLearner
         }
 
         return recordings;
+    }
+
+    // The median time from row to row; zero if the times are not known.
+    private static TimeSpan UsualStep(DateTime[] times)
+    {
+        if (times.Length == 0 || !CalendarTerms.IsKnown(times[0]))
+        {
+            return default;
+        }
+
+        TimeSpan[] steps = [.. times.Skip(1).Zip(times, (next, time) => next - time)];
+        Array.Sort(steps);
+        return steps[steps.Length / 2];
     }
 
     private static (double Mean, double Variance) Moments(float[] rows, int columns, int column, int begin, int end)
