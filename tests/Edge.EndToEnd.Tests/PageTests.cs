@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Deque.AxeCore.Commons;
 using Deque.AxeCore.Playwright;
 using Edge.Testing;
@@ -119,6 +120,32 @@ public sealed class PageTests : IAsyncLifetime, IDisposable
         Assert.Matches(@", \d+, [1-9]\d*$", await page.Locator("dt:text-is('ticks, lost ticks, anomalies') + dd").InnerTextAsync());
         await UntilAsync(page, "Number(document.querySelector('.curves')?.dataset.breaks) > 0");
         await page.ScreenshotAsync(new PageScreenshotOptions { Path = Path.Combine(Browser.Pictures, "page-restarted.png") });
+        Assert.Empty(_browser.Faults);
+    }
+
+    // The page asks for the stored rows when the service serves it again, and before its first tick.
+    [BrowserFact]
+    public async Task Where_no_row_came_there_is_no_line_though_the_page_was_loaded_before_the_first_new_row()
+    {
+        IPage page = await _browser.OpenAsync(Address, expected: "net::ERR");
+        await UntilAsync(page, $"Number({Newest}.seq) > 100");
+        _run.Kill();
+        await page.Locator("#lost").WaitForAsync();
+        long last = long.Parse(await page.EvaluateAsync<string>($"{Newest}.t"), CultureInfo.InvariantCulture);
+        long seq = long.Parse(await page.EvaluateAsync<string>($"{Newest}.seq"), CultureInfo.InvariantCulture);
+        await page.RouteAsync(
+            "**/api/rows?*",
+            async route =>
+            {
+                IAPIResponse response = await route.FetchAsync();
+                string rows = BeforeFirstTick(JsonNode.Parse(await response.TextAsync())!.AsObject(), last);
+                await route.FulfillAsync(new RouteFulfillOptions { Response = response, Body = rows });
+            },
+            new PageRouteOptions { Times = 1 });
+        _run.Dispose();
+        _run = RuntimeProcess.Start("run", "--config", _folder.File("edge.yaml"));
+        await UntilAsync(page, $"Number({Newest}.seq) > {seq + 20}");
+        await UntilAsync(page, "Number(document.querySelector('.curves')?.dataset.breaks) > 0");
         Assert.Empty(_browser.Faults);
     }
 
@@ -290,6 +317,29 @@ public sealed class PageTests : IAsyncLifetime, IDisposable
 
     private static async Task<int> PointsAsync(IPage page) => int.Parse(
         await page.EvaluateAsync<string>("document.querySelector('.curves').dataset.points"), CultureInfo.InvariantCulture);
+
+    // What the service answers while its memory holds no point: the rows up to a time.
+    private static string BeforeFirstTick(JsonObject rows, long last)
+    {
+        int count = rows["t"]!.AsArray().Count(time => (long)time! <= last);
+        rows["next"] = 0;
+        IEnumerable<JsonNode?> ofColumns = new[] { "v", "min", "max", "low", "high" }.SelectMany(name => rows[name]?.AsArray() ?? []);
+        foreach (JsonArray values in ofColumns.Concat([rows["t"], rows["score"]]).Select(each => each!.AsArray()))
+        {
+            while (values.Count > count)
+            {
+                values.RemoveAt(count);
+            }
+        }
+
+        JsonArray quality = rows["q"]!.AsArray();
+        for (int column = 0; column < quality.Count; column++)
+        {
+            quality[column] = ((string)quality[column]!)[..count];
+        }
+
+        return rows.ToJsonString();
+    }
 
     // Asked from outside: the page's policy forbids to evaluate texts inside.
     private static Task UntilAsync(IPage page, string condition) =>

@@ -128,7 +128,9 @@ export class StreamPage {
       return;
     }
 
-    if (points.gap) {
+    // What lies between the stored rows and the first ones of a service that has just begun, only the device knows.
+    const isFirst = this.next === 0 && points.t.length > 0 && this.data?.t.length > 0;
+    if (points.gap || (isFirst && this.isLive)) {
       this.load();
     } else if (this.isLive && this.data) {
       this.append(points);
