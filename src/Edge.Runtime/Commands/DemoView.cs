@@ -38,7 +38,7 @@ internal static class DemoView
 
             string channels = string.Join(
                 "  ",
-                now.Channels.Select(channel => $"{channel.Name} {Number(channel.Actual)} (expected {Number(channel.Expected)})"));
+                now.Channels.Select(channel => $"{channel.Name} {Reading(channel.Actual)} (expected {Number(channel.Expected)})"));
             await output.WriteLineAsync(
                 $"{watch.Elapsed.TotalSeconds,4:0} s  {channels}  score {Number(now.Score)}  {watch.Delivered} "
                     + $"messages{(now.IsAnomalous ? "  ANOMALY" : "")}").ConfigureAwait(false);
@@ -93,10 +93,10 @@ internal static class DemoView
             .AddColumn("the last 8 s");
         foreach (ChannelSnapshot channel in now.Channels)
         {
-            string reading = channel.Quality is Quality.Good or Quality.Held ? $"{Number(channel.Actual)} {channel.Unit}" : "no value";
+            string unit = double.IsNaN(channel.Actual) ? "" : $" {channel.Unit}";
             table.AddRow(
                 new Text(channel.Name),
-                new Text(reading, channel.Quality == Quality.Good ? Style.Plain : new Style(Color.Red)),
+                new Text(Reading(channel.Actual) + unit, channel.Quality == Quality.Good ? Style.Plain : new Style(Color.Red)),
                 new Text(Number(channel.Expected)),
                 new Text(Number(channel.Actual - channel.Expected)),
                 new Text($"{Number(channel.Ahead)} ± {Number(channel.HalfWidth)}"),
@@ -112,14 +112,18 @@ internal static class DemoView
         return new Markup(now.IsAnomalous ? $"[white on red] ANOMALY [/] {score}" : $"[black on green] normal [/] {score}");
     }
 
-    private static string Sparkline(double[] values)
+    /// <summary>A bar for every third reading, nothing where there was none.</summary>
+    internal static string Sparkline(double[] values)
     {
-        double low = values.Min();
-        double span = Math.Max(values.Max() - low, 1e-9);
+        double[] there = [.. values.Where(double.IsFinite).DefaultIfEmpty()];
+        double low = there.Min();
+        double span = Math.Max(there.Max() - low, 1e-9);
         return string.Concat(
             values.Where((_, at) => at % SparklineEvery == 0)
-                .Select(value => Bars[(int)Math.Round((value - low) / span * (Bars.Length - 1))]));
+                .Select(value => double.IsNaN(value) ? ' ' : Bars[(int)Math.Round((value - low) / span * (Bars.Length - 1))]));
     }
+
+    private static string Reading(double value) => double.IsNaN(value) ? "no value" : Number(value);
 
     private static string Number(double value) => double.IsNaN(value) ? "-" : Math.Abs(value) switch
     {

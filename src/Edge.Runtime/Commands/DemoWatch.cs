@@ -10,13 +10,13 @@ namespace Edge.Runtime.Commands;
 /// <summary>One channel as the view shows it.</summary>
 /// <param name="Name">Channel name.</param>
 /// <param name="Unit">Its unit.</param>
-/// <param name="Actual">The newest reading.</param>
+/// <param name="Actual">The newest reading, NaN if there is none.</param>
 /// <param name="Quality">Its quality.</param>
 /// <param name="Expected">The forecast for it, NaN if there is none.</param>
 /// <param name="Ahead">The forecast with the farthest horizon.</param>
 /// <param name="AheadSeconds">That horizon.</param>
 /// <param name="HalfWidth">Half the interval of that forecast.</param>
-/// <param name="Recent">The last readings, oldest first.</param>
+/// <param name="Recent">The last readings, oldest first, NaN where there was none.</param>
 internal sealed record ChannelSnapshot(
     string Name, string Unit, double Actual, Quality Quality, double Expected, double Ahead, double AheadSeconds,
     double HalfWidth, double[] Recent);
@@ -115,7 +115,8 @@ internal sealed class DemoWatch
 
     private ChannelSnapshot Look(StreamTick tick, ModelManifest manifest, int column)
     {
-        double actual = tick.Reading.Values[column];
+        bool isThere = tick.Reading.Quality[column] is Quality.Good or Quality.Held;
+        double actual = isThere ? tick.Reading.Values[column] : double.NaN;
         _recent[column].Enqueue(actual);
         if (_recent[column].Count > RecentMax)
         {
