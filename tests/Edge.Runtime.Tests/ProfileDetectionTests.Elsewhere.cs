@@ -85,6 +85,27 @@ public sealed partial class ProfileDetectionTests
         }
     }
 
+    // Each recording has a level of its own. So has the stream, and a shift there is small beside what the recordings differ by.
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Where_recordings_differ_in_level_the_stream_finds_its_own(bool hasTimes)
+    {
+        const int Length = 1000;
+        double[] levels = [0, 30, 10, 20];
+        var random = new Random(5);
+        double[][] calm = [.. Enumerable.Range(0, levels.Length * Length).Select(row => Near(levels[row / Length]))];
+        DateTime[] times = [.. Enumerable.Range(0, calm.Length).Select(row => Begin.AddDays(-40 + (9 * (row / Length))).AddMinutes(row))];
+        List<Event> events = Run(
+            Manifest(calm, hasTimes ? times : [], periodSeconds: 60),
+            [.. Enumerable.Range(0, 1500).Select(row => Near(row < 1000 ? 15 : 18))]);
+        Event only = Assert.Single(events);
+        Assert.InRange(only.Opened, 1000, 1020);
+        Assert.Equal(int.MaxValue, only.Closed);
+
+        double[] Near(double level) => [level + random.NextDouble() + random.NextDouble() + random.NextDouble()];
+    }
+
     [Fact]
     public void A_stream_that_begins_a_little_beyond_the_calibration_rows_has_the_profile()
     {

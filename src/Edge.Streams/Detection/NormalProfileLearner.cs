@@ -180,13 +180,7 @@ public static class NormalProfileLearner
         int begin = 0;
         for (int row = 1; row <= count; row++)
         {
-            bool breaks = false;
-            for (int column = 0; row < count && !breaks && column < columns; column++)
-            {
-                breaks = Math.Abs(rows[(row * columns) + column] - rows[((row - 1) * columns) + column]) > limits[column];
-            }
-
-            if (row == count || (breaks && (most == default || times[row] < times[row - 1] || times[row] - times[row - 1] > most)))
+            if (row == count || (TimeJumps(row) && ValueJumps(row)))
             {
                 if (row - begin >= RecordingRowsMin)
                 {
@@ -198,6 +192,21 @@ public static class NormalProfileLearner
         }
 
         return recordings;
+
+        bool TimeJumps(int row) => most == default || times[row] < times[row - 1] || times[row] - times[row - 1] > most;
+
+        bool ValueJumps(int row)
+        {
+            for (int column = 0; column < columns; column++)
+            {
+                if (Math.Abs(rows[(row * columns) + column] - rows[((row - 1) * columns) + column]) > limits[column])
+                {
+                    return true;
+                }
+            }
+
+            return false;
+        }
     }
 
     // The median time from row to row; zero if the times are not known.
