@@ -31,7 +31,8 @@ internal sealed class ChannelsSensor : ISensor
     private readonly List<(DevicePoller Device, ITimer Timer)> _onTimer = [];
     private readonly List<IDisposable> _feeds = [];
     private readonly Lock _gate = new();
-    private TaskCompletionSource _allAnswered = new();
+    private TaskCompletionSource _answered = new();
+    private ITimer? _patience;
     private int _unanswered;
     private long _tick;
     private long _lastTimestamp;
@@ -95,6 +96,7 @@ internal sealed class ChannelsSensor : ISensor
             timed.Device.Dispose();
         });
         _onTick.ForEach(device => device.Dispose());
+        _patience?.Dispose();
         _ticker.Dispose();
     }
 
@@ -126,7 +128,7 @@ internal sealed class ChannelsSensor : ISensor
 
     private async ValueTask AskAsync()
     {
-        Task answered = BeginTick();
+        BeginTick();
         _onTick.ForEach(Ask);
         if (_tick == 1)
         {
@@ -134,19 +136,7 @@ internal sealed class ChannelsSensor : ISensor
             _onTimer.ForEach(timed => Ask(timed.Device));
         }
 
-        if (!answered.IsCompleted)
-        {
-            try
-            {
-                TimeSpan wait = _period / 2 < AnswerWaitMax ? _period / 2 : AnswerWaitMax;
-                await answered.WaitAsync(wait, _clock).ConfigureAwait(false);
-            }
-            catch (TimeoutException)
-            {
-                // A device that has not answered by now is late: its value goes into the next row.
-            }
-        }
-
+        await AnsweredOrLate().ConfigureAwait(false);
         foreach (DevicePoller device in _onTick)
         {
             device.CheckHang();
@@ -161,19 +151,30 @@ internal sealed class ChannelsSensor : ISensor
         }
     }
 
-    private Task BeginTick()
+    private void BeginTick()
     {
         lock (_gate)
         {
             _tick++;
             _unanswered = _onTick.Count + (_tick == 1 ? _onTimer.Count : 0);
-            _allAnswered = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            _answered = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        }
+    }
+
+    // A device that has not answered by then is late: its value goes into the next row.
+    private Task AnsweredOrLate()
+    {
+        lock (_gate)
+        {
             if (_unanswered == 0)
             {
-                _allAnswered.SetResult();
+                return Task.CompletedTask;
             }
 
-            return _allAnswered.Task;
+            TimeSpan wait = _period / 2 < AnswerWaitMax ? _period / 2 : AnswerWaitMax;
+            _patience = _clock.CreateTimer(
+                static answered => ((TaskCompletionSource)answered!).TrySetResult(), _answered, wait, Timeout.InfiniteTimeSpan);
+            return _answered.Task;
         }
     }
 
@@ -183,7 +184,8 @@ internal sealed class ChannelsSensor : ISensor
         {
             if (tick == _tick && --_unanswered == 0)
             {
-                _allAnswered.TrySetResult();
+                _patience?.Dispose();
+                _answered.TrySetResult();
             }
         }
     }
