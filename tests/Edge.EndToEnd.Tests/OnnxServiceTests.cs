@@ -180,6 +180,13 @@ public sealed class OnnxServiceTests : IDisposable
     [InlineData("error: libcuda.so.1: cannot open shared object file", "libcuda.so.1 is missing, which is part of the NVIDIA driver")]
     [InlineData("error: libnvinfer.so.10: cannot open shared object file", "part of TensorRT")]
     [InlineData("CUDA failure 100: no CUDA-capable device is detected ; GPU=-1", "finds no GPU")]
+    [InlineData(
+        "[ErrorCode:Fail] /onnxruntime_src/onnxruntime/core/providers/cuda/cuda_execution_provider_info.cc:63 FromProviderOptions "
+            + "[ONNXRuntimeError] : 1 : FAIL : provider_options_utils.h:147 Parse Failed to parse provider option \"device_id\": "
+            + "cuda_execution_provider_info.cc:73 operator() 0 <= info.device_id && info.device_id < num_devices was false. "
+            + "Invalid device ID: 9, must be between 0 (inclusive) and 1 (exclusive).",
+        "cuda: there is no GPU 9. onnxruntime.device counts them from 0, and there is 1.")]
+    [InlineData("[ErrorCode:Fail] /src/core/a.cc:63 [ONNXRuntimeError] : 1 : FAIL : /src/b.h:147 It failed.", "cuda: It failed.")]
     [InlineData("CUDA failure 35: CUDA driver version is insufficient for CUDA runtime version", "driver is missing or older")]
     public void What_a_GPU_lacks_is_named(string message, string part) =>
         Assert.Contains(part, OnnxProviders.Explain("cuda", message), StringComparison.Ordinal);

@@ -75,8 +75,8 @@ public sealed class ClassImportTests : IDisposable
     public void Streams_of_ONNX_Runtime_give_probabilities_of_named_classes_and_the_other_values_as_they_are(string output, string named)
     {
         float[] x = WriteLogarithms(output, named);
-        using OnnxModel original = OnnxModel.Load(_folder.File("m.onnx"), new OnnxOptions());
-        using var engines = new OnnxEngines(new OnnxOptions());
+        using OnnxModel original = OnnxModel.Load(_folder.File("m.onnx"), OnnxProvider.Options);
+        using var engines = new OnnxEngines(OnnxProvider.Options);
         using IInferenceEngine engine = engines.Load(_folder.File("m.onnx"), null);
         int row = original.Open();
         (float[] raw, float[] given) = (new float[original.OutputCount], new float[original.OutputCount]);
@@ -96,7 +96,7 @@ public sealed class ClassImportTests : IDisposable
     public void Logarithms_of_which_a_manifest_names_some_as_classes_are_refused_by_name(string output, string named)
     {
         WriteLogarithms(output, named);
-        using var engines = new OnnxEngines(new OnnxOptions());
+        using var engines = new OnnxEngines(OnnxProvider.Options);
         string message = Assert.Throws<ModelFormatException>(() => engines.Load(_folder.File("m.onnx"), null)).Message;
         Assert.Contains($"Output '{output}' gives logarithms of probabilities (LogSoftmax node 'p')", message, StringComparison.Ordinal);
     }

@@ -27,7 +27,7 @@ public sealed class OnnxGraphTests : IDisposable
     public void A_bad_model_is_one_sentence(string name, string part)
     {
         string message = Assert.Throws<ModelFormatException>(
-            () => OnnxModel.Load(SharedData.Zoo($"{name}.onnx"), new OnnxOptions())).Message;
+            () => OnnxModel.Load(SharedData.Zoo($"{name}.onnx"), OnnxProvider.Options)).Message;
         Assert.Contains(part, message, StringComparison.Ordinal);
         Assert.Contains($"{name}.onnx", message, StringComparison.Ordinal);
         Assert.DoesNotContain('\n', message);
@@ -169,6 +169,6 @@ public sealed class OnnxGraphTests : IDisposable
     private OnnxModel Load(Graph graph)
     {
         System.IO.File.WriteAllBytes(_folder.File("m.onnx"), Graphs.File(graph, 15));
-        return OnnxModel.Load(_folder.File("m.onnx"), new OnnxOptions());
+        return OnnxModel.Load(_folder.File("m.onnx"), OnnxProvider.Options);
     }
 }

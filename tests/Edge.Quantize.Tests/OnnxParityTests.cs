@@ -40,8 +40,8 @@ public sealed class OnnxParityTests : IDisposable
     {
         string source = Path.Combine(SharedData.Root, "models", name);
         CommandLine.Done("step", source, "-o", _folder.File("step.onnx"));
-        using OnnxModel stepped = OnnxModel.Load(_folder.File("step.onnx"), new OnnxOptions());
-        using OnnxModel original = OnnxModel.Load(source, new OnnxOptions());
+        using OnnxModel stepped = OnnxModel.Load(_folder.File("step.onnx"), OnnxProvider.Options);
+        using OnnxModel original = OnnxModel.Load(source, OnnxProvider.Options);
         Assert.True(stepped.IsBatched);
         (int a, int b) = (stepped.Open(), original.Open());
         var random = new Random(3);
@@ -84,7 +84,7 @@ public sealed class OnnxParityTests : IDisposable
     {
         FloatModel reference = FloatModels.Load(path);
         var session = new FloatSession(reference);
-        using OnnxModel model = OnnxModel.Load(path, new OnnxOptions());
+        using OnnxModel model = OnnxModel.Load(path, OnnxProvider.Options);
         int row = model.Open();
         Assert.Equal(reference.InputCount, model.InputCount);
         Assert.Equal(reference.OutputCount, model.OutputCount);

@@ -126,7 +126,7 @@ public sealed class SymbolImportTests : IDisposable
     public void Streams_of_ONNX_Runtime_step_together_and_refuse_a_wrong_symbol_without_a_trace()
     {
         float[] rows = Write("symbol first");
-        using OnnxModel model = OnnxModel.Load(Model, new OnnxOptions());
+        using OnnxModel model = OnnxModel.Load(Model, OnnxProvider.Options);
         Assert.True(model.IsBatched);
         var reference = new FloatSession(FloatModels.Load(Model));
         int row = model.Open();

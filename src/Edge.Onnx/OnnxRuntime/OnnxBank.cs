@@ -17,10 +17,8 @@ internal sealed class OnnxBank : IDisposable
     private readonly RunOptions _run = new();
     private readonly OnnxBuffer<long> _row = new(TensorElementType.Int64, 1);
     private readonly OnnxBuffer<float>[] _values;
-    private readonly OrtSession _reader;
-    private readonly OrtSession _writer;
-    private readonly OrtIoBinding[] _read;
-    private readonly OrtIoBinding[] _write;
+    private readonly OnnxBinding[] _read;
+    private readonly OnnxBinding[] _write;
 
     /// <param name="states">What a row consists of.</param>
     /// <param name="rows">Rows of each matrix.</param>
@@ -29,14 +27,13 @@ internal sealed class OnnxBank : IDisposable
     /// <param name="device">Memory of the device; null for the host's.</param>
     internal OnnxBank(IReadOnlyList<GraphState> states, int rows, OrtSession reader, OrtSession writer, OrtMemoryInfo? device)
     {
-        _reader = reader;
-        _writer = writer;
         RowCount = rows;
+        IsOnHost = device is null;
         OrtAllocator allocator = device is null ? OrtAllocator.DefaultInstance : Own(new OrtAllocator(reader, device));
         _sides =
         [
             .. Enumerable.Range(0, 2)
-                .Select(_ => states.Select(state => Own(Allocate(allocator, rows, state.Width, isOnHost: device is null))).ToArray()),
+                .Select(_ => states.Select(state => Own(Allocate(allocator, rows, state.Width))).ToArray()),
         ];
         _values = [.. states.Select(state => Own(new OnnxBuffer<float>(TensorElementType.Float, 1, state.Width)))];
         _read = [Bind(reader, 0, isWrite: false), Bind(reader, 1, isWrite: false)];
@@ -45,6 +42,9 @@ internal sealed class OnnxBank : IDisposable
 
     /// <summary>Rows of each matrix.</summary>
     internal int RowCount { get; }
+
+    /// <summary>Whether the matrices lie in host memory.</summary>
+    internal bool IsOnHost { get; }
 
     /// <summary>Which of the two sides holds the states now: 0 or 1.</summary>
     internal int Side { get; private set; }
@@ -64,7 +64,7 @@ internal sealed class OnnxBank : IDisposable
         }
 
         _row.Span[0] = row;
-        _reader.RunWithBinding(_run, _read[Side]);
+        _read[Side].Run(_run);
         foreach (OnnxBuffer<float> part in _values)
         {
             part.Span.CopyTo(values);
@@ -87,7 +87,7 @@ internal sealed class OnnxBank : IDisposable
             values = values[part.Span.Length..];
         }
 
-        _writer.RunWithBinding(_run, _write[Side]);
+        _write[Side].Run(_run);
         Turn();
     }
 
@@ -106,10 +106,10 @@ internal sealed class OnnxBank : IDisposable
         return owned;
     }
 
-    private static OrtValue Allocate(OrtAllocator allocator, int rows, int width, bool isOnHost)
+    private OrtValue Allocate(OrtAllocator allocator, int rows, int width)
     {
         OrtValue matrix = OrtValue.CreateAllocatedTensorValue(allocator, TensorElementType.Float, [rows, width]);
-        if (isOnHost)
+        if (IsOnHost)
         {
             MemoryMarshal.AsBytes(matrix.GetTensorMutableDataAsSpan<float>()).Clear();
         }
@@ -117,20 +117,20 @@ internal sealed class OnnxBank : IDisposable
         return matrix;
     }
 
-    private OrtIoBinding Bind(OrtSession session, int side, bool isWrite)
+    private OnnxBinding Bind(OrtSession session, int side, bool isWrite)
     {
-        OrtIoBinding binding = Own(session.CreateIoBinding());
+        OnnxBinding binding = Own(new OnnxBinding(session, IsOnHost));
         if (_values.Length > 0)
         {
-            binding.BindInput(BankGraph.Rows, _row.Value);
+            binding.BindHostInput(BankGraph.Rows, _row.Value);
         }
 
         for (int k = 0; k < _values.Length; k++)
         {
-            binding.BindInput(BankGraph.Bank(k), _sides[side][k]);
+            binding.BindDeviceInput(BankGraph.Bank(k), _sides[side][k]);
             if (isWrite)
             {
-                binding.BindInput(BankGraph.Values(k), _values[k].Value);
+                binding.BindHostInput(BankGraph.Values(k), _values[k].Value);
                 binding.BindOutput(BankGraph.NextBank(k), _sides[1 - side][k]);
             }
             else

@@ -12,8 +12,7 @@ internal sealed class OnnxBatch : IDisposable
     private readonly OnnxInputBuffer? _symbol;
     private readonly OnnxBuffer<long> _rows;
     private readonly OnnxBuffer<float>? _outputs;
-    private readonly OrtIoBinding[] _bindings;
-    private readonly OrtSession _session;
+    private readonly OnnxBinding[] _bindings;
 
     /// <param name="session">The step over banks.</param>
     /// <param name="step">Its graph.</param>
@@ -22,7 +21,6 @@ internal sealed class OnnxBatch : IDisposable
     /// <param name="outputShape">Dimensions of the outputs for this number of streams; empty if not known yet.</param>
     internal OnnxBatch(OrtSession session, StepGraph step, OnnxBank bank, int size, ReadOnlySpan<long> outputShape)
     {
-        _session = session;
         Size = size;
         _input = new OnnxInputBuffer(step.InputType, OfStreams(step.InputShape));
         _symbol = step.Symbol is { } symbol
@@ -33,29 +31,29 @@ internal sealed class OnnxBatch : IDisposable
 
         long[] OfStreams(int[] shape) => [.. shape.Select((length, axis) => axis == step.StreamAxis ? size : (long)length)];
 
-        OrtIoBinding Bind(int side)
+        OnnxBinding Bind(int side)
         {
-            OrtIoBinding binding = session.CreateIoBinding();
-            binding.BindInput(step.Input, _input.Value);
+            var binding = new OnnxBinding(session, bank.IsOnHost);
+            binding.BindHostInput(step.Input, _input.Value);
             if (_symbol is not null)
             {
-                binding.BindInput(step.Symbol!.Name, _symbol.Value);
+                binding.BindHostInput(step.Symbol!.Name, _symbol.Value);
             }
 
             for (int k = 0; k < step.States.Count; k++)
             {
                 if (k == 0)
                 {
-                    binding.BindInput(BankGraph.Rows, _rows.Value);
+                    binding.BindHostInput(BankGraph.Rows, _rows.Value);
                 }
 
-                binding.BindInput(BankGraph.Bank(k), bank.Matrix(side, k));
+                binding.BindDeviceInput(BankGraph.Bank(k), bank.Matrix(side, k));
                 binding.BindOutput(BankGraph.NextBank(k), bank.Matrix(1 - side, k));
             }
 
             if (_outputs is null)
             {
-                binding.BindOutputToDevice(step.Output, OrtMemoryInfo.DefaultInstance);
+                binding.BindUnknownOutput(step.Output);
             }
             else
             {
@@ -83,21 +81,21 @@ internal sealed class OnnxBatch : IDisposable
     }
 
     /// <summary>Steps; the caller must switch the side of the bank afterwards.</summary>
-    internal void Run(RunOptions options, int side) => _session.RunWithBinding(options, _bindings[side]);
+    internal void Run(RunOptions options, int side) => _bindings[side].Run(options);
 
     /// <summary>Steps with outputs of a shape not known yet.</summary>
     /// <returns>The outputs and their dimensions.</returns>
     internal (float[] Values, long[] Shape) RunUnknown(RunOptions options, int side)
     {
-        _session.RunWithBinding(options, _bindings[side]);
-        using IDisposableReadOnlyCollection<OrtValue> results = _bindings[side].GetOutputValues();
+        _bindings[side].Run(options);
+        using IDisposableReadOnlyCollection<OrtValue> results = _bindings[side].Outputs();
         OrtValue output = results[^1];
         return (output.GetTensorDataAsSpan<float>().ToArray(), output.GetTensorTypeAndShape().Shape);
     }
 
     public void Dispose()
     {
-        foreach (OrtIoBinding binding in _bindings)
+        foreach (OnnxBinding binding in _bindings)
         {
             binding.Dispose();
         }

@@ -61,6 +61,10 @@ internal static class OnnxLibrary
             NativeLibrary.SetDllImportResolver(
                 typeof(SessionOptions).Assembly,
                 (name, _, _) => name.Contains(Name, StringComparison.Ordinal) ? handle : 0);
+
+            // What goes wrong comes as an exception, too; its own lines on the console would say it twice.
+            var environment = new EnvironmentCreationOptions { logId = "edge", logLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL };
+            OrtEnv.CreateInstanceWithOptions(ref environment);
             Version = version;
             LoadedFrom = path;
             Handle = handle;

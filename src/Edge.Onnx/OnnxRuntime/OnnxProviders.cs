@@ -73,6 +73,13 @@ internal static partial class OnnxProviders
             return $"{provider}: the NVIDIA driver is missing or older than this CUDA. Install the matching driver.";
         }
 
+        if (DevicePattern().Match(line) is { Success: true } device)
+        {
+            return $"{provider}: there is no GPU {device.Groups[1].Value}. onnxruntime.device counts them from 0, and there "
+                + $"{(device.Groups[2].Value == "1" ? "is 1" : $"are {device.Groups[2].Value}")}.";
+        }
+
+        line = SourcePattern().Replace(line, "");
         return $"{provider}: {(line.Length > 300 ? line[..300] + "…" : line).TrimEnd('.')}.";
     }
 
@@ -166,7 +173,12 @@ internal static partial class OnnxProviders
 
     private static Dictionary<string, string> CudaOptions(OnnxOptions options)
     {
-        var given = new Dictionary<string, string> { ["device_id"] = options.Device.ToString(CultureInfo.InvariantCulture) };
+        // Products of 32-bit floats are not rounded to TF32, which has 10 bits behind the point.
+        var given = new Dictionary<string, string>
+        {
+            ["device_id"] = options.Device.ToString(CultureInfo.InvariantCulture),
+            ["use_tf32"] = "0",
+        };
         if (options.MemoryMaxBytes is { } most)
         {
             given["gpu_mem_limit"] = most.ToString(CultureInfo.InvariantCulture);
@@ -194,4 +206,11 @@ internal static partial class OnnxProviders
     // As the loader says it.
     [GeneratedRegex(@"([\w.+-]+\.so[\w.]*): cannot open shared object")]
     private static partial Regex MissingPattern();
+
+    [GeneratedRegex(@"Invalid device ID: (\d+), must be between 0 \(inclusive\) and (\d+)")]
+    private static partial Regex DevicePattern();
+
+    // Where in ONNX Runtime's source something was found, and its kinds of errors.
+    [GeneratedRegex(@"\[ErrorCode:\w+\] |\[ONNXRuntimeError\] : \d+ : \w+ : |(\S+/)?\S+\.(cc|h):\d+ ")]
+    private static partial Regex SourcePattern();
 }

@@ -51,7 +51,17 @@ internal static class CheckCommand
             var streams = new List<(StreamConfig, ModelManifest, TimeSpan)>();
             foreach (StreamConfig stream in edge.Streams)
             {
-                Say($"stream {stream.Name}", Try(() => streams.Add(CheckStream(stream, engines, sources))));
+                string? engine = null;
+                Say($"stream {stream.Name}", Try(() =>
+                {
+                    (ModelManifest manifest, TimeSpan period, engine) = CheckStream(stream, engines, sources);
+                    streams.Add((stream, manifest, period));
+                }));
+                if (stream.Engine == EngineKind.Onnx && engine is not null)
+                {
+                    Note($"stream {stream.Name}", $"its engine is {engine}");
+                }
+
                 if (stream.Learn is not null && !File.Exists(stream.Model))
                 {
                     Note($"stream {stream.Name}", "it has no model yet, and learns one from its readings");
@@ -105,7 +115,7 @@ internal static class CheckCommand
         return command;
     }
 
-    private static (StreamConfig Stream, ModelManifest Manifest, TimeSpan Period) CheckStream(
+    private static (ModelManifest Manifest, TimeSpan Period, string Engine) CheckStream(
         StreamConfig stream, EngineFactory engines, Sources sources)
     {
         using IInferenceEngine engine = engines.Load(stream);
@@ -122,7 +132,7 @@ internal static class CheckCommand
 
         TimeSpan period = stream.Period ?? TimeSpan.FromSeconds(engine.Manifest.PeriodSeconds);
         using ISensor sensor = sources.Open(stream.Source, engine.Manifest, period);
-        return (stream, engine.Manifest, period);
+        return (engine.Manifest, period, engine.Description);
     }
 
     // Writes and removes a file. The state itself is left alone: the service may use it now.
