@@ -21,18 +21,22 @@ internal static class CalmBenchmark
 
     internal static void Run()
     {
-        Console.WriteLine($"False alarms over those that the setting allows, and their number in {AlarmSeeds} x {AlarmRows} rows");
-        Console.WriteLine($"{"",-11}{string.Concat(Settings.Select(each => $"{$"{each.PeriodSeconds} s, {each.CalmRows}",16}"))}");
+        Console.WriteLine(
+            $"False alarms over those that the setting allows, and their number in {AlarmSeeds} x {AlarmRows} rows; the same of a ridge "
+                + "chart");
+        Console.WriteLine($"{"",-11}{string.Concat(Settings.Select(each => $"{$"{each.PeriodSeconds} s, {each.CalmRows}",22}"))}");
         foreach (string kind in CalmPlant.Kinds.Concat(HeavyKinds).Concat(UnseenPlants.Kinds))
         {
-            Console.WriteLine($"{kind,-11}{string.Concat(Settings.Select(each => $"{Alarms(kind, each),16}"))}");
+            Console.WriteLine($"{kind,-11}{string.Concat(Settings.Select(each => $"{Alarms(kind, each),22}"))}");
         }
 
-        Console.WriteLine($"Deviations that a drift to {DriftTo} has got to when it is found, median of {DriftSeeds} seeds");
-        Console.WriteLine($"{"",-11}{string.Concat(Speeds.Select(speed => $"{speed,8}"))}");
+        Console.WriteLine(
+            $"Deviations that a drift to {DriftTo} has got to when it is found, median of {DriftSeeds} seeds; when a ridge chart finds it");
+        Console.WriteLine($"{"",-11}{string.Concat(Speeds.Select(speed => $"{speed,11}"))}");
         foreach (string kind in CalmPlant.Kinds.Concat(UnseenPlants.Kinds))
         {
-            Console.WriteLine($"{kind,-11}{string.Concat(Speeds.Select(speed => $"{Drift(kind, speed),8:0.0}"))}");
+            Console.WriteLine(
+                $"{kind,-11}{string.Concat(Speeds.Select(speed => $"{$"{Drift(kind, speed):0.0} {ChartDrift(kind, speed):0.0}",11}"))}");
         }
 
         Console.WriteLine("The same, where the calm rows have no times");
@@ -44,16 +48,30 @@ internal static class CalmBenchmark
 
     private static string Alarms(string kind, (double PeriodSeconds, int CalmRows, double DayRows) setting)
     {
-        int count = Enumerable.Range(1000, AlarmSeeds).Sum(seed =>
+        int count = 0;
+        int chart = 0;
+        for (int seed = 1000; seed < 1000 + AlarmSeeds; seed++)
         {
             double[][] rows = Rows(kind, setting.CalmRows + AlarmRows, seed, setting.DayRows);
-            return DetectorOf(rows[..setting.CalmRows], setting.PeriodSeconds).Run(rows[setting.CalmRows..]).Count;
-        });
+            double[][] calm = rows[..setting.CalmRows];
+            double[][] live = rows[setting.CalmRows..];
+            count += DetectorOf(calm, setting.PeriodSeconds).Run(live).Count;
+            chart += new RidgeChart(calm).Alarms(live).Count;
+        }
+
         double weeks = AlarmSeeds * AlarmRows * setting.PeriodSeconds / TimeSpan.FromDays(7).TotalSeconds;
-        return $"{count / (weeks * new AnomalyOptions().FalseAlarmsAWeek):0.00} ({count})";
+        double allowed = weeks * new AnomalyOptions().FalseAlarmsAWeek;
+        return $"{count / allowed:0.00} ({count}) {chart / allowed:0.0}";
     }
 
-    private static double Drift(string kind, double speed, bool hasTimes = true)
+    private static double Drift(string kind, double speed, bool hasTimes = true) => Reached(kind, speed, (calm, live) =>
+        DetectorOf(calm, periodSeconds: 60, hasTimes).Run(live).ConvertAll(anomaly => anomaly.Opened));
+
+    private static double ChartDrift(string kind, double speed) =>
+        Reached(kind, speed, (calm, live) => new RidgeChart(calm).Alarms(live));
+
+    // Where the drift is when an alarm begins.
+    private static double Reached(string kind, double speed, Func<double[][], double[][], List<int>> alarms)
     {
         double[] reached =
         [
@@ -61,15 +79,17 @@ internal static class CalmBenchmark
             {
                 int rows = DriftBefore + (int)(DriftTo / speed) + 3000;
                 double[][] all = Rows(kind, DriftCalmRows + rows, seed, dayRows: 1440);
-                ProfiledDetector detector = DetectorOf(all[..DriftCalmRows], periodSeconds: 60, hasTimes);
+                double[][] calm = all[..DriftCalmRows];
                 double[][] live = all[DriftCalmRows..];
+                double mean = calm.Average(row => row[0]);
+                double deviation = Math.Sqrt(calm.Average(row => Math.Pow(row[0] - mean, 2)));
                 for (int row = DriftBefore; row < live.Length; row++)
                 {
-                    live[row][0] += detector.Deviation(0) * Math.Min(DriftTo, (row - DriftBefore) * speed);
+                    live[row][0] += deviation * Math.Min(DriftTo, (row - DriftBefore) * speed);
                 }
 
-                int opened = detector.Run(live).Find(item => item.Opened >= DriftBefore)?.Opened ?? int.MaxValue;
-                return Math.Min(DriftTo, (opened - DriftBefore) * speed);
+                int begin = alarms(calm, live).Find(row => row >= DriftBefore);
+                return begin < DriftBefore ? DriftTo : Math.Min(DriftTo, (begin - DriftBefore) * speed);
             }).Order(),
         ];
         return reached[DriftSeeds / 2];

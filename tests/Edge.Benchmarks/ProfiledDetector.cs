@@ -34,9 +34,6 @@ internal sealed class ProfiledDetector
         _manifest = manifest.WithNormalProfile(NormalProfileLearner.Learn(rows, columns.Length, times));
     }
 
-    /// <summary>Deviation of a channel on the calm rows.</summary>
-    internal double Deviation(int channel) => _manifest.Std[channel];
-
     /// <summary>The anomalies of a stream that reads these rows.</summary>
     internal List<Anomaly> Run(double[][] rows)
     {
