@@ -77,12 +77,44 @@ public sealed partial class ProfileDetectionTests
         Event only = Assert.Single(events);
         Assert.InRange(only.Opened, 38_000, 38_020);
 
-        double[] Row(int row)
+        double[] Row(int row) => [OnByDay(row) + random.NextDouble() + random.NextDouble() + random.NextDouble()];
+    }
+
+    // The two levels are far apart, and so is what a normal distribution of their deviation allows; but neither level was ever exceeded.
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_drift_of_a_machine_that_is_on_by_day_is_found_not_far_beyond_its_levels(bool hasTimes)
+    {
+        const double Speed = 0.0005;
+        for (int seed = 0; seed < Cases; seed++)
         {
-            DateTime time = TimeOf(row);
-            bool isOn = time.DayOfWeek is not (DayOfWeek.Saturday or DayOfWeek.Sunday) && time.Hour is >= 7 and < 17;
-            return [(isOn ? 50 : 10) + random.NextDouble() + random.NextDouble() + random.NextDouble()];
+            var random = new Random(seed);
+            double noise = 0;
+            double[][] rows = [.. Enumerable.Range(-CalmRows, CalmRows + Before + 6000).Select(Row)];
+            ModelManifest manifest = Manifest(rows[..CalmRows], hasTimes);
+            List<Event> events = Run(
+                manifest,
+                rows[CalmRows..],
+                (row, reading) => reading.Values[0] += Math.Max(0, row - Before) * Speed * manifest.Std[0]);
+            Event first = events[0];
+            double reached = (first.Opened - Before) * Speed;
+            output.WriteLine($"{seed}: {reached:0.00} deviations, {first.Message}");
+            Assert.InRange(reached, 0, 1.8);
+
+            double[] Row(int row)
+            {
+                noise = (0.95 * noise) + (0.5 * (random.NextDouble() - 0.5));
+                return [OnByDay(row) + noise + random.NextDouble() + random.NextDouble() + random.NextDouble()];
+            }
         }
+    }
+
+    private static double OnByDay(int row)
+    {
+        DateTime time = TimeOf(row);
+        bool isOn = time.DayOfWeek is not (DayOfWeek.Saturday or DayOfWeek.Sunday) && time.Hour is >= 7 and < 17;
+        return isOn ? 50 : 10;
     }
 
     // Each recording has a level of its own. So has the stream, and a shift there is small beside what the recordings differ by.

@@ -152,26 +152,28 @@ public sealed partial class ProfileDetectionTests
         }
     }
 
-    // The first version had three more numbers for each chart, no byte that says what of the time it follows, and no jumps before the
-    // patterns.
-    [Fact]
-    public void A_profile_of_the_first_version_still_counts()
+    // The third version had no end of each chart. The first had three more numbers instead, no byte that says what of the time it follows,
+    // and no jumps before the patterns.
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    public void A_profile_of_a_version_before_still_counts(byte version)
     {
         const int Calendar = 11;
         const int Header = Calendar + 1 + (4 * sizeof(float));
         const int Charts = 6;
-        const int ChartBytes = 4 * sizeof(float);
+        const int ChartBytes = 5 * sizeof(float);
+        const int ChartsEnd = Header + (Charts * ChartBytes);
         (ModelManifest manifest, double[][] live) = Plant("daily", Before + 500, seed: 21, hasTimes: false);
         byte[] profile = manifest.NormalProfile.ToArray();
-        List<byte> first = [1, .. profile[1..Calendar], .. profile[(Calendar + 1)..Header]];
-        foreach (byte[] chart in profile[Header..(Header + (Charts * ChartBytes))].Chunk(ChartBytes))
-        {
-            first.AddRange([.. chart[..8], .. new byte[12], .. chart[12..]]);
-        }
-
-        first.AddRange(profile[(Header + (Charts * ChartBytes) + (TailHistogram.Bins * sizeof(ushort)))..]);
+        byte[][] charts = [.. profile[Header..ChartsEnd].Chunk(ChartBytes)];
+        byte[] before = version == 1
+            ? [1, .. profile[1..Calendar], .. profile[(Calendar + 1)..Header],
+                .. charts.SelectMany(chart => (byte[])[.. chart[..8], .. new byte[12], .. chart[12..16]]),
+                .. profile[(ChartsEnd + (TailHistogram.Bins * sizeof(ushort)))..]]
+            : [version, .. profile[1..Header], .. charts.SelectMany(chart => chart[..16]), .. profile[ChartsEnd..]];
         List<Event> events = Run(
-            manifest.WithNormalProfile(first.ToArray()),
+            manifest.WithNormalProfile(before),
             live,
             (row, reading) => reading.Values[0] += row >= Before ? 4 * manifest.Std[0] : 0);
         Event only = Assert.Single(events);

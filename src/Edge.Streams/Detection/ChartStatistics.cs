@@ -10,8 +10,14 @@ namespace Edge.Streams.Detection;
 /// <param name="Growth">
 /// How much farther it is expected to wander than on the rows seen, 1 or more; 1 for a channel that scatters about a value.
 /// </param>
-internal readonly record struct ChartStatistics(float Deviation, float Largest, float TailPower, float Growth)
+/// <param name="End">
+/// Where it ends, whatever the deviation says: all parts of the calm rows have ended close to one another, as between two levels of a
+/// machine. <see cref="NoEnd"/> where they have not, or are too few to tell.
+/// </param>
+internal readonly record struct ChartStatistics(float Deviation, float Largest, float TailPower, float Growth, float End)
 {
+    internal const float NoEnd = 1e30f;
+
     // A limit from fewer independent means than this is not worth having.
     private const double IndependentMin = 12;
 
@@ -33,8 +39,18 @@ internal readonly record struct ChartStatistics(float Deviation, float Largest, 
     private const double Ahead = 4;
     private const double GrowthPower = 0.25;
 
+    // Parts of the calm rows in which a mean has its largest values. Each has so many rows and spans at least.
+    private const int Parts = 10;
+    private const int PartRowsMin = 50;
+    private const int PartSpansMin = 30;
+
+    // The end lies so many mean excesses of the upper half of those values beyond their middle. And so many times the largest: calm rows
+    // must stay clear of the score at which an anomaly closes.
+    private const double EndExcesses = 12;
+    private const double EndLargest = 1.7;
+
     /// <summary>Of a channel that never moved: nothing is known about how far it may.</summary>
-    internal static ChartStatistics Unlimited { get; } = new(0, 1e30f, NormalPower, 1);
+    internal static ChartStatistics Unlimited { get; } = new(0, 1e30f, NormalPower, 1, NoEnd);
 
     /// <summary>Number of independent means of a span in so many rows.</summary>
     internal static double Independent(int rows, int span) => rows / (SpansApart * span);
@@ -57,13 +73,14 @@ internal readonly record struct ChartStatistics(float Deviation, float Largest, 
 
         double variance = square / values.Length;
         double power = TailPowerOf(values, largest, Independent(values.Length, span));
-        return new ChartStatistics((float)Math.Sqrt(variance), (float)largest, (float)power, (float)GrowthOf(values, variance));
+        return new ChartStatistics(
+            (float)Math.Sqrt(variance), (float)largest, (float)power, (float)GrowthOf(values, variance), EndOf(values, span));
     }
 
     /// <summary>
     /// The limit that calm values exceed with a probability: the larger of two. Student's t for the deviation, which a few independent
     /// values tell with an error. And, for what does not end like a normal distribution, the largest value: that of n independent values is
-    /// about as far out as what one in n exceeds, and what is to come is farther as the tail says.
+    /// about as far out as what one in n exceeds, and what is to come is farther as the tail says. Neither is beyond the end.
     /// </summary>
     /// <param name="probability">Probability per row that a calm value is beyond the limit.</param>
     /// <param name="rows">Calm rows.</param>
@@ -75,7 +92,7 @@ internal readonly record struct ChartStatistics(float Deviation, float Largest, 
         double logs = Math.Clamp(PortableMath.Log(1 / tail) / PortableMath.Log(independent), 1, LogRatioMax);
         double ahead = PortableMath.Exp(TailPower * PortableMath.Log(logs));
         double limit = Math.Max(Deviation * Quantile.Student(tail, independent - 1), Largest * ahead);
-        return Math.Max(limit * Growth, DeviationMin);
+        return Math.Max(Math.Min(limit, End) * Growth, DeviationMin);
     }
 
     // Of a Weibull distribution's tail through its start and the largest value.
@@ -96,6 +113,37 @@ internal readonly record struct ChartStatistics(float Deviation, float Largest, 
         double start = Math.Max(sizes[(int)((1 - TailShare) * sizes.Length)], DeviationMin);
         double logs = PortableMath.Log(independent) / PortableMath.Log(1 / TailShare);
         return Math.Clamp(PortableMath.Log(Math.Max(1, largest / start)) / PortableMath.Log(logs), NormalPower, ExponentialPower);
+    }
+
+    // From the largest of many values, as Weissman, "Estimation of parameters and large quantiles based on the k largest observations"
+    // (1978), of an exponential tail.
+    private static float EndOf(ReadOnlySpan<float> values, int span)
+    {
+        int length = values.Length / Parts;
+        if (length < Math.Max(PartRowsMin, PartSpansMin * span))
+        {
+            return NoEnd;
+        }
+
+        Span<float> largest = stackalloc float[Parts];
+        for (int part = 0; part < Parts; part++)
+        {
+            largest[part] = 0;
+            foreach (float value in values.Slice(part * length, length))
+            {
+                largest[part] = Math.Max(largest[part], Math.Abs(value));
+            }
+        }
+
+        largest.Sort();
+        float middle = largest[(Parts / 2) - 1];
+        double excess = 0;
+        foreach (float value in largest[(Parts / 2)..])
+        {
+            excess += (value - middle) / (Parts / 2.0);
+        }
+
+        return (float)Math.Max(EndLargest * largest[^1], middle + (EndExcesses * excess));
     }
 
     // Half the mean square of differences at a lag is the variance where there is no growth. A random walk doubles it with the lag.

@@ -9,14 +9,18 @@ namespace Edge.Streams.Detection;
 /// </summary>
 internal sealed class NormalProfile
 {
-    private const byte Version = 3;
+    private const byte Version = 4;
 
-    // Knew no time of day.
+    // Knew no end of a chart.
+    private const byte EndlessVersion = 3;
+
+    // Knew no time of day, either.
     private const byte UntimedVersion = 2;
 
     // Kept the tail of each chart, and a linear relation before the curved one.
     private const byte FirstVersion = 1;
-    private const int TailFields = 3;
+    private const int FirstFields = 6;
+    private const int EndlessFields = 4;
     private const int RowsMax = 1_000_000_000;
 
     internal NormalProfile(int channels)
@@ -117,9 +121,9 @@ internal sealed class NormalProfile
         int rows = from.Field(0);
         bool hasLevels = from.Field(false);
         byte relations = from.Field((byte)0);
-        CalendarPart calendar = version is FirstVersion or UntimedVersion ? CalendarPart.None : (CalendarPart)from.Field((byte)0);
+        CalendarPart calendar = version <= UntimedVersion ? CalendarPart.None : (CalendarPart)from.Field((byte)0);
         int channelsMin = calendar == CalendarPart.None ? 2 : 1;
-        if (version is not (FirstVersion or UntimedVersion or Version) || calendar > CalendarPart.Week
+        if (version is < FirstVersion or > Version || calendar > CalendarPart.Week
             || count != channels || rows is < 1 or > RowsMax || relations > 2
             || (relations > 0 && (!hasLevels || channels < channelsMin || channels > RelationModel.ChannelsMax)))
         {
@@ -135,12 +139,12 @@ internal sealed class NormalProfile
         else
         {
             profile.Levels = new ChartStatistics[hasLevels ? channels * EwmaChart.SpansOf(rows).Length : 0];
-            ArchiveCharts(from, profile.Levels);
+            ReadCharts(from, version, profile.Levels);
             if (relations > 0)
             {
                 profile.Relation = profile.NewRelation(isCurved: relations > 1, calendar, profile.Levels.Length);
                 profile.Relation.Model.Archive(from);
-                ArchiveCharts(from, profile.Relation.Statistics);
+                ReadCharts(from, version, profile.Relation.Statistics);
             }
 
             from.Fields<ushort>(profile.Jumps);
@@ -154,27 +158,33 @@ internal sealed class NormalProfile
     private void ReadFirst(StreamSnapshot from, int relations)
     {
         int charts = Channels * EwmaChart.SpansOf(Rows).Length;
-        Levels = ReadFirstCharts(from, HasLevels ? charts : 0);
+        Levels = new ChartStatistics[HasLevels ? charts : 0];
+        ReadCharts(from, FirstVersion, Levels);
         for (int at = 0; at < relations; at++)
         {
             Relation = NewRelation(isCurved: at > 0, CalendarPart.None, charts);
             Relation.Model.Archive(from);
-            ReadFirstCharts(from, charts).CopyTo(Relation.Statistics.AsSpan());
+            ReadCharts(from, FirstVersion, Relation.Statistics);
         }
     }
 
-    private static ChartStatistics[] ReadFirstCharts(StreamSnapshot from, int count)
+    private static void ReadCharts(StreamSnapshot from, byte version, ChartStatistics[] charts)
     {
-        var fields = new float[3 + TailFields];
-        var charts = new ChartStatistics[count];
+        if (version > EndlessVersion)
+        {
+            ArchiveCharts(from, charts);
+            return;
+        }
+
+        var fields = new float[version == FirstVersion ? FirstFields : EndlessFields];
         foreach (ref ChartStatistics chart in charts.AsSpan())
         {
             from.Fields<float>(fields);
-            chart = new ChartStatistics(fields[0], fields[1], ChartStatistics.NormalPower, fields[^1]);
+            float power = version == FirstVersion ? ChartStatistics.NormalPower : fields[2];
+            chart = new ChartStatistics(fields[0], fields[1], power, fields[^1], ChartStatistics.NoEnd);
         }
 
         Check(charts);
-        return charts;
     }
 
     private Relation NewRelation(bool isCurved, CalendarPart calendar, int charts) => new(
@@ -209,7 +219,7 @@ internal sealed class NormalProfile
     {
         if (!Array.TrueForAll(
             charts,
-            chart => chart is { Deviation: >= 0, Largest: >= 0, TailPower: >= 0 and <= 1, Growth: >= 1 }
+            chart => chart is { Deviation: >= 0, Largest: >= 0, TailPower: >= 0 and <= 1, Growth: >= 1, End: >= 0 }
                 && float.IsFinite(chart.Deviation + chart.Largest + chart.Growth)))
         {
             throw new InvalidDataException("A chart is wrong.");

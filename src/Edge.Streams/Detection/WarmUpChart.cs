@@ -94,7 +94,8 @@ internal sealed class WarmUpChart
                 float mean = _sum[at] / Rows;
                 float square = Math.Max(0, (_squares[at] / Rows) - (mean * mean)) + ((mean - center) * (mean - center));
                 float largest = Math.Max(_largest[at] - center, center - _least[at]);
-                statistics[at] = new ChartStatistics((float)Math.Sqrt(square), largest, ChartStatistics.NormalPower, growth);
+                statistics[at] = new ChartStatistics(
+                    (float)Math.Sqrt(square), largest, ChartStatistics.NormalPower, growth, ChartStatistics.NoEnd);
             }
         }
 
