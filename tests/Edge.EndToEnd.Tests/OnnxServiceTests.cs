@@ -92,6 +92,10 @@ public sealed class OnnxServiceTests : IDisposable
         Assert.Contains("cpu (tensorrt: ", run.Error, StringComparison.Ordinal);
         Assert.Contains("cuda: this libonnxruntime.so was built without it", run.Error, StringComparison.Ordinal);
 
+        using RuntimeProcess check = RuntimeProcess.Start("check", "--no-sensors", "--no-publish", "--config", _folder.File("edge.yaml"));
+        Assert.Equal(0, await check.ExitAsync());
+        Assert.Matches(@"note   stream s: its engine is onnx [\d.]+, cpu \(tensorrt: .* cuda: ", check.Output);
+
         using RuntimeProcess refused = RuntimeProcess.Start(
             "run",
             "--config",
