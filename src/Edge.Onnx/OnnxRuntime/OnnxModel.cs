@@ -49,9 +49,7 @@ internal sealed partial class OnnxModel : IDisposable
         Sha256 = sha256;
         Provider = provider;
         Refused = refused;
-        _device = provider == "cpu"
-            ? null
-            : new OrtMemoryInfo("Cuda", OrtAllocatorType.DeviceAllocator, options.Device, OrtMemType.Default);
+        _device = OnnxProviders.MemoryOf(provider, options);
         _initial = [.. step.States.SelectMany(state => state.Initial.Length == state.Width ? state.Initial : new float[state.Width])];
         try
         {

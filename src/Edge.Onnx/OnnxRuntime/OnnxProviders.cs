@@ -38,6 +38,11 @@ internal static partial class OnnxProviders
                 + $"{string.Join(" ", refused)}");
     }
 
+    /// <summary>The memory of the device that a provider computes on; null for the host's.</summary>
+    internal static OrtMemoryInfo? MemoryOf(string provider, OnnxOptions options) => provider == "cpu"
+        ? null
+        : new OrtMemoryInfo("Cuda", OrtAllocatorType.DeviceAllocator, options.Device, OrtMemType.Default);
+
     /// <summary>Why a provider is not available, as a sentence for the user.</summary>
     internal static string Explain(string provider, string message)
     {

@@ -23,8 +23,7 @@ internal sealed class OnnxCall : IDisposable
             new InferenceSession(BankGraph.Read(step.States), session),
             new InferenceSession(BankGraph.Write(step.States), session),
         });
-        using OrtMemoryInfo? device = provider == "cpu"
-            ? null : new OrtMemoryInfo("Cuda", OrtAllocatorType.DeviceAllocator, options.Device, OrtMemType.Default);
+        using OrtMemoryInfo? device = OnnxProviders.MemoryOf(provider, options);
         _bank = new OnnxBank(step.States, streams, _sessions[1], _sessions[2], device);
         float[] state = new float[step.States.Sum(each => each.Width)];
         for (int row = 0; row < streams; row++)
