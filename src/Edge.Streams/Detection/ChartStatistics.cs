@@ -80,7 +80,7 @@ internal readonly record struct ChartStatistics(float Deviation, float Largest, 
     /// <summary>
     /// The limit that calm values exceed with a probability: the larger of two. Student's t for the deviation, which a few independent
     /// values tell with an error. And, for what does not end like a normal distribution, the largest value: that of n independent values is
-    /// about as far out as what one in n exceeds, and what is to come is farther as the tail says. Neither is beyond the end.
+    /// about as far out as what one in n exceeds, and what is to come is farther as the tail says. Both are at most the end, before growth.
     /// </summary>
     /// <param name="probability">Probability per row that a calm value is beyond the limit.</param>
     /// <param name="rows">Calm rows.</param>
