@@ -369,13 +369,13 @@ public sealed partial class StateStoreTests
         Assert.Equal(0, again.OutboxCount);
     }
 
-    // What a kill leaves: the files as they are.
+    // What a kill leaves: the files as they are. The reserve gets its name in the background and may have it meanwhile.
     private void CopyFiles()
     {
         Directory.CreateDirectory(_folder.File("copy"));
         foreach (string name in Directory.GetFiles(_folder.File("state")).Select(path => Path.GetFileName(path)))
         {
-            if (name is not ("edge.lock" or "edge.db-shm"))
+            if (name is not ("edge.lock" or "edge.db-shm" or "edge.reserve.partial"))
             {
                 File.Copy(_folder.File($"state/{name}"), _folder.File($"copy/{name}"));
             }
