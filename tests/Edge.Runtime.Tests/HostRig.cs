@@ -9,17 +9,21 @@ using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Edge.Runtime.Tests;
 
-/// <summary>A host over streams of the bundled model, whose source throws at given rows; commits are kept as a store would.</summary>
+/// <summary>
+/// A host over streams of the bundled model, whose source or commit throws at given rows; commits are kept as a store would.
+/// </summary>
 internal sealed class HostRig : IDisposable
 {
     private readonly Queue<int> _failAt;
+    private readonly Queue<int> _failCommitAt;
     private readonly bool _isLive;
     private byte[] _snapshot = [];
     private long _seq;
 
-    internal HostRig(TimeProvider clock, bool isLive, int[] failAt)
+    internal HostRig(TimeProvider clock, bool isLive, int[] failAt, params int[] failCommitAt)
     {
         _failAt = new Queue<int>(failAt);
+        _failCommitAt = new Queue<int>(failCommitAt);
         _isLive = isLive;
         Host = new StreamHost((_, reset) => Open(clock, reset), () => { }, clock, NullLogger.Instance);
     }
@@ -66,6 +70,12 @@ internal sealed class HostRig : IDisposable
     private ValueTask Commit(
         SensorStream stream, TickRows rows, IReadOnlyList<MqttMessage> messages, bool canWait, CancellationToken cancel)
     {
+        if (_failCommitAt.TryPeek(out int at) && stream.Seq >= at)
+        {
+            _failCommitAt.Dequeue();
+            throw new InvalidOperationException("a store's bug");
+        }
+
         _snapshot = stream.Save();
         Events.AddRange(new LogRecord("climate", rows.ToCommitted(), [], 0, 0).UnpackEvents());
         if (stream.Seq > _seq)

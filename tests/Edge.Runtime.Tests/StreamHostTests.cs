@@ -31,6 +31,18 @@ public sealed class StreamHostTests
         Assert.Equal(Enumerable.Range(1, rig.Seqs.Count).Select(seq => (long)seq), rig.Seqs);
     }
 
+    // The tick has a number by then, but it was not completed.
+    [Fact]
+    public async Task After_three_faults_in_the_same_tick_it_is_reset()
+    {
+        var clock = new FakeTimeProvider();
+        using var rig = new HostRig(clock, isLive: true, failAt: [], 40, 40, 40, 40);
+        await rig.RunAsync(clock, until: () => rig.Host.Stream.Seq >= 60);
+        Assert.Equal(4, rig.Host.Restarts);
+        Assert.Equal(1, rig.Resets);
+        Assert.Equal(Enumerable.Range(1, rig.Seqs.Count).Select(seq => (long)seq), rig.Seqs);
+    }
+
     [Fact]
     public async Task A_bug_in_a_recorded_stream_is_not_tried_again()
     {

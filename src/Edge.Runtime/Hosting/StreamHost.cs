@@ -115,7 +115,6 @@ internal sealed class StreamHost : IDisposable
         {
             while (true)
             {
-                long before = Stream.Seq;
                 Exception fault;
                 try
                 {
@@ -141,7 +140,8 @@ internal sealed class StreamHost : IDisposable
                     fault = e;
                 }
 
-                if (Stream.Seq > before)
+                // Its number counts a tick that began; the same tick may fail for ever.
+                if (_hasTicked)
                 {
                     faults = 0;
                     _backoff.Reset();
