@@ -4,6 +4,8 @@ namespace Edge.Inference;
 internal static class Quantity
 {
     /// <param name="count">How many.</param>
-    /// <param name="noun">Of what, in the singular; its plural ends with an s.</param>
-    internal static string Of(long count, string noun) => count == 1 ? $"1 {noun}" : $"{count} {noun}s";
+    /// <param name="noun">Of what, in the singular.</param>
+    /// <param name="plural">The plural; null where it ends with an s.</param>
+    internal static string Of(long count, string noun, string? plural = null) =>
+        count == 1 ? $"1 {noun}" : $"{count} {plural ?? $"{noun}s"}";
 }

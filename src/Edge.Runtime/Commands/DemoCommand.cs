@@ -81,8 +81,8 @@ internal static class DemoCommand
             .. watch.Elapsed < DemoScenario.FaultKnownBy || watch.Anomalies > 0 ? [] : new[] { "the injected fault was not found" },
         ];
         output.WriteLine(
-            $"demo: {watch.Elapsed.TotalSeconds:0.0} s, {watch.Ticks} readings, {watch.Forecasts} forecasts, {watch.Anomalies} anomalies, "
-                + $"{watch.Delivered} messages delivered");
+            $"demo: {watch.Elapsed.TotalSeconds:0.0} s, {Quantity.Of(watch.Ticks, "reading")}, {Quantity.Of(watch.Forecasts, "forecast")}, "
+                + $"{Quantity.Of(watch.Anomalies, "anomaly", "anomalies")}, {Quantity.Of(watch.Delivered, "message")} delivered");
         foreach (string line in watch.Events)
         {
             output.WriteLine("  " + line);

@@ -125,7 +125,8 @@ internal static class ReplayCommand
             scored?.Flush();
             StreamHealth health = pipeline.Health;
             await output.WriteLineAsync(
-                $"{health.Ticks} rows, {health.Forecasts} forecasts, {health.Anomalies} anomalies, {health.MissedTicks} rows missing or "
+                $"{Quantity.Of(health.Ticks, "row")}, {Quantity.Of(health.Forecasts, "forecast")}, "
+                    + $"{Quantity.Of(health.Anomalies, "anomaly", "anomalies")}, {Quantity.Of(health.MissedTicks, "row")} missing or "
                     + $"without usable values -> {parsed.GetRequiredValue(target)}").ConfigureAwait(false);
             return ExitCodes.Done;
         });
