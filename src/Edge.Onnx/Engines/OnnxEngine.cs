@@ -11,6 +11,7 @@ internal sealed class OnnxEngine : IInferenceEngine
     private readonly OnnxModel _model;
     private readonly int _row;
     private readonly long[] _saturations;
+    private bool _isDisposed;
 
     internal OnnxEngine(OnnxModel model, ModelManifest manifest)
     {
@@ -42,7 +43,11 @@ internal sealed class OnnxEngine : IInferenceEngine
     /// <summary>Always 0: floats are not clipped.</summary>
     public long StateSaturations => 0;
 
-    public void Step(ReadOnlySpan<float> inputs, Span<float> outputs) => _model.Step(_row, inputs, outputs);
+    public void Step(ReadOnlySpan<float> inputs, Span<float> outputs)
+    {
+        ObjectDisposedException.ThrowIf(_isDisposed, this);
+        _model.Step(_row, inputs, outputs);
+    }
 
     public IInferenceEngine Fork() => new OnnxEngine(_model, Manifest);
 
@@ -71,5 +76,13 @@ internal sealed class OnnxEngine : IInferenceEngine
 
     public void RestoreState(ReadOnlySpan<byte> saved) => _model.Restore(_row, saved);
 
-    public void Dispose() => _model.Close(_row);
+    public void Dispose()
+    {
+        // A second time, the row may be another stream's.
+        if (!_isDisposed)
+        {
+            _isDisposed = true;
+            _model.Close(_row);
+        }
+    }
 }

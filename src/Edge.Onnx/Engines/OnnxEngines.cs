@@ -16,13 +16,7 @@ internal sealed class OnnxEngines(OnnxOptions options) : IDisposable
     {
         string file = Path.GetFullPath(path);
         ModelManifest manifest = ReadManifest(file, manifestPath);
-        (string, string) key = (file, string.Join(' ', manifest.Outputs.Select(output => output.Kind)));
-        if (!_models.TryGetValue(key, out OnnxModel? model))
-        {
-            model = OnnxModel.Load(path, options, manifest.Outputs.Count, k => manifest.Outputs[k].Kind == OutputKind.Class);
-            _models[key] = model;
-        }
-
+        OnnxModel model = ModelOf(path, file, manifest);
         if (model.InputCount != manifest.InputCount || model.OutputCount != manifest.Outputs.Count)
         {
             string outputs = model.Outputs.Count == 1
@@ -41,6 +35,29 @@ internal sealed class OnnxEngines(OnnxOptions options) : IDisposable
         catch (ModelFormatException e)
         {
             throw new ModelFormatException($"Model '{path}': {e.Message}", e);
+        }
+    }
+
+    // A model whose calls fail is loaded again: by the next provider, if the first is lost.
+    private OnnxModel ModelOf(string path, string file, ModelManifest manifest)
+    {
+        (string, string) key = (file, string.Join(' ', manifest.Outputs.Select(output => output.Kind)));
+        lock (_models)
+        {
+            if (_models.TryGetValue(key, out OnnxModel? model))
+            {
+                if (!model.HasFailed)
+                {
+                    return model;
+                }
+
+                model.Retire();
+                _models.Remove(key);
+            }
+
+            model = OnnxModel.Load(path, options, manifest.Outputs.Count, k => manifest.Outputs[k].Kind == OutputKind.Class);
+            _models[key] = model;
+            return model;
         }
     }
 

@@ -16,7 +16,8 @@ internal sealed partial class OnnxModel
 
         internal bool IsDone { get; set; }
 
-        internal bool HasFailed { get; set; }
+        // Why the call has failed, or null.
+        internal string? Failure { get; set; }
     }
 
     // The last row belongs to no stream: unused places of a call point to it.
@@ -47,7 +48,7 @@ internal sealed partial class OnnxModel
             Request request = _requests[row];
             inputs.CopyTo(request.Inputs);
             request.IsDone = false;
-            request.HasFailed = false;
+            request.Failure = null;
             _queue[_queued++] = row;
             return request;
         }
@@ -68,30 +69,38 @@ internal sealed partial class OnnxModel
         {
             int size = Math.Min(_batchMax, count - begin);
             ReadOnlySpan<int> rows = _taken.AsSpan(begin, size);
-            bool hasFailed = false;
-            OnnxBatch batch = BatchOf(size);
-            for (int i = 0; i < size; i++)
+            string? failure = RunTogether(rows);
+            foreach (int row in rows)
+            {
+                _requests[row].Failure = failure;
+                _requests[row].IsDone = true;
+            }
+        }
+    }
+
+    // Why it has failed, or null. A failed call leaves all states as they were.
+    private string? RunTogether(ReadOnlySpan<int> rows)
+    {
+        try
+        {
+            OnnxBatch batch = BatchOf(rows.Length);
+            for (int i = 0; i < rows.Length; i++)
             {
                 batch.Rows[i] = rows[i];
                 batch.SetInputs(i, _requests[rows[i]].Inputs);
             }
 
-            try
+            Run(batch, rows.Length);
+            for (int i = 0; i < rows.Length; i++)
             {
-                Run(batch, size);
-            }
-            catch (OnnxRuntimeException)
-            {
-                hasFailed = true;
+                batch.Outputs.Slice(i * OutputCount, OutputCount).CopyTo(_requests[rows[i]].Outputs);
             }
 
-            for (int i = 0; i < size; i++)
-            {
-                Request request = _requests[rows[i]];
-                batch.Outputs.Slice(i * OutputCount, OutputCount).CopyTo(request.Outputs);
-                request.HasFailed = hasFailed;
-                request.IsDone = true;
-            }
+            return null;
+        }
+        catch (OnnxRuntimeException e)
+        {
+            return Failed(e);
         }
     }
 

@@ -35,6 +35,8 @@ internal sealed partial class OnnxModel : IDisposable
     private int[] _queue = [];
     private int[] _taken = [];
     private int _queued;
+    private volatile bool _hasFailed;
+    private bool _isRetired;
 
     private OnnxModel(
         StepGraph step,
@@ -90,6 +92,12 @@ internal sealed partial class OnnxModel : IDisposable
     /// <summary>Why the preferred providers are not in use, one sentence each.</summary>
     internal IReadOnlyList<string> Refused { get; }
 
+    /// <summary>
+    /// Whether a call has failed: a GPU that was lost or has no memory left may fail in all that follow. A stream that is opened then gets
+    /// the model loaded again, by the first provider that can.
+    /// </summary>
+    internal bool HasFailed => _hasFailed;
+
     /// <summary>Whether streams are stepped together.</summary>
     internal bool IsBatched => _batchMax > 1;
 
@@ -130,15 +138,15 @@ internal sealed partial class OnnxModel : IDisposable
             byte[] stepping = BankGraph.Step(step);
             byte[] reading = BankGraph.Read(step.States);
             byte[] writing = BankGraph.Write(step.States);
-            var (sessions, provider, refused) = OnnxProviders.Open(options, (session, _) =>
+            return OnnxProviders.Open(options, (session, provider, refused) =>
             {
                 session.AddSessionConfigEntry(ExternalFolder, folder);
                 var opened = new OrtSession(stepping, session);
-                return step.States.Count == 0
+                var sessions = step.States.Count == 0
                     ? (opened, opened, opened)
                     : (opened, new OrtSession(reading, session), new OrtSession(writing, session));
+                return new OnnxModel(step, Inference.Models.Sha256.Hex(bytes), options, sessions, provider, refused);
             });
-            return new OnnxModel(step, Inference.Models.Sha256.Hex(bytes), options, sessions, provider, refused);
         }
         catch (Exception e) when (FileFault.Is(e))
         {
@@ -148,28 +156,30 @@ internal sealed partial class OnnxModel : IDisposable
         {
             throw new ModelFormatException($"Model '{path}': {e.Message}", e);
         }
-        catch (OnnxRuntimeException e)
-        {
-            throw new ModelFormatException(
-                $"Model '{path}': ONNX Runtime cannot step it: {OnnxProviders.Explain("cpu", e.Message)[5..]}",
-                e);
-        }
     }
 
     /// <summary>Reserves a row for a stream, with the model's initial state.</summary>
+    /// <exception cref="InputException">ONNX Runtime fails.</exception>
     internal int Open()
     {
         lock (_running)
         {
-            if (_free.Count == 0)
+            try
             {
-                Grow();
-            }
+                if (_free.Count == 0)
+                {
+                    Grow();
+                }
 
-            int row = _free.Min;
-            _free.Remove(row);
-            _bank.Write(row, _initial);
-            return row;
+                int row = _free.Min;
+                _bank.Write(row, _initial);
+                _free.Remove(row);
+                return row;
+            }
+            catch (OnnxRuntimeException e)
+            {
+                throw new InputException(Failed(e), e);
+            }
         }
     }
 
@@ -179,6 +189,17 @@ internal sealed partial class OnnxModel : IDisposable
         lock (_running)
         {
             _free.Add(row);
+            DisposeIfUnused();
+        }
+    }
+
+    /// <summary>No stream is opened any more: it is disposed of with its last stream.</summary>
+    internal void Retire()
+    {
+        lock (_running)
+        {
+            _isRetired = true;
+            DisposeIfUnused();
         }
     }
 
@@ -186,6 +207,7 @@ internal sealed partial class OnnxModel : IDisposable
     /// <exception cref="ArgumentException">
     /// A length is wrong, or an input is not finite or no symbol; the state is unchanged.
     /// </exception>
+    /// <exception cref="InputException">ONNX Runtime fails; the state is unchanged.</exception>
     internal void Step(int row, ReadOnlySpan<float> inputs, Span<float> outputs)
     {
         RequireUsable(inputs, outputs.Length);
@@ -198,29 +220,45 @@ internal sealed partial class OnnxModel : IDisposable
             }
         }
 
-        if (request.HasFailed)
+        if (request.Failure is { } failure)
         {
-            throw new InvalidOperationException($"ONNX Runtime failed in a step on {Provider}.");
+            throw new InputException(failure);
         }
 
         request.Outputs.CopyTo(outputs);
     }
 
     /// <summary>A stream's state: hidden states of all layers, then cell states.</summary>
+    /// <exception cref="InputException">ONNX Runtime fails.</exception>
     internal void Read(int row, Span<float> state)
     {
         lock (_running)
         {
-            _bank.Read(row, state);
+            try
+            {
+                _bank.Read(row, state);
+            }
+            catch (OnnxRuntimeException e)
+            {
+                throw new InputException(Failed(e), e);
+            }
         }
     }
 
     /// <summary>Sets a stream's state.</summary>
+    /// <exception cref="InputException">ONNX Runtime fails.</exception>
     internal void Write(int row, ReadOnlySpan<float> state)
     {
         lock (_running)
         {
-            _bank.Write(row, state);
+            try
+            {
+                _bank.Write(row, state);
+            }
+            catch (OnnxRuntimeException e)
+            {
+                throw new InputException(Failed(e), e);
+            }
         }
     }
 
@@ -244,6 +282,20 @@ internal sealed partial class OnnxModel : IDisposable
         }
 
         Write(row, state);
+    }
+
+    private string Failed(OnnxRuntimeException e)
+    {
+        _hasFailed = true;
+        return $"ONNX Runtime failed on {OnnxProviders.Explain(Provider, e.Message)}";
+    }
+
+    private void DisposeIfUnused()
+    {
+        if (_isRetired && _free.Count == _requests.Length)
+        {
+            Dispose();
+        }
     }
 
     public void Dispose()

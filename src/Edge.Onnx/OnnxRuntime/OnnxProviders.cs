@@ -10,24 +10,26 @@ internal static partial class OnnxProviders
 {
     private static readonly Dictionary<string, List<OrtEpDevice>> Registered = [];
 
-    /// <summary>Opens sessions with the first provider that can.</summary>
+    /// <summary>Opens a model with the first provider that can.</summary>
     /// <param name="options">What is asked for.</param>
-    /// <param name="open">Opens what is to be opened; ONNX Runtime's exception means that it cannot.</param>
-    /// <returns>What was opened, by which provider, and a sentence for each that refused.</returns>
+    /// <param name="open">
+    /// Opens it by a provider, with a sentence for each that refused; ONNX Runtime's exception means that this one cannot.
+    /// </param>
     /// <exception cref="ModelFormatException">None can.</exception>
-    internal static (T Opened, string Provider, IReadOnlyList<string> Refused) Open<T>(
-        OnnxOptions options,
-        Func<SessionOptions, string, T> open)
+    internal static T Open<T>(OnnxOptions options, Func<SessionOptions, string, IReadOnlyList<string>, T> open)
     {
         var refused = new List<string>();
         foreach (string provider in options.Providers)
         {
+            bool isThere = false;
             try
             {
                 using SessionOptions session = Create(options, provider);
-                return (open(session, provider), provider, refused);
+                isThere = true;
+                return open(session, provider, refused);
             }
-            catch (Exception e) when (e is OnnxRuntimeException or EntryPointNotFoundException or ModelFormatException)
+            catch (Exception e) when (
+                e is OnnxRuntimeException or EntryPointNotFoundException || (e is ModelFormatException && !isThere))
             {
                 refused.Add(Explain(provider, e.Message));
             }

@@ -71,6 +71,19 @@ internal sealed class StreamFactory : IDisposable
 
         saved = reset ? saved is null ? null : new SavedStream(saved.Seq, [], saved.Source) : saved;
         (SensorStream stream, bool isResumed) = OpenStream(config, saved);
+        try
+        {
+            return OpenLoop(config, stream, isResumed);
+        }
+        catch (Exception)
+        {
+            stream.Dispose();
+            throw;
+        }
+    }
+
+    private StreamLoop OpenLoop(StreamConfig config, SensorStream stream, bool isResumed)
+    {
         ISensor sensor = _sources.Open(config.Source, stream.Manifest, stream.Period);
         var loop = new StreamLoop(_config.Device, stream, sensor, config.Publish, _config.Outbox.AgeMax, _commit, _clock, _log)
         {

@@ -17,12 +17,12 @@ internal sealed class OnnxCall : IDisposable
     {
         var step = StepGraph.Read(File.ReadAllBytes(path), Path.GetDirectoryName(path)!, outputs, null);
         OnnxLibrary.Load(options.Library);
-        (_sessions, string provider, _) = OnnxProviders.Open(options, (session, _) => new[]
+        (_sessions, string provider) = OnnxProviders.Open(options, (session, provider, _) => (new[]
         {
             new InferenceSession(BankGraph.Step(step), session),
             new InferenceSession(BankGraph.Read(step.States), session),
             new InferenceSession(BankGraph.Write(step.States), session),
-        });
+        }, provider));
         using OrtMemoryInfo? device = OnnxProviders.MemoryOf(provider, options);
         _bank = new OnnxBank(step.States, streams, _sessions[1], _sessions[2], device);
         float[] state = new float[step.States.Sum(each => each.Width)];
