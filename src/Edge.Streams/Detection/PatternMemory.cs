@@ -1,25 +1,20 @@
-using System.Numerics;
 using System.Runtime.Intrinsics;
 
 namespace Edge.Streams.Detection;
 
 /// <summary>
 /// Remembers what every channel has looked like, and says how far the present is from all of it. A pattern is the value, its mean over
-/// about 4 and 16 rows, and its deviation over the same; the memory is a codebook that grows coarser when it is full and never forgets.
-/// The first reading of a kind is unknown; the next ones are not. Each channel is on its own.
+/// about 4 and 16 rows, and its deviation over the same. The first reading of a kind is unknown; the next ones are not. Each channel is
+/// on its own.
 /// </summary>
 internal sealed class PatternMemory
 {
-    private const int Features = 5;
-    private const int Lanes = 8;
+    private const int Features = PatternCodebook.Features;
+    private const float StepsMax = PatternCodebook.StepsMax;
     private static readonly Vector128<float> Rates = Vector128.Create(1f / 4, 1f / 16, 1f / 4, 1f / 16);
 
     // Brings the upper two lanes of four down.
     private static readonly Vector128<int> Upper = Vector128.Create(2, 3, 2, 3);
-
-    // Codes of all channels together, and of one channel.
-    private const int CodesTotal = 96;
-    private const int CodesMin = 16;
 
     /// <summary>A pattern becomes part of the memory this many rows later, so that the present is not compared with itself.</summary>
     internal const int DelayRows = 16;
@@ -29,7 +24,6 @@ internal sealed class PatternMemory
 
     // Patterns are stored in this fraction of a calm deviation.
     private const float Steps = 256;
-    private const float StepsMax = 8191;
 
     // While the memory is young it has not seen all that is normal. So many rows, over which its limit becomes as strict as the sensitivity
     // asks; until then it is looser in proportion.
@@ -44,7 +38,6 @@ internal sealed class PatternMemory
     private const int RefreshRows = 16;
 
     private readonly int _channels;
-    private readonly int _codesMax;
     private readonly float[] _scale;
 
     // The scale of the features as one vector a channel, in steps.
@@ -57,10 +50,7 @@ internal sealed class PatternMemory
 
     // By channel, a bit for each row that waits: whether its pattern was unknown.
     private readonly ushort[] _unknown;
-    private readonly short[] _codes;
-    private readonly ushort[] _weights;
-    private readonly int[] _count;
-    private readonly int[] _radius;
+    private readonly PatternCodebook _codebook;
     private readonly ushort[] _bins;
     private readonly float[] _limit;
     private readonly float[] _ratio;
@@ -71,7 +61,6 @@ internal sealed class PatternMemory
     internal PatternMemory(int channels)
     {
         _channels = channels;
-        _codesMax = Math.Max(CodesMin, CodesTotal / channels / Lanes * Lanes);
         _scale = new float[channels * Features];
         Array.Fill(_scale, 1);
         _stepsScale = new Vector256<float>[channels];
@@ -80,10 +69,7 @@ internal sealed class PatternMemory
         _delayedMeans = new Vector128<float>[channels];
         _delayed = new short[channels * DelayRows];
         _unknown = new ushort[channels];
-        _codes = new short[channels * _codesMax * Features];
-        _weights = new ushort[channels * _codesMax];
-        _count = new int[channels];
-        _radius = new int[channels];
+        _codebook = new PatternCodebook(channels);
         _bins = new ushort[channels * TailHistogram.Bins];
         _limit = new float[channels];
         _ratio = new float[channels];
@@ -145,10 +131,7 @@ internal sealed class PatternMemory
         snapshot.Fields<Vector128<float>>(_means);
         snapshot.Fields<Vector128<float>>(_delayedMeans);
         snapshot.Fields<short>(_delayed);
-        snapshot.Fields<short>(_codes);
-        snapshot.Fields<ushort>(_weights);
-        snapshot.Fields<int>(_count);
-        snapshot.Fields<int>(_radius);
+        _codebook.Archive(snapshot);
         snapshot.Fields<ushort>(_bins);
         snapshot.Fields<float>(_limit);
         if (snapshot.IsReading && !IsSound())
@@ -170,19 +153,9 @@ internal sealed class PatternMemory
 
             Remember(channel, slot, row[channel]);
             Vector256<int> pattern = Pattern(channel, row[channel], _means);
-            float distance = 0;
-            if (_count[channel] > 0)
-            {
-                int square = Nearest(channel, pattern, out int nearest);
-                distance = MathF.Sqrt(square) / Steps;
-                _unknown[channel] |= (ushort)(square <= _radius[channel] ? 0 : 1 << slot);
-                Count(channel, nearest, square);
-            }
-            else
-            {
-                _unknown[channel] |= (ushort)(1 << slot);
-            }
-
+            int square = _codebook.Match(channel, pattern);
+            float distance = square == PatternCodebook.Nothing ? 0 : MathF.Sqrt(square) / Steps;
+            _unknown[channel] |= (ushort)(_codebook.IsKnown(channel, square) ? 0 : 1 << slot);
             _ratio[channel] = _limit[channel] > 0 ? distance / _limit[channel] : 0;
             if (_rows >= FirstRows)
             {
@@ -205,7 +178,6 @@ internal sealed class PatternMemory
             Restart(channel, row[channel]);
             _ratio[channel] = 0;
         }
-
     }
 
     /// <summary>Features of a channel at this row, unscaled: what <see cref="SetScale"/> wants the deviations of.</summary>
@@ -236,9 +208,6 @@ internal sealed class PatternMemory
 
     private Span<ushort> BinsOf(int channel) => _bins.AsSpan(channel * TailHistogram.Bins, TailHistogram.Bins);
 
-    // Codes lie feature by feature, so that eight are compared at once: [channels, features, codes].
-    private Span<short> Codes(int channel, int feature) => _codes.AsSpan(((channel * Features) + feature) * _codesMax, _codesMax);
-
     /// <summary>Starts the means of a channel at a value.</summary>
     internal void Restart(int channel, float value)
     {
@@ -268,7 +237,7 @@ internal sealed class PatternMemory
 
     private void SetStepsScale()
     {
-        Span<float> scale = stackalloc float[Lanes];
+        Span<float> scale = stackalloc float[Vector256<float>.Count];
         for (int channel = 0; channel < _channels; channel++)
         {
             _scale.AsSpan(channel * Features, Features).CopyTo(scale);
@@ -276,61 +245,8 @@ internal sealed class PatternMemory
         }
     }
 
-    // At most 32 deviations, so that a squared distance fits an int.
+    // At most 32 deviations.
     private static short InSteps(float deviations) => (short)MathF.Round(Math.Clamp(deviations * Steps, -StepsMax, StepsMax));
-
-    // Squared distance to the nearest code, in steps.
-    private int Nearest(int channel, Vector256<int> pattern, out int nearest)
-    {
-        int count = _count[channel];
-        Vector256<int> least = Vector256.Create(int.MaxValue);
-        Vector256<int> leastAt = Vector256<int>.Zero;
-        Vector256<int> position = Vector256.Create(0, 1, 2, 3, 4, 5, 6, 7);
-        ref short codes = ref _codes[channel * Features * _codesMax];
-        Vector256<int> value = Vector256.Create(pattern[0]);
-        Vector256<int> shortMean = Vector256.Create(pattern[1]);
-        Vector256<int> longMean = Vector256.Create(pattern[2]);
-        Vector256<int> shortDeviation = Vector256.Create(pattern[3]);
-        Vector256<int> longDeviation = Vector256.Create(pattern[4]);
-        for (int code = 0; code < count; code += Lanes)
-        {
-            Vector256<int> distance = SquareOff(ref codes, code, value)
-                + SquareOff(ref codes, _codesMax + code, shortMean)
-                + SquareOff(ref codes, (2 * _codesMax) + code, longMean)
-                + SquareOff(ref codes, (3 * _codesMax) + code, shortDeviation)
-                + SquareOff(ref codes, (4 * _codesMax) + code, longDeviation);
-            Vector256<int> isLess = Vector256.LessThan(distance, least) & Vector256.LessThan(position, Vector256.Create(count));
-            least = Vector256.ConditionalSelect(isLess, distance, least);
-            leastAt = Vector256.ConditionalSelect(isLess, position, leastAt);
-            position += Vector256.Create(Lanes);
-        }
-
-        Vector128<int> four = Vector128.Min(least.GetLower(), least.GetUpper());
-        int result = Math.Min(Math.Min(four[0], four[1]), Math.Min(four[2], four[3]));
-        nearest = leastAt[BitOperations.TrailingZeroCount(Vector256.Equals(least, Vector256.Create(result)).ExtractMostSignificantBits())];
-        return result;
-    }
-
-    // How far a feature of eight codes is off, squared. The codes of a channel fill its part of the array, so that it holds all eight.
-    private static Vector256<int> SquareOff(ref short codes, int at, Vector256<int> feature)
-    {
-        Vector128<short> eight = Vector128.LoadUnsafe(ref codes, (nuint)at);
-        Vector256<int> off = Vector256.WidenLower(eight.ToVector256Unsafe()) - feature;
-        return off * off;
-    }
-
-    private int Distance(int channel, int first, int second)
-    {
-        int sum = 0;
-        for (int f = 0; f < Features; f++)
-        {
-            ReadOnlySpan<short> codes = Codes(channel, f);
-            int difference = codes[first] - codes[second];
-            sum += difference * difference;
-        }
-
-        return sum;
-    }
 
     // The pattern of some rows ago becomes part of the memory, if it was unknown and still is; the present value begins to wait.
     private void Remember(int channel, int slot, float value)
@@ -345,90 +261,15 @@ internal sealed class PatternMemory
         }
 
         _unknown[channel] &= (ushort)~(1 << slot);
-        Remember(channel, Pattern(channel, past, _delayedMeans));
+        Vector256<int> pattern = Pattern(channel, past, _delayedMeans);
+        if (!_codebook.IsKnown(channel, _codebook.Match(channel, pattern)))
+        {
+            _codebook.Add(channel, pattern);
+        }
     }
 
-    private void Remember(int channel, Vector256<int> pattern)
-    {
-        ref int count = ref _count[channel];
-        if (count > 0)
-        {
-            int square = Nearest(channel, pattern, out int nearest);
-            if (square <= _radius[channel])
-            {
-                Count(channel, nearest, square);
-                return;
-            }
-        }
-
-        if (count == _codesMax)
-        {
-            MergeNearest(channel);
-        }
-
-        for (int f = 0; f < Features; f++)
-        {
-            Codes(channel, f)[count] = (short)pattern[f];
-        }
-
-        _weights[(channel * _codesMax) + count] = 1;
-        count++;
-    }
-
-    // A pattern that a code stands for counts for it.
-    private void Count(int channel, int code, int square)
-    {
-        ref ushort weight = ref _weights[(channel * _codesMax) + code];
-        weight += (ushort)(square <= _radius[channel] && weight < ushort.MaxValue ? 1 : 0);
-    }
-
-    // Makes room: the two codes that are nearest to each other become one, and the memory that much coarser.
-    private void MergeNearest(int channel)
-    {
-        ref int count = ref _count[channel];
-        Span<ushort> weights = _weights.AsSpan(channel * _codesMax, _codesMax);
-        int least = int.MaxValue;
-        (int first, int second) = (0, 1);
-        for (int a = 1; a < count; a++)
-        {
-            for (int b = 0; b < a; b++)
-            {
-                int distance = Distance(channel, a, b);
-                if (distance < least)
-                {
-                    (least, first, second) = (distance, b, a);
-                }
-            }
-        }
-
-        _radius[channel] = Math.Max(_radius[channel], least);
-        int total = Math.Max(1, weights[first] + weights[second]);
-        count--;
-        for (int f = 0; f < Features; f++)
-        {
-            Span<short> codes = Codes(channel, f);
-            codes[first] = (short)((((long)codes[first] * weights[first]) + ((long)codes[second] * weights[second])) / total);
-            codes[second] = codes[count];
-        }
-
-        weights[first] = (ushort)Math.Min(total, ushort.MaxValue);
-        weights[second] = weights[count];
-    }
-
-    private bool IsSound()
-    {
-        foreach (int count in _count)
-        {
-            if (count < 0 || count > _codesMax)
-            {
-                return false;
-            }
-        }
-
-        return _rows >= 0 && Array.TrueForAll(_codes, code => Math.Abs((int)code) <= StepsMax)
-            && Array.TrueForAll(_means, AreFinite) && Array.TrueForAll(_delayedMeans, AreFinite)
-            && Array.TrueForAll(_limit, limit => limit >= 0);
-    }
+    private bool IsSound() => _rows >= 0 && Array.TrueForAll(_means, AreFinite) && Array.TrueForAll(_delayedMeans, AreFinite)
+        && Array.TrueForAll(_limit, limit => limit >= 0);
 
     private static bool AreFinite(Vector128<float> means) => float.IsFinite(Vector128.Sum(means * 0));
 }
