@@ -85,7 +85,7 @@ internal sealed partial class AnomalyDetector
         RelationModel model = _profile!.Relation!.Model;
         var features = new float[model.Stride];
         model.Features(_known, _recent!.Values, _terms, features);
-        return _row[channel] - model.Predict(channel, features) - Dot(Course(channel), _terms) - _relation!.Center(channel);
+        return _row[channel] - model.Predict(channel, features) - _course.At(channel, _terms) - _relation!.Center(channel);
     }
 
     // A channel that is off moves its own residual and those of the channels it helps to predict. If the move of one explains what all

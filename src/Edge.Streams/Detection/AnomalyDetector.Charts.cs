@@ -131,18 +131,28 @@ internal sealed partial class AnomalyDetector
         Span<float> ratios = Ratios(Kind.Relation);
         for (int channel = 0; channel < _channels; channel++)
         {
-            _predicted[channel] += Dot(Course(channel), _terms);
+            _predicted[channel] += _course.At(channel, _terms);
             float residual = _row[channel] - _predicted[channel];
             _openResidual[channel] += IsOpen ? (residual - _openResidual[channel]) / (_openTicks + 1) : 0;
-            _relation!.Observe(channel, _followsTime[channel] ? model.BeyondAnHour(channel, residual, _terms, Course(channel)) : residual);
+            bool followsTime = _course.Follows(channel);
+            _relation!.Observe(channel, followsTime ? model.BeyondAnHour(channel, residual, _terms, _course.Of(channel)) : residual);
 
             // Beside a channel that is where it never was, nothing is known about the others.
             bool isJudged = _strangers == 0 || (_strangers == 1 && IsStranger(channel));
             ratios[channel] = isJudged ? _relation.Ratios[channel] : 0;
-            if (_followsTime[channel])
+            if (followsTime)
             {
                 FollowCourse(channel);
             }
+        }
+    }
+
+    private void FollowCourse(int channel)
+    {
+        bool isCalm = !IsOpen && _above == 0 && _relation!.Ratios[channel] < CloseScore;
+        if (_course.Follow(channel, _known[channel] - _predicted[channel], _terms, isCalm, IsOpen))
+        {
+            _relation!.Restart(channel);
         }
     }
 

@@ -37,8 +37,7 @@ internal sealed partial class AnomalyDetector
         _sensors.Archive(snapshot);
         _recent?.Archive(snapshot);
         _relation?.Archive(snapshot);
-        snapshot.Fields<float>(_course);
-        snapshot.Fields<float>(_latest);
+        _course.Archive(snapshot);
         _isElsewhere = snapshot.Field(_isElsewhere);
         _profileLevels?.Archive(snapshot);
         _warmUp?.Archive(snapshot);

@@ -62,6 +62,7 @@ internal sealed partial class AnomalyDetector
     private readonly ResidualStatistic _residual;
     private readonly RecentMeans? _recent;
     private readonly EwmaChart? _relation;
+    private readonly DayCourse _course;
     private readonly PatternMemory? _patterns;
     private readonly SensorWatch _sensors;
 
@@ -164,15 +165,10 @@ internal sealed partial class AnomalyDetector
 
         _warmUp = manifest.IsTrained ? new WarmUpChart(_channels) : null;
 
-        _features = new float[_profile?.Relation?.Model.Stride ?? 0];
         RelationModel? related = _profile?.Relation?.Model;
+        _features = new float[related?.Stride ?? 0];
         _terms = new float[CalendarTerms.Times * CalendarTerms.Count(related?.Calendar ?? CalendarPart.None)];
-        _followsTime = [.. Enumerable.Range(0, _channels).Select(channel => related?.FollowsTime(channel) == true)];
-        int timed = _terms.Length > 0 ? _channels : 0;
-        _course = new float[timed * CalendarTerms.DayCount];
-        _latest = new float[timed * LatestCount];
-        _seasonRate = (float)Math.Min(CourseRateMax, period.TotalDays / SeasonDays);
-        _scheduleRate = (float)Math.Min(CourseRateMax, period.TotalDays / ScheduleDays);
+        _course = new DayCourse(related, _channels, period);
         _predicted = new float[_channels];
         _row = new float[_channels];
         _known = new float[_channels];
