@@ -1,4 +1,5 @@
 using Edge.Inference.Models;
+using Edge.Streams;
 using Edge.Streams.Detection;
 
 namespace Edge.Runtime.Tests;
@@ -6,6 +7,28 @@ namespace Edge.Runtime.Tests;
 /// <summary>What comes after a fault.</summary>
 public sealed partial class ProfileDetectionTests
 {
+    [Theory]
+    [InlineData(0, "^Back to normal after [0-9.]+ h[.]$")]
+    [InlineData(-50, "^Back to normal[.]$")]
+    public void An_anomaly_says_how_long_it_lasted_unless_the_clock_was_set_back(int hours, string sentence)
+    {
+        (ModelManifest manifest, double[][] live) = Plant("load", 400, seed: 8);
+        using SensorStream stream = Stream(manifest);
+        var reading = new Reading(manifest.Columns.Count);
+        AnomalyEvent? last = null;
+        for (int row = 0; row < live.Length && last?.Change != AnomalyChange.Closed; row++)
+        {
+            bool isOver = row >= 260;
+            live[row].CopyTo(reading.Values, 0);
+            reading.Values[2] += row < 150 || isOver ? 0 : 100;
+            reading.Time = new DateTime(2026, 1, 5, 0, 0, 0, DateTimeKind.Utc).AddMinutes(row + (isOver ? 60 * hours : 0));
+            last = stream.Step(reading).Anomaly ?? last;
+        }
+
+        Assert.Equal(AnomalyChange.Closed, last?.Change);
+        Assert.Matches(sentence, last!.Message);
+    }
+
     [Theory]
     [InlineData("load", 3)]
     [InlineData("load", -3)]

@@ -40,16 +40,8 @@ internal sealed partial class AnomalyDetector
     private string WhyNoRelations() => HasRelations
         ? string.Create(
             CultureInfo.InvariantCulture,
-            $"Relations between channels follow in {RelationRowsLeft} rows ({Time(RelationRowsLeft * _period)}).")
+            $"Relations between channels follow in {RelationRowsLeft} rows ({TimeInWords.Of(RelationRowsLeft * _period)}).")
         : _ranges is not null ? "Relations between channels need a model."
         : _profile?.Relation is null ? "The model file knows no relations between channels."
         : "Relations between channels are not used: the levels are not those of the calibration rows.";
-
-    private static string Time(TimeSpan time) => time switch
-    {
-        { TotalSeconds: < 100 } => string.Create(CultureInfo.InvariantCulture, $"{time.TotalSeconds:0} s"),
-        { TotalMinutes: < 100 } => string.Create(CultureInfo.InvariantCulture, $"{time.TotalMinutes:0} min"),
-        { TotalHours: < 48 } => string.Create(CultureInfo.InvariantCulture, $"{time.TotalHours:0} h"),
-        _ => string.Create(CultureInfo.InvariantCulture, $"{time.TotalDays:0} days"),
-    };
 }

@@ -109,20 +109,19 @@ internal sealed class AnomalyReporter(string stream, ModelManifest manifest, Ano
 
     private string Sentence(Reading reading, AnomalyChange change, AnomalyChannel[] channels)
     {
-        double seconds = (reading.Time - _started).TotalSeconds;
-        if (change == AnomalyChange.Closed)
+        // A clock that was set back does not tell how long it was.
+        TimeSpan time = reading.Time - _started;
+        string? lasted = time >= TimeSpan.Zero ? TimeInWords.Of(time) : null;
+        switch (change)
         {
-            return string.Create(CultureInfo.InvariantCulture, $"Back to normal after {seconds:0.#} s.");
-        }
-
-        if (change == AnomalyChange.Silenced)
-        {
-            return string.Create(CultureInfo.InvariantCulture, $"Silenced on request after {seconds:0.#} s.");
-        }
-
-        if (change == AnomalyChange.Accepted)
-        {
-            return string.Create(CultureInfo.InvariantCulture, $"What began {seconds:0.#} s ago is taken for normal from now on.");
+            case AnomalyChange.Closed:
+                return lasted is null ? "Back to normal." : $"Back to normal after {lasted}.";
+            case AnomalyChange.Silenced:
+                return lasted is null ? "Silenced on request." : $"Silenced on request after {lasted}.";
+            case AnomalyChange.Accepted:
+                return lasted is null
+                    ? "What it shows is taken for normal from now on."
+                    : $"What began {lasted} ago is taken for normal from now on.";
         }
 
         AnomalyChannel first = channels[0];

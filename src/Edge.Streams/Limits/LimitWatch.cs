@@ -184,7 +184,7 @@ internal sealed class LimitWatch
         {
             LimitStage.Expected => string.Create(
                 CultureInfo.InvariantCulture,
-                $"{name} will {(isHigh ? "exceed" : "fall below")} {limit} in {Math.Round(each.SecondsToLimit, 1):0.#} s "
+                $"{name} will {(isHigh ? "exceed" : "fall below")} {limit} in {TimeInWords.Of(TimeSpan.FromSeconds(each.SecondsToLimit))} "
                     + $"({100 * probability:0} % sure)."),
             LimitStage.Exceeded when isMeasured => string.Create(
                 CultureInfo.InvariantCulture,
