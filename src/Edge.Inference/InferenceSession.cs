@@ -74,6 +74,17 @@ public sealed partial class InferenceSession
         _stepper.Step(_state, _x, outputs, 1);
     }
 
+    /// <summary>
+    /// Rows were missed, and the next one that is stepped is not the successor of the last: a model with a regression on the last rows takes
+    /// them to have been as a week or a day before, so that its lags point to the right rows. The recurrent state stays as it is.
+    /// </summary>
+    /// <param name="rows">How many, 0 or more.</param>
+    public void Skip(long rows)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(rows);
+        Model.Skip(_state, rows);
+    }
+
     /// <summary>Copies the state of another session of the same model.</summary>
     /// <exception cref="ArgumentException">The other session steps another model.</exception>
     public void CopyStateFrom(InferenceSession other)

@@ -183,6 +183,12 @@ public sealed partial class SensorStream : IDisposable
         _seq++;
         _rows++;
         NoteTime(reading);
+        if (reading.SkippedTicks > 0)
+        {
+            _forecaster.Skip(_seq - 1, reading.SkippedTicks);
+            _canary?.Forecaster.Skip(_seq - 1, reading.SkippedTicks);
+        }
+
         _imputer.Reject(reading);
         _tick.QualityChanged = _quality.Observe(Name, _seq, reading);
         bool usable = _imputer.Fill(reading);
@@ -215,6 +221,8 @@ public sealed partial class SensorStream : IDisposable
         else
         {
             _missed++;
+            _forecaster.SkipModel();
+            _canary?.Forecaster.SkipModel();
         }
 
         for (int i = 0; i < _lastValues.Length; i++)

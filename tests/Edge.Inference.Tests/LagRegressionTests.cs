@@ -38,7 +38,7 @@ public sealed class LagRegressionTests
                         long sum = 0;
                         for (int l = 0; l < lags.Lags.Length; l++)
                         {
-                            short[] row = rows[Math.Min(lags.Lags[l], rows.Count - 1)];
+                            short[] row = rows[lags.Lags[l] < rows.Count ? lags.Lags[l] : 0];
                             for (int i = 0; i < inputs; i++)
                             {
                                 int limit = lags.Limit[(l * inputs) + i];
@@ -51,7 +51,7 @@ public sealed class LagRegressionTests
                         {
                             int c = lags.OwnColumn[r];
                             int limit = lags.OwnLimit[(c * own) + m - 1];
-                            int difference = Math.Clamp(rows[Math.Min(m, rows.Count - 1)][c] - rows[0][c], -limit, limit);
+                            int difference = Math.Clamp(rows[m < rows.Count ? m : 0][c] - rows[0][c], -limit, limit);
                             sum += (long)lags.OwnWeight[(r * own) + m - 1] * difference;
                         }
 
@@ -104,6 +104,95 @@ public sealed class LagRegressionTests
         whole.Reset();
         var fresh = new InferenceSession(model);
         Assert.Equal(fresh.State, whole.State);
+    }
+
+    // Row t of two columns: what it was a season before.
+    [Fact]
+    public void After_missed_rows_the_lags_are_those_of_a_stream_that_missed_none()
+    {
+        const int Season = 10;
+        const int Kept = 24;
+        for (int before = Season; before < 40; before++)
+        {
+            for (int missed = 1; missed < 60; missed++)
+            {
+                short[] whole = new short[1 + (2 * Kept)];
+                short[] broken = new short[1 + (2 * Kept)];
+                for (int t = 0; t < before; t++)
+                {
+                    LagRows.Push<short>(whole, Row(t));
+                    LagRows.Push<short>(broken, Row(t));
+                }
+
+                LagRows.Skip<short>(broken, 2, missed, Season);
+                for (int t = before; t < before + missed; t++)
+                {
+                    LagRows.Push<short>(whole, Row(t));
+                }
+
+                Assert.Equal(LagRows.Push<short>(whole, Row(before + missed)).ToArray(), LagRows.Push<short>(broken, Row(before + missed)));
+                Assert.Equal(whole[0], broken[0]);
+            }
+        }
+
+        static short[] Row(int t) => [(short)(t % Season), (short)(100 + (t % Season * t % Season))];
+    }
+
+    [Theory]
+    [InlineData(3, 0, new short[] { 9, 4, 4, 4, 4, 3, 2, 1 })]
+    [InlineData(7, 0, new short[] { 9, 4, 4, 4, 4, 4, 4, 4 })]
+    [InlineData(8, 0, new short[] { 9, 9, 9, 9, 9, 9, 9, 9 })]
+    [InlineData(3, 5, new short[] { 9, 4, 4, 4, 4, 3, 2, 1 })]
+    [InlineData(3, 4, new short[] { 9, 3, 2, 1, 4, 3, 2, 1 })]
+    [InlineData(6, 4, new short[] { 9, 2, 1, 4, 3, 2, 1, 4 })]
+    public void Without_a_known_season_missed_rows_were_like_the_last_or_are_not_known(int missed, int season, short[] rows)
+    {
+        short[] state = new short[1 + rows.Length];
+        for (short t = 1; t <= 4; t++)
+        {
+            LagRows.Push<short>(state, [t]);
+        }
+
+        LagRows.Skip<short>(state, 1, missed, season);
+        Assert.Equal(rows, LagRows.Push<short>(state, [9]));
+    }
+
+    [Theory]
+    [InlineData(200, 1, 168)]
+    [InlineData(100, 1, 24)]
+    [InlineData(200, 168, 168)]
+    [InlineData(200, 169, 0)]
+    public void A_week_before_is_taken_where_it_is_known_and_nothing_after_more_than_a_week(int known, int missed, int season)
+    {
+        LagRegression lags = new()
+        {
+            InputCount = 1,
+            OutputCount = 1,
+            Lags = [0, 180],
+            Weight = [0, 1],
+            Limit = [0, 32767],
+            Scale = [1],
+            Bias = [0],
+        };
+        short[] state = new short[lags.StateCount];
+        short[] expected = new short[lags.StateCount];
+        for (short t = 1; t <= known; t++)
+        {
+            LagRows.Push<short>(state, [t]);
+            LagRows.Push<short>(expected, [t]);
+        }
+
+        lags.Skip(state, missed, periodSeconds: 3600);
+        if (season > 0)
+        {
+            LagRows.Skip<short>(expected, 1, missed, season);
+        }
+        else
+        {
+            LagRows.Forget<short>(expected);
+        }
+
+        Assert.Equal(LagRows.Push<short>(expected, [9]).ToArray(), LagRows.Push<short>(state, [9]));
     }
 
     [Fact]

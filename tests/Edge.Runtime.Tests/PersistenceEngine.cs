@@ -18,6 +18,13 @@ internal sealed class PersistenceEngine(ModelManifest manifest) : IInferenceEngi
 
     public long StateSaturations => 0;
 
+    /// <summary>Rows that it was told to have missed.</summary>
+    internal long Skipped { get; private set; }
+
+    public int LagRowCount { get; init; }
+
+    public void Skip(long rows) => Skipped += rows;
+
     public void Step(ReadOnlySpan<float> inputs, Span<float> outputs) => inputs.CopyTo(outputs);
 
     public IInferenceEngine Fork() => new PersistenceEngine(manifest);

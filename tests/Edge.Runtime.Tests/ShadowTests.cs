@@ -1,3 +1,4 @@
+using Edge.Inference.Models;
 using Edge.Runtime.Hosting;
 using Edge.Sensors.Simulated;
 using Edge.Streams;
@@ -44,5 +45,29 @@ public sealed class ShadowTests
 
         Assert.InRange(verdicts.Count, 600, 700);
         Assert.All(verdicts, verdict => Assert.True(verdict.IsNoWorse, $"{verdict}"));
+    }
+
+    // Before that, a model that reads yesterday's rows forecasts without them.
+    [Fact]
+    public void A_new_model_is_not_compared_before_it_knows_all_rows_that_it_reads()
+    {
+        const int LagRows = 1440;
+        ModelManifest manifest = EngineFactory.LoadInt8("demo").Manifest;
+        var engine = new PersistenceEngine(manifest) { LagRowCount = LagRows };
+        using var shadow = new CanaryModel(engine, manifest, new ForecastOptions(), Period, Ticks);
+        var plant = new Greenhouse(3);
+        var forecaster = new Forecaster(new PersistenceEngine(manifest), 0.9, 0);
+        var reading = new Reading(manifest.Columns.Count);
+        int seq = 0;
+        while (shadow.Verdict is null)
+        {
+            plant.Step(reading.Values);
+            forecaster.Observe(++seq, reading, isAbnormal: false);
+            shadow.Observe(seq, reading, forecaster.Errors, isAbnormal: false);
+            shadow.Step(seq, reading, isAbnormal: false);
+            forecaster.Step(seq, reading, isAbnormal: false);
+        }
+
+        Assert.Equal(LagRows + Ticks, seq);
     }
 }

@@ -12,6 +12,9 @@ internal sealed class LagRegression
     /// <summary>Most rows that are kept.</summary>
     internal const int RowsMax = 4096;
 
+    private const double DaySeconds = 86_400;
+    private const double WeekSeconds = 7 * DaySeconds;
+
     /// <summary>Inputs of a row, I.</summary>
     internal required int InputCount { get; init; }
 
@@ -50,10 +53,10 @@ internal sealed class LagRegression
     /// <summary>int16 values that a step needs.</summary>
     internal int ScratchCount => Limit.Length + OwnLimit.Length;
 
-    /// <summary>int16 values of a stream's state: whether it has begun, then the rows, the newest first.</summary>
+    /// <summary>int16 values of a stream's state: which rows are known, then the rows, the newest first.</summary>
     internal int StateCount => 1 + (RowCount * InputCount);
 
-    /// <summary>Takes a row and adds to the outputs. Before the first row there were only rows like it.</summary>
+    /// <summary>Takes a row and adds to the outputs. Rows that are not known are like the present one.</summary>
     /// <param name="state">[<see cref="StateCount"/>].</param>
     /// <param name="x">[I].</param>
     /// <param name="scratch">[<see cref="ScratchCount"/>].</param>
@@ -78,6 +81,33 @@ internal sealed class LagRegression
 
             outputs[r] += (sum * Scale[r]) + Bias[r];
         }
+    }
+
+    /// <summary>
+    /// Rows were missed: they are taken to have been as those a week before, or a day, if so many are kept and known. After more than a
+    /// week no row is known.
+    /// </summary>
+    /// <param name="state">[<see cref="StateCount"/>].</param>
+    /// <param name="missed">How many, at least 1.</param>
+    /// <param name="periodSeconds">Seconds from row to row.</param>
+    internal void Skip(Span<short> state, long missed, double periodSeconds)
+    {
+        if (missed * periodSeconds > WeekSeconds)
+        {
+            LagRows.Forget(state);
+            return;
+        }
+
+        int known = LagRows.Known<short>(state, InputCount);
+        int week = SeasonRows(WeekSeconds, periodSeconds);
+        int day = SeasonRows(DaySeconds, periodSeconds);
+        LagRows.Skip(state, InputCount, missed, week > 0 && week <= known ? week : day);
+    }
+
+    private int SeasonRows(double seconds, double periodSeconds)
+    {
+        double rows = Math.Round(seconds / periodSeconds);
+        return rows >= 2 && rows < RowCount ? (int)rows : 0;
     }
 
     /// <summary>x_i[t], then d_li of each later lag.</summary>

@@ -2,10 +2,13 @@ using System.Numerics;
 
 namespace Edge.Inference.Cells;
 
-/// <summary>The last rows of a stream as state: one value that is 0 before the first row, then the rows, the newest first.</summary>
+/// <summary>
+/// The last rows of a stream as state: a mark, then the rows, the newest first. The mark is 0 before the first row, -n where only the n
+/// newest are known, and 1 where all are. Rows that are not known are like the newest one: nothing has changed since then.
+/// </summary>
 internal static class LagRows
 {
-    /// <summary>Takes a row. Before the first one there were only rows like it.</summary>
+    /// <summary>Takes a row.</summary>
     /// <param name="state">1 + rows · width values.</param>
     /// <param name="row">The row.</param>
     /// <returns>The rows, the newest first.</returns>
@@ -13,20 +16,68 @@ internal static class LagRows
         where T : struct, INumberBase<T>
     {
         Span<T> rows = state[1..];
-        if (T.IsZero(state[0]))
+        rows[..^row.Length].CopyTo(rows[row.Length..]);
+        row.CopyTo(rows);
+        if (state[0] != T.One)
         {
-            state[0] = T.One;
-            for (int at = 0; at < rows.Length; at += row.Length)
+            int known = Known(state, row.Length) + 1;
+            SetKnown(state, row.Length, known);
+            for (int at = known * row.Length; at < rows.Length; at += row.Length)
             {
                 row.CopyTo(rows[at..]);
             }
         }
-        else
-        {
-            rows[..^row.Length].CopyTo(rows[row.Length..]);
-            row.CopyTo(rows);
-        }
 
         return rows;
     }
+
+    /// <summary>
+    /// Rows were missed. They are taken to have been as those a season before; without a known season as the last row, unless they are more
+    /// than are kept: then no row is known any more.
+    /// </summary>
+    /// <param name="state">1 + rows · width values.</param>
+    /// <param name="width">Values of a row.</param>
+    /// <param name="missed">How many rows, at least 1.</param>
+    /// <param name="season">Rows of a season; 0 for none.</param>
+    internal static void Skip<T>(Span<T> state, int width, long missed, int season)
+        where T : struct, INumberBase<T>
+    {
+        Span<T> rows = state[1..];
+        int count = rows.Length / width;
+        int known = Known(state, width);
+        bool hasSeason = season > 0 && season <= known;
+        if (known == 0 || (!hasSeason && missed >= count))
+        {
+            Forget(state);
+            return;
+        }
+
+        T[] before = rows.ToArray();
+        int added = (int)Math.Min(missed, count);
+        for (int row = 0; row < added; row++)
+        {
+            // So many whole seasons earlier that it was not missed.
+            long seasons = hasSeason ? (missed - row + season - 1) / season : 0;
+            long from = hasSeason ? row + (seasons * season) - missed : 0;
+            before.AsSpan((int)from * width, width).CopyTo(rows[(row * width)..]);
+        }
+
+        before.AsSpan(0, (count - added) * width).CopyTo(rows[(added * width)..]);
+        SetKnown(state, width, known + added);
+    }
+
+    /// <summary>No row is known any more.</summary>
+    internal static void Forget<T>(Span<T> state)
+        where T : struct, INumberBase<T> => state[0] = T.Zero;
+
+    /// <summary>How many of the rows are known.</summary>
+    internal static int Known<T>(ReadOnlySpan<T> state, int width)
+        where T : struct, INumberBase<T>
+    {
+        int count = (state.Length - 1) / width;
+        return T.IsZero(state[0]) ? 0 : T.IsNegative(state[0]) ? Math.Min(-int.CreateTruncating(state[0]), count) : count;
+    }
+
+    private static void SetKnown<T>(Span<T> state, int width, int known)
+        where T : struct, INumberBase<T> => state[0] = known < (state.Length - 1) / width ? T.CreateTruncating(-known) : T.One;
 }

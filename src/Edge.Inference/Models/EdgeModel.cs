@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Edge.Inference.Cells;
 
 namespace Edge.Inference.Models;
@@ -43,6 +44,9 @@ public sealed class EdgeModel
     /// of all layers.
     /// </summary>
     public int StateBytes => States.Bytes;
+
+    /// <summary>Rows that a regression on the last rows reads: after so many it knows all that it reads. 0 without one.</summary>
+    public int LagRowCount => Lags?.RowCount ?? 0;
 
     /// <summary>SHA-256 of the model file, lower-case hex.</summary>
     public string Sha256 { get; }
@@ -100,6 +104,15 @@ public sealed class EdgeModel
 
     /// <summary>Where each layer's state lies.</summary>
     internal StateLayout States { get; }
+
+    /// <summary>See <see cref="InferenceSession.Skip"/>.</summary>
+    internal void Skip(Span<byte> state, long rows)
+    {
+        if (rows > 0)
+        {
+            Lags?.Skip(MemoryMarshal.Cast<byte, short>(state[..States.LagBytes]), rows, Manifest.PeriodSeconds);
+        }
+    }
 
     /// <summary>Width of what the first layer reads.</summary>
     internal int FeatureCount => Layers[0].InputCount;

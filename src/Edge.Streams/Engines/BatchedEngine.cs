@@ -61,6 +61,12 @@ internal sealed class BatchedEngine(Int8Batch batch) : IInferenceEngine
     }
 
     /// <inheritdoc/>
+    public void Skip(long rows) => batch.Model.Skip(_state, rows);
+
+    /// <inheritdoc/>
+    public int LagRowCount => batch.Model.LagRowCount;
+
+    /// <inheritdoc/>
     public IInferenceEngine Fork() => new BatchedEngine(batch);
 
     /// <inheritdoc/>

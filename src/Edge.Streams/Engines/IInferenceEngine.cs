@@ -24,6 +24,15 @@ public interface IInferenceEngine : IDisposable
     /// <summary>One step over normalized, finite inputs [I] to normalized outputs [O].</summary>
     void Step(ReadOnlySpan<float> inputs, Span<float> outputs);
 
+    /// <summary>Rows were missed: the next step is not of the row after that of the last one. By default the state stands still.</summary>
+    /// <param name="rows">How many, 0 or more.</param>
+    void Skip(long rows)
+    {
+    }
+
+    /// <summary>Rows after which a state that began empty holds all rows that the model reads; 0 if it keeps no rows.</summary>
+    int LagRowCount => 0;
+
     /// <summary>Creates another engine of the same model, with its own state.</summary>
     IInferenceEngine Fork();
 

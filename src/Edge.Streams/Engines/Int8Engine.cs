@@ -31,6 +31,12 @@ public sealed class Int8Engine(EdgeModel model) : IInferenceEngine
     public void Step(ReadOnlySpan<float> inputs, Span<float> outputs) => _session.Step(inputs, outputs);
 
     /// <inheritdoc/>
+    public void Skip(long rows) => _session.Skip(rows);
+
+    /// <inheritdoc/>
+    public int LagRowCount => model.LagRowCount;
+
+    /// <inheritdoc/>
     public IInferenceEngine Fork() => new Int8Engine(model);
 
     /// <inheritdoc/>

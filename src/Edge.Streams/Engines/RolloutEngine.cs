@@ -92,6 +92,12 @@ public sealed class RolloutEngine : IInferenceEngine
     }
 
     /// <inheritdoc/>
+    public void Skip(long rows) => _engine.Skip(rows);
+
+    /// <inheritdoc/>
+    public int LagRowCount => _engine.LagRowCount;
+
+    /// <inheritdoc/>
     public float[] ExportState() => _engine.ExportState();
 
     /// <inheritdoc/>

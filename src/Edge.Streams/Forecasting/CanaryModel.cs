@@ -24,7 +24,7 @@ public readonly record struct CanaryVerdict(long Ticks, double ErrorRatio, doubl
 /// </summary>
 public sealed class CanaryModel : IDisposable
 {
-    // The state of the new model starts at zero: its first forecasts are not compared.
+    // The state of the new model starts empty: its first forecasts are not compared, nor those before it knows all rows that it reads.
     private const int SettleTicksMax = 500;
 
     private readonly ModelManifest _old;
@@ -48,7 +48,7 @@ public sealed class CanaryModel : IDisposable
         Forecaster = new Forecaster(engine, config.Interval, config.SeasonTicks(period));
         _old = old;
         _ticksWanted = ticks;
-        _settleTicks = Math.Min(SettleTicksMax, ticks);
+        _settleTicks = Math.Max(Math.Min(SettleTicksMax, ticks), engine.LagRowCount);
 
         // Errors are in deviations of each model's own columns.
         _scale =

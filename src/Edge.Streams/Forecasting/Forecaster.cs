@@ -199,6 +199,20 @@ internal sealed class Forecaster
         Complete(seq, isAbnormal);
     }
 
+    /// <summary>Rows were missed after tick <paramref name="seq"/>, which have no numbers.</summary>
+    internal void Skip(long seq, long missed)
+    {
+        _engine.Skip(missed);
+        _season.Skip(seq, missed);
+        foreach (long[] madeAt in _madeAt)
+        {
+            Array.Fill(madeAt, long.MinValue);
+        }
+    }
+
+    /// <summary>This row could not be used: the model is not stepped.</summary>
+    internal void SkipModel() => _engine.Skip(1);
+
     /// <summary>Normalizes a usable row.</summary>
     internal void Prepare(Reading reading)
     {

@@ -42,5 +42,32 @@ internal sealed class SeasonalBaseline
         }
     }
 
+    /// <summary>Rows were missed after tick <paramref name="seq"/>; they have no numbers, but a season counts them.</summary>
+    internal void Skip(long seq, long missed)
+    {
+        if (_ticks == 0)
+        {
+            return;
+        }
+
+        float[] before = [.. _values];
+        for (int at = 0; at < _ticks; at++)
+        {
+            // Of the last season, what lies ahead of the next tick is still to come back; what was missed never does.
+            long slot = (seq + 1 + at) % _ticks;
+            bool isKnown = at + missed < _ticks;
+            ReadOnlySpan<float> from = before.AsSpan((int)((slot + missed) % _ticks) * _columns, _columns);
+            Span<float> to = _values.AsSpan((int)slot * _columns, _columns);
+            if (isKnown)
+            {
+                from.CopyTo(to);
+            }
+            else
+            {
+                to.Fill(float.NaN);
+            }
+        }
+    }
+
     internal void Archive(StreamSnapshot snapshot) => snapshot.Fields<float>(_values);
 }

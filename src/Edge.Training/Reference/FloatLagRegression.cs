@@ -6,7 +6,7 @@ namespace Edge.Training.Reference;
 /// <summary>
 /// A regression on the last rows, added to the outputs of the head: y_r += Σ_i w_r0i·x_i[t] + Σ_l,i w_rli·d_li + Σ_m v_rm·e_cm + b_r, where
 /// d_li is x_i[t - lag_l] - x_i[t] and e_cm is x_c[t - m] - x_c[t] of the output's own column c, m from 1 on, both clamped to their limits.
-/// Before the first row there were only rows like it.
+/// Rows that are not known are like the present one.
 /// </summary>
 /// <param name="Lags">How many rows ago, ascending from 0 on.</param>
 /// <param name="InputCount">I.</param>
@@ -23,7 +23,7 @@ internal sealed record FloatLagRegression(int[] Lags, int InputCount, float[] We
     /// <summary>Rows that are kept.</summary>
     internal int RowCount => Math.Max(Lags[^1], Own?.Lags ?? 0) + 1;
 
-    /// <summary>Floats of state: whether it has begun, then the rows, the newest first.</summary>
+    /// <summary>Floats of state: which rows are known, then the rows, the newest first.</summary>
     internal int StateCount => 1 + (RowCount * InputCount);
 
     /// <summary>Takes a row and adds to the outputs.</summary>
