@@ -140,16 +140,16 @@ public sealed class OnnxStreamTests
             model.Step(row, x, y);
         }
 
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        for (int step = 0; step < 1000; step++)
-        {
-            model.Step(row, x, y);
-        }
-
         // Where inputs must be copied to a GPU, they are bound by name in each call, which allocates.
         if (OnnxProvider.IsProcessor)
         {
-            Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+            Assert.Equal(0, AllocatedBytes.Least(() =>
+            {
+                for (int step = 0; step < 1000; step++)
+                {
+                    model.Step(row, x, y);
+                }
+            }));
         }
     }
 

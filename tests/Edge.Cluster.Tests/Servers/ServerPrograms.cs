@@ -10,7 +10,7 @@ internal static class ServerPrograms
 {
     private const string RabbitServer = "/usr/lib/rabbitmq/bin/rabbitmq-server";
 
-    private static readonly TimeSpan StartWait = TimeSpan.FromMinutes(3);
+    private static readonly TimeSpan StartWait = TimeSpan.FromMinutes(10);
 
     /// <summary>Why they cannot be started here, or null.</summary>
     internal static string? Missing { get; } =
