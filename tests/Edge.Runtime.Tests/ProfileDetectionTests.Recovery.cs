@@ -46,6 +46,34 @@ public sealed partial class ProfileDetectionTests
         Assert.Equal(AnomalyChange.Accepted, only.Closing);
     }
 
+    // It is remembered after some rows, but it is no more normal for that.
+    [Fact]
+    public void Noise_of_a_channel_alone_is_one_anomaly_for_as_long_as_it_lasts()
+    {
+        const int Until = Before + 600;
+        for (int seed = 0; seed < Cases; seed++)
+        {
+            double[][] rows = Slow(CalmRows + Until + 1000, seed);
+            var noise = new Random(seed);
+            List<Event> events = Run(
+                Manifest(rows[..CalmRows]),
+                rows[CalmRows..],
+                (row, reading) => reading.Values[0] += row is >= Before and < Until ? 3 * (noise.NextDouble() - 0.5) : 0);
+            Event only = Assert.Single(events, item => item.Opened is >= Before and < Until);
+            Assert.InRange(only.Closed, Until, Until + 100);
+        }
+
+        static double[][] Slow(int count, int seed)
+        {
+            var random = new Random(seed);
+            double value = 0;
+            return
+            [
+                .. Enumerable.Range(0, count).Select(_ => new[] { value = (0.98 * value) + (0.2 * (random.NextDouble() - 0.5)) }),
+            ];
+        }
+    }
+
     [Theory]
     [InlineData("load")]
     [InlineData("states")]

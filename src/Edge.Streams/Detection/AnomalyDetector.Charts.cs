@@ -177,7 +177,7 @@ internal sealed partial class AnomalyDetector
             return;
         }
 
-        _patterns.Observe(_row);
+        _patterns.Observe(_row, IsOpen && _openedBy == Kind.Pattern);
         if (_held > 0)
         {
             Ratios(Kind.Pattern).Clear();

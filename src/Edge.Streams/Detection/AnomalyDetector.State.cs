@@ -84,20 +84,25 @@ internal sealed partial class AnomalyDetector
         {
             _blamed = snapshot.Field(_blamed);
             _asExpected?.Archive(snapshot);
-        }
-    }
-
-    /// <summary>Reads or writes which channels are to blame for an open anomaly: states of version 8 lack it.</summary>
-    internal void ArchiveBlame(StreamSnapshot snapshot)
-    {
-        if (IsOpen)
-        {
             snapshot.Fields<float>(_blame);
         }
     }
 
-    /// <summary>Begins what a state of version 8 lacks.</summary>
-    internal void BeginBlame() => Array.Clear(_blame);
+    /// <summary>Reads or writes which patterns came while the open anomaly was open: states of version 9 lack it.</summary>
+    internal void ArchivePatterns(StreamSnapshot snapshot)
+    {
+        if (IsOpen)
+        {
+            _patterns?.ArchiveNew(snapshot);
+        }
+        else
+        {
+            _patterns?.MarkOld();
+        }
+    }
+
+    /// <summary>Begins what a state of version 9 lacks.</summary>
+    internal void BeginPatterns() => _patterns?.MarkOld();
 }
 
 /// <summary>Parts of a detector's state that it has only at times.</summary>

@@ -309,6 +309,11 @@ internal sealed partial class AnomalyDetector
 
         Judge();
         AnomalyChange change = Decide();
+        if (change is not (AnomalyChange.None or AnomalyChange.Updated))
+        {
+            _patterns?.MarkOld();
+        }
+
         if (isUsable && !IsOpen && _above == 0)
         {
             Follow();

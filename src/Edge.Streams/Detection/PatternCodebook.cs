@@ -31,6 +31,10 @@ internal sealed class PatternCodebook
     private readonly int[] _count;
     private readonly int[] _radius;
 
+    // 1 for a code that was made since MarkOld.
+    private readonly byte[] _isNew;
+    private bool _hasNew;
+
     /// <param name="channels">Number of channels.</param>
     internal PatternCodebook(int channels)
     {
@@ -39,6 +43,7 @@ internal sealed class PatternCodebook
         _weights = new ushort[channels * _codesMax];
         _count = new int[channels];
         _radius = new int[channels];
+        _isNew = new byte[channels * _codesMax];
     }
 
     /// <summary>Reads or writes it.</summary>
@@ -55,6 +60,44 @@ internal sealed class PatternCodebook
         {
             throw new InvalidDataException("The memory of patterns is damaged.");
         }
+    }
+
+    /// <summary>Reads or writes which codes are new.</summary>
+    internal void ArchiveNew(StreamSnapshot snapshot)
+    {
+        snapshot.Fields<byte>(_isNew);
+        _hasNew = _isNew.AsSpan().ContainsAnyExcept((byte)0);
+    }
+
+    /// <summary>From now on no code is new.</summary>
+    internal void MarkOld()
+    {
+        if (_hasNew)
+        {
+            Array.Clear(_isNew);
+            _hasNew = false;
+        }
+    }
+
+    /// <summary>Squared distance to the nearest code that is not new, or <see cref="Nothing"/>.</summary>
+    /// <param name="channel">The channel.</param>
+    /// <param name="pattern">The pattern, within <see cref="StepsMax"/>.</param>
+    /// <param name="square">Squared distance to the nearest of all codes.</param>
+    internal int SquareToOld(int channel, Vector256<int> pattern, int square)
+    {
+        ReadOnlySpan<byte> isNew = _isNew.AsSpan(channel * _codesMax, _count[channel]);
+        if (!_hasNew || !isNew.ContainsAnyExcept((byte)0))
+        {
+            return square;
+        }
+
+        int least = Nothing;
+        for (int code = 0; code < isNew.Length; code++)
+        {
+            least = isNew[code] == 0 ? Math.Min(least, Distance(channel, code, pattern)) : least;
+        }
+
+        return least;
     }
 
     /// <summary>Compares a pattern with the codes; one that is known counts for its code.</summary>
@@ -78,7 +121,10 @@ internal sealed class PatternCodebook
     internal bool IsKnown(int channel, int square) => square <= _radius[channel];
 
     /// <summary>Makes a pattern that no code stands for a code.</summary>
-    internal void Add(int channel, Vector256<int> pattern)
+    /// <param name="channel">The channel.</param>
+    /// <param name="pattern">The pattern, within <see cref="StepsMax"/>.</param>
+    /// <param name="isNew">Whether it is new until <see cref="MarkOld"/>.</param>
+    internal void Add(int channel, Vector256<int> pattern, bool isNew)
     {
         ref int count = ref _count[channel];
         if (count == _codesMax)
@@ -92,6 +138,8 @@ internal sealed class PatternCodebook
         }
 
         _weights[(channel * _codesMax) + count] = 1;
+        _isNew[(channel * _codesMax) + count] = (byte)(isNew ? 1 : 0);
+        _hasNew |= isNew;
         count++;
     }
 
@@ -138,6 +186,18 @@ internal sealed class PatternCodebook
         return off * off;
     }
 
+    private int Distance(int channel, int code, Vector256<int> pattern)
+    {
+        int sum = 0;
+        for (int f = 0; f < Features; f++)
+        {
+            int difference = Codes(channel, f)[code] - pattern[f];
+            sum += difference * difference;
+        }
+
+        return sum;
+    }
+
     private int Distance(int channel, int first, int second)
     {
         int sum = 0;
@@ -182,5 +242,8 @@ internal sealed class PatternCodebook
 
         weights[first] = (ushort)Math.Min(total, ushort.MaxValue);
         weights[second] = weights[count];
+        Span<byte> isNew = _isNew.AsSpan(channel * _codesMax, _codesMax);
+        isNew[first] &= isNew[second];
+        isNew[second] = isNew[count];
     }
 }

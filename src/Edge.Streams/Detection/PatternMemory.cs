@@ -140,8 +140,19 @@ internal sealed class PatternMemory
         }
     }
 
+    /// <summary>Reads or writes which patterns came while an anomaly was open that a pattern has opened.</summary>
+    internal void ArchiveNew(StreamSnapshot snapshot) => _codebook.ArchiveNew(snapshot);
+
+    /// <summary>An anomaly has opened or ended: all patterns so far are known.</summary>
+    internal void MarkOld() => _codebook.MarkOld();
+
     /// <summary>Takes one row, normalized.</summary>
-    internal void Observe(ReadOnlySpan<float> row)
+    /// <param name="row">The row.</param>
+    /// <param name="isOpen">
+    /// Whether an anomaly is open that a pattern has opened: what comes is remembered, but the ratios compare with what was before it, or it
+    /// would end by itself.
+    /// </param>
+    internal void Observe(ReadOnlySpan<float> row, bool isOpen = false)
     {
         int slot = (int)(_rows % DelayRows);
         for (int channel = 0; channel < _channels; channel++)
@@ -151,12 +162,13 @@ internal sealed class PatternMemory
                 Restart(channel, row[channel]);
             }
 
-            Remember(channel, slot, row[channel]);
+            Remember(channel, slot, row[channel], isOpen);
             Vector256<int> pattern = Pattern(channel, row[channel], _means);
             int square = _codebook.Match(channel, pattern);
-            float distance = square == PatternCodebook.Nothing ? 0 : MathF.Sqrt(square) / Steps;
+            float distance = Root(square);
             _unknown[channel] |= (ushort)(_codebook.IsKnown(channel, square) ? 0 : 1 << slot);
-            _ratio[channel] = _limit[channel] > 0 ? distance / _limit[channel] : 0;
+            float strangeness = isOpen ? Root(_codebook.SquareToOld(channel, pattern, square)) : distance;
+            _ratio[channel] = _limit[channel] > 0 ? strangeness / _limit[channel] : 0;
             if (_rows >= FirstRows)
             {
                 TailHistogram.Add(BinsOf(channel), distance);
@@ -245,11 +257,13 @@ internal sealed class PatternMemory
         }
     }
 
+    private static float Root(int square) => square == PatternCodebook.Nothing ? 0 : MathF.Sqrt(square) / Steps;
+
     // At most 32 deviations.
     private static short InSteps(float deviations) => (short)MathF.Round(Math.Clamp(deviations * Steps, -StepsMax, StepsMax));
 
     // The pattern of some rows ago becomes part of the memory, if it was unknown and still is; the present value begins to wait.
-    private void Remember(int channel, int slot, float value)
+    private void Remember(int channel, int slot, float value, bool isOpen)
     {
         ref short delayed = ref _delayed[(channel * DelayRows) + slot];
         float past = delayed / Steps;
@@ -264,7 +278,7 @@ internal sealed class PatternMemory
         Vector256<int> pattern = Pattern(channel, past, _delayedMeans);
         if (!_codebook.IsKnown(channel, _codebook.Match(channel, pattern)))
         {
-            _codebook.Add(channel, pattern);
+            _codebook.Add(channel, pattern, isNew: isOpen);
         }
     }
 
