@@ -159,6 +159,39 @@ public sealed class TrainRecordingTests : IDisposable
         ["train", Recording(1, rows: 300), "-o", _folder.File("m.safetensors"), $"--period={seconds}"], "--period must be more than 0");
 
     [Fact]
+    public void The_interval_of_most_rows_is_the_period()
+    {
+        string file = Intervals((1000, 60), (2500, 300));
+        TrainingRows rows = Load(file);
+        Assert.Equal(TimeSpan.FromMinutes(5), rows.Period);
+        Assert.Contains("the interval of the rows changes: 60 s at first, 300 s for most rows, which is the period", rows.Notes);
+        Assert.Contains("left out: 800 rows that follow the one before faster than the period", rows.Notes);
+        Assert.Equal(2700, rows.RowCount);
+        Assert.Equal(2700, rows.Ticks[^1]);
+        Assert.Equal(rows.Ticks, TrainingRows.Load([new() { File = file }], [], TimeSpan.FromMinutes(5)).Ticks);
+    }
+
+    [Theory]
+    [InlineData("chosen on")]
+    [InlineData("learned from", "--period", "60")]
+    public void Rows_with_gaps_between_all_of_them_are_refused(string what, params string[] period)
+    {
+        string file = period.Length > 0 ? Intervals((1000, 300)) : Intervals((1400, 60), (600, 300));
+        CommandLine.Refuses(
+            ["train", file, "-o", _folder.File("m.safetensors"), .. period],
+            "at a period of 60 s there is a gap between all rows", $"nothing can be {what} them", "300 s apart: set --period");
+    }
+
+    [Theory]
+    [InlineData(299.981, 300)]
+    [InlineData(1.0004, 1)]
+    [InlineData(3661, 3661)]
+    [InlineData(59.9, 59.9)]
+    [InlineData(0.1, 0.1)]
+    public void A_period_that_is_almost_whole_is_whole(double seconds, double period) =>
+        Assert.Equal(TimeSpan.FromSeconds(period), RecordingShape.Whole(TimeSpan.FromSeconds(seconds)));
+
+    [Fact]
     public void Quoted_decimal_commas_are_read()
     {
         string[] lines = File.ReadAllLines(Recording(1, rows: 400));
@@ -346,6 +379,15 @@ public sealed class TrainRecordingTests : IDisposable
     }
 
     private static TrainingRows Load(string file) => TrainingRows.Load([new() { File = file }], [], null);
+
+    private string Intervals(params (int Rows, int Seconds)[] parts)
+    {
+        DateTime time = new(2026, 3, 1);
+        int row = 0;
+        IEnumerable<string> lines = parts.SelectMany(part => Enumerable.Range(0, part.Rows).Select(_ => string.Create(
+            CultureInfo.InvariantCulture, $"{time = time.AddSeconds(part.Seconds):s}Z,{Math.Sin(row++ / 30.0):0.0000}")));
+        return _folder.Write("i.csv", "time,a\n" + string.Join('\n', lines));
+    }
 
     private string Recording(int columns, int rows, int changing = int.MaxValue)
     {

@@ -135,7 +135,8 @@ internal static class TrainCommand
                 [.. files.Select(file => timeFormat.Of(parsed, file))],
                 [.. (parsed.GetValue(columns) ?? []).Select(Column)],
                 parsed.GetValue(period) is { } seconds ? TimeSpan.FromSeconds(seconds) : null,
-                Calendar(parsed.GetValue(calendar)));
+                Calendar(parsed.GetValue(calendar)),
+                areTicks: more.LearnedOn is not null);
             return Run(output, files, path, rows, options, more);
         });
         return command;

@@ -140,10 +140,11 @@ internal sealed class TrainingRows
     /// <param name="wanted">Columns to take; empty for all that hold numbers.</param>
     /// <param name="period">From one row to the next; null for what the times say.</param>
     /// <param name="calendar">What of the time to learn from; null for what the rows are long enough for.</param>
+    /// <param name="areTicks">Whether each row is a tick of a device, whatever the times say of their distance.</param>
     /// <exception cref="InputException">The file cannot be read, or has too little to learn from.</exception>
     internal static TrainingRows Load(
         IReadOnlyList<ReplayOptions> files, IReadOnlyList<NamedColumn> wanted, TimeSpan? period,
-        IReadOnlyList<CalendarInput>? calendar = null)
+        IReadOnlyList<CalendarInput>? calendar = null, bool areTicks = false)
     {
         if (period <= TimeSpan.Zero)
         {
@@ -154,12 +155,13 @@ internal sealed class TrainingRows
         ReplayOptions options = files[0];
         (List<NamedColumn> columns, string? faults) = RecordingColumns.Choose(options, wanted, notes);
         string[] names = [.. columns.Select(column => column.Name)];
-        TimeSpan spacing = period ?? SpacingOf(RecordingShape.Of(options, names), options.File);
+        RecordingPeriod chosen = RecordingPeriod.Of(options, names, period, areTicks, notes);
+        TimeSpan spacing = chosen.Period;
 
         var loaded = new Loaded([], [], [], [], []);
         foreach (ReplayOptions file in files)
         {
-            Read(file, names, faults, spacing, loaded, files.Count == 1 ? "" : $"{Path.GetFileName(file.File)}: ", notes);
+            Read(file, names, faults, chosen, loaded, files.Count == 1 ? "" : $"{Path.GetFileName(file.File)}: ", notes);
         }
 
         int rows = loaded.Ticks.Count;
@@ -170,14 +172,9 @@ internal sealed class TrainingRows
                     + $"longer.");
         }
 
+        RecordingPeriod.RequireNeighbors(options.File, spacing, loaded.Ticks, loaded.Times);
         return Normalize(options.File, columns, spacing, calendar, keepsConstant: wanted.Count > 0, loaded, notes);
     }
-
-    private static TimeSpan SpacingOf(RecordingShape shape, string file) => shape.Spacing
-        ?? throw new InputException(shape.UnreadTime is { } problem
-            ? $"Readings '{file}', {problem}."
-            : $"Readings '{file}' have no column of times that tells how far their rows are apart. Name it with --time-column, "
-                + "or add --period, in seconds.");
 
     // Constant columns are left out unless a person named them; others get mean and deviation of what was measured in the training rows.
     private static TrainingRows Normalize(
@@ -281,21 +278,37 @@ internal sealed class TrainingRows
     private static bool HasTimes(Loaded loaded) => loaded.Times[0] != DateTime.UnixEpoch;
 
     private static void Read(
-        ReplayOptions options, string[] names, string? faults, TimeSpan period, Loaded loaded, string where, List<string> notes)
+        ReplayOptions options, string[] names, string? faults, RecordingPeriod period, Loaded loaded, string where, List<string> notes)
     {
         string[] all = faults is null ? names : [.. names, faults];
-        using var sensor = new ReplaySensor(options with { Speed = PlaybackSpeed.Max }, all, period, TimeProvider.System);
+        bool thins = period.Thins(options, names);
+        using var sensor = new ReplaySensor(
+            options with { Speed = PlaybackSpeed.Max, Spacing = period.Spacing }, all, period.Period, TimeProvider.System);
         var reading = new Reading(all.Length);
         var last = new double[names.Length];
         var isThere = new bool[names.Length];
         long tick = loaded.Ticks.Count == 0 ? -1 : loaded.Ticks[^1] + BetweenFiles;
         int first = loaded.Ticks.Count;
         var lines = new List<int>();
-        (long held, long text, long before, long gaps) = (0, 0, 0, 0);
+        (long held, long text, long before, long gaps, long near) = (0, 0, 0, 0, 0);
+        DateTime? taken = null;
         while (sensor.ReadAsync(reading, CancellationToken.None).AsTask().GetAwaiter().GetResult())
         {
-            tick += 1 + reading.SkippedTicks;
-            gaps += reading.SkippedTicks > 0 ? 1 : 0;
+            long skipped = reading.SkippedTicks;
+            if (thins)
+            {
+                if (period.IsTooNear(taken, reading.Time))
+                {
+                    near++;
+                    continue;
+                }
+
+                skipped = period.SkippedTicks(taken, reading.Time);
+                taken = reading.Time;
+            }
+
+            tick += 1 + skipped;
+            gaps += skipped > 0 ? 1 : 0;
             for (int i = 0; i < names.Length; i++)
             {
                 if (reading.Quality[i] == Quality.Good)
@@ -326,6 +339,7 @@ internal sealed class TrainingRows
 
         Say(held, $"{Quantity.Of(held, "cell")} without a number ({text} with text): the last value stands in, and is no target");
         Say(before, $"left out: {Quantity.Of(before, "row")} before the first number of every column");
+        Say(near, $"left out: {Quantity.Of(near, "row")} that follow the one before faster than the period");
         Say(gaps, $"{Quantity.Of(gaps, "gap")}: no forecast is learned across a gap");
         Say(sensor.SkippedRows, $"left out: {Quantity.Of(sensor.SkippedRows, "row")} not newer than the one before ({sensor.LastSkip})");
         Say(

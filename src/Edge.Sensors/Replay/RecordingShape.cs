@@ -12,6 +12,9 @@ internal sealed partial class RecordingShape
 {
     private const int SampleRows = 1000;
 
+    // Share by which a distance may differ from a whole one.
+    private const double WholeWithin = 0.001;
+
     // Names of a header in a sentence.
     private const int NamesMax = 40;
 
@@ -196,7 +199,25 @@ internal sealed partial class RecordingShape
 
         distances.RemoveAll(distance => distance <= TimeSpan.Zero);
         distances.Sort();
-        Spacing = distances.Count > 0 ? distances[(distances.Count - 1) / 4] : null;
+        Spacing = distances.Count > 0 ? Whole(distances[(distances.Count - 1) / 4]) : null;
+    }
+
+    /// <summary>
+    /// The whole minute or else the whole second that a distance of two rows is next to: times that are written as fractions of a day, or
+    /// by a clock that is a little off, tell 299.98 s for five minutes.
+    /// </summary>
+    internal static TimeSpan Whole(TimeSpan distance)
+    {
+        foreach (double unit in (double[])[60, 1])
+        {
+            double whole = unit * Math.Round(distance.TotalSeconds / unit);
+            if (distance.Ticks % TimeSpan.TicksPerSecond != 0 && Math.Abs(distance.TotalSeconds - whole) <= WholeWithin * whole)
+            {
+                return TimeSpan.FromSeconds(whole);
+            }
+        }
+
+        return distance;
     }
 
     /// <summary>The names of a header, for a sentence: the first ones, each of limited length.</summary>

@@ -66,6 +66,8 @@ internal sealed class ReplaySensor : ISensor
 
     public string? LastSkip { get; private set; }
 
+    private TimeSpan RowSpacing => _config.Spacing ?? _shape.Spacing ?? _period;
+
     /// <summary>Line of the row that was read last.</summary>
     internal int Line => _csv.Line;
 
@@ -187,7 +189,7 @@ internal sealed class ReplaySensor : ISensor
     // Only the first row, or one before which rows seem to be missing, can have a wrong time that costs the rows after it.
     private bool IsWrong(DateTime written)
     {
-        TimeSpan spacing = _shape.Spacing ?? _period;
+        TimeSpan spacing = RowSpacing;
         return _lastInFile == default
             ? WrongTimes.IsFirstWrong(written, TimesAhead(WrongTimes.LookAheadOfFirst), spacing)
             : written - _lastInFile > spacing && WrongTimes.LiesAhead(_lastInFile, written, TimesAhead(WrongTimes.LookAhead));
@@ -217,7 +219,8 @@ internal sealed class ReplaySensor : ISensor
 
     private void NoteGap(DateTime written)
     {
-        if (_lastInFile == default || (_shape.Spacing ?? _period) is var spacing && spacing <= TimeSpan.Zero)
+        TimeSpan spacing = RowSpacing;
+        if (_lastInFile == default || spacing <= TimeSpan.Zero)
         {
             return;
         }
