@@ -372,21 +372,31 @@ internal sealed class TrainingRows
             }
 
             int[] rows = Sentinels.Find(column);
-            if (rows.Length == 0)
+            if (rows.Length > 0)
             {
-                continue;
+                say(Sentinels.Describe(names[i], column, rows, lines[rows[0]]));
+                Hold(i, rows);
             }
 
-            say(Sentinels.Describe(names[i], column, rows, lines[rows[0]]));
+            if (LoneValues.Describe(names[i], column, row => lines[row]) is { } kept)
+            {
+                say(kept);
+            }
+        }
+
+        void Hold(int i, int[] rows)
+        {
+            HashSet<double> sentinels = [.. rows.Select(row => column[row])];
             foreach (int row in rows)
             {
+                column[row] = double.NaN;
                 loaded.IsKnown[((first + row) * names.Length) + i] = false;
             }
 
             double last = loaded.Values[(first * names.Length) + i];
-            if (IsSentinel(last))
+            if (sentinels.Contains(last))
             {
-                last = Array.Find(column, value => double.IsFinite(value) && !IsSentinel(value));
+                last = Array.Find(column, double.IsFinite);
             }
 
             for (int row = 0; row < column.Length; row++)
@@ -399,8 +409,6 @@ internal sealed class TrainingRows
 
                 loaded.Values[at] = last;
             }
-
-            bool IsSentinel(double value) => Array.Exists(rows, row => column[row] == value);
         }
     }
 
