@@ -192,6 +192,28 @@ public sealed class TrainRecordingTests : IDisposable
         Assert.Equal(TimeSpan.FromSeconds(period), RecordingShape.Whole(TimeSpan.FromSeconds(seconds)));
 
     [Fact]
+    public void A_file_with_the_newest_row_first_is_read_with_an_option()
+    {
+        string file = Recording(1, rows: 400);
+        string[] lines = File.ReadAllLines(file);
+        string newest = _folder.Write("n.csv", string.Join('\n', (string[])[lines[0], .. lines[1..].Reverse()]));
+        string manifest = _folder.Write(
+            "m.json", """{"columns":["c0"],"period_seconds":3600,"mean":[0],"std":[1],"outputs_named":["c0[t+1]"]}""");
+        string[] train = ["train", newest, "-o", _folder.File("m.safetensors"), "--epochs", "1", "--hidden", "4"];
+        string[] profile = ["profile", manifest, "-o", _folder.File("p.json"), "--calibration"];
+        CommandLine.Refuses(train, "have the newest row first. Set --newest-first to read them backwards.");
+        CommandLine.Refuses([.. profile, newest], "Set --newest-first");
+        CommandLine.Refuses([.. profile, file, "--newest-first"], "have the oldest row first. Remove --newest-first.");
+
+        Assert.Contains(
+            "400 rows of 1 column, 3600 s apart", CommandLine.Done([.. train, "--newest-first"]), StringComparison.Ordinal);
+        CommandLine.Done([.. profile, newest, "--newest-first"]);
+        string backwards = File.ReadAllText(_folder.File("p.json"));
+        CommandLine.Done([.. profile, file]);
+        Assert.Equal(backwards, File.ReadAllText(_folder.File("p.json")));
+    }
+
+    [Fact]
     public void Quoted_decimal_commas_are_read()
     {
         string[] lines = File.ReadAllLines(Recording(1, rows: 400));

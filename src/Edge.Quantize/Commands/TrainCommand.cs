@@ -24,7 +24,7 @@ internal static class TrainCommand
     {
         var readings = new Argument<string[]>("READINGS")
         {
-            Description = "Recordings, CSV with a header, oldest row first; several are learned one after the other.",
+            Description = "Recordings, CSV with a header; several are learned one after the other.",
             Arity = ArgumentArity.OneOrMore,
         };
         var target = new Option<string>("--output", "-o") { Description = "The int8 model to write, .safetensors.", Required = true };

@@ -81,7 +81,7 @@ internal static partial class RecordingColumns
     // Which columns hold numbers, which only number the rows, and which hold more than one number.
     private static (string[] Header, bool[] IsNumber, bool[] IsCount, bool[] Changes) Survey(ReplayOptions options, string[] wanted)
     {
-        using var rows = new CsvRows(options.File, wanted, RowOrder.OldestFirst);
+        using var rows = new CsvRows(options.File, wanted, options.Order);
         int width = rows.Header.Length;
         var numbers = new long[width];
         var cells = new long[width];

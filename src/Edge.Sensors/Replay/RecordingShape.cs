@@ -193,8 +193,8 @@ internal sealed partial class RecordingShape
         if (down > 1 && down > 9 * up)
         {
             throw new InputException(_options.Order == RowOrder.NewestFirst
-                ? $"Readings '{_options.File}' have the oldest row first. Remove 'order: newest_first'."
-                : $"Readings '{_options.File}' have the newest row first. Set 'order: newest_first' to read them backwards.");
+                ? $"Readings '{_options.File}' have the oldest row first. Remove {_options.OrderSetting}."
+                : $"Readings '{_options.File}' have the newest row first. Set {_options.OrderSetting} to read them backwards.");
         }
 
         distances.RemoveAll(distance => distance <= TimeSpan.Zero);
