@@ -213,6 +213,35 @@ public sealed class TrainRecordingTests : IDisposable
         Assert.Equal(backwards, File.ReadAllText(_folder.File("p.json")));
     }
 
+    [Theory]
+    [InlineData(200, "time,c0", "time")]
+    [InlineData(1, "UTC,degC", "UTC")]
+    [InlineData(401, "Average,0.1", "Average")]
+    public void A_row_of_words_is_named_with_its_line(int above, string row, string word)
+    {
+        List<string> lines = [.. File.ReadAllLines(Recording(1, rows: 400))];
+        lines.Insert(above, row);
+        string sentence = $"line {above + 1}: '{word}' is no time but a word, as in a header, a row of units or totals: remove the row.";
+        Refuses(lines);
+        DateTime time = default;
+        Refuses([lines[0], .. lines[1..].Select(line => DateTime.TryParse(line.Split(',')[0], CultureInfo.InvariantCulture, out time)
+            ? $"{new DateTimeOffset(time).ToUnixTimeSeconds()},{line.Split(',')[1]}"
+            : line)]);
+
+        void Refuses(IEnumerable<string> all) => CommandLine.Refuses(
+            ["train", _folder.Write("w.csv", string.Join('\n', all)), "-o", _folder.File("m.safetensors")], sentence);
+    }
+
+    [Fact]
+    public void Lines_above_the_header_are_named()
+    {
+        string[] lines = ["# Logger 175", "# Serial 4711", .. File.ReadAllLines(Recording(1, rows: 400))];
+        string[] train = ["train", _folder.Write("h.csv", string.Join('\n', lines)), "-o", _folder.File("m.safetensors")];
+        const string Advice = "line 1 begins with '#'";
+        CommandLine.Refuses(train, "have no column of numbers", Advice, "emove the lines above the names of the columns");
+        CommandLine.Refuses([.. train, "--columns", "c0"], "have no column 'c0'", Advice);
+    }
+
     [Fact]
     public void Quoted_decimal_commas_are_read()
     {

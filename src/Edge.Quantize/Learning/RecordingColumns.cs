@@ -61,8 +61,11 @@ internal static partial class RecordingColumns
         RefuseTooMany(options.File, changing);
 
         return columns.Count > 0
-            ? (columns, faults)
-            : throw new InputException($"Readings '{options.File}' have no column of numbers.");
+            ? columns
+            : throw new InputException(
+                $"Readings '{options.File}' have no column of numbers" + (RecordingShape.IsComment(header)
+                    ? ": line 1 begins with '#'. Remove the lines above the names of the columns."
+                    : $"; {RecordingShape.Has(header)}."));
     }
 
     private static void RefuseTooMany(string file, int columns)

@@ -223,7 +223,12 @@ internal sealed partial class RecordingShape
     /// <summary>The names of a header, for a sentence: the first ones, each of limited length.</summary>
     internal static string Has(string[] header) => "the header has "
         + string.Join(", ", header.Take(NamesMax).Select(PrintableText.Quoted))
-        + (header.Length > NamesMax ? $" and {header.Length - NamesMax} more" : "");
+        + (header.Length > NamesMax ? $" and {header.Length - NamesMax} more" : "")
+        + (IsComment(header) ? "; line 1 begins with '#': remove the lines above the names of the columns" : "");
+
+    /// <summary>Whether what stands in place of a header is a comment above it.</summary>
+    internal static bool IsComment(string[] header) =>
+        header[0].StartsWith("# ", StringComparison.Ordinal) || (header.Length == 1 && header[0].StartsWith('#'));
 
     [GeneratedRegex(@"^[+-]?\d*\.\d+([eE][+-]?\d+)?$")]
     private static partial Regex PointPattern();
