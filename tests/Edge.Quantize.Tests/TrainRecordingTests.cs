@@ -242,6 +242,21 @@ public sealed class TrainRecordingTests : IDisposable
         CommandLine.Refuses([.. train, "--columns", "c0"], "have no column 'c0'", Advice);
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    public void Only_one_of_two_files_needs_a_column_that_marks_faults(int labelled)
+    {
+        string[] lines = File.ReadAllLines(Recording(1, rows: 400));
+        string[] files = [.. Enumerable.Range(0, 2).Select(file => _folder.Write(
+            $"{file}.csv",
+            string.Join(
+                '\n', file != labelled ? lines : lines.Select((line, at) => line + (at == 0 ? ",anomaly" : at < 11 ? ",1" : ",0")))))];
+        TrainingRows rows = TrainingRows.Load([.. files.Select(file => new ReplayOptions { File = file })], [], null);
+        Assert.Equal(["c0"], rows.Columns.Select(column => column.Name));
+        Assert.Equal(Enumerable.Range(400 * labelled, 10), Enumerable.Range(0, 800).Where(row => rows.IsFault[row]));
+    }
+
     [Fact]
     public void Quoted_decimal_commas_are_read()
     {

@@ -153,7 +153,7 @@ internal sealed class TrainingRows
 
         var notes = new List<string>();
         ReplayOptions options = files[0];
-        (List<NamedColumn> columns, string? faults) = RecordingColumns.Choose(options, wanted, notes);
+        List<NamedColumn> columns = RecordingColumns.Choose(options, wanted, notes);
         string[] names = [.. columns.Select(column => column.Name)];
         RecordingPeriod chosen = RecordingPeriod.Of(options, names, period, areTicks, notes);
         TimeSpan spacing = chosen.Period;
@@ -161,7 +161,7 @@ internal sealed class TrainingRows
         var loaded = new Loaded([], [], [], [], []);
         foreach (ReplayOptions file in files)
         {
-            Read(file, names, faults, chosen, loaded, files.Count == 1 ? "" : $"{Path.GetFileName(file.File)}: ", notes);
+            Read(file, names, RecordingColumns.FaultsOf(file, names), chosen, loaded, files.Count == 1 ? "" : $"{Path.GetFileName(file.File)}: ", notes);
         }
 
         int rows = loaded.Ticks.Count;
