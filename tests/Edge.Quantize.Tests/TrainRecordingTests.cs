@@ -242,6 +242,18 @@ public sealed class TrainRecordingTests : IDisposable
         CommandLine.Refuses([.. train, "--columns", "c0"], "have no column 'c0'", Advice);
     }
 
+    [Fact]
+    public void Dates_without_a_time_of_day_are_told_from_a_short_recording()
+    {
+        string days = string.Join('\n', Enumerable.Range(0, 400).Select(
+            row => $"{new DateTime(2026, 3, 1).AddHours(row):yyyy-MM-dd},{row % 7}"));
+        CommandLine.Refuses(
+            ["train", _folder.Write("d.csv", "time,a\n" + days), "-o", _folder.File("m.safetensors")],
+            "have 17 usable rows",
+            "Left out: 383 rows not newer than the one before, the first in line 3: 2026-03-01 after 2026-03-01 in line 2",
+            "write the time of day beside the date");
+    }
+
     [Theory]
     [InlineData(0)]
     [InlineData(1)]
@@ -255,6 +267,22 @@ public sealed class TrainRecordingTests : IDisposable
         TrainingRows rows = TrainingRows.Load([.. files.Select(file => new ReplayOptions { File = file })], [], null);
         Assert.Equal(["c0"], rows.Columns.Select(column => column.Name));
         Assert.Equal(Enumerable.Range(400 * labelled, 10), Enumerable.Range(0, 800).Where(row => rows.IsFault[row]));
+    }
+
+    [Fact]
+    public void Rows_behind_a_clock_that_was_ahead_are_said_with_the_first_of_them()
+    {
+        string[] lines = File.ReadAllLines(Recording(1, rows: 400));
+        for (int row = 201; row < 301; row++)
+        {
+            lines[row] = lines[row].Replace("2026-", "2027-", StringComparison.Ordinal);
+        }
+
+        TrainingRows rows = Load(_folder.Write("y.csv", string.Join('\n', lines)));
+        Assert.Contains(
+            "left out: 100 rows not newer than the one before, the first in line 302: 2026-01-13T12:00:00Z after 2027-01-13T11:00:00Z "
+                + "in line 301",
+            rows.Notes);
     }
 
     [Fact]

@@ -168,8 +168,8 @@ internal sealed class TrainingRows
         if (rows < ForecastLearner.RowsMin)
         {
             throw new InputException(
-                $"Readings '{options.File}' have {rows} usable rows; at least {ForecastLearner.RowsMin} are needed to learn from. Record "
-                    + $"longer.");
+                $"Readings '{options.File}' have {Quantity.Of(rows, "usable row")}; at least {ForecastLearner.RowsMin} are needed to learn "
+                    + $"from. {TooFewRows(loaded)}.");
         }
 
         RecordingPeriod.RequireNeighbors(options.File, spacing, loaded.Ticks, loaded.Times);
@@ -341,7 +341,9 @@ internal sealed class TrainingRows
         Say(before, $"left out: {Quantity.Of(before, "row")} before the first number of every column");
         Say(near, $"left out: {Quantity.Of(near, "row")} that follow the one before faster than the period");
         Say(gaps, $"{Quantity.Of(gaps, "gap")}: no forecast is learned across a gap");
-        Say(sensor.SkippedRows, $"left out: {Quantity.Of(sensor.SkippedRows, "row")} not newer than the one before ({sensor.LastSkip})");
+        loaded.Skipped += sensor.SkippedRows;
+        loaded.FirstSkipped ??= sensor.SkippedRows > 0 ? SkippedRows(sensor) : null;
+        Say(sensor.SkippedRows, SkippedRows(sensor));
         Say(
             sensor.RowsOfWrongTime,
             $"left out: {Quantity.Of(sensor.RowsOfWrongTime, "row")} with a time that does not fit the rows behind "
@@ -362,6 +364,15 @@ internal sealed class TrainingRows
     // The last value stands in for them, as for other missing ones.
     private static void TakeOutSentinels(Loaded loaded, int first, string[] names, List<int> lines, Action<string> say)
     {
+    private static string SkippedRows(ReplaySensor sensor) =>
+        $"left out: {Quantity.Of(sensor.SkippedRows, "row")} not newer than the one before, the first in {sensor.FirstSkip}";
+
+    private static string TooFewRows(Loaded loaded) => loaded.Skipped <= loaded.Ticks.Count || loaded.FirstSkipped is not { } skipped
+        ? "Record longer"
+        : char.ToUpperInvariant(skipped[0]) + skipped[1..] + (loaded.Times.TrueForAll(time => time.TimeOfDay == TimeSpan.Zero)
+            ? ": write the time of day beside the date, or name its column with a second --time-column"
+            : ": sort the rows by time");
+
         var column = new double[lines.Count];
         for (int i = 0; i < names.Length; i++)
         {
@@ -412,5 +423,10 @@ internal sealed class TrainingRows
         }
     }
 
-    private sealed record Loaded(List<double> Values, List<bool> IsKnown, List<long> Ticks, List<bool> IsFault, List<DateTime> Times);
+    private sealed record Loaded(List<double> Values, List<bool> IsKnown, List<long> Ticks, List<bool> IsFault, List<DateTime> Times)
+    {
+        internal long Skipped { get; set; }
+
+        internal string? FirstSkipped { get; set; }
+    }
 }

@@ -27,6 +27,8 @@ internal sealed class ReplaySensor : ISensor
     private string? _firstUnusable;
     private DateTime _first;
     private DateTime _lastInFile;
+    private string _lastText = "";
+    private int _lastLine;
     private TimeSpan _loopOffset;
     private TimeSpan _offset;
     private DateTime _time;
@@ -67,6 +69,12 @@ internal sealed class ReplaySensor : ISensor
     public string? LastSkip { get; private set; }
 
     private TimeSpan RowSpacing => _config.Spacing ?? _shape.Spacing ?? _period;
+
+    /// <summary>The first row that was left out, as "line 7: 2026-01-01 00:05 after 2026-01-01 00:10 in line 6", or null.</summary>
+    internal string? FirstSkip { get; private set; }
+
+    /// <summary>Whether times without a zone are read as UTC, because no zone is configured.</summary>
+    internal bool IsZoneGuessed => _shape.Times.IsZoneGuessed;
 
     /// <summary>Line of the row that was read last.</summary>
     internal int Line => _csv.Line;
@@ -172,7 +180,7 @@ internal sealed class ReplaySensor : ISensor
             }
 
             NoteGap(written);
-            _lastInFile = written;
+            (_lastInFile, _lastText, _lastLine) = (written, text, _csv.Line);
             time = _rows == 0 ? written : written + _loopOffset;
         }
 
@@ -238,6 +246,7 @@ internal sealed class ReplaySensor : ISensor
 
     private void Skip(string text)
     {
+        FirstSkip ??= $"line {_csv.Line}: {PrintableText.Of(text)} after {PrintableText.Of(_lastText)} in line {_lastLine}";
         LastSkip = $"line {_csv.Line}: the time {PrintableText.Of(text)} is not newer than the one before";
         if (SkippedRows++ == 0)
         {
