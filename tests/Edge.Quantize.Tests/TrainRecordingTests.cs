@@ -285,6 +285,17 @@ public sealed class TrainRecordingTests : IDisposable
             rows.Notes);
     }
 
+    [Theory]
+    [InlineData("Z", 0)]
+    [InlineData("+02:00", 0)]
+    [InlineData("", 1)]
+    public void Times_without_a_zone_are_said_to_be_read_as_utc(string zone, int said)
+    {
+        string text = File.ReadAllText(Recording(1, rows: 400)).Replace("Z,", $"{zone},", StringComparison.Ordinal);
+        TrainingRows rows = Load(_folder.Write("z.csv", text));
+        Assert.Equal(said, rows.Notes.Count(note => note.Contains("read as UTC; --timezone sets another", StringComparison.Ordinal)));
+    }
+
     [Fact]
     public void Quoted_decimal_commas_are_read()
     {

@@ -156,7 +156,7 @@ internal static class TrainCommand
         TextWriter output, string[] files, string path, TrainingRows rows, LearnerOptions options, Extras more)
     {
         EdgeModel? beside = more.Beside is { } other ? EdgeModel.Load(other) : null;
-        output.WriteLine($"{rows.RowCount} rows of {Quantity.Of(rows.Columns.Count, "column")}, {Text(rows.Period)} apart");
+        output.WriteLine($"{Quantity.Of(rows.RowCount, "row")} of {Quantity.Of(rows.Columns.Count, "column")}, {Text(rows.Period)} apart");
         output.WriteLine(
             $"learned from rows to {rows.TrainEnd - 1}, chosen on rows to {rows.ValidationEnd - 1}, scored on rows to {rows.RowCount - 1}");
         foreach (string note in rows.Notes)

@@ -338,6 +338,9 @@ internal sealed class TrainingRows
         }
 
         Say(held, $"{Quantity.Of(held, "cell")} without a number ({text} with text): the last value stands in, and is no target");
+        Say(
+            sensor.IsZoneGuessed ? 1 : 0,
+            "the times name no zone and are read as UTC; --timezone sets another, such as Europe/Berlin");
         Say(before, $"left out: {Quantity.Of(before, "row")} before the first number of every column");
         Say(near, $"left out: {Quantity.Of(near, "row")} that follow the one before faster than the period");
         Say(gaps, $"{Quantity.Of(gaps, "gap")}: no forecast is learned across a gap");
@@ -361,9 +364,6 @@ internal sealed class TrainingRows
         }
     }
 
-    // The last value stands in for them, as for other missing ones.
-    private static void TakeOutSentinels(Loaded loaded, int first, string[] names, List<int> lines, Action<string> say)
-    {
     private static string SkippedRows(ReplaySensor sensor) =>
         $"left out: {Quantity.Of(sensor.SkippedRows, "row")} not newer than the one before, the first in {sensor.FirstSkip}";
 
@@ -373,6 +373,9 @@ internal sealed class TrainingRows
             ? ": write the time of day beside the date, or name its column with a second --time-column"
             : ": sort the rows by time");
 
+    // The last value stands in for them, as for other missing ones.
+    private static void TakeOutSentinels(Loaded loaded, int first, string[] names, List<int> lines, Action<string> say)
+    {
         var column = new double[lines.Count];
         for (int i = 0; i < names.Length; i++)
         {
