@@ -25,7 +25,7 @@ internal sealed class TrainingRows
     private readonly bool[] _isKnown;
 
     private TrainingRows(
-        IReadOnlyList<NamedColumn> columns, TimeSpan period, CalendarInput[] calendar, Loaded loaded, double[] mean, double[] std,
+        IReadOnlyList<NamedColumn> columns, TimeSpan period, CalendarInput[] calendar, LoadedRows loaded, double[] mean, double[] std,
         float[] values)
     {
         (Columns, Period, Calendar, Mean, Std, _values) = (columns, period, calendar, mean, std, values);
@@ -158,10 +158,11 @@ internal sealed class TrainingRows
         RecordingPeriod chosen = RecordingPeriod.Of(options, names, period, areTicks, notes);
         TimeSpan spacing = chosen.Period;
 
-        var loaded = new Loaded([], [], [], [], []);
+        var loaded = new LoadedRows([], [], [], [], []);
         foreach (ReplayOptions file in files)
         {
-            Read(file, names, RecordingColumns.FaultsOf(file, names), chosen, loaded, files.Count == 1 ? "" : $"{Path.GetFileName(file.File)}: ", notes);
+            string where = files.Count == 1 ? "" : $"{Path.GetFileName(file.File)}: ";
+            Read(file, names, RecordingColumns.FaultsOf(file, names), chosen, loaded, where, notes);
         }
 
         int rows = loaded.Ticks.Count;
@@ -169,7 +170,7 @@ internal sealed class TrainingRows
         {
             throw new InputException(
                 $"Readings '{options.File}' have {Quantity.Of(rows, "usable row")}; at least {ForecastLearner.RowsMin} are needed to learn "
-                    + $"from. {TooFewRows(loaded)}.");
+                    + $"from. {loaded.WhyTooFew()}.");
         }
 
         RecordingPeriod.RequireNeighbors(options.File, spacing, loaded.Ticks, loaded.Times);
@@ -178,8 +179,8 @@ internal sealed class TrainingRows
 
     // Constant columns are left out unless a person named them; others get mean and deviation of what was measured in the training rows.
     private static TrainingRows Normalize(
-        string file, List<NamedColumn> columns, TimeSpan spacing, IReadOnlyList<CalendarInput>? wanted, bool keepsConstant, Loaded loaded,
-        List<string> notes)
+        string file, List<NamedColumn> columns, TimeSpan spacing, IReadOnlyList<CalendarInput>? wanted, bool keepsConstant,
+        LoadedRows loaded, List<string> notes)
     {
         int all = columns.Count;
         int rows = loaded.Ticks.Count;
@@ -255,7 +256,7 @@ internal sealed class TrainingRows
 
     // A part of the time is learned if the training rows pass it often enough to tell it from a trend, in several steps, and the last rows
     // do not reach back so far: the same time of the day before is in the readings, and a clock can be wrong.
-    private static CalendarInput[] ChooseCalendar(Loaded loaded, int end, int columns)
+    private static CalendarInput[] ChooseCalendar(LoadedRows loaded, int end, int columns)
     {
         if (!HasTimes(loaded))
         {
@@ -275,10 +276,10 @@ internal sealed class TrainingRows
     }
 
     // Rows without times begin at the epoch.
-    private static bool HasTimes(Loaded loaded) => loaded.Times[0] != DateTime.UnixEpoch;
+    private static bool HasTimes(LoadedRows loaded) => loaded.Times[0] != DateTime.UnixEpoch;
 
     private static void Read(
-        ReplayOptions options, string[] names, string? faults, RecordingPeriod period, Loaded loaded, string where, List<string> notes)
+        ReplayOptions options, string[] names, string? faults, RecordingPeriod period, LoadedRows loaded, string where, List<string> notes)
     {
         string[] all = faults is null ? names : [.. names, faults];
         bool thins = period.Thins(options, names);
@@ -351,7 +352,7 @@ internal sealed class TrainingRows
             sensor.RowsOfWrongTime,
             $"left out: {Quantity.Of(sensor.RowsOfWrongTime, "row")} with a time that does not fit the rows behind "
                 + $"({sensor.FirstWrongTime})");
-        TakeOutSentinels(loaded, first, names, lines, sentence => notes.Add(where + sentence));
+        loaded.TakeOutSentinels(first, names, lines, sentence => notes.Add(where + sentence));
         long marked = loaded.IsFault.Skip(first).Count(isFault => isFault);
         Say(marked, $"not learned from: {Quantity.Of(marked, "row")} marked as a fault in column '{faults}'");
 
@@ -366,70 +367,4 @@ internal sealed class TrainingRows
 
     private static string SkippedRows(ReplaySensor sensor) =>
         $"left out: {Quantity.Of(sensor.SkippedRows, "row")} not newer than the one before, the first in {sensor.FirstSkip}";
-
-    private static string TooFewRows(Loaded loaded) => loaded.Skipped <= loaded.Ticks.Count || loaded.FirstSkipped is not { } skipped
-        ? "Record longer"
-        : char.ToUpperInvariant(skipped[0]) + skipped[1..] + (loaded.Times.TrueForAll(time => time.TimeOfDay == TimeSpan.Zero)
-            ? ": write the time of day beside the date, or name its column with a second --time-column"
-            : ": sort the rows by time");
-
-    // The last value stands in for them, as for other missing ones.
-    private static void TakeOutSentinels(Loaded loaded, int first, string[] names, List<int> lines, Action<string> say)
-    {
-        var column = new double[lines.Count];
-        for (int i = 0; i < names.Length; i++)
-        {
-            for (int row = 0; row < column.Length; row++)
-            {
-                int at = ((first + row) * names.Length) + i;
-                column[row] = loaded.IsKnown[at] && !loaded.IsFault[first + row] ? loaded.Values[at] : double.NaN;
-            }
-
-            int[] rows = Sentinels.Find(column);
-            if (rows.Length > 0)
-            {
-                say(Sentinels.Describe(names[i], column, rows, lines[rows[0]]));
-                Hold(i, rows);
-            }
-
-            if (LoneValues.Describe(names[i], column, row => lines[row]) is { } kept)
-            {
-                say(kept);
-            }
-        }
-
-        void Hold(int i, int[] rows)
-        {
-            HashSet<double> sentinels = [.. rows.Select(row => column[row])];
-            foreach (int row in rows)
-            {
-                column[row] = double.NaN;
-                loaded.IsKnown[((first + row) * names.Length) + i] = false;
-            }
-
-            double last = loaded.Values[(first * names.Length) + i];
-            if (sentinels.Contains(last))
-            {
-                last = Array.Find(column, double.IsFinite);
-            }
-
-            for (int row = 0; row < column.Length; row++)
-            {
-                int at = ((first + row) * names.Length) + i;
-                if (loaded.IsKnown[at])
-                {
-                    last = loaded.Values[at];
-                }
-
-                loaded.Values[at] = last;
-            }
-        }
-    }
-
-    private sealed record Loaded(List<double> Values, List<bool> IsKnown, List<long> Ticks, List<bool> IsFault, List<DateTime> Times)
-    {
-        internal long Skipped { get; set; }
-
-        internal string? FirstSkipped { get; set; }
-    }
 }
