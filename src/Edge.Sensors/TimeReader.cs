@@ -93,13 +93,18 @@ internal sealed class TimeReader(TimeOptions options)
             return Read(count, text, out utc);
         }
 
-        if (_isCount == true)
+        if (_isCount == true && text.Any(char.IsDigit))
         {
             return $"{PrintableText.Quoted(text)} is not a count since 1970, as the times before it";
         }
 
         if (!TryParse(text, out DateTime time, out TimeSpan? offset))
         {
+            if (!text.Any(char.IsDigit))
+            {
+                return $"{PrintableText.Quoted(text)} is no time but a word, as in a header, a row of units or totals: remove the row";
+            }
+
             string wanted = options.Format is null or "iso8601" ? "ISO 8601 or a count since 1970" : options.Format;
             return $"{PrintableText.Quoted(text)} is not {wanted}" + (options.Format is null ? Advice(text) : "");
         }

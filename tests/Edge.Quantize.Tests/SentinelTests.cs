@@ -70,7 +70,7 @@ public sealed class SentinelTests : IDisposable
     public void A_value_of_one_row_in_two_hundred_is_left_alone()
     {
         double[] values = Calm();
-        Assert.All(Enumerable.Range(1, 5), i => values[i * 150] = -9999);
+        Assert.All(Enumerable.Range(1, 5), i => values[i * 150] = -8888);
         Assert.Empty(Sentinels.Find(values));
     }
 
@@ -98,6 +98,78 @@ public sealed class SentinelTests : IDisposable
     }
 
     [Theory]
+    [InlineData(-127, 40, 0)]
+    [InlineData(-127, 400, 5)]
+    [InlineData(-196.6, 10, 30)]
+    [InlineData(-999, 40, 5)]
+    [InlineData(-99.9, 40, 5)]
+    [InlineData(32767, 300, 5)]
+    [InlineData(-3276.8, 40, 5)]
+    [InlineData(65535, 40, 5)]
+    public void A_known_code_is_one_however_long_it_lasts_and_however_much_the_others_swing(double code, int run, double swing)
+    {
+        double[] values = Swinging(20, swing);
+        int[] at = [.. Enumerable.Range(300, run)];
+        Assert.All(at, row => values[row] = code);
+        Assert.Equal(at, Sentinels.Find(values));
+    }
+
+    [Fact]
+    public void The_first_value_of_a_thermometer_that_lost_its_supply_is_one_where_it_is_rare()
+    {
+        double[] values = Swinging(20, 4);
+        Assert.All((int[])[7, 307, 607], row => values[row] = 85);
+        (values[900], values[901], values[902]) = (-127, -127, -127);
+        Assert.Equal([7, 307, 607, 900, 901, 902], Sentinels.Find(values));
+    }
+
+    [Theory]
+    [InlineData(60, 20, 1)]
+    [InlineData(20, 4, 40)]
+    public void A_temperature_of_85_is_learned_where_it_can_be_one(double level, double swing, int run)
+    {
+        double[] values = Swinging(level, swing);
+        Array.Fill(values, 85, 300, run);
+        Assert.Empty(Sentinels.Find(values));
+    }
+
+    // A pump that is rarely off, or rarely on; levels may be the end of an integer, too.
+    [Theory]
+    [InlineData(1000, 0, 10)]
+    [InlineData(0, 1000, 10)]
+    [InlineData(0, 85, 40)]
+    [InlineData(0, 32767, 10)]
+    [InlineData(0, 65535, 300)]
+    [InlineData(-32768, 32767, 300)]
+    [InlineData(20, 9999, 3)]
+    public void A_switch_loses_no_row(double level, double other, int rows)
+    {
+        double[] values = [.. Enumerable.Repeat(level, RowCount)];
+        Array.Fill(values, other, 400, rows);
+        Assert.Empty(Sentinels.Find(values));
+        Assert.Null(LoneValues.Describe("a", values, row => row));
+    }
+
+    [Theory]
+    [InlineData(0, 3)]
+    [InlineData(0, 40)]
+    public void A_machine_that_is_rarely_off_loses_no_row_and_is_said(double off, int rows)
+    {
+        double[] values = Swinging(1000, 50);
+        Array.Fill(values, off, 400, rows);
+        Assert.Empty(Sentinels.Find(values));
+        string said = LoneValues.Describe("power", values, row => row + 2)!;
+        Assert.StartsWith(
+            $"column 'power': 0 stands in {rows} rows, the first in line 402, and all other values lie from 9",
+            said,
+            StringComparison.Ordinal);
+        Assert.EndsWith("counted as measured; if it was not, empty these cells", said, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Values_that_follow_one_another_are_not_said() => Assert.Null(LoneValues.Describe("a", Swinging(20, 4), row => row));
+
+    [Theory]
     [InlineData("-9999", "-9999")]
     [InlineData("65535", "65535")]
     [InlineData("1e30", "1E+30")]
@@ -106,8 +178,14 @@ public sealed class SentinelTests : IDisposable
         TrainingRows clean = Load(Csv(Calm(), ("", -1)));
         TrainingRows rows = Load(Csv(Calm(), (cell, 500)));
 
-        Assert.Contains(
-            $"column 'a': {said} stands in 1 row, line 502, far outside of all other values: counted as missing", rows.Notes);
+        string note = Assert.Single(rows.Notes, note => note.StartsWith("column", StringComparison.Ordinal));
+        Assert.StartsWith(
+            $"column 'a': {said} stands in 1 row, line 502, far outside of all other values: counted as missing; "
+                + "on the device, set its channel's ",
+            note,
+            StringComparison.Ordinal);
+        Assert.Matches(
+            said[0] == '-' ? "'min' between -9999 and 1[89][.0-9]*, so" : "'max' between 21[.0-9]* and [E+0-9]*, so", note);
         Assert.DoesNotContain(clean.Notes, note => note.StartsWith("column", StringComparison.Ordinal));
         Assert.Equal(clean.Std[0], rows.Std[0], 0.01 * clean.Std[0]);
         Assert.Equal(clean.Mean[0], rows.Mean[0], 0.01 * clean.Std[0]);
@@ -150,6 +228,17 @@ public sealed class SentinelTests : IDisposable
     {
         var random = new Random(7);
         return [.. Enumerable.Range(0, RowCount).Select(row => 20 + Math.Sin(row / 40.0) + (0.2 * random.NextDouble()))];
+    }
+
+    // Two waves in the recording, with noise.
+    private static double[] Swinging(double level, double swing)
+    {
+        var random = new Random(7);
+        return
+        [
+            .. Enumerable.Range(0, RowCount)
+                .Select(row => level + (swing * Math.Sin(row / 80.0)) + (0.2 * random.NextDouble())),
+        ];
     }
 
     private string Csv(double[] values, (string Cell, int Row) wrong) => _folder.Write(

@@ -159,6 +159,144 @@ public sealed class TrainRecordingTests : IDisposable
         ["train", Recording(1, rows: 300), "-o", _folder.File("m.safetensors"), $"--period={seconds}"], "--period must be more than 0");
 
     [Fact]
+    public void The_interval_of_most_rows_is_the_period()
+    {
+        string file = Intervals((1000, 60), (2500, 300));
+        TrainingRows rows = Load(file);
+        Assert.Equal(TimeSpan.FromMinutes(5), rows.Period);
+        Assert.Contains("the interval of the rows changes: 60 s at first, 300 s for most rows, which is the period", rows.Notes);
+        Assert.Contains("left out: 800 rows that follow the one before faster than the period", rows.Notes);
+        Assert.Equal(2700, rows.RowCount);
+        Assert.Equal(2700, rows.Ticks[^1]);
+        Assert.Equal(rows.Ticks, TrainingRows.Load([new() { File = file }], [], TimeSpan.FromMinutes(5)).Ticks);
+    }
+
+    [Theory]
+    [InlineData("chosen on")]
+    [InlineData("learned from", "--period", "60")]
+    public void Rows_with_gaps_between_all_of_them_are_refused(string what, params string[] period)
+    {
+        string file = period.Length > 0 ? Intervals((1000, 300)) : Intervals((1400, 60), (600, 300));
+        CommandLine.Refuses(
+            ["train", file, "-o", _folder.File("m.safetensors"), .. period],
+            "at a period of 60 s there is a gap between all rows", $"nothing can be {what} them", "300 s apart: set --period");
+    }
+
+    [Theory]
+    [InlineData(299.981, 300)]
+    [InlineData(1.0004, 1)]
+    [InlineData(3661, 3661)]
+    [InlineData(59.9, 59.9)]
+    [InlineData(0.1, 0.1)]
+    public void A_period_that_is_almost_whole_is_whole(double seconds, double period) =>
+        Assert.Equal(TimeSpan.FromSeconds(period), RecordingShape.Whole(TimeSpan.FromSeconds(seconds)));
+
+    [Fact]
+    public void A_file_with_the_newest_row_first_is_read_with_an_option()
+    {
+        string file = Recording(1, rows: 400);
+        string[] lines = File.ReadAllLines(file);
+        string newest = _folder.Write("n.csv", string.Join('\n', (string[])[lines[0], .. lines[1..].Reverse()]));
+        string manifest = _folder.Write(
+            "m.json", """{"columns":["c0"],"period_seconds":3600,"mean":[0],"std":[1],"outputs_named":["c0[t+1]"]}""");
+        string[] train = ["train", newest, "-o", _folder.File("m.safetensors"), "--epochs", "1", "--hidden", "4"];
+        string[] profile = ["profile", manifest, "-o", _folder.File("p.json"), "--calibration"];
+        CommandLine.Refuses(train, "have the newest row first. Set --newest-first to read them backwards.");
+        CommandLine.Refuses([.. profile, newest], "Set --newest-first");
+        CommandLine.Refuses([.. profile, file, "--newest-first"], "have the oldest row first. Remove --newest-first.");
+
+        Assert.Contains(
+            "400 rows of 1 column, 3600 s apart", CommandLine.Done([.. train, "--newest-first"]), StringComparison.Ordinal);
+        CommandLine.Done([.. profile, newest, "--newest-first"]);
+        string backwards = File.ReadAllText(_folder.File("p.json"));
+        CommandLine.Done([.. profile, file]);
+        Assert.Equal(backwards, File.ReadAllText(_folder.File("p.json")));
+    }
+
+    [Theory]
+    [InlineData(200, "time,c0", "time")]
+    [InlineData(1, "UTC,degC", "UTC")]
+    [InlineData(401, "Average,0.1", "Average")]
+    public void A_row_of_words_is_named_with_its_line(int above, string row, string word)
+    {
+        List<string> lines = [.. File.ReadAllLines(Recording(1, rows: 400))];
+        lines.Insert(above, row);
+        string sentence = $"line {above + 1}: '{word}' is no time but a word, as in a header, a row of units or totals: remove the row.";
+        Refuses(lines);
+        DateTime time = default;
+        Refuses([lines[0], .. lines[1..].Select(line => DateTime.TryParse(line.Split(',')[0], CultureInfo.InvariantCulture, out time)
+            ? $"{new DateTimeOffset(time).ToUnixTimeSeconds()},{line.Split(',')[1]}"
+            : line)]);
+
+        void Refuses(IEnumerable<string> all) => CommandLine.Refuses(
+            ["train", _folder.Write("w.csv", string.Join('\n', all)), "-o", _folder.File("m.safetensors")], sentence);
+    }
+
+    [Fact]
+    public void Lines_above_the_header_are_named()
+    {
+        string[] lines = ["# Logger 175", "# Serial 4711", .. File.ReadAllLines(Recording(1, rows: 400))];
+        string[] train = ["train", _folder.Write("h.csv", string.Join('\n', lines)), "-o", _folder.File("m.safetensors")];
+        const string Advice = "line 1 begins with '#'";
+        CommandLine.Refuses(train, "have no column of numbers", Advice, "emove the lines above the names of the columns");
+        CommandLine.Refuses([.. train, "--columns", "c0"], "have no column 'c0'", Advice);
+    }
+
+    [Fact]
+    public void Dates_without_a_time_of_day_are_told_from_a_short_recording()
+    {
+        string days = string.Join('\n', Enumerable.Range(0, 400).Select(
+            row => $"{new DateTime(2026, 3, 1).AddHours(row):yyyy-MM-dd},{row % 7}"));
+        CommandLine.Refuses(
+            ["train", _folder.Write("d.csv", "time,a\n" + days), "-o", _folder.File("m.safetensors")],
+            "have 17 usable rows",
+            "Left out: 383 rows not newer than the one before, the first in line 3: 2026-03-01 after 2026-03-01 in line 2",
+            "write the time of day beside the date");
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    public void Only_one_of_two_files_needs_a_column_that_marks_faults(int labelled)
+    {
+        string[] lines = File.ReadAllLines(Recording(1, rows: 400));
+        string[] files = [.. Enumerable.Range(0, 2).Select(file => _folder.Write(
+            $"{file}.csv",
+            string.Join(
+                '\n', file != labelled ? lines : lines.Select((line, at) => line + (at == 0 ? ",anomaly" : at < 11 ? ",1" : ",0")))))];
+        TrainingRows rows = TrainingRows.Load([.. files.Select(file => new ReplayOptions { File = file })], [], null);
+        Assert.Equal(["c0"], rows.Columns.Select(column => column.Name));
+        Assert.Equal(Enumerable.Range(400 * labelled, 10), Enumerable.Range(0, 800).Where(row => rows.IsFault[row]));
+    }
+
+    [Fact]
+    public void Rows_behind_a_clock_that_was_ahead_are_said_with_the_first_of_them()
+    {
+        string[] lines = File.ReadAllLines(Recording(1, rows: 400));
+        for (int row = 201; row < 301; row++)
+        {
+            lines[row] = lines[row].Replace("2026-", "2027-", StringComparison.Ordinal);
+        }
+
+        TrainingRows rows = Load(_folder.Write("y.csv", string.Join('\n', lines)));
+        Assert.Contains(
+            "left out: 100 rows not newer than the one before, the first in line 302: 2026-01-13T12:00:00Z after 2027-01-13T11:00:00Z "
+                + "in line 301",
+            rows.Notes);
+    }
+
+    [Theory]
+    [InlineData("Z", 0)]
+    [InlineData("+02:00", 0)]
+    [InlineData("", 1)]
+    public void Times_without_a_zone_are_said_to_be_read_as_utc(string zone, int said)
+    {
+        string text = File.ReadAllText(Recording(1, rows: 400)).Replace("Z,", $"{zone},", StringComparison.Ordinal);
+        TrainingRows rows = Load(_folder.Write("z.csv", text));
+        Assert.Equal(said, rows.Notes.Count(note => note.Contains("read as UTC; --timezone sets another", StringComparison.Ordinal)));
+    }
+
+    [Fact]
     public void Quoted_decimal_commas_are_read()
     {
         string[] lines = File.ReadAllLines(Recording(1, rows: 400));
@@ -346,6 +484,15 @@ public sealed class TrainRecordingTests : IDisposable
     }
 
     private static TrainingRows Load(string file) => TrainingRows.Load([new() { File = file }], [], null);
+
+    private string Intervals(params (int Rows, int Seconds)[] parts)
+    {
+        DateTime time = new(2026, 3, 1);
+        int row = 0;
+        IEnumerable<string> lines = parts.SelectMany(part => Enumerable.Range(0, part.Rows).Select(_ => string.Create(
+            CultureInfo.InvariantCulture, $"{time = time.AddSeconds(part.Seconds):s}Z,{Math.Sin(row++ / 30.0):0.0000}")));
+        return _folder.Write("i.csv", "time,a\n" + string.Join('\n', lines));
+    }
 
     private string Recording(int columns, int rows, int changing = int.MaxValue)
     {

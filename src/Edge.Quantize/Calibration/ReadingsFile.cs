@@ -258,7 +258,12 @@ internal sealed class ReadingsFile
 
             foreach (int row in found)
             {
-                cells[(row * columns.Count) + i] = double.NaN;
+                cells[(row * columns.Count) + i] = column[row] = double.NaN;
+            }
+
+            if (LoneValues.Describe(columns[i], column, row => lines[row]) is { } kept)
+            {
+                notes.Add(kept);
             }
         }
     }

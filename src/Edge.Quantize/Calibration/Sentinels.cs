@@ -25,12 +25,31 @@ internal static class Sentinels
     // The values before and after lie this close, in standard deviations: the plant itself did not move.
     private const double NeighborsMax = 5;
 
-    /// <summary>
-    /// The rows of one column whose value stands in place of a measurement: each is rare, far outside of all others, and alone between two
-    /// values that are near one another, or repeated there. None if the interquartile range of the column is 0.
-    /// </summary>
+    /// <summary>The rows of one column whose value stands in place of a measurement, in order.</summary>
     /// <param name="values">The column, [rows]; NaN where there is no value.</param>
     internal static int[] Find(ReadOnlySpan<double> values)
+    {
+        var rows = new List<int>();
+        double[] left = values.ToArray();
+
+        // A far value hides a code from the range of the others, and a code may be among the far values.
+        foreach (Finder find in (Finder[])[FindFar, ErrorCodes.Find, FindFar])
+        {
+            foreach (int row in find(left))
+            {
+                rows.Add(row);
+                left[row] = double.NaN;
+            }
+        }
+
+        return [.. rows.Order()];
+    }
+
+    private delegate int[] Finder(ReadOnlySpan<double> values);
+
+    // Each is rare, far outside of all others, and alone between two values that are near one another, or repeated there. None if the
+    // interquartile range of the column is 0.
+    private static int[] FindFar(ReadOnlySpan<double> values)
     {
         double[] sorted = [.. values.ToArray().Where(double.IsFinite).Order()];
         if (sorted.Length < RowsPerSentinel)
@@ -110,11 +129,30 @@ internal static class Sentinels
             different.Add(values[row]);
         }
 
-        string text = string.Join(", ", different.Select(value => value.ToString("G6", CultureInfo.InvariantCulture)));
+        string text = string.Join(", ", different.Select(Text));
         string first = rows.Length > 1 ? "the first in line" : "line";
-        return $"column '{column}': {text} stands in {Quantity.Of(rows.Length, "row")}, {first} {line}, far outside of all other values: "
-            + "counted as missing";
+        return $"column '{column}': {text} {(different.Count > 1 ? "stand" : "stands")} in {Quantity.Of(rows.Length, "row")}, "
+            + $"{first} {line}, far outside of all other values: counted as missing; on the device, set its channel's "
+            + $"{Limits(values, different)}, so that it is missing there, too";
     }
+
+    // The range of a channel that leaves the values out.
+    private static string Limits(ReadOnlySpan<double> values, HashSet<double> outside)
+    {
+        double[] others = [.. values.ToArray().Where(value => double.IsFinite(value) && !outside.Contains(value))];
+        (double min, double max) = (others.Min(), others.Max());
+        double[] below = [.. outside.Where(value => value < min)];
+        double[] above = [.. outside.Where(value => value > max)];
+        return string.Join(
+            " and ",
+            (string[])
+            [
+                .. below.Length > 0 ? [$"'min' between {Text(below.Max())} and {Text(min)}"] : Array.Empty<string>(),
+                .. above.Length > 0 ? [$"'max' between {Text(max)} and {Text(above.Min())}"] : Array.Empty<string>(),
+            ]);
+    }
+
+    private static string Text(double value) => value.ToString("G6", CultureInfo.InvariantCulture);
 
     private static bool AreMissing(ReadOnlySpan<double> values) => double.IsNaN(FirstOf(values));
 

@@ -24,7 +24,7 @@ internal static class TrainCommand
     {
         var readings = new Argument<string[]>("READINGS")
         {
-            Description = "Recordings, CSV with a header, oldest row first; several are learned one after the other.",
+            Description = "Recordings, CSV with a header; several are learned one after the other.",
             Arity = ArgumentArity.OneOrMore,
         };
         var target = new Option<string>("--output", "-o") { Description = "The int8 model to write, .safetensors.", Required = true };
@@ -135,7 +135,8 @@ internal static class TrainCommand
                 [.. files.Select(file => timeFormat.Of(parsed, file))],
                 [.. (parsed.GetValue(columns) ?? []).Select(Column)],
                 parsed.GetValue(period) is { } seconds ? TimeSpan.FromSeconds(seconds) : null,
-                Calendar(parsed.GetValue(calendar)));
+                Calendar(parsed.GetValue(calendar)),
+                areTicks: more.LearnedOn is not null);
             return Run(output, files, path, rows, options, more);
         });
         return command;
@@ -155,7 +156,7 @@ internal static class TrainCommand
         TextWriter output, string[] files, string path, TrainingRows rows, LearnerOptions options, Extras more)
     {
         EdgeModel? beside = more.Beside is { } other ? EdgeModel.Load(other) : null;
-        output.WriteLine($"{rows.RowCount} rows of {Quantity.Of(rows.Columns.Count, "column")}, {Text(rows.Period)} apart");
+        output.WriteLine($"{Quantity.Of(rows.RowCount, "row")} of {Quantity.Of(rows.Columns.Count, "column")}, {Text(rows.Period)} apart");
         output.WriteLine(
             $"learned from rows to {rows.TrainEnd - 1}, chosen on rows to {rows.ValidationEnd - 1}, scored on rows to {rows.RowCount - 1}");
         foreach (string note in rows.Notes)

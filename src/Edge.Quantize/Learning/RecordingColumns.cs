@@ -20,20 +20,20 @@ internal static partial class RecordingColumns
     private static readonly string[] FaultNames = ["anomaly", "is_anomaly", "fault", "label", "attack"];
     private static readonly string[] OtherLabels = ["changepoint"];
 
-    /// <summary>The columns to learn from, and the one that marks faults.</summary>
+    /// <summary>The columns to learn from.</summary>
     /// <param name="options">The recording.</param>
     /// <param name="wanted">Columns that a person named; empty for all that hold numbers.</param>
     /// <param name="notes">Gets a sentence for each column that is left out.</param>
     /// <exception cref="InputException">There is none, or there are too many.</exception>
-    internal static (List<NamedColumn> Columns, string? Faults) Choose(
+    internal static List<NamedColumn> Choose(
         ReplayOptions options, IReadOnlyList<NamedColumn> wanted, List<string> notes)
     {
         RefuseTooMany(options.File, wanted.Count);
         (string[] header, bool[] isNumber, bool[] isCount, bool[] changes) = Survey(options, [.. wanted.Select(column => column.Name)]);
-        string? faults = header.FirstOrDefault(name => FaultNames.Contains(name.ToLowerInvariant()));
+        string? faults = FaultsOf(header);
         if (wanted.Count > 0)
         {
-            return ([.. wanted], wanted.Any(column => column.Name == faults) ? null : faults);
+            return [.. wanted];
         }
 
         int changing = 0;
@@ -61,9 +61,24 @@ internal static partial class RecordingColumns
         RefuseTooMany(options.File, changing);
 
         return columns.Count > 0
-            ? (columns, faults)
-            : throw new InputException($"Readings '{options.File}' have no column of numbers.");
+            ? columns
+            : throw new InputException(
+                $"Readings '{options.File}' have no column of numbers" + (RecordingShape.IsComment(header)
+                    ? ": line 1 begins with '#'. Remove the lines above the names of the columns."
+                    : $"; {RecordingShape.Has(header)}."));
     }
+
+    /// <summary>The column of a recording that marks faults; null if it has none.</summary>
+    /// <param name="options">The recording.</param>
+    /// <param name="names">The columns that are learned.</param>
+    internal static string? FaultsOf(ReplayOptions options, string[] names)
+    {
+        using var rows = new CsvRows(options.File, names, RowOrder.OldestFirst);
+        return FaultsOf(rows.Header) is { } faults && !names.Contains(faults) ? faults : null;
+    }
+
+    private static string? FaultsOf(string[] header) =>
+        header.FirstOrDefault(name => FaultNames.Contains(name.ToLowerInvariant()));
 
     private static void RefuseTooMany(string file, int columns)
     {
@@ -81,7 +96,7 @@ internal static partial class RecordingColumns
     // Which columns hold numbers, which only number the rows, and which hold more than one number.
     private static (string[] Header, bool[] IsNumber, bool[] IsCount, bool[] Changes) Survey(ReplayOptions options, string[] wanted)
     {
-        using var rows = new CsvRows(options.File, wanted, RowOrder.OldestFirst);
+        using var rows = new CsvRows(options.File, wanted, options.Order);
         int width = rows.Header.Length;
         var numbers = new long[width];
         var cells = new long[width];

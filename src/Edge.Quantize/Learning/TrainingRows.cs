@@ -25,7 +25,7 @@ internal sealed class TrainingRows
     private readonly bool[] _isKnown;
 
     private TrainingRows(
-        IReadOnlyList<NamedColumn> columns, TimeSpan period, CalendarInput[] calendar, Loaded loaded, double[] mean, double[] std,
+        IReadOnlyList<NamedColumn> columns, TimeSpan period, CalendarInput[] calendar, LoadedRows loaded, double[] mean, double[] std,
         float[] values)
     {
         (Columns, Period, Calendar, Mean, Std, _values) = (columns, period, calendar, mean, std, values);
@@ -140,10 +140,11 @@ internal sealed class TrainingRows
     /// <param name="wanted">Columns to take; empty for all that hold numbers.</param>
     /// <param name="period">From one row to the next; null for what the times say.</param>
     /// <param name="calendar">What of the time to learn from; null for what the rows are long enough for.</param>
+    /// <param name="areTicks">Whether each row is a tick of a device, whatever the times say of their distance.</param>
     /// <exception cref="InputException">The file cannot be read, or has too little to learn from.</exception>
     internal static TrainingRows Load(
         IReadOnlyList<ReplayOptions> files, IReadOnlyList<NamedColumn> wanted, TimeSpan? period,
-        IReadOnlyList<CalendarInput>? calendar = null)
+        IReadOnlyList<CalendarInput>? calendar = null, bool areTicks = false)
     {
         if (period <= TimeSpan.Zero)
         {
@@ -152,37 +153,34 @@ internal sealed class TrainingRows
 
         var notes = new List<string>();
         ReplayOptions options = files[0];
-        (List<NamedColumn> columns, string? faults) = RecordingColumns.Choose(options, wanted, notes);
+        List<NamedColumn> columns = RecordingColumns.Choose(options, wanted, notes);
         string[] names = [.. columns.Select(column => column.Name)];
-        TimeSpan spacing = period ?? SpacingOf(RecordingShape.Of(options, names), options.File);
+        RecordingPeriod chosen = RecordingPeriod.Of(options, names, period, areTicks, notes);
+        TimeSpan spacing = chosen.Period;
 
-        var loaded = new Loaded([], [], [], [], []);
+        var loaded = new LoadedRows([], [], [], [], []);
         foreach (ReplayOptions file in files)
         {
-            Read(file, names, faults, spacing, loaded, files.Count == 1 ? "" : $"{Path.GetFileName(file.File)}: ", notes);
+            string where = files.Count == 1 ? "" : $"{Path.GetFileName(file.File)}: ";
+            Read(file, names, RecordingColumns.FaultsOf(file, names), chosen, loaded, where, notes);
         }
 
         int rows = loaded.Ticks.Count;
         if (rows < ForecastLearner.RowsMin)
         {
             throw new InputException(
-                $"Readings '{options.File}' have {rows} usable rows; at least {ForecastLearner.RowsMin} are needed to learn from. Record "
-                    + $"longer.");
+                $"Readings '{options.File}' have {Quantity.Of(rows, "usable row")}; at least {ForecastLearner.RowsMin} are needed to learn "
+                    + $"from. {loaded.WhyTooFew()}.");
         }
 
+        RecordingPeriod.RequireNeighbors(options.File, spacing, loaded.Ticks, loaded.Times);
         return Normalize(options.File, columns, spacing, calendar, keepsConstant: wanted.Count > 0, loaded, notes);
     }
 
-    private static TimeSpan SpacingOf(RecordingShape shape, string file) => shape.Spacing
-        ?? throw new InputException(shape.UnreadTime is { } problem
-            ? $"Readings '{file}', {problem}."
-            : $"Readings '{file}' have no column of times that tells how far their rows are apart. Name it with --time-column, "
-                + "or add --period, in seconds.");
-
     // Constant columns are left out unless a person named them; others get mean and deviation of what was measured in the training rows.
     private static TrainingRows Normalize(
-        string file, List<NamedColumn> columns, TimeSpan spacing, IReadOnlyList<CalendarInput>? wanted, bool keepsConstant, Loaded loaded,
-        List<string> notes)
+        string file, List<NamedColumn> columns, TimeSpan spacing, IReadOnlyList<CalendarInput>? wanted, bool keepsConstant,
+        LoadedRows loaded, List<string> notes)
     {
         int all = columns.Count;
         int rows = loaded.Ticks.Count;
@@ -258,7 +256,7 @@ internal sealed class TrainingRows
 
     // A part of the time is learned if the training rows pass it often enough to tell it from a trend, in several steps, and the last rows
     // do not reach back so far: the same time of the day before is in the readings, and a clock can be wrong.
-    private static CalendarInput[] ChooseCalendar(Loaded loaded, int end, int columns)
+    private static CalendarInput[] ChooseCalendar(LoadedRows loaded, int end, int columns)
     {
         if (!HasTimes(loaded))
         {
@@ -278,24 +276,40 @@ internal sealed class TrainingRows
     }
 
     // Rows without times begin at the epoch.
-    private static bool HasTimes(Loaded loaded) => loaded.Times[0] != DateTime.UnixEpoch;
+    private static bool HasTimes(LoadedRows loaded) => loaded.Times[0] != DateTime.UnixEpoch;
 
     private static void Read(
-        ReplayOptions options, string[] names, string? faults, TimeSpan period, Loaded loaded, string where, List<string> notes)
+        ReplayOptions options, string[] names, string? faults, RecordingPeriod period, LoadedRows loaded, string where, List<string> notes)
     {
         string[] all = faults is null ? names : [.. names, faults];
-        using var sensor = new ReplaySensor(options with { Speed = PlaybackSpeed.Max }, all, period, TimeProvider.System);
+        bool thins = period.Thins(options, names);
+        using var sensor = new ReplaySensor(
+            options with { Speed = PlaybackSpeed.Max, Spacing = period.Spacing }, all, period.Period, TimeProvider.System);
         var reading = new Reading(all.Length);
         var last = new double[names.Length];
         var isThere = new bool[names.Length];
         long tick = loaded.Ticks.Count == 0 ? -1 : loaded.Ticks[^1] + BetweenFiles;
         int first = loaded.Ticks.Count;
         var lines = new List<int>();
-        (long held, long text, long before, long gaps) = (0, 0, 0, 0);
+        (long held, long text, long before, long gaps, long near) = (0, 0, 0, 0, 0);
+        DateTime? taken = null;
         while (sensor.ReadAsync(reading, CancellationToken.None).AsTask().GetAwaiter().GetResult())
         {
-            tick += 1 + reading.SkippedTicks;
-            gaps += reading.SkippedTicks > 0 ? 1 : 0;
+            long skipped = reading.SkippedTicks;
+            if (thins)
+            {
+                if (period.IsTooNear(taken, reading.Time))
+                {
+                    near++;
+                    continue;
+                }
+
+                skipped = period.SkippedTicks(taken, reading.Time);
+                taken = reading.Time;
+            }
+
+            tick += 1 + skipped;
+            gaps += skipped > 0 ? 1 : 0;
             for (int i = 0; i < names.Length; i++)
             {
                 if (reading.Quality[i] == Quality.Good)
@@ -325,14 +339,20 @@ internal sealed class TrainingRows
         }
 
         Say(held, $"{Quantity.Of(held, "cell")} without a number ({text} with text): the last value stands in, and is no target");
+        Say(
+            sensor.IsZoneGuessed ? 1 : 0,
+            "the times name no zone and are read as UTC; --timezone sets another, such as Europe/Berlin");
         Say(before, $"left out: {Quantity.Of(before, "row")} before the first number of every column");
+        Say(near, $"left out: {Quantity.Of(near, "row")} that follow the one before faster than the period");
         Say(gaps, $"{Quantity.Of(gaps, "gap")}: no forecast is learned across a gap");
-        Say(sensor.SkippedRows, $"left out: {Quantity.Of(sensor.SkippedRows, "row")} not newer than the one before ({sensor.LastSkip})");
+        loaded.Skipped += sensor.SkippedRows;
+        loaded.FirstSkipped ??= sensor.SkippedRows > 0 ? SkippedRows(sensor) : null;
+        Say(sensor.SkippedRows, SkippedRows(sensor));
         Say(
             sensor.RowsOfWrongTime,
             $"left out: {Quantity.Of(sensor.RowsOfWrongTime, "row")} with a time that does not fit the rows behind "
                 + $"({sensor.FirstWrongTime})");
-        TakeOutSentinels(loaded, first, names, lines, sentence => notes.Add(where + sentence));
+        loaded.TakeOutSentinels(first, names, lines, sentence => notes.Add(where + sentence));
         long marked = loaded.IsFault.Skip(first).Count(isFault => isFault);
         Say(marked, $"not learned from: {Quantity.Of(marked, "row")} marked as a fault in column '{faults}'");
 
@@ -345,50 +365,6 @@ internal sealed class TrainingRows
         }
     }
 
-    // The last value stands in for them, as for other missing ones.
-    private static void TakeOutSentinels(Loaded loaded, int first, string[] names, List<int> lines, Action<string> say)
-    {
-        var column = new double[lines.Count];
-        for (int i = 0; i < names.Length; i++)
-        {
-            for (int row = 0; row < column.Length; row++)
-            {
-                int at = ((first + row) * names.Length) + i;
-                column[row] = loaded.IsKnown[at] && !loaded.IsFault[first + row] ? loaded.Values[at] : double.NaN;
-            }
-
-            int[] rows = Sentinels.Find(column);
-            if (rows.Length == 0)
-            {
-                continue;
-            }
-
-            say(Sentinels.Describe(names[i], column, rows, lines[rows[0]]));
-            foreach (int row in rows)
-            {
-                loaded.IsKnown[((first + row) * names.Length) + i] = false;
-            }
-
-            double last = loaded.Values[(first * names.Length) + i];
-            if (IsSentinel(last))
-            {
-                last = Array.Find(column, value => double.IsFinite(value) && !IsSentinel(value));
-            }
-
-            for (int row = 0; row < column.Length; row++)
-            {
-                int at = ((first + row) * names.Length) + i;
-                if (loaded.IsKnown[at])
-                {
-                    last = loaded.Values[at];
-                }
-
-                loaded.Values[at] = last;
-            }
-
-            bool IsSentinel(double value) => Array.Exists(rows, row => column[row] == value);
-        }
-    }
-
-    private sealed record Loaded(List<double> Values, List<bool> IsKnown, List<long> Ticks, List<bool> IsFault, List<DateTime> Times);
+    private static string SkippedRows(ReplaySensor sensor) =>
+        $"left out: {Quantity.Of(sensor.SkippedRows, "row")} not newer than the one before, the first in {sensor.FirstSkip}";
 }

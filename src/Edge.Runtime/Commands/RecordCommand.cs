@@ -58,7 +58,8 @@ internal static class RecordCommand
                 output.Write($"\r{file.Rows} rows, {elapsed:d\\.hh\\:mm\\:ss} ");
             await RecordAsync(sensor, file, columns.Count, span, progress, stop.Token).ConfigureAwait(false);
             await output.WriteLineAsync(
-                $"{(progress is null ? "" : "\r")}{file.Rows} rows of {string.Join(", ", columns)} -> {path}").ConfigureAwait(false);
+                $"{(progress is null ? "" : "\r")}{Quantity.Of(file.Rows, "row")} of {string.Join(", ", columns)} -> {path}")
+                .ConfigureAwait(false);
             return ExitCodes.Done;
         });
         return command;

@@ -42,7 +42,7 @@ internal sealed class ServiceRunner(string configPath, ServiceNotifier notifier,
             Task watching = WatchAsync(service, running.Token);
             endedWell = await service.RunAsync(running.Token).ConfigureAwait(false);
             Volatile.Write(ref _running, null);
-            log.LogInformation("Delivered {Count} messages", service.Publisher.Delivered);
+            log.LogInformation("Delivered {Messages}", Quantity.Of(service.Publisher.Delivered, "message"));
             await running.CancelAsync().ConfigureAwait(false);
             await watching.ConfigureAwait(false);
             config = Interlocked.Exchange(ref _next, null);

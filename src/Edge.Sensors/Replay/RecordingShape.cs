@@ -12,6 +12,9 @@ internal sealed partial class RecordingShape
 {
     private const int SampleRows = 1000;
 
+    // Share by which a distance may differ from a whole one.
+    private const double WholeWithin = 0.001;
+
     // Names of a header in a sentence.
     private const int NamesMax = 40;
 
@@ -190,19 +193,42 @@ internal sealed partial class RecordingShape
         if (down > 1 && down > 9 * up)
         {
             throw new InputException(_options.Order == RowOrder.NewestFirst
-                ? $"Readings '{_options.File}' have the oldest row first. Remove 'order: newest_first'."
-                : $"Readings '{_options.File}' have the newest row first. Set 'order: newest_first' to read them backwards.");
+                ? $"Readings '{_options.File}' have the oldest row first. Remove {_options.OrderSetting}."
+                : $"Readings '{_options.File}' have the newest row first. Set {_options.OrderSetting} to read them backwards.");
         }
 
         distances.RemoveAll(distance => distance <= TimeSpan.Zero);
         distances.Sort();
-        Spacing = distances.Count > 0 ? distances[(distances.Count - 1) / 4] : null;
+        Spacing = distances.Count > 0 ? Whole(distances[(distances.Count - 1) / 4]) : null;
+    }
+
+    /// <summary>
+    /// The whole minute or else the whole second that a distance of two rows is next to: times that are written as fractions of a day, or
+    /// by a clock that is a little off, tell 299.98 s for five minutes.
+    /// </summary>
+    internal static TimeSpan Whole(TimeSpan distance)
+    {
+        foreach (double unit in (double[])[60, 1])
+        {
+            double whole = unit * Math.Round(distance.TotalSeconds / unit);
+            if (distance.Ticks % TimeSpan.TicksPerSecond != 0 && Math.Abs(distance.TotalSeconds - whole) <= WholeWithin * whole)
+            {
+                return TimeSpan.FromSeconds(whole);
+            }
+        }
+
+        return distance;
     }
 
     /// <summary>The names of a header, for a sentence: the first ones, each of limited length.</summary>
     internal static string Has(string[] header) => "the header has "
         + string.Join(", ", header.Take(NamesMax).Select(PrintableText.Quoted))
-        + (header.Length > NamesMax ? $" and {header.Length - NamesMax} more" : "");
+        + (header.Length > NamesMax ? $" and {header.Length - NamesMax} more" : "")
+        + (IsComment(header) ? "; line 1 begins with '#': remove the lines above the names of the columns" : "");
+
+    /// <summary>Whether what stands in place of a header is a comment above it.</summary>
+    internal static bool IsComment(string[] header) =>
+        header[0].StartsWith("# ", StringComparison.Ordinal) || (header.Length == 1 && header[0].StartsWith('#'));
 
     [GeneratedRegex(@"^[+-]?\d*\.\d+([eE][+-]?\d+)?$")]
     private static partial Regex PointPattern();

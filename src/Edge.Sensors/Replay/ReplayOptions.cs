@@ -23,6 +23,12 @@ internal sealed record ReplayOptions : SourceOptions
     /// <summary>Order of the rows. A file with the newest row first is read as a whole and reversed.</summary>
     public RowOrder Order { get; init; }
 
+    /// <summary>From row to row, which tells how many rows are missing in a gap; null for what the first rows say.</summary>
+    internal TimeSpan? Spacing { get; init; }
+
+    /// <summary>What the user writes to read a file with the newest row first, for advice.</summary>
+    internal string OrderSetting { get; init; } = "'order: newest_first'";
+
     public PlaybackSpeed Speed { get; init; } = new(1);
 
     /// <summary>Whether the file begins again when it ends.</summary>

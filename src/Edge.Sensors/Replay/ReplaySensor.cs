@@ -27,6 +27,8 @@ internal sealed class ReplaySensor : ISensor
     private string? _firstUnusable;
     private DateTime _first;
     private DateTime _lastInFile;
+    private string _lastText = "";
+    private int _lastLine;
     private TimeSpan _loopOffset;
     private TimeSpan _offset;
     private DateTime _time;
@@ -65,6 +67,14 @@ internal sealed class ReplaySensor : ISensor
     public long SkippedRows { get; private set; }
 
     public string? LastSkip { get; private set; }
+
+    private TimeSpan RowSpacing => _config.Spacing ?? _shape.Spacing ?? _period;
+
+    /// <summary>The first row that was left out, as "line 7: 2026-01-01 00:05 after 2026-01-01 00:10 in line 6", or null.</summary>
+    internal string? FirstSkip { get; private set; }
+
+    /// <summary>Whether times without a zone are read as UTC, because no zone is configured.</summary>
+    internal bool IsZoneGuessed => _shape.Times.IsZoneGuessed;
 
     /// <summary>Line of the row that was read last.</summary>
     internal int Line => _csv.Line;
@@ -170,7 +180,7 @@ internal sealed class ReplaySensor : ISensor
             }
 
             NoteGap(written);
-            _lastInFile = written;
+            (_lastInFile, _lastText, _lastLine) = (written, text, _csv.Line);
             time = _rows == 0 ? written : written + _loopOffset;
         }
 
@@ -187,7 +197,7 @@ internal sealed class ReplaySensor : ISensor
     // Only the first row, or one before which rows seem to be missing, can have a wrong time that costs the rows after it.
     private bool IsWrong(DateTime written)
     {
-        TimeSpan spacing = _shape.Spacing ?? _period;
+        TimeSpan spacing = RowSpacing;
         return _lastInFile == default
             ? WrongTimes.IsFirstWrong(written, TimesAhead(WrongTimes.LookAheadOfFirst), spacing)
             : written - _lastInFile > spacing && WrongTimes.LiesAhead(_lastInFile, written, TimesAhead(WrongTimes.LookAhead));
@@ -217,7 +227,8 @@ internal sealed class ReplaySensor : ISensor
 
     private void NoteGap(DateTime written)
     {
-        if (_lastInFile == default || (_shape.Spacing ?? _period) is var spacing && spacing <= TimeSpan.Zero)
+        TimeSpan spacing = RowSpacing;
+        if (_lastInFile == default || spacing <= TimeSpan.Zero)
         {
             return;
         }
@@ -226,15 +237,16 @@ internal sealed class ReplaySensor : ISensor
         if (_skippedTicks > 0 && _gaps++ == 0)
         {
             _log.LogWarning(
-                "Readings '{File}', line {Line}: {Ticks} rows are missing before this one. It is marked as a gap, and so are later ones",
+                "Readings '{File}', line {Line}: {Rows} missing before this one. It is marked as a gap, and so are later ones",
                 _config.File,
                 _csv.Line,
-                _skippedTicks);
+                _skippedTicks == 1 ? "1 row is" : $"{_skippedTicks} rows are");
         }
     }
 
     private void Skip(string text)
     {
+        FirstSkip ??= $"line {_csv.Line}: {PrintableText.Of(text)} after {PrintableText.Of(_lastText)} in line {_lastLine}";
         LastSkip = $"line {_csv.Line}: the time {PrintableText.Of(text)} is not newer than the one before";
         if (SkippedRows++ == 0)
         {
