@@ -221,6 +221,23 @@ public sealed class TrainRecordingTests : IDisposable
             row => $"{new DateTime(2026, 9, 1).AddHours(row).ToString(format, CultureInfo.InvariantCulture)},{row % 7}")));
     }
 
+    [Theory]
+    [InlineData(1, "d.csv': the rows are 1 s apart, and the model's period is 300 s. Give rows as far apart as the model's.")]
+    [InlineData(600.5, "the rows are 600.5 s apart, and the model's period is 300 s.")]
+    [InlineData(599.5, null)]
+    [InlineData(299.981, null)]
+    [InlineData(150.5, null)]
+    public void Rows_of_another_pace_than_the_model_are_said(double seconds, string? sentence)
+    {
+        string manifest = _folder.Write(
+            "m.json", """{"columns":["a"],"period_seconds":300,"mean":[0],"std":[1],"outputs_named":["a[t+1]"]}""");
+        string rows = _folder.Write("d.csv", "time,a\n" + string.Join('\n', Enumerable.Range(0, 400).Select(
+            row => $"{new DateTime(2026, 9, 1).AddSeconds(row * seconds):yyyy-MM-ddTHH:mm:ss.fff}Z,{row % 7}")));
+        string said = CommandLine.Done("profile", manifest, "--calibration", rows, "-o", _folder.File("p.json"));
+        Assert.Contains(sentence ?? "", said, StringComparison.Ordinal);
+        Assert.Equal(sentence is not null, said.Contains("apart", StringComparison.Ordinal));
+    }
+
     // The detector learns the course of the day from times that it can read; a model without a calendar needs none.
     [Fact]
     public void A_profile_follows_the_time_of_day_where_a_recording_has_times()

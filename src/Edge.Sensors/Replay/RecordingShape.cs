@@ -49,6 +49,9 @@ internal sealed partial class RecordingShape
     /// <summary>Usual distance of two rows, the lower quartile, so that gaps do not count; null if there are fewer than two.</summary>
     internal TimeSpan? Spacing { get; private set; }
 
+    /// <summary>Whether the rows are less than half or more than twice a period apart, as rows for another model would be.</summary>
+    internal bool IsFarFrom(TimeSpan period) => Spacing is { } spacing && spacing / period is < 0.5 or > 2;
+
     /// <summary>Why the first of the times that cannot be read is none, as "line 2: why"; null if all of the first rows can.</summary>
     internal string? UnreadTime { get; private set; }
 

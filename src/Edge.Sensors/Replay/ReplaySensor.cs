@@ -264,7 +264,7 @@ internal sealed class ReplaySensor : ISensor
             _log.LogInformation("Readings '{File}': the times name no zone and are read as UTC. 'timezone' sets another", _config.File);
         }
 
-        if (_shape.Spacing is { } spacing && (spacing / _period) is < 0.5 or > 2)
+        if (_shape.IsFarFrom(_period))
         {
             _log.LogWarning(
                 "Readings '{File}': the rows are {Spacing} s apart, and the stream's period is {Period} s",
