@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 using Edge.Inference.Models;
 using Edge.Quantize.Calibration;
 using Edge.Quantize.Learning;
@@ -236,6 +237,23 @@ public sealed class TrainRecordingTests : IDisposable
         string said = CommandLine.Done("profile", manifest, "--calibration", rows, "-o", _folder.File("p.json"));
         Assert.Contains(sentence ?? "", said, StringComparison.Ordinal);
         Assert.Equal(sentence is not null, said.Contains("apart", StringComparison.Ordinal));
+    }
+
+    // As an Excel in German writes it.
+    [Fact]
+    public void Recordings_in_Windows_1252_keep_the_names_of_their_columns()
+    {
+        string csv = File.ReadAllText(Recording(2, rows: 400)).Replace("c0", "Temp °C", StringComparison.Ordinal);
+        File.WriteAllText(_folder.File("l.csv"), csv, Encoding.Latin1);
+        string said = CommandLine.Done(
+            "train", _folder.File("l.csv"), "-o", _folder.File("m.safetensors"), "--epochs", "1", "--hidden", "4", "--cell", "rnn",
+            "--horizons", "1");
+        const string Sentence = "l.csv' are not UTF-8 and are read as Windows-1252.";
+        Assert.Single(said.Split('\n'), line => line.EndsWith(Sentence, StringComparison.Ordinal));
+        Assert.Equal("Temp °C", EdgeModel.Load(_folder.File("m.safetensors")).Manifest.Columns[0]);
+        said = CommandLine.Done(
+            "profile", _folder.File("m.safetensors"), "--calibration", _folder.File("l.csv"), "-o", _folder.File("p.safetensors"));
+        Assert.Contains(Sentence, said, StringComparison.Ordinal);
     }
 
     // The detector learns the course of the day from times that it can read; a model without a calendar needs none.

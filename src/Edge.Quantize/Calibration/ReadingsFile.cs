@@ -182,6 +182,11 @@ internal sealed class ReadingsFile
 
     private static void Note(string path, RecordingShape shape, ModelManifest manifest, List<string> notes)
     {
+        if (shape.IsWindows1252)
+        {
+            notes.Add($"Readings '{path}' are not UTF-8 and are read as Windows-1252.");
+        }
+
         if (shape.IsFarFrom(TimeSpan.FromSeconds(manifest.PeriodSeconds)))
         {
             notes.Add(string.Create(

@@ -34,6 +34,9 @@ internal sealed partial class RecordingShape
     internal static bool IsNameOfTime(string name) => TimeNames.Contains(name.ToLowerInvariant())
         || DateNames.Contains(name.ToLowerInvariant()) || ClockNames.Contains(name.ToLowerInvariant());
 
+    /// <summary>Whether the file is read as Windows-1252.</summary>
+    internal bool IsWindows1252 { get; private set; }
+
     /// <summary>Places of the model's columns.</summary>
     internal int[] ColumnsAt { get; private set; } = [];
 
@@ -63,6 +66,7 @@ internal sealed partial class RecordingShape
     {
         var shape = new RecordingShape(options, columns, new TimeReader(options.Times));
         using CsvRows rows = shape.Open();
+        shape.IsWindows1252 = rows.IsWindows1252;
         shape.ColumnsAt = [.. columns.Select(column => CsvRows.Find(options.File, rows.Header, column))];
         int missing = Array.IndexOf(shape.ColumnsAt, -1);
         if (missing >= 0)

@@ -62,6 +62,9 @@ internal sealed class ReplaySensor : ISensor
 
     public SourceKind Kind => _pacer.IsUnpaced ? SourceKind.Unpaced : SourceKind.Recorded;
 
+    /// <summary>Whether the file is read as Windows-1252.</summary>
+    internal bool IsWindows1252 => _shape.IsWindows1252;
+
     public long SkippedRows { get; private set; }
 
     public string? LastSkip { get; private set; }
@@ -259,6 +262,11 @@ internal sealed class ReplaySensor : ISensor
 
     private void SayWhatWasGuessed()
     {
+        if (IsWindows1252)
+        {
+            _log.LogInformation("Readings '{File}' are not UTF-8 and are read as Windows-1252", _config.File);
+        }
+
         if (_shape.Times.IsZoneGuessed)
         {
             _log.LogInformation("Readings '{File}': the times name no zone and are read as UTC. 'timezone' sets another", _config.File);
