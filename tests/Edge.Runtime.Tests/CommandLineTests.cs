@@ -189,7 +189,7 @@ public sealed class CommandLineTests : IDisposable
         (int code, string output, string _) = await RunAsync(
             "record", "--config", config, "--output", _folder.File("x.csv"), "--for", "500ms");
         Assert.Equal(0, code);
-        Assert.Contains("rows of cpu -> ", output, StringComparison.Ordinal);
+        Assert.Contains(" of cpu -> ", output, StringComparison.Ordinal);
         Assert.Contains(File.ReadAllLines(_folder.File("x.csv")), line => line.EndsWith(",48.312", StringComparison.Ordinal));
         await RefusesAsync(["run", "--config", config], "Stream 's': There is no 'model'. Record readings");
     }

@@ -75,6 +75,17 @@ public sealed class ReplaySensorTests : IDisposable
         Assert.Equal((false, "°C"), (utf16.IsWindows1252, utf16.Header[1]));
     }
 
+    [Theory]
+    [InlineData(0.6, "line 4: 1 row is missing before this one.")]
+    [InlineData(0.8, "line 4: 2 rows are missing before this one.")]
+    public async Task A_gap_is_said_with_its_rows(double third, string sentence)
+    {
+        string[] rows = [.. new[] { 0, 0.2, third, third + 0.2, third + 0.4, third + 0.6 }.Select(
+            (at, i) => $"{new DateTime(2026, 1, 1).AddSeconds(at):yyyy-MM-ddTHH:mm:ss.fff}Z,{20 + i}")];
+        File.WriteAllText(_folder.File("r.csv"), "time,a\n" + string.Join('\n', rows) + "\n");
+        Assert.Contains(await LogAsync("a"), line => line.Contains(sentence, StringComparison.Ordinal));
+    }
+
     [Fact]
     public async Task Rows_without_times_are_a_period_apart_from_the_epoch()
     {

@@ -75,11 +75,11 @@ internal static class ExportCommand
                 using var stop = new StopSignal();
                 FaultSpans? spans = parsed.GetValue(faults) ? Faults(history, name, begin, end, anomalies) : null;
                 long rows = await WriteRowsAsync(history, name, begin, end, path, spans, stop.Token).ConfigureAwait(false);
-                await output.WriteLineAsync($"{rows} rows of {name} -> {path}").ConfigureAwait(false);
+                await output.WriteLineAsync($"{Quantity.Of(rows, "row")} of {name} -> {path}").ConfigureAwait(false);
                 if (parsed.GetValue(labels) is { } labelsPath)
                 {
                     int count = WriteLabels(history, name, begin, end, labelsPath);
-                    await output.WriteLineAsync($"{count} labels -> {labelsPath}").ConfigureAwait(false);
+                    await output.WriteLineAsync($"{Quantity.Of(count, "label")} -> {labelsPath}").ConfigureAwait(false);
                 }
             }
             catch (Exception e) when (e is SqliteException or InvalidDataException)

@@ -122,9 +122,9 @@ internal sealed partial class Publisher
                 if (!saidUnreachable && _lostLimit.Allows(out string more))
                 {
                     _log.LogWarning(
-                        "{Reason} Retrying until it works. {Count} messages wait{More}",
+                        "{Reason} Retrying until it works. {Messages}{More}",
                         why,
-                        _outbox.Count + _again.Count + _inFlight.Count,
+                        Quantity.Of(_outbox.Count + _again.Count + _inFlight.Count, "message waits", "messages wait"),
                         more);
                     saidUnreachable = true;
                 }

@@ -42,7 +42,7 @@ internal sealed class ServiceRunner(string configPath, ServiceNotifier notifier,
             Task watching = WatchAsync(service, running.Token);
             endedWell = await service.RunAsync(running.Token).ConfigureAwait(false);
             Volatile.Write(ref _running, null);
-            log.LogInformation("Delivered {Count} messages", service.Publisher.Delivered);
+            log.LogInformation("Delivered {Messages}", Quantity.Of(service.Publisher.Delivered, "message"));
             await running.CancelAsync().ConfigureAwait(false);
             await watching.ConfigureAwait(false);
             config = Interlocked.Exchange(ref _next, null);
@@ -157,7 +157,7 @@ internal sealed class ServiceRunner(string configPath, ServiceNotifier notifier,
     }
 
     private static string Status(EdgeService service) =>
-        $"{Quantity.Of(service.Streams.Count, "stream")}, {service.Streams.Sum(stream => stream.Health.Ticks)} "
-            + $"ticks, {service.Streams.Count(stream => stream.IsAnomalyOpen)} anomalies open, {service.Publisher.Delivered} messages "
-            + $"delivered, {service.Waiting} waiting";
+        $"{Quantity.Of(service.Streams.Count, "stream")}, {Quantity.Of(service.Streams.Sum(stream => stream.Health.Ticks), "tick")}, "
+            + $"{Quantity.Of(service.Streams.Count(stream => stream.IsAnomalyOpen), "anomaly", "anomalies")} open, "
+            + $"{Quantity.Of(service.Publisher.Delivered, "message")} delivered, {service.Waiting} waiting";
 }

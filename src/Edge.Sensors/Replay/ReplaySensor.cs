@@ -229,10 +229,10 @@ internal sealed class ReplaySensor : ISensor
         if (_skippedTicks > 0 && _gaps++ == 0)
         {
             _log.LogWarning(
-                "Readings '{File}', line {Line}: {Ticks} rows are missing before this one. It is marked as a gap, and so are later ones",
+                "Readings '{File}', line {Line}: {Rows} missing before this one. It is marked as a gap, and so are later ones",
                 _config.File,
                 _csv.Line,
-                _skippedTicks);
+                Quantity.Of(_skippedTicks, "row is", "rows are"));
         }
     }
 
