@@ -75,8 +75,8 @@ public sealed partial class InferenceSession
     }
 
     /// <summary>
-    /// Rows were missed, and the next one that is stepped is not the successor of the last: a model with a regression on the last rows takes
-    /// them to have been as a week or a day before, so that its lags point to the right rows. The recurrent state stays as it is.
+    /// Rows were missed, and the next one that is stepped is not the successor of the last: a model with a regression on the last rows
+    /// takes them to have been as a week or a day before, so that its lags point to the right rows. The recurrent state stays as it is.
     /// </summary>
     /// <param name="rows">How many, 0 or more.</param>
     public void Skip(long rows)

@@ -104,8 +104,7 @@ public sealed class AcknowledgementTests
     public async Task A_message_without_acknowledgement_is_kept_and_sent_again_though_later_ones_were_acknowledged()
     {
         using var folder = new TemporaryFolder();
-        using StateStore store = StateStore.Open(
-            folder.File("state"), TimeSpan.FromSeconds(5), TimeSpan.FromDays(7), TimeProvider.System, "boot", NullLogger.Instance);
+        using StateStore store = Open(folder);
         long keptAtReset = 0;
         await using var broker = new ScriptedBroker(async (broker, message) =>
         {
@@ -136,6 +135,67 @@ public sealed class AcknowledgementTests
         Assert.Equal(again.Order(), again);
         store.Commit("s", Count + 2, [], "", []);
         Assert.Equal(0, store.OutboxCount);
+    }
+
+    // The end of a stream publishes its status, which is in no store. The broker acknowledges it together with the last messages of the
+    // stream: backwards, so that all are settled at once.
+    [Fact]
+    public async Task A_message_that_is_not_stored_does_not_hide_the_acknowledgement_of_stored_ones()
+    {
+        const int Stored = 10;
+        using var folder = new TemporaryFolder();
+        var pending = new Stack<Published>();
+        await using var broker = new ScriptedBroker(async (broker, message) =>
+        {
+            pending.Push(message);
+            while (Number(message.Payload) is -1 or Stored && pending.TryPop(out Published? last))
+            {
+                await broker.AcknowledgeAsync(last, last.Payload == "offline" ? (byte)0x87 : (byte)0);
+            }
+        });
+        using (StateStore store = Open(folder))
+        {
+            var outbox = new Outbox(long.MaxValue, store);
+            MqttMessage[] messages = [.. Enumerable.Range(0, Stored).Select(Message)];
+            Assert.True(store.Commit("s", Stored, [], "", messages));
+            outbox.AddStored(messages);
+            outbox.Enqueue(Message(Stored));
+            outbox.Complete();
+            await Of(broker, outbox).RunAsync(default).WaitAsync(Eventually.Bound);
+        }
+
+        Assert.Equal(Enumerable.Range(0, Stored + 1), Numbers(broker.All));
+        using StateStore again = Open(folder);
+        Assert.Equal(0, again.OutboxCount);
+    }
+
+    // Readings have QoS 0, and the last ones come after the last message that is acknowledged.
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task The_acknowledgement_of_offline_covers_the_readings_before_it(bool isAcknowledged)
+    {
+        using var folder = new TemporaryFolder();
+        MqttMessage[] messages =
+        [
+            .. Enumerable.Range(0, Count)
+                .Select(i => Message(i) with { QualityOfService = i == Count - 14 ? 1 : 0, Class = MessageClass.Reading }),
+        ];
+        await using var broker = new ScriptedBroker(
+            (broker, message) => broker.AcknowledgeAsync(message, message.Payload == "offline" && !isAcknowledged ? (byte)0x87 : (byte)0));
+        using (StateStore store = Open(folder))
+        {
+            var outbox = new Outbox(long.MaxValue, store);
+            Assert.True(store.Commit("s", Count, [], "", messages));
+            outbox.AddStored(messages);
+            outbox.Complete();
+            Publisher publisher = Of(broker, outbox);
+            await publisher.RunAsync(default).WaitAsync(Eventually.Bound);
+            Assert.Equal(Count, publisher.Delivered);
+        }
+
+        using StateStore again = Open(folder);
+        Assert.Equal(isAcknowledged ? 0 : 13, again.OutboxCount);
     }
 
     // The broker's time counts, not the one the client asked for; and an idle client pings no more often than that.
@@ -176,6 +236,9 @@ public sealed class AcknowledgementTests
     }
 
     private static MqttLinkOptions Options(int port) => new() { Host = "127.0.0.1", Port = port, ClientId = "house" };
+
+    private static StateStore Open(TemporaryFolder folder) => StateStore.Open(
+        folder.File("state"), TimeSpan.FromSeconds(5), TimeSpan.FromDays(7), TimeProvider.System, "boot", NullLogger.Instance);
 
     private static MqttMessage Message(int i) => new()
     {

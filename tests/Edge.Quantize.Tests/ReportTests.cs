@@ -56,6 +56,9 @@ public sealed class ReportTests : IDisposable
     [InlineData(0.9, 0.9, "The model beats every simple forecast on every output.")]
     [InlineData(0.9, 1.0004, "The model beats every simple forecast on 1 of 2 outputs. It equals the best of them on 1: a[t+2] (ridge).")]
     [InlineData(1.0004, 1, "The model beats every simple forecast on 0 of 2 outputs. It equals the best of them on 2: a[t+1] (ridge); ")]
+    [InlineData(0.9, 0.9994, "The model beats every simple forecast on every output.")]
+    [InlineData(0.9, 0.9996, "The model beats every simple forecast on 1 of 2 outputs. It equals the best of them on 1: a[t+2] (ridge).")]
+    [InlineData(1, 0, "The model beats every simple forecast on 1 of 2 outputs. It equals the best of them on 1: a[t+1] (ridge).")]
     [InlineData(0.9, 1.25, "The model beats every simple forecast on 1 of 2 outputs. It loses on 1: a[t+2] (to ridge by 20.0 %).")]
     [InlineData(1.0004, 1.25, "on 0 of 2 outputs. It equals the best of them on 1: a[t+1] (ridge). It loses on 1: a[t+2] (to ridge by")]
     public void What_rounds_to_no_difference_is_equal(double first, double second, string verdict)

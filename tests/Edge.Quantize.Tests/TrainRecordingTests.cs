@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 using Edge.Inference.Models;
 using Edge.Quantize.Calibration;
 using Edge.Quantize.Learning;
@@ -357,6 +358,40 @@ public sealed class TrainRecordingTests : IDisposable
 
         string Calendar(string format) => _folder.Write($"{format[0]}.csv", "time,a\n" + string.Join('\n', Enumerable.Range(0, 400).Select(
             row => $"{new DateTime(2026, 9, 1).AddHours(row).ToString(format, CultureInfo.InvariantCulture)},{row % 7}")));
+    }
+
+    [Theory]
+    [InlineData(1, "d.csv': the rows are 1 s apart, and the model's period is 300 s. Give rows as far apart as the model's.")]
+    [InlineData(600.5, "the rows are 600.5 s apart, and the model's period is 300 s.")]
+    [InlineData(599.5, null)]
+    [InlineData(299.981, null)]
+    [InlineData(150.5, null)]
+    public void Rows_of_another_pace_than_the_model_are_said(double seconds, string? sentence)
+    {
+        string manifest = _folder.Write(
+            "m.json", """{"columns":["a"],"period_seconds":300,"mean":[0],"std":[1],"outputs_named":["a[t+1]"]}""");
+        string rows = _folder.Write("d.csv", "time,a\n" + string.Join('\n', Enumerable.Range(0, 400).Select(
+            row => $"{new DateTime(2026, 9, 1).AddSeconds(row * seconds):yyyy-MM-ddTHH:mm:ss.fff}Z,{row % 7}")));
+        string said = CommandLine.Done("profile", manifest, "--calibration", rows, "-o", _folder.File("p.json"));
+        Assert.Contains(sentence ?? "", said, StringComparison.Ordinal);
+        Assert.Equal(sentence is not null, said.Contains("apart", StringComparison.Ordinal));
+    }
+
+    // As an Excel in German writes it.
+    [Fact]
+    public void Recordings_in_Windows_1252_keep_the_names_of_their_columns()
+    {
+        string csv = File.ReadAllText(Recording(2, rows: 400)).Replace("c0", "Temp °C", StringComparison.Ordinal);
+        File.WriteAllText(_folder.File("l.csv"), csv, Encoding.Latin1);
+        string said = CommandLine.Done(
+            "train", _folder.File("l.csv"), "-o", _folder.File("m.safetensors"), "--epochs", "1", "--hidden", "4", "--cell", "rnn",
+            "--horizons", "1");
+        const string Sentence = "l.csv' are not UTF-8 and are read as Windows-1252.";
+        Assert.Single(said.Split('\n'), line => line.EndsWith(Sentence, StringComparison.Ordinal));
+        Assert.Equal("Temp °C", EdgeModel.Load(_folder.File("m.safetensors")).Manifest.Columns[0]);
+        said = CommandLine.Done(
+            "profile", _folder.File("m.safetensors"), "--calibration", _folder.File("l.csv"), "-o", _folder.File("p.safetensors"));
+        Assert.Contains(Sentence, said, StringComparison.Ordinal);
     }
 
     // The detector learns the course of the day from times that it can read; a model without a calendar needs none.

@@ -124,6 +124,23 @@ public sealed class CommandLineTests : IDisposable
         Assert.Contains("WRONG  broker 127.0.0.1:1: Broker 127.0.0.1:1 cannot be reached", output, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("", null)]
+    [InlineData("period: 200.19ms, ", null)]
+    [InlineData("period: 201ms, ", "'period' is 0.201 s, and the model was trained on rows 0.2 s apart. Remove 'period', or train")]
+    [InlineData("period: 5m, ", "'period' is 300 s, and the model was trained on rows 0.2 s apart.")]
+    public async Task Check_notes_a_period_that_is_not_the_models(string period, string? note)
+    {
+        string config = _folder.Write(
+            "edge.yaml",
+            "device: d\nmqtt: { host: 127.0.0.1, port: 1 }\nstreams:\n"
+                + $"  - {{ name: s, model: demo, {period}source: {{ simulated: {{ }} }} }}\n");
+        (int _, string output, string _) = await RunAsync("check", "--config", config);
+        Assert.Contains("ok     stream s", output, StringComparison.Ordinal);
+        Assert.Contains(note is null ? "" : $"note   stream s: {note}", output, StringComparison.Ordinal);
+        Assert.Equal(note is not null, output.Contains("note   stream s", StringComparison.Ordinal));
+    }
+
     [Fact]
     public async Task Sensors_and_check_read_each_channel_once_and_give_the_lines_to_paste()
     {
@@ -172,7 +189,7 @@ public sealed class CommandLineTests : IDisposable
         (int code, string output, string _) = await RunAsync(
             "record", "--config", config, "--output", _folder.File("x.csv"), "--for", "500ms");
         Assert.Equal(0, code);
-        Assert.Contains("rows of cpu -> ", output, StringComparison.Ordinal);
+        Assert.Contains(" of cpu -> ", output, StringComparison.Ordinal);
         Assert.Contains(File.ReadAllLines(_folder.File("x.csv")), line => line.EndsWith(",48.312", StringComparison.Ordinal));
         await RefusesAsync(["run", "--config", config], "Stream 's': There is no 'model'. Record readings");
     }

@@ -36,7 +36,8 @@ public sealed class DetectionProgressTests
         Step(stream, rows[CalmRows..(CalmRows + 312)], 4);
         string waiting = stream.Health.Detection;
         Assert.Matches(
-            "^Watches levels, patterns, surprises and sensors. Relations between channels follow in [0-9]+ rows \\([0-9.]+ h\\).$", waiting);
+            "^Watches levels, patterns, surprises and sensors. Relations between channels follow in [0-9]+ rows \\([0-9.]+ h\\).$",
+            waiting);
         int left = int.Parse(waiting.Split(' ')[11], CultureInfo.InvariantCulture);
         int row = CalmRows + 312;
         for (; stream.ScoreOf(AnomalyCause.Correlation) == 0; row++)

@@ -1,9 +1,11 @@
 using System.Globalization;
+using System.Text;
 using Edge.Inference;
 using Edge.Sensors.Replay;
 using Edge.Sensors.Timing;
 using Edge.Streams;
 using Edge.Testing;
+using Microsoft.Extensions.Logging;
 
 namespace Edge.Runtime.Tests;
 
@@ -24,6 +26,64 @@ public sealed class ReplaySensorTests : IDisposable
     {
         using ReplaySensor sensor = Open(csv);
         Assert.Equal([(0, 1, 2), (5, 3, 4)], await ReadAllAsync(sensor));
+    }
+
+    // As an Excel in German writes it. The euro sign is a control character in Latin-1.
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_file_that_is_not_UTF8_is_read_as_Windows_1252_and_that_is_said(bool isUtf)
+    {
+        string csv = "Zeit;Temp °C;Preis €;Ort\n2026-01-01 00:00:00;16,5;2,25;Köln\n2026-01-01 00:00:05;17,5;3,5;Köln\n";
+        byte[] text = isUtf ? Encoding.UTF8.GetBytes(csv) : [.. csv.Select(letter => letter == '€' ? (byte)0x80 : (byte)letter)];
+        File.WriteAllBytes(_folder.File("r.csv"), text);
+        using var sensor = new ReplaySensor(
+            new ReplayOptions { File = _folder.File("r.csv"), Speed = PlaybackSpeed.Max },
+            ["Temp °C", "Preis €"],
+            TimeSpan.FromSeconds(5),
+            TimeProvider.System);
+        Assert.Equal(!isUtf, sensor.IsWindows1252);
+        Assert.Equal([(0, 16.5, 2.25), (5, 17.5, 3.5)], await ReadAllAsync(sensor));
+    }
+
+    [Fact]
+    public async Task The_log_says_that_its_file_is_not_UTF8()
+    {
+        File.WriteAllText(_folder.File("r.csv"), "für,b\n20,ä\n21,ä\n", Encoding.Latin1);
+        Assert.Single(
+            await LogAsync("für"), line => line.EndsWith("r.csv' are not UTF-8 and are read as Windows-1252", StringComparison.Ordinal));
+    }
+
+    // A damaged cell, or a header that is cut within a letter, says nothing of the encoding.
+    [Fact]
+    public void A_header_of_UTF8_is_read_as_such_whatever_follows()
+    {
+        byte[] damaged = [.. "a;°C\n1;2\n"u8, 0xE9, (byte)'\n', .. "3;4\n"u8];
+        File.WriteAllBytes(_folder.File("d.csv"), damaged);
+        using var rows = new CsvRows(_folder.File("d.csv"), [], RowOrder.OldestFirst);
+        Assert.Equal((false, "°C"), (rows.IsWindows1252, rows.Header[1]));
+        for (int at = 0; at < 4; at++)
+        {
+            string wide = string.Join(';', Enumerable.Repeat("°\U0001F321", 1 << 16));
+            File.WriteAllText(_folder.File("w.csv"), new string('a', at) + wide + "\n1;2\n");
+            using var wideRows = new CsvRows(_folder.File("w.csv"), [], RowOrder.OldestFirst);
+            Assert.False(wideRows.IsWindows1252);
+        }
+
+        File.WriteAllText(_folder.File("u.csv"), "a;°C\n1;2\n", Encoding.Unicode);
+        using var utf16 = new CsvRows(_folder.File("u.csv"), [], RowOrder.OldestFirst);
+        Assert.Equal((false, "°C"), (utf16.IsWindows1252, utf16.Header[1]));
+    }
+
+    [Theory]
+    [InlineData(0.6, "line 4: 1 row is missing before this one.")]
+    [InlineData(0.8, "line 4: 2 rows are missing before this one.")]
+    public async Task A_gap_is_said_with_its_rows(double third, string sentence)
+    {
+        string[] rows = [.. new[] { 0, 0.2, third, third + 0.2, third + 0.4, third + 0.6 }.Select(
+            (at, i) => $"{new DateTime(2026, 1, 1).AddSeconds(at):yyyy-MM-ddTHH:mm:ss.fff}Z,{20 + i}")];
+        File.WriteAllText(_folder.File("r.csv"), "time,a\n" + string.Join('\n', rows) + "\n");
+        Assert.Contains(await LogAsync("a"), line => line.Contains(sentence, StringComparison.Ordinal));
     }
 
     [Fact]
@@ -243,6 +303,23 @@ public sealed class ReplaySensorTests : IDisposable
         TimeSpan.FromSeconds(1),
         TimeProvider.System);
 
+    private async Task<IReadOnlyList<string>> LogAsync(string column)
+    {
+        var log = new ListLog();
+        using var sensor = new ReplaySensor(
+            new ReplayOptions { File = _folder.File("r.csv"), Speed = PlaybackSpeed.Max },
+            [column],
+            TimeSpan.FromSeconds(0.2),
+            TimeProvider.System,
+            log);
+        var reading = new Reading(1);
+        while (await sensor.ReadAsync(reading, default))
+        {
+        }
+
+        return log.Lines;
+    }
+
     private static async Task<List<(double Seconds, double A, double B)>> ReadAllAsync(ReplaySensor sensor)
     {
         var rows = new List<(double, double, double)>();
@@ -253,5 +330,19 @@ public sealed class ReplaySensorTests : IDisposable
         }
 
         return rows;
+    }
+
+    private sealed class ListLog : ILogger
+    {
+        internal List<string> Lines { get; } = [];
+
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(
+            LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+            Lines.Add(formatter(state, exception));
     }
 }

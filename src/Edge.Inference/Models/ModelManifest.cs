@@ -170,16 +170,19 @@ public sealed partial class ModelManifest
     public ModelManifest WithBaselines(IReadOnlyDictionary<string, IReadOnlyList<double>> baselines) =>
         With(Outputs, OutputRmse, NormalProfile, baselines);
 
+    // What rounds to 0.0 % is equal.
+    internal const double EqualShare = 0.0005;
+
     /// <summary>
-    /// Outputs whose error is not smaller than that of every simple forecast, with the name of the best one; empty where nothing was
-    /// measured.
+    /// Outputs whose error is not smaller than that of every simple forecast, by more than what rounds to 0.0 %, with the name of the
+    /// best one; empty where nothing was measured.
     /// </summary>
     public IReadOnlyList<(int Output, string Baseline)> Lost =>
         OutputRmse is null ? [] :
         [
             .. Enumerable.Range(0, Outputs.Count)
                 .Select(k => (Output: k, Best: Baselines.Where(each => !double.IsNaN(each.Value[k])).MinBy(each => each.Value[k])))
-                .Where(each => each.Best.Value is { } errors && OutputRmse[each.Output] >= errors[each.Output])
+                .Where(each => each.Best.Value is { } errors && OutputRmse[each.Output] > errors[each.Output] * (1 - EqualShare))
                 .Select(each => (each.Output, each.Best.Key)),
         ];
 

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.InteropServices;
 using Edge.Inference;
 using Edge.Inference.Models;
@@ -133,6 +134,7 @@ internal sealed class ReadingsFile
     {
         string path = recording.File;
         RecordingShape shape = RecordingShape.Of(recording, manifest.Columns);
+        Note(path, shape, manifest, notes);
         var times = new RecordingTimes(path, shape, isNeeded: manifest.Calendar.Count > 0);
         using CsvRows rows = shape.Open();
         var cells = new Cells([], [], [], []);
@@ -176,6 +178,22 @@ internal sealed class ReadingsFile
         }
 
         return cells;
+    }
+
+    private static void Note(string path, RecordingShape shape, ModelManifest manifest, List<string> notes)
+    {
+        if (shape.IsWindows1252)
+        {
+            notes.Add($"Readings '{path}' are not UTF-8 and are read as Windows-1252.");
+        }
+
+        if (shape.IsFarFrom(TimeSpan.FromSeconds(manifest.PeriodSeconds)))
+        {
+            notes.Add(string.Create(
+                CultureInfo.InvariantCulture,
+                $"Readings '{path}': the rows are {shape.Spacing!.Value.TotalSeconds} s apart, and the model's period is "
+                    + $"{manifest.PeriodSeconds} s. Give rows as far apart as the model's."));
+        }
     }
 
     // As a stream does: the last value is held for some rows, and then the row is left out.

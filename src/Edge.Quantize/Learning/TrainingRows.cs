@@ -338,6 +338,7 @@ internal sealed class TrainingRows
             }
         }
 
+        Say(sensor.IsWindows1252 ? 1 : 0, $"Readings '{options.File}' are not UTF-8 and are read as Windows-1252.");
         Say(held, $"{Quantity.Of(held, "cell")} without a number ({text} with text): the last value stands in, and is no target");
         Say(
             sensor.IsZoneGuessed ? 1 : 0,

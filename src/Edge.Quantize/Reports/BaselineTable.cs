@@ -11,9 +11,6 @@ internal static class BaselineTable
     private const int PipedWidth = 120;
     private const int NamedMax = 6;
 
-    // What rounds to 0.0 % is equal.
-    private const double EqualMax = 0.0005;
-
     internal static void Write(TextWriter output, ModelManifest manifest)
     {
         if (manifest.Baselines.Count == 0)
@@ -97,9 +94,9 @@ internal static class BaselineTable
         string text = $"The model beats every simple forecast on {manifest.Outputs.Count - notBetter.Length} of "
             + $"{Quantity.Of(manifest.Outputs.Count, "output")}.";
         return text
-            + Sentence("It equals the best of them on", [.. notBetter.Where(each => each.By < EqualMax)
+            + Sentence("It equals the best of them on", [.. notBetter.Where(each => each.By < ModelManifest.EqualShare)
                 .Select(each => $"{manifest.OutputName(each.Output)} ({each.Baseline})")])
-            + Sentence("It loses on", [.. notBetter.Where(each => each.By >= EqualMax)
+            + Sentence("It loses on", [.. notBetter.Where(each => each.By >= ModelManifest.EqualShare)
                 .Select(each => $"{manifest.OutputName(each.Output)} (to {each.Baseline} by {EvaluationTable.Share(each.By)})")]);
     }
 

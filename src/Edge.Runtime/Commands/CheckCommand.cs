@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 using Edge.Inference;
 using Edge.Inference.Models;
 using Edge.Runtime.Configuration;
@@ -18,6 +19,9 @@ internal static class CheckCommand
 {
     // A machine without a battery-backed clock boots with a date before this program was written.
     private static readonly DateTimeOffset ClockMin = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
+
+    // As far as the period of a model may be off from the configured one without a word.
+    private const double PeriodTolerance = 0.001;
 
     internal static Command Create(TextWriter output)
     {
@@ -51,12 +55,18 @@ internal static class CheckCommand
             var streams = new List<(StreamConfig, ModelManifest, TimeSpan)>();
             foreach (StreamConfig stream in edge.Streams)
             {
-                string? engine = null;
+                (string? engine, string? otherPeriod) = (null, null);
                 Say($"stream {stream.Name}", Try(() =>
                 {
                     (ModelManifest manifest, TimeSpan period, engine) = CheckStream(stream, engines, sources);
                     streams.Add((stream, manifest, period));
+                    otherPeriod = OtherPeriod(manifest, period);
                 }));
+                if (otherPeriod is not null)
+                {
+                    Note($"stream {stream.Name}", otherPeriod);
+                }
+
                 if (stream.Engine == EngineKind.Onnx && engine is not null)
                 {
                     Note($"stream {stream.Name}", $"its engine is {engine}");
@@ -134,6 +144,13 @@ internal static class CheckCommand
         using ISensor sensor = sources.Open(stream.Source, engine.Manifest, period);
         return (engine.Manifest, period, engine.Description);
     }
+
+    // A clock of a recording that is a little off gives a model a period such as 299.981 s.
+    private static string? OtherPeriod(ModelManifest manifest, TimeSpan period) =>
+        Math.Abs((period.TotalSeconds / manifest.PeriodSeconds) - 1) <= PeriodTolerance ? null : string.Create(
+            CultureInfo.InvariantCulture,
+            $"'period' is {period.TotalSeconds:0.######} s, and the model was trained on rows {manifest.PeriodSeconds:0.######} s apart. "
+                + $"Remove 'period', or train a model on rows {period.TotalSeconds:0.######} s apart");
 
     // Writes and removes a file. The state itself is left alone: the service may use it now.
     private static string? CheckState(string folder)

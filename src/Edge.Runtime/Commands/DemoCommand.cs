@@ -77,7 +77,11 @@ internal static class DemoCommand
             .. watch.Forecasts > 0 ? [] : new[] { "no forecast was published" },
             .. watch.Delivered >= watch.Forecasts
                 ? []
-                : new[] { $"only {watch.Delivered} messages were delivered for {watch.Forecasts} forecasts" },
+                : new[]
+                {
+                    $"only {Quantity.Of(watch.Delivered, "message was", "messages were")} delivered for "
+                        + Quantity.Of(watch.Forecasts, "forecast"),
+                },
             .. watch.Elapsed < DemoScenario.FaultKnownBy || watch.Anomalies > 0 ? [] : new[] { "the injected fault was not found" },
         ];
         output.WriteLine(

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Edge.Inference;
 using Edge.Streams;
 using Spectre.Console;
 using Spectre.Console.Rendering;
@@ -40,8 +41,8 @@ internal static class DemoView
                 "  ",
                 now.Channels.Select(channel => $"{channel.Name} {Reading(channel.Actual)} (expected {Number(channel.Expected)})"));
             await output.WriteLineAsync(
-                $"{watch.Elapsed.TotalSeconds,4:0} s  {channels}  score {Number(now.Score)}  {watch.Delivered} "
-                    + $"messages{(now.IsAnomalous ? "  ANOMALY" : "")}").ConfigureAwait(false);
+                $"{watch.Elapsed.TotalSeconds,4:0} s  {channels}  score {Number(now.Score)}  "
+                    + $"{Quantity.Of(watch.Delivered, "message")}{(now.IsAnomalous ? "  ANOMALY" : "")}").ConfigureAwait(false);
             for (; told < watch.Anomalies && now.Events.Length > 0; told++)
             {
                 await output.WriteLineAsync($"        {now.Events[^1]}").ConfigureAwait(false);
@@ -75,7 +76,7 @@ internal static class DemoView
                 line =>
                     (IRenderable)new Text(line, line.Contains("opened", StringComparison.Ordinal) ? new Style(Color.Red) : Style.Plain))),
         new Text(""),
-        new Markup($"[bold]{watch.Delivered}[/] messages delivered, {watch.Forecasts} of them forecasts"),
+        new Markup($"[bold]{Quantity.Of(watch.Delivered, "message")}[/] delivered, {Quantity.Of(watch.Forecasts, "forecast")} among them"),
         new Markup($"[bold]{Markup.Escape(PageLine(watch))}[/]"),
         new Markup("Watch it from another terminal:"),
         new Markup($"  [cyan]{Markup.Escape(WatchLine(watch.Port))}[/]"),

@@ -79,7 +79,7 @@ internal static class ExportCommand
                 if (parsed.GetValue(labels) is { } labelsPath)
                 {
                     int count = WriteLabels(history, name, begin, end, labelsPath);
-                    await output.WriteLineAsync($"{count} labels -> {labelsPath}").ConfigureAwait(false);
+                    await output.WriteLineAsync($"{Quantity.Of(count, "label")} -> {labelsPath}").ConfigureAwait(false);
                 }
             }
             catch (Exception e) when (e is SqliteException or InvalidDataException)

@@ -120,7 +120,8 @@ internal sealed record LabeledRun(string File, bool[] Labels, bool[] Alarms, int
 
             return labels.Count == rows
                 ? [.. labels]
-                : throw new InputException($"Labels '{path}' have {labels.Count} rows, but the events are of {rows} readings.");
+                : throw new InputException(
+                    $"Labels '{path}' have {Quantity.Of(labels.Count, "row")}, but the events are of {Quantity.Of(rows, "reading")}.");
         }
         catch (Exception e) when (FileFault.Is(e))
         {

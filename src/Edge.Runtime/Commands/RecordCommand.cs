@@ -55,7 +55,7 @@ internal static class RecordCommand
             string path = parsed.GetRequiredValue(target);
             using RecordingFile file = RecordingFile.Open(path, columns);
             Action<TimeSpan>? progress = Console.IsOutputRedirected ? null : elapsed =>
-                output.Write($"\r{file.Rows} rows, {elapsed:d\\.hh\\:mm\\:ss} ");
+                output.Write($"\r{Quantity.Of(file.Rows, "row")}, {elapsed:d\\.hh\\:mm\\:ss} ");
             await RecordAsync(sensor, file, columns.Count, span, progress, stop.Token).ConfigureAwait(false);
             await output.WriteLineAsync(
                 $"{(progress is null ? "" : "\r")}{Quantity.Of(file.Rows, "row")} of {string.Join(", ", columns)} -> {path}")

@@ -122,7 +122,7 @@ internal static class SensorsCommand
     {
         output.WriteLine(findings.Count == 0
             ? $"I2C bus {bus}: no device answers. Check the wiring and the power of the sensor."
-            : $"I2C bus {bus}: {findings.Count} devices answer");
+            : $"I2C bus {bus}: {Quantity.Of(findings.Count, "device answers", "devices answer")}");
         foreach (I2cFinding finding in findings)
         {
             string address = string.Create(CultureInfo.InvariantCulture, $"0x{finding.Address:x2}");
@@ -163,7 +163,7 @@ internal static class SensorsCommand
         Devices devices,
         TextWriter output)
     {
-        output.WriteLine($"{kind}: {(found.Count == 0 ? "no devices" : $"{found.Count} devices")}");
+        output.WriteLine($"{kind}: {(found.Count == 0 ? "no devices" : Quantity.Of(found.Count, "device"))}");
         foreach ((string name, string folder) in found)
         {
             output.WriteLine($"  {name} at {KernelFiles.Node(folder)}");

@@ -23,7 +23,8 @@ internal static class StateCommand
         show.SetAction(parsed =>
         {
             using StateStore store = Open(parsed.GetRequiredValue(config));
-            output.WriteLine($"{store.Path}: {store.OutboxCount} messages of {store.OutboxBytes} bytes wait for the broker");
+            output.WriteLine($"{store.Path}: {Quantity.Of(store.OutboxCount, "message")} of {Quantity.Of(store.OutboxBytes, "byte")} "
+                + $"{(store.OutboxCount == 1 ? "waits" : "wait")} for the broker");
             foreach (string name in store.Streams())
             {
                 SavedStream stream = store.Load(name)!;

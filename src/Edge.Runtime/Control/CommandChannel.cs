@@ -200,6 +200,7 @@ internal sealed class CommandChannel : IDisposable
             _saidAt = _clock.GetTimestamp();
         }
 
-        _log.LogWarning("Dropped {Count} commands so far: retained, or more than {Rate} per second", Refused, Rate);
+        _log.LogWarning(
+            "Dropped {Commands} so far: retained, or more than {Rate} per second", Quantity.Of(Refused, "command"), Rate);
     }
 }

@@ -126,10 +126,10 @@ internal sealed class ModelUpdates
 
             IInferenceEngine inUse = _control(stream).Stream.Engine;
             string said = inUse.Manifest.IsTrained
-                ? $"Model {model.Sha256[..6]} runs beside {inUse.ModelSha256[..6]} for {ticks} ticks. It replaces it if its error is not "
-                    + "significantly larger."
-                : $"Model {model.Sha256[..6]}, the first of this stream, is tried for {ticks} ticks. It is taken if its error is not "
-                    + "significantly larger than that of persistence.";
+                ? $"Model {model.Sha256[..6]} runs beside {inUse.ModelSha256[..6]} for {Quantity.Of(ticks, "tick")}. "
+                    + "It replaces it if its error is not significantly larger."
+                : $"Model {model.Sha256[..6]}, the first of this stream, is tried for {Quantity.Of(ticks, "tick")}. "
+                    + "It is taken if its error is not significantly larger than that of persistence.";
             _events.Say(stream, "trial", model.Sha256, null, said);
             return said;
         }
@@ -216,7 +216,8 @@ internal sealed class ModelUpdates
         string other = _control(stream).Stream.Engine.Manifest.IsTrained ? "the old model" : "persistence";
         string figures = string.Create(
             CultureInfo.InvariantCulture,
-            $"over {verdict.Ticks} ticks its error was {verdict.ErrorRatio:G4} times the error of {other} (± {verdict.Noise:G2})");
+            $"over {Quantity.Of(verdict.Ticks, "tick")} its error was {verdict.ErrorRatio:G4} times the error of {other} "
+                + $"(± {verdict.Noise:G2})");
         (string change, string said) = verdict.IsNoWorse
             ? ("taken", $"The new model is in use: {figures}.")
             : ("refused", $"The new model is dropped: {figures}.");

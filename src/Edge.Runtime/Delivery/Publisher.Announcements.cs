@@ -19,22 +19,25 @@ internal sealed partial class Publisher
     private int _isBirthPending;
     private long _describedAt;
 
-    // Publishes a message of the device itself. If the broker refuses it, that costs this topic alone.
-    private async ValueTask AnnounceAsync(IMqttLink link, MqttMessage message, CancellationToken cancel)
+    // Publishes a message of the device itself. If the broker refuses it, that costs this topic alone. Returns whether the broker has
+    // acknowledged it.
+    private async ValueTask<bool> AnnounceAsync(IMqttLink link, MqttMessage message, CancellationToken cancel)
     {
         if (_blamed.IsBarred(message))
         {
-            return;
+            return false;
         }
 
         try
         {
             await link.PublishAsync(message).WaitAsync(_patience, cancel).ConfigureAwait(false);
             _blamed.NoteAnnounced(message);
+            return true;
         }
         catch (MqttRefusedException e)
         {
             NoteRefusal(message, e.Message);
+            return false;
         }
         catch (MqttLinkException) when (_blamed.NoteHangUp(message))
         {

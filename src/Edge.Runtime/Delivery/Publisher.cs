@@ -54,6 +54,7 @@ internal sealed partial class Publisher
     private readonly LogLimit _connectedLimit;
     private readonly LogLimit _lostLimit;
     private Queue<MqttMessage> _again = new();
+    private MqttMessage? _lastStored;
 
     /// <param name="outbox">Messages to deliver.</param>
     /// <param name="newLink">Makes a link for each attempt to connect.</param>
@@ -121,9 +122,9 @@ internal sealed partial class Publisher
                 if (!saidUnreachable && _lostLimit.Allows(out string more))
                 {
                     _log.LogWarning(
-                        "{Reason} Retrying until it works. {Count} messages wait{More}",
+                        "{Reason} Retrying until it works. {Messages}{More}",
                         why,
-                        _outbox.Count + _again.Count + _inFlight.Count,
+                        Quantity.Of(_outbox.Count + _again.Count + _inFlight.Count, "message waits", "messages wait"),
                         more);
                     saidUnreachable = true;
                 }
@@ -188,7 +189,12 @@ internal sealed partial class Publisher
         }
 
         await PumpAsync(link, cancel).ConfigureAwait(false);
-        await AnnounceAsync(link, _announcements.Offline, cancel).ConfigureAwait(false);
+        if (await AnnounceAsync(link, _announcements.Offline, cancel).ConfigureAwait(false) && _lastStored is { } last)
+        {
+            // Its acknowledgment covers the messages of QoS 0 before it, too: the next start need not send them again.
+            _outbox.Delivered(last);
+        }
+
         await link.DisconnectAsync().WaitAsync(_patience, cancel).ConfigureAwait(false);
     }
 
@@ -344,7 +350,9 @@ internal sealed partial class Publisher
     // Removes the oldest messages as far as they are settled. All messages before them are settled too.
     private bool Settle()
     {
+        // A message that is not stored, such as one of a stream's end, covers the stored ones before it, too.
         MqttMessage? delivered = null;
+        bool isAcknowledged = false;
         bool isAny = false;
         while (_inFlight.TryPeek(out MqttDelivery? oldest) && oldest.IsSettled)
         {
@@ -364,13 +372,18 @@ internal sealed partial class Publisher
             MqttDelivery settled = _inFlight.Dequeue();
             Debug.Assert(ReferenceEquals(settled, oldest), "Messages leave the window in the order in which they were sent.");
             Confirm(oldest.Message);
-            delivered = oldest.Message.QualityOfService > 0 ? oldest.Message : delivered;
+            delivered = oldest.Message.QualityOfService > 0 ? _lastStored : delivered;
+            isAcknowledged |= oldest.Message.QualityOfService > 0;
             isAny = true;
+        }
+
+        if (isAcknowledged)
+        {
+            _blamed.NoteProgress();
         }
 
         if (delivered is not null)
         {
-            _blamed.NoteProgress();
             _outbox.Delivered(delivered);
         }
 
@@ -388,6 +401,7 @@ internal sealed partial class Publisher
     // QoS 0 has no acknowledgment. But one connection keeps the order, so an acknowledgment also covers what was sent before it.
     private void Confirm(MqttMessage message)
     {
+        _lastStored = message.Id > 0 ? message : _lastStored;
         if (message.Retain)
         {
             _retained[message.Topic] = message;
@@ -420,6 +434,7 @@ internal sealed partial class Publisher
         }
 
         _again = again;
+        _lastStored = null;
         _unconfirmed.Clear();
         _inFlight.Clear();
     }

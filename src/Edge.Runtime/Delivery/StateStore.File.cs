@@ -82,11 +82,11 @@ internal sealed partial class StateStore
         try
         {
             _log.LogError(
-                "State '{Path}' is damaged: {Reason}. It is kept as '{Aside}' with {Count} waiting messages. A new file is written",
+                "State '{Path}' is damaged: {Reason}. It is kept as '{Aside}' with {Messages}. A new file is written",
                 Path,
                 damage,
                 MoveAside(Path, _clock),
-                waiting);
+                Quantity.Of(waiting, "waiting message"));
         }
         catch (Exception e) when (FileFault.Is(e))
         {

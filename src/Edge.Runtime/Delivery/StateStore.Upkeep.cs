@@ -117,10 +117,10 @@ internal sealed partial class StateStore
             }
 
             _log.LogError(
-                "State '{Path}' was deleted, moved or replaced, with {Count} waiting messages.{Aside} "
+                "State '{Path}' was deleted, moved or replaced, with {Messages}.{Aside} "
                     + "The streams continue, and a new file is written",
                 Path,
-                waiting,
+                Quantity.Of(waiting, "waiting message"),
                 aside);
         }
     }
@@ -171,9 +171,9 @@ internal sealed partial class StateStore
         if (count > 0)
         {
             _log.LogWarning(
-                "State '{Path}': {Count} readings and forecasts older than {Age} expired before the broker took them",
+                "State '{Path}': {Messages} older than {Age} expired before the broker took them",
                 Path,
-                count,
+                Quantity.Of(count, "reading or forecast", "readings and forecasts"),
                 _ageMax);
         }
     }

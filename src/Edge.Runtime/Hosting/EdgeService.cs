@@ -258,7 +258,8 @@ internal sealed class EdgeService : IDisposable
         }
         catch (OperationCanceledException)
         {
-            _log.LogWarning("Stopped with {Count} undelivered messages: the broker was unreachable", _outbox.Count);
+            _log.LogWarning(
+                "Stopped with {Messages}: the broker was unreachable", Quantity.Of(_outbox.Count, "undelivered message"));
         }
 
         return _bug is null ? Array.TrueForAll(ended, well => well) : throw new InvalidOperationException("A stream ended by a bug.", _bug);

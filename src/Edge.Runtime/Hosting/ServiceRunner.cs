@@ -157,7 +157,7 @@ internal sealed class ServiceRunner(string configPath, ServiceNotifier notifier,
     }
 
     private static string Status(EdgeService service) =>
-        $"{Quantity.Of(service.Streams.Count, "stream")}, {service.Streams.Sum(stream => stream.Health.Ticks)} "
-            + $"ticks, {service.Streams.Count(stream => stream.IsAnomalyOpen)} anomalies open, {service.Publisher.Delivered} messages "
-            + $"delivered, {service.Waiting} waiting";
+        $"{Quantity.Of(service.Streams.Count, "stream")}, {Quantity.Of(service.Streams.Sum(stream => stream.Health.Ticks), "tick")}, "
+            + $"{Quantity.Of(service.Streams.Count(stream => stream.IsAnomalyOpen), "anomaly", "anomalies")} open, "
+            + $"{Quantity.Of(service.Publisher.Delivered, "message")} delivered, {service.Waiting} waiting";
 }

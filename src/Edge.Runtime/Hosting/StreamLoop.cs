@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Edge.Inference;
 using Edge.Runtime.Delivery;
 using Edge.Runtime.Mqtt;
 using Edge.Runtime.Payloads;
@@ -192,7 +193,7 @@ internal sealed class StreamLoop : IDisposable
             await CommitAsync(stop).ConfigureAwait(false);
         }
 
-        _log.LogInformation("{Stream}: the source ended after {Rows} rows", Stream.Name, Stream.Rows);
+        _log.LogInformation("{Stream}: the source ended after {Rows}", Stream.Name, Quantity.Of(Stream.Rows, "row"));
     }
 
     // The next row. While rows are skipped and none is used, health says so.

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Edge.Streams;
 
 namespace Edge.Sensors.Polling;
@@ -16,10 +17,12 @@ internal sealed class Channel
     private readonly Lock _gate = new();
     private double _value;
     private int _samples;
+    private int _rejected;
     private Quality _worst;
     private string? _fault;
     private double _current = double.NaN;
-    private long _currentAt;
+    private long _lastAt;
+    private bool _isLastUsable;
     private int _same;
 
     /// <param name="config">Scale, offset, limits, aggregate.</param>
@@ -45,13 +48,13 @@ internal sealed class Channel
         {
             if (!double.IsFinite(value))
             {
-                Reject(Quality.Invalid, "the value is not a valid number");
+                Reject(Quality.Invalid, "the value is not a valid number", at);
                 return;
             }
 
-            if (raw < _range.Min || raw > _range.Max || value < _config.Min || value > _config.Max)
+            if (Outside(raw, value) is { } outside)
             {
-                Reject(Quality.OutOfRange, "the value is outside the possible range");
+                Reject(Quality.OutOfRange, outside, at);
                 return;
             }
 
@@ -63,7 +66,8 @@ internal sealed class Channel
                 _ => _value + value,
             };
             _samples++;
-            _currentAt = at;
+            _lastAt = at;
+            _isLastUsable = true;
         }
     }
 
@@ -72,7 +76,8 @@ internal sealed class Channel
     {
         lock (_gate)
         {
-            Reject(Quality.Missing, fault);
+            _worst = Quality.Missing;
+            _fault = fault;
         }
     }
 
@@ -81,7 +86,7 @@ internal sealed class Channel
     {
         lock (_gate)
         {
-            Reject(Quality.Invalid, fault);
+            Reject(Quality.Invalid, fault, _clock.GetTimestamp());
         }
     }
 
@@ -98,7 +103,8 @@ internal sealed class Channel
                 _current = value;
             }
 
-            if (isFresh || (_ageMax is { } ageMax && _clock.GetElapsedTime(_currentAt) <= ageMax && !double.IsNaN(_current)))
+            bool isCurrent = _ageMax is { } ageMax && _clock.GetElapsedTime(_lastAt) <= ageMax;
+            if (isFresh || (isCurrent && _isLastUsable))
             {
                 bool isStuck = _config.StuckTicks > 0 && _same >= _config.StuckTicks;
                 into.Values[column] = _current;
@@ -107,25 +113,49 @@ internal sealed class Channel
             }
             else
             {
+                if (_ageMax is not null && !isCurrent && _rejected == 0 && _worst is not Quality.Missing)
+                {
+                    // The rejected value is as old as a good one may become.
+                    Forget();
+                }
+
                 into.Values[column] = 0;
                 into.Quality[column] = _worst is Quality.Good ? Quality.Missing : _worst;
                 into.Faults[column] = _fault ?? _silence;
             }
 
-            if (isFresh || _worst is not Quality.Missing)
+            // The reason is still the device that failed and waits for its next attempt, or the last value, which is current.
+            if (_ageMax is null ? isFresh || _worst is not Quality.Missing : isFresh && _isLastUsable)
             {
-                // The reason is still the device that failed and waits for its next attempt.
-                _worst = Quality.Good;
-                _fault = null;
+                Forget();
             }
 
             _samples = 0;
+            _rejected = 0;
         }
     }
 
-    private void Reject(Quality quality, string fault)
+    // The number stands last and quoted: two values outside the same limit are one cause.
+    private string? Outside(double raw, double value) =>
+        value > _config.Max ? string.Create(CultureInfo.InvariantCulture, $"the value is above 'max', which is {_config.Max}: '{value}'")
+        : value < _config.Min ? string.Create(CultureInfo.InvariantCulture, $"the value is below 'min', which is {_config.Min}: '{value}'")
+        : raw > _range.Max ? string.Create(CultureInfo.InvariantCulture, $"the value is above {_range.Max}, the sensor's limit: '{raw}'")
+        : raw < _range.Min ? string.Create(CultureInfo.InvariantCulture, $"the value is below {_range.Min}, the sensor's limit: '{raw}'")
+        : null;
+
+    // A value that arrives by itself takes the place of the one before, also if it cannot be used.
+    private void Reject(Quality quality, string fault, long at)
     {
         _worst = quality;
         _fault = fault;
+        _rejected++;
+        _lastAt = at;
+        _isLastUsable = false;
+    }
+
+    private void Forget()
+    {
+        _worst = Quality.Good;
+        _fault = null;
     }
 }

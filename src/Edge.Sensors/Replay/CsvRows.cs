@@ -1,4 +1,6 @@
 using System.Globalization;
+using System.Text;
+using System.Text.Unicode;
 using CsvHelper;
 using CsvHelper.Configuration;
 using Edge.Inference;
@@ -36,7 +38,8 @@ internal sealed class CsvRows : IDisposable
         _path = path;
         try
         {
-            _text = new StreamReader(RegularFile.OpenRead(path));
+            IsWindows1252 = !IsUtf(path);
+            _text = Text(path, IsWindows1252);
             if (order == RowOrder.NewestFirst && _text.BaseStream.Length > ReversedMaxBytes)
             {
                 throw new InputException(
@@ -44,7 +47,7 @@ internal sealed class CsvRows : IDisposable
                         + $"{ReversedMaxBytes}. Sort it.");
             }
 
-            Separator = FindSeparator(path, columns);
+            Separator = FindSeparator(path, columns, IsWindows1252);
             _csv = new CsvReader(_text, new CsvConfiguration(CultureInfo.InvariantCulture)
             {
                 Delimiter = Separator,
@@ -85,6 +88,9 @@ internal sealed class CsvRows : IDisposable
 
     /// <summary>What stands between two cells.</summary>
     internal string Separator { get; }
+
+    /// <summary>Whether the header is not UTF-8, so that the file is read as Windows-1252.</summary>
+    internal bool IsWindows1252 { get; }
 
     /// <summary>Line of the current row.</summary>
     internal int Line => _row?.Line ?? _csv.Parser.RawRow;
@@ -183,10 +189,43 @@ internal sealed class CsvRows : IDisposable
             : throw new InputException($"Readings '{path}' have two columns named '{column}'. Rename or remove one of them.");
     }
 
-    /// <summary>The first line, as far as a header can reach.</summary>
-    internal static string FirstLine(string path)
+    private static StreamReader Text(string path, bool isWindows1252)
     {
-        using var text = new StreamReader(RegularFile.OpenRead(path));
+        FileStream file = RegularFile.OpenRead(path);
+        return isWindows1252 ? new StreamReader(file, new Windows1252()) : new StreamReader(file);
+    }
+
+    // The header decides: it has the names that are looked for. A damaged row further on is no other encoding.
+    private static bool IsUtf(string path)
+    {
+        using FileStream file = RegularFile.OpenRead(path);
+        var begin = new byte[HeaderMax];
+        ReadOnlySpan<byte> read = begin.AsSpan(0, file.ReadAtLeast(begin, begin.Length, throwOnEndOfStream: false));
+        if (read.StartsWith(Encoding.Unicode.Preamble) || read.StartsWith(Encoding.BigEndianUnicode.Preamble))
+        {
+            return true;
+        }
+
+        int end = read.IndexOfAny((byte)'\r', (byte)'\n');
+        return Utf8.IsValid(end >= 0 ? read[..end] : read.Length < HeaderMax ? read : WithoutLast(read));
+    }
+
+    // Without the last character, which may be cut off: a first byte, and up to three that begin with the bits 10.
+    private static ReadOnlySpan<byte> WithoutLast(ReadOnlySpan<byte> text)
+    {
+        int first = text.Length - 1;
+        while (first > text.Length - 4 && (text[first] & 0xC0) == 0x80)
+        {
+            first--;
+        }
+
+        return text[..first];
+    }
+
+    // The first line, as far as a header can reach.
+    private static string FirstLine(string path, bool isWindows1252)
+    {
+        using StreamReader text = Text(path, isWindows1252);
         var begin = new char[HeaderMax];
         ReadOnlySpan<char> read = begin.AsSpan(0, text.ReadBlock(begin));
         int end = read.IndexOfAny('\r', '\n');
@@ -194,9 +233,9 @@ internal sealed class CsvRows : IDisposable
     }
 
     // The separator that makes the wanted columns of the header, else the most frequent one.
-    private static string FindSeparator(string path, IReadOnlyList<string> columns)
+    private static string FindSeparator(string path, IReadOnlyList<string> columns, bool isWindows1252)
     {
-        string header = FirstLine(path);
+        string header = FirstLine(path, isWindows1252);
         RequireText(path, header);
         string? found = columns.Count == 0 ? null : Separators.FirstOrDefault(
             separator => !columns.Except(header.Split(separator).Select(name => name.Trim().Trim('"').Trim())).Any());

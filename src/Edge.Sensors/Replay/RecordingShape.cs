@@ -37,6 +37,9 @@ internal sealed partial class RecordingShape
     internal static bool IsNameOfTime(string name) => TimeNames.Contains(name.ToLowerInvariant())
         || DateNames.Contains(name.ToLowerInvariant()) || ClockNames.Contains(name.ToLowerInvariant());
 
+    /// <summary>Whether the file is read as Windows-1252.</summary>
+    internal bool IsWindows1252 { get; private set; }
+
     /// <summary>Places of the model's columns.</summary>
     internal int[] ColumnsAt { get; private set; } = [];
 
@@ -52,6 +55,9 @@ internal sealed partial class RecordingShape
     /// <summary>Usual distance of two rows, the lower quartile, so that gaps do not count; null if there are fewer than two.</summary>
     internal TimeSpan? Spacing { get; private set; }
 
+    /// <summary>Whether the rows are less than half or more than twice a period apart, as rows for another model would be.</summary>
+    internal bool IsFarFrom(TimeSpan period) => Spacing is { } spacing && spacing / period is < 0.5 or > 2;
+
     /// <summary>Why the first of the times that cannot be read is none, as "line 2: why"; null if all of the first rows can.</summary>
     internal string? UnreadTime { get; private set; }
 
@@ -63,6 +69,7 @@ internal sealed partial class RecordingShape
     {
         var shape = new RecordingShape(options, columns, new TimeReader(options.Times));
         using CsvRows rows = shape.Open();
+        shape.IsWindows1252 = rows.IsWindows1252;
         shape.ColumnsAt = [.. columns.Select(column => CsvRows.Find(options.File, rows.Header, column))];
         int missing = Array.IndexOf(shape.ColumnsAt, -1);
         if (missing >= 0)

@@ -64,6 +64,9 @@ internal sealed class ReplaySensor : ISensor
 
     public SourceKind Kind => _pacer.IsUnpaced ? SourceKind.Unpaced : SourceKind.Recorded;
 
+    /// <summary>Whether the file is read as Windows-1252.</summary>
+    internal bool IsWindows1252 => _shape.IsWindows1252;
+
     public long SkippedRows { get; private set; }
 
     public string? LastSkip { get; private set; }
@@ -240,7 +243,7 @@ internal sealed class ReplaySensor : ISensor
                 "Readings '{File}', line {Line}: {Rows} missing before this one. It is marked as a gap, and so are later ones",
                 _config.File,
                 _csv.Line,
-                _skippedTicks == 1 ? "1 row is" : $"{_skippedTicks} rows are");
+                Quantity.Of(_skippedTicks, "row is", "rows are"));
         }
     }
 
@@ -271,12 +274,17 @@ internal sealed class ReplaySensor : ISensor
 
     private void SayWhatWasGuessed()
     {
+        if (IsWindows1252)
+        {
+            _log.LogInformation("Readings '{File}' are not UTF-8 and are read as Windows-1252", _config.File);
+        }
+
         if (_shape.Times.IsZoneGuessed)
         {
             _log.LogInformation("Readings '{File}': the times name no zone and are read as UTC. 'timezone' sets another", _config.File);
         }
 
-        if (_shape.Spacing is { } spacing && (spacing / _period) is < 0.5 or > 2)
+        if (_shape.IsFarFrom(_period))
         {
             _log.LogWarning(
                 "Readings '{File}': the rows are {Spacing} s apart, and the stream's period is {Period} s",

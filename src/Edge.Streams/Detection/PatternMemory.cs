@@ -149,8 +149,8 @@ internal sealed class PatternMemory
     /// <summary>Takes one row, normalized.</summary>
     /// <param name="row">The row.</param>
     /// <param name="isOpen">
-    /// Whether an anomaly is open that a pattern has opened: what comes is remembered, but the ratios compare with what was before it, or it
-    /// would end by itself.
+    /// Whether an anomaly is open that a pattern has opened: what comes is remembered, but the ratios compare with what was before it, or
+    /// it would end by itself.
     /// </param>
     internal void Observe(ReadOnlySpan<float> row, bool isOpen = false)
     {

@@ -141,6 +141,26 @@ public sealed class ChannelsSensorTests
     }
 
     [Fact]
+    public async Task A_value_outside_the_limits_stays_so_until_a_device_that_is_read_seldom_is_read_again()
+    {
+        var device = new ScriptedDevice("a");
+        using var rig = new ChannelsRig([device], config => config with { Every = TimeSpan.FromSeconds(5), Max = 30 });
+        await rig.TicksAsync(4);
+        Assert.Equal((Quality.Good, 20), (rig.Reading.Quality[0], rig.Reading.Values[0]));
+        device.Value = () => 31;
+        var seen = new List<Quality>();
+        for (int i = 0; i < 12; i++)
+        {
+            await rig.TickAsync();
+            seen.Add(rig.Reading.Quality[0]);
+        }
+
+        Assert.Equal("the value is above 'max', which is 30: '31'", rig.Reading.Faults[0]);
+        Assert.DoesNotContain(Quality.Good, seen.SkipWhile(quality => quality == Quality.Good));
+        Assert.InRange(seen.Count(quality => quality == Quality.OutOfRange), 10, 12);
+    }
+
+    [Fact]
     public async Task The_very_same_value_for_too_long_is_stuck_and_still_used()
     {
         var device = new ScriptedDevice("a");

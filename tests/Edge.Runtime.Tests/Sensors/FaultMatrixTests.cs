@@ -28,25 +28,25 @@ public sealed class FaultMatrixTests : IDisposable
     {
         { "iio", "unplugged", "missing", "does not answer: " },
         { "iio", "no number", "missing", "which is not a number" },
-        { "iio", "outside", "out_of_range", "the value is outside the possible range" },
+        { "iio", "outside", "out_of_range", "the value is above 'max', which is 500: '900'" },
         { "iio", "stuck", "stuck", "it returns the same value at every tick" },
         { "iio", "hangs", "missing", "no value from " },
         { "hwmon", "unplugged", "missing", "does not answer: " },
         { "hwmon", "no number", "missing", "which is not a number" },
         { "hwmon", "reports a fault", "invalid", "the value is not a valid number" },
-        { "hwmon", "outside", "out_of_range", "the value is outside the possible range" },
+        { "hwmon", "outside", "out_of_range", "the value is above 'max', which is 500: '900'" },
         { "hwmon", "stuck", "stuck", "it returns the same value at every tick" },
         { "hwmon", "hangs", "missing", "no value from " },
         { "device", "fails", "missing", "does not answer: NACK" },
         { "device", "not valid", "invalid", "the value is not a valid number" },
         { "device", "not yet", "missing", "has no measurement yet" },
-        { "device", "outside", "out_of_range", "the value is outside the possible range" },
+        { "device", "outside", "out_of_range", "the value is above 85, the sensor's limit: '900'" },
         { "device", "stuck", "stuck", "it returns the same value at every tick" },
         { "device", "hangs", "missing", "no value from " },
         { "mqtt", "silence", "missing", "no value from MQTT topic 'plant/t'" },
         { "mqtt", "no number", "missing", "a message came that is neither a number nor JSON" },
         { "mqtt", "not valid", "invalid", "the value is not a valid number" },
-        { "mqtt", "outside", "out_of_range", "the value is outside the possible range" },
+        { "mqtt", "outside", "out_of_range", "the value is above 'max', which is 500: '900'" },
         { "mqtt", "stuck", "stuck", "it returns the same value at every tick" },
         { "replay", "empty", "missing", "has no value" },
         { "replay", "not valid", "invalid", "has a value that is not a finite number" },
@@ -93,6 +93,32 @@ public sealed class FaultMatrixTests : IDisposable
                 entry.StartsWith("Information", StringComparison.Ordinal)
                     && entry.Contains("'temperature' has a value again", StringComparison.Ordinal));
         Assert.Equal("good", rig.Last("health").GetProperty("sensors").GetProperty("temperature").GetProperty("quality").GetString());
+    }
+
+    // The messages of this topic count as current for five ticks, and every third tick has one.
+    [Fact]
+    public async Task A_value_outside_the_limits_counts_as_long_as_a_good_one_and_names_its_limit()
+    {
+        (StreamRig made, Action<bool> apply, Action send) = Make("mqtt", "outside");
+        using StreamRig rig = made;
+        int tick = 0;
+        Action seldom = () => (tick++ % 3 == 0 ? send : () => { })();
+        await TicksAsync(rig, 9, seldom);
+        Assert.Equal("good", rig.Quality("temperature"));
+
+        apply(true);
+        for (int i = 0; i < 20; i++)
+        {
+            await TicksAsync(rig, 1, seldom);
+            Assert.Equal("out_of_range", rig.Quality("temperature"));
+        }
+
+        string line = Assert.Single(rig.Log, entry => entry.Contains("'temperature'", StringComparison.Ordinal));
+        Assert.Contains("the value is above 'max', which is 500: '900'", line, StringComparison.Ordinal);
+
+        apply(false);
+        await TicksAsync(rig, 3, seldom);
+        Assert.Equal("good", rig.Quality("temperature"));
     }
 
     [Fact]

@@ -116,6 +116,38 @@ public sealed class MqttTopicFeedTests
     }
 
     [Theory]
+    [InlineData("85.5", Quality.OutOfRange, "the value is above 'max', which is 84: '85.5'")]
+    [InlineData("-401", Quality.OutOfRange, "the value is below 'min', which is -400: '-401'")]
+    [InlineData("NaN", Quality.Invalid, "the value is not a valid number")]
+    [InlineData("\"off\"", Quality.Invalid, "'\"off\"'")]
+    internal void A_value_that_cannot_be_used_takes_the_place_of_the_one_before(string payload, Quality quality, string fault)
+    {
+        (Channel channel, MqttTopicFeed feed) = Feed("$", null);
+        feed.Take("20"u8.ToArray());
+        channel.Take(_row, 0);
+        Assert.Equal((Quality.Good, 20), (_row.Quality[0], _row.Values[0]));
+
+        _clock.Advance(TimeSpan.FromSeconds(1));
+        feed.Take(Encoding.UTF8.GetBytes(payload));
+        for (int second = 0; second <= 11; second++)
+        {
+            channel.Take(_row, 0);
+            Assert.Equal((second <= 10 ? quality : Quality.Missing, 0), (_row.Quality[0], _row.Values[0]));
+            Assert.Contains(second <= 10 ? fault : "no value from", _row.Faults[0], StringComparison.Ordinal);
+            _clock.Advance(TimeSpan.FromSeconds(1));
+        }
+
+        // One that comes less often than a message stays current is known at the next row, however late.
+        feed.Take(Encoding.UTF8.GetBytes(payload));
+        _clock.Advance(TimeSpan.FromSeconds(30));
+        channel.Take(_row, 0);
+        Assert.Equal(quality, _row.Quality[0]);
+        feed.Take("21"u8.ToArray());
+        channel.Take(_row, 0);
+        Assert.Equal((Quality.Good, 21, (string?)null), (_row.Quality[0], _row.Values[0], _row.Faults[0]));
+    }
+
+    [Theory]
     [InlineData("\"2026-01-01T00:00:00Z\"")]
     [InlineData("1767225600")]
     [InlineData("\"1767225600\"")]
@@ -151,7 +183,7 @@ public sealed class MqttTopicFeedTests
         var device = new MqttTopicOptions("plant/load", timePath) { Numbers = numbers ?? new NumberOptions() };
         var age = TimeSpan.FromSeconds(10);
         var channel = new Channel(
-            new ChannelOptions { Column = "load", Device = device, Read = path },
+            new ChannelOptions { Column = "load", Device = device, Read = path, Min = -400, Max = 84 },
             (double.NegativeInfinity, double.PositiveInfinity),
             age,
             _clock);
