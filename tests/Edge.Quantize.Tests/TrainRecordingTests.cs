@@ -362,7 +362,7 @@ public sealed class TrainRecordingTests : IDisposable
 
     [Theory]
     [InlineData(1, "d.csv': the rows are 1 s apart, and the model's period is 300 s. Give rows as far apart as the model's.")]
-    [InlineData(600.5, "the rows are 600.5 s apart, and the model's period is 300 s.")]
+    [InlineData(602, "the rows are 602 s apart, and the model's period is 300 s.")]
     [InlineData(599.5, null)]
     [InlineData(299.981, null)]
     [InlineData(150.5, null)]
