@@ -95,7 +95,7 @@ public sealed class ExportCommandTests : IDisposable
             "2026-01-01 00:00:30",
             "--labels",
             labels);
-        Assert.Equal((0, $"100 rows of climate -> {csv}\n1 labels -> {labels}\n"), (code, output));
+        Assert.Equal((0, $"100 rows of climate -> {csv}\n1 label -> {labels}\n"), (code, output));
         Assert.StartsWith("2026-01-01T00:00:10.000Z,", File.ReadAllLines(csv)[1], StringComparison.Ordinal);
         Assert.Contains("\"2026-01-01T00:00:10.000Z\"", await File.ReadAllTextAsync(labels), StringComparison.Ordinal);
         Assert.Equal(0, (await CommandAsync("replay", "--model", "demo", "--data", csv, "--output", _folder.File("x.jsonl"))).Code);
