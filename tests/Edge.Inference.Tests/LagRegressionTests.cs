@@ -138,6 +138,15 @@ public sealed class LagRegressionTests
         static short[] Row(int t) => [(short)(t % Season), (short)(100 + (t % Season * t % Season))];
     }
 
+    [Fact]
+    public void A_row_that_is_missed_allocates_nothing()
+    {
+        short[] state = new short[1 + 24];
+        LagRows.Push<short>(state, [1]);
+        Assert.Equal(0, AllocatedBytes.Least(() => LagRows.Skip<short>(state, 1, missed: 1, season: 10)));
+        Assert.Equal(6, LagRows.Known<short>(state, 1));
+    }
+
     [Theory]
     [InlineData(3, 0, new short[] { 9, 4, 4, 4, 4, 3, 2, 1 })]
     [InlineData(7, 0, new short[] { 9, 4, 4, 4, 4, 4, 4, 4 })]

@@ -52,6 +52,16 @@ internal static class LagRows
             return;
         }
 
+        int onlyFrom = hasSeason ? season : 1;
+        if (missed == 1 && onlyFrom < count)
+        {
+            // As at each tick while a sensor gives no value.
+            rows[..^width].CopyTo(rows[width..]);
+            rows.Slice(onlyFrom * width, width).CopyTo(rows);
+            SetKnown(state, width, known + 1);
+            return;
+        }
+
         T[] before = rows.ToArray();
         int added = (int)Math.Min(missed, count);
         for (int row = 0; row < added; row++)
