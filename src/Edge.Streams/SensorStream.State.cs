@@ -31,7 +31,7 @@ public sealed partial class SensorStream
         Archive(to, _detector);
         ArchiveCommands(to);
         _detector.ArchiveEnds(to);
-        _detector.ArchivePatterns(to);
+        _detector.ArchiveGap(to);
         return _snapshot.ToArray();
     }
 
@@ -70,7 +70,7 @@ public sealed partial class SensorStream
             + (writtenBy is null ? 0 : writtenBy.SaveState().Length - _engine.SaveState().Length)
             + LengthOf(writer) - LengthOf(_detector);
         return saved[ShaBegin..PartsAt].SequenceEqual(expected.AsSpan(ShaBegin, ShaBytes))
-            && saved.Length == length - (saved[0] == VersionBefore ? LengthOf(writer.ArchivePatterns) : 0)
+            && saved.Length == length - (saved[0] == VersionBefore ? LengthOf(writer.ArchiveGap) : 0)
             && saved[0] is SnapshotVersion or VersionBefore;
     }
 
@@ -83,11 +83,11 @@ public sealed partial class SensorStream
         writer.ArchiveEnds(from);
         if (saved[0] == VersionBefore)
         {
-            writer.BeginPatterns();
+            writer.BeginGap();
         }
         else
         {
-            writer.ArchivePatterns(from);
+            writer.ArchiveGap(from);
         }
     }
 
@@ -198,7 +198,7 @@ public sealed partial class SensorStream
         {
             _detector.Archive(snapshot);
             _detector.ArchiveEnds(snapshot);
-            _detector.ArchivePatterns(snapshot);
+            _detector.ArchiveGap(snapshot);
             _anomalies.Archive(snapshot);
         }
     }
@@ -234,7 +234,7 @@ public sealed partial class SensorStream
         engine.Manifest.NormalProfile.Span.SequenceEqual(_engine.Manifest.NormalProfile.Span);
 
     private static long LengthOf(AnomalyDetector detector) =>
-        LengthOf(detector.Archive) + LengthOf(detector.ArchiveEnds) + LengthOf(detector.ArchivePatterns);
+        LengthOf(detector.Archive) + LengthOf(detector.ArchiveEnds) + LengthOf(detector.ArchiveGap);
 
     private static long LengthOf(Action<StreamSnapshot> archive)
     {

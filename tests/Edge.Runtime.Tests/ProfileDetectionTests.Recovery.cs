@@ -46,6 +46,28 @@ public sealed partial class ProfileDetectionTests
         Assert.Equal(AnomalyChange.Accepted, only.Closing);
     }
 
+    // The recent means of before say nothing about the other channels of now.
+    [Fact]
+    public void A_sensor_that_gave_no_value_for_hours_is_back_with_its_values()
+    {
+        const int Until = Before + 200;
+        for (int seed = 0; seed < Cases; seed++)
+        {
+            (ModelManifest manifest, double[][] live) = Plant("load", Until + 1000, seed + 40);
+            List<Event> events = Run(
+                manifest,
+                live,
+                (row, reading) =>
+                {
+                    bool isOff = row is >= Before and < Until;
+                    reading.Values[1] = isOff ? double.NaN : reading.Values[1];
+                    reading.Quality[1] = isOff ? Quality.Missing : Quality.Good;
+                });
+            Event only = Assert.Single(events, item => item.Opened is >= Before and < Until + 400);
+            Assert.InRange(only.Closed, Until, Until + 30);
+        }
+    }
+
     // It is remembered after some rows, but it is no more normal for that.
     [Fact]
     public void Noise_of_a_channel_alone_is_one_anomaly_for_as_long_as_it_lasts()

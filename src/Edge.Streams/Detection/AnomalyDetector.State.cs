@@ -88,9 +88,13 @@ internal sealed partial class AnomalyDetector
         }
     }
 
-    /// <summary>Reads or writes which patterns came while the open anomaly was open: states of version 9 lack it.</summary>
-    internal void ArchivePatterns(StreamSnapshot snapshot)
+    /// <summary>
+    /// Reads or writes the ticks since the last usable row, and which patterns came while the open anomaly was open: states of version 9
+    /// lack them.
+    /// </summary>
+    internal void ArchiveGap(StreamSnapshot snapshot)
     {
+        _unusable = snapshot.Field(_unusable);
         if (IsOpen)
         {
             _patterns?.ArchiveNew(snapshot);
@@ -102,7 +106,11 @@ internal sealed partial class AnomalyDetector
     }
 
     /// <summary>Begins what a state of version 9 lacks.</summary>
-    internal void BeginPatterns() => _patterns?.MarkOld();
+    internal void BeginGap()
+    {
+        _unusable = 0;
+        _patterns?.MarkOld();
+    }
 }
 
 /// <summary>Parts of a detector's state that it has only at times.</summary>

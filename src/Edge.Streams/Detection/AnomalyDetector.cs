@@ -124,6 +124,9 @@ internal sealed partial class AnomalyDetector
     private int _held;
     private int _unsettled;
 
+    // Ticks since the last usable row: what a sensor that gives no value has missed is a gap.
+    private long _unusable;
+
     /// <exception cref="ModelFormatException">The manifest's profile is damaged.</exception>
     internal AnomalyDetector(ModelManifest manifest, AnomalyOptions config, TimeSpan period)
     {
@@ -295,7 +298,8 @@ internal sealed partial class AnomalyDetector
         else if (isUsable)
         {
             Normalize(reading.Values);
-            Bridge(reading.SkippedTicks);
+            Bridge(reading.SkippedTicks + _unusable);
+            _unusable = 0;
             ObserveLevels();
             ObserveRelations(reading);
             ObservePatterns();
@@ -305,6 +309,10 @@ internal sealed partial class AnomalyDetector
             {
                 EndWarmUp();
             }
+        }
+        else
+        {
+            _unusable += 1 + reading.SkippedTicks;
         }
 
         Judge();
