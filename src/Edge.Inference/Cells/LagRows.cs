@@ -32,8 +32,8 @@ internal static class LagRows
     }
 
     /// <summary>
-    /// Rows were missed. They are taken to have been as those a season before; without a known season as the last row, unless they are more
-    /// than are kept: then no row is known any more.
+    /// Rows were missed. They are taken to have been as those a season before; without a known season as the last row, unless they are as
+    /// many as are kept or more: then no row is known any more.
     /// </summary>
     /// <param name="state">1 + rows · width values.</param>
     /// <param name="width">Values of a row.</param>

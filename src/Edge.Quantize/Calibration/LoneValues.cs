@@ -1,4 +1,3 @@
-using System.Globalization;
 using Edge.Inference;
 
 namespace Edge.Quantize.Calibration;
@@ -53,10 +52,10 @@ internal static class LoneValues
             return null;
         }
 
-        return $"column '{column}': {string.Join(", ", lone.Select(Text))} "
+        return $"column '{column}': {string.Join(", ", lone.Select(Sentinels.Text))} "
             + $"{(lone.Count > 1 ? "stand" : "stands")} in {Quantity.Of(rows, "row")}, "
-            + $"{(rows > 1 ? "the first in line" : "line")} {lineOf(first)}, and all other values lie from {Text(others[0])} to "
-            + $"{Text(others[^1])}: counted as measured; if it was not, empty these cells";
+            + $"{(rows > 1 ? "the first in line" : "line")} {lineOf(first)}, and all other values lie from {Sentinels.Text(others[0])} to "
+            + $"{Sentinels.Text(others[^1])}: counted as measured; if it was not, empty these cells";
     }
 
     // Takes the smallest or the largest value off, if it is rare and farther from the others than these are from each other.
@@ -79,6 +78,4 @@ internal static class LoneValues
 
         return null;
     }
-
-    private static string Text(double value) => value.ToString("G6", CultureInfo.InvariantCulture);
 }

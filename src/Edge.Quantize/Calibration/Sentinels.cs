@@ -132,27 +132,28 @@ internal static class Sentinels
         string text = string.Join(", ", different.Select(Text));
         string first = rows.Length > 1 ? "the first in line" : "line";
         return $"column '{column}': {text} {(different.Count > 1 ? "stand" : "stands")} in {Quantity.Of(rows.Length, "row")}, "
-            + $"{first} {line}, far outside of all other values: counted as missing; on the device, set its channel's "
-            + $"{Limits(values, different)}, so that it is missing there, too";
+            + $"{first} {line}, far outside of all other values: counted as missing{Advice(values, different)}";
     }
 
-    // The range of a channel that leaves the values out.
-    private static string Limits(ReadOnlySpan<double> values, HashSet<double> outside)
+    // The range of a channel that leaves the values out; nothing where they lie between others.
+    private static string Advice(ReadOnlySpan<double> values, HashSet<double> outside)
     {
         double[] others = [.. values.ToArray().Where(value => double.IsFinite(value) && !outside.Contains(value))];
         (double min, double max) = (others.Min(), others.Max());
         double[] below = [.. outside.Where(value => value < min)];
         double[] above = [.. outside.Where(value => value > max)];
-        return string.Join(
-            " and ",
-            (string[])
-            [
-                .. below.Length > 0 ? [$"'min' between {Text(below.Max())} and {Text(min)}"] : Array.Empty<string>(),
-                .. above.Length > 0 ? [$"'max' between {Text(max)} and {Text(above.Min())}"] : Array.Empty<string>(),
-            ]);
+        string[] limits =
+        [
+            .. below.Length > 0 ? [$"'min' between {Text(below.Max())} and {Text(min)}"] : Array.Empty<string>(),
+            .. above.Length > 0 ? [$"'max' between {Text(max)} and {Text(above.Min())}"] : Array.Empty<string>(),
+        ];
+        return limits.Length == 0
+            ? ""
+            : $"; on the device, set its channel's {string.Join(" and ", limits)}, so that it is missing there, too";
     }
 
-    private static string Text(double value) => value.ToString("G6", CultureInfo.InvariantCulture);
+    /// <summary>A value in a sentence.</summary>
+    internal static string Text(double value) => value.ToString("G6", CultureInfo.InvariantCulture);
 
     private static bool AreMissing(ReadOnlySpan<double> values) => double.IsNaN(FirstOf(values));
 

@@ -1,4 +1,7 @@
+using Edge.Inference;
 using Edge.Quantize.Calibration;
+using Edge.Sensors.Replay;
+using static Edge.Quantize.Learning.RecordingPeriod;
 
 namespace Edge.Quantize.Learning;
 
@@ -11,6 +14,9 @@ namespace Edge.Quantize.Learning;
 internal sealed record LoadedRows(
     List<double> Values, List<bool> IsKnown, List<long> Ticks, List<bool> IsFault, List<DateTime> Times)
 {
+    /// <summary>The row after the last one that is learned from, and after the last one that is chosen on; the rest is scored on.</summary>
+    internal (int Train, int Validation) Ends => (Ticks.Count * 7 / 10, Ticks.Count * 8 / 10);
+
     /// <summary>Rows that are left out, because they are not newer than the one before.</summary>
     internal long Skipped { get; set; }
 
@@ -23,6 +29,31 @@ internal sealed record LoadedRows(
         : char.ToUpperInvariant(skipped[0]) + skipped[1..] + (Times.TrueForAll(time => time.TimeOfDay == TimeSpan.Zero)
             ? ": write the time of day beside the date, or name its column with a second --time-column"
             : ": sort the rows by time");
+
+    /// <summary>Refuses rows of which a part follows gaps only: nothing could be learned, chosen or scored there.</summary>
+    /// <exception cref="InputException">There is such a part.</exception>
+    internal void RequireNeighbors(string file, TimeSpan period)
+    {
+        int[] ends = [0, Ends.Train, Ends.Validation, Ticks.Count];
+        for (int part = 1; part < ends.Length; part++)
+        {
+            int[] rows = [.. Enumerable.Range(ends[part - 1], ends[part] - ends[part - 1]).Skip(1)];
+            if (Array.Exists(rows, row => Ticks[row] == Ticks[row - 1] + 1))
+            {
+                continue;
+            }
+
+            TimeSpan[] distances = [.. rows.Select(row => Times[row] - Times[row - 1]).Order()];
+            string what = part == 1 ? "learned from" : part == 2 ? "chosen on" : "scored on";
+            string advice = distances.Length == 0
+                ? "Record longer"
+                : $"Most of them are {Seconds(RecordingShape.Whole(distances[distances.Length / 2]))} s apart: set --period to what most "
+                    + "rows of the recording have, or learn from the rows of one interval";
+            throw new InputException(
+                $"Readings '{file}': at a period of {Seconds(period)} s there is a gap between all rows from {ends[part - 1]} to "
+                    + $"{ends[part] - 1}, so nothing can be {what} them. {advice}.");
+        }
+    }
 
     /// <summary>Counts values that stand in place of a measurement as missing: the last value stands in for them.</summary>
     /// <param name="first">The first row of a file.</param>

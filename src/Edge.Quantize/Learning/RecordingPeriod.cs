@@ -56,31 +56,6 @@ internal sealed record RecordingPeriod(TimeSpan Period, TimeSpan? Spacing)
         return new RecordingPeriod(middle, middle);
     }
 
-    /// <summary>Refuses rows of which a part follows gaps only: nothing could be learned, chosen or scored there.</summary>
-    /// <exception cref="InputException">There is such a part.</exception>
-    internal static void RequireNeighbors(string file, TimeSpan period, List<long> ticks, List<DateTime> times)
-    {
-        int[] ends = [0, ticks.Count * 7 / 10, ticks.Count * 8 / 10, ticks.Count];
-        for (int part = 1; part < ends.Length; part++)
-        {
-            int[] rows = [.. Enumerable.Range(ends[part - 1], ends[part] - ends[part - 1]).Skip(1)];
-            if (Array.Exists(rows, row => ticks[row] == ticks[row - 1] + 1))
-            {
-                continue;
-            }
-
-            TimeSpan[] distances = [.. rows.Select(row => times[row] - times[row - 1]).Order()];
-            string advice = distances.Length == 0
-                ? "Record longer"
-                : $"Most of them are {Seconds(RecordingShape.Whole(distances[distances.Length / 2]))} s apart: set --period to what most "
-                    + "rows of the recording have, or learn from the rows of one interval";
-            throw new InputException(
-                $"Readings '{file}': at a period of {Seconds(period)} s there is a gap between all rows from {ends[part - 1]} to "
-                    + $"{ends[part] - 1}, so nothing can be {(part == 1 ? "learned from" : part == 2 ? "chosen on" : "scored on")} them. "
-                    + $"{advice}.");
-        }
-    }
-
     /// <summary>Whether rows of a file may be nearer than the period, so that some are left out.</summary>
     internal bool Thins(ReplayOptions file, string[] names) =>
         Spacing is { } spacing && RecordingShape.Of(file, names).Spacing is { } own && spacing / own > NearerBy;
@@ -118,5 +93,6 @@ internal sealed record RecordingPeriod(TimeSpan Period, TimeSpan? Spacing)
         return distances;
     }
 
-    private static string Seconds(TimeSpan time) => time.TotalSeconds.ToString("0.######", CultureInfo.InvariantCulture);
+    /// <summary>A time in seconds, for a sentence.</summary>
+    internal static string Seconds(TimeSpan time) => time.TotalSeconds.ToString("0.######", CultureInfo.InvariantCulture);
 }

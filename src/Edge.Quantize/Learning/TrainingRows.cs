@@ -31,7 +31,7 @@ internal sealed class TrainingRows
         (Columns, Period, Calendar, Mean, Std, _values) = (columns, period, calendar, mean, std, values);
         (_isKnown, Ticks, IsFault) = ([.. loaded.IsKnown], [.. loaded.Ticks], [.. loaded.IsFault]);
         Times = [.. loaded.Times];
-        (TrainEnd, ValidationEnd) = (RowCount * 7 / 10, RowCount * 8 / 10);
+        (TrainEnd, ValidationEnd) = loaded.Ends;
     }
 
     // Rows that are there already.
@@ -173,7 +173,7 @@ internal sealed class TrainingRows
                     + $"from. {loaded.WhyTooFew()}.");
         }
 
-        RecordingPeriod.RequireNeighbors(options.File, spacing, loaded.Ticks, loaded.Times);
+        loaded.RequireNeighbors(options.File, spacing);
         return Normalize(options.File, columns, spacing, calendar, keepsConstant: wanted.Count > 0, loaded, notes);
     }
 
@@ -184,7 +184,7 @@ internal sealed class TrainingRows
     {
         int all = columns.Count;
         int rows = loaded.Ticks.Count;
-        int end = rows * 7 / 10;
+        int end = loaded.Ends.Train;
         var kept = new List<int>();
         var mean = new List<double>();
         var std = new List<double>();

@@ -192,7 +192,7 @@ internal sealed class CsvRows : IDisposable
     private static StreamReader Text(string path, bool isWindows1252)
     {
         FileStream file = RegularFile.OpenRead(path);
-        return isWindows1252 ? new StreamReader(file, new Windows1252()) : new StreamReader(file);
+        return isWindows1252 ? new StreamReader(file, CodePagesEncodingProvider.Instance.GetEncoding(1252)!) : new StreamReader(file);
     }
 
     // The header decides: it has the names that are looked for. A damaged row further on is no other encoding.
