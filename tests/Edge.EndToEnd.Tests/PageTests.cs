@@ -87,6 +87,28 @@ public sealed class PageTests : IAsyncLifetime, IDisposable
         Assert.Empty(_browser.Faults);
     }
 
+    [BrowserFact]
+    public async Task A_curve_whose_rows_were_refused_once_is_drawn_when_they_come()
+    {
+        IPage page = await _browser.OpenAsync(Address, expected: "503");
+        int refused = 0;
+        await page.RouteAsync("**/api/rows?*", async route =>
+        {
+            if (refused++ == 0)
+            {
+                await route.FulfillAsync(new RouteFulfillOptions { Status = 503, Body = """{"message":"The history is in use."}""" });
+            }
+            else
+            {
+                await route.ContinueAsync();
+            }
+        });
+        await page.ReloadAsync();
+        await page.Locator(".chart[aria-label='Curve of temperature'] .mark").First.WaitForAsync();
+        await page.GetByText("The history is in use.").WaitForAsync(new LocatorWaitForOptions { State = WaitForSelectorState.Attached });
+        Assert.Empty(_browser.Faults);
+    }
+
     // Between the answer of /api/rows and the first live message an anomaly may close.
     [BrowserFact]
     public async Task Live_messages_continue_where_the_rows_end_and_no_event_is_lost_between_the_two()

@@ -1,5 +1,5 @@
 // One stream: its state in a sentence, its curves, events, sensors, cell and model. Live.
-import { get, listen } from "./api.js";
+import { get, listen, NeedsPassword } from "./api.js";
 import { buttons } from "./actions.js";
 import { Cell } from "./cell.js";
 import { Charts, spansOf } from "./charts.js";
@@ -34,20 +34,20 @@ export class StreamPage {
     this.span = (ranges.find(([, seconds]) => seconds / card.period_seconds >= 200) ?? ranges[ranges.length - 1])[1] * 1000;
     this.isLive = true;
     this.events = [];
+    this.loads = 0;
     this.now = null;
     this.frame = null;
     this.layOut();
   }
 
   async open() {
-    await this.load();
-    this.connect();
     this.redraw = setInterval(() => this.isLive && this.draw(), 1000);
     this.seen = () => {
       clearTimeout(this.again);
-      return document.hidden ? this.source?.close() : this.resume();
+      return document.hidden ? this.source?.close() : this.load();
     };
     document.addEventListener("visibilitychange", this.seen);
+    await this.load();
   }
 
   close() {
@@ -60,16 +60,9 @@ export class StreamPage {
     this.charts.destroy();
   }
 
-  async resume() {
-    if (!this.isClosed && !document.hidden) {
-      await this.load();
-      this.connect();
-    }
-  }
-
   connect() {
     this.source?.close();
-    if (this.isClosed) {
+    if (this.isClosed || document.hidden) {
       return;
     }
 
@@ -79,8 +72,7 @@ export class StreamPage {
         // Not left to the browser: the next connection goes on after the last point.
         this.hooks.lost(true);
         this.source.close();
-        clearTimeout(this.again);
-        this.again = setTimeout(() => this.resume(), 2000);
+        this.loadLater();
       },
       device: device => this.hooks.device(device),
       points: points => this.take(points),
@@ -103,10 +95,18 @@ export class StreamPage {
     return [from, last + Math.max(Math.min(ahead * 1.1, (last - from) / 3), (last - from) * 0.02)];
   }
 
+  /** Asks for the rows of the span, and listens from their end on: nothing that comes meanwhile is missed. */
   async load() {
+    clearTimeout(this.again);
+    this.source?.close();
+    const asked = ++this.loads;
     const [from, to] = this.isLive ? [(this.now?.t ?? Date.now()) - this.span, Date.now() + 86400000] : this.fixed;
     try {
       const rows = await get("rows", { name: this.card.name, from: Math.floor(from), to: Math.ceil(to), points: pointsWanted });
+      if (asked !== this.loads) {
+        return;
+      }
+
       this.next = rows.next;
       this.nextEvent = rows.next_event;
       this.events = rows.events;
@@ -114,9 +114,22 @@ export class StreamPage {
       this.appended = 0;
       this.draw();
       this.list();
+      this.connect();
     } catch (e) {
-      this.hooks.failed(e);
+      if (asked === this.loads && !this.isClosed) {
+        this.hooks.failed(e);
+        if (!(e instanceof NeedsPassword)) {
+          // What the sensors say now is shown without a curve, too.
+          this.connect();
+          this.loadLater();
+        }
+      }
     }
+  }
+
+  loadLater() {
+    clearTimeout(this.again);
+    this.again = setTimeout(() => this.load(), 2000);
   }
 
   take(points) {
