@@ -43,6 +43,13 @@ if [ -z "$program" ]; then
 fi
 program=$(cd "$program" && pwd)
 du -sh "$program" | cut -f1
+# QEMU runs ONNX Runtime in a root for ARM64 only: with -L it crashes.
+if [ ${#run[@]} != 0 ]; then
+  mkdir "$work/emulated"
+  cp "$program"/* "$work/emulated/"
+  rm "$work/emulated"/libonnxruntime*.so
+  program=$work/emulated
+fi
 # One path for each program: what runs it, if something must, is in a script.
 for name in edge-runtime edge-quantize; do
   printf '#!/bin/sh\nexec %s "$@"\n' "${run[*]} $program/$name" >"$work/$name"
