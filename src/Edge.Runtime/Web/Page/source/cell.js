@@ -60,7 +60,8 @@ export class Cell {
   }
 
   take(frames) {
-    for (const { t, x, parts } of frames) {
+    // A new connection begins with frames that the last one may have brought.
+    for (const { t, x, parts } of frames.filter(each => !this.frames.some(known => known.t === each.t))) {
       this.frames.push({ t, x: floats(x), parts: parts.map(floats) });
     }
 

@@ -98,6 +98,10 @@ export class StreamPage {
   /** Asks for the rows of the span, and listens from their end on: nothing that comes meanwhile is missed. */
   async load() {
     clearTimeout(this.again);
+    if (this.isClosed || document.hidden) {
+      return;
+    }
+
     this.source?.close();
     const asked = ++this.loads;
     const [from, to] = this.isLive ? [(this.now?.t ?? Date.now()) - this.span, Date.now() + 86400000] : this.fixed;
