@@ -127,6 +127,7 @@ if [ ${#run[@]} = 0 ]; then
 fi
 
 # The service by tests of the whole program: payloads, page, metrics, ONNX Runtime, state. Others can run so, too: docs/tests.md.
-tests='SameEverywhereTests TelemetryTests LiveSensorTests WebServerTests.Beyond OnnxServiceTests.Killed PageTests.A_service ExportTests'
+tests='SameEverywhereTests TelemetryTests LiveSensorTests WebServerTests.Beyond PageTests.A_service ExportTests'
+[ ${#run[@]} != 0 ] || tests+=' OnnxServiceTests.Killed'
 EDGE_PROGRAM=$runtime dotnet test tests/Edge.EndToEnd.Tests -c Release --no-build --nologo \
   --filter "$(printf 'FullyQualifiedName~.%s|' $tests | sed 's/|$//')"
