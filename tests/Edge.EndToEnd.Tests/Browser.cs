@@ -18,6 +18,7 @@ internal sealed class Browser : IAsyncDisposable
     private readonly IPlaywright _playwright;
     private readonly IBrowser _browser;
     private readonly List<string> _faults = [];
+    private readonly List<string> _answers = [];
 
     private Browser(IPlaywright playwright, IBrowser browser) => (_playwright, _browser) = (playwright, browser);
 
@@ -37,6 +38,18 @@ internal sealed class Browser : IAsyncDisposable
             lock (_faults)
             {
                 return [.. _faults];
+            }
+        }
+    }
+
+    /// <summary>What the pages asked and what came, one line each: for the message of a test that fails.</summary>
+    internal IReadOnlyList<string> Answers
+    {
+        get
+        {
+            lock (_faults)
+            {
+                return [.. _answers];
             }
         }
     }
@@ -79,6 +92,8 @@ internal sealed class Browser : IAsyncDisposable
             }
         };
         page.PageError += (_, error) => Note($"error: {error}");
+        page.Response += (_, response) => Note(_answers, $"{DateTime.UtcNow:HH:mm:ss.fff} {response.Status} {response.Url}");
+        page.RequestFailed += (_, request) => Note(_answers, $"{DateTime.UtcNow:HH:mm:ss.fff} {request.Failure} {request.Url}");
         page.Request += (_, request) =>
         {
             if (new Uri(request.Url) is { Scheme: "http" or "https" } url && url.Authority != host)
@@ -101,11 +116,13 @@ internal sealed class Browser : IAsyncDisposable
         _playwright.Dispose();
     }
 
-    private void Note(string fault)
+    private void Note(string fault) => Note(_faults, fault);
+
+    private void Note(List<string> to, string line)
     {
         lock (_faults)
         {
-            _faults.Add(fault);
+            to.Add(line);
         }
     }
 }

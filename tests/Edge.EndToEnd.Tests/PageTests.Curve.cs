@@ -43,7 +43,7 @@ public sealed partial class PageTests
             }
         });
         await page.ReloadAsync();
-        await page.Locator(".chart[aria-label='Curve of temperature'] .mark").First.WaitForAsync();
+        await SeenAsync(page, page.Locator(".chart[aria-label='Curve of temperature'] .mark").First);
         await page.GetByText("The history is in use.").WaitForAsync(new LocatorWaitForOptions { State = WaitForSelectorState.Attached });
         Assert.Empty(_browser.Faults);
     }
@@ -53,7 +53,7 @@ public sealed partial class PageTests
     public async Task Live_messages_continue_where_the_rows_end_and_no_event_is_lost_between_the_two()
     {
         IPage page = await _browser.OpenAsync(Address);
-        await page.Locator(".chart[aria-label='Curve of temperature'] .mark").First.WaitForAsync();
+        await MarkAsync(page);
         using var client = new HttpClient();
         using JsonDocument rows = JsonDocument.Parse(await client.GetStringAsync($"{Address}api/rows?name=climate&from=0&to=1"));
         long next = rows.RootElement.GetProperty("next_event").GetInt64();
@@ -67,7 +67,7 @@ public sealed partial class PageTests
     public async Task A_service_that_is_killed_and_started_again_has_its_curve_and_its_events()
     {
         IPage page = await _browser.OpenAsync(Address, expected: "net::ERR");
-        await page.Locator(".chart[aria-label='Curve of temperature'] .mark").First.WaitForAsync();
+        await SeenAsync(page, page.Locator(".chart[aria-label='Curve of temperature'] .mark").First);
         await page.Locator(".events", new PageLocatorOptions { HasText = "Back to normal" }).WaitForAsync();
         string from = await page.EvaluateAsync<string>("document.querySelector('.curves').dataset.from");
         string seq = await page.EvaluateAsync<string>($"{Newest}.seq");
@@ -81,7 +81,7 @@ public sealed partial class PageTests
         Assert.Contains("Back to normal", await page.Locator(".events").InnerTextAsync(), StringComparison.Ordinal);
 
         // The mark is on the curve of its channel, the anomaly is counted, and where no row came there is no line.
-        await page.Locator(".chart[aria-label='Curve of temperature'] .mark").First.WaitForAsync();
+        await SeenAsync(page, page.Locator(".chart[aria-label='Curve of temperature'] .mark").First);
         Assert.Matches(@", \d+, [1-9]\d*$", await page.Locator("dt:text-is('ticks, lost ticks, anomalies') + dd").InnerTextAsync());
         await UntilAsync(page, "Number(document.querySelector('.curves')?.dataset.breaks) > 0");
         await page.ScreenshotAsync(new PageScreenshotOptions { Path = Path.Combine(Browser.Pictures, "page-restarted.png") });
