@@ -143,20 +143,6 @@ public sealed class OutsideTests
     private static double Normal(Random random) =>
         Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble());
 
-    private sealed class ListLog : ILogger
-    {
-        internal List<(LogLevel Level, string Text)> Lines { get; } = [];
-
-        public IDisposable? BeginScope<TState>(TState state)
-            where TState : notnull => null;
-
-        public bool IsEnabled(LogLevel logLevel) => true;
-
-        public void Log<TState>(
-            LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
-            Lines.Add((logLevel, formatter(state, exception)));
-    }
-
     /// <summary>An engine whose manifest has another profile.</summary>
     private sealed class ProfiledEngine(IInferenceEngine engine, ModelManifest manifest) : IInferenceEngine
     {

@@ -317,7 +317,7 @@ public sealed class ReplaySensorTests : IDisposable
         {
         }
 
-        return log.Lines;
+        return [.. log.Lines.Select(line => line.Text)];
     }
 
     private static async Task<List<(double Seconds, double A, double B)>> ReadAllAsync(ReplaySensor sensor)
@@ -330,19 +330,5 @@ public sealed class ReplaySensorTests : IDisposable
         }
 
         return rows;
-    }
-
-    private sealed class ListLog : ILogger
-    {
-        internal List<string> Lines { get; } = [];
-
-        public IDisposable? BeginScope<TState>(TState state)
-            where TState : notnull => null;
-
-        public bool IsEnabled(LogLevel logLevel) => true;
-
-        public void Log<TState>(
-            LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
-            Lines.Add(formatter(state, exception));
     }
 }

@@ -20,9 +20,6 @@ internal static class CheckCommand
     // A machine without a battery-backed clock boots with a date before this program was written.
     private static readonly DateTimeOffset ClockMin = new(2026, 1, 1, 0, 0, 0, TimeSpan.Zero);
 
-    // As far as the period of a model may be off from the configured one without a word.
-    private const double PeriodTolerance = 0.001;
-
     internal static Command Create(TextWriter output)
     {
         Option<string> config = RunCommand.ConfigOption();
@@ -60,7 +57,7 @@ internal static class CheckCommand
                 {
                     (ModelManifest manifest, TimeSpan period, engine) = CheckStream(stream, engines, sources);
                     streams.Add((stream, manifest, period));
-                    otherPeriod = OtherPeriod(manifest, period);
+                    otherPeriod = stream.OtherPeriod(manifest);
                 }));
                 if (otherPeriod is not null)
                 {
@@ -144,13 +141,6 @@ internal static class CheckCommand
         using ISensor sensor = sources.Open(stream.Source, engine.Manifest, period);
         return (engine.Manifest, period, engine.Description);
     }
-
-    // A clock of a recording that is a little off gives a model a period such as 299.981 s.
-    private static string? OtherPeriod(ModelManifest manifest, TimeSpan period) =>
-        Math.Abs((period.TotalSeconds / manifest.PeriodSeconds) - 1) <= PeriodTolerance ? null : string.Create(
-            CultureInfo.InvariantCulture,
-            $"'period' is {period.TotalSeconds:0.######} s, and the model was trained on rows {manifest.PeriodSeconds:0.######} s apart. "
-                + $"Remove 'period', or train a model on rows {period.TotalSeconds:0.######} s apart");
 
     // Writes and removes a file. The state itself is left alone: the service may use it now.
     private static string? CheckState(string folder)

@@ -1,3 +1,5 @@
+using System.Globalization;
+using Edge.Inference.Models;
 using Edge.Runtime.Control;
 using Edge.Runtime.Payloads;
 using Edge.Sensors;
@@ -20,6 +22,9 @@ internal enum EngineKind
 /// <summary>One stream of edge.yaml: its model, its source, what is published of it, and how its readings are treated.</summary>
 internal sealed record StreamConfig : StreamOptions
 {
+    // A clock of a recording that is a little off gives a model a period such as 299.981 s.
+    private const double PeriodTolerance = 0.001;
+
     /// <summary>
     /// Path of a model file, <c>demo</c> for the bundled one, or empty for a stream that can only be recorded. That of a model that is
     /// still to be learned need not exist.
@@ -51,6 +56,15 @@ internal sealed record StreamConfig : StreamOptions
 
     /// <summary>Whether a new model can replace this one: it must be a file of edge-quantize, without a rollout.</summary>
     internal bool HasReplaceableModel => Engine == EngineKind.Int8 && Forecast.Horizon == 1 && Model is not "demo";
+
+    /// <summary>What to say where <c>period</c> is not that of the model; null where it is.</summary>
+    internal string? OtherPeriod(ModelManifest manifest) =>
+        Period is not { TotalSeconds: var period } || Math.Abs((period / manifest.PeriodSeconds) - 1) <= PeriodTolerance
+            ? null
+            : string.Create(
+                CultureInfo.InvariantCulture,
+                $"'period' is {period:0.######} s, and the model was trained on rows {manifest.PeriodSeconds:0.######} s apart. "
+                    + $"Remove 'period', or train a model on rows {period:0.######} s apart");
 
     /// <summary>The engine that the file name of a model implies.</summary>
     internal static EngineKind EngineOf(string model) =>

@@ -62,7 +62,7 @@ internal sealed class StreamRig : IDisposable
     /// <summary>Whether a device of the bus of that name hangs now.</summary>
     internal Func<string, bool> Hangs { get; set; } = _ => false;
 
-    internal IReadOnlyList<string> Log => _log.Lines;
+    internal IReadOnlyList<string> Log => [.. _log.Lines.Select(line => $"{line.Level}: {line.Text}")];
 
     /// <summary>Lets that many ticks pass.</summary>
     internal async Task TicksAsync(int count)
@@ -110,39 +110,5 @@ internal sealed class StreamRig : IDisposable
         }
 
         return ValueTask.CompletedTask;
-    }
-
-    private sealed class ListLog : ILogger
-    {
-        private readonly List<string> _lines = [];
-
-        internal IReadOnlyList<string> Lines
-        {
-            get
-            {
-                lock (_lines)
-                {
-                    return [.. _lines];
-                }
-            }
-        }
-
-        public IDisposable? BeginScope<TState>(TState state)
-            where TState : notnull => null;
-
-        public bool IsEnabled(LogLevel logLevel) => true;
-
-        public void Log<TState>(
-            LogLevel logLevel,
-            EventId eventId,
-            TState state,
-            Exception? exception,
-            Func<TState, Exception?, string> formatter)
-        {
-            lock (_lines)
-            {
-                _lines.Add($"{logLevel}: {formatter(state, exception)}");
-            }
-        }
     }
 }
