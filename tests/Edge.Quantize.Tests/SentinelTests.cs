@@ -181,11 +181,11 @@ public sealed class SentinelTests : IDisposable
         string note = Assert.Single(rows.Notes, note => note.StartsWith("column", StringComparison.Ordinal));
         Assert.StartsWith(
             $"column 'a': {said} stands in 1 row, line 502, far outside of all other values: counted as missing; "
-                + "on the device, set its channel's ",
+                + "in edge.yaml, set ",
             note,
             StringComparison.Ordinal);
         Assert.Matches(
-            said[0] == '-' ? "'min' between -9999 and 1[89][.0-9]*, so" : "'max' between 21[.0-9]* and [E+0-9]*, so", note);
+            said[0] == '-' ? "'min' between -9999 and 1[89][.0-9]* for it" : "'max' between 21[.0-9]* and [E+0-9]* for it", note);
         Assert.DoesNotContain(clean.Notes, note => note.StartsWith("column", StringComparison.Ordinal));
         Assert.Equal(clean.Std[0], rows.Std[0], 0.01 * clean.Std[0]);
         Assert.Equal(clean.Mean[0], rows.Mean[0], 0.01 * clean.Std[0]);

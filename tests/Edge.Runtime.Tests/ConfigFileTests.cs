@@ -4,6 +4,7 @@ using Edge.Runtime.Delivery;
 using Edge.Runtime.Hosting;
 using Edge.Runtime.Mqtt;
 using Edge.Runtime.Payloads;
+using Edge.Sensors;
 using Edge.Sensors.Gpio;
 using Edge.Sensors.Hwmon;
 using Edge.Sensors.I2c;
@@ -173,8 +174,7 @@ public sealed class ConfigFileTests
                     Column = "b",
                     Device = new IioDeviceOptions("bme280", "1-0076"),
                     Read = "pressure",
-                    Min = 300,
-                    Max = 1100,
+                    Range = new ValueRange(300, 1100),
                     StuckTicks = 600,
                 },
                 new ChannelOptions { Column = "c", Device = new HwmonDeviceOptions("cpu_thermal", null), Read = "temp1" },

@@ -51,6 +51,9 @@ public sealed class ConfigSchemaTests
         "streams: [ {{ source: {{ simulated: {{ {0} }} }} }} ]",
         "definitions/stream/properties/source/properties/simulated/properties")]
     [InlineData("streams: [ {{ source: {{ simulated: {{ faults: [ {{ {0} }} ] }} }} }} ]", "definitions/fault/properties")]
+    [InlineData(
+        "streams: [ {{ source: {{ simulated: {{}} }}, ranges: {{ c: {{ {0} }} }} }} ]",
+        "definitions/stream/properties/ranges/additionalProperties/properties")]
     [InlineData("streams: [ {{ source: {{ simulated: {{}} }}, anomaly: {{ {0} }} }} ]", "definitions/stream/properties/anomaly/properties")]
     [InlineData(
         "streams: [ {{ source: {{ simulated: {{}} }}, forecast: {{ {0} }} }} ]",

@@ -149,7 +149,7 @@ internal static class Sentinels
         ];
         return limits.Length == 0
             ? ""
-            : $"; on the device, set its channel's {string.Join(" and ", limits)}, so that it is missing there, too";
+            : $"; in edge.yaml, set {string.Join(" and ", limits)} for it, so that it is missing on the device, too";
     }
 
     /// <summary>A value in a sentence.</summary>

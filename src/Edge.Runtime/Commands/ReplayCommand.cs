@@ -88,7 +88,7 @@ internal static class ReplayCommand
                 : RecordCommand.Choose(edge, parsed.GetValue(stream));
             ReplayOptions replay = Recording(
                 parsed.GetRequiredValue(data),
-                config.Source as ReplayOptions,
+                config.Source,
                 parsed.GetValue(timeColumn),
                 parsed.GetValue(timeFormat),
                 parsed.GetValue(timeZone));
@@ -104,7 +104,10 @@ internal static class ReplayCommand
             string deviceName = RequireName("--device", parsed.GetValue(device) ?? edge?.Device ?? "replay");
             ILogger log = logs.CreateLogger("edge");
             var pipeline = new SensorStream(engine, config, log);
-            var sensor = new ReplaySensor(replay, engine.Manifest.Columns, pipeline.Period, TimeProvider.System, log);
+            ISensor sensor = RangedSensor.Around(
+                new ReplaySensor(replay, engine.Manifest.Columns, pipeline.Period, TimeProvider.System, log),
+                replay.Ranges.Where(range => engine.Manifest.Columns.Contains(range.Key)).ToDictionary(),
+                engine.Manifest.Columns);
             await using Stream lines = Open(parsed.GetRequiredValue(target));
             using ScoresFile? scored = OpenScores(parsed.GetValue(scores), parsed.GetRequiredValue(target));
             using var loop = new StreamLoop(
@@ -180,10 +183,11 @@ internal static class ReplayCommand
         }
     }
 
-    // The recording, read as the options say; else as the stream's own recording is; else by what its cells look like.
-    private static ReplayOptions Recording(string file, ReplayOptions? configured, string? timeColumn, string? format, string? zone)
+    // The recording, read as the options say; else as the stream's own recording is; else by what its cells look like. What the device
+    // counts as out of range is it here, too.
+    private static ReplayOptions Recording(string file, SourceOptions source, string? timeColumn, string? format, string? zone)
     {
-        configured ??= new ReplayOptions { File = file };
+        ReplayOptions configured = source as ReplayOptions ?? new ReplayOptions { File = file, Ranges = source.Ranges };
         return configured with
         {
             File = file,

@@ -45,18 +45,12 @@ internal static partial class ConfigFile
             Unit = map.Text("unit") ?? "",
             Scale = map.Number("scale", 1, -ChannelOptions.NumberMax, ChannelOptions.NumberMax),
             Offset = map.Number("offset", 0, -ChannelOptions.NumberMax, ChannelOptions.NumberMax),
-            Min = map.Number("min", double.NaN, -ChannelOptions.NumberMax, ChannelOptions.NumberMax),
-            Max = map.Number("max", double.NaN, -ChannelOptions.NumberMax, ChannelOptions.NumberMax),
+            Range = ReadRange(map),
             Aggregate = map.Choice("aggregate", Aggregate.Last),
             Every = map.Duration("every", PeriodMin, TimerMax),
             AgeMax = map.Duration("max_age"),
             StuckTicks = map.Whole("stuck", 0, 0, ChannelOptions.StuckTicksMax),
         };
-        if (config.Min >= config.Max)
-        {
-            map.Fail("max", "'max' must be greater than 'min'");
-        }
-
         bool arrives = device is MqttTopicOptions;
         if (arrives && config.Every is not null)
         {
@@ -70,6 +64,19 @@ internal static partial class ConfigFile
 
         map.RejectUnknown();
         return config;
+    }
+
+    private static ValueRange ReadRange(YamlMap map)
+    {
+        var range = new ValueRange(
+            map.Number("min", double.NaN, -ChannelOptions.NumberMax, ChannelOptions.NumberMax),
+            map.Number("max", double.NaN, -ChannelOptions.NumberMax, ChannelOptions.NumberMax));
+        if (range.Min >= range.Max)
+        {
+            map.Fail("max", "'max' must be greater than 'min'");
+        }
+
+        return range;
     }
 
     private static (DeviceOptions Device, string Read) ReadDevice(YamlMap channel, TimeOptions times)

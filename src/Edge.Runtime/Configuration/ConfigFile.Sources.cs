@@ -17,12 +17,18 @@ internal static partial class ConfigFile
     {
         var nothing = new SimulatedOptions();
         DataReadyOptions? tick = ReadTick(stream);
+        Dictionary<string, ValueRange> ranges = ReadRanges(stream);
         if (stream.Map("channels") is { } channels)
         {
             if (stream.Has("source"))
             {
                 stream.Fail("source", "give either 'channels' or 'source', not both");
                 stream.Map("source");
+            }
+
+            if (stream.Has("ranges"))
+            {
+                stream.Fail("ranges", "'ranges' is for 'source'; each of the 'channels' has its own 'min' and 'max'");
             }
 
             return ReadChannels(channels, tick, times);
@@ -53,7 +59,30 @@ internal static partial class ConfigFile
             : map.Map("simulated") is { } simulated ? ReadSimulated(simulated, folder)
             : nothing;
         map.RejectUnknown();
-        return source;
+        return source with { Ranges = ranges };
+    }
+
+    private static Dictionary<string, ValueRange> ReadRanges(YamlMap stream)
+    {
+        var ranges = new Dictionary<string, ValueRange>();
+        if (stream.Map("ranges") is { } map)
+        {
+            foreach (string column in map.Keys)
+            {
+                if (map.Map(column) is { } range)
+                {
+                    ranges[column] = ReadRange(range);
+                    if (!ranges[column].IsLimited)
+                    {
+                        map.Fail(column, $"the range of '{column}' needs 'min', 'max' or both");
+                    }
+
+                    range.RejectUnknown();
+                }
+            }
+        }
+
+        return ranges;
     }
 
     private static MqttRowOptions ReadRows(YamlMap map, string stream, TimeOptions times)

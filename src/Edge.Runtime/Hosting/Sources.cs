@@ -50,7 +50,10 @@ internal sealed class Sources : IDisposable
 
     /// <exception cref="InputException">The source cannot be opened or does not have the model's columns.</exception>
     internal ISensor Open(SourceOptions source, ModelManifest manifest, TimeSpan period) => source is MqttRowOptions rows
-        ? new MqttRowSensor(rows, manifest.Columns, period, _clock, _system, () => Topics.OpenRows(rows), _log)
+        ? RangedSensor.Around(
+            new MqttRowSensor(rows, manifest.Columns, period, _clock, _system, () => Topics.OpenRows(rows), _log),
+            rows.Ranges,
+            manifest.Columns)
         : _sensors.Open(source, manifest, period);
 
     /// <summary>Opens live channels without a model.</summary>

@@ -135,10 +135,8 @@ internal sealed class Channel
         }
     }
 
-    // The number stands last and quoted: two values outside the same limit are one cause.
     private string? Outside(double raw, double value) =>
-        value > _config.Max ? string.Create(CultureInfo.InvariantCulture, $"the value is above 'max', which is {_config.Max}: '{value}'")
-        : value < _config.Min ? string.Create(CultureInfo.InvariantCulture, $"the value is below 'min', which is {_config.Min}: '{value}'")
+        _config.Range.Outside(value) is { } outside ? outside
         : raw > _range.Max ? string.Create(CultureInfo.InvariantCulture, $"the value is above {_range.Max}, the sensor's limit: '{raw}'")
         : raw < _range.Min ? string.Create(CultureInfo.InvariantCulture, $"the value is below {_range.Min}, the sensor's limit: '{raw}'")
         : null;

@@ -34,11 +34,8 @@ internal sealed record ChannelOptions
 
     public double Offset { get; init; }
 
-    /// <summary>Smallest possible value of the channel, in its unit; NaN for the driver's limit.</summary>
-    public double Min { get; init; } = double.NaN;
-
-    /// <summary>Largest possible value of the channel, in its unit; NaN for the driver's limit.</summary>
-    public double Max { get; init; } = double.NaN;
+    /// <summary>Possible values of the channel, in its unit; beside them the driver's limits hold.</summary>
+    public ValueRange Range { get; init; } = ValueRange.All;
 
     public Aggregate Aggregate { get; init; } = Aggregate.Last;
 

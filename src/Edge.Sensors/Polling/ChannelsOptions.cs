@@ -9,4 +9,7 @@ internal sealed record ChannelsOptions : SourceOptions
     public DataReadyOptions? Tick { get; init; }
 
     internal override string Identity => "channels";
+
+    internal override IReadOnlyDictionary<string, ValueRange> Ranges =>
+        Channels.Where(channel => channel.Range.IsLimited).ToDictionary(channel => channel.Column, channel => channel.Range);
 }

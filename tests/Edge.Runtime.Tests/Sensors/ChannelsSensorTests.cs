@@ -1,3 +1,4 @@
+using Edge.Sensors;
 using Edge.Sensors.Polling;
 using Edge.Streams;
 using Edge.Testing;
@@ -132,7 +133,7 @@ public sealed class ChannelsSensorTests
     public async Task Scale_offset_and_configured_limits_are_in_the_channels_unit()
     {
         var device = new ScriptedDevice("a") { Value = () => 10 };
-        using var rig = new ChannelsRig([device], config => config with { Scale = 2, Offset = 1, Min = 0, Max = 30 });
+        using var rig = new ChannelsRig([device], config => config with { Scale = 2, Offset = 1, Range = new ValueRange(0, 30) });
         await rig.TickAsync();
         Assert.Equal((Quality.Good, 21), (rig.Reading.Quality[0], rig.Reading.Values[0]));
         device.Value = () => 15;
@@ -144,7 +145,8 @@ public sealed class ChannelsSensorTests
     public async Task A_value_outside_the_limits_stays_so_until_a_device_that_is_read_seldom_is_read_again()
     {
         var device = new ScriptedDevice("a");
-        using var rig = new ChannelsRig([device], config => config with { Every = TimeSpan.FromSeconds(5), Max = 30 });
+        using var rig = new ChannelsRig(
+            [device], config => config with { Every = TimeSpan.FromSeconds(5), Range = new ValueRange(double.NaN, 30) });
         await rig.TicksAsync(4);
         Assert.Equal((Quality.Good, 20), (rig.Reading.Quality[0], rig.Reading.Values[0]));
         device.Value = () => 31;

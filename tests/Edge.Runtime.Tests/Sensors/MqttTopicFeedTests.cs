@@ -1,5 +1,6 @@
 using System.Text;
 using Edge.Runtime.Mqtt;
+using Edge.Sensors;
 using Edge.Sensors.Polling;
 using Edge.Streams;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -183,7 +184,7 @@ public sealed class MqttTopicFeedTests
         var device = new MqttTopicOptions("plant/load", timePath) { Numbers = numbers ?? new NumberOptions() };
         var age = TimeSpan.FromSeconds(10);
         var channel = new Channel(
-            new ChannelOptions { Column = "load", Device = device, Read = path, Min = -400, Max = 84 },
+            new ChannelOptions { Column = "load", Device = device, Read = path, Range = new ValueRange(-400, 84) },
             (double.NegativeInfinity, double.PositiveInfinity),
             age,
             _clock);
