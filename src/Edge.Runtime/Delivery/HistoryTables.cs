@@ -9,10 +9,33 @@ internal static class HistoryTables
     private const int SchemaVersion = 1;
     private const int BusyMs = 2000;
 
-    /// <summary>Opens a file to write; creates what is missing.</summary>
+    /// <summary>Opens a file to write; creates it, or what it lacks.</summary>
     /// <exception cref="SqliteException">It cannot be used, or is damaged.</exception>
-    /// <exception cref="IOException">A later version wrote it.</exception>
+    /// <exception cref="IOException">A later version wrote it, or the disk refuses.</exception>
     internal static SqliteConnection Open(string path)
+    {
+        if (!File.Exists(path))
+        {
+            Create(path);
+        }
+
+        return Prepare(path);
+    }
+
+    // Any process reads the file as soon as it is there: it gets its name when it is whole.
+    private static void Create(string path)
+    {
+        string partial = path + ".partial";
+        foreach (string left in new[] { partial, partial + "-journal", partial + "-wal", partial + "-shm", path + "-wal", path + "-shm" })
+        {
+            File.Delete(left);
+        }
+
+        Prepare(partial).Dispose();
+        DurableFile.Replace(partial, path);
+    }
+
+    private static SqliteConnection Prepare(string path)
     {
         SqliteConnection connection = Connect(path, SqliteOpenMode.ReadWriteCreate);
         try
@@ -23,11 +46,11 @@ internal static class HistoryTables
             }
 
             Execute(connection, "PRAGMA auto_vacuum=INCREMENTAL");
-            Execute(connection, "PRAGMA journal_mode=WAL");
             Execute(connection, "PRAGMA synchronous=FULL");
             Execute(
                 connection,
-                "CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
+                "BEGIN IMMEDIATE;"
+                + "CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
                 + "CREATE TABLE IF NOT EXISTS layout(id INTEGER PRIMARY KEY, columns TEXT NOT NULL UNIQUE);"
                 + "CREATE TABLE IF NOT EXISTS block(id INTEGER PRIMARY KEY AUTOINCREMENT, stream TEXT NOT NULL, level INTEGER NOT NULL, "
                 + "first_seq INTEGER NOT NULL, last_seq INTEGER NOT NULL, first_time INTEGER NOT NULL, last_time INTEGER NOT NULL, "
@@ -41,7 +64,10 @@ internal static class HistoryTables
                 + "CREATE INDEX IF NOT EXISTS event_time ON event(stream, time);"
                 + "CREATE TABLE IF NOT EXISTS label(id INTEGER PRIMARY KEY AUTOINCREMENT, stream TEXT NOT NULL, begin INTEGER NOT NULL, "
                 + "end INTEGER NOT NULL, text TEXT NOT NULL, sum INTEGER NOT NULL);"
-                + $"PRAGMA user_version={SchemaVersion}");
+                + $"PRAGMA user_version={SchemaVersion}; COMMIT");
+
+            // After the tables: a new file has them in itself then, and nothing in a write-ahead log.
+            Execute(connection, "PRAGMA journal_mode=WAL");
             AddEventColumns(connection);
             return connection;
         }
