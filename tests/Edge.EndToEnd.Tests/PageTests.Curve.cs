@@ -88,6 +88,23 @@ public sealed partial class PageTests
         Assert.Empty(_browser.Faults);
     }
 
+    // As without power: the connection stays open, and nothing comes.
+    [BrowserFact]
+    public async Task A_device_that_falls_silent_is_lost_and_comes_back()
+    {
+        IPage page = await _browser.OpenAsync(Address);
+        await page.Clock.InstallAsync();
+        await page.ReloadAsync();
+        await UntilAsync(page, $"Number({Newest}.seq) > 20");
+        _run.Freeze();
+        await page.Clock.FastForwardAsync("00:20");
+        await page.Locator("#lost").WaitForAsync();
+        string seq = await page.EvaluateAsync<string>($"{Newest}.seq");
+        _run.Thaw();
+        await UntilAsync(page, $"document.querySelector('#lost').hidden && Number({Newest}.seq) > {seq} + 20");
+        Assert.Empty(_browser.Faults);
+    }
+
     // The page asks for the stored rows when the service serves it again, and before its first tick.
     [BrowserFact]
     public async Task Where_no_row_came_there_is_no_line_though_the_page_was_loaded_before_the_first_new_row()

@@ -133,6 +133,11 @@ internal sealed partial class RuntimeProcess : IDisposable
 
     internal void Hangup() => _ = Signal(_process.Id, SigHup);
 
+    /// <summary>Stops it where it is: its connections stay open, and nothing comes.</summary>
+    internal void Freeze() => _ = Signal(_process.Id, SigStop);
+
+    internal void Thaw() => _ = Signal(_process.Id, SigContinue);
+
     internal void Kill() => _process.Kill();
 
     public void Dispose()

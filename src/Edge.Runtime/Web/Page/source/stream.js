@@ -69,9 +69,7 @@ export class StreamPage {
     this.source = listen({ stream: this.card.name, ...(this.cell ? { cell: 0 } : {}), next: this.next ?? 0, next_event: this.nextEvent ?? 0 }, {
       open: () => this.hooks.lost(false),
       error: () => {
-        // Not left to the browser: the next connection goes on after the last point.
         this.hooks.lost(true);
-        this.source.close();
         this.loadLater();
       },
       device: device => this.hooks.device(device),

@@ -19,12 +19,17 @@ export class Wall {
     this.grid = el("div", { class: "wall" });
     this.none = el("p", { class: "quiet" }, "No device has published yet.");
     this.place.replaceChildren(this.none, this.grid);
-    this.source = listen({}, {
+    this.connect();
+  }
+
+  connect() {
+    listen({}, {
       open: () => {
         this.byId("lost").hidden = true;
       },
       error: () => {
         this.byId("lost").hidden = false;
+        setTimeout(() => this.connect(), 2000);
       },
       wall: wall => this.show(wall),
     });
