@@ -264,7 +264,7 @@ export class StreamPage {
     this.sensors = el("tbody");
     this.model = el("dl");
     const cell = el("div", { class: "cell" });
-    this.cellBox = el("details", { class: "card" }, el("summary", {}, "A look into the cell"), cell);
+    this.cellBox = el("details", { class: "card", hidden: !this.card.model.trained }, el("summary", {}, "A look into the cell"), cell);
     this.cellBox.addEventListener("toggle", () => {
       this.cell = this.cellBox.open && this.card.model.layers ? new Cell(cell, this.card) : null;
       if (this.cellBox.open && !this.cell) {
@@ -282,8 +282,11 @@ export class StreamPage {
         this.shown),
       el("div", { class: "split" },
         el("section", { class: "card", "aria-label": "Curves" },
-          el("p", { class: "key" }, [["line", "reading"], ["ahead", "forecast and its interval"], ["bad", "anomaly, limit"]].map(
-            ([name, text]) => el("span", {}, el("span", { class: `dot ${name}` }), text))),
+          el("p", { class: "key" }, [
+            ["line", "reading"],
+            ...(this.card.model.trained ? [["ahead", "forecast and its interval"]] : []),
+            ["bad", "anomaly, limit"],
+          ].map(([name, text]) => el("span", {}, el("span", { class: `dot ${name}` }), text))),
           this.columnChoice(), curves),
         el("div", {},
           el("section", { class: "card" }, el("h3", {}, "Events"), this.list$),
@@ -384,20 +387,23 @@ export class StreamPage {
     const { model, interval } = this.card;
     const { health } = this.now;
     const skill = health.skill;
-    const rows = [
-      ...(this.now.learning ? [["learning", this.now.learning]] : []),
-      ["anomaly detection", this.now.detection],
+    const ofForecasts = () => [
       ["better than “nothing changes”", skill === null ? "–" : `${percent(skill)}${
         health.ticks < ticksToJudge ? ", too early to tell" : skill <= 0 ? ": do not trust its forecasts" : ""}`],
       ["better than a season ago", percent(health.seasonal)],
       ["readings inside the interval", `${percent(health.coverage)}, ${percent(interval)} wanted`],
       ["channels outside what it knows", percent(health.outside)],
       ["values clipped", `${health.saturated}`],
+    ];
+    const rows = [
+      ...(this.now.learning ? [["learning", this.now.learning]] : []),
+      ["anomaly detection", this.now.detection],
+      ...(model.trained ? ofForecasts() : []),
       ["ticks, lost ticks, anomalies", `${health.ticks}, ${health.missed}, ${health.anomalies}`],
       ["model", model.trained ? `${model.name}, ${model.sha256.slice(0, 6)}` : "none yet"],
       ...(model.train_rows ? [["trained on", `${model.train_rows} rows`]] : []),
       ...madeFrom(model.provenance),
-      ["runs as", [model.engine, model.architecture].filter(Boolean).join(", ")],
+      ...(model.trained ? [["runs as", [model.engine, model.architecture].filter(Boolean).join(", ")]] : []),
     ];
     if (this.model.children.length !== rows.length * 2) {
       this.model.replaceChildren(...rows.flatMap(() => [el("dt"), el("dd")]));
