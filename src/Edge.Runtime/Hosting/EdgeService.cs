@@ -166,6 +166,7 @@ internal sealed class EdgeService : IDisposable
             throw new InputException(string.Join('\n', problems));
         }
 
+        SayOtherPeriods();
         _learning?.Start();
     }
 
@@ -293,6 +294,17 @@ internal sealed class EdgeService : IDisposable
                     part.GetType().Name,
                     e.GetType().Name,
                     PrintableText.Of(e.Message));
+            }
+        }
+    }
+
+    private void SayOtherPeriods()
+    {
+        foreach ((StreamConfig stream, SensorStream running) in _config.Streams.Zip(Streams))
+        {
+            if (stream.OtherPeriod(running.Manifest) is { } why)
+            {
+                _log.LogWarning("{Stream}: {Why}", stream.Name, why);
             }
         }
     }

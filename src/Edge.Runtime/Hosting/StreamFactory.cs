@@ -71,11 +71,6 @@ internal sealed class StreamFactory : IDisposable
 
         saved = reset ? saved is null ? null : new SavedStream(saved.Seq, [], saved.Source) : saved;
         (SensorStream stream, bool isResumed) = OpenStream(config, saved);
-        if (lastSeq == 0 && config.OtherPeriod(stream.Manifest) is { } why)
-        {
-            _log.LogWarning("{Stream}: {Why}", config.Name, why);
-        }
-
         try
         {
             return OpenLoop(config, stream, isResumed);
