@@ -35,12 +35,9 @@ internal sealed class SensorFactory(
     /// <exception cref="InputException">The source cannot be opened or does not have the model's columns.</exception>
     internal ISensor Open(SourceOptions source, ModelManifest manifest, TimeSpan period) => source switch
     {
-        ReplayOptions replay =>
-            RangedSensor.Around(new ReplaySensor(replay, manifest.Columns, period, clock, log), replay.Ranges, manifest.Columns),
-        SimulatedOptions simulated => RangedSensor.Around(
+        ReplayOptions replay => new ReplaySensor(replay, manifest.Columns, period, clock, log),
+        SimulatedOptions simulated =>
             new SimulatedSensor(simulated, SimulatedPlant.Create(simulated, manifest, period), manifest.Columns, period, clock),
-            simulated.Ranges,
-            manifest.Columns),
         ChannelsOptions channels => OpenChannels(channels, manifest.Columns, period),
         _ => throw new InvalidOperationException($"No sensor for {source.GetType().Name}."),
     };

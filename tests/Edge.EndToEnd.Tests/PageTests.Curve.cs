@@ -43,7 +43,7 @@ public sealed partial class PageTests
             }
         });
         await page.ReloadAsync();
-        await SeenAsync(page, page.Locator(".chart[aria-label='Curve of temperature'] .mark").First);
+        await SeenAsync(Mark(page));
         await page.GetByText("The history is in use.").WaitForAsync(new LocatorWaitForOptions { State = WaitForSelectorState.Attached });
         Assert.Empty(_browser.Faults);
     }
@@ -67,7 +67,7 @@ public sealed partial class PageTests
     public async Task A_service_that_is_killed_and_started_again_has_its_curve_and_its_events()
     {
         IPage page = await _browser.OpenAsync(Address, expected: "net::ERR");
-        await SeenAsync(page, page.Locator(".chart[aria-label='Curve of temperature'] .mark").First);
+        await SeenAsync(Mark(page));
         await page.Locator(".events", new PageLocatorOptions { HasText = "Back to normal" }).WaitForAsync();
         string from = await page.EvaluateAsync<string>("document.querySelector('.curves').dataset.from");
         string seq = await page.EvaluateAsync<string>($"{Newest}.seq");
@@ -81,7 +81,7 @@ public sealed partial class PageTests
         Assert.Contains("Back to normal", await page.Locator(".events").InnerTextAsync(), StringComparison.Ordinal);
 
         // The mark is on the curve of its channel, the anomaly is counted, and where no row came there is no line.
-        await SeenAsync(page, page.Locator(".chart[aria-label='Curve of temperature'] .mark").First);
+        await SeenAsync(Mark(page));
         Assert.Matches(@", \d+, [1-9]\d*$", await page.Locator("dt:text-is('ticks, lost ticks, anomalies') + dd").InnerTextAsync());
         await UntilAsync(page, "Number(document.querySelector('.curves')?.dataset.breaks) > 0");
         await page.ScreenshotAsync(new PageScreenshotOptions { Path = Path.Combine(Browser.Pictures, "page-restarted.png") });

@@ -227,10 +227,12 @@ public sealed partial class PageTests : IAsyncLifetime, IDisposable
     private async Task<ILocator> MarkAsync(IPage page)
     {
         await page.GetByRole(AriaRole.Button, new PageGetByRoleOptions { Name = "1 h", Exact = true }).ClickAsync();
-        return await SeenAsync(page, page.Locator(".chart[aria-label='Curve of temperature'] .mark").First);
+        return await SeenAsync(Mark(page));
     }
 
-    private async Task<ILocator> SeenAsync(IPage page, ILocator what)
+    private static ILocator Mark(IPage page) => page.Locator(".chart[aria-label='Curve of temperature'] .mark").First;
+
+    private async Task<ILocator> SeenAsync(ILocator what)
     {
         try
         {
@@ -239,7 +241,7 @@ public sealed partial class PageTests : IAsyncLifetime, IDisposable
         }
         catch (TimeoutException e)
         {
-            string there = await page.EvaluateAsync<string>("document.body.innerText + document.querySelector('.curves')?.outerHTML");
+            string there = await what.Page.EvaluateAsync<string>("document.body.innerText + document.querySelector('.curves')?.outerHTML");
             string said = string.Join('\n', [.. _browser.Faults, .. _browser.Answers]);
             throw new TimeoutException($"Not on the page: {what}\n{there}\n{said}", e);
         }

@@ -49,12 +49,13 @@ internal sealed class Sources : IDisposable
     internal Buses Buses { get; } = new();
 
     /// <exception cref="InputException">The source cannot be opened or does not have the model's columns.</exception>
-    internal ISensor Open(SourceOptions source, ModelManifest manifest, TimeSpan period) => source is MqttRowOptions rows
-        ? RangedSensor.Around(
-            new MqttRowSensor(rows, manifest.Columns, period, _clock, _system, () => Topics.OpenRows(rows), _log),
-            rows.Ranges,
-            manifest.Columns)
-        : _sensors.Open(source, manifest, period);
+    internal ISensor Open(SourceOptions source, ModelManifest manifest, TimeSpan period)
+    {
+        ISensor sensor = source is MqttRowOptions rows
+            ? new MqttRowSensor(rows, manifest.Columns, period, _clock, _system, () => Topics.OpenRows(rows), _log)
+            : _sensors.Open(source, manifest, period);
+        return source is ChannelsOptions ? sensor : RangedSensor.Around(sensor, source.Ranges, manifest.Columns);
+    }
 
     /// <summary>Opens live channels without a model.</summary>
     /// <exception cref="InputException">A channel cannot be opened.</exception>
