@@ -38,19 +38,30 @@ internal sealed class HistoryThinning(SqliteConnection connection, string path, 
     private void Thin(string stream, bool isLast = false)
     {
         using SqliteTransaction transaction = connection.BeginTransaction();
-        var hours = new SpanBuilder(TimeSpan.TicksPerHour, TimeSpan.TicksPerMinute);
         if (IsThinningDue(stream, HistoryFile.Rows, TimeSpan.TicksPerHour) || isLast)
         {
-            foreach (StoredBlock block in Blocks(stream, HistoryFile.Rows, AfterSeq(stream, HistoryFile.Minutes)))
+            // An hour may have ended within a block.
+            long after = AfterSeq(stream, HistoryFile.Minutes);
+            var hours = new SpanBuilder(TimeSpan.TicksPerHour, TimeSpan.TicksPerMinute);
+            foreach (StoredBlock block in Blocks(stream, HistoryFile.Rows, after))
             {
                 RowBlock rows = RowBlock.Unpack(block.Bytes);
                 for (int i = 0; i < rows.Count; i++)
                 {
-                    hours.Add(block.Columns, rows.Seqs[i], SpanBuilder.Of(rows, i));
+                    if (rows.Seqs[i] > after)
+                    {
+                        hours.Add(block.Columns, rows.Seqs[i], SpanBuilder.Of(rows, i));
+                    }
                 }
+
+                AddSpans(stream, HistoryFile.Minutes, hours);
             }
 
-            AddSpans(stream, HistoryFile.Minutes, hours, isLast);
+            if (isLast)
+            {
+                hours.End();
+                AddSpans(stream, HistoryFile.Minutes, hours);
+            }
         }
 
         if (IsThinningDue(stream, HistoryFile.Minutes, TimeSpan.TicksPerDay))
@@ -62,22 +73,17 @@ internal sealed class HistoryThinning(SqliteConnection connection, string path, 
                 {
                     days.Add(block.Columns, block.LastSeq, span);
                 }
-            }
 
-            AddSpans(stream, HistoryFile.Hours, days, isLast: false);
+                AddSpans(stream, HistoryFile.Hours, days);
+            }
         }
 
         transaction.Commit();
     }
 
-    private void AddSpans(string stream, int level, SpanBuilder builder, bool isLast)
+    private void AddSpans(string stream, int level, SpanBuilder builder)
     {
-        if (isLast)
-        {
-            builder.End();
-        }
-
-        foreach (SpanBuilder.Group group in builder.Groups)
+        foreach (SpanBuilder.Group group in builder.TakeGroups())
         {
             HistoryTables.AddBlock(
                 connection,

@@ -2,22 +2,22 @@ namespace Edge.Runtime.Delivery;
 
 /// <summary>
 /// Gathers rows into spans, such as minutes, and spans into groups, such as hours. A span ends with the first row of another one, so that
-/// a clock that is set back begins a new span and changes no earlier one.
+/// a clock that is set back begins a new span and changes no earlier one. A group that is less than half full goes on, so that seldom rows
+/// are not a group each.
 /// </summary>
 /// <param name="groupTicks">Length of a group, in ticks of <see cref="DateTime"/>.</param>
 /// <param name="spanTicks">Length of a span.</param>
 internal sealed class SpanBuilder(long groupTicks, long spanTicks)
 {
+    private readonly long _fewSpans = groupTicks / spanTicks / 2;
     private readonly List<HistorySpan> _spans = [];
+    private readonly List<Group> _groups = [];
     private string _columns = "";
     private long _group = -1;
     private long _span = -1;
     private long _firstSeq;
     private long _lastSeq;
     private HistorySpan _open;
-
-    /// <summary>The groups that are complete.</summary>
-    internal List<Group> Groups { get; } = [];
 
     /// <summary>A row as a span of its own.</summary>
     internal static HistorySpan Of(RowBlock rows, int at)
@@ -45,12 +45,19 @@ internal sealed class SpanBuilder(long groupTicks, long spanTicks)
     }
 
     /// <summary>Adds a row, or a shorter span.</summary>
+    /// <param name="columns">Names of the channels.</param>
+    /// <param name="seq">Number of the row, or of the last row of what it is from: a group ends with all that has the same.</param>
+    /// <param name="span">The row or the span.</param>
     internal void Add(string columns, long seq, HistorySpan span)
     {
-        if (span.Time / groupTicks != _group || columns != _columns)
+        if (columns != _columns || (span.Time / groupTicks != _group && _spans.Count >= _fewSpans && seq != _lastSeq))
         {
             End();
-            (_group, _columns, _firstSeq) = (span.Time / groupTicks, columns, seq);
+        }
+
+        if (_span < 0)
+        {
+            (_columns, _group, _firstSeq) = (columns, span.Time / groupTicks, seq);
         }
 
         _lastSeq = seq;
@@ -70,11 +77,17 @@ internal sealed class SpanBuilder(long groupTicks, long spanTicks)
         EndSpan();
         if (_spans.Count > 0)
         {
-            Groups.Add(new Group(_columns, _firstSeq, _lastSeq, [.. _spans]));
+            _groups.Add(new Group(_columns, _firstSeq, _lastSeq, [.. _spans]));
             _spans.Clear();
         }
+    }
 
-        _group = -1;
+    /// <summary>Takes out the groups that are complete.</summary>
+    internal List<Group> TakeGroups()
+    {
+        List<Group> groups = [.. _groups];
+        _groups.Clear();
+        return groups;
     }
 
     private void EndSpan()
