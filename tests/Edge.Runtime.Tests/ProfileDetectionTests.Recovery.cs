@@ -119,6 +119,46 @@ public sealed partial class ProfileDetectionTests
         }
     }
 
+    [Theory]
+    [InlineData("load")]
+    [InlineData("noise")]
+    public void What_goes_by_itself_and_was_small_alarms_a_few_times_and_a_large_fault_after_it_is_found(string kind)
+    {
+        const int Every = 1000;
+        const int Lasts = 60;
+        const int Times = 20;
+        const int Last = Before + (Times * Every);
+        for (int seed = 0; seed < Cases; seed++)
+        {
+            (ModelManifest manifest, double[][] live) = Plant(kind, Last + Every, seed + 90);
+            double small = SmallestFound(manifest, live[..(Before + Every)]);
+            List<Event> events = Run(
+                manifest,
+                live,
+                (row, reading) =>
+                {
+                    bool isOff = row >= Before && (row - Before) % Every < Lasts;
+                    reading.Values[0] += isOff ? (row < Last ? small : 4 * small) * manifest.Std[0] : 0;
+                });
+            Assert.InRange(events.Count(item => item.Opened is >= Before and < Last), 1, Times / 3);
+            Assert.Contains(events, item => item.Opened is >= Last and < Last + Lasts);
+        }
+
+        // In deviations.
+        double SmallestFound(ModelManifest manifest, double[][] rows)
+        {
+            for (double size = 0.1; ; size += 0.1)
+            {
+                double shift = size * manifest.Std[0];
+                if (Run(manifest, rows, (row, reading) => reading.Values[0] += row is >= Before and < Before + Lasts ? shift : 0)
+                    .Exists(item => item.Opened >= Before))
+                {
+                    return size;
+                }
+            }
+        }
+    }
+
     // Two vibrations rise with an imbalance, as they do with the speed; but not by the same ratio, and the speed is as it was.
     [Fact]
     public void Where_several_channels_are_off_the_one_that_they_depend_on_is_seldom_named_first()

@@ -126,8 +126,9 @@ internal sealed partial class AnomalyDetector
 
         IsOpen = false;
         _above = 0;
+        bool isOften = _soon > 0 && _ticks - _closedAt < _allowedTicks;
         _coolDown = NextCoolDown();
-        Learn(isAccepted);
+        Learn(isAccepted, isOften);
         return isAccepted ? AnomalyChange.Accepted : AnomalyChange.Closed;
     }
 
@@ -210,7 +211,7 @@ internal sealed partial class AnomalyDetector
     }
 
     // What the anomaly leaves behind is known from now on; what was accepted is normal to every part.
-    private void Learn(bool isAccepted)
+    private void Learn(bool isAccepted, bool isOften)
     {
         if (isAccepted && Levels is { } levels)
         {
@@ -229,8 +230,25 @@ internal sealed partial class AnomalyDetector
                 double peak = isAccepted ? _peak[at] : Math.Min(_peak[at], DoubtedPeakMax);
                 _width[at] *= (float)PortableMath.Exp(power * PortableMath.Log(peak));
             }
+        }
 
+        if (isOften && !isAccepted && PeakScore < DoubtedPeakMax && _openedBy is Kind.Level or Kind.Relation)
+        {
+            Doubt(_openedBy);
+        }
+
+        for (int at = 0; at < _peak.Length; at++)
+        {
             _mute[at] = Remainder(at);
+        }
+    }
+
+    // The limits are all of the same calibration rows: where one was too narrow, others are, too.
+    private void Doubt(Kind kind)
+    {
+        for (int at = (int)kind * _channels; at < ((int)kind + 1) * _channels; at++)
+        {
+            _width[at] *= _peak[at] > 1 ? DoubtedWidening : DoubtedWideningOfOthers;
         }
     }
 

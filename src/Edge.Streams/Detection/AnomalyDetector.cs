@@ -32,6 +32,12 @@ internal sealed partial class AnomalyDetector
     private const double AcceptedPower = 0.5;
     private const double WidthDecay = 0.99;
 
+    // One that was also small, and came sooner after another than the sensitivity allows, may have been a false alarm: it widens the limits
+    // of its kind, those that it exceeded by more. They narrow again with time, so that alarms get rarer until both are in balance,
+    // whatever the tails are. After adaptive conformal inference (Gibbs and Candès 2021).
+    private const float DoubtedWidening = 1.3f;
+    private const float DoubtedWideningOfOthers = 1.1f;
+
     private const int UpdateTicks = 60;
     private const int CoolDownTicksDefault = 60;
 
@@ -108,6 +114,9 @@ internal sealed partial class AnomalyDetector
     private readonly float[] _excess;
     private readonly double[] _scores = new double[Enum.GetValues<AnomalyCause>().Length];
     private double _probability;
+
+    // Ticks in which the sensitivity allows one false alarm.
+    private double _allowedTicks;
     private int _above;
     private int _below;
     private long _silence;
@@ -254,6 +263,8 @@ internal sealed partial class AnomalyDetector
     /// <param name="atOnce">Whether limits that are learned change now; else when they are next computed, as after a restart.</param>
     internal void SetSensitivity(double falseAlarmsAWeek, bool atOnce = true)
     {
+        _allowedTicks = SecondsAWeek / (falseAlarmsAWeek * _period.TotalSeconds);
+
         // All that is watched of all channels shares the rate.
         int watched = _channels * (_relation is null ? 2 : 3);
         _probability = Math.Min(falseAlarmsAWeek * _period.TotalSeconds / SecondsAWeek, 0.005) / watched;
