@@ -143,4 +143,27 @@ public sealed class HistoryThinningTests : IDisposable
             Assert.InRange(blocks, lastSeq / (3 * ofGroup), (lastSeq / ofGroup) + 2);
         }
     }
+
+    [Theory]
+    [InlineData(10)]
+    [InlineData(60)]
+    [InlineData(600)]
+    [InlineData(3600)]
+    public void Where_rows_begin_and_minutes_end_a_curve_has_no_gap(int periodSeconds)
+    {
+        using StateStore store = _rows.Open(new HistoryOptions { AgeMax = TimeSpan.FromSeconds(Math.Max(3600, 150 * periodSeconds)) });
+        for (int part = 0; part < 100; part++)
+        {
+            _rows.Write(store, rows: 13, periodSeconds);
+            _rows.Clock.Advance(TimeSpan.FromSeconds(13 * periodSeconds));
+            store.Retire();
+        }
+
+        var history = new History(_rows.Folder);
+        Assert.InRange(history.Rows("s", Start, Start.AddYears(1)).First().Seq, 300, _rows.All.Count);
+        DateTime[] times = history.Curve("s", Start, Start.AddSeconds(1300 * periodSeconds), 10_000).Times;
+        Assert.Equal(Start, times[0]);
+        TimeSpan most = times.Zip(times.Skip(1), (before, after) => after - before).Max();
+        Assert.InRange(most, TimeSpan.Zero, TimeSpan.FromSeconds(Math.Max(60, periodSeconds)));
+    }
 }

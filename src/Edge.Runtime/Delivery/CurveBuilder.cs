@@ -53,12 +53,13 @@ internal sealed class CurveBuilder
     /// <summary>Adds spans.</summary>
     /// <param name="spans">The spans.</param>
     /// <param name="length">Length of each, in ticks of <see cref="DateTime"/>.</param>
-    internal void Add(HistorySpan[] spans, long length)
+    /// <param name="beforeTicks">Those from this time on are left out.</param>
+    internal void Add(HistorySpan[] spans, long length, long beforeTicks)
     {
         _isThinned = true;
         foreach (HistorySpan span in spans)
         {
-            if (span.Time >= FromTicks && span.Time < ToTicks)
+            if (span.Time >= FromTicks && span.Time < Math.Min(ToTicks, beforeTicks))
             {
                 Add(span, length);
             }

@@ -116,17 +116,18 @@ internal sealed class History(string folder)
         int level = curve.PointTicks >= TimeSpan.TicksPerHour ? HistoryFile.Hours
             : curve.PointTicks >= TimeSpan.TicksPerMinute ? HistoryFile.Minutes
             : HistoryFile.Rows;
-        long before = long.MaxValue;
+        (long Seq, long Time) before = (long.MaxValue, long.MaxValue);
         for (int coarser = level; coarser <= HistoryFile.Hours; coarser++)
         {
             AddLevel(connection, curve, stream, names, coarser, 0, before);
-            before = Math.Min(before, FirstSeq(connection, stream, coarser));
+            (long Seq, long Time) first = FirstOf(connection, stream, coarser);
+            before = first.Seq < before.Seq ? first : before;
         }
 
         long after = LastSeq(connection, stream, level);
         for (int finer = level - 1; finer >= HistoryFile.Rows; finer--)
         {
-            AddLevel(connection, curve, stream, names, finer, after, long.MaxValue);
+            AddLevel(connection, curve, stream, names, finer, after, (long.MaxValue, long.MaxValue));
             after = Math.Max(after, LastSeq(connection, stream, finer));
         }
 
@@ -247,10 +248,17 @@ internal sealed class History(string folder)
         return [];
     }
 
+    // A block of minutes or hours may begin before the first row that is still stored one by one, and end after it.
     private static void AddLevel(
-        SqliteConnection? connection, CurveBuilder curve, string stream, string columns, int level, long afterSeq, long beforeSeq)
+        SqliteConnection? connection,
+        CurveBuilder curve,
+        string stream,
+        string columns,
+        int level,
+        long afterSeq,
+        (long Seq, long Time) before)
     {
-        foreach (StoredBlock block in Blocks(connection, stream, level, curve.FromTicks, curve.ToTicks, afterSeq, beforeSeq))
+        foreach (StoredBlock block in Blocks(connection, stream, level, curve.FromTicks, curve.ToTicks, afterSeq, before.Seq))
         {
             if (block.Columns != columns)
             {
@@ -263,20 +271,25 @@ internal sealed class History(string folder)
             }
             else
             {
-                curve.Add(SpanBlock.Unpack(block.Bytes), level == HistoryFile.Hours ? TimeSpan.TicksPerHour : TimeSpan.TicksPerMinute);
+                long length = level == HistoryFile.Hours ? TimeSpan.TicksPerHour : TimeSpan.TicksPerMinute;
+                curve.Add(SpanBlock.Unpack(block.Bytes), length, before.Time);
             }
         }
     }
 
-    private static long FirstSeq(SqliteConnection? connection, string stream, int level)
+    // Where a level begins.
+    private static (long Seq, long Time) FirstOf(SqliteConnection? connection, string stream, int level)
     {
         foreach (SqliteDataReader row in Query(
-            connection, "SELECT first_seq FROM block WHERE stream = $1 AND level = $2 ORDER BY last_seq LIMIT 1", stream, (long)level))
+            connection,
+            "SELECT first_seq, first_time FROM block WHERE stream = $1 AND level = $2 ORDER BY last_seq LIMIT 1",
+            stream,
+            (long)level))
         {
-            return row.GetInt64(0);
+            return (row.GetInt64(0), row.GetInt64(1));
         }
 
-        return long.MaxValue;
+        return (long.MaxValue, long.MaxValue);
     }
 
     private static long LastSeq(SqliteConnection? connection, string stream, int level)
@@ -297,7 +310,7 @@ internal sealed class History(string folder)
         foreach (SqliteDataReader row in Query(
             connection,
             StoredBlock.Select + " WHERE stream = $1 AND level = $2 AND last_time >= $3 AND first_time < $4 AND last_seq > $5 "
-                + "AND last_seq < $6 ORDER BY block.id",
+                + "AND first_seq < $6 ORDER BY block.id",
             stream,
             (long)level,
             from,

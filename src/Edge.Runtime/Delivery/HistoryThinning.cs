@@ -50,7 +50,7 @@ internal sealed class HistoryThinning(SqliteConnection connection, string path, 
                 {
                     if (rows.Seqs[i] > after)
                     {
-                        hours.Add(block.Columns, rows.Seqs[i], SpanBuilder.Of(rows, i));
+                        hours.Add(block.Columns, (rows.Seqs[i], rows.Seqs[i]), SpanBuilder.Of(rows, i));
                     }
                 }
 
@@ -71,7 +71,7 @@ internal sealed class HistoryThinning(SqliteConnection connection, string path, 
             {
                 foreach (HistorySpan span in SpanBlock.Unpack(block.Bytes))
                 {
-                    days.Add(block.Columns, block.LastSeq, span);
+                    days.Add(block.Columns, (block.FirstSeq, block.LastSeq), span);
                 }
 
                 AddSpans(stream, HistoryFile.Hours, days);

@@ -46,21 +46,21 @@ internal sealed class SpanBuilder(long groupTicks, long spanTicks)
 
     /// <summary>Adds a row, or a shorter span.</summary>
     /// <param name="columns">Names of the channels.</param>
-    /// <param name="seq">Number of the row, or of the last row of what it is from: a group ends with all that has the same.</param>
+    /// <param name="seq">Number of the row, or of the first and last rows of the block that the span is from: a group ends with it.</param>
     /// <param name="span">The row or the span.</param>
-    internal void Add(string columns, long seq, HistorySpan span)
+    internal void Add(string columns, (long First, long Last) seq, HistorySpan span)
     {
-        if (columns != _columns || (span.Time / groupTicks != _group && _spans.Count >= _fewSpans && seq != _lastSeq))
+        if (columns != _columns || (span.Time / groupTicks != _group && _spans.Count >= _fewSpans && seq.Last != _lastSeq))
         {
             End();
         }
 
         if (_span < 0)
         {
-            (_columns, _group, _firstSeq) = (columns, span.Time / groupTicks, seq);
+            (_columns, _group, _firstSeq) = (columns, span.Time / groupTicks, seq.First);
         }
 
-        _lastSeq = seq;
+        _lastSeq = seq.Last;
         if (span.Time / spanTicks == _span)
         {
             _open = Merge(_open, span);
