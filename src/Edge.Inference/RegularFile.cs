@@ -68,6 +68,24 @@ internal static unsafe partial class RegularFile
         return text.ReadToEnd();
     }
 
+    /// <summary>Refuses an output that is one of the inputs: it would be overwritten, while it is read perhaps.</summary>
+    /// <param name="output">Path of the output; null or empty for none.</param>
+    /// <param name="inputs">Paths of the inputs; null or empty for none.</param>
+    /// <exception cref="InputException">They are the same file.</exception>
+    internal static void RequireApart(string? output, params ReadOnlySpan<string?> inputs)
+    {
+        foreach (string? input in inputs)
+        {
+            if (!string.IsNullOrEmpty(output) && !string.IsNullOrEmpty(input) && IsSame(output, input))
+            {
+                throw new InputException($"'{output}' is an input, and would be overwritten. Name another file for the output.");
+            }
+        }
+    }
+
+    private static bool IsSame(string path, string other) =>
+        Path.GetFullPath(path) == Path.GetFullPath(other) || (Identity(path) is { } identity && identity == Identity(other));
+
     /// <summary>What tells a file from another one that has its name later: device and inode. Null if there is none.</summary>
     internal static (ulong Device, ulong Inode)? Identity(string path) => Stat(path) is { } stat ? (stat.Device, stat.Inode) : null;
 

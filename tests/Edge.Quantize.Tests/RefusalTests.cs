@@ -52,6 +52,27 @@ public sealed class RefusalTests : IDisposable
         Assert.Single(error.TrimEnd().Split('\n'));
     }
 
+    [Fact]
+    public void An_output_that_is_an_input_is_refused_and_left_as_it_is()
+    {
+        string csv = _folder.Write("x.csv", "time,value\n2013-07-04T00:00:00Z,1\n2013-07-04T01:00:00Z,2\n");
+        string link = _folder.File("link.csv");
+        File.CreateSymbolicLink(link, csv);
+        byte[] bytes = File.ReadAllBytes(csv);
+        foreach (string[] args in new string[][]
+        {
+            ["train", csv, "-o", csv],
+            ["train", csv, "-o", link],
+            ["train", csv, "-o", _folder.File("m"), "--report", csv],
+            ["quantize", "m.onnx", "--calibration", csv, "-o", csv],
+            ["profile", "m.safetensors", "--calibration", csv, "-o", csv],
+        })
+        {
+            CommandLine.Refuses(args, "is an input, and would be overwritten. Name another file for the output.");
+            Assert.Equal(bytes, File.ReadAllBytes(csv));
+        }
+    }
+
     [SharedDataTheory]
     [InlineData("2013-07-04 00:00:00,on", "line 2, column 'value': 'on'")]
     [InlineData("2013-07-04 00:00:00", "line 2, column 'value'")]

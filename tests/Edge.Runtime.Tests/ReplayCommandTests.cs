@@ -111,6 +111,10 @@ public sealed class ReplayCommandTests : IDisposable
         await RefusesAsync([.. climate, "--scores", _folder.File("no/where.csv")], "no/where.csv' cannot be written");
         await RefusesAsync([.. climate, "--scores", ""], "--scores '' cannot be written");
         await RefusesAsync([.. climate, "--scores", _folder.File("out.jsonl")], "out.jsonl' are one file; give them two names.");
+        string data = climate[Array.IndexOf(climate, "--data") + 1];
+        byte[] recorded = await File.ReadAllBytesAsync(data);
+        await RefusesAsync([.. climate, "--scores", data], "is an input, and would be overwritten");
+        Assert.Equal(recorded, await File.ReadAllBytesAsync(data));
         await RefusesAsync([.. climate, "--horizon", "0"], "--horizon is 0");
         var error = new StringWriter();
         Assert.Equal(2, await Program.RunAsync(["replay", "--data", "x", "--output", "y"], TextWriter.Null, error));

@@ -107,6 +107,7 @@ internal static class TrainCommand
                 parsed.GetValue(learnedOn));
             foreach (string written in new[] { path, more.Report }.OfType<string>())
             {
+                RegularFile.RequireApart(written, files);
                 FileBytes.RequireWritable(written);
             }
 

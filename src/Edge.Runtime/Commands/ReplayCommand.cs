@@ -81,6 +81,11 @@ internal static class ReplayCommand
         });
         command.SetAction(async (parsed, cancel) =>
         {
+            foreach (string? written in new[] { parsed.GetValue(target), parsed.GetValue(scores) })
+            {
+                RegularFile.RequireApart(written, parsed.GetValue(data), parsed.GetValue(model), parsed.GetValue(settings));
+            }
+
             using ILoggerFactory logs = ServiceLog.Create();
             EdgeConfig? edge = parsed.GetValue(settings) is { } file ? ConfigFile.Load(file) : null;
             StreamConfig config = edge is null
