@@ -109,7 +109,7 @@ public sealed class HistoryThinningTests : IDisposable
     [InlineData(3600)]
     [InlineData(10_800)]
     [InlineData(200_000)]
-    public void Every_row_is_thinned_once_and_seldom_rows_share_a_block(int periodSeconds)
+    public void Every_row_is_thinned_once_and_rare_rows_share_a_block(int periodSeconds)
     {
         using StateStore store = _rows.Open();
         for (int part = 0; part < 30; part++)
@@ -123,6 +123,7 @@ public sealed class HistoryThinningTests : IDisposable
         foreach (int level in new[] { HistoryFile.Minutes, HistoryFile.Hours })
         {
             (long blocks, long lastSeq, long count) = (0, 0, 0);
+            var spans = new HashSet<long>();
             using SqliteCommand command = HistoryTables.Command(
                 connection, StoredBlock.Select + " WHERE level = $1 ORDER BY block.id", (long)level);
             using SqliteDataReader row = command.ExecuteReader();
@@ -132,7 +133,11 @@ public sealed class HistoryThinningTests : IDisposable
                 Assert.True(block.FirstSeq > lastSeq);
                 blocks++;
                 lastSeq = block.LastSeq;
-                count += SpanBlock.Unpack(block.Bytes).Sum(span => span.Channels[1].Count);
+                foreach (HistorySpan span in SpanBlock.Unpack(block.Bytes))
+                {
+                    count += span.Channels[1].Count;
+                    Assert.True(spans.Add(span.Time / (level == HistoryFile.Minutes ? TimeSpan.TicksPerMinute : TimeSpan.TicksPerHour)));
+                }
             }
 
             // Channel 1 has a value in each row. What is not thinned yet is less than two groups.
@@ -165,5 +170,33 @@ public sealed class HistoryThinningTests : IDisposable
         Assert.Equal(Start, times[0]);
         TimeSpan most = times.Zip(times.Skip(1), (before, after) => after - before).Max();
         Assert.InRange(most, TimeSpan.Zero, TimeSpan.FromSeconds(Math.Max(60, periodSeconds)));
+    }
+
+    [Fact]
+    public void A_history_that_fills_up_within_an_hour_keeps_the_minutes_of_the_rows_that_it_loses()
+    {
+        using StateStore store = _rows.Open(new HistoryOptions { SizeMaxBytes = HistoryOptions.SizeMinBytes });
+        for (int part = 0; part < 100; part++)
+        {
+            _rows.Write(store, rows: 3600, periodSeconds: 0.1);
+            _rows.Clock.Advance(TimeSpan.FromMinutes(11));
+            store.Retire();
+        }
+
+        long before = 0;
+        using SqliteConnection connection = HistoryFile.OpenToRead(_rows.Folder)!;
+        using (SqliteCommand command = HistoryTables.Command(connection, StoredBlock.Select + " WHERE level = 1 ORDER BY block.id"))
+        using (SqliteDataReader row = command.ExecuteReader())
+        {
+            while (row.Read())
+            {
+                StoredBlock block = StoredBlock.Read(row)!;
+                Assert.Equal(before + 1, block.FirstSeq);
+                Assert.Equal(1 + block.LastSeq - block.FirstSeq, SpanBlock.Unpack(block.Bytes).Sum(span => span.Channels[1].Count));
+                before = block.LastSeq;
+            }
+        }
+
+        Assert.InRange(new History(_rows.Folder).Rows("s", Start, Start.AddYears(1)).First().Seq, 10_000, before + 1);
     }
 }

@@ -155,13 +155,11 @@ internal sealed class HistoryThinning(SqliteConnection connection, string path, 
                 // Rows that are thinned too early are better than none.
                 if (from == Order[0])
                 {
-                    foreach (string stream in HistoryTables.Texts(
-                        connection, $"SELECT DISTINCT stream FROM {from} ORDER BY last_time LIMIT {DeletedTogether}"))
+                    string oldest = $"(SELECT stream, last_seq FROM {from} ORDER BY last_time LIMIT {DeletedTogether})";
+                    foreach (string stream in HistoryTables.Texts(connection, $"SELECT DISTINCT stream FROM {oldest}"))
                     {
-                        if (HistoryTables.Number(
-                            connection,
-                            "SELECT MIN(last_seq) FROM block WHERE level = 0 AND stream = $1",
-                            stream) > AfterSeq(stream, HistoryFile.Minutes))
+                        if (HistoryTables.Number(connection, $"SELECT MAX(last_seq) FROM {oldest} WHERE stream = $1", stream)
+                            > AfterSeq(stream, HistoryFile.Minutes))
                         {
                             Thin(stream, isLast: true);
                         }

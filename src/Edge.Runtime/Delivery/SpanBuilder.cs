@@ -2,7 +2,7 @@ namespace Edge.Runtime.Delivery;
 
 /// <summary>
 /// Gathers rows into spans, such as minutes, and spans into groups, such as hours. A span ends with the first row of another one, so that
-/// a clock that is set back begins a new span and changes no earlier one. A group that is less than half full goes on, so that seldom rows
+/// a clock that is set back begins a new span and changes no earlier one. A group that is less than half full continues, so that rare rows
 /// are not a group each.
 /// </summary>
 /// <param name="groupTicks">Length of a group, in ticks of <see cref="DateTime"/>.</param>
@@ -50,7 +50,9 @@ internal sealed class SpanBuilder(long groupTicks, long spanTicks)
     /// <param name="span">The row or the span.</param>
     internal void Add(string columns, (long First, long Last) seq, HistorySpan span)
     {
-        if (columns != _columns || (span.Time / groupTicks != _group && _spans.Count >= _fewSpans && seq.Last != _lastSeq))
+        bool isNewSpan = span.Time / spanTicks != _span;
+        bool isFull = span.Time / groupTicks != _group && _spans.Count >= _fewSpans;
+        if (columns != _columns || (isFull && isNewSpan && seq.Last != _lastSeq))
         {
             End();
         }
@@ -61,7 +63,7 @@ internal sealed class SpanBuilder(long groupTicks, long spanTicks)
         }
 
         _lastSeq = seq.Last;
-        if (span.Time / spanTicks == _span)
+        if (_span >= 0 && !isNewSpan)
         {
             _open = Merge(_open, span);
             return;
