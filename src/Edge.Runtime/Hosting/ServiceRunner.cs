@@ -14,6 +14,9 @@ internal sealed class ServiceRunner(string configPath, ServiceNotifier notifier,
 {
     private static readonly TimeSpan StatusEvery = TimeSpan.FromSeconds(10);
 
+    // After it, most of what only the start needs has run.
+    private static readonly TimeSpan StartTime = TimeSpan.FromSeconds(1);
+
     private CancellationTokenSource? _running;
     private EdgeConfig? _next;
 
@@ -127,7 +130,7 @@ internal sealed class ServiceRunner(string configPath, ServiceNotifier notifier,
     private async Task WatchAsync(EdgeService service, CancellationToken stop)
     {
         notifier.Ready(Status(service));
-        bool isStarting = true;
+        int rounds = 0;
         TimeSpan interval = notifier.WatchdogInterval is { } watchdog && watchdog / 2 < StatusEvery ? watchdog / 2 : StatusEvery;
         try
         {
@@ -142,11 +145,12 @@ internal sealed class ServiceRunner(string configPath, ServiceNotifier notifier,
                 }
 
                 notifier.Status(late is null ? Status(service) : $"stream {late.Name} does not tick");
-                await Task.Delay(interval, clock, stop).ConfigureAwait(false);
-                if (isStarting)
+                await Task.Delay(rounds == 0 && StartTime < interval ? StartTime : interval, clock, stop).ConfigureAwait(false);
+
+                // What the start needed, and what the first rows needed.
+                if (rounds++ < 2)
                 {
                     ProcessMemory.UnmapProgramPages();
-                    isStarting = false;
                 }
             }
         }
