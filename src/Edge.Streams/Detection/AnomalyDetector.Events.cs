@@ -248,7 +248,8 @@ internal sealed partial class AnomalyDetector
     {
         for (int at = (int)kind * _channels; at < ((int)kind + 1) * _channels; at++)
         {
-            _width[at] *= _peak[at] > 1 ? DoubtedWidening : DoubtedWideningOfOthers;
+            float widened = _width[at] * (_peak[at] > 1 ? DoubtedWidening : DoubtedWideningOfOthers);
+            _width[at] = Math.Max(_width[at], Math.Min(widened, DoubtedWidthMax));
         }
     }
 

@@ -37,6 +37,7 @@ internal sealed partial class AnomalyDetector
     // whatever the tails are. After adaptive conformal inference (Gibbs and Candès 2021).
     private const float DoubtedWidening = 1.3f;
     private const float DoubtedWideningOfOthers = 1.1f;
+    private const float DoubtedWidthMax = 4;
 
     private const int UpdateTicks = 60;
     private const int CoolDownTicksDefault = 60;
