@@ -178,7 +178,7 @@ public sealed class HistoryThinningTests : IDisposable
         using StateStore store = _rows.Open(new HistoryOptions { SizeMaxBytes = HistoryOptions.SizeMinBytes });
         for (int part = 0; part < 100; part++)
         {
-            _rows.Write(store, rows: 3600, periodSeconds: 0.1);
+            _rows.Write(store, rows: 3600, periodSeconds: 0.02);
             _rows.Clock.Advance(TimeSpan.FromMinutes(11));
             store.Retire();
         }
