@@ -69,22 +69,26 @@ internal static unsafe partial class RegularFile
     }
 
     /// <summary>Refuses an output that is one of the inputs: it would be overwritten, while it is read perhaps.</summary>
-    /// <param name="output">Path of the output; null or empty for none.</param>
+    /// <param name="outputs">Paths of the outputs; null or empty for none.</param>
     /// <param name="inputs">Paths of the inputs; null or empty for none.</param>
-    /// <exception cref="InputException">They are the same file.</exception>
-    internal static void RequireApart(string? output, params ReadOnlySpan<string?> inputs)
+    /// <exception cref="InputException">Two are the same file.</exception>
+    internal static void RequireApart(ReadOnlySpan<string?> outputs, ReadOnlySpan<string?> inputs)
     {
-        foreach (string? input in inputs)
+        foreach (string? output in outputs)
         {
-            if (!string.IsNullOrEmpty(output) && !string.IsNullOrEmpty(input) && IsSame(output, input))
+            foreach (string? input in inputs)
             {
-                throw new InputException($"'{output}' is an input, and would be overwritten. Name another file for the output.");
+                if (IsSame(output, input))
+                {
+                    throw new InputException($"'{output}' is an input, and would be overwritten. Name another file for the output.");
+                }
             }
         }
     }
 
-    private static bool IsSame(string path, string other) =>
-        Path.GetFullPath(path) == Path.GetFullPath(other) || (Identity(path) is { } identity && identity == Identity(other));
+    /// <summary>Whether two paths lead to one file; not if one of them is null or empty.</summary>
+    internal static bool IsSame(string? path, string? other) => !string.IsNullOrEmpty(path) && !string.IsNullOrEmpty(other)
+        && (Path.GetFullPath(path) == Path.GetFullPath(other) || (Identity(path) is { } identity && identity == Identity(other)));
 
     /// <summary>What tells a file from another one that has its name later: device and inode. Null if there is none.</summary>
     internal static (ulong Device, ulong Inode)? Identity(string path) => Stat(path) is { } stat ? (stat.Device, stat.Inode) : null;

@@ -66,6 +66,11 @@ public sealed class RefusalTests : IDisposable
             ["train", csv, "-o", _folder.File("m"), "--report", csv],
             ["quantize", "m.onnx", "--calibration", csv, "-o", csv],
             ["profile", "m.safetensors", "--calibration", csv, "-o", csv],
+            ["step", csv, "-o", csv],
+            ["train-text", csv, "-o", csv],
+            ["evaluate", "m.onnx", "m.safetensors", "--data", csv, "--report", csv],
+            ["trace", "m.safetensors", "--data", csv, "--report", csv],
+            ["infer", "m.safetensors", "--input", csv, "--output", csv],
         })
         {
             CommandLine.Refuses(args, "is an input, and would be overwritten. Name another file for the output.");

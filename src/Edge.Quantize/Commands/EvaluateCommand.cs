@@ -32,6 +32,9 @@ internal static class EvaluateCommand
         timeFormat.AddTo(command);
         command.SetAction(parsed =>
         {
+            RegularFile.RequireApart(
+                [parsed.GetValue(report)],
+                [parsed.GetRequiredValue(source), parsed.GetRequiredValue(quantized), parsed.GetRequiredValue(data)]);
             EdgeModel model = EdgeModel.Load(parsed.GetRequiredValue(quantized));
             FloatModel floatModel = FloatModels.Load(parsed.GetRequiredValue(source)).WithOutputs(model.OutputCount)
                 .WithProbabilities(k => model.Manifest.Outputs[k].Kind == OutputKind.Class);

@@ -52,6 +52,10 @@ internal static class InferCommand
         command.SetAction(parsed =>
         {
             string path = parsed.GetRequiredValue(model);
+            string inputPath = parsed.GetRequiredValue(input);
+            RegularFile.RequireApart(
+                [parsed.GetRequiredValue(outputPath), parsed.GetValue(stateOut)], [path, inputPath]);
+            RegularFile.RequireApart([parsed.GetRequiredValue(outputPath)], [parsed.GetValue(stateIn)]);
             using Stepper stepper = Open(path, parsed.GetValue(engine), parsed.GetValue(kernel));
             if (parsed.GetValue(stateIn) is { } from)
             {
@@ -65,7 +69,7 @@ internal static class InferCommand
                 }
             }
 
-            int rows = Infer(stepper, parsed.GetRequiredValue(input), parsed.GetRequiredValue(outputPath));
+            int rows = Infer(stepper, inputPath, parsed.GetRequiredValue(outputPath));
             if (parsed.GetValue(stateOut) is { } to)
             {
                 FileBytes.Write(to, stepper.Save());

@@ -31,7 +31,7 @@ internal static class ProfileCommand
         command.SetAction(parsed =>
         {
             string path = parsed.GetRequiredValue(model);
-            RegularFile.RequireApart(parsed.GetRequiredValue(target), parsed.GetRequiredValue(calibration));
+            RegularFile.RequireApart([parsed.GetRequiredValue(target)], [parsed.GetRequiredValue(calibration)]);
             bool isManifest = path.EndsWith(".json", StringComparison.OrdinalIgnoreCase);
             EdgeModel? loaded = isManifest ? null : EdgeModel.Load(path);
             ModelManifest manifest = loaded?.Manifest ?? ParseManifest(path);

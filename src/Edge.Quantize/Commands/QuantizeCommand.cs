@@ -76,11 +76,7 @@ internal static class QuantizeCommand
             string modelPath = parsed.GetRequiredValue(model);
             string calibrationPath = parsed.GetRequiredValue(calibration);
             string path = parsed.GetRequiredValue(target);
-            foreach (string? written in new[] { path, parsed.GetValue(report) })
-            {
-                RegularFile.RequireApart(written, modelPath, calibrationPath, parsed.GetValue(manifest));
-            }
-
+            RegularFile.RequireApart([path, parsed.GetValue(report)], [modelPath, calibrationPath, parsed.GetValue(manifest)]);
             FloatModel floatModel = FloatModels.Load(modelPath, parsed.GetValue(manifest));
             ModelManifest description = LoadManifest(parsed.GetValue(manifest), ref floatModel, calibrationPath);
             FloatModel source = floatModel.WithProbabilities(k => description.Outputs[k].Kind == OutputKind.Class);

@@ -22,6 +22,7 @@ internal static class StepCommand
         command.SetAction(parsed =>
         {
             string path = parsed.GetRequiredValue(model);
+            RegularFile.RequireApart([parsed.GetRequiredValue(outputPath)], [path]);
             try
             {
                 StepGraph step = StepGraph.Read(

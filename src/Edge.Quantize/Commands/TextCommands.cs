@@ -38,8 +38,9 @@ internal static class TextCommands
         command.SetAction(parsed =>
         {
             string path = parsed.GetRequiredValue(target);
-            FileBytes.RequireWritable(path);
             string source = parsed.GetRequiredValue(text);
+            RegularFile.RequireApart([path], [source]);
+            FileBytes.RequireWritable(path);
             string content = Encoding.UTF8.GetString(FileBytes.Read(source, "Text", TextMaxBytes));
             int units = TrainingOptions.InRange(parsed.GetValue(hidden), "--hidden", 1, 512);
             int depth = TrainingOptions.InRange(parsed.GetValue(layers), "--layers", 1, 4);

@@ -45,6 +45,8 @@ internal static class TraceCommand
         command.SetAction(parsed =>
         {
             string path = parsed.GetRequiredValue(model);
+            RegularFile.RequireApart(
+                [parsed.GetRequiredValue(report)], [path, parsed.GetRequiredValue(data), parsed.GetValue(reference)]);
             if (!ModelKind.IsInt8(path))
             {
                 throw new InputException($"'{path}' is a float model. Quantize it first, and pass the float model with --float.");

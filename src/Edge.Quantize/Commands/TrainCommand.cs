@@ -105,9 +105,9 @@ internal static class TrainCommand
                 parsed.GetValue(report),
                 parsed.GetValue(beside),
                 parsed.GetValue(learnedOn));
+            RegularFile.RequireApart([path, more.Report], files);
             foreach (string written in new[] { path, more.Report }.OfType<string>())
             {
-                RegularFile.RequireApart(written, files);
                 FileBytes.RequireWritable(written);
             }
 

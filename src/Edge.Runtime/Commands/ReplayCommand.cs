@@ -81,11 +81,6 @@ internal static class ReplayCommand
         });
         command.SetAction(async (parsed, cancel) =>
         {
-            foreach (string? written in new[] { parsed.GetValue(target), parsed.GetValue(scores) })
-            {
-                RegularFile.RequireApart(written, parsed.GetValue(data), parsed.GetValue(model), parsed.GetValue(settings));
-            }
-
             using ILoggerFactory logs = ServiceLog.Create();
             EdgeConfig? edge = parsed.GetValue(settings) is { } file ? ConfigFile.Load(file) : null;
             StreamConfig config = edge is null
@@ -99,6 +94,8 @@ internal static class ReplayCommand
                 parsed.GetValue(timeZone));
             config = Override(
                 config with { Source = replay }, parsed.GetValue(model), parsed.GetValue(horizon), parsed.GetValue(sensitivity));
+            RegularFile.RequireApart(
+                [parsed.GetValue(target), parsed.GetValue(scores)], [replay.File, config.Model, parsed.GetValue(settings)]);
             using var engines = new EngineFactory(edge?.OnnxRuntime ?? new OnnxOptions());
             IInferenceEngine engine = engines.Load(config);
             if (edge is null)
@@ -172,7 +169,7 @@ internal static class ReplayCommand
 
     private static ScoresFile? OpenScores(string? path, string target) =>
         path is null ? null
-        : path.Length > 0 && Path.GetFullPath(path) == Path.GetFullPath(target)
+        : RegularFile.IsSame(path, target)
             ? throw new InputException($"--scores and --output '{target}' are one file; give them two names.")
             : ScoresFile.Open(path);
 
