@@ -20,12 +20,7 @@ public sealed class HistoryThinningTests : IDisposable
     public void A_curve_has_the_range_of_the_rows_at_any_number_of_points(int points)
     {
         using StateStore store = _rows.Open();
-        for (int hour = 0; hour < 30; hour++)
-        {
-            _rows.Write(store, rows: 360, periodSeconds: 10);
-            _rows.Clock.Advance(TimeSpan.FromHours(1));
-            store.Retire();
-        }
+        _rows.WriteParts(store, parts: 30, rows: 360, periodSeconds: 10, TimeSpan.FromHours(1));
 
         _rows.Write(store, rows: 5, periodSeconds: 10);
         HistoryCurve curve = new History(_rows.Folder).Curve("s", Start, Start.AddHours(30).AddSeconds(50), points);
@@ -60,12 +55,7 @@ public sealed class HistoryThinningTests : IDisposable
     public void Rows_beyond_the_age_are_minutes_and_newer_ones_are_rows()
     {
         using StateStore store = _rows.Open(new HistoryOptions { AgeMax = TimeSpan.FromHours(5) });
-        for (int hour = 0; hour < 10; hour++)
-        {
-            _rows.Write(store, rows: 720, periodSeconds: 5);
-            _rows.Clock.Advance(TimeSpan.FromHours(1));
-            store.Retire();
-        }
+        _rows.WriteParts(store, parts: 10, rows: 720, periodSeconds: 5, TimeSpan.FromHours(1));
 
         var history = new History(_rows.Folder);
         HistoryRow[] rows = [.. history.Rows("s", Start, Start.AddDays(1))];
@@ -84,12 +74,7 @@ public sealed class HistoryThinningTests : IDisposable
     public void A_full_history_loses_its_oldest_rows_and_keeps_their_minutes()
     {
         using StateStore store = _rows.Open(new HistoryOptions { SizeMaxBytes = HistoryOptions.SizeMinBytes });
-        for (int hour = 0; hour < 60; hour++)
-        {
-            _rows.Write(store, rows: 3600, periodSeconds: 1);
-            _rows.Clock.Advance(TimeSpan.FromHours(1));
-            store.Retire();
-        }
+        _rows.WriteParts(store, parts: 60, rows: 3600, periodSeconds: 1, TimeSpan.FromHours(1));
 
         Assert.InRange(store.History.SizeBytes(), HistoryOptions.SizeMinBytes / 2, HistoryOptions.SizeMinBytes);
         Assert.InRange(new FileInfo(HistoryFile.PathIn(_rows.Folder)).Length, 0, 6 << 20);
@@ -112,40 +97,25 @@ public sealed class HistoryThinningTests : IDisposable
     public void Every_row_is_thinned_once_and_rare_rows_share_a_block(int periodSeconds)
     {
         using StateStore store = _rows.Open();
-        for (int part = 0; part < 30; part++)
-        {
-            _rows.Write(store, rows: 100, periodSeconds);
-            _rows.Clock.Advance(TimeSpan.FromSeconds(100 * periodSeconds));
-            store.Retire();
-        }
+        _rows.WriteParts(store, parts: 30, rows: 100, periodSeconds, TimeSpan.FromSeconds(100 * periodSeconds));
 
-        using SqliteConnection connection = HistoryFile.OpenToRead(_rows.Folder)!;
         foreach (int level in new[] { HistoryFile.Minutes, HistoryFile.Hours })
         {
-            (long blocks, long lastSeq, long count) = (0, 0, 0);
-            var spans = new HashSet<long>();
-            using SqliteCommand command = HistoryTables.Command(
-                connection, StoredBlock.Select + " WHERE level = $1 ORDER BY block.id", (long)level);
-            using SqliteDataReader row = command.ExecuteReader();
-            while (row.Read())
-            {
-                StoredBlock block = StoredBlock.Read(row)!;
-                Assert.True(block.FirstSeq > lastSeq);
-                blocks++;
-                lastSeq = block.LastSeq;
-                foreach (HistorySpan span in SpanBlock.Unpack(block.Bytes))
-                {
-                    count += span.Channels[1].Count;
-                    Assert.True(spans.Add(span.Time / (level == HistoryFile.Minutes ? TimeSpan.TicksPerMinute : TimeSpan.TicksPerHour)));
-                }
-            }
+            List<StoredBlock> blocks = Blocks(level);
+            HistorySpan[] spans = [.. blocks.SelectMany(block => SpanBlock.Unpack(block.Bytes))];
+            long lastSeq = blocks.Count > 0 ? blocks[^1].LastSeq : 0;
 
-            // Channel 1 has a value in each row. What is not thinned yet is less than two groups.
-            Assert.Equal(lastSeq, count);
+            // Channel 1 has a value in each row.
+            Assert.All(blocks.Zip(blocks.Skip(1)), pair => Assert.Equal(pair.First.LastSeq + 1, pair.Second.FirstSeq));
+            Assert.Equal(lastSeq, spans.Sum(span => span.Channels[1].Count));
+            long ticks = level == HistoryFile.Minutes ? TimeSpan.TicksPerMinute : TimeSpan.TicksPerHour;
+            Assert.Equal(spans.Length, spans.Select(span => span.Time / ticks).Distinct().Count());
+
+            // What is not thinned yet is less than three groups.
             long seconds = level == HistoryFile.Minutes ? 3600 : 86_400;
             long ofGroup = Math.Max(seconds / periodSeconds, level == HistoryFile.Minutes ? 30 : 12);
             Assert.InRange(lastSeq, Math.Max(0, _rows.All.Count - (3 * ofGroup) - 100), _rows.All.Count);
-            Assert.InRange(blocks, lastSeq / (3 * ofGroup), (lastSeq / ofGroup) + 2);
+            Assert.InRange(blocks.Count, lastSeq / (3 * ofGroup), (lastSeq / ofGroup) + 2);
         }
     }
 
@@ -157,12 +127,7 @@ public sealed class HistoryThinningTests : IDisposable
     public void Where_rows_begin_and_minutes_end_a_curve_has_no_gap(int periodSeconds)
     {
         using StateStore store = _rows.Open(new HistoryOptions { AgeMax = TimeSpan.FromSeconds(Math.Max(3600, 150 * periodSeconds)) });
-        for (int part = 0; part < 100; part++)
-        {
-            _rows.Write(store, rows: 13, periodSeconds);
-            _rows.Clock.Advance(TimeSpan.FromSeconds(13 * periodSeconds));
-            store.Retire();
-        }
+        _rows.WriteParts(store, parts: 100, rows: 13, periodSeconds, TimeSpan.FromSeconds(13 * periodSeconds));
 
         var history = new History(_rows.Folder);
         Assert.InRange(history.Rows("s", Start, Start.AddYears(1)).First().Seq, 300, _rows.All.Count);
@@ -176,27 +141,31 @@ public sealed class HistoryThinningTests : IDisposable
     public void A_history_that_fills_up_within_an_hour_keeps_the_minutes_of_the_rows_that_it_loses()
     {
         using StateStore store = _rows.Open(new HistoryOptions { SizeMaxBytes = HistoryOptions.SizeMinBytes });
-        for (int part = 0; part < 100; part++)
-        {
-            _rows.Write(store, rows: 3600, periodSeconds: 0.02);
-            _rows.Clock.Advance(TimeSpan.FromMinutes(11));
-            store.Retire();
-        }
+        _rows.WriteParts(store, parts: 100, rows: 3600, periodSeconds: 0.02, TimeSpan.FromMinutes(11));
 
         long before = 0;
-        using SqliteConnection connection = HistoryFile.OpenToRead(_rows.Folder)!;
-        using (SqliteCommand command = HistoryTables.Command(connection, StoredBlock.Select + " WHERE level = 1 ORDER BY block.id"))
-        using (SqliteDataReader row = command.ExecuteReader())
+        foreach (StoredBlock block in Blocks(HistoryFile.Minutes))
         {
-            while (row.Read())
-            {
-                StoredBlock block = StoredBlock.Read(row)!;
-                Assert.Equal(before + 1, block.FirstSeq);
-                Assert.Equal(1 + block.LastSeq - block.FirstSeq, SpanBlock.Unpack(block.Bytes).Sum(span => span.Channels[1].Count));
-                before = block.LastSeq;
-            }
+            Assert.Equal(before + 1, block.FirstSeq);
+            Assert.Equal(1 + block.LastSeq - block.FirstSeq, SpanBlock.Unpack(block.Bytes).Sum(span => span.Channels[1].Count));
+            before = block.LastSeq;
         }
 
         Assert.InRange(new History(_rows.Folder).Rows("s", Start, Start.AddYears(1)).First().Seq, 10_000, before + 1);
+    }
+
+    private List<StoredBlock> Blocks(int level)
+    {
+        using SqliteConnection connection = HistoryFile.OpenToRead(_rows.Folder)!;
+        using SqliteCommand command = HistoryTables.Command(
+            connection, StoredBlock.Select + " WHERE level = $1 ORDER BY block.id", (long)level);
+        using SqliteDataReader row = command.ExecuteReader();
+        var blocks = new List<StoredBlock>();
+        while (row.Read())
+        {
+            blocks.Add(StoredBlock.Read(row)!);
+        }
+
+        return blocks;
     }
 }

@@ -36,6 +36,22 @@ internal sealed class WrittenRows : IDisposable
         }
     }
 
+    /// <summary>Writes rows in parts, and lets the store put each part away before the next.</summary>
+    /// <param name="store">The store.</param>
+    /// <param name="parts">Number of parts.</param>
+    /// <param name="rows">Rows of a part.</param>
+    /// <param name="periodSeconds">Time from row to row.</param>
+    /// <param name="advance">What the clock advances in a part.</param>
+    internal void WriteParts(StateStore store, int parts, int rows, double periodSeconds, TimeSpan advance)
+    {
+        for (int part = 0; part < parts; part++)
+        {
+            Write(store, rows, periodSeconds);
+            Clock.Advance(advance);
+            store.Retire();
+        }
+    }
+
     // Rows as a sensor gives them: one channel of two decimals, one of floats, now and then a value that is missing, a gap, a clock.
     internal CommittedRows Make(int count, double periodSeconds, bool keep = true, HistoryEvent[]? events = null)
     {
