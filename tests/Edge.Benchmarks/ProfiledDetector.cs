@@ -26,12 +26,19 @@ internal sealed class ProfiledDetector
             Units = [.. columns.Select(_ => "")],
             PeriodSeconds = periodSeconds,
             Mean = mean,
-            Std = [.. columns.Select((_, channel) => Math.Sqrt(calm.Average(row => Math.Pow(row[channel] - mean[channel], 2))))],
+            Std = [.. columns.Select((_, channel) => Deviation(channel))],
             Outputs = [.. columns.Select((_, channel) => new ModelOutput(channel, 1))],
         };
         float[] rows = [.. calm.SelectMany(row => row.Select((value, channel) => manifest.Normalize(channel, value)))];
         DateTime[] times = hasTimes ? [.. Enumerable.Range(-calm.Length, calm.Length).Select(row => TimeOf(row, periodSeconds))] : [];
         _manifest = manifest.WithNormalProfile(NormalProfileLearner.Learn(rows, columns.Length, times));
+
+        // 1 where a channel does not change, such as rain in two dry days.
+        double Deviation(int channel)
+        {
+            double variance = calm.Average(row => Math.Pow(row[channel] - mean[channel], 2));
+            return variance > 0 ? Math.Sqrt(variance) : 1;
+        }
     }
 
     /// <summary>The anomalies of a stream that reads these rows.</summary>

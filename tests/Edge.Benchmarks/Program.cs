@@ -1,3 +1,4 @@
+using System.Globalization;
 using Edge.Benchmarks;
 
 // dotnet run -c Release --project tests/Edge.Benchmarks -- NAME
@@ -26,6 +27,9 @@ switch (args)
         return 0;
     case ["calm"]:
         CalmBenchmark.Run();
+        return 0;
+    case ["calm", var seed]:
+        CalmBenchmark.Run(int.Parse(seed, CultureInfo.InvariantCulture));
         return 0;
     case ["plants", ..]:
         PlantsBenchmark.Run(args[1..]);
@@ -62,4 +66,4 @@ switch (args)
 }
 
 double Number(int at, double otherwise) =>
-    args.Length > at ? double.Parse(args[at], System.Globalization.CultureInfo.InvariantCulture) : otherwise;
+    args.Length > at ? double.Parse(args[at], CultureInfo.InvariantCulture) : otherwise;

@@ -33,8 +33,8 @@ internal sealed partial class AnomalyDetector
     private const double WidthDecay = 0.99;
 
     // One that was also small, and came sooner after another than the sensitivity allows, may have been a false alarm: it widens the limits
-    // of its kind, those that it exceeded by more. They narrow again with time, so that alarms get rarer until both are in balance,
-    // whatever the tails are. After adaptive conformal inference (Gibbs and Candès 2021).
+    // of its kind, those that it exceeded by more. They narrow again with time. That alarms widen and time narrows is the idea of adaptive
+    // conformal inference (Gibbs and Candès 2021); its guarantee does not hold here, as the widening is bounded.
     private const float DoubtedWidening = 1.3f;
     private const float DoubtedWideningOfOthers = 1.1f;
     private const float DoubtedWidthMax = 4;
