@@ -186,7 +186,7 @@ public sealed class TrainTests : IDisposable
     public void What_cannot_be_learned_is_refused_with_one_sentence()
     {
         Refuses("have no column of numbers", "a,b\nx,y\nz,w\n");
-        Refuses("at least 200 are needed", "time,a\n2026-01-01T00:00:00Z,1\n2026-01-01T00:00:01Z,2\n");
+        Refuses("at least 150 are needed", "time,a\n2026-01-01T00:00:00Z,1\n2026-01-01T00:00:01Z,2\n");
         Refuses("Name it with --time-column, or add --period", "a\n" + string.Join('\n', Enumerable.Range(0, 400).Select(i => $"{i % 7}")));
         Refuses("have no column that changes", Rows(400, _ => "3"));
         Refuses("too few to forecast 60 rows ahead", Rows(400, i => $"{i % 7}"), "--horizons", "60");

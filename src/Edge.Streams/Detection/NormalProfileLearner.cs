@@ -6,7 +6,7 @@ namespace Edge.Streams.Detection;
 public static class NormalProfileLearner
 {
     /// <summary>Fewest rows from which a profile is learned.</summary>
-    public const int RowsMin = 200;
+    public const int RowsMin = 150;
 
     /// <summary>Most columns.</summary>
     public const int ColumnsMax = 256;
