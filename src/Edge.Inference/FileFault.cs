@@ -6,4 +6,21 @@ namespace Edge.Inference;
 internal static class FileFault
 {
     internal static bool Is(Exception e) => e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException;
+
+    /// <summary>The sentence for a file that cannot be written.</summary>
+    /// <param name="path">Its path.</param>
+    /// <param name="e">What .NET threw when it was written, or one beside it that was to take its place.</param>
+    /// <param name="what">What the file is for, such as an option; empty if the path says enough.</param>
+    internal static InputException Unwritable(string path, Exception e, string what = "")
+    {
+        string file = what.Length == 0 ? $"'{path}'" : $"{what} '{path}'";
+        string sentence = e switch
+        {
+            _ when Directory.Exists(path) => $"{file} is a folder. Name a file in it.",
+            DirectoryNotFoundException => $"{file} cannot be written: '{Path.GetDirectoryName(Path.GetFullPath(path))}' is no folder.",
+            UnauthorizedAccessException => $"{file} cannot be written: this user may not.",
+            _ => $"{file} cannot be written: {e.Message}",
+        };
+        return new InputException(sentence, e);
+    }
 }

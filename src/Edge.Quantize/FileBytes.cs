@@ -41,7 +41,7 @@ internal static class FileBytes
         {
             if (Directory.Exists(path))
             {
-                throw new InputException($"'{path}' is a folder. Name a file in it.");
+                throw new IOException("It is a folder.");
             }
 
             string partial = Partial(path);
@@ -53,7 +53,7 @@ internal static class FileBytes
         }
         catch (Exception e) when (FileFault.Is(e))
         {
-            throw Unwritable(path, e);
+            throw FileFault.Unwritable(path, e);
         }
     }
 
@@ -74,11 +74,9 @@ internal static class FileBytes
         }
         catch (Exception e) when (FileFault.Is(e))
         {
-            throw Unwritable(path, e);
+            throw FileFault.Unwritable(path, e);
         }
     }
 
     private static string Partial(string path) => path + ".partial";
-
-    private static InputException Unwritable(string path, Exception e) => new($"'{path}' cannot be written: {e.Message}", e);
 }

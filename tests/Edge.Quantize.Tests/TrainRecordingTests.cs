@@ -179,8 +179,16 @@ public sealed partial class TrainRecordingTests : IDisposable
         }
     }
 
+    [Fact]
+    public void A_cell_that_is_none_is_wrong_usage_and_the_cells_are_named()
+    {
+        using var error = new StringWriter();
+        Assert.Equal(2, Program.Run(["train", "x.csv", "-o", "m", "--cell", "foo"], TextWriter.Null, error));
+        Assert.StartsWith("--cell is 'foo'. Choose lstm, gru, rnn, slstm or mlstm. See", error.ToString(), StringComparison.Ordinal);
+    }
+
     [Theory]
-    [InlineData("nowhere/m.safetensors", "m.safetensors' cannot be written")]
+    [InlineData("nowhere/m.safetensors", "nowhere' is no folder.")]
     [InlineData(".", "is a folder. Name a file in it")]
     public void A_model_that_cannot_be_written_is_refused_before_it_is_trained(string path, string sentence)
     {

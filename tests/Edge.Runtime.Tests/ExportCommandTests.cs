@@ -64,10 +64,10 @@ public sealed class ExportCommandTests : IDisposable
         Assert.Equal(
             lines.Skip(1), Enumerable.Range(0, 300).Select(row => string.Join(',', columns.Select(column => column[row]))));
 
-        // A span without rows is a file without rows.
-        Assert.Equal(
-            (0, $"0 rows of climate -> {parquet}\n"),
-            await CommandAsync("export", "--config", config, "--from", "2030-01-01", "--output", parquet));
+        // A span without rows is a file without rows, and a sentence.
+        (int code, string said) = await CommandAsync("export", "--config", config, "--from", "2030-01-01", "--output", parquet);
+        Assert.Equal(0, code);
+        Assert.StartsWith($"0 rows of climate -> {parquet}: those stored are of 20", said, StringComparison.Ordinal);
         await using ParquetReader empty = await ParquetReader.CreateAsync(parquet);
         Assert.Equal(0, empty.Metadata!.NumRows);
     }
@@ -172,7 +172,8 @@ public sealed class ExportCommandTests : IDisposable
         await RefusesAsync("--from is 'yesterday'", "--config", config, "--output", csv, "--from", "yesterday");
         await RefusesAsync("--to must be later", "--config", config, "--output", csv, "--from", "2026-01-02", "--to", "2026-01-01");
         await RefusesAsync("cannot be written", "--config", config, "--output", "/no/such/folder/x.csv");
-        await RefusesAsync("cannot be written", "--config", config, "--output", "/no/such/folder/x.parquet");
+        await RefusesAsync("'/no/such/folder' is no folder.", "--config", config, "--output", "/no/such/folder/x.parquet");
+        await RefusesAsync($"'{_folder.Path}' is a folder. Name a file in it.", "--config", config, "--output", _folder.Path);
         await RefusesAsync("is a device, not a file", "--config", config, "--output", "/dev/null");
         Assert.False(File.Exists(csv));
         string without = _folder.Write("without.yaml", (await File.ReadAllTextAsync(config)).Replace("state: state\n", ""));

@@ -144,7 +144,7 @@ internal static class SignatureCommands
         }
         catch (Exception e) when (FileFault.Is(e))
         {
-            throw new InputException($"'{path}' cannot be written: {e.Message}", e);
+            throw FileFault.Unwritable(path, e);
         }
     }
 }

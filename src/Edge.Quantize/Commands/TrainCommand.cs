@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
@@ -55,6 +56,7 @@ internal static class TrainCommand
         {
             Description = "The recurrent layer. Without it, what is best.",
             HelpName = "lstm|gru|rnn|slstm|mlstm",
+            CustomParser = ReadCell,
         };
         var hidden = new Option<int?>("--hidden") { Description = "Units of the recurrent layer. Without it, what is best." };
         var layers = new Option<int>("--layers") { Description = "Recurrent layers.", DefaultValueFactory = _ => 1 };
@@ -144,6 +146,18 @@ internal static class TrainCommand
     }
 
     // The blocks of an xLSTM stack are learned eight values at a time.
+    private static CellKind? ReadCell(ArgumentResult argument)
+    {
+        string given = argument.Tokens[0].Value;
+        if (Enum.GetNames<CellKind>().Contains(given, StringComparer.OrdinalIgnoreCase))
+        {
+            return Enum.Parse<CellKind>(given, ignoreCase: true);
+        }
+
+        argument.AddError($"--cell is {PrintableText.Quoted(given)}. Choose lstm, gru, rnn, slstm or mlstm.");
+        return null;
+    }
+
     private static void RequireUnitsFor(CellKind? cell, int? units)
     {
         if (cell is CellKind.Slstm or CellKind.Mlstm && units % Candidate.BlockUnits is not (null or 0))

@@ -75,7 +75,8 @@ internal static class ExportCommand
                 using var stop = new StopSignal();
                 FaultSpans? spans = parsed.GetValue(faults) ? Faults(history, name, begin, end, anomalies) : null;
                 long rows = await WriteRowsAsync(history, name, begin, end, path, spans, stop.Token).ConfigureAwait(false);
-                await output.WriteLineAsync($"{Quantity.Of(rows, "row")} of {name} -> {path}").ConfigureAwait(false);
+                string stored = rows == 0 ? $": {Stored(history, name)}" : "";
+                await output.WriteLineAsync($"{Quantity.Of(rows, "row")} of {name} -> {path}{stored}").ConfigureAwait(false);
                 if (parsed.GetValue(labels) is { } labelsPath)
                 {
                     int count = WriteLabels(history, name, begin, end, labelsPath);
@@ -84,7 +85,7 @@ internal static class ExportCommand
             }
             catch (Exception e) when (e is SqliteException or InvalidDataException)
             {
-                throw new InputException($"The history in '{folder}' cannot be read: {e.Message}", e);
+                throw new InputException($"The history in '{folder}' cannot be read: {Database.Reason(e)}.", e);
             }
 
             return ExitCodes.Done;
@@ -112,6 +113,21 @@ internal static class ExportCommand
             history.Events(stream, anomaliesFrom, DateTime.MaxValue, most: int.MaxValue),
             rows.First,
             rows.Last);
+    }
+
+    // What tells a person who wrote no row which time to ask for.
+    private static string Stored(History history, string stream)
+    {
+        DateTime? first = null;
+        DateTime last = default;
+        foreach (HistoryRow row in history.Rows(stream, DateTime.MinValue, DateTime.MaxValue))
+        {
+            first ??= row.Time;
+            last = row.Time;
+        }
+
+        return first is null ? "none is stored" : string.Create(
+            CultureInfo.InvariantCulture, $"those stored are of {first:yyyy-MM-ddTHH:mm:ssZ} to {last:yyyy-MM-ddTHH:mm:ssZ}");
     }
 
     private static async Task<long> WriteRowsAsync(
@@ -152,7 +168,7 @@ internal static class ExportCommand
             Discard(partial);
             if (FileFault.Is(e))
             {
-                throw new InputException($"'{path}' cannot be written: {e.Message}", e);
+                throw FileFault.Unwritable(path, e);
             }
 
             throw;

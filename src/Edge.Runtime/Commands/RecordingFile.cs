@@ -62,7 +62,7 @@ internal sealed class RecordingFile : IDisposable
         }
         catch (Exception e) when (FileFault.Is(e))
         {
-            throw new InputException($"'{path}' cannot be written: {e.Message}", e);
+            throw FileFault.Unwritable(path, e);
         }
     }
 
@@ -93,7 +93,7 @@ internal sealed class RecordingFile : IDisposable
         }
         catch (IOException e)
         {
-            throw new InputException($"'{_path}' cannot be written: {e.Message}", e);
+            throw FileFault.Unwritable(_path, e);
         }
     }
 

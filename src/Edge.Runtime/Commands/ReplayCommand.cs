@@ -181,7 +181,7 @@ internal static class ReplayCommand
         }
         catch (Exception e) when (FileFault.Is(e))
         {
-            throw new InputException($"'{path}' cannot be written: {e.Message}", e);
+            throw FileFault.Unwritable(path, e);
         }
     }
 

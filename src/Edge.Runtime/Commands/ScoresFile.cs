@@ -50,7 +50,7 @@ internal sealed class ScoresFile : IDisposable
         }
         catch (Exception e) when (FileFault.Is(e))
         {
-            throw new InputException($"--scores '{path}' cannot be written: {e.Message}", e);
+            throw FileFault.Unwritable(path, e, "--scores");
         }
     }
 
@@ -71,7 +71,7 @@ internal sealed class ScoresFile : IDisposable
         }
         catch (IOException e)
         {
-            throw new InputException($"--scores '{_path}' cannot be written: {e.Message}", e);
+            throw FileFault.Unwritable(_path, e, "--scores");
         }
     }
 
@@ -86,7 +86,7 @@ internal sealed class ScoresFile : IDisposable
         }
         catch (IOException e)
         {
-            throw new InputException($"--scores '{_path}' cannot be written: {e.Message}", e);
+            throw FileFault.Unwritable(_path, e, "--scores");
         }
     }
 

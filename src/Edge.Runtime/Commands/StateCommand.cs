@@ -76,7 +76,7 @@ internal static class StateCommand
             throw new InputException($"'{path}' has no 'state', so no state is stored. Add 'state' with the folder for it.");
         }
 
-        if (!File.Exists(Path.Combine(edge.StateFolder, "edge.db")))
+        if (!File.Exists(Path.Combine(edge.StateFolder, StateStore.FileName)))
         {
             throw new InputException($"'{edge.StateFolder}' has no state yet. The service writes it when it runs.");
         }

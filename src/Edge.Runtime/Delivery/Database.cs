@@ -63,20 +63,31 @@ internal sealed class Database : IDisposable
                 e.Message.Contains("no such ", StringComparison.Ordinal) || e.Message.Contains(
                     "no column named", StringComparison.Ordinal)));
 
+    /// <summary>What SQLite says, without the number and the quotes that its message has around it; no full stop.</summary>
+    internal static string Reason(Exception e)
+    {
+        string message = e.Message.TrimEnd('.');
+        int begin = e is SqliteException ? message.IndexOf('\'', StringComparison.Ordinal) : -1;
+        int end = message.LastIndexOf('\'');
+        return begin >= 0 && end > begin ? message[(begin + 1)..end] : message;
+    }
+
     /// <summary>Checks the whole file while another connection writes.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="mode">Read-only for a look that leaves the write-ahead log where it is.</param>
     /// <returns>What is wrong with it, or null.</returns>
-    internal static string? FindDamage(string path)
+    internal static string? FindDamage(string path, SqliteOpenMode mode = SqliteOpenMode.ReadWrite)
     {
         try
         {
-            using SqliteConnection connection = Connect(path, SqliteOpenMode.ReadWrite);
+            using SqliteConnection connection = Connect(path, mode);
             using SqliteCommand command = connection.CreateCommand();
             command.CommandText = "PRAGMA integrity_check(1)";
             return (string)command.ExecuteScalar()! is var found && found != "ok" ? found : null;
         }
         catch (SqliteException e) when (IsDamage(e))
         {
-            return e.Message;
+            return Reason(e);
         }
     }
 

@@ -27,7 +27,7 @@ internal static partial class DurableFile
         }
         catch (Exception e) when (FileFault.Is(e))
         {
-            throw new InputException($"'{path}' cannot be written: {e.Message}", e);
+            throw FileFault.Unwritable(path, e);
         }
     }
 

@@ -275,7 +275,7 @@ internal sealed partial class History(string folder)
         }
         catch (Exception e) when (e is SqliteException or InvalidDataException)
         {
-            throw new InputException($"The history in '{folder}' cannot be read: {e.Message}", e);
+            throw new InputException($"The history in '{folder}' cannot be read: {Database.Reason(e)}.", e);
         }
     }
 
@@ -312,7 +312,7 @@ internal sealed partial class History(string folder)
         catch (Exception e) when (e is SqliteException || FileFault.Is(e))
         {
             connection?.Dispose();
-            throw new InputException($"The history in '{folder}' cannot be read: {e.Message}", e);
+            throw new InputException($"The history in '{folder}' cannot be read: {Database.Reason(e)}.", e);
         }
     }
 }

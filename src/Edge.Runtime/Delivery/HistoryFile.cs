@@ -234,12 +234,12 @@ internal sealed class HistoryFile : IDisposable
                 catch (SqliteException e) when (Database.IsDamage(e) && attempt == 0)
                 {
                     Close();
-                    SetAside(e.Message);
+                    SetAside(Database.Reason(e));
                 }
                 catch (InvalidDataException e) when (attempt == 0)
                 {
                     Close();
-                    SetAside(e.Message);
+                    SetAside(Database.Reason(e));
                 }
                 catch (Exception e) when (e is SqliteException or IOException or UnauthorizedAccessException or InvalidDataException)
                 {
@@ -247,7 +247,7 @@ internal sealed class HistoryFile : IDisposable
                     if (!_saidBroken)
                     {
                         _saidBroken = true;
-                        _log.LogError("History '{Path}' cannot be used: {Reason} Retrying", PathIn(_folder), e.Message);
+                        _log.LogError("History '{Path}' cannot be used: {Reason}. Retrying", PathIn(_folder), Database.Reason(e));
                     }
 
                     return false;

@@ -59,7 +59,7 @@ internal sealed partial class StateStore
                 }
                 catch (SqliteException e) when (Database.IsDamage(e) && attempt == 0)
                 {
-                    BeginAnew(e.Message);
+                    BeginAnew(Database.Reason(e));
                 }
                 catch (Exception e) when (IsDiskFull(e) && attempt == 0 && TryMakeRoom())
                 {

@@ -68,7 +68,7 @@ internal sealed partial class StateStore
                 if (!saidUnforced)
                 {
                     saidUnforced = true;
-                    _log.LogError("State '{Path}': fsync failed: {Reason} Retrying", Path, e.Message);
+                    _log.LogError("State '{Path}': fsync failed: {Reason}. Retrying", Path, Database.Reason(e));
                 }
             }
         }

@@ -26,6 +26,9 @@ internal sealed record SavedStream(long Seq, byte[] Snapshot, string Source)
 /// </summary>
 internal sealed partial class StateStore : IDisposable
 {
+    /// <summary>Name of the file in the state folder.</summary>
+    internal const string FileName = "edge.db";
+
     // Numbers reserved ahead on disk: after a power cut none of them is used again.
     private const long ReservedAhead = 10_000;
 
@@ -113,7 +116,7 @@ internal sealed partial class StateStore : IDisposable
         HistoryOptions? history = null)
     {
         history ??= new HistoryOptions();
-        string path = System.IO.Path.Combine(folder, "edge.db");
+        string path = System.IO.Path.Combine(folder, FileName);
         FileStream? lockFile = null;
         try
         {
@@ -128,7 +131,7 @@ internal sealed partial class StateStore : IDisposable
                 log.LogError(
                     "State '{Path}' is damaged: {Reason}. It is kept as '{Aside}', and the streams are reset",
                     path,
-                    e.Message,
+                    Database.Reason(e),
                     MoveAside(path, clock));
                 return new StateStore(path, lockFile, durability, ageMax, clock, bootId, log, history);
             }
@@ -136,9 +139,18 @@ internal sealed partial class StateStore : IDisposable
         catch (Exception e) when (e is SqliteException or IOException or UnauthorizedAccessException)
         {
             lockFile?.Dispose();
-            string mend = IsDiskFull(e) ? "Make room on its disk." : "Create it, or allow the service to write there.";
-            throw new InputException($"State folder '{folder}' cannot be used: {e.Message} {mend}", e);
+            throw Unusable(folder, e);
         }
+    }
+
+    /// <summary>The sentence for a folder that cannot hold state.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <param name="e">What .NET or SQLite threw.</param>
+    internal static InputException Unusable(string folder, Exception e)
+    {
+        string why = File.Exists(folder) ? "it is a file. Name a folder in 'state'."
+            : $"{Database.Reason(e)}. {(IsDiskFull(e) ? "Make room on its disk." : "Create it, or allow the service to write there.")}";
+        return new InputException($"State folder '{folder}' cannot be used: {why}", e);
     }
 
     /// <summary>The stored state of a stream, or null.</summary>
@@ -322,10 +334,10 @@ internal sealed partial class StateStore : IDisposable
             _brokenAt = _clock.GetTimestamp();
             _saysWell = true;
             _log.LogError(
-                "State '{Path}' cannot be used: {Reason} The streams continue in memory. "
+                "State '{Path}' cannot be used: {Reason}. The streams continue in memory. "
                     + "Their state is lost if the process ends before the disk works again",
                 Path,
-                e.Message);
+                Database.Reason(e));
         }
     }
 

@@ -122,7 +122,7 @@ internal sealed class SimulatedSensor : ISensor
         }
         catch (Exception e) when (FileFault.Is(e))
         {
-            throw new InputException($"The truth '{file}' cannot be written: {e.Message}", e);
+            throw FileFault.Unwritable(file, e, "The truth");
         }
     }
 
