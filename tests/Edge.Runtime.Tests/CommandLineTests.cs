@@ -1,5 +1,7 @@
 using System.Text.Json;
+using Edge.Runtime.Delivery;
 using Edge.Testing;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Edge.Runtime.Tests;
 
@@ -122,6 +124,40 @@ public sealed class CommandLineTests : IDisposable
         Assert.Contains("ok     stream good", output, StringComparison.Ordinal);
         Assert.Contains("WRONG  stream bad: Model", output, StringComparison.Ordinal);
         Assert.Contains("WRONG  broker 127.0.0.1:1: Broker 127.0.0.1:1 cannot be reached", output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Check_looks_into_the_state_and_leaves_it_as_it_is()
+    {
+        string folder = _folder.File("state");
+        string config = _folder.Write(
+            "edge.yaml",
+            "device: d\nstate: state\nmqtt: { host: 127.0.0.1, port: 1 }\nstreams:\n"
+                + "  - { name: s, model: demo, source: { simulated: { } } }\n");
+        using (StateStore used = Open())
+        {
+            Assert.Contains("ok     state", await CheckAsync(), StringComparison.Ordinal);
+            Assert.True(File.Exists(Path.Combine(folder, "edge.db-wal")));
+        }
+
+        string[] files = Directory.GetFiles(folder);
+        Assert.Contains("ok     state", await CheckAsync(), StringComparison.Ordinal);
+        Assert.Equal(files.Order(), Directory.GetFiles(folder).Order());
+
+        await File.WriteAllBytesAsync(Path.Combine(folder, "edge.db"), new byte[5000]);
+        Assert.Contains("edge.db' is damaged: file is not a database. The service would", await CheckAsync(), StringComparison.Ordinal);
+        Assert.Equal(files.Order(), Directory.GetFiles(folder).Order());
+
+        Directory.Delete(folder, recursive: true);
+        await File.WriteAllTextAsync(folder, "");
+        string isFile = $"State folder '{folder}' cannot be used: it is a file. Name a folder in 'state'.";
+        Assert.Contains($"WRONG  state {folder}: {isFile}", await CheckAsync(), StringComparison.Ordinal);
+        await RefusesAsync(["run", "--config", config], isFile);
+
+        StateStore Open() => StateStore.Open(
+            folder, TimeSpan.FromSeconds(5), TimeSpan.FromDays(1), TimeProvider.System, "boot", NullLogger.Instance);
+
+        async Task<string> CheckAsync() => (await RunAsync("check", "--config", config)).Output;
     }
 
     [Theory]

@@ -4,12 +4,14 @@ using Edge.Inference;
 using Edge.Inference.Models;
 using Edge.Runtime.Configuration;
 using Edge.Runtime.Control;
+using Edge.Runtime.Delivery;
 using Edge.Runtime.Hosting;
 using Edge.Runtime.Mqtt;
 using Edge.Sensors;
 using Edge.Streams;
 using Edge.Streams.Detection;
 using Edge.Streams.Engines;
+using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Logging;
 
 namespace Edge.Runtime.Commands;
@@ -142,7 +144,7 @@ internal static class CheckCommand
         return (engine.Manifest, period, engine.Description);
     }
 
-    // Writes and removes a file. The state itself is left alone: the service may use it now.
+    // Writes and removes a file. The state itself is only read: the service may use it now.
     private static string? CheckState(string folder)
     {
         try
@@ -151,11 +153,25 @@ internal static class CheckCommand
             string probe = Path.Combine(folder, $".check-{Environment.ProcessId}");
             File.WriteAllBytes(probe, [0]);
             File.Delete(probe);
+            string file = Path.Combine(folder, StateStore.FileName);
+
+            // The write-ahead log of a service that runs, or was killed, stays as it is; one that this look makes goes with it.
+            SqliteOpenMode mode = File.Exists(file + "-wal") ? SqliteOpenMode.ReadOnly : SqliteOpenMode.ReadWrite;
+            if (File.Exists(file) && Database.FindDamage(file, mode) is { } damage)
+            {
+                return $"State '{file}' is damaged: {damage}. The service would keep it aside and begin its streams again.";
+            }
+
+            new History(folder).Streams();
             return null;
         }
-        catch (Exception e) when (FileFault.Is(e))
+        catch (InputException e)
         {
-            return $"State folder '{folder}' cannot be used: {e.Message} Create it, or allow the service to write there.";
+            return e.Message;
+        }
+        catch (Exception e) when (FileFault.Is(e) || e is SqliteException)
+        {
+            return StateStore.Unusable(folder, e).Message;
         }
     }
 
