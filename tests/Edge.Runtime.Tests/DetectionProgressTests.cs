@@ -4,11 +4,12 @@ using Edge.Streams;
 using Edge.Streams.Detection;
 using Edge.Streams.Engines;
 using Edge.Testing;
+using Xunit.Abstractions;
 
 namespace Edge.Runtime.Tests;
 
 /// <summary>What a stream says of its detector is what the detector does.</summary>
-public sealed class DetectionProgressTests
+public sealed class DetectionProgressTests(ITestOutputHelper output)
 {
     private const int CalmRows = 10_000;
 
@@ -54,6 +55,34 @@ public sealed class DetectionProgressTests
         // After a gap they settle again.
         Step(stream, rows[row..(row + 1)], 4, skipped: 100);
         Assert.Contains("Relations between channels follow in ", stream.Health.Detection, StringComparison.Ordinal);
+    }
+
+    // A level that wanders, and did not on the calibration rows: a small alarm widens the limits by a third, not by some hundredths, and
+    // that is said.
+    [Fact]
+    public void Small_alarms_that_come_too_often_become_few_and_widened_limits_are_said()
+    {
+        const int Seeds = 5;
+        const int Wandering = 30_000;
+        int alarms = 0;
+        for (int seed = 21; seed < 21 + Seeds; seed++)
+        {
+            double[][] rows = CalmPlant.Rows("noise", CalmRows + Wandering, seed);
+            var random = new Random(seed);
+            double wander = 0;
+            foreach (double[] row in rows.AsSpan(CalmRows))
+            {
+                wander = (0.999 * wander) + (0.07 * (random.NextDouble() - 0.5));
+                row[0] += wander;
+            }
+
+            using SensorStream stream = Open(rows, withProfile: true);
+            alarms += Opened(stream, rows[CalmRows..]);
+            Assert.Matches("Limits are wider after alarms: [1-4].[0-9] times for c[0-9].$", stream.Health.Detection);
+        }
+
+        output.WriteLine($"{alarms} alarms in {Seeds} times {Wandering} rows");
+        Assert.InRange(alarms, Seeds, 9 * Seeds);
     }
 
     [Fact]
@@ -115,6 +144,14 @@ public sealed class DetectionProgressTests
 
         return new SensorStream(new PersistenceEngine(manifest), new StreamOptions { Name = "calm" });
     }
+
+    // Anomalies that these rows open.
+    private static int Opened(SensorStream stream, double[][] rows) => rows.Count(row =>
+    {
+        var reading = new Reading(row.Length) { Time = stream.LastTime + Minute };
+        row.CopyTo(reading.Values, 0);
+        return stream.Step(reading).Anomaly?.Change == AnomalyChange.Opened;
+    });
 
     private static void Step(SensorStream stream, double[][] rows, int columns, double shift = 0, long skipped = 0)
     {

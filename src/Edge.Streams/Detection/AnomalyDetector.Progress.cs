@@ -5,6 +5,9 @@ namespace Edge.Streams.Detection;
 /// <summary>What the detector judges now, and how many rows it still needs.</summary>
 internal sealed partial class AnomalyDetector
 {
+    // Limits that are wider than at first are said from this factor on.
+    private const float WidthSaid = 1.2f;
+
     /// <summary>Usable rows before the first anomaly can open; 0 once it can.</summary>
     internal long WarmUpRowsLeft => Math.Max(0, WarmUpRows - _ticks);
 
@@ -18,7 +21,9 @@ internal sealed partial class AnomalyDetector
     // A channel alone has no recent means to wait for.
     private int SettleRows => _channels == 1 ? 0 : _recent?.SettleRows ?? 0;
 
-    /// <summary>One or two sentences for a person: what is learned, or what is watched and what is not.</summary>
+    /// <summary>
+    /// One to three sentences for a person: what is learned, or what is watched and what is not, and whether limits have become wider.
+    /// </summary>
     internal string Progress()
     {
         if (!IsWarm)
@@ -33,9 +38,28 @@ internal sealed partial class AnomalyDetector
         watched.AddRange(judgesRelations && _terms.Length > 0 ? ["the course of the day"] : []);
         watched.AddRange(_patterns is null ? [] : ["patterns"]);
         watched.AddRange(_manifest.IsTrained && _outputs.Length > 0 ? ["surprises"] : []);
-        string sentence = $"Watches {string.Join(", ", watched)} and sensors.";
-        return judgesRelations || _channels == 1 ? sentence : $"{sentence} {WhyNoRelations()}";
+        List<string> sentences = [$"Watches {string.Join(", ", watched)} and sensors."];
+        sentences.AddRange(judgesRelations || _channels == 1 ? [] : [WhyNoRelations()]);
+        int widest = WidestAt();
+        sentences.AddRange(_width[widest] < WidthSaid ? [] : [HowWide(widest)]);
+        return string.Join(' ', sentences);
     }
+
+    // Of the limits of levels and relations, the one that alarms have widened most.
+    private int WidestAt()
+    {
+        ReadOnlySpan<float> widths = _width.AsSpan(0, ChartKinds * _channels);
+        int widest = 0;
+        for (int at = 1; at < widths.Length; at++)
+        {
+            widest = widths[at] > widths[widest] ? at : widest;
+        }
+
+        return widest;
+    }
+
+    private string HowWide(int at) => string.Create(
+        CultureInfo.InvariantCulture, $"Limits are wider after alarms: {_width[at]:0.0} times for {_manifest.Columns[at % _channels]}.");
 
     private string WhyNoRelations() => HasRelations
         ? string.Create(
