@@ -43,15 +43,8 @@ public sealed class SkippedRowsTests : IDisposable
             "it reads");
         Assert.Equal(1, loop.SkippedRows);
         Assert.True(loop.IsAlive);
-        await Eventually.Async(() =>
-        {
-            _clock.Advance(TimeSpan.FromSeconds(1));
-            lock (_health)
-            {
-                return _health.Count > 0;
-            }
-        });
-        JsonElement health = JsonDocument.Parse(_health[0]).RootElement;
+        JsonElement health = await NextHealthAsync();
+        Assert.Equal(("missing", "2026-01-01"), Shown(health));
         Assert.Equal(1, health.GetProperty("skipped_rows").GetInt64());
         Assert.Contains("'21.5 °C'", health.GetProperty("last_skipped").GetString(), StringComparison.Ordinal);
         Assert.Contains("JSON: '21.5 °C'", _health[0], StringComparison.Ordinal);
@@ -61,11 +54,42 @@ public sealed class SkippedRowsTests : IDisposable
 
         Assert.True(await _input.DispatchAsync(Message("""{"temperature":21,"humidity":60,"light":10,"co2":420}""")));
         await Eventually.Async(() => loop.IsAlive);
-        _clock.Advance(TimeSpan.FromHours(1));
+        _clock.Advance(TimeSpan.FromHours(72));
         Assert.True(loop.IsAlive);
+
+        // The next health is of the row that was used, not of one that never was.
+        await _input.DispatchAsync(Message("22 °C"));
+        Assert.Equal(("good", "2026-01-01"), Shown(await NextHealthAsync()));
         await stop.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => running);
     }
+
+    private async Task<JsonElement> NextHealthAsync()
+    {
+        int before;
+        lock (_health)
+        {
+            before = _health.Count;
+        }
+
+        await Eventually.Async(() =>
+        {
+            _clock.Advance(TimeSpan.FromSeconds(1));
+            lock (_health)
+            {
+                return _health.Count > before;
+            }
+        });
+        lock (_health)
+        {
+            return JsonDocument.Parse(_health[^1]).RootElement;
+        }
+    }
+
+    // What it says of a sensor, and the day of its row.
+    private static (string? Quality, string Day) Shown(JsonElement health) => (
+        health.GetProperty("sensors").GetProperty("temperature").GetProperty("quality").GetString(),
+        health.GetProperty("time").GetString()![..10]);
 
     private static MqttReceived Message(string payload) => new(Topic, Encoding.UTF8.GetBytes(payload), false);
 

@@ -48,6 +48,8 @@ internal sealed class StreamLoop : IDisposable
     private bool _hasTicked;
     private long _skippedAtTick;
     private long _skippedSaid;
+
+    // What health shows of a queued source while its next row is awaited: the row before, without its values.
     private Reading? _shown;
     private long _entitiesAt;
     private ReadOnlyMemory<byte> _entities;
@@ -179,6 +181,7 @@ internal sealed class StreamLoop : IDisposable
                 Volatile.Write(ref _skippedAtTick, _sensor.SkippedRows);
                 Volatile.Write(ref _tickedAt, _clock.GetTimestamp());
                 Ticked?.Invoke(tick);
+                NoteShown();
             }
         }
         catch (OperationCanceledException) when (_rows.Count > 0)
@@ -219,10 +222,28 @@ internal sealed class StreamLoop : IDisposable
             if (!read.IsCancellationRequested && _sensor.SkippedRows > _skippedSaid)
             {
                 // The row that is awaited is filled meanwhile: health shows the one before. It is not committed by this.
-                _shown ??= new Reading(Stream.Manifest.Columns.Count);
+                _shown ??= NothingYet();
                 await _commit(Stream, _noRows, [Health(Stream.Seq, _shown)], Kind.CanWait(), stop).ConfigureAwait(false);
             }
         }
+    }
+
+    private void NoteShown()
+    {
+        if (Kind == SourceKind.Queued)
+        {
+            _shown ??= new Reading(Stream.Manifest.Columns.Count);
+            _shown.Time = _reading.Time;
+            _reading.Quality.CopyTo(_shown.Quality, 0);
+            _reading.Faults.CopyTo(_shown.Faults, 0);
+        }
+    }
+
+    private Reading NothingYet()
+    {
+        var reading = new Reading(Stream.Manifest.Columns.Count) { Time = _clock.GetUtcNow().UtcDateTime };
+        Array.Fill(reading.Quality, Quality.Missing);
+        return reading;
     }
 
     private MqttMessage Health(long seq, Reading reading)
