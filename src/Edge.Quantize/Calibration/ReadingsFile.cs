@@ -61,6 +61,18 @@ internal sealed class ReadingsFile
         return new ReadingsFile(values, ColumnCount);
     }
 
+    /// <summary>That so many calibration rows do not hold a day; null if they do, or if the model has no profile of them.</summary>
+    internal static string? LessThanADay(int rows, ModelManifest manifest)
+    {
+        TimeSpan time = rows * TimeSpan.FromSeconds(manifest.PeriodSeconds);
+        string span = time.TotalHours < 2
+            ? string.Create(CultureInfo.InvariantCulture, $"{time.TotalMinutes:0.#} min")
+            : string.Create(CultureInfo.InvariantCulture, $"{time.TotalHours:0.#} h");
+        return time >= TimeSpan.FromDays(1) || manifest.NormalProfile.IsEmpty
+            ? null
+            : $"normal is what these {span} show: what only other times of the day bring will look abnormal";
+    }
+
     /// <summary>
     /// What is normal for the columns of a model on these rows, without those of a fault, for the detector; empty if they are too few. To
     /// the detector every symbol is the same.

@@ -53,6 +53,11 @@ internal static class ProfileCommand
             }
 
             output.WriteLine($"{path} -> {parsed.GetRequiredValue(target)}: a profile of {readings.RowCount} rows, {profile.Length} bytes");
+            if (ReadingsFile.LessThanADay(readings.RowCount, profiled) is { } less)
+            {
+                output.WriteLine(less);
+            }
+
             return 0;
         });
         return command;

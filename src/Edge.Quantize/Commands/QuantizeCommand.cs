@@ -105,6 +105,11 @@ internal static class QuantizeCommand
                     + $"{run.Model.Architecture}, {run.File.Length} bytes, state "
                     + $"{Quantity.Of(run.Model.StateBytes, "byte")} per stream");
             output.WriteLine($"calibrated on rows {begin}..{end - 1} of {Path.GetFileName(calibrationPath)}");
+            if (ReadingsFile.LessThanADay(end - begin, run.Model.Manifest) is { } less)
+            {
+                output.WriteLine(less);
+            }
+
             foreach (string note in readings.Notes)
             {
                 output.WriteLine(note);
