@@ -180,12 +180,11 @@ public sealed partial class TrainRecordingTests : IDisposable
     }
 
     [Theory]
-    [InlineData(60, "normal is what these 5 h show: what only other times of the day bring will look abnormal")]
-    [InlineData(10, "normal is what these 50 min show: ")]
-    [InlineData(300, null)]
-    public void Rows_of_less_than_a_day_are_said_where_a_detector_learns_from_them(int seconds, string? sentence)
+    [InlineData(287, true)]
+    [InlineData(288, false)]
+    public void Rows_of_less_than_a_day_are_said_where_a_detector_learns_from_them(int seconds, bool isSaid)
     {
-        const string Always = "will look abnormal";
+        const string Sentence = "these rows are of less than a day: what only other times of the day bring will look abnormal";
         var begin = new DateTime(2026, 1, 5, 0, 0, 0, DateTimeKind.Utc);
         IEnumerable<string> lines = Enumerable.Range(0, 300).Select(row => string.Create(
             CultureInfo.InvariantCulture, $"{begin.AddSeconds(row * seconds):s}Z,{Math.Sin(row / 9.0) + (0.1 * (row % 5)):0.000}"));
@@ -193,10 +192,8 @@ public sealed partial class TrainRecordingTests : IDisposable
         string model = _folder.File("m.safetensors");
         string said = CommandLine.Done("train", rows, "-o", model, "--budget", "1s");
         string profiled = CommandLine.Done("profile", model, "--calibration", rows, "-o", _folder.File("p.safetensors"));
-        Assert.Contains(sentence ?? "", said, StringComparison.Ordinal);
-        Assert.Contains(sentence ?? "", profiled, StringComparison.Ordinal);
-        Assert.Equal(sentence is not null, said.Contains(Always, StringComparison.Ordinal));
-        Assert.Equal(sentence is not null, profiled.Contains(Always, StringComparison.Ordinal));
+        Assert.Equal(isSaid, said.Contains(Sentence, StringComparison.Ordinal));
+        Assert.Equal(isSaid, profiled.Contains(Sentence, StringComparison.Ordinal));
     }
 
     [Fact]

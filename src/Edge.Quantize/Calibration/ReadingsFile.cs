@@ -62,16 +62,10 @@ internal sealed class ReadingsFile
     }
 
     /// <summary>That so many calibration rows do not hold a day; null if they do, or if the model has no profile of them.</summary>
-    internal static string? LessThanADay(int rows, ModelManifest manifest)
-    {
-        TimeSpan time = rows * TimeSpan.FromSeconds(manifest.PeriodSeconds);
-        string span = time.TotalHours < 2
-            ? string.Create(CultureInfo.InvariantCulture, $"{time.TotalMinutes:0.#} min")
-            : string.Create(CultureInfo.InvariantCulture, $"{time.TotalHours:0.#} h");
-        return time >= TimeSpan.FromDays(1) || manifest.NormalProfile.IsEmpty
+    internal static string? LessThanADay(int rows, ModelManifest manifest) =>
+        manifest.NormalProfile.IsEmpty || rows * TimeSpan.FromSeconds(manifest.PeriodSeconds) >= TimeSpan.FromDays(1)
             ? null
-            : $"normal is what these {span} show: what only other times of the day bring will look abnormal";
-    }
+            : "these rows are of less than a day: what only other times of the day bring will look abnormal";
 
     /// <summary>
     /// What is normal for the columns of a model on these rows, without those of a fault, for the detector; empty if they are too few. To

@@ -145,7 +145,6 @@ internal static class TrainCommand
         return command;
     }
 
-    // The blocks of an xLSTM stack are learned eight values at a time.
     private static CellKind? ReadCell(ArgumentResult argument)
     {
         string given = argument.Tokens[0].Value;
@@ -158,6 +157,7 @@ internal static class TrainCommand
         return null;
     }
 
+    // The blocks of an xLSTM stack are learned eight values at a time.
     private static void RequireUnitsFor(CellKind? cell, int? units)
     {
         if (cell is CellKind.Slstm or CellKind.Mlstm && units % Candidate.BlockUnits is not (null or 0))
