@@ -5,7 +5,10 @@
 # ../shared/data. Without them, those that are. Needs a release build of Edge.sln, and ../shared/data beside the repository. Some minutes.
 set -euo pipefail
 here=$(dirname "${BASH_SOURCE[0]}")
-[ $# -eq 0 ] || [ $# -eq 2 ] || { echo "Usage: recordings.sh [SKAB NAB]" >&2; exit 2; }
+if [ $# -ne 0 ] && [ $# -ne 2 ]; then
+  echo "Usage: recordings.sh [SKAB NAB]" >&2
+  exit 2
+fi
 root=$(cd "$here/../.." && pwd)
 readings=$root/../shared/data/readings
 quantize="dotnet $root/src/Edge.Quantize/bin/Release/net10.0/edge-quantize.dll"
@@ -61,8 +64,10 @@ score() { # TITLE SKIP EVENTS... -- LABELS...: all of them, and those of files t
   for at in "${!events[@]}"; do
     is_shared "$(basename "${events[at]}" .jsonl)" || { unseen+=("${events[at]}"); of_unseen+=("${labels[at]}"); }
   done
-  [ ${#unseen[@]} -eq 0 ] || echo "$title: the ${#unseen[@]} files that are not in ../shared"
-  [ ${#unseen[@]} -eq 0 ] || $runtime score --events "${unseen[@]}" --labels "${of_unseen[@]}" --skip "$skip"
+  if [ ${#unseen[@]} -gt 0 ]; then
+    echo "$title: the ${#unseen[@]} files that are not in ../shared"
+    $runtime score --events "${unseen[@]}" --labels "${of_unseen[@]}" --skip "$skip"
+  fi
 }
 
 events=()
