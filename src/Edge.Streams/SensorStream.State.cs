@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using Edge.Streams.Detection;
 using Edge.Streams.Engines;
 using Edge.Streams.Forecasting;
@@ -8,6 +9,9 @@ namespace Edge.Streams;
 public sealed partial class SensorStream
 {
     private const byte SnapshotVersion = 10;
+
+    // The same, and behind it the canary that steps beside the stream.
+    private const byte VersionWithCanary = 11;
 
     // Lacks the detector's last part.
     private const byte VersionBefore = 9;
@@ -20,18 +24,26 @@ public sealed partial class SensorStream
     private readonly MemoryStream _snapshot = new();
     private double _savedFalseAlarmsAWeek;
 
-    /// <summary>Everything the next tick depends on, and how many rows were taken in.</summary>
+    // The canary of the snapshot that the stream has resumed from, until one begins; null if there was none.
+    private byte[]? _savedCanary;
+
+    /// <summary>Everything the next tick depends on, how many rows were taken in, and how far a canary is.</summary>
     public byte[] Save()
     {
         _snapshot.SetLength(0);
         var to = StreamSnapshot.Write(_snapshot);
-        to.Field(SnapshotVersion);
+        to.Field(_canary is null ? SnapshotVersion : VersionWithCanary);
         to.Fields<byte>(Convert.FromHexString(_engine.ModelSha256));
         to.Field((byte)_detector.Parts);
         Archive(to, _detector);
         ArchiveCommands(to);
         _detector.ArchiveEnds(to);
         _detector.ArchiveGap(to);
+        if (_canary is not null)
+        {
+            to.Bytes(() => _canary.Save(_seq));
+        }
+
         return _snapshot.ToArray();
     }
 
@@ -69,9 +81,14 @@ public sealed partial class SensorStream
         long length = expected.Length
             + (writtenBy is null ? 0 : writtenBy.SaveState().Length - _engine.SaveState().Length)
             + LengthOf(writer) - LengthOf(_detector);
-        return saved[ShaBegin..PartsAt].SequenceEqual(expected.AsSpan(ShaBegin, ShaBytes))
-            && saved.Length == length - (saved[0] == VersionBefore ? LengthOf(writer.ArchiveGap) : 0)
-            && saved[0] is SnapshotVersion or VersionBefore;
+        return saved[ShaBegin..PartsAt].SequenceEqual(expected.AsSpan(ShaBegin, ShaBytes)) && saved[0] switch
+        {
+            SnapshotVersion => saved.Length == length,
+            VersionWithCanary => saved.Length >= length + sizeof(int)
+                && BinaryPrimitives.ReadInt32LittleEndian(saved[(int)length..]) == saved.Length - length - sizeof(int),
+            VersionBefore => saved.Length == length - LengthOf(writer.ArchiveGap),
+            _ => false,
+        };
     }
 
     private void Read(ReadOnlySpan<byte> saved, IInferenceEngine? writtenBy, AnomalyDetector writer)
@@ -89,6 +106,8 @@ public sealed partial class SensorStream
         {
             writer.ArchiveGap(from);
         }
+
+        _savedCanary = saved[0] == VersionWithCanary ? from.Bytes(() => []) : null;
     }
 
     /// <summary>
@@ -125,13 +144,24 @@ public sealed partial class SensorStream
         _detector.SetSensitivity(_falseAlarmsAWeek, atOnce: false);
     }
 
-    /// <summary>Steps a new model beside the one in use from the next tick on; <see cref="CanaryVerdict"/> has the result.</summary>
+    /// <summary>
+    /// Steps a new model beside the one in use from the next tick on; <see cref="CanaryVerdict"/> has the result. If the stream resumed
+    /// from a snapshot that has a canary of the same model, its comparison continues.
+    /// </summary>
     /// <param name="engine">The new model, of the same columns and outputs; the stream owns it.</param>
     /// <param name="ticks">Ticks to compare, 1 or more.</param>
     public void BeginCanary(IInferenceEngine engine, long ticks)
     {
         _canary?.Dispose();
-        _canary = new CanaryModel(engine, _engine.Manifest, _options.Forecast, _period, ticks);
+        _canary = Begin();
+        if (_savedCanary is { } saved && !_canary.TryResume(saved, _seq))
+        {
+            _canary = Begin();
+        }
+
+        _savedCanary = null;
+
+        CanaryModel Begin() => new(engine, _engine.Manifest, _options.Forecast, _period, ticks);
     }
 
     /// <summary>Ends the comparison.</summary>

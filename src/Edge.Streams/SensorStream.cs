@@ -143,6 +143,9 @@ public sealed partial class SensorStream : IDisposable
     /// <summary>Result of the canary phase; null without a canary, and until enough ticks were compared.</summary>
     public CanaryVerdict? CanaryVerdict => _canary?.Verdict;
 
+    /// <summary>Ticks on which the canary was compared so far; 0 without one.</summary>
+    public long CanaryTicks => _canary?.Compared ?? 0;
+
     internal Forecaster Forecaster => _forecaster;
 
     // An anomaly opens some ticks after its first one; those say nothing of the model's skill either.

@@ -4,6 +4,7 @@ using Edge.Sensors.Simulated;
 using Edge.Streams;
 using Edge.Streams.Engines;
 using Edge.Streams.Forecasting;
+using Edge.Testing;
 
 namespace Edge.Runtime.Tests;
 
@@ -69,5 +70,73 @@ public sealed class ShadowTests
         }
 
         Assert.Equal(LagRows + Ticks, seq);
+    }
+
+    [Fact]
+    public void A_restart_costs_a_trial_no_tick_and_its_verdict_is_that_of_an_unbroken_one()
+    {
+        (long seq, CanaryVerdict? verdict) = Try(restartAt: 0);
+        Assert.Equal(2 * Ticks, seq);
+        Assert.Equal((seq, verdict), Try(restartAt: 100));
+        Assert.Equal((seq, verdict), Try(restartAt: 700));
+
+        // It was over, and an anomaly was open that it waited for.
+        Assert.Equal((seq + 1, verdict), Try(restartAt: 2 * Ticks, waits: true));
+    }
+
+    [Fact]
+    public void After_a_kill_a_trial_settles_again_and_keeps_what_was_compared()
+    {
+        (long seq, CanaryVerdict? verdict) = Try(restartAt: 700, lost: 40);
+        Assert.Equal(740 + Ticks + 100, seq);
+        Assert.Equal(Ticks, verdict!.Value.Ticks);
+        Assert.Equal(703 + (3 * 10) + 100, Try(restartAt: 700, lost: 3).Seq);
+
+        // Another model begins its own trial.
+        Assert.Equal(700 + (2 * Ticks), Try(restartAt: 700, isAnother: true).Seq);
+    }
+
+    // The tick of the verdict. Lost: ticks that the stream stepped after the snapshot that it resumes from.
+    private static (long Seq, CanaryVerdict? Verdict) Try(int restartAt, int lost = 0, bool isAnother = false, bool waits = false)
+    {
+        var plant = new Greenhouse(3);
+        var options = new StreamOptions { Name = "s" };
+        byte[] model = File.ReadAllBytes(RepositoryFile.Path("src/Edge.Runtime/Demo/greenhouse.safetensors"));
+        var stream = new SensorStream(EngineFactory.LoadInt8("demo"), options);
+        stream.BeginCanary(Engine(1), Ticks);
+        byte[] saved = [];
+        var rows = new List<Reading>();
+        while (stream.Seq < 3000 && (stream.CanaryVerdict is null || (waits && stream.Seq <= restartAt)))
+        {
+            var row = new Reading(4) { Time = new DateTime(2026, 1, 1, 0, 0, 0, DateTimeKind.Utc).AddSeconds(0.2 * stream.Seq) };
+            plant.Step(row.Values);
+            if (stream.Seq == restartAt)
+            {
+                saved = stream.Save();
+            }
+
+            if (stream.Seq == restartAt + lost && restartAt > 0)
+            {
+                long seq = stream.Seq;
+                stream.Dispose();
+                stream = new SensorStream(EngineFactory.LoadInt8("demo"), options);
+                Assert.True(stream.Resume(restartAt, saved));
+                stream.Replay(rows, seq);
+                stream.BeginCanary(Engine(isAnother ? 2 : 1), Ticks);
+            }
+
+            if (stream.Seq >= restartAt && stream.Seq < restartAt + lost)
+            {
+                rows.Add(row);
+            }
+
+            stream.Step(row);
+        }
+
+        (long Seq, CanaryVerdict? Verdict) result = (stream.Seq, stream.CanaryVerdict);
+        stream.Dispose();
+        return result;
+
+        Int8Engine Engine(int version) => new(EdgeModel.Parse(ModelVariant.Of(model, version)));
     }
 }

@@ -110,12 +110,13 @@ internal sealed class ModelUpdates
             }
 
             began();
+            long compared;
             try
             {
-                await _control(stream).BetweenTicksAsync(running =>
+                compared = await _control(stream).BetweenTicksAsync(running =>
                 {
                     Begin(running, model, ticks);
-                    return true;
+                    return running.CanaryTicks;
                 }).ConfigureAwait(false);
             }
             catch (Exception)
@@ -125,10 +126,11 @@ internal sealed class ModelUpdates
             }
 
             IInferenceEngine inUse = _control(stream).Stream.Engine;
+            string howLong = Quantity.Of(ticks, "tick") + (compared > 0 ? $", of which {compared} are over" : "");
             string said = inUse.Manifest.IsTrained
-                ? $"Model {model.Sha256[..6]} runs beside {inUse.ModelSha256[..6]} for {Quantity.Of(ticks, "tick")}. "
+                ? $"Model {model.Sha256[..6]} runs beside {inUse.ModelSha256[..6]} for {howLong}. "
                     + "It replaces it if its error is not significantly larger."
-                : $"Model {model.Sha256[..6]}, the first of this stream, is tried for {Quantity.Of(ticks, "tick")}. "
+                : $"Model {model.Sha256[..6]}, the first of this stream, is tried for {howLong}. "
                     + "It is taken if its error is not significantly larger than that of persistence.";
             _events.Say(stream, "trial", model.Sha256, null, said);
             return said;

@@ -1,3 +1,4 @@
+using Edge.Inference;
 using Edge.Inference.Models;
 using Edge.Streams.Engines;
 
@@ -27,12 +28,15 @@ public sealed class CanaryModel : IDisposable
     // The state of the new model starts empty: its first forecasts are not compared, nor those before it knows all rows that it reads.
     private const int SettleTicksMax = 500;
 
+    // After ticks that it has missed, its state settles again over so many times as many.
+    private const int SettleFactor = 10;
+    private const int ShaBytes = 32;
+
     private readonly ModelManifest _old;
     private readonly long _ticksWanted;
     private readonly double[] _scale;
     private readonly long _settleTicks;
     private long _seen;
-    private long _compared;
     private double _newSquare;
     private double _differenceSquare;
     private double _oldSquare;
@@ -62,6 +66,9 @@ public sealed class CanaryModel : IDisposable
     public IInferenceEngine Engine { get; }
 
     internal Forecaster Forecaster { get; }
+
+    /// <summary>Ticks that were compared so far.</summary>
+    internal long Compared { get; private set; }
 
     /// <summary>The result; null until enough ticks were compared.</summary>
     internal CanaryVerdict? Verdict { get; private set; }
@@ -93,7 +100,7 @@ public sealed class CanaryModel : IDisposable
 
         _differenceSquare += difference * difference;
 
-        if (isCompared && ++_compared >= _ticksWanted)
+        if (isCompared && ++Compared >= _ticksWanted)
         {
             Verdict = Judge();
         }
@@ -102,14 +109,59 @@ public sealed class CanaryModel : IDisposable
     // The sum of n differences of variance v is off by about sqrt(n v); a ratio of roots by half of that over the old sum.
     private CanaryVerdict Judge()
     {
-        double mean = (_newSquare - _oldSquare) / _compared;
-        double variance = Math.Max(0, (_differenceSquare / _compared) - (mean * mean));
-        return _newSquare == _oldSquare ? new CanaryVerdict(_compared, 1, 0)
+        double mean = (_newSquare - _oldSquare) / Compared;
+        double variance = Math.Max(0, (_differenceSquare / Compared) - (mean * mean));
+        return _newSquare == _oldSquare ? new CanaryVerdict(Compared, 1, 0)
             : _oldSquare > 0 ? new CanaryVerdict(
-                _compared,
+                Compared,
                 Math.Sqrt(_newSquare / _oldSquare),
-                Math.Sqrt(_compared * variance) / _oldSquare)
-            : new CanaryVerdict(_compared, double.PositiveInfinity, 0);
+                Math.Sqrt(Compared * variance) / _oldSquare)
+            : new CanaryVerdict(Compared, double.PositiveInfinity, 0);
+    }
+
+    /// <summary>The comparison so far.</summary>
+    /// <param name="seq">The last tick.</param>
+    internal byte[] Save(long seq)
+    {
+        using var bytes = new MemoryStream();
+        var to = StreamSnapshot.Write(bytes);
+        to.Fields<byte>(Convert.FromHexString(Engine.ModelSha256));
+        to.Field(seq);
+        Archive(to);
+        return bytes.ToArray();
+    }
+
+    /// <summary>Continues a comparison of the same model. The ticks since then are missing: it settles again after them.</summary>
+    /// <param name="saved">Result of <see cref="Save"/>.</param>
+    /// <param name="seq">The last tick.</param>
+    /// <returns>False if it was of another model or configuration; do not use this object then.</returns>
+    internal bool TryResume(byte[] saved, long seq)
+    {
+        byte[] own = Save(seq);
+        if (saved.Length != own.Length || !saved.AsSpan(0, ShaBytes).SequenceEqual(own.AsSpan(0, ShaBytes)))
+        {
+            return false;
+        }
+
+        var from = StreamSnapshot.Read(new MemoryStream(saved[ShaBytes..]));
+        long missed = seq - from.Field(0L);
+        try
+        {
+            Archive(from);
+        }
+        catch (ModelFormatException)
+        {
+            return false;
+        }
+
+        if (missed > 0)
+        {
+            Forecaster.Miss(seq, missed);
+            _seen = Math.Min(_seen, _settleTicks - Math.Min(_settleTicks, Math.Min(SettleTicksMax, SettleFactor * missed)));
+        }
+
+        Verdict = Compared >= _ticksWanted ? Judge() : null;
+        return true;
     }
 
     internal void Step(long seq, Reading reading, bool isAbnormal) => Forecaster.Step(seq, reading, isAbnormal);
@@ -126,4 +178,14 @@ public sealed class CanaryModel : IDisposable
             && next.Outputs.SequenceEqual(old.Outputs)
             && next.PeriodSeconds == old.PeriodSeconds
             && next.Name == old.Name;
+
+    private void Archive(StreamSnapshot snapshot)
+    {
+        _seen = snapshot.Field(_seen);
+        Compared = snapshot.Field(Compared);
+        _newSquare = snapshot.Field(_newSquare);
+        _differenceSquare = snapshot.Field(_differenceSquare);
+        _oldSquare = snapshot.Field(_oldSquare);
+        Forecaster.Archive(snapshot);
+    }
 }

@@ -210,6 +210,19 @@ internal sealed class Forecaster
         }
     }
 
+    /// <summary>The rows of so many ticks, up to <paramref name="seq"/>, were not seen here.</summary>
+    internal void Miss(long seq, long missed)
+    {
+        _engine.Skip(missed);
+        for (long tick = seq - missed + 1; tick <= seq; tick++)
+        {
+            for (int column = 0; column < _now.Length; column++)
+            {
+                _season.Keep(tick, column, float.NaN);
+            }
+        }
+    }
+
     /// <summary>This row could not be used: the model is not stepped.</summary>
     internal void SkipModel() => _engine.Skip(1);
 
