@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # recordings.sh [SKAB NAB]: what the detector finds on the recordings of SKAB and NAB, each with a model that `edge-quantize train` makes
-# of the rows that the benchmark allows: the first 400 of each file, or the first 15 % but at most 750. Settings are the defaults.
+# of the rows that the benchmark allows: the first 400 of each file, or the first 15 % but at most 750. Settings are the defaults. And what
+# a plain chart finds that has only these rows, at several limits (ewma_chart.py).
 # SKAB and NAB are folders with github.com/waico/SKAB and github.com/numenta/NAB: all of their files, and then those that are not in
-# ../shared/data. Without them, those that are. Needs a release build of Edge.sln, and ../shared/data beside the repository. Some minutes.
+# ../shared/data. Without them, those that are. Needs a release build of Edge.sln, python3, jq, and ../shared/data beside the repository.
+# Some minutes.
 set -euo pipefail
 here=$(dirname "${BASH_SOURCE[0]}")
 if [ $# -ne 0 ] && [ $# -ne 2 ]; then
@@ -70,8 +72,50 @@ score() { # TITLE SKIP EVENTS... -- LABELS...: all of them, and those of files t
   fi
 }
 
+chart() { # TITLE SKIP COLUMN... -- READINGS...: reads of_file, the labels of each
+  local title=$1 skip=$2 columns=() calm limit join file at
+  shift 2
+  while [ "$1" != -- ]; do columns+=("$1"); shift; done
+  shift
+  for join in 1 10 60; do
+    for limit in 3 4 5 6 8; do
+      local events=() labels=() unseen=() of_unseen=()
+      for file in "$@"; do
+        at=$(name "$file")
+        calm=$skip
+        [ "$skip" != nab ] || calm=$(probation "$file")
+        python3 "$here/ewma_chart.py" "$file" "$work/chart-$at.jsonl" "$calm" "$limit" "$join" "${columns[@]}"
+        events+=("$work/chart-$at.jsonl")
+        labels+=("${of_file[$at]}")
+        is_shared "$at" || { unseen+=("$work/chart-$at.jsonl"); of_unseen+=("${of_file[$at]}"); }
+      done
+      summary "$title, chart, limit $limit, joined within $join rows" "${events[@]}" -- "${labels[@]}"
+      [ ${#unseen[@]} -eq 0 ] || summary "  of those, the files that are not in ../shared" "${unseen[@]}" -- "${of_unseen[@]}"
+    done
+  done
+}
+
+summary() { # TITLE EVENTS... -- LABELS...: reads skip
+  local title=$1 events=()
+  shift
+  while [ "$1" != -- ]; do events+=("$1"); shift; done
+  shift
+  $runtime score --events "${events[@]}" --labels "$@" --skip "$skip" --json | jq -r --arg title "$title" \
+    'def r(d): . * pow(10; d) | round / pow(10; d);
+     "\($title): F1 \(.f1 | r(3)), false \(.false_alarm_rate * 100 | r(1)) %, missed \(.missed_rate * 100 | r(1)) %, "
+       + "NAB standard \(.nab_standard | r(1)), few false alarms \(.nab_reward_low_false_alarms | r(1)), "
+       + "few misses \(.nab_reward_low_misses | r(1)), \(.false_detections) false openings"'
+}
+
+probation() { # READINGS: rows of NAB's probationary period
+  local rows=$((($(wc -l < "$1") - 1) * 15 / 100))
+  echo $((rows > 750 ? 750 : rows))
+}
+
+declare -A of_file
 events=()
 for file in "${skab[@]}"; do
+  of_file[$(name "$file")]=$file
   calm=$work/$(name "$file")-calm.csv
   head -n 401 "$file" > "$calm"
   train "$work/model.safetensors" "${sensors[@]}" -- "$calm"
@@ -85,17 +129,21 @@ for file in "${skab[@]}"; do
   replay "$work/joint.safetensors" "$file" "$work/$(name "$file").jsonl"
 done
 score "SKAB, one model of the fault-free file and all first 400 rows" 400 "${events[@]}" -- "${skab[@]}"
+chart SKAB 400 "${sensors[@]}" -- "${skab[@]}"
 
 events=()
 labels=()
+learned=()
 for file in "${nab[@]}"; do
-  rows=$((($(wc -l < "$file") - 1) * 15 / 100))
-  head -n $(((rows > 750 ? 750 : rows) + 1)) "$file" > "$work/calm.csv"
+  head -n $(($(probation "$file") + 1)) "$file" > "$work/calm.csv"
   train "$work/model.safetensors" value -- "$work/calm.csv" || continue
   replay "$work/model.safetensors" "$file" "$work/$(name "$file").jsonl"
   jq --arg name "/$(name "$file").csv" 'to_entries[] | select("/" + .key | endswith($name)) | .value' "$windows" \
     > "$work/$(name "$file").json"
   events+=("$work/$(name "$file").jsonl")
   labels+=("$work/$(name "$file").json")
+  of_file[$(name "$file")]=$work/$(name "$file").json
+  learned+=("$file")
 done
 score "NAB, a model of each file's first 15 %" nab "${events[@]}" -- "${labels[@]}"
+chart NAB nab value -- "${learned[@]}"

@@ -39,6 +39,28 @@ public sealed class DetectionScoreTests
         Assert.InRange(falsely, 97.2, 97.3);
     }
 
+    // The values are those that nab/sweeper.py of the benchmark gives for the same rows.
+    [Theory]
+    [InlineData(new[] { 12, 47 }, 90.521826, 90.521826, 93.681218)]
+    [InlineData(new[] { 5, 12, 13, 20, 21, 35, 59 }, 39.066931, 28.706192, 42.711288)]
+    public void It_is_the_score_of_the_benchmark(int[] detections, double standard, double fewFalse, double fewMisses)
+    {
+        DetectionScore score = Score(detections, detections);
+        double[] scores = [.. DetectionScore.Profiles.Select(profile => score.Benchmark(profile.FalseAlarm, profile.Missed))];
+        Assert.Equal(standard, scores[0], 6);
+        Assert.Equal(fewFalse, scores[1], 6);
+        Assert.Equal(fewMisses, scores[2], 6);
+    }
+
+    // Otherwise one alarm that never ends would find everything.
+    [Fact]
+    public void What_was_open_before_a_window_finds_it_but_earns_nothing()
+    {
+        DetectionScore score = Score(Enumerable.Range(9, 51), 9);
+        Assert.Equal((2, 1, 0.0), (score.FoundWindows, score.FalseDetections, score.MeanDelayRows));
+        Assert.Equal(100 * -0.11 / 4, score.Benchmark(0.11, 1), 6);
+    }
+
     private static DetectionScore Score(IEnumerable<int> alarms, params int[] detections)
     {
         var open = new bool[Labels.Length];

@@ -72,9 +72,9 @@ internal sealed class DetectionScore
     internal double MissedRate => Ratio(FalseNegatives, TruePositives + FalseNegatives);
 
     /// <summary>
-    /// The benchmark's score, 100 for every window found at its first row and no false alarm, 0 for silence. A window scores by its
-    /// first detection; a false alarm costs more the farther it lies behind the last window of its run. Lavin and Ahmad, "Evaluating
-    /// real-time anomaly detection algorithms" (2015).
+    /// The benchmark's score, 100 for every window found at its first row and no false alarm, 0 for silence. A window scores by the first
+    /// opening inside it, whatever was open before; any other opening is a false alarm, which costs more the farther it lies behind the last
+    /// window of its run. Lavin and Ahmad, "Evaluating real-time anomaly detection algorithms" (2015), as nab/sweeper.py has it.
     /// </summary>
     internal double Benchmark(double falseAlarm, double missed)
     {
@@ -86,17 +86,17 @@ internal sealed class DetectionScore
         double score = 0;
         foreach ((int First, int Last) window in _windows)
         {
-            int at = Detection(window);
-            score += at < 0 ? -missed : Sigmoid((at - window.Last - 1) / (double)(window.Last - window.First + 1)) / Sigmoid(-1);
+            int at = Array.FindIndex(_detections, row => row >= window.First && row <= window.Last);
+            score += at < 0
+                ? -missed
+                : Sigmoid((_detections[at] - window.Last - 1) / (double)(window.Last - window.First + 1)) / Sigmoid(-1);
         }
 
         foreach (int row in _detections.Where(row => !_labels[row]))
         {
             int first = Array.FindLast(_firstRows, start => start <= row);
             int before = _windows.FindLastIndex(window => window.First >= first && window.Last < row);
-            double far = before < 0
-                ? -1
-                : Math.Max(-1, Sigmoid((row - _windows[before].Last) / (double)(_windows[before].Last - _windows[before].First + 1)));
+            double far = before < 0 ? -1 : Sigmoid((row - _windows[before].Last) / (double)(_windows[before].Last - _windows[before].First));
             score += falseAlarm * far;
         }
 
