@@ -21,4 +21,7 @@ fi
 # And no code runs for long enough to earn back that it counts its own calls and branches first.
 export DOTNET_TC_QuickJit=1 DOTNET_TieredPGO=0
 # Two assemblies at a time: the tests end to end wait for most of their time.
-dotnet test Edge.sln -c Release --no-build --nologo -m:2 "$@"
+dotnet test Edge.sln -c Release --no-build --nologo -m:2 "$@" | awk '
+  { print; fflush() }
+  /^(Passed|Failed)! / { gsub(/[:,]/, ""); failed += $4; passed += $6; skipped += $8 }
+  END { printf "All tests: %d passed, %d failed, %d skipped\n", passed, failed, skipped }'
