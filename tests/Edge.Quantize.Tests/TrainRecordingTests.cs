@@ -12,6 +12,9 @@ namespace Edge.Quantize.Tests;
 /// <summary>What <c>train</c> does with recordings that are too wide, have a wrong time, or are written in an unusual way.</summary>
 public sealed partial class TrainRecordingTests : IDisposable
 {
+    private const string Manifest =
+        """{"columns":["c0","c1"],"period_seconds":3600,"mean":[0.1,0],"std":[0.7,0.8],"calendar":["day"],"outputs_named":["c0[t+1]"]}""";
+
     private readonly TemporaryFolder _folder = new();
 
     public void Dispose() => _folder.Dispose();
@@ -111,15 +114,27 @@ public sealed partial class TrainRecordingTests : IDisposable
     }
 
     [Fact]
+    public void A_profile_of_several_recordings_is_that_of_their_rows_together()
+    {
+        string[] lines = File.ReadAllLines(Recording(2, rows: 400));
+        string manifest = _folder.Write("m.json", Manifest);
+        string whole = _folder.Write("whole.csv", string.Join('\n', lines));
+        string first = _folder.Write("first.csv", string.Join('\n', lines[..200]));
+        string second = _folder.Write("second.csv", string.Join('\n', lines[200..].Prepend(lines[0])));
+        CommandLine.Done("profile", manifest, "--calibration", whole, "-o", _folder.File("1.json"));
+        string said = CommandLine.Done("profile", manifest, "--calibration", first, second, "-o", _folder.File("2.json"));
+        Assert.Contains("a profile of 400 rows", said, StringComparison.Ordinal);
+        Assert.Equal(File.ReadAllText(_folder.File("1.json")), File.ReadAllText(_folder.File("2.json")));
+        CommandLine.Refuses(["profile", manifest, "--calibration", first, second, "-o", second], "is an input");
+    }
+
+    [Fact]
     public void Decimal_commas_are_read_by_quantize_and_profile_too()
     {
         string[] lines = File.ReadAllLines(Recording(2, rows: 400));
         string points = _folder.Write("p.csv", string.Join('\n', lines));
         string commas = _folder.Write("c.csv", string.Join('\n', lines).Replace(',', ';').Replace('.', ','));
-        string manifest = _folder.Write(
-            "m.json",
-            """{"columns":["c0","c1"],"period_seconds":3600,"mean":[0.1,0],"std":[0.7,0.8],"calendar":["day"]"""
-            + ""","outputs_named":["c0[t+1]"]}""");
+        string manifest = _folder.Write("m.json", Manifest);
         ModelManifest parsed = ModelManifest.Parse(File.ReadAllBytes(manifest));
         ReadingsFile expected = ReadingsFile.Load(new ReplayOptions { File = points }, parsed);
         ReadingsFile read = ReadingsFile.Load(new ReplayOptions { File = commas }, parsed);

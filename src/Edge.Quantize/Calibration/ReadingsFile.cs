@@ -49,6 +49,19 @@ internal sealed class ReadingsFile
     internal static ReadingsFile Of(float[] values, int columns, bool[]? isFault = null, DateTime[]? times = null) =>
         new(values, columns) { _isFault = isFault, _times = times ?? [] };
 
+    /// <summary>Recordings of the same columns, one after the other.</summary>
+    internal static ReadingsFile Joined(IReadOnlyList<ReadingsFile> files) =>
+        new([.. files.SelectMany(file => file._values)], files[0].ColumnCount)
+        {
+            _times = files.All(file => file._times.Length > 0) ? [.. files.SelectMany(file => file._times)] : [],
+            _isFault = files.Any(file => file._isFault is not null)
+                ? [.. files.SelectMany(file => file._isFault ?? new bool[file.RowCount])]
+                : null,
+            HeldValues = files.Sum(file => file.HeldValues),
+            SkippedRows = files.Sum(file => file.SkippedRows),
+            Notes = [.. files.SelectMany(file => file.Notes)],
+        };
+
     /// <summary>The rows from <paramref name="begin"/> to <paramref name="end"/> with one column raised.</summary>
     internal ReadingsFile Shifted(int begin, int end, int column, float by)
     {

@@ -16,10 +16,12 @@ internal static class ProfileCommand
         {
             Description = "An int8 model of edge-quantize; or the .json manifest beside a model that runs in ONNX Runtime.",
         };
-        var calibration = new Option<string>("--calibration")
+        var calibration = new Option<string[]>("--calibration")
         {
-            Description = "Readings without a fault, in the manifest's columns and physical units (.csv). All rows are used.",
+            Description = "Readings without a fault, in the manifest's columns and physical units (.csv): one or more files. "
+                + "All rows are used.",
             Required = true,
+            AllowMultipleArgumentsPerToken = true,
         };
         var target = new Option<string>("--output", "-o") { Description = "File for the model with its profile.", Required = true };
         var command = new Command("profile", "Learns what is normal from calm readings, and writes it into the model for the detector.")
@@ -31,12 +33,13 @@ internal static class ProfileCommand
         command.SetAction(parsed =>
         {
             string path = parsed.GetRequiredValue(model);
-            RegularFile.RequireApart([parsed.GetRequiredValue(target)], [parsed.GetRequiredValue(calibration)]);
+            string[] files = parsed.GetRequiredValue(calibration);
+            RegularFile.RequireApart([parsed.GetRequiredValue(target)], files);
             bool isManifest = path.EndsWith(".json", StringComparison.OrdinalIgnoreCase);
             EdgeModel? loaded = isManifest ? null : EdgeModel.Load(path);
             ModelManifest manifest = loaded?.Manifest ?? ParseManifest(path);
-            ReadingsFile readings = ReadingsFile.Load(
-                timeFormat.Of(parsed, parsed.GetRequiredValue(calibration)), manifest, withoutSentinels: true);
+            var readings = ReadingsFile.Joined(
+                [.. files.Select(file => ReadingsFile.Load(timeFormat.Of(parsed, file), manifest, withoutSentinels: true))]);
             byte[] profile = readings.LearnNormal(0, readings.RowCount, manifest);
             if (profile.Length == 0)
             {
