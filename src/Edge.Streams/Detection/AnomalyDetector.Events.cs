@@ -15,22 +15,42 @@ internal sealed partial class AnomalyDetector
         Score = 0;
         Array.Clear(_scores);
         SetQuotients();
-        bool isWarm = IsWarm;
-        for (int at = 0, kind = 0; kind < KindCount && isWarm; kind++)
+        for (int kind = 0; kind < KindCount && IsWarm; kind++)
         {
-            ref double ofCause = ref _scores[(int)CauseOf((Kind)kind)];
-            for (int channel = 0; channel < _channels; channel++, at++)
+            ReadOnlySpan<float> quotients = _quotient.AsSpan(kind * _channels, _channels);
+            float largest = Largest(quotients);
+            _scores[(int)CauseOf((Kind)kind)] = largest;
+            if (largest > Score)
             {
-                float quotient = _quotient[at];
-                ofCause = quotient > ofCause ? quotient : ofCause;
-                if (quotient > Score)
-                {
-                    Score = quotient;
-                    _largestKind = (Kind)kind;
-                    _largestChannel = channel;
-                }
+                Score = largest;
+                _largestKind = (Kind)kind;
+                _largestChannel = quotients.IndexOf(largest);
             }
         }
+    }
+
+    // 0 if none is larger.
+    private static float Largest(ReadOnlySpan<float> quotients)
+    {
+        float largest = 0;
+        if (quotients.Length >= Vector256<float>.Count)
+        {
+            Vector256<float> most = Vector256<float>.Zero;
+            for (; quotients.Length >= Vector256<float>.Count; quotients = quotients[Vector256<float>.Count..])
+            {
+                most = Vector256.Max(most, Vector256.Create(quotients));
+            }
+
+            Vector128<float> half = Vector128.Max(most.GetLower(), most.GetUpper());
+            largest = Math.Max(Math.Max(half[0], half[1]), Math.Max(half[2], half[3]));
+        }
+
+        foreach (float quotient in quotients)
+        {
+            largest = Math.Max(largest, quotient);
+        }
+
+        return largest;
     }
 
     // What was muted counts again as it shrinks.

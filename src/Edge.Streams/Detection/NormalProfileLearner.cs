@@ -298,29 +298,32 @@ public static class NormalProfileLearner
         const int Features = 5;
         int columns = profile.Channels;
         var measured = new PatternMemory(columns);
-        Span<float> features = stackalloc float[Features];
-        Span<float> deviations = stackalloc float[Features];
-        var sums = new double[Features];
-        var squares = new double[Features];
+        var features = new float[columns * Features];
+        var sums = new double[columns * Features];
+        var squares = new double[columns * Features];
         for (int column = 0; column < columns; column++)
         {
-            Array.Clear(sums);
-            Array.Clear(squares);
             measured.Restart(column, rows[column]);
-            for (int row = 0; row < count; row++)
-            {
-                measured.Measure(column, rows[(row * columns) + column], features);
-                for (int f = 0; f < Features; f++)
-                {
-                    sums[f] += features[f];
-                    squares[f] += (double)features[f] * features[f];
-                }
-            }
+        }
 
+        for (int row = 0; row < count; row++)
+        {
+            measured.Measure(rows.AsSpan(row * columns, columns), features);
+            for (int at = 0; at < features.Length; at++)
+            {
+                sums[at] += features[at];
+                squares[at] += (double)features[at] * features[at];
+            }
+        }
+
+        Span<float> deviations = stackalloc float[Features];
+        for (int column = 0; column < columns; column++)
+        {
             for (int f = 0; f < Features; f++)
             {
-                double mean = sums[f] / count;
-                deviations[f] = (float)Math.Sqrt(Math.Max(0, (squares[f] / count) - (mean * mean)));
+                int at = (column * Features) + f;
+                double mean = sums[at] / count;
+                deviations[f] = (float)Math.Sqrt(Math.Max(0, (squares[at] / count) - (mean * mean)));
             }
 
             profile.Patterns.SetScale(column, deviations);

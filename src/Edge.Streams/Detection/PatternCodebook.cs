@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 
 namespace Edge.Streams.Detection;
@@ -18,7 +19,8 @@ internal sealed class PatternCodebook
     /// <summary>The distance to the nearest code where there is none.</summary>
     internal const int Nothing = int.MaxValue;
 
-    private const int Lanes = 8;
+    /// <summary>Channels whose patterns lie side by side, and codes that are compared at once.</summary>
+    internal const int Lanes = 8;
 
     // Codes of all channels together, and of one channel.
     private const int CodesTotal = 96;
@@ -81,9 +83,9 @@ internal sealed class PatternCodebook
 
     /// <summary>Squared distance to the nearest code that is not new, or <see cref="Nothing"/>.</summary>
     /// <param name="channel">The channel.</param>
-    /// <param name="pattern">The pattern, within <see cref="StepsMax"/>.</param>
+    /// <param name="patterns">Those of its block of <see cref="Lanes"/> channels, within <see cref="StepsMax"/>: [features].</param>
     /// <param name="square">Squared distance to the nearest of all codes.</param>
-    internal int SquareToOld(int channel, Vector256<int> pattern, int square)
+    internal int SquareToOld(int channel, ReadOnlySpan<Vector256<int>> patterns, int square)
     {
         ReadOnlySpan<byte> isNew = _isNew.AsSpan(channel * _codesMax, _count[channel]);
         if (!_hasNew || !isNew.ContainsAnyExcept((byte)0))
@@ -94,7 +96,7 @@ internal sealed class PatternCodebook
         int least = Nothing;
         for (int code = 0; code < isNew.Length; code++)
         {
-            least = isNew[code] == 0 ? Math.Min(least, Distance(channel, code, pattern)) : least;
+            least = isNew[code] == 0 ? Math.Min(least, Distance(channel, code, patterns)) : least;
         }
 
         return least;
@@ -102,16 +104,16 @@ internal sealed class PatternCodebook
 
     /// <summary>Compares a pattern with the codes; one that is known counts for its code.</summary>
     /// <param name="channel">The channel.</param>
-    /// <param name="pattern">The pattern, within <see cref="StepsMax"/>.</param>
+    /// <param name="patterns">Those of its block of <see cref="Lanes"/> channels, within <see cref="StepsMax"/>: [features].</param>
     /// <returns>Squared distance to the nearest code, or <see cref="Nothing"/>.</returns>
-    internal int Match(int channel, Vector256<int> pattern)
+    internal int Match(int channel, ReadOnlySpan<Vector256<int>> patterns)
     {
         if (_count[channel] == 0)
         {
             return Nothing;
         }
 
-        int square = Nearest(channel, pattern, out int nearest);
+        int square = Nearest(channel, patterns, out int nearest);
         ref ushort weight = ref _weights[(channel * _codesMax) + nearest];
         weight += (ushort)(IsKnown(channel, square) && weight < ushort.MaxValue ? 1 : 0);
         return square;
@@ -122,9 +124,9 @@ internal sealed class PatternCodebook
 
     /// <summary>Makes a pattern that no code stands for a code.</summary>
     /// <param name="channel">The channel.</param>
-    /// <param name="pattern">The pattern, within <see cref="StepsMax"/>.</param>
+    /// <param name="patterns">Those of its block of <see cref="Lanes"/> channels, within <see cref="StepsMax"/>: [features].</param>
     /// <param name="isNew">Whether it is new until <see cref="MarkOld"/>.</param>
-    internal void Add(int channel, Vector256<int> pattern, bool isNew)
+    internal void Add(int channel, ReadOnlySpan<Vector256<int>> patterns, bool isNew)
     {
         ref int count = ref _count[channel];
         if (count == _codesMax)
@@ -134,7 +136,7 @@ internal sealed class PatternCodebook
 
         for (int f = 0; f < Features; f++)
         {
-            Codes(channel, f)[count] = (short)pattern[f];
+            Codes(channel, f)[count] = (short)patterns[f][channel % Lanes];
         }
 
         _weights[(channel * _codesMax) + count] = 1;
@@ -147,18 +149,19 @@ internal sealed class PatternCodebook
     private Span<short> Codes(int channel, int feature) => _codes.AsSpan(((channel * Features) + feature) * _codesMax, _codesMax);
 
     // Squared distance to the nearest code, in steps.
-    private int Nearest(int channel, Vector256<int> pattern, out int nearest)
+    private int Nearest(int channel, ReadOnlySpan<Vector256<int>> patterns, out int nearest)
     {
         int count = _count[channel];
+        ReadOnlySpan<int> pattern = MemoryMarshal.Cast<Vector256<int>, int>(patterns)[(channel % Lanes)..];
         Vector256<int> least = Vector256.Create(int.MaxValue);
         Vector256<int> leastAt = Vector256<int>.Zero;
         Vector256<int> position = Vector256.Create(0, 1, 2, 3, 4, 5, 6, 7);
         ref short codes = ref _codes[channel * Features * _codesMax];
         Vector256<int> value = Vector256.Create(pattern[0]);
-        Vector256<int> shortMean = Vector256.Create(pattern[1]);
-        Vector256<int> longMean = Vector256.Create(pattern[2]);
-        Vector256<int> shortDeviation = Vector256.Create(pattern[3]);
-        Vector256<int> longDeviation = Vector256.Create(pattern[4]);
+        Vector256<int> shortMean = Vector256.Create(pattern[Lanes]);
+        Vector256<int> longMean = Vector256.Create(pattern[2 * Lanes]);
+        Vector256<int> shortDeviation = Vector256.Create(pattern[3 * Lanes]);
+        Vector256<int> longDeviation = Vector256.Create(pattern[4 * Lanes]);
         for (int code = 0; code < count; code += Lanes)
         {
             Vector256<int> distance = SquareOff(ref codes, code, value)
@@ -186,12 +189,12 @@ internal sealed class PatternCodebook
         return off * off;
     }
 
-    private int Distance(int channel, int code, Vector256<int> pattern)
+    private int Distance(int channel, int code, ReadOnlySpan<Vector256<int>> patterns)
     {
         int sum = 0;
         for (int f = 0; f < Features; f++)
         {
-            int difference = Codes(channel, f)[code] - pattern[f];
+            int difference = Codes(channel, f)[code] - patterns[f][channel % Lanes];
             sum += difference * difference;
         }
 

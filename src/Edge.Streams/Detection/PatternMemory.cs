@@ -11,10 +11,12 @@ internal sealed class PatternMemory
 {
     private const int Features = PatternCodebook.Features;
     private const float StepsMax = PatternCodebook.StepsMax;
-    private static readonly Vector128<float> Rates = Vector128.Create(1f / 4, 1f / 16, 1f / 4, 1f / 16);
+    private const int Lanes = PatternCodebook.Lanes;
+    private const float ShortRate = 1f / 4;
+    private const float LongRate = 1f / 16;
 
-    // Brings the upper two lanes of four down.
-    private static readonly Vector128<int> Upper = Vector128.Create(2, 3, 2, 3);
+    // Of a channel: the means of its value over about 4 and 16 rows, and those of its square.
+    private const int Means = 4;
 
     /// <summary>A pattern becomes part of the memory this many rows later, so that the present is not compared with itself.</summary>
     internal const int DelayRows = 16;
@@ -40,12 +42,14 @@ internal sealed class PatternMemory
     private readonly int _channels;
     private readonly float[] _scale;
 
-    // The scale of the features as one vector a channel, in steps.
+    // Eight channels lie side by side. [blocks, features]: the scale of the features, in steps.
     private readonly Vector256<float>[] _stepsScale;
 
-    // By channel: the means of the value and of its square, of the present and of the row that is remembered next.
-    private readonly Vector128<float>[] _means;
-    private readonly Vector128<float>[] _delayedMeans;
+    // [blocks, means]: of the present, and of the row that is remembered next.
+    private readonly Vector256<float>[] _means;
+    private readonly Vector256<float>[] _delayedMeans;
+
+    // [slots, channels of all blocks]: the last values, in steps.
     private readonly short[] _delayed;
 
     // By channel, a bit for each row that waits: whether its pattern was unknown.
@@ -63,20 +67,21 @@ internal sealed class PatternMemory
         _channels = channels;
         _scale = new float[channels * Features];
         Array.Fill(_scale, 1);
-        _stepsScale = new Vector256<float>[channels];
+        int blocks = (channels + Lanes - 1) / Lanes;
+        _stepsScale = new Vector256<float>[blocks * Features];
         SetStepsScale();
-        _means = new Vector128<float>[channels];
-        _delayedMeans = new Vector128<float>[channels];
-        _delayed = new short[channels * DelayRows];
+        _means = new Vector256<float>[blocks * Means];
+        _delayedMeans = new Vector256<float>[blocks * Means];
+        _delayed = new short[DelayRows * blocks * Lanes];
         _unknown = new ushort[channels];
         _codebook = new PatternCodebook(channels);
         _bins = new ushort[channels * TailHistogram.Bins];
-        _limit = new float[channels];
-        _ratio = new float[channels];
+        _limit = new float[blocks * Lanes];
+        _ratio = new float[blocks * Lanes];
     }
 
     /// <summary>Distance to the nearest pattern over the limit, of each channel; abnormal from 1 on.</summary>
-    internal ReadOnlySpan<float> Ratios => _ratio;
+    internal ReadOnlySpan<float> Ratios => _ratio.AsSpan(0, _channels);
 
     /// <summary>Divides the features of a channel by their deviations on calm rows.</summary>
     internal void SetScale(int channel, ReadOnlySpan<float> deviations)
@@ -128,12 +133,12 @@ internal sealed class PatternMemory
 
         // Earlier versions kept the row of the last gap here.
         _ = snapshot.Field(0L);
-        snapshot.Fields<Vector128<float>>(_means);
-        snapshot.Fields<Vector128<float>>(_delayedMeans);
-        snapshot.Fields<short>(_delayed);
+        ArchiveMeans(snapshot, _means);
+        ArchiveMeans(snapshot, _delayedMeans);
+        ArchiveDelayed(snapshot);
         _codebook.Archive(snapshot);
         snapshot.Fields<ushort>(_bins);
-        snapshot.Fields<float>(_limit);
+        snapshot.Fields(_limit.AsSpan(0, _channels));
         if (snapshot.IsReading && !IsSound())
         {
             throw new InvalidDataException("The memory of patterns is damaged.");
@@ -154,25 +159,20 @@ internal sealed class PatternMemory
     /// </param>
     internal void Observe(ReadOnlySpan<float> row, bool isOpen = false)
     {
-        int slot = (int)(_rows % DelayRows);
-        for (int channel = 0; channel < _channels; channel++)
+        if (_rows == 0)
         {
-            if (_rows == 0)
+            for (int channel = 0; channel < _channels; channel++)
             {
                 Restart(channel, row[channel]);
             }
+        }
 
-            Remember(channel, slot, row[channel], isOpen);
-            Vector256<int> pattern = Pattern(channel, row[channel], _means);
-            int square = _codebook.Match(channel, pattern);
-            float distance = Root(square);
-            _unknown[channel] |= (ushort)(_codebook.IsKnown(channel, square) ? 0 : 1 << slot);
-            float strangeness = isOpen ? Root(_codebook.SquareToOld(channel, pattern, square)) : distance;
-            _ratio[channel] = _limit[channel] > 0 ? strangeness / _limit[channel] : 0;
-            if (_rows >= FirstRows)
-            {
-                TailHistogram.Add(BinsOf(channel), distance);
-            }
+        int slot = (int)(_rows % DelayRows);
+        for (int first = 0; first < _channels; first += Lanes)
+        {
+            Vector256<float> values = Load(row[first..]);
+            Remember(first, slot, values, isOpen);
+            Compare(first, slot, values, isOpen);
         }
 
         _rows++;
@@ -192,30 +192,60 @@ internal sealed class PatternMemory
         }
     }
 
-    /// <summary>Features of a channel at this row, unscaled: what <see cref="SetScale"/> wants the deviations of.</summary>
-    internal void Measure(int channel, float value, Span<float> features)
+    /// <summary>Features of all channels at this row, unscaled: what <see cref="SetScale"/> wants the deviations of.</summary>
+    /// <param name="row">The row.</param>
+    /// <param name="features">[channels, features].</param>
+    internal void Measure(ReadOnlySpan<float> row, Span<float> features)
     {
-        Vector256<float> all = Measure(value, ref _means[channel]);
-        for (int f = 0; f < Features; f++)
+        Span<Vector256<float>> all = stackalloc Vector256<float>[Features];
+        for (int channel = 0; channel < _channels; channel++)
         {
-            features[f] = all[f];
+            if (channel % Lanes == 0)
+            {
+                Measure(Load(row[channel..]), MeansOf(_means, channel), all);
+            }
+
+            for (int f = 0; f < Features; f++)
+            {
+                features[(channel * Features) + f] = all[f][channel % Lanes];
+            }
         }
     }
 
-    // The value, its means, and its deviations.
-    private static Vector256<float> Measure(float value, ref Vector128<float> means)
+    // The next eight values; 0 behind the last channel.
+    private static Vector256<float> Load(ReadOnlySpan<float> values)
     {
-        Take(value, ref means);
-        Vector128<float> squares = means * means;
-        Vector128<float> variances = Vector128.Max(Vector128<float>.Zero, Vector128.Shuffle(means, Upper) - squares);
-        Vector128<float> deviations = Vector128.Sqrt(variances);
-        return Vector256.Create(value, means[0], means[1], deviations[0], deviations[1], 0, 0, 0);
+        if (values.Length >= Lanes)
+        {
+            return Vector256.Create(values);
+        }
+
+        Span<float> eight = stackalloc float[Lanes];
+        eight.Clear();
+        values.CopyTo(eight);
+        return Vector256.Create<float>(eight);
     }
 
-    private static void Take(float value, ref Vector128<float> means)
+    private static Span<Vector256<float>> MeansOf(Vector256<float>[] means, int first) => means.AsSpan(first / Lanes * Means, Means);
+
+    // The values, their means, and their deviations.
+    private static void Measure(Vector256<float> values, Span<Vector256<float>> means, Span<Vector256<float>> features)
     {
-        float square = value * value;
-        means += Rates * (Vector128.Create(value, value, square, square) - means);
+        Take(values, means);
+        features[0] = values;
+        features[1] = means[0];
+        features[2] = means[1];
+        features[3] = Vector256.Sqrt(Vector256.Max(Vector256<float>.Zero, means[2] - (means[0] * means[0])));
+        features[4] = Vector256.Sqrt(Vector256.Max(Vector256<float>.Zero, means[3] - (means[1] * means[1])));
+    }
+
+    private static void Take(Vector256<float> values, Span<Vector256<float>> means)
+    {
+        Vector256<float> squares = values * values;
+        means[0] += ShortRate * (values - means[0]);
+        means[1] += LongRate * (values - means[1]);
+        means[2] += ShortRate * (squares - means[2]);
+        means[3] += LongRate * (squares - means[3]);
     }
 
     private Span<ushort> BinsOf(int channel) => _bins.AsSpan(channel * TailHistogram.Bins, TailHistogram.Bins);
@@ -224,8 +254,20 @@ internal sealed class PatternMemory
     internal void Restart(int channel, float value)
     {
         float square = value * value;
-        _means[channel] = _delayedMeans[channel] = Vector128.Create(value, value, square, square);
-        _delayed.AsSpan(channel * DelayRows, DelayRows).Fill(InSteps(value));
+        (int block, int lane) = (channel / Lanes, channel % Lanes);
+        for (int mean = 0; mean < Means; mean++)
+        {
+            int at = (block * Means) + mean;
+            float start = mean < 2 ? value : square;
+            _means[at] = _means[at].WithElement(lane, start);
+            _delayedMeans[at] = _delayedMeans[at].WithElement(lane, start);
+        }
+
+        for (int slot = 0; slot < DelayRows; slot++)
+        {
+            _delayed[(slot * _limit.Length) + channel] = InSteps(value);
+        }
+
         _unknown[channel] = 0;
     }
 
@@ -241,49 +283,146 @@ internal sealed class PatternMemory
         }
     }
 
-    private Vector256<int> Pattern(int channel, float value, Vector128<float>[] means)
+    // Patterns of eight channels, in steps: [features].
+    private void Measure(int first, Vector256<float> values, Vector256<float>[] means, Span<Vector256<int>> patterns)
     {
-        Vector256<float> steps = Measure(value, ref means[channel]) * _stepsScale[channel];
-        return Vector256.ConvertToInt32(Vector256.Round(Vector256.Clamp(steps, Vector256.Create(-StepsMax), Vector256.Create(StepsMax))));
-    }
-
-    private void SetStepsScale()
-    {
-        Span<float> scale = stackalloc float[Vector256<float>.Count];
-        for (int channel = 0; channel < _channels; channel++)
+        Span<Vector256<float>> features = stackalloc Vector256<float>[Features];
+        Measure(values, MeansOf(means, first), features);
+        for (int f = 0; f < Features; f++)
         {
-            _scale.AsSpan(channel * Features, Features).CopyTo(scale);
-            _stepsScale[channel] = Vector256.Create<float>(scale) * Steps;
+            patterns[f] = InSteps(features[f] * _stepsScale[(first / Lanes * Features) + f]);
         }
     }
 
-    private static float Root(int square) => square == PatternCodebook.Nothing ? 0 : MathF.Sqrt(square) / Steps;
+    private static Vector256<int> InSteps(Vector256<float> steps) =>
+        Vector256.ConvertToInt32(Vector256.Round(Vector256.Clamp(steps, Vector256.Create(-StepsMax), Vector256.Create(StepsMax))));
+
+    private void SetStepsScale()
+    {
+        for (int channel = 0; channel < _channels; channel++)
+        {
+            for (int f = 0; f < Features; f++)
+            {
+                ref Vector256<float> scale = ref _stepsScale[(channel / Lanes * Features) + f];
+                scale = scale.WithElement(channel % Lanes, _scale[(channel * Features) + f] * Steps);
+            }
+        }
+    }
+
+    private static Vector256<float> Root(Vector256<int> squares)
+    {
+        Vector256<float> roots = Vector256.Sqrt(Vector256.ConvertToSingle(squares)) / Vector256.Create(Steps);
+        return Vector256.ConditionalSelect(
+            Vector256.Equals(squares, Vector256.Create(PatternCodebook.Nothing)).AsSingle(), Vector256<float>.Zero, roots);
+    }
 
     // At most 32 deviations.
     private static short InSteps(float deviations) => (short)MathF.Round(Math.Clamp(deviations * Steps, -StepsMax, StepsMax));
 
     // The pattern of some rows ago becomes part of the memory, if it was unknown and still is; the present value begins to wait.
-    private void Remember(int channel, int slot, float value, bool isOpen)
+    private void Remember(int first, int slot, Vector256<float> values, bool isOpen)
     {
-        ref short delayed = ref _delayed[(channel * DelayRows) + slot];
-        float past = delayed / Steps;
-        delayed = InSteps(value);
-        if ((_unknown[channel] >> slot & 1) == 0)
+        ref short delayed = ref _delayed[(slot * _limit.Length) + first];
+        Vector256<float> past = Vector256.ConvertToSingle(Vector256.WidenLower(Vector128.LoadUnsafe(ref delayed).ToVector256Unsafe()))
+            / Vector256.Create(Steps);
+        Vector256<int> steps = InSteps(values * Vector256.Create(Steps));
+        Vector128.Narrow(steps.GetLower(), steps.GetUpper()).StoreUnsafe(ref delayed);
+        int last = Math.Min(first + Lanes, _channels);
+        int unknown = 0;
+        for (int channel = first; channel < last; channel++)
         {
-            Take(past, ref _delayedMeans[channel]);
+            unknown |= _unknown[channel];
+        }
+
+        if ((unknown >> slot & 1) == 0)
+        {
+            Take(past, MeansOf(_delayedMeans, first));
             return;
         }
 
-        _unknown[channel] &= (ushort)~(1 << slot);
-        Vector256<int> pattern = Pattern(channel, past, _delayedMeans);
-        if (!_codebook.IsKnown(channel, _codebook.Match(channel, pattern)))
+        Span<Vector256<int>> patterns = stackalloc Vector256<int>[Features];
+        Measure(first, past, _delayedMeans, patterns);
+        for (int channel = first; channel < last; channel++)
         {
-            _codebook.Add(channel, pattern, isNew: isOpen);
+            if ((_unknown[channel] >> slot & 1) != 0)
+            {
+                _unknown[channel] &= (ushort)~(1 << slot);
+                if (!_codebook.IsKnown(channel, _codebook.Match(channel, patterns)))
+                {
+                    _codebook.Add(channel, patterns, isNew: isOpen);
+                }
+            }
+        }
+    }
+
+    private void Compare(int first, int slot, Vector256<float> values, bool isOpen)
+    {
+        Span<Vector256<int>> patterns = stackalloc Vector256<int>[Features];
+        Measure(first, values, _means, patterns);
+        Span<int> squares = stackalloc int[Lanes];
+        Span<int> squaresToOld = stackalloc int[Lanes];
+        squares.Clear();
+        squaresToOld.Clear();
+        int last = Math.Min(first + Lanes, _channels);
+        for (int channel = first; channel < last; channel++)
+        {
+            int square = _codebook.Match(channel, patterns);
+            _unknown[channel] |= (ushort)(_codebook.IsKnown(channel, square) ? 0 : 1 << slot);
+            squares[channel - first] = square;
+            squaresToOld[channel - first] = isOpen ? _codebook.SquareToOld(channel, patterns, square) : square;
+        }
+
+        Vector256<float> distances = Root(Vector256.Create<int>(squares));
+        Vector256<float> strangeness = isOpen ? Root(Vector256.Create<int>(squaresToOld)) : distances;
+        Vector256<float> limits = Vector256.LoadUnsafe(ref _limit[first]);
+        Vector256<float> ratios = Vector256.ConditionalSelect(
+            Vector256.GreaterThan(limits, Vector256<float>.Zero), strangeness / limits, Vector256<float>.Zero);
+        ratios.StoreUnsafe(ref _ratio[first]);
+        for (int channel = first; channel < last && _rows >= FirstRows; channel++)
+        {
+            TailHistogram.Add(BinsOf(channel), distances[channel - first]);
+        }
+    }
+
+    private void ArchiveMeans(StreamSnapshot snapshot, Vector256<float>[] means)
+    {
+        Span<float> ofChannel = stackalloc float[Means];
+        for (int channel = 0; channel < _channels; channel++)
+        {
+            Span<Vector256<float>> ofBlock = MeansOf(means, channel);
+            for (int mean = 0; mean < Means; mean++)
+            {
+                ofChannel[mean] = ofBlock[mean][channel % Lanes];
+            }
+
+            snapshot.Fields(ofChannel);
+            for (int mean = 0; mean < Means; mean++)
+            {
+                ofBlock[mean] = ofBlock[mean].WithElement(channel % Lanes, ofChannel[mean]);
+            }
+        }
+    }
+
+    private void ArchiveDelayed(StreamSnapshot snapshot)
+    {
+        Span<short> ofChannel = stackalloc short[DelayRows];
+        for (int channel = 0; channel < _channels; channel++)
+        {
+            for (int slot = 0; slot < DelayRows; slot++)
+            {
+                ofChannel[slot] = _delayed[(slot * _limit.Length) + channel];
+            }
+
+            snapshot.Fields(ofChannel);
+            for (int slot = 0; slot < DelayRows; slot++)
+            {
+                _delayed[(slot * _limit.Length) + channel] = ofChannel[slot];
+            }
         }
     }
 
     private bool IsSound() => _rows >= 0 && Array.TrueForAll(_means, AreFinite) && Array.TrueForAll(_delayedMeans, AreFinite)
         && Array.TrueForAll(_limit, limit => limit >= 0);
 
-    private static bool AreFinite(Vector128<float> means) => float.IsFinite(Vector128.Sum(means * 0));
+    private static bool AreFinite(Vector256<float> means) => float.IsFinite(Vector256.Sum(means * 0));
 }
