@@ -73,8 +73,8 @@ internal sealed class DetectionScore
 
     /// <summary>
     /// The benchmark's score, 100 for every window found at its first row and no false alarm, 0 for silence. A window scores by the first
-    /// opening inside it, whatever was open before; any other opening is a false alarm, which costs more the farther it lies behind the last
-    /// window of its run. Lavin and Ahmad, "Evaluating real-time anomaly detection algorithms" (2015), as nab/sweeper.py has it.
+    /// opening inside it, whatever was open before; any other opening is a false alarm, which costs more the farther it lies behind the
+    /// last window of its run. Lavin and Ahmad, "Evaluating real-time anomaly detection algorithms" (2015), as nab/sweeper.py has it.
     /// </summary>
     internal double Benchmark(double falseAlarm, double missed)
     {
@@ -96,8 +96,9 @@ internal sealed class DetectionScore
         {
             int first = Array.FindLast(_firstRows, start => start <= row);
             int before = _windows.FindLastIndex(window => window.First >= first && window.Last < row);
-            double far = before < 0 ? -1 : Sigmoid((row - _windows[before].Last) / (double)(_windows[before].Last - _windows[before].First));
-            score += falseAlarm * far;
+            score += falseAlarm * (before < 0
+                ? -1
+                : Sigmoid((row - _windows[before].Last) / (double)(_windows[before].Last - _windows[before].First)));
         }
 
         double silence = -missed * _windows.Count;
