@@ -127,6 +127,18 @@ public sealed class CommandLineTests : IDisposable
     }
 
     [Fact]
+    public async Task Check_finds_limits_of_a_channel_that_the_model_does_not_read()
+    {
+        string config = _folder.Write(
+            "edge.yaml",
+            "device: d\nmqtt: { host: 127.0.0.1, port: 1 }\nstreams:\n"
+                + "  - { name: s, model: demo, limits: { temp: { high: 5 } }, source: { simulated: { } } }\n");
+        const string Problem = "'limits' has temp, which the model does not read; its columns are temperature, humidity, light, co2.";
+        Assert.Contains($"WRONG  stream s: {Problem}", (await RunAsync("check", "--config", config)).Output, StringComparison.Ordinal);
+        await RefusesAsync(["run", "--config", config], Problem);
+    }
+
+    [Fact]
     public async Task Check_looks_into_the_state_and_leaves_it_as_it_is()
     {
         string folder = _folder.File("state");

@@ -13,6 +13,7 @@ using Edge.Streams.Detection;
 using Edge.Streams.Engines;
 using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Edge.Runtime.Commands;
 
@@ -127,7 +128,9 @@ internal static class CheckCommand
     private static (ModelManifest Manifest, TimeSpan Period, string Engine) CheckStream(
         StreamConfig stream, EngineFactory engines, Sources sources)
     {
-        using IInferenceEngine engine = engines.Load(stream);
+        // As the service does: limits and ranges are for the columns of the model.
+        using var opened = new SensorStream(engines.Load(stream), stream, NullLogger.Instance);
+        IInferenceEngine engine = opened.Engine;
         if (stream.Learn is { } learn)
         {
             TrainingProcess.Find(learn.Program);
