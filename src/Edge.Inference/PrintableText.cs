@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using System.Text.RegularExpressions;
 
 namespace Edge.Inference;
 
@@ -51,6 +52,14 @@ internal static class PrintableText
     /// <summary>The begin of a payload as text.</summary>
     internal static string Of(ReadOnlySpan<byte> utf8, int lengthMax = 60) =>
         Of(Encoding.UTF8.GetString(utf8[..Math.Min(utf8.Length, 4 * lengthMax)]), lengthMax);
+
+    /// <summary>One line of what the parser of a command line says, in a user's words where it names a type.</summary>
+    internal static string OfParser(string message)
+    {
+        string line = string.Join(' ', message.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
+        return Regex.Replace(
+            line, @"^Cannot parse argument '(.*)' for option '(.*)' as expected type '.*'\.$", "'$1' is no number, and $2 needs one.");
+    }
 
     private static bool IsPrintable(char letter) => char.GetUnicodeCategory(letter) is not (
         UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator

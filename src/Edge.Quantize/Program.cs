@@ -38,7 +38,7 @@ internal static class Program
         if (parsed.Errors.Count > 0)
         {
             error.WriteLine(
-                $"{string.Join(' ', parsed.Errors[0].Message.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries))} See "
+                $"{PrintableText.OfParser(parsed.Errors[0].Message)} See "
                     + $"edge-quantize {string.Join(' ', args.TakeWhile(arg => !arg.StartsWith('-')).Take(1).Append("--help"))}.");
             return 2;
         }

@@ -55,5 +55,5 @@ internal static class CommandProgram
     // A word that is no command tells more than that a command is missing.
     private static string Problem(ParseResult parsed) => parsed.UnmatchedTokens.Count > 0
         ? $"Unrecognized command or argument {PrintableText.Quoted(parsed.UnmatchedTokens[0])}."
-        : string.Join(' ', parsed.Errors[0].Message.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
+        : PrintableText.OfParser(parsed.Errors[0].Message);
 }

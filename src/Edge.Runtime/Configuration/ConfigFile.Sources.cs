@@ -49,9 +49,15 @@ internal static partial class ConfigFile
             return nothing;
         }
 
-        if (SourceKinds.Count(map.Has) != 1)
+        int kinds = SourceKinds.Count(map.Has);
+        if (kinds != 1)
         {
-            stream.Fail("source", $"'source' must be one of {string.Join(", ", SourceKinds)}");
+            stream.Fail("source", $"'source' must have exactly one of {string.Join(", ", SourceKinds)}");
+        }
+
+        if (kinds > 1)
+        {
+            return nothing;
         }
 
         SourceOptions source = map.Map("mqtt") is { } mqtt ? ReadRows(mqtt, name, times)

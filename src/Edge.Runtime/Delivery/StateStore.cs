@@ -29,6 +29,10 @@ internal sealed partial class StateStore : IDisposable
     /// <summary>Name of the file in the state folder.</summary>
     internal const string FileName = "edge.db";
 
+    // What the system says of a file that another process has locked: EWOULDBLOCK of Linux, and the code of Windows.
+    private const int WouldBlock = 11;
+    private const int SharingViolation = unchecked((int)0x80070020);
+
     // Numbers reserved ahead on disk: after a power cut none of them is used again.
     private const long ReservedAhead = 10_000;
 
@@ -364,7 +368,7 @@ internal sealed partial class StateStore : IDisposable
         {
             return new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
         }
-        catch (IOException e) when (File.Exists(path))
+        catch (IOException e) when (e.HResult is WouldBlock or SharingViolation)
         {
             throw new InputException(
                 $"State folder '{folder}' is in use by another edge-runtime. Stop that one, or give this one another folder.",
