@@ -80,6 +80,28 @@ internal sealed partial class AnomalyDetector
         return _manifest.Denormalize(channel, normalized);
     }
 
+    /// <summary>
+    /// How far the channel has been off, in its unit, by the mean over so many ticks that is farthest beyond its limit; of a surprise its
+    /// size. 0 ticks where nothing is known.
+    /// </summary>
+    internal (double Off, int Ticks) Average(int channel)
+    {
+        if (_largestKind == Kind.Residual)
+        {
+            return _watchedAt[channel] < 0 ? (0, 0) : (_residual.Size(_watchedAt[channel]) * _manifest.Std[channel], 1);
+        }
+
+        EwmaChart? chart = _ranges is not null ? null : ChartOf(_largestKind);
+        if (chart is null || chart.Ratios[channel] < CloseScore)
+        {
+            return (0, 0);
+        }
+
+        int spanAt = chart.LargestSpanAt(channel);
+        double off = chart.Mean(channel, spanAt) / (_profile?.Scale[channel] ?? 1);
+        return (off * _deviation[channel], EwmaChart.SpanAt(spanAt));
+    }
+
     private double Residual(int channel)
     {
         RelationModel model = _profile!.Relation!.Model;

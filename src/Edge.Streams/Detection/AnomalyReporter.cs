@@ -130,6 +130,11 @@ internal sealed class AnomalyReporter(string stream, ModelManifest manifest, Ano
         string isNow = string.Create(CultureInfo.InvariantCulture, $"{name} is {first.Actual:G4}{unit}");
         string expected = string.Create(CultureInfo.InvariantCulture, $"{first.Expected:G4}{unit}");
         string side = first.Actual > first.Expected ? "higher" : "lower";
+        if (AverageSentence(first, unit, isNow) is { } sentence)
+        {
+            return sentence;
+        }
+
         return detector.Cause switch
         {
             AnomalyCause.Sensor when detector.Sensors.IsStuck(first.Column) =>
@@ -139,11 +144,34 @@ internal sealed class AnomalyReporter(string stream, ModelManifest manifest, Ano
                         + $"the sensor may be stuck."),
             AnomalyCause.Sensor =>
                 string.Create(CultureInfo.InvariantCulture, $"{name} has given no value for {detector.Sensors.Ticks(first.Column)} ticks."),
-            AnomalyCause.Level => $"{isNow}, {side} than usual: about {expected} was expected.",
-            AnomalyCause.Correlation when detector.FollowsTimeAlone => $"{isNow}, {side} than usual at this time: {expected} was expected.",
-            AnomalyCause.Correlation => $"{isNow}, {side} than the other channels suggest: {expected} was expected.",
+            AnomalyCause.Level => $"{isNow}, {side} {Usual}: about {expected} was expected.",
+            AnomalyCause.Correlation => $"{isNow}, {side} {Usual}: {expected} was expected.",
             AnomalyCause.Pattern => $"{isNow}, and has not behaved like this before.",
             _ => $"{isNow}, {side} than forecast: {expected} was expected.",
         };
+    }
+
+    private string Usual => detector.Cause == AnomalyCause.Level ? "than usual"
+        : detector.FollowsTimeAlone ? "than usual at this time"
+        : "than the other channels suggest";
+
+    // For what this reading alone does not show: null if it does.
+    private string? AverageSentence(AnomalyChannel channel, string unit, string isNow)
+    {
+        bool isSurprise = detector.Cause == AnomalyCause.Residual;
+        (double off, int ticks) = detector.Average(channel.Column);
+        double now = channel.Actual - channel.Expected;
+        bool isAlike = isSurprise || now > 0 == off > 0;
+        if (ticks == 0 || double.IsNaN(now) || (isAlike && Math.Abs(now) >= Math.Abs(off) / 2))
+        {
+            return null;
+        }
+
+        string side = off > 0 ? "higher" : "lower";
+        return isSurprise
+            ? $"{isNow}, and was far from its forecast within the last readings."
+            : string.Create(
+                CultureInfo.InvariantCulture,
+                $"{isNow}, and has been {Math.Abs(off):G3}{unit} {side} {Usual}, on average over {ticks} readings.");
     }
 }

@@ -170,6 +170,9 @@ internal sealed class ResidualStatistic
     /// <summary>Part of the output at a position of the list, in its variances.</summary>
     internal double Part(int at) => _fast[at];
 
+    /// <summary>Size of the last residuals of the output at a position of the list, in standard deviations of its column.</summary>
+    internal double Size(int at) => Math.Sqrt(_fast[at] * (double)_variance[at]);
+
     // The best forecast of noise is off by half the mean square of its changes.
     private static float Least(float change) => Math.Max(VarianceMin, change * change / 2);
 
