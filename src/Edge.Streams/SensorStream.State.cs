@@ -8,18 +8,20 @@ namespace Edge.Streams;
 /// <summary>State of the stream: save, resume, and transfer to another model.</summary>
 public sealed partial class SensorStream
 {
-    private const byte SnapshotVersion = 10;
+    private const byte SnapshotVersion = 11;
 
     // The same, and behind it the canary that steps beside the stream.
-    private const byte VersionWithCanary = 11;
+    private const byte VersionWithCanary = 12;
 
-    // Lacks the detector's last part.
-    private const byte VersionBefore = 9;
+    // Versions before: the last lacks what ArchiveDamping has, the one before also what ArchiveGap has.
+    private const byte UndampedVersion = 10;
+    private const byte GaplessVersion = 9;
 
     private const int ShaBegin = 1;
     private const int ShaBytes = 32;
     private const int PartsAt = ShaBegin + ShaBytes;
     private const int HeaderBytes = PartsAt + 1;
+    private const int CanaryHeaderBytes = sizeof(long) + sizeof(int);
 
     private readonly MemoryStream _snapshot = new();
     private double _savedFalseAlarmsAWeek;
@@ -27,21 +29,27 @@ public sealed partial class SensorStream
     // The canary of the snapshot that the stream has resumed from, until one begins; null if there was none.
     private byte[]? _savedCanary;
 
+    // Ticks without numbers that were missed since then.
+    private long _missedByCanary;
+
     /// <summary>Everything the next tick depends on, how many rows were taken in, and how far a canary is.</summary>
     public byte[] Save()
     {
         _snapshot.SetLength(0);
         var to = StreamSnapshot.Write(_snapshot);
-        to.Field(_canary is null ? SnapshotVersion : VersionWithCanary);
+        byte[]? canary = _canary?.Save(_seq) ?? _savedCanary;
+        to.Field(canary is null ? SnapshotVersion : VersionWithCanary);
         to.Fields<byte>(Convert.FromHexString(_engine.ModelSha256));
         to.Field((byte)_detector.Parts);
         Archive(to, _detector);
         ArchiveCommands(to);
         _detector.ArchiveEnds(to);
         _detector.ArchiveGap(to);
-        if (_canary is not null)
+        _detector.ArchiveDamping(to);
+        if (canary is not null)
         {
-            to.Bytes(() => _canary.Save(_seq));
+            to.Field(_canary is null ? _missedByCanary : 0);
+            to.Bytes(() => canary);
         }
 
         return _snapshot.ToArray();
@@ -84,9 +92,11 @@ public sealed partial class SensorStream
         return saved[ShaBegin..PartsAt].SequenceEqual(expected.AsSpan(ShaBegin, ShaBytes)) && saved[0] switch
         {
             SnapshotVersion => saved.Length == length,
-            VersionWithCanary => saved.Length >= length + sizeof(int)
-                && BinaryPrimitives.ReadInt32LittleEndian(saved[(int)length..]) == saved.Length - length - sizeof(int),
-            VersionBefore => saved.Length == length - LengthOf(writer.ArchiveGap),
+            VersionWithCanary => saved.Length >= length + CanaryHeaderBytes
+                && BinaryPrimitives.ReadInt32LittleEndian(saved[((int)length + sizeof(long))..])
+                    == saved.Length - length - CanaryHeaderBytes,
+            UndampedVersion => saved.Length == length - LengthOf(writer.ArchiveDamping),
+            GaplessVersion => saved.Length == length - LengthOf(writer.ArchiveDamping) - LengthOf(writer.ArchiveGap),
             _ => false,
         };
     }
@@ -98,7 +108,7 @@ public sealed partial class SensorStream
         Archive(from, writer, writtenBy);
         ArchiveCommands(from);
         writer.ArchiveEnds(from);
-        if (saved[0] == VersionBefore)
+        if (saved[0] == GaplessVersion)
         {
             writer.BeginGap();
         }
@@ -107,7 +117,18 @@ public sealed partial class SensorStream
             writer.ArchiveGap(from);
         }
 
-        _savedCanary = saved[0] == VersionWithCanary ? from.Bytes(() => []) : null;
+        if (saved[0] is GaplessVersion or UndampedVersion)
+        {
+            writer.BeginDamping();
+        }
+        else
+        {
+            writer.ArchiveDamping(from);
+        }
+
+        bool hasCanary = saved[0] == VersionWithCanary;
+        _missedByCanary = hasCanary ? from.Field(0L) : 0;
+        _savedCanary = hasCanary ? from.Bytes(() => []) : null;
     }
 
     /// <summary>
@@ -154,7 +175,7 @@ public sealed partial class SensorStream
     {
         _canary?.Dispose();
         _canary = Begin();
-        if (_savedCanary is { } saved && !_canary.TryResume(saved, _seq))
+        if (_savedCanary is { } saved && !_canary.TryResume(saved, _seq, _missedByCanary))
         {
             _canary = Begin();
         }
@@ -229,6 +250,7 @@ public sealed partial class SensorStream
             _detector.Archive(snapshot);
             _detector.ArchiveEnds(snapshot);
             _detector.ArchiveGap(snapshot);
+            _detector.ArchiveDamping(snapshot);
             _anomalies.Archive(snapshot);
         }
     }
@@ -264,7 +286,7 @@ public sealed partial class SensorStream
         engine.Manifest.NormalProfile.Span.SequenceEqual(_engine.Manifest.NormalProfile.Span);
 
     private static long LengthOf(AnomalyDetector detector) =>
-        LengthOf(detector.Archive) + LengthOf(detector.ArchiveEnds) + LengthOf(detector.ArchiveGap);
+        LengthOf(detector.Archive) + LengthOf(detector.ArchiveEnds) + LengthOf(detector.ArchiveGap) + LengthOf(detector.ArchiveDamping);
 
     private static long LengthOf(Action<StreamSnapshot> archive)
     {

@@ -190,6 +190,7 @@ public sealed partial class SensorStream : IDisposable
         {
             _forecaster.Skip(_seq - 1, reading.SkippedTicks);
             _canary?.Forecaster.Skip(_seq - 1, reading.SkippedTicks);
+            _missedByCanary += reading.SkippedTicks;
         }
 
         _imputer.Reject(reading);

@@ -33,6 +33,7 @@ public sealed partial class ProfileDetectionTests
             detector.Archive(to);
             detector.ArchiveEnds(to);
             detector.ArchiveGap(to);
+            detector.ArchiveDamping(to);
             return bytes.Length;
         }
     }
@@ -70,9 +71,10 @@ public sealed partial class ProfileDetectionTests
         }
     }
 
-    // Version 9 had at its end no ticks since the last usable row, and did not say which codes are new, a byte for each of 96.
+    // Version 10 did not say for how long small anomalies are held back. Version 9 had no ticks since the last usable row, either, and did
+    // not say which codes are new, a byte for each of 96.
     [Fact]
-    public void A_state_of_the_version_before_is_read()
+    public void A_state_of_the_versions_before_is_read()
     {
         (ModelManifest manifest, double[][] live) = Plant("load", 400, seed: 8);
         using SensorStream stream = Stream(manifest);
@@ -83,7 +85,10 @@ public sealed partial class ProfileDetectionTests
         }
 
         byte[] now = stream.Save();
-        byte[] before = [9, .. now[1..^(sizeof(long) + 96)]];
+        byte[] undamped = [10, .. now[1..^sizeof(long)]];
+        Assert.True(stream.Resume(160, undamped));
+        Assert.Equal(undamped[1..], stream.Save()[1..undamped.Length]);
+        byte[] before = [9, .. now[1..^((2 * sizeof(long)) + 96)]];
         Assert.False(stream.Resume(160, [8, .. before[1..]]));
         Assert.False(stream.Resume(160, [now[0], .. before[1..]]));
         Assert.True(stream.Resume(160, before));

@@ -96,6 +96,50 @@ public sealed class ShadowTests
         Assert.Equal(700 + (2 * Ticks), Try(restartAt: 700, isAnother: true).Seq);
     }
 
+    // A sensor often answers before the model is offered again, and a service may be stopped before, too.
+    [Fact]
+    public void What_a_stream_missed_before_its_trial_continues_is_missed_by_the_new_model_too()
+    {
+        const int Compared = 50;
+        const int Settled = 250;
+        ModelManifest manifest = EngineFactory.LoadInt8("demo").Manifest;
+        var plant = new Greenhouse(3);
+        SensorStream stream = Open();
+        stream.BeginCanary(new PersistenceEngine(manifest), Settled);
+        while (stream.Seq < Settled + Compared)
+        {
+            Step(skipped: 0);
+        }
+
+        Restart();
+        Restart();
+        Step(skipped: 40);
+        Restart();
+        Step(skipped: 2);
+        var engine = new PersistenceEngine(manifest);
+        stream.BeginCanary(engine, Settled);
+        Assert.Equal(40 + 1 + 2 + 1, engine.Skipped);
+        Assert.Equal(Compared, stream.CanaryTicks);
+        stream.Dispose();
+
+        SensorStream Open() => new(new PersistenceEngine(manifest), new StreamOptions { Name = "s" });
+
+        void Step(long skipped)
+        {
+            var row = new Reading(4) { Time = DateTime.UnixEpoch.AddYears(50).AddSeconds(stream.Seq), SkippedTicks = skipped };
+            plant.Step(row.Values);
+            stream.Step(row);
+        }
+
+        void Restart()
+        {
+            (long seq, byte[] saved) = (stream.Seq, stream.Save());
+            stream.Dispose();
+            stream = Open();
+            Assert.True(stream.Resume(seq, saved));
+        }
+    }
+
     // The tick of the verdict. Lost: ticks that the stream stepped after the snapshot that it resumes from.
     private static (long Seq, CanaryVerdict? Verdict) Try(int restartAt, int lost = 0, bool isAnother = false, bool waits = false)
     {

@@ -126,7 +126,7 @@ internal sealed class ModelUpdates
             }
 
             IInferenceEngine inUse = _control(stream).Stream.Engine;
-            string howLong = Quantity.Of(ticks, "tick") + (compared > 0 ? $", of which {compared} are over" : "");
+            string howLong = Quantity.Of(ticks, "tick") + (compared > 0 ? $", of which {Math.Min(compared, ticks)} are over" : "");
             string said = inUse.Manifest.IsTrained
                 ? $"Model {model.Sha256[..6]} runs beside {inUse.ModelSha256[..6]} for {howLong}. "
                     + "It replaces it if its error is not significantly larger."

@@ -92,7 +92,8 @@ internal sealed partial class AnomalyDetector
         bool isPattern = Score >= 1 && ScoreOf(AnomalyCause.Pattern) >= 1;
         _above = isPattern ? _minDurationTicks : Score >= 1 ? _above + (int)Math.Min(Score, _minDurationTicks) : 0;
         _coolDown = Math.Max(0, _coolDown - 1);
-        if (_above < _minDurationTicks || _coolDown > 0)
+        _damped = Math.Max(0, _damped - 1);
+        if (_above < _minDurationTicks || _coolDown > 0 || (_damped > 0 && Score < DoubtedPeakMax))
         {
             return AnomalyChange.None;
         }
@@ -147,23 +148,25 @@ internal sealed partial class AnomalyDetector
         IsOpen = false;
         _above = 0;
         bool isOften = _soon > 0 && _ticks - _closedAt < _allowedTicks;
-        _coolDown = NextCoolDown();
+        BeginCoolDown();
         Learn(isAccepted, isOften);
         return isAccepted ? AnomalyChange.Accepted : AnomalyChange.Closed;
     }
 
-    // A plant that is often abnormal is not worth an alarm each time. A pattern becomes known by itself.
-    private long NextCoolDown()
+    // A plant that is often slightly abnormal is not worth an alarm each time. A pattern becomes known by itself, and what was far beyond
+    // its limit was no mistake.
+    private void BeginCoolDown()
     {
-        if (_openedBy == Kind.Pattern)
+        _coolDown = _coolDownTicks;
+        if (_openedBy == Kind.Pattern || PeakScore >= DoubtedPeakMax)
         {
-            return _coolDownTicks;
+            return;
         }
 
         bool isSoon = _soon > 0 && _ticks - _closedAt < SoonFactor * CoolDownAfter(_soon);
         _soon = isSoon ? Math.Min(_soon + 1, SoonMax) : 1;
         _closedAt = _ticks;
-        return CoolDownAfter(_soon);
+        _damped = CoolDownAfter(_soon);
     }
 
     // The first few of a row of anomalies count as single ones; from then on each doubles the time.

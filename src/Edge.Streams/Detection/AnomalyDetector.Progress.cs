@@ -22,7 +22,8 @@ internal sealed partial class AnomalyDetector
     private int SettleRows => _channels == 1 ? 0 : _recent?.SettleRows ?? 0;
 
     /// <summary>
-    /// One to three sentences for a person: what is learned, or what is watched and what is not, and whether limits have become wider.
+    /// One to four sentences for a person: what is learned, or what is watched and what is not, whether limits have become wider, and
+    /// whether small anomalies are held back.
     /// </summary>
     internal string Progress()
     {
@@ -42,6 +43,9 @@ internal sealed partial class AnomalyDetector
         sentences.AddRange(judgesRelations || _channels == 1 ? [] : [WhyNoRelations()]);
         int widest = WidestAt();
         sentences.AddRange(_width[widest] < WidthSaid ? [] : [HowWide(widest)]);
+        sentences.AddRange(_damped == 0 || _soon <= SoonFree
+            ? []
+            : [$"After small anomalies soon after one another, only larger ones open for {TimeInWords.Of(_damped * _period)}."]);
         return string.Join(' ', sentences);
     }
 

@@ -105,6 +105,12 @@ internal sealed partial class AnomalyDetector
         }
     }
 
+    /// <summary>Reads or writes for how long small anomalies are held back: states of version 10 lack it.</summary>
+    internal void ArchiveDamping(StreamSnapshot snapshot) => _damped = snapshot.Field(_damped);
+
+    /// <summary>Begins what a state of version 10 lacks.</summary>
+    internal void BeginDamping() => _damped = 0;
+
     /// <summary>Begins what a state of version 9 lacks.</summary>
     internal void BeginGap()
     {

@@ -128,6 +128,9 @@ internal sealed partial class AnomalyDetector
     private int _strangers;
     private long _openTicks;
     private long _coolDown;
+
+    // After a row of small anomalies: ticks in which only a large score opens one.
+    private long _damped;
     private int _soon;
     private long _closedAt;
     private long _ticks;

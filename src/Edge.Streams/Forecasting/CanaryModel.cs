@@ -134,8 +134,9 @@ public sealed class CanaryModel : IDisposable
     /// <summary>Continues a comparison of the same model. The ticks since then are missing: it settles again after them.</summary>
     /// <param name="saved">Result of <see cref="Save"/>.</param>
     /// <param name="seq">The last tick.</param>
+    /// <param name="skipped">Ticks without numbers that were missed since then.</param>
     /// <returns>False if it was of another model or configuration; do not use this object then.</returns>
-    internal bool TryResume(byte[] saved, long seq)
+    internal bool TryResume(byte[] saved, long seq, long skipped)
     {
         byte[] own = Save(seq);
         if (saved.Length != own.Length || !saved.AsSpan(0, ShaBytes).SequenceEqual(own.AsSpan(0, ShaBytes)))
@@ -144,7 +145,8 @@ public sealed class CanaryModel : IDisposable
         }
 
         var from = StreamSnapshot.Read(new MemoryStream(saved[ShaBytes..]));
-        long missed = seq - from.Field(0L);
+        long before = from.Field(0L);
+        long missed = seq - before;
         try
         {
             Archive(from);
@@ -152,6 +154,11 @@ public sealed class CanaryModel : IDisposable
         catch (ModelFormatException)
         {
             return false;
+        }
+
+        if (skipped > 0)
+        {
+            Forecaster.Skip(before, skipped);
         }
 
         if (missed > 0)

@@ -1,0 +1,60 @@
+using Edge.Inference.Models;
+using Edge.Streams;
+using Edge.Streams.Detection;
+
+namespace Edge.Runtime.Tests;
+
+/// <summary>Anomalies soon after one another, and what they say.</summary>
+public sealed partial class ProfileDetectionTests
+{
+    // A plant that is slightly abnormal again and again is not worth an alarm each time. A fault that is none of these is.
+    [Fact]
+    public void Where_small_anomalies_are_held_back_a_large_one_of_another_channel_opens_at_once()
+    {
+        (ModelManifest manifest, double[][] live) = Plant("load", 20_000, seed: 8);
+        using SensorStream stream = Stream(manifest);
+        var reading = new Reading(manifest.Columns.Count);
+        int small = 0;
+        int faultAt = -1;
+        int foundAt = -1;
+        for (int row = 0; row < live.Length && foundAt < 0; row++)
+        {
+            // c2 is off for 40 rows of 120; once small anomalies are held back, c1 is far off.
+            live[row].CopyTo(reading.Values, 0);
+            reading.Time = TimeOf(row);
+            reading.Values[2] += row > 1200 && row % 120 < 40 && faultAt < 0 ? manifest.Std[2] : 0;
+            reading.Values[1] += faultAt >= 0 ? 10 * manifest.Std[1] : 0;
+            AnomalyEvent? anomaly = stream.Step(reading).Anomaly;
+            small += anomaly?.Change == AnomalyChange.Opened && faultAt < 0 ? 1 : 0;
+            foundAt = anomaly?.Change == AnomalyChange.Opened && faultAt >= 0 ? row : -1;
+            bool isHeldBack = stream.Health.Detection.Contains("only larger ones open for ", StringComparison.Ordinal);
+            faultAt = faultAt < 0 && isHeldBack && row % 120 == 119 ? row + 1 : faultAt;
+        }
+
+        Assert.InRange(small, 3, 10);
+        Assert.InRange(foundAt - faultAt, 0, 3);
+    }
+
+    // The reading at which a small shift is found may be on the other side of what was expected, or right at it.
+    [Fact]
+    public void A_channel_that_is_too_high_on_average_is_said_to_be_higher()
+    {
+        var said = new List<string>();
+        for (int seed = 1; seed <= 30; seed++)
+        {
+            (ModelManifest manifest, double[][] live) = Plant("noise", 4000, seed);
+            double shift = 0.25 * manifest.Std[0];
+            List<Event> events = Run(manifest, live, (row, reading) => reading.Values[0] += row >= 1500 ? shift : 0);
+            said.AddRange(events
+                .Where(each => each is { Opened: >= 1500, Channel: 0, Cause: AnomalyCause.Correlation })
+                .Select(each => each.Message)
+                .Take(1));
+        }
+
+        Assert.InRange(said.Count, 6, 30);
+        Assert.All(said, message => Assert.Matches(
+            "^c0 is .*, (higher than the other channels suggest: .*|and has been .* higher .*, on average over [0-9]+ readings)\\.$",
+            message));
+        Assert.Contains(said, message => message.Contains("on average over", StringComparison.Ordinal));
+    }
+}
