@@ -57,4 +57,36 @@ public sealed partial class ProfileDetectionTests
             message));
         Assert.Contains(said, message => message.Contains("on average over", StringComparison.Ordinal));
     }
+
+    [Fact]
+    public void A_silence_lasts_its_time_also_where_rows_are_missing()
+    {
+        (ModelManifest manifest, double[][] live) = Plant("load", 1400, seed: 8);
+        Assert.Equal(1000 + 30, OpensAt(skipped: 0));
+        Assert.Equal(1000 + 10, OpensAt(skipped: 20));
+
+        int OpensAt(long skipped)
+        {
+            using SensorStream stream = Stream(manifest);
+            var reading = new Reading(manifest.Columns.Count);
+            for (int row = 0; row < live.Length; row++)
+            {
+                if (row == 1000)
+                {
+                    stream.Silence(TimeSpan.FromMinutes(30));
+                }
+
+                live[row].CopyTo(reading.Values, 0);
+                reading.Values[2] += row >= 1000 ? 100 : 0;
+                reading.Time = TimeOf(row);
+                reading.SkippedTicks = row == 1005 ? skipped : 0;
+                if (stream.Step(reading).Anomaly?.Change == AnomalyChange.Opened)
+                {
+                    return row;
+                }
+            }
+
+            return -1;
+        }
+    }
 }

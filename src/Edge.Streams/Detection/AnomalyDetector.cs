@@ -330,6 +330,9 @@ internal sealed partial class AnomalyDetector
             _unusable += 1 + reading.SkippedTicks;
         }
 
+        // A silence ends after its time, not after as many rows.
+        _coolDown = Math.Max(0, _coolDown - reading.SkippedTicks);
+        _damped = Math.Max(0, _damped - reading.SkippedTicks);
         Judge();
         AnomalyChange change = Decide();
         if (change is not (AnomalyChange.None or AnomalyChange.Updated))
