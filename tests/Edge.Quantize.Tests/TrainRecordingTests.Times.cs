@@ -116,6 +116,26 @@ public sealed partial class TrainRecordingTests
         ["train", Recording(1, rows: 300), "-o", _folder.File("m.safetensors"), $"--period={seconds}"], "--period must be more than 0");
 
     [Fact]
+    public void A_period_in_words_is_refused_in_words()
+    {
+        (int code, string _, string error) = CommandLine.Run("train", "x.csv", "-o", "m.safetensors", "--period", "1m");
+        Assert.Equal(2, code);
+        Assert.StartsWith("'1m' is no number, and --period needs one. See ", error, StringComparison.Ordinal);
+    }
+
+    // As of a sensor that reports when its value changes, and of a logger that takes its time.
+    [Theory]
+    [InlineData(5, 200, "the rows are at irregular intervals: ")]
+    [InlineData(160, 440, "the interval of the rows changes: ")]
+    public void The_period_of_irregular_rows_is_about_the_middle_of_their_intervals_and_that_is_said(int least, int most, string note)
+    {
+        var random = new Random(1);
+        TrainingRows rows = Load(Intervals([.. Enumerable.Range(0, 2000).Select(_ => (1, random.Next(least, most + 1)))]));
+        Assert.InRange(rows.Period.TotalSeconds, 0.9 * (least + most) / 2, 1.1 * (least + most) / 2);
+        Assert.Single(rows.Notes, each => each.StartsWith(note, StringComparison.Ordinal));
+    }
+
+    [Fact]
     public void The_interval_of_most_rows_is_the_period()
     {
         string file = Intervals((1000, 60), (2500, 300));

@@ -15,6 +15,9 @@ internal sealed record RecordingPeriod(TimeSpan Period, TimeSpan? Spacing)
     // Distances that differ by less than this share are the same.
     private const double Same = 0.25;
 
+    // Rows are missing, rather than irregular, where most distances are within this share of a multiple of the period.
+    private const double Whole = 0.1;
+
     // A row is a tick if it follows the last one by so much of the period.
     private const double TickMin = 0.9;
 
@@ -46,10 +49,18 @@ internal sealed record RecordingPeriod(TimeSpan Period, TimeSpan? Spacing)
                     + "--time-column, or add --period, in seconds.");
         List<TimeSpan> distances = Distances(shape);
         TimeSpan middle = distances.Count == 0 ? first : RecordingShape.Whole(distances[distances.Count / 2]);
-        if (Share(distances, distance => Math.Round(distance / first) == 1) > Most
-            || Share(distances, distance => Math.Abs((distance / middle) - 1) < Same) <= Most)
+        bool isRegular = Share(distances, distance => Math.Abs((distance / middle) - 1) < Same) > Most;
+        bool isOfMost = Share(distances, distance => Math.Round(distance / first) == 1) > Most && (middle / first) - 1 < Same;
+        if (isOfMost
+            || (!isRegular && Share(distances, distance => Math.Abs((distance / first) - Math.Round(distance / first)) < Whole) > Most))
         {
             return new RecordingPeriod(first, null);
+        }
+
+        if (!isRegular)
+        {
+            notes.Add($"the rows are at irregular intervals: {Seconds(middle)} s is the middle one, which is the period");
+            return new RecordingPeriod(middle, middle);
         }
 
         notes.Add($"the interval of the rows changes: {Seconds(first)} s at first, {Seconds(middle)} s for most rows, which is the period");
