@@ -132,7 +132,8 @@ internal sealed class TimeReader(TimeOptions options)
             return $"{PrintableText.Quoted(text)} is not {options.Format ?? "ISO 8601, as the times before it"}";
         }
 
-        if (options.Format is null && _unit is { } unit && Timestamp.UnitOf(count) != unit)
+        // 0 is a clock that was not set, in any unit.
+        if (options.Format is null && count != 0 && _unit is { } unit && Timestamp.UnitOf(count) != unit)
         {
             return $"{PrintableText.Quoted(text)} counts in another unit than the times before it ({unit.ToString().ToLowerInvariant()})";
         }

@@ -51,6 +51,14 @@ public sealed class RecordingTimesTests : IDisposable
         Assert.InRange(times[1] - expected, TimeSpan.FromMinutes(1), TimeSpan.FromMinutes(1) + TimeSpan.FromSeconds(0.3));
     }
 
+    // A clock that was not set.
+    [Fact]
+    public async Task A_count_of_0_is_1970_in_the_unit_of_the_others()
+    {
+        DateTime[] times = await TimesAsync("time,a\n1764000000000,1\n0,2\n1764000120000,3\n");
+        Assert.Equal([DateTime.UnixEpoch.AddSeconds(1_764_000_000), DateTime.UnixEpoch.AddSeconds(1_764_000_120)], times);
+    }
+
     [Theory]
     [InlineData("time,a\n08.11.2026 12:00,1\n", "line 2: '08.11.2026 12:00' is not ISO 8601 or a count since 1970: set time_format")]
     [InlineData("time,a\n2026-11-08 12:00,1\n08.11.2026 12:00,1\n", "line 3: '08.11.2026 12:00'")]
