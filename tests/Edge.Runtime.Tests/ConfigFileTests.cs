@@ -335,6 +335,13 @@ public sealed class ConfigFileTests
         "device: d\nstate: s\nstreams:\n  - { name: s, model: m, period: 1m, source: { simulated: { } }, learn: { horizons: [1m] } }",
         "'horizons' is for a stream without a model")]
     [InlineData(
+        "device: d\nmodels: { incoming: in, unsigned: allowed }\nstreams:\n"
+            + "  - { name: s, model: in/s.safetensors, source: { simulated: { } } }",
+        "edge.yaml:4:23: 'models.incoming' would take ")]
+    [InlineData(
+        "device: d\nstreams:\n  - { name: s, model: demo, source: { simulated: { }, mqtt: { topic: t } } }",
+        "edge.yaml:3:37: 'source' must have exactly one of ")]
+    [InlineData(
         "device: d\nmodels: { canary: 100 }\nstreams:\n  - { name: s, model: demo, source: { simulated: { } } }",
         "set 'trusted_key'")]
     [InlineData(

@@ -178,6 +178,12 @@ internal static partial class ConfigFile
             {
                 maps[i].Fail("name", $"two streams are named '{streams[i].Name}'; rename one");
             }
+
+            if (models?.IncomingFolder is { } incoming && streams[i].Model == Path.Combine(incoming, $"{streams[i].Name}.safetensors"))
+            {
+                maps[i].Fail(
+                    "model", $"'models.incoming' would take '{streams[i].Model}' for a new model; keep the model in use in another folder");
+            }
         }
 
         map.RejectUnknown();
