@@ -58,7 +58,9 @@ internal static class PrintableText
     {
         string line = string.Join(' ', message.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
         return Regex.Replace(
-            line, @"^Cannot parse argument '(.*)' for option '(.*)' as expected type '.*'\.$", "'$1' is no number, and $2 needs one.");
+            line,
+            @"^Cannot parse argument '(.*)' for option '(.*)' as expected type '.*(Int32|Single|Double).*'\.$",
+            "'$1' is no number, and $2 needs one.");
     }
 
     private static bool IsPrintable(char letter) => char.GetUnicodeCategory(letter) is not (

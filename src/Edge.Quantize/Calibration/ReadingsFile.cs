@@ -74,11 +74,14 @@ internal sealed class ReadingsFile
         return new ReadingsFile(values, ColumnCount);
     }
 
-    /// <summary>That so many calibration rows do not hold a day; null if they do, or if the model has no profile of them.</summary>
-    internal static string? LessThanADay(int rows, ModelManifest manifest) =>
-        manifest.NormalProfile.IsEmpty || rows * TimeSpan.FromSeconds(manifest.PeriodSeconds) >= TimeSpan.FromDays(1)
-            ? null
-            : "these rows are of less than a day: what only other times of the day bring will look abnormal";
+    /// <summary>Says where the calibration rows of a model's profile do not hold a day.</summary>
+    internal static void NoteLessThanADay(int rows, ModelManifest manifest, TextWriter output)
+    {
+        if (!manifest.NormalProfile.IsEmpty && rows * TimeSpan.FromSeconds(manifest.PeriodSeconds) < TimeSpan.FromDays(1))
+        {
+            output.WriteLine("these rows are of less than a day: what only other times of the day bring will look abnormal");
+        }
+    }
 
     /// <summary>
     /// What is normal for the columns of a model on these rows, without those of a fault, for the detector; empty if they are too few. To

@@ -56,11 +56,7 @@ internal static class ProfileCommand
             }
 
             output.WriteLine($"{path} -> {parsed.GetRequiredValue(target)}: a profile of {readings.RowCount} rows, {profile.Length} bytes");
-            if (ReadingsFile.LessThanADay(readings.RowCount, profiled) is { } less)
-            {
-                output.WriteLine(less);
-            }
-
+            ReadingsFile.NoteLessThanADay(readings.RowCount, profiled, output);
             return 0;
         });
         return command;

@@ -105,11 +105,7 @@ internal static class QuantizeCommand
                     + $"{run.Model.Architecture}, {run.File.Length} bytes, state "
                     + $"{Quantity.Of(run.Model.StateBytes, "byte")} per stream");
             output.WriteLine($"calibrated on rows {begin}..{end - 1} of {Path.GetFileName(calibrationPath)}");
-            if (ReadingsFile.LessThanADay(end - begin, run.Model.Manifest) is { } less)
-            {
-                output.WriteLine(less);
-            }
-
+            ReadingsFile.NoteLessThanADay(end - begin, run.Model.Manifest, output);
             foreach (string note in readings.Notes)
             {
                 output.WriteLine(note);

@@ -16,7 +16,7 @@ internal sealed record RecordingPeriod(TimeSpan Period, TimeSpan? Spacing)
     private const double Same = 0.25;
 
     // Rows are missing, rather than irregular, where most distances are within this share of a multiple of the period.
-    private const double Whole = 0.1;
+    private const double Multiple = 0.1;
 
     // A row is a tick if it follows the last one by so much of the period.
     private const double TickMin = 0.9;
@@ -25,7 +25,8 @@ internal sealed record RecordingPeriod(TimeSpan Period, TimeSpan? Spacing)
     private const double NearerBy = 1.5;
 
     /// <summary>
-    /// The period that a person named; else what the first rows say, if it holds for most rows; else the distance of most rows.
+    /// The period that a person named; else what the first rows say, if it holds for most rows; else the distance of most rows, or the
+    /// median of irregular ones.
     /// </summary>
     /// <param name="options">The recording.</param>
     /// <param name="names">Its columns.</param>
@@ -52,18 +53,14 @@ internal sealed record RecordingPeriod(TimeSpan Period, TimeSpan? Spacing)
         bool isRegular = Share(distances, distance => Math.Abs((distance / middle) - 1) < Same) > Most;
         bool isOfMost = Share(distances, distance => Math.Round(distance / first) == 1) > Most && (middle / first) - 1 < Same;
         if (isOfMost
-            || (!isRegular && Share(distances, distance => Math.Abs((distance / first) - Math.Round(distance / first)) < Whole) > Most))
+            || (!isRegular && Share(distances, distance => Math.Abs((distance / first) - Math.Round(distance / first)) < Multiple) > Most))
         {
             return new RecordingPeriod(first, null);
         }
 
-        if (!isRegular)
-        {
-            notes.Add($"the rows are at irregular intervals: {Seconds(middle)} s is the middle one, which is the period");
-            return new RecordingPeriod(middle, middle);
-        }
-
-        notes.Add($"the interval of the rows changes: {Seconds(first)} s at first, {Seconds(middle)} s for most rows, which is the period");
+        notes.Add(isRegular
+            ? $"the interval of the rows changes: {Seconds(first)} s at first, {Seconds(middle)} s for most rows, which is the period"
+            : $"the rows are at irregular intervals: {Seconds(middle)} s is the middle one, which is the period");
         return new RecordingPeriod(middle, middle);
     }
 

@@ -142,9 +142,8 @@ internal static class CheckCommand
             }
         }
 
-        TimeSpan period = stream.Period ?? TimeSpan.FromSeconds(engine.Manifest.PeriodSeconds);
-        using ISensor sensor = sources.Open(stream.Source, engine.Manifest, period);
-        return (engine.Manifest, period, engine.Description);
+        using ISensor sensor = sources.Open(stream.Source, engine.Manifest, opened.Period);
+        return (engine.Manifest, opened.Period, engine.Description);
     }
 
     // Writes and removes a file. The state itself is only read: the service may use it now.

@@ -42,7 +42,7 @@ internal sealed partial class AnomalyDetector
     private const int UpdateTicks = 60;
     private const int CoolDownTicksDefault = 60;
 
-    // An anomaly soon after the last one doubles the cool-down: within so many of them.
+    // A small anomaly soon after the last one, within so many of the times that small ones are held back for, doubles that time.
     private const int SoonFactor = 10;
     private const int SoonFree = 2;
     private const int SoonMax = 20;

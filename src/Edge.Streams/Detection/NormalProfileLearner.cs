@@ -295,7 +295,7 @@ public static class NormalProfileLearner
 
     private static void LearnPatterns(float[] rows, int count, NormalProfile profile)
     {
-        const int Features = 5;
+        const int Features = PatternCodebook.Features;
         int columns = profile.Channels;
         var measured = new PatternMemory(columns);
         var features = new float[columns * Features];

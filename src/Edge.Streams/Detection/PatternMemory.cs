@@ -263,9 +263,10 @@ internal sealed class PatternMemory
             _delayedMeans[at] = _delayedMeans[at].WithElement(lane, start);
         }
 
+        short inSteps = (short)Rounded(Vector256.Create(value * Steps))[0];
         for (int slot = 0; slot < DelayRows; slot++)
         {
-            _delayed[(slot * _limit.Length) + channel] = InSteps(value);
+            _delayed[(slot * _limit.Length) + channel] = inSteps;
         }
 
         _unknown[channel] = 0;
@@ -290,11 +291,12 @@ internal sealed class PatternMemory
         Measure(values, MeansOf(means, first), features);
         for (int f = 0; f < Features; f++)
         {
-            patterns[f] = InSteps(features[f] * _stepsScale[(first / Lanes * Features) + f]);
+            patterns[f] = Rounded(features[f] * _stepsScale[(first / Lanes * Features) + f]);
         }
     }
 
-    private static Vector256<int> InSteps(Vector256<float> steps) =>
+    // At most 32 deviations.
+    private static Vector256<int> Rounded(Vector256<float> steps) =>
         Vector256.ConvertToInt32(Vector256.Round(Vector256.Clamp(steps, Vector256.Create(-StepsMax), Vector256.Create(StepsMax))));
 
     private void SetStepsScale()
@@ -316,16 +318,13 @@ internal sealed class PatternMemory
             Vector256.Equals(squares, Vector256.Create(PatternCodebook.Nothing)).AsSingle(), Vector256<float>.Zero, roots);
     }
 
-    // At most 32 deviations.
-    private static short InSteps(float deviations) => (short)MathF.Round(Math.Clamp(deviations * Steps, -StepsMax, StepsMax));
-
     // The pattern of some rows ago becomes part of the memory, if it was unknown and still is; the present value begins to wait.
     private void Remember(int first, int slot, Vector256<float> values, bool isOpen)
     {
         ref short delayed = ref _delayed[(slot * _limit.Length) + first];
         Vector256<float> past = Vector256.ConvertToSingle(Vector256.WidenLower(Vector128.LoadUnsafe(ref delayed).ToVector256Unsafe()))
             / Vector256.Create(Steps);
-        Vector256<int> steps = InSteps(values * Vector256.Create(Steps));
+        Vector256<int> steps = Rounded(values * Vector256.Create(Steps));
         Vector128.Narrow(steps.GetLower(), steps.GetUpper()).StoreUnsafe(ref delayed);
         int last = Math.Min(first + Lanes, _channels);
         int unknown = 0;
