@@ -100,7 +100,7 @@ internal static class CalmBenchmark
         new([.. calm[0].Select((_, channel) => $"c{channel}")], periodSeconds, calm, hasTimes);
 
     // Two channels each: walks about a mean over 500 and 1,000 rows; one with Student's t of three degrees; exponentials of normal values.
-    private static double[][] Rows(string kind, int count, int seed, double dayRows)
+    internal static double[][] Rows(string kind, int count, int seed, double dayRows)
     {
         if (!HeavyKinds.Contains(kind))
         {

@@ -31,6 +31,9 @@ switch (args)
     case ["calm", var seed]:
         CalmBenchmark.Run(int.Parse(seed, CultureInfo.InvariantCulture));
         return 0;
+    case ["faults", ..]:
+        FaultsBenchmark.Run((int)Number(1, 500), hasDetails: args.Contains("--details"));
+        return 0;
     case ["plants", ..]:
         PlantsBenchmark.Run(args[1..]);
         return 0;
@@ -59,7 +62,7 @@ switch (args)
         return 0;
     default:
         Console.Error.WriteLine(
-            "Usage: cell [--json] | parts | streams | lags | sensors | detection | calm | plants [SEED...] | "
+            "Usage: cell [--json] | parts | streams | lags | sensors | detection | calm | faults [SEED [--details]] | plants [SEED...] | "
                 + "train | service | storage [DAYS [SECONDS]] | device [FOLDER] | learning [FOLDER] | rivals | onnx | xlstm | "
                 + "cluster [ROWS or idle]");
         return 2;
