@@ -8,14 +8,11 @@ namespace Edge.Streams;
 /// <summary>State of the stream: save, resume, and transfer to another model.</summary>
 public sealed partial class SensorStream
 {
-    private const byte SnapshotVersion = 11;
+    private const byte SnapshotVersion = 13;
 
-    // The same, and behind it the canary that steps beside the stream.
-    private const byte VersionWithCanary = 12;
-
-    // Versions before: the last lacks what ArchiveDamping has, the one before also what ArchiveGap has.
-    private const byte UndampedVersion = 10;
-    private const byte GaplessVersion = 9;
+    // The same, and behind it the canary that steps beside the stream; and that of the version before.
+    private const byte VersionWithCanary = 14;
+    private const byte FormerVersionWithCanary = 12;
 
     private const int ShaBegin = 1;
     private const int ShaBytes = 32;
@@ -44,8 +41,7 @@ public sealed partial class SensorStream
         Archive(to, _detector);
         ArchiveCommands(to);
         _detector.ArchiveEnds(to);
-        _detector.ArchiveGap(to);
-        _detector.ArchiveDamping(to);
+        _detector.ArchiveLater(to);
         if (canary is not null)
         {
             to.Field(_canary is null ? _missedByCanary : 0);
@@ -89,17 +85,22 @@ public sealed partial class SensorStream
         long length = expected.Length
             + (writtenBy is null ? 0 : writtenBy.SaveState().Length - _engine.SaveState().Length)
             + LengthOf(writer) - LengthOf(_detector);
-        return saved[ShaBegin..PartsAt].SequenceEqual(expected.AsSpan(ShaBegin, ShaBytes)) && saved[0] switch
+        if (saved[0] is < AnomalyDetector.VersionMin or > VersionWithCanary
+            || !saved[ShaBegin..PartsAt].SequenceEqual(expected.AsSpan(ShaBegin, ShaBytes)))
         {
-            SnapshotVersion => saved.Length == length,
-            VersionWithCanary => saved.Length >= length + CanaryHeaderBytes
+            return false;
+        }
+
+        length -= LengthOf(all => writer.ArchiveLater(all));
+        byte version = saved[0];
+        length += LengthOf(known => writer.ArchiveLater(known, version));
+        return !HasCanary(version) ? saved.Length == length
+            : saved.Length >= length + CanaryHeaderBytes
                 && BinaryPrimitives.ReadInt32LittleEndian(saved[((int)length + sizeof(long))..])
-                    == saved.Length - length - CanaryHeaderBytes,
-            UndampedVersion => saved.Length == length - LengthOf(writer.ArchiveDamping),
-            GaplessVersion => saved.Length == length - LengthOf(writer.ArchiveDamping) - LengthOf(writer.ArchiveGap),
-            _ => false,
-        };
+                    == saved.Length - length - CanaryHeaderBytes;
     }
+
+    private static bool HasCanary(byte version) => version is VersionWithCanary or FormerVersionWithCanary;
 
     private void Read(ReadOnlySpan<byte> saved, IInferenceEngine? writtenBy, AnomalyDetector writer)
     {
@@ -108,27 +109,9 @@ public sealed partial class SensorStream
         Archive(from, writer, writtenBy);
         ArchiveCommands(from);
         writer.ArchiveEnds(from);
-        if (saved[0] == GaplessVersion)
-        {
-            writer.BeginGap();
-        }
-        else
-        {
-            writer.ArchiveGap(from);
-        }
-
-        if (saved[0] is GaplessVersion or UndampedVersion)
-        {
-            writer.BeginDamping();
-        }
-        else
-        {
-            writer.ArchiveDamping(from);
-        }
-
-        bool hasCanary = saved[0] == VersionWithCanary;
-        _missedByCanary = hasCanary ? from.Field(0L) : 0;
-        _savedCanary = hasCanary ? from.Bytes(() => []) : null;
+        writer.ArchiveLater(from, saved[0]);
+        _missedByCanary = HasCanary(saved[0]) ? from.Field(0L) : 0;
+        _savedCanary = HasCanary(saved[0]) ? from.Bytes(() => []) : null;
     }
 
     /// <summary>
@@ -249,8 +232,7 @@ public sealed partial class SensorStream
         {
             _detector.Archive(snapshot);
             _detector.ArchiveEnds(snapshot);
-            _detector.ArchiveGap(snapshot);
-            _detector.ArchiveDamping(snapshot);
+            _detector.ArchiveLater(snapshot);
             _anomalies.Archive(snapshot);
         }
     }
@@ -286,7 +268,7 @@ public sealed partial class SensorStream
         engine.Manifest.NormalProfile.Span.SequenceEqual(_engine.Manifest.NormalProfile.Span);
 
     private static long LengthOf(AnomalyDetector detector) =>
-        LengthOf(detector.Archive) + LengthOf(detector.ArchiveEnds) + LengthOf(detector.ArchiveGap) + LengthOf(detector.ArchiveDamping);
+        LengthOf(detector.Archive) + LengthOf(detector.ArchiveEnds) + LengthOf(snapshot => detector.ArchiveLater(snapshot));
 
     private static long LengthOf(Action<StreamSnapshot> archive)
     {

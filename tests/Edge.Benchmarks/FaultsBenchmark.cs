@@ -21,6 +21,8 @@ internal static class FaultsBenchmark
         new("noise, 4 h", 240, (value, _, scale, random) => value + (scale.Noise * Normal(random))),
         new("stuck, 5 h", 300, (_, first, _, _) => first),
         new("drift to 2.5 deviations in 10 h", 600, null),
+        new("offset of a deviation, 4 h", 240, (value, _, scale, _) => value + scale.Deviation),
+        new("offset of a deviation, 2 days", 2880, (value, _, scale, _) => value + scale.Deviation),
         new("offset of -2.5 deviations, 2 days", 2880, (value, _, scale, _) => value - (2.5 * scale.Deviation)),
     ];
 

@@ -105,6 +105,7 @@ internal sealed partial class AnomalyDetector
         _below = 0;
         Array.Clear(_peak);
         Array.Clear(_excess);
+        Array.Clear(_backRows);
         Array.Clear(_openRow);
         Array.Clear(_openResidual);
         Array.Clear(_blame);

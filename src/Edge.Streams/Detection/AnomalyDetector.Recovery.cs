@@ -3,10 +3,15 @@ namespace Edge.Streams.Detection;
 /// <summary>The end of a fault: what it has left in the averages would outlast it by as many rows as they span.</summary>
 internal sealed partial class AnomalyDetector
 {
+    // Rows for which a channel has to be back, as a share of those of the anomaly: in some states of a machine a fault does not show. Of one
+    // that follows the time of day it shows least where the course is steep.
+    private const double BackRowsShare = 0.05;
+    private const double BackRowsShareOfDay = 0.2;
+
     // The channel that the open anomaly names, where relations say what was expected of it; else -1.
     private int _blamed = -1;
 
-    // The recent means as they would be if that channel had been as expected since the anomaly opened.
+    // The recent means as they would be if each channel had been as expected since the anomaly opened.
     private readonly RecentMeans? _asExpected;
     private readonly float[] _expectedRow;
 
@@ -28,45 +33,72 @@ internal sealed partial class AnomalyDetector
             return;
         }
 
-        _known.CopyTo(_expectedRow, 0);
-        if (isPredicted && _blamed >= 0)
+        for (int channel = 0; channel < _channels; channel++)
         {
-            float expected = _predicted[_blamed] + _relation!.Center(_blamed);
-            _expectedRow[_blamed] = Math.Clamp(expected, -_range[_blamed], _range[_blamed]);
+            _expectedRow[channel] = isPredicted
+                ? Math.Clamp(_predicted[channel] + _relation!.Center(channel), -_range[channel], _range[channel])
+                : _known[channel];
         }
 
         _asExpected!.Observe(_expectedRow, isFirst: false);
     }
 
-    // When what was beyond its limit is back where it belongs, the longer means forget that it was not: they would hold the anomaly open
-    // for as long as they span.
-    private void NoteExcess(int at, EwmaChart chart)
+    // A sensor that was stuck or silent measures again: what it has left in the means says nothing.
+    private void NoteSensorsBack()
     {
-        int channel = at % _channels;
-        _excess[at] = Math.Max(_excess[at], chart.Excess(channel));
-        if (_excess[at] > 0 && chart.IsBack(channel, _excess[at]))
+        for (int channel = 0; channel < _channels && IsOpen && UsesProfile; channel++)
         {
-            chart.Forget(channel, _excess[at]);
-            _excess[at] = 0;
-            if (chart == _relation && channel == _blamed)
+            if (Ratios(Kind.Sensor)[channel] >= 1 && _sensors.Ratios[channel] < 1)
             {
-                Recover();
+                Restart(_profileLevels!, Kind.Level, channel);
+                if (_relation is not null)
+                {
+                    Restart(_relation, Kind.Relation, channel);
+                    Recover(channel);
+                }
             }
         }
     }
 
-    // The others were off only because the blamed one was among their inputs, now or in the recent means.
-    private void Recover()
+    // When what was beyond its limit is back where it belongs, the longer means forget that it was not: they would hold the anomaly open
+    // for as long as they span. After a long anomaly it has to stay there for some time.
+    private void NoteExcess(int at, EwmaChart chart)
     {
-        _recent!.CopyFrom(_asExpected!);
-        for (int channel = 0; channel < _channels; channel++)
+        int channel = at % _channels;
+        _excess[at] = Math.Max(_excess[at], chart.Excess(channel));
+        _backRows[at] = _excess[at] > 0 && chart.IsBack(channel, _excess[at]) ? _backRows[at] + 1 : 0;
+        bool followsDay = chart == _relation && _course.Follows(channel);
+        if (_backRows[at] > (followsDay ? BackRowsShareOfDay : BackRowsShare) * _openTicks)
         {
-            if (channel != _blamed)
+            chart.Forget(channel, _excess[at]);
+            (_excess[at], _backRows[at]) = (0, 0);
+
+            // A level was itself where it never is. A relation may have been off because of another channel.
+            if (_relation is not null && (chart == _profileLevels || (chart == _relation && channel == _blamed)))
             {
-                _relation!.Restart(channel);
-                _excess[((int)Kind.Relation * _channels) + channel] = 0;
+                Recover(channel);
             }
         }
+    }
+
+    // The others were off only because this one was among their inputs, now or in the recent means.
+    private void Recover(int recovered)
+    {
+        _recent!.CopyFrom(_asExpected!, recovered);
+        for (int channel = 0; channel < _channels; channel++)
+        {
+            if (channel != recovered)
+            {
+                Restart(_relation!, Kind.Relation, channel);
+            }
+        }
+    }
+
+    private void Restart(EwmaChart chart, Kind kind, int channel)
+    {
+        chart.Restart(channel);
+        int at = ((int)kind * _channels) + channel;
+        (_excess[at], _backRows[at]) = (0, 0);
     }
 
     // What was accepted may end: the plant is back where it was before, which is no anomaly.
@@ -80,7 +112,7 @@ internal sealed partial class AnomalyDetector
 
         (int channel, float shift) = LargestShift();
         EwmaChart chart = UsesProfile && _relation is not null ? _relation : Levels!;
-        if (!chart.IsBack(channel, Math.Abs(shift), shift))
+        if (!chart.HasLeft(channel, shift))
         {
             return;
         }

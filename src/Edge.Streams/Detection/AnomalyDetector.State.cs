@@ -3,6 +3,15 @@ namespace Edge.Streams.Detection;
 /// <summary>The detector's state, as it lies in a stream's snapshot.</summary>
 internal sealed partial class AnomalyDetector
 {
+    /// <summary>The oldest version of a snapshot that is read.</summary>
+    internal const byte VersionMin = 9;
+
+    // The first ones that have the ticks since the last usable row, for how long small anomalies are held back, and for how long channels
+    // have been back.
+    private const byte VersionWithGap = 10;
+    private const byte VersionWithDamping = 11;
+    private const byte VersionWithEnd = 13;
+
     /// <summary>What <see cref="Silence"/> and <see cref="Accept()"/> have asked for, until the next tick.</summary>
     internal void ArchiveRequests(StreamSnapshot snapshot)
     {
@@ -89,33 +98,32 @@ internal sealed partial class AnomalyDetector
     }
 
     /// <summary>
-    /// Reads or writes the ticks since the last usable row, and which patterns came while the open anomaly was open: states of version 9
-    /// lack them.
+    /// Reads or writes what earlier versions of the snapshot lack: where it is of one, what it lacks begins anew.
     /// </summary>
-    internal void ArchiveGap(StreamSnapshot snapshot)
+    /// <param name="snapshot">The snapshot.</param>
+    /// <param name="version">Its version, <see cref="VersionMin"/> or later; without one, that of now.</param>
+    internal void ArchiveLater(StreamSnapshot snapshot, byte version = byte.MaxValue)
     {
-        _unusable = snapshot.Field(_unusable);
-        if (IsOpen)
+        _unusable = version >= VersionWithGap ? snapshot.Field(_unusable) : 0;
+        if (version >= VersionWithGap && IsOpen)
         {
+            // Which patterns came while the anomaly was open.
             _patterns?.ArchiveNew(snapshot);
         }
         else
         {
             _patterns?.MarkOld();
         }
-    }
 
-    /// <summary>Reads or writes for how long small anomalies are held back: states of version 10 lack it.</summary>
-    internal void ArchiveDamping(StreamSnapshot snapshot) => _damped = snapshot.Field(_damped);
-
-    /// <summary>Begins what a state of version 10 lacks.</summary>
-    internal void BeginDamping() => _damped = 0;
-
-    /// <summary>Begins what a state of version 9 lacks.</summary>
-    internal void BeginGap()
-    {
-        _unusable = 0;
-        _patterns?.MarkOld();
+        _damped = version >= VersionWithDamping ? snapshot.Field(_damped) : 0;
+        if (version >= VersionWithEnd && IsOpen)
+        {
+            snapshot.Fields<int>(_backRows);
+        }
+        else
+        {
+            Array.Clear(_backRows);
+        }
     }
 }
 

@@ -113,6 +113,9 @@ internal sealed partial class AnomalyDetector
 
     // [chart kinds, channels]: how far the means that were beyond their limits have gone since the anomaly opened.
     private readonly float[] _excess;
+
+    // And for how many rows they have been back.
+    private readonly int[] _backRows;
     private readonly double[] _scores = new double[Enum.GetValues<AnomalyCause>().Length];
     private double _probability;
 
@@ -206,6 +209,7 @@ internal sealed partial class AnomalyDetector
         _quotient = new float[KindCount * _channels];
         _peak = new float[KindCount * _channels];
         _excess = new float[ChartKinds * _channels];
+        _backRows = new int[ChartKinds * _channels];
         _blame = new float[_channels];
         Array.Fill(_mute, 1);
         Array.Fill(_width, 1);
@@ -296,6 +300,7 @@ internal sealed partial class AnomalyDetector
     {
         bool isCalm = !IsOpen && _above == 0;
         _sensors.Observe(reading);
+        NoteSensorsBack();
         _sensors.Ratios.CopyTo(Ratios(Kind.Sensor));
         if (reading.SkippedTicks >= GapTicks)
         {

@@ -17,13 +17,17 @@ internal sealed class EwmaChart
     // Ten rows: the span that stands for the present level.
     private const int LevelSpanAt = 2;
 
-    // A mean tells that a channel is back if what was off is so many times its calm deviation; then it is off by less than this share.
+    // A mean tells that a channel is back if what was off is so many times its calm deviation. The channel is back if that mean is off by
+    // less than so many deviations, or this share of what it was.
     private const float TellingDeviations = 6;
-    private const float BackShare = 0.4f;
+    private const float BackDeviations = 2.5f;
+    private const float BackShare = 0.25f;
 
-    // Of what was farther off than so many deviations, such a share of the rest is noise once it is back.
-    private const float PlainDeviations = 12;
-    private const float NoiseShare = 0.2f;
+    // A shift that was taken off a channel is not known so well.
+    private const float LeftShare = 0.4f;
+
+    // Of a mean that stands so many deviations out, the rest is certain.
+    private const float UncertainDeviations = 3;
 
     private readonly int _rows;
     private readonly int _spans;
@@ -139,14 +143,18 @@ internal sealed class EwmaChart
         _ratio[channel] = 0;
     }
 
-    /// <summary>Largest mean of a channel that is beyond its limit, as an absolute value; 0 if none is.</summary>
+    /// <summary>
+    /// How far a channel that is beyond a limit is off: the largest mean that is beyond its own, or what is certain of a larger one, as an
+    /// absolute value; 0 if none is beyond.
+    /// </summary>
     internal float Excess(int channel)
     {
         float largest = 0;
-        for (int s = 0; s < _spans; s++)
+        for (int s = 0; s < _spans && _ratio[channel] >= 1; s++)
         {
             float mean = Math.Abs(_mean[channel][s]);
-            largest = mean * _inverse[channel][s] >= 1 ? Math.Max(largest, mean) : largest;
+            bool isBeyond = mean * _inverse[channel][s] >= 1;
+            largest = Math.Max(largest, isBeyond ? mean : mean - (UncertainDeviations * Statistics(channel, s).Deviation));
         }
 
         return largest;
@@ -157,22 +165,27 @@ internal sealed class EwmaChart
     /// </summary>
     /// <param name="channel">The channel.</param>
     /// <param name="size">How far its quantity was off; see <see cref="Excess"/>.</param>
-    /// <param name="shift">Is added to the mean: where the center is, or would be if the channel were back.</param>
-    internal bool IsBack(int channel, float size, float shift = 0)
+    internal bool IsBack(int channel, float size)
     {
         int span = TellingSpanAt(channel, size);
-        return span >= 0 && Math.Abs(_mean[channel][span] + shift) < BackShare * size;
+        return span >= 0 && Math.Abs(_mean[channel][span]) < Math.Max(BackDeviations * Statistics(channel, span).Deviation, BackShare * size);
     }
 
-    /// <summary>Lets the longer means of a channel that is back forget that it was off.</summary>
+    /// <summary>Whether a channel is back where it was before a shift that is taken off its quantity.</summary>
+    internal bool HasLeft(int channel, float shift)
+    {
+        int span = TellingSpanAt(channel, Math.Abs(shift));
+        return span >= 0 && Math.Abs(_mean[channel][span] + shift) < LeftShare * Math.Abs(shift);
+    }
+
+    /// <summary>
+    /// Lets the longer means of a channel that is back forget that it was off. What is still off beneath the noise, they find again.
+    /// </summary>
     internal void Forget(int channel, float size)
     {
-        int span = TellingSpanAt(channel, size);
-        float noise = NoiseShare * Math.Max(0, size - (PlainDeviations * Statistics(channel, span).Deviation));
-        float most = Math.Max(0, Math.Abs(_mean[channel][span]) - noise);
-        for (int longer = span + 1; longer < _spans; longer++)
+        for (int longer = TellingSpanAt(channel, size) + 1; longer < _spans; longer++)
         {
-            _mean[channel] = _mean[channel].WithElement(longer, Math.Clamp(_mean[channel][longer], -most, most));
+            _mean[channel] = _mean[channel].WithElement(longer, 0);
         }
     }
 
@@ -204,6 +217,7 @@ internal sealed class EwmaChart
     /// <summary>The level of a channel: its mean over about ten rows.</summary>
     internal float Level(int channel) => _mean[channel][Math.Min(LevelSpanAt, _spans - 1)] + _offset[channel];
 
+    // -1 if none can.
     private int TellingSpanAt(int channel, float size)
     {
         for (int s = 0; s < _spans; s++)

@@ -50,6 +50,15 @@ internal sealed class RecentMeans
     /// <summary>Takes over the means of another of the same channels.</summary>
     internal void CopyFrom(RecentMeans other) => other._mean.CopyTo(_mean, 0);
 
+    /// <summary>Takes over the means of one channel.</summary>
+    internal void CopyFrom(RecentMeans other, int channel)
+    {
+        for (int at = channel; at < _mean.Length; at += _channels)
+        {
+            _mean[at] = other._mean[at];
+        }
+    }
+
     /// <summary>Takes a shift off the means of a channel.</summary>
     internal void Shift(int channel, float shift)
     {
