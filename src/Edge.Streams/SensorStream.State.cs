@@ -32,16 +32,22 @@ public sealed partial class SensorStream
     /// <summary>Everything the next tick depends on, how many rows were taken in, and how far a canary is.</summary>
     public byte[] Save()
     {
+        byte[]? canary = _canary?.Save(_seq) ?? _savedCanary;
+        return SaveAs(canary is null ? SnapshotVersion : VersionWithCanary, canary);
+    }
+
+    /// <summary>The same as a version of the snapshot, <see cref="AnomalyDetector.VersionMin"/> or later, and behind it the canary's.</summary>
+    internal byte[] SaveAs(byte version, byte[]? canary = null)
+    {
         _snapshot.SetLength(0);
         var to = StreamSnapshot.Write(_snapshot);
-        byte[]? canary = _canary?.Save(_seq) ?? _savedCanary;
-        to.Field(canary is null ? SnapshotVersion : VersionWithCanary);
+        to.Field(version);
         to.Fields<byte>(Convert.FromHexString(_engine.ModelSha256));
         to.Field((byte)_detector.Parts);
-        Archive(to, _detector);
+        Archive(to, _detector, version);
         ArchiveCommands(to);
         _detector.ArchiveEnds(to);
-        _detector.ArchiveLater(to);
+        _detector.ArchiveLater(to, version);
         if (canary is not null)
         {
             to.Field(_canary is null ? _missedByCanary : 0);
@@ -82,18 +88,16 @@ public sealed partial class SensorStream
         writer.SetParts((DetectorParts)saved[PartsAt]);
         byte[] expected = Save();
         Convert.FromHexString((writtenBy ?? _engine).ModelSha256, expected.AsSpan(ShaBegin, ShaBytes), out _, out _);
-        long length = expected.Length
-            + (writtenBy is null ? 0 : writtenBy.SaveState().Length - _engine.SaveState().Length)
-            + LengthOf(writer) - LengthOf(_detector);
-        if (saved[0] is < AnomalyDetector.VersionMin or > VersionWithCanary
+        byte version = saved[0];
+        if (version is < AnomalyDetector.VersionMin or > VersionWithCanary
             || !saved[ShaBegin..PartsAt].SequenceEqual(expected.AsSpan(ShaBegin, ShaBytes)))
         {
             return false;
         }
 
-        length -= LengthOf(all => writer.ArchiveLater(all));
-        byte version = saved[0];
-        length += LengthOf(known => writer.ArchiveLater(known, version));
+        long length = expected.Length
+            + (writtenBy is null ? 0 : writtenBy.SaveState().Length - _engine.SaveState().Length)
+            + LengthOf(writer, version) - LengthOf(_detector);
         return !HasCanary(version) ? saved.Length == length
             : saved.Length >= length + CanaryHeaderBytes
                 && BinaryPrimitives.ReadInt32LittleEndian(saved[((int)length + sizeof(long))..])
@@ -106,7 +110,7 @@ public sealed partial class SensorStream
     {
         writer.SetParts((DetectorParts)saved[PartsAt]);
         var from = StreamSnapshot.Read(new MemoryStream(saved[HeaderBytes..].ToArray()));
-        Archive(from, writer, writtenBy);
+        Archive(from, writer, saved[0], writtenBy);
         ArchiveCommands(from);
         writer.ArchiveEnds(from);
         writer.ArchiveLater(from, saved[0]);
@@ -237,7 +241,8 @@ public sealed partial class SensorStream
         }
     }
 
-    private void Archive(StreamSnapshot snapshot, AnomalyDetector detector, IInferenceEngine? writtenBy = null)
+    private void Archive(
+        StreamSnapshot snapshot, AnomalyDetector detector, byte version, IInferenceEngine? writtenBy = null)
     {
         _rows = snapshot.Field(_rows);
         _lastTime = snapshot.Field(_lastTime);
@@ -246,7 +251,7 @@ public sealed partial class SensorStream
         _imputer.Archive(snapshot);
         _quality.Archive(snapshot);
         _forecaster.Archive(snapshot, writtenBy);
-        detector.Archive(snapshot);
+        detector.Archive(snapshot, version);
         _anomalies.Archive(snapshot);
         _limits.Archive(snapshot);
     }
@@ -267,8 +272,12 @@ public sealed partial class SensorStream
     private bool HasProfileOf(IInferenceEngine engine) =>
         engine.Manifest.NormalProfile.Span.SequenceEqual(_engine.Manifest.NormalProfile.Span);
 
-    private static long LengthOf(AnomalyDetector detector) =>
-        LengthOf(detector.Archive) + LengthOf(detector.ArchiveEnds) + LengthOf(snapshot => detector.ArchiveLater(snapshot));
+    private static long LengthOf(AnomalyDetector detector, byte version = byte.MaxValue) => LengthOf(snapshot =>
+    {
+        detector.Archive(snapshot, version);
+        detector.ArchiveEnds(snapshot);
+        detector.ArchiveLater(snapshot, version);
+    });
 
     private static long LengthOf(Action<StreamSnapshot> archive)
     {

@@ -70,8 +70,8 @@ public sealed partial class ProfileDetectionTests
         }
     }
 
-    // Versions 11 and 12 did not say for how many rows channels have been back, version 10 not for how long small anomalies are held back.
-    // Version 9 had no ticks since the last usable row, either, and did not say which codes are new, a byte for each of 96.
+    // Versions 11 and 12 had no noise, and did not say for how many rows channels have been back; version 10 not for how long small anomalies
+    // are held back; version 9 not how many ticks were missed, and which patterns are new.
     [Fact]
     public void A_state_of_the_versions_before_is_read()
     {
@@ -84,18 +84,15 @@ public sealed partial class ProfileDetectionTests
         }
 
         byte[] now = stream.Save();
-        int backRows = manifest.Columns.Count * 2 * sizeof(int);
-        byte[] endless = [11, .. now[1..^backRows]];
-        Assert.True(stream.Resume(160, endless));
-        Assert.Equal(endless[1..], stream.Save()[1..endless.Length]);
-        byte[] undamped = [10, .. endless[1..^sizeof(long)]];
-        Assert.True(stream.Resume(160, undamped));
-        Assert.Equal(undamped[1..], stream.Save()[1..undamped.Length]);
-        byte[] before = [9, .. endless[1..^((2 * sizeof(long)) + 96)]];
-        Assert.False(stream.Resume(160, [8, .. before[1..]]));
-        Assert.False(stream.Resume(160, [now[0], .. before[1..]]));
-        Assert.True(stream.Resume(160, before));
-        Assert.Equal(before[1..], stream.Save()[1..before.Length]);
+        byte[][] before = [stream.SaveAs(11), stream.SaveAs(10), stream.SaveAs(9)];
+        Assert.Equal(now, stream.Save());
+        foreach (byte[] state in before)
+        {
+            Assert.True(stream.Resume(160, state));
+            Assert.Equal(state[1..], stream.SaveAs(state[0])[1..]);
+            Assert.False(stream.Resume(160, [8, .. state[1..]]));
+            Assert.False(stream.Resume(160, [now[0], .. state[1..]]));
+        }
 
         AnomalyEvent? last = null;
         for (int row = 160; row < live.Length && last?.Change != AnomalyChange.Closed; row++)
@@ -165,6 +162,7 @@ public sealed partial class ProfileDetectionTests
     [Theory]
     [InlineData(1)]
     [InlineData(3)]
+    [InlineData(4)]
     public void A_profile_of_a_version_before_still_counts(byte version)
     {
         const int Calendar = 11;
@@ -172,14 +170,15 @@ public sealed partial class ProfileDetectionTests
         const int Charts = 6;
         const int ChartBytes = 5 * sizeof(float);
         const int ChartsEnd = Header + (Charts * ChartBytes);
+        const int NoiseEnd = ChartsEnd + (2 * sizeof(float)) + ChartBytes;
         (ModelManifest manifest, double[][] live) = Plant("daily", Before + 500, seed: 21, hasTimes: false);
         byte[] profile = manifest.NormalProfile.ToArray();
         byte[][] charts = [.. profile[Header..ChartsEnd].Chunk(ChartBytes)];
         byte[] before = version == 1
             ? [1, .. profile[1..Calendar], .. profile[(Calendar + 1)..Header],
                 .. charts.SelectMany(chart => (byte[])[.. chart[..8], .. new byte[12], .. chart[12..16]]),
-                .. profile[(ChartsEnd + (TailHistogram.Bins * sizeof(ushort)))..]]
-            : [version, .. profile[1..Header], .. charts.SelectMany(chart => chart[..16]), .. profile[ChartsEnd..]];
+                .. profile[(NoiseEnd + (TailHistogram.Bins * sizeof(ushort)))..]]
+            : [version, .. profile[1..Header], .. charts.SelectMany(chart => version == 3 ? chart[..16] : chart), .. profile[NoiseEnd..]];
         List<Event> events = Run(
             manifest.WithNormalProfile(before),
             live,

@@ -85,7 +85,7 @@ public sealed class ReplayCommandTests : IDisposable
         string path = _folder.File("scores.csv");
         JsonElement[] lines = await ReplayAsync([.. replay, "--scores", path]);
         string[] csv = await File.ReadAllLinesAsync(path);
-        Assert.Equal("time,score,residual,pattern,relation,level,sensor", csv[0]);
+        Assert.Equal("time,score,residual,pattern,relation,level,sensor,noise", csv[0]);
         JsonElement[] published = [.. lines.Where(line => line.TryGetProperty("parts", out _))];
         Assert.Equal(published.Select(line => Text(line, "time")), csv[1..].Select(line => line.Split(',')[0]));
         double[][] scores = await ScoresAsync(replay);

@@ -18,6 +18,7 @@ internal sealed class ScoresFile : IDisposable
         ("relation", AnomalyCause.Correlation),
         ("level", AnomalyCause.Level),
         ("sensor", AnomalyCause.Sensor),
+        ("noise", AnomalyCause.Noise),
     ];
 
     private readonly string _path;

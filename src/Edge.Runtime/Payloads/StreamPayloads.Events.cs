@@ -145,6 +145,7 @@ internal sealed partial class StreamPayloads
         AnomalyCause.Pattern => "pattern",
         AnomalyCause.Correlation => "relation",
         AnomalyCause.Level => "level",
+        AnomalyCause.Noise => "noise",
         _ => "sensor",
     };
 }

@@ -102,6 +102,11 @@ internal sealed partial class AnomalyDetector
         return (off * _deviation[channel], EwmaChart.SpanAt(spanAt));
     }
 
+    /// <summary>How many times the usual noise the channel has, and over how many rows.</summary>
+    internal (double Times, int Rows) NoiseOf(int channel) => _noise is null
+        ? (1, 0)
+        : (_noise.TimesUsual(channel), _noise.Span);
+
     private double Residual(int channel)
     {
         RelationModel model = _profile!.Relation!.Model;

@@ -34,6 +34,7 @@ internal sealed partial class AnomalyDetector
             _profileLevels?.Skip(skipped);
             _ownLevels?.Skip(skipped);
             _relation?.Skip(skipped);
+            _noise?.Skip(skipped);
             Ratios(Kind.Relation).Clear();
             _recent?.Skip(_known, skipped);
             _asExpected?.Skip(_known, skipped);
@@ -169,6 +170,25 @@ internal sealed partial class AnomalyDetector
 
     // Whether the level of a channel is outside the range of the calibration rows.
     private bool IsStranger(int channel) => Math.Abs(_profileLevels!.Level(channel)) > _range[channel];
+
+    // From the last measured value to this one; NaN where either is missing.
+    private void NoteChanges(Reading reading)
+    {
+        for (int channel = 0; channel < _channels && _noise is not null; channel++)
+        {
+            double scale = _profile!.Scale[channel] / _deviation[channel];
+            _change[channel] = channel == _manifest.SymbolColumn ? float.NaN : (float)(_sensors.Change(channel, reading) * scale);
+        }
+    }
+
+    private void ObserveNoise()
+    {
+        if (_noise is not null && UsesProfile)
+        {
+            _noise.Observe(_change);
+            _noise.Ratios.CopyTo(Ratios(Kind.Noise));
+        }
+    }
 
     private void ObservePatterns()
     {

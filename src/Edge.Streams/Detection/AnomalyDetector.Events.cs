@@ -198,18 +198,25 @@ internal sealed partial class AnomalyDetector
         double largest = 0;
         double leastOfCharts = LeastOfMain(Kind.Level, Kind.Relation);
         double leastOfPatterns = LeastOfMain(Kind.Pattern, Kind.Pattern);
+        double leastOfNoise = LeastOfMain(Kind.Noise, Kind.Noise);
         double leastOfRest = LeastOfMain(Kind.Residual, Kind.Sensor);
         for (int at = 0; at < _peak.Length; at++)
         {
             var kind = (Kind)(at / _channels);
             bool isOfChart = kind is Kind.Level or Kind.Relation;
-            bool isMain = _peak[at] >= (isOfChart ? leastOfCharts : kind == Kind.Pattern ? leastOfPatterns : leastOfRest);
+            bool isMain = _peak[at] >= kind switch
+            {
+                Kind.Level or Kind.Relation => leastOfCharts,
+                Kind.Pattern => leastOfPatterns,
+                Kind.Noise => leastOfNoise,
+                _ => leastOfRest,
+            };
             float quotient = _quotient[at];
 
             // Beside a channel outside of its range the main ones may not be judged: then all that is beyond its limit counts.
             bool counts = isMain || (_strangers > 0 && isOfChart && quotient >= 1);
             largest = counts ? Math.Max(largest, quotient) : largest;
-            isOfCharts |= isMain && isOfChart;
+            isOfCharts |= isMain && (isOfChart || kind == Kind.Noise);
         }
 
         return largest;
@@ -245,9 +252,9 @@ internal sealed partial class AnomalyDetector
         for (int at = 0; at < _peak.Length; at++)
         {
             var kind = (Kind)(at / _channels);
-            if (_peak[at] > 1 && (int)kind < WidenedKinds)
+            if (_peak[at] > 1 && kind is not (Kind.Residual or Kind.Sensor))
             {
-                double power = isAccepted ? AcceptedPower
+                double power = isAccepted ? kind == Kind.Noise ? AcceptedNoisePower : AcceptedPower
                     : kind == Kind.Pattern ? PatternPower
                     : _openTicks < BriefTicks ? BriefPower
                     : ClosedPower;
@@ -256,14 +263,14 @@ internal sealed partial class AnomalyDetector
             }
         }
 
-        if (isOften && !isAccepted && PeakScore < DoubtedPeakMax && _openedBy is Kind.Level or Kind.Relation)
+        if (isOften && !isAccepted && PeakScore < DoubtedPeakMax && _openedBy is Kind.Level or Kind.Relation or Kind.Noise)
         {
             Doubt(_openedBy);
         }
 
         for (int at = 0; at < _peak.Length; at++)
         {
-            _mute[at] = Remainder(at);
+            _mute[at] = at < EarlierKinds * _channels ? Remainder(at) : 1;
         }
     }
 

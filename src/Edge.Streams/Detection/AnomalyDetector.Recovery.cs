@@ -5,7 +5,7 @@ internal sealed partial class AnomalyDetector
 {
     // Rows for which a channel has to be back, as a share of those of the anomaly: in some states of a machine a fault does not show. Of one
     // that follows the time of day it shows least where the course is steep.
-    private const double BackRowsShare = 0.05;
+    private const double BackRowsShare = 0.03;
     private const double BackRowsShareOfDay = 0.2;
 
     // The channel that the open anomaly names, where relations say what was expected of it; else -1.

@@ -7,10 +7,10 @@ internal sealed partial class AnomalyDetector
     internal const byte VersionMin = 9;
 
     // The first ones that have the ticks since the last usable row, for how long small anomalies are held back, and for how long channels
-    // have been back.
+    // have been back and how noisy they are.
     private const byte VersionWithGap = 10;
     private const byte VersionWithDamping = 11;
-    private const byte VersionWithEnd = 13;
+    private const byte VersionWithNoise = 13;
 
     /// <summary>What <see cref="Silence"/> and <see cref="Accept()"/> have asked for, until the next tick.</summary>
     internal void ArchiveRequests(StreamSnapshot snapshot)
@@ -38,17 +38,20 @@ internal sealed partial class AnomalyDetector
     }
 
     /// <summary>Reads or writes the state; <see cref="Parts"/> are those of the state before it is read.</summary>
-    internal void Archive(StreamSnapshot snapshot)
+    /// <param name="snapshot">The snapshot.</param>
+    /// <param name="version">Its version, <see cref="VersionMin"/> or later; without one, that of now.</param>
+    internal void Archive(StreamSnapshot snapshot, byte version = byte.MaxValue)
     {
+        bool hasLast = version < VersionWithNoise;
         _ticks = snapshot.Field(_ticks);
         _ranges?.Archive(snapshot);
         _residual.Archive(snapshot);
         _sensors.Archive(snapshot);
         _recent?.Archive(snapshot);
-        _relation?.Archive(snapshot);
+        _relation?.Archive(snapshot, hasLast);
         _course.Archive(snapshot);
         _isElsewhere = snapshot.Field(_isElsewhere);
-        _profileLevels?.Archive(snapshot);
+        _profileLevels?.Archive(snapshot, hasLast);
         _warmUp?.Archive(snapshot);
         if (snapshot.IsReading && _ownLevels is not null)
         {
@@ -56,10 +59,10 @@ internal sealed partial class AnomalyDetector
             BeginLevels(_warmUp!);
         }
 
-        _ownLevels?.Archive(snapshot);
+        _ownLevels?.Archive(snapshot, hasLast);
         _patterns?.Archive(snapshot);
         snapshot.Fields<float>(_shift);
-        snapshot.Fields<float>(_mute);
+        snapshot.Fields(_mute.AsSpan(0, EarlierKinds * _channels));
         snapshot.Fields(_width.AsSpan(0, WidenedKinds * _channels));
         Score = snapshot.Field(Score);
         PeakScore = snapshot.Field(PeakScore);
@@ -68,7 +71,7 @@ internal sealed partial class AnomalyDetector
         {
             snapshot.Fields<float>(_openRow);
             snapshot.Fields<float>(_openResidual);
-            snapshot.Fields<float>(_peak);
+            snapshot.Fields(_peak.AsSpan(0, EarlierKinds * _channels));
             snapshot.Fields<float>(_excess);
         }
 
@@ -98,32 +101,69 @@ internal sealed partial class AnomalyDetector
     }
 
     /// <summary>
-    /// Reads or writes what earlier versions of the snapshot lack: where it is of one, what it lacks begins anew.
+    /// Reads or writes what earlier versions of the snapshot lack: when one of them is read, that begins anew.
     /// </summary>
     /// <param name="snapshot">The snapshot.</param>
     /// <param name="version">Its version, <see cref="VersionMin"/> or later; without one, that of now.</param>
     internal void ArchiveLater(StreamSnapshot snapshot, byte version = byte.MaxValue)
     {
-        _unusable = version >= VersionWithGap ? snapshot.Field(_unusable) : 0;
-        if (version >= VersionWithGap && IsOpen)
+        if (snapshot.IsReading)
         {
-            // Which patterns came while the anomaly was open.
-            _patterns?.ArchiveNew(snapshot);
-        }
-        else
-        {
-            _patterns?.MarkOld();
+            BeginLater();
         }
 
-        _damped = version >= VersionWithDamping ? snapshot.Field(_damped) : 0;
-        if (version >= VersionWithEnd && IsOpen)
+        if (version >= VersionWithGap)
+        {
+            _unusable = snapshot.Field(_unusable);
+            if (IsOpen)
+            {
+                // Which patterns came while the anomaly was open.
+                _patterns?.ArchiveNew(snapshot);
+            }
+        }
+
+        if (version >= VersionWithDamping)
+        {
+            _damped = snapshot.Field(_damped);
+        }
+
+        if (version >= VersionWithNoise)
+        {
+            ArchiveEndAndNoise(snapshot);
+        }
+    }
+
+    private void ArchiveEndAndNoise(StreamSnapshot snapshot)
+    {
+        if (IsOpen)
         {
             snapshot.Fields<int>(_backRows);
         }
-        else
+
+        if (_noise is null)
         {
-            Array.Clear(_backRows);
+            return;
         }
+
+        _noise.Archive(snapshot);
+        snapshot.Fields(_width.AsSpan((int)Kind.Noise * _channels));
+        if (IsOpen)
+        {
+            snapshot.Fields(_peak.AsSpan((int)Kind.Noise * _channels));
+        }
+    }
+
+    private void BeginLater()
+    {
+        (_unusable, _damped) = (0, 0);
+        _patterns?.MarkOld();
+        Array.Clear(_backRows);
+        _noise?.Begin();
+        int noise = (int)Kind.Noise * _channels;
+        Ratios(Kind.Noise).Clear();
+        _mute.AsSpan(noise).Fill(1);
+        _width.AsSpan(noise).Fill(1);
+        _peak.AsSpan(noise).Clear();
     }
 }
 

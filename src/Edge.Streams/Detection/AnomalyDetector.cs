@@ -23,13 +23,14 @@ internal sealed partial class AnomalyDetector
     private const double MuteFactor = 1.5;
 
     // An anomaly that closes by itself widens the limits it exceeded: by this power of its largest ratio, by more if it was brief, and by
-    // most if it is accepted. A larger ratio than this was not a mistake.
+    // most if it is accepted, above all those of noise, which has no level to be taken off. A larger ratio than this was not a mistake.
     private const double DoubtedPeakMax = 2;
     private const double ClosedPower = 0.1;
     private const double BriefPower = 0.3;
     private const double PatternPower = 0.03;
     private const int BriefTicks = 60;
     private const double AcceptedPower = 0.5;
+    private const double AcceptedNoisePower = 1.2;
     private const double WidthDecay = 0.99;
 
     // One that was also small, and came sooner after another than the sensitivity allows, may have been a false alarm: it widens the limits
@@ -69,6 +70,7 @@ internal sealed partial class AnomalyDetector
     private readonly ResidualStatistic _residual;
     private readonly RecentMeans? _recent;
     private readonly EwmaChart? _relation;
+    private readonly NoiseChart? _noise;
     private readonly DayCourse _course;
     private readonly PatternMemory? _patterns;
     private readonly SensorWatch _sensors;
@@ -84,6 +86,7 @@ internal sealed partial class AnomalyDetector
     private readonly float[] _terms;
     private readonly float[] _predicted;
     private readonly float[] _row;
+    private readonly float[] _change;
     private readonly float[] _known;
 
     // Of the manifest.
@@ -178,6 +181,7 @@ internal sealed partial class AnomalyDetector
         if (_profile is { HasLevels: true })
         {
             _profileLevels = new EwmaChart(_channels, _profile.Rows, _profile.Levels);
+            _noise = _profile.Noise.Length > 0 ? new NoiseChart(_profile.Rows, _profile.Noise) : null;
             _recent = new RecentMeans(_channels, _profile.Rows);
             _asExpected = new RecentMeans(_channels, _profile.Rows);
         }
@@ -190,6 +194,7 @@ internal sealed partial class AnomalyDetector
         _course = new DayCourse(related, _channels, period);
         _predicted = new float[_channels];
         _row = new float[_channels];
+        _change = new float[_channels];
         _known = new float[_channels];
         _expectedRow = new float[_channels];
         _center = [.. manifest.Mean];
@@ -224,9 +229,11 @@ internal sealed partial class AnomalyDetector
         Pattern,
         Residual,
         Sensor,
+        Noise,
     }
 
-    // Kinds that are of charts, and those whose limits an anomaly widens: the first ones.
+    // Kinds that snapshots had before there was noise, which nothing mutes; the first of them have levels, and limits that anomalies widen.
+    private const int EarlierKinds = 5;
     private const int ChartKinds = 2;
     private const int WidenedKinds = 3;
 
@@ -274,11 +281,12 @@ internal sealed partial class AnomalyDetector
         _allowedTicks = SecondsAWeek / (falseAlarmsAWeek * _period.TotalSeconds);
 
         // All that is watched of all channels shares the rate.
-        int watched = _channels * (_relation is null ? 2 : 3);
+        int watched = _channels * (2 + (_relation is null ? 0 : 1) + (_noise is null ? 0 : 1));
         _probability = Math.Min(falseAlarmsAWeek * _period.TotalSeconds / SecondsAWeek, 0.005) / watched;
         _profileLevels?.SetProbability(_probability);
         _ownLevels?.SetProbability(_probability);
         _relation?.SetProbability(_probability);
+        _noise?.SetProbability(_probability);
         _patterns?.SetProbability(watched * _probability / _channels, atOnce);
         _residual.SetProbability(_probability, atOnce);
     }
@@ -299,6 +307,7 @@ internal sealed partial class AnomalyDetector
     internal AnomalyChange Observe(ReadOnlySpan<float> errors, Reading reading, bool isUsable)
     {
         bool isCalm = !IsOpen && _above == 0;
+        NoteChanges(reading);
         _sensors.Observe(reading);
         NoteSensorsBack();
         _sensors.Ratios.CopyTo(Ratios(Kind.Sensor));
@@ -322,6 +331,7 @@ internal sealed partial class AnomalyDetector
             _unusable = 0;
             ObserveLevels();
             ObserveRelations(reading);
+            ObserveNoise();
             ObservePatterns();
             NoteReturn();
             _ticks++;
@@ -364,6 +374,7 @@ internal sealed partial class AnomalyDetector
         Kind.Relation => AnomalyCause.Correlation,
         Kind.Pattern => AnomalyCause.Pattern,
         Kind.Sensor => AnomalyCause.Sensor,
+        Kind.Noise => AnomalyCause.Noise,
         _ => AnomalyCause.Residual,
     };
 

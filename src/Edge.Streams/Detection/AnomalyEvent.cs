@@ -39,6 +39,9 @@ public enum AnomalyCause
 
     /// <summary>A sensor returns no value, or the same value at every tick.</summary>
     Sensor,
+
+    /// <summary>A channel is noisier than usual.</summary>
+    Noise,
 }
 
 /// <summary>One channel's part in an anomaly.</summary>

@@ -146,9 +146,17 @@ internal sealed class AnomalyReporter(string stream, ModelManifest manifest, Ano
                 string.Create(CultureInfo.InvariantCulture, $"{name} has given no value for {detector.Sensors.Ticks(first.Column)} ticks."),
             AnomalyCause.Level => $"{isNow}, {side} {Usual}: about {expected} was expected.",
             AnomalyCause.Correlation => $"{isNow}, {side} {Usual}: {expected} was expected.",
+            AnomalyCause.Noise => NoiseSentence(first.Column, isNow),
             AnomalyCause.Pattern => $"{isNow}, and has not behaved like this before.",
             _ => $"{isNow}, {side} than forecast: {expected} was expected.",
         };
+    }
+
+    private string NoiseSentence(int column, string isNow)
+    {
+        (double times, int rows) = detector.NoiseOf(column);
+        return string.Create(
+            CultureInfo.InvariantCulture, $"{isNow}, and is about {times:0.0} times as noisy as usual, over the last {rows} readings.");
     }
 
     private string Usual => detector.Cause == AnomalyCause.Level ? "than usual"

@@ -98,12 +98,15 @@ internal sealed class EwmaChart
         }
     }
 
-    internal void Archive(StreamSnapshot snapshot)
+    /// <summary>Reads or writes the state.</summary>
+    /// <param name="snapshot">The snapshot.</param>
+    /// <param name="hasLast">Whether it has the mean over one row, which is the last row and does not outlast it.</param>
+    internal void Archive(StreamSnapshot snapshot, bool hasLast)
     {
         Span<float> means = MemoryMarshal.Cast<Vector256<float>, float>(_mean.AsSpan());
         for (int channel = 0; channel < _mean.Length; channel++)
         {
-            snapshot.Fields(means.Slice(channel * Vector256<float>.Count, _spans));
+            snapshot.Fields(means.Slice(channel * Vector256<float>.Count, _spans)[(hasLast ? 0 : 1)..]);
         }
 
         snapshot.Fields<float>(_offset);
@@ -113,7 +116,8 @@ internal sealed class EwmaChart
     internal void Observe(int channel, float value)
     {
         ref Vector256<float> means = ref _mean[channel];
-        means += (Vector256.Create(value - _offset[channel]) - means) * Rates;
+        float now = value - _offset[channel];
+        means = (means + ((Vector256.Create(now) - means) * Rates)).WithElement(0, now);
         Vector256<float> ratios = Vector256.Abs(means) * _inverse[channel];
         Vector128<float> half = Vector128.Max(ratios.GetLower(), ratios.GetUpper());
         _ratio[channel] = Math.Max(Math.Max(half[0], half[1]), Math.Max(half[2], half[3]));

@@ -9,7 +9,10 @@ namespace Edge.Streams.Detection;
 /// </summary>
 internal sealed class NormalProfile
 {
-    private const byte Version = 4;
+    private const byte Version = 5;
+
+    // Knew no noise.
+    private const byte NoiselessVersion = 4;
 
     // Knew no end of a chart.
     private const byte EndlessVersion = 3;
@@ -56,6 +59,9 @@ internal sealed class NormalProfile
 
     /// <summary>Of the levels: [channels, spans].</summary>
     internal ChartStatistics[] Levels { get; set; } = [];
+
+    /// <summary>The noise of each channel; empty where the calibration rows are too few, or of several recordings.</summary>
+    internal NoiseStatistics[] Noise { get; set; } = [];
 
     /// <summary>How channels go together and with the time; null where nothing goes with anything, and for very many channels.</summary>
     internal Relation? Relation { get; set; }
@@ -107,6 +113,7 @@ internal sealed class NormalProfile
         to.Field((byte)(Relation?.Model.Calendar ?? CalendarPart.None));
         ArchiveChannels(to);
         ArchiveCharts(to, Levels);
+        ArchiveNoise(to);
         Relation?.Model.Archive(to);
         ArchiveCharts(to, Relation?.Statistics ?? []);
         to.Fields<ushort>(Jumps);
@@ -140,6 +147,12 @@ internal sealed class NormalProfile
         {
             profile.Levels = new ChartStatistics[hasLevels ? channels * EwmaChart.SpansOf(rows).Length : 0];
             ReadCharts(from, version, profile.Levels);
+            if (version > NoiselessVersion)
+            {
+                profile.Noise = new NoiseStatistics[hasLevels && NoiseChart.IsEnough(rows) ? channels : 0];
+                profile.ArchiveNoise(from);
+            }
+
             if (relations > 0)
             {
                 profile.Relation = profile.NewRelation(isCurved: relations > 1, calendar, profile.Levels.Length);
@@ -200,6 +213,16 @@ internal sealed class NormalProfile
             || !Array.TrueForAll(Change, float.IsFinite) || !Array.TrueForAll(Longest, longest => longest >= 0))
         {
             throw new InvalidDataException("A channel is wrong.");
+        }
+    }
+
+    private void ArchiveNoise(StreamSnapshot snapshot)
+    {
+        snapshot.Fields<NoiseStatistics>(Noise);
+        Check([.. Noise.Select(noise => noise.OfMeans)]);
+        if (!Array.TrueForAll(Noise, noise => noise.IsValid))
+        {
+            throw new InvalidDataException("A channel's noise is wrong.");
         }
     }
 

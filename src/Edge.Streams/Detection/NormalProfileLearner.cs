@@ -49,6 +49,7 @@ public static class NormalProfileLearner
         if (profile.HasLevels)
         {
             profile.Levels = MeasureLevels(rows, count, areConstant);
+            profile.Noise = NoiseChart.IsEnough(count) ? NoiseChart.Measure(rows, count, areConstant) : [];
             profile.Relation = RelationLearner.Learn(rows, count, times, areConstant);
         }
 

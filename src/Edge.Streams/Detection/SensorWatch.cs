@@ -99,6 +99,13 @@ internal sealed class SensorWatch(int columns, int symbolColumn)
         _last[column] = value;
     }
 
+    /// <summary>
+    /// How far a row, directly before it is observed, is from the column's last value, in its unit; NaN where either is missing.
+    /// </summary>
+    internal double Change(int column, Reading reading) => reading.Quality[column].IsMeasured() && _silent[column] == 0 && _seen[column] > 0
+        ? reading.Values[column] - _last[column]
+        : double.NaN;
+
     /// <summary>Whether the column repeats a value, rather than returning none.</summary>
     internal bool IsStuck(int column) => _silent[column] == 0 && IsJudged(column) && _same[column] >= RepeatLimit(column);
 
