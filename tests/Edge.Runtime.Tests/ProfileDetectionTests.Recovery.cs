@@ -46,6 +46,22 @@ public sealed partial class ProfileDetectionTests
         Assert.Equal(AnomalyChange.Accepted, only.Closing);
     }
 
+    // It ends soon after it was accepted, within its usual range: its pattern shows it first.
+    [Theory]
+    [InlineData("load", 100)]
+    [InlineData("load", 500)]
+    [InlineData("noise", 300)]
+    public void The_end_of_a_drift_that_was_accepted_opens_nothing(string kind, int afterwards)
+    {
+        const int Drifts = 600;
+        int until = Before + Drifts + Day + afterwards;
+        (ModelManifest manifest, double[][] live) = Plant(kind, 12_000, seed: 97);
+        List<Event> events = Run(manifest, live, (row, reading) => reading.Values[0] += row < Before || row >= until ? 0
+            : 3 * manifest.Std[0] * Math.Min(1, (row - Before) / (double)Drifts));
+        Assert.Equal(AnomalyChange.Accepted, events[0].Closing);
+        Assert.DoesNotContain(events, each => each.Opened >= until);
+    }
+
     // The recent means of before say nothing about the other channels of now.
     [Fact]
     public void A_sensor_that_gave_no_value_for_hours_is_back_with_its_values()

@@ -311,6 +311,5 @@ internal sealed partial class AnomalyDetector
     {
         _shift[channel] += shift;
         _recent?.Shift(channel, shift);
-        _unsettled = Math.Max(_unsettled, SettleRows);
     }
 }

@@ -105,7 +105,7 @@ internal sealed partial class AnomalyDetector
     private void NoteReturn()
     {
         _hasReturned = false;
-        if (!Array.Exists(_shift, shift => shift != 0) || !(AnyIsBeyond(Ratios(Kind.Level)) || AnyIsBeyond(Ratios(Kind.Relation))))
+        if (!Array.Exists(_shift, shift => shift != 0) || !AnyIsBeyond(_ratio.AsSpan(0, WidenedKinds * _channels)))
         {
             return;
         }
@@ -126,6 +126,8 @@ internal sealed partial class AnomalyDetector
             _relation?.Restart(each);
         }
 
+        // The last rows had the shift taken off them: the jump is no pattern of the plant.
+        _held = GapSettleTicks;
         _coolDown = Math.Max(_coolDown, _closeTicks);
     }
 
