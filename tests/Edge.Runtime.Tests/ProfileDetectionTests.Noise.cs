@@ -4,7 +4,7 @@ using Edge.Streams.Detection;
 
 namespace Edge.Runtime.Tests;
 
-/// <summary>A channel that becomes noisy: one anomaly, of that channel, which ends soon after the noise.</summary>
+/// <summary>A channel that becomes noisy, which is one anomaly that ends soon after the noise; and one that measures nothing.</summary>
 public sealed partial class ProfileDetectionTests
 {
     private const int NoiseRows = 240;
@@ -88,6 +88,23 @@ public sealed partial class ProfileDetectionTests
             stream.Step(reading);
             Assert.Equal(0, stream.ScoreOf(AnomalyCause.Noise));
         }
+    }
+
+    // A machine that stands still for hours, and measures while it runs: each has its own longest run. It may stay still for longer.
+    [Theory]
+    [InlineData(1463.2, true)]
+    [InlineData(0, false)]
+    public void A_sensor_that_is_stuck_while_the_machine_runs_is_found_soon(double value, bool isFound)
+    {
+        var random = new Random(6);
+        double[][] rows = [.. Enumerable.Range(0, 8000).Select(row => new[] { row % 800 < 400 ? 0 : 1460 + random.Next(100) / 10.0 })];
+        ModelManifest manifest = Manifest(rows[..4000]);
+        const int Begin = 2500;
+        List<Event> events = Run(manifest, rows[4000..], (row, reading) =>
+            reading.Values[0] = row is >= Begin and < Begin + 700 ? value : reading.Values[0]);
+        Event? stuck = events.Find(each => each.Cause == AnomalyCause.Sensor);
+        Assert.Equal(isFound, stuck is not null);
+        Assert.True(!isFound || stuck!.Opened < Begin + 20);
     }
 
     private static Action<int, Reading> AddNoise(int channel, double noise, int seed, int rows = NoiseRows)

@@ -169,11 +169,12 @@ public sealed partial class ProfileDetectionTests
         const int Header = Calendar + 1 + (4 * sizeof(float));
         const int Charts = 6;
         const int ChartBytes = 5 * sizeof(float);
-        const int ChartsEnd = Header + (Charts * ChartBytes);
+        const int ChartsBegin = Header + sizeof(float) + sizeof(int);
+        const int ChartsEnd = ChartsBegin + (Charts * ChartBytes);
         const int NoiseEnd = ChartsEnd + (2 * sizeof(float)) + ChartBytes;
         (ModelManifest manifest, double[][] live) = Plant("daily", Before + 500, seed: 21, hasTimes: false);
         byte[] profile = manifest.NormalProfile.ToArray();
-        byte[][] charts = [.. profile[Header..ChartsEnd].Chunk(ChartBytes)];
+        byte[][] charts = [.. profile[ChartsBegin..ChartsEnd].Chunk(ChartBytes)];
         byte[] before = version == 1
             ? [1, .. profile[1..Calendar], .. profile[(Calendar + 1)..Header],
                 .. charts.SelectMany(chart => (byte[])[.. chart[..8], .. new byte[12], .. chart[12..16]]),

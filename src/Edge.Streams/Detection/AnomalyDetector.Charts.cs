@@ -171,6 +171,16 @@ internal sealed partial class AnomalyDetector
     // Whether the level of a channel is outside the range of the calibration rows.
     private bool IsStranger(int channel) => Math.Abs(_profileLevels!.Level(channel)) > _range[channel];
 
+    private void SetRests()
+    {
+        for (int channel = 0; _profile is not null && channel < _channels; channel++)
+        {
+            double normalized = (_profile.Rest[channel] / _profile.Scale[channel]) + _profile.Mean[channel];
+            double width = RestWidth * _manifest.Std[channel] / _profile.Scale[channel];
+            _sensors.SetRest(channel, _manifest.Denormalize(channel, normalized), width, _profile.LongestElsewhere[channel]);
+        }
+    }
+
     // From the last measured value to this one; NaN where either is missing.
     private void NoteChanges(Reading reading)
     {

@@ -135,6 +135,7 @@ internal sealed partial class AnomalyDetector
 
     private void ArchiveEndAndNoise(StreamSnapshot snapshot)
     {
+        _sensors.ArchiveElsewhere(snapshot);
         if (IsOpen)
         {
             snapshot.Fields<int>(_backRows);
@@ -156,6 +157,7 @@ internal sealed partial class AnomalyDetector
     private void BeginLater()
     {
         (_unusable, _damped) = (0, 0);
+        SetRests();
         _patterns?.MarkOld();
         Array.Clear(_backRows);
         _noise?.Begin();

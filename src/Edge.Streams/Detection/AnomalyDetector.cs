@@ -56,6 +56,9 @@ internal sealed partial class AnomalyDetector
 
     private const float Beyond = 1.1f;
 
+    // Values of so many deviations about the one at which a channel rests are the same, as they are rounded in the profile.
+    private const double RestWidth = 1e-4;
+
     // The profile of the calibration rows is trusted ten times as long as the stream's own past.
     private const double ProfileTrust = 10;
 
@@ -175,6 +178,7 @@ internal sealed partial class AnomalyDetector
         _residual = new ResidualStatistic(manifest, _outputs, _profile?.Change, _profile?.Jumps ?? [], _profile?.Rows ?? 0);
         _sensors = new SensorWatch(_channels, manifest.SymbolColumn);
         _profile?.Longest.CopyTo(_sensors.Longest);
+        SetRests();
         _patterns = _profile?.Patterns
             ?? (manifest.IsTrained && _channels <= NormalProfileLearner.ColumnsMax ? new PatternMemory(_channels) : null);
         _relation = _profile?.Relation is { } relation ? new EwmaChart(_channels, _profile.Rows, relation.Statistics) : null;

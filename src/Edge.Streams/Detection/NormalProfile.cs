@@ -11,7 +11,7 @@ internal sealed class NormalProfile
 {
     private const byte Version = 5;
 
-    // Knew no noise.
+    // Knew no noise, and not where machines rest.
     private const byte NoiselessVersion = 4;
 
     // Knew no end of a chart.
@@ -33,6 +33,9 @@ internal sealed class NormalProfile
         Scale = new float[channels];
         Change = new float[channels];
         Longest = new int[channels];
+        Rest = new float[channels];
+        LongestElsewhere = new int[channels];
+        Array.Fill(Rest, float.NaN);
         Patterns = new PatternMemory(channels);
     }
 
@@ -78,6 +81,15 @@ internal sealed class NormalProfile
     /// <summary>Longest run of equal values of each channel.</summary>
     internal int[] Longest { get; }
 
+    /// <summary>
+    /// Where each channel is in its longest run of equal values, in deviations from its mean; NaN if it does not rest there and measure at
+    /// many other values.
+    /// </summary>
+    internal float[] Rest { get; }
+
+    /// <summary>Longest run of equal values of each channel elsewhere.</summary>
+    internal int[] LongestElsewhere { get; }
+
     /// <summary>Reads the profile of a model; null if it has none.</summary>
     /// <exception cref="ModelFormatException">It is damaged, or of another number of columns.</exception>
     internal static NormalProfile? Of(ModelManifest manifest)
@@ -112,6 +124,7 @@ internal sealed class NormalProfile
         to.Field((byte)(Relation is null ? 0 : Relation.Model.IsCurved ? 2 : 1));
         to.Field((byte)(Relation?.Model.Calendar ?? CalendarPart.None));
         ArchiveChannels(to);
+        ArchiveRest(to);
         ArchiveCharts(to, Levels);
         ArchiveNoise(to);
         Relation?.Model.Archive(to);
@@ -139,6 +152,11 @@ internal sealed class NormalProfile
 
         var profile = new NormalProfile(channels) { Rows = rows, HasLevels = hasLevels };
         profile.ArchiveChannels(from);
+        if (version > NoiselessVersion)
+        {
+            profile.ArchiveRest(from);
+        }
+
         if (version == FirstVersion)
         {
             profile.ReadFirst(from, relations);
@@ -213,6 +231,16 @@ internal sealed class NormalProfile
             || !Array.TrueForAll(Change, float.IsFinite) || !Array.TrueForAll(Longest, longest => longest >= 0))
         {
             throw new InvalidDataException("A channel is wrong.");
+        }
+    }
+
+    private void ArchiveRest(StreamSnapshot snapshot)
+    {
+        snapshot.Fields<float>(Rest);
+        snapshot.Fields<int>(LongestElsewhere);
+        if (Array.Exists(Rest, float.IsInfinity) || Array.Exists(LongestElsewhere, longest => longest < 0))
+        {
+            throw new InvalidDataException("A channel's rest is wrong.");
         }
     }
 

@@ -20,6 +20,9 @@ public static class NormalProfileLearner
     private const int LevelRows = 400;
     private const float DeviationMin = 1e-6f;
 
+    // A channel with fewer values than this, beside the one at which it stays longest, is switched: it may stay at any of them.
+    private const int ValuesElsewhereMin = 20;
+
     /// <summary>Learns a profile.</summary>
     /// <param name="rows">Calm rows in the model's normalized units, in order: [rows, columns], finite.</param>
     /// <param name="columns">Number of columns, 1..<see cref="ColumnsMax"/>.</param>
@@ -57,27 +60,37 @@ public static class NormalProfileLearner
         LearnPatterns(rows, count, profile);
         for (int column = 0; column < columns; column++)
         {
-            profile.Longest[column] = LongestRun(rows, count, columns, column);
+            MeasureRuns(rows, count, column, profile);
         }
 
         return profile;
     }
 
-    // The longest run of equal values, in rows; 0 if the column never changes.
-    private static int LongestRun(float[] rows, int count, int columns, int column)
+    // The longest run of equal values, in rows, 0 if the column never changes; and where it is, if the column has many other values.
+    private static void MeasureRuns(float[] rows, int count, int column, NormalProfile profile)
     {
-        int longest = 0;
+        var longest = new Dictionary<float, int>();
         int begin = 0;
         for (int row = 1; row <= count; row++)
         {
-            if (row == count || rows[(row * columns) + column] != rows[(begin * columns) + column])
+            float value = rows[(begin * profile.Channels) + column];
+            if (row == count || rows[(row * profile.Channels) + column] != value)
             {
-                longest = row == count && begin == 0 ? 0 : Math.Max(longest, row - begin);
+                longest[value] = Math.Max(longest.GetValueOrDefault(value), row - begin);
                 begin = row;
             }
         }
 
-        return longest;
+        if (longest.Count < 2)
+        {
+            return;
+        }
+
+        float rest = longest.MaxBy(each => each.Value).Key;
+        profile.Longest[column] = longest[rest];
+        longest.Remove(rest);
+        profile.LongestElsewhere[column] = longest.Values.Max();
+        profile.Rest[column] = longest.Count >= ValuesElsewhereMin ? rest : float.NaN;
     }
 
     // Mean 0 and deviation 1, in place.

@@ -2,8 +2,8 @@ namespace Edge.Streams.Detection;
 
 /// <summary>
 /// Finds sensors that return no value, or the same value at every tick; abnormal from 1 on. The usual number of repetitions is the
-/// longest run of equal values so far, that of the calibration rows included. A channel that never changed is not stuck, nor is one of
-/// symbols.
+/// longest run of equal values so far, that of the calibration rows included; of a machine that rests at one value, and measures at others,
+/// each has its own. A channel that never changed is not stuck, nor is one of symbols.
 /// </summary>
 /// <param name="columns">Number of channels.</param>
 /// <param name="symbolColumn">The channel of symbols; -1 for none.</param>
@@ -19,6 +19,11 @@ internal sealed class SensorWatch(int columns, int symbolColumn)
     private readonly float[] _ratio = new float[columns];
     private readonly int[] _same = new int[columns];
     private readonly int[] _longest = new int[columns];
+
+    // Where a machine rests, NaN if it does not; and the longest run of equal values elsewhere.
+    private readonly double[] _rest = [.. Enumerable.Repeat(double.NaN, columns)];
+    private readonly double[] _restWidth = new double[columns];
+    private readonly ushort[] _longestElsewhere = new ushort[columns];
     private readonly int[] _silent = new int[columns];
     private readonly int[] _seen = new int[columns];
 
@@ -31,6 +36,13 @@ internal sealed class SensorWatch(int columns, int symbolColumn)
 
     /// <summary>Longest run of equal values of each channel, in readings; 0 while it has never changed.</summary>
     internal Span<int> Longest => _longest;
+
+    /// <summary>A channel rests at a value, give or take a width, and measures elsewhere.</summary>
+    internal void SetRest(int column, double value, double width, int longestElsewhere)
+    {
+        (_rest[column], _restWidth[column]) = (value, width);
+        _longestElsewhere[column] = Capped(longestElsewhere);
+    }
 
     internal void Archive(StreamSnapshot snapshot)
     {
@@ -47,6 +59,9 @@ internal sealed class SensorWatch(int columns, int symbolColumn)
         snapshot.Fields<long>(_silentSince);
         snapshot.Fields<long>(_sameSince);
     }
+
+    /// <summary>Reads or writes the longest runs elsewhere than where machines rest.</summary>
+    internal void ArchiveElsewhere(StreamSnapshot snapshot) => snapshot.Fields<ushort>(_longestElsewhere);
 
     /// <summary>Adds a row, with held values marked.</summary>
     internal void Observe(Reading reading)
@@ -94,7 +109,15 @@ internal sealed class SensorWatch(int columns, int symbolColumn)
 
         // A run that was too long and ended by itself is usual when it comes again.
         int usual = IsStuck(column) ? _same[column] / RepeatFactor : _same[column];
-        _longest[column] = Math.Max(_longest[column], usual + 1);
+        if (MeasuresAt(column, _last[column]))
+        {
+            _longestElsewhere[column] = Math.Max(_longestElsewhere[column], Capped(usual + 1));
+        }
+        else
+        {
+            _longest[column] = Math.Max(_longest[column], usual + 1);
+        }
+
         _same[column] = 0;
         _last[column] = value;
     }
@@ -123,5 +146,14 @@ internal sealed class SensorWatch(int columns, int symbolColumn)
 
     private bool IsJudged(int column) => _seen[column] > LearnTicks && _longest[column] > 0;
 
-    private int RepeatLimit(int column) => (int)Math.Max(RepeatTicksMin, Math.Min(int.MaxValue, RepeatFactor * (_longest[column] - 1L)));
+    private int RepeatLimit(int column)
+    {
+        long longest = MeasuresAt(column, _last[column]) ? _longestElsewhere[column] : _longest[column];
+        return (int)Math.Max(RepeatTicksMin, Math.Min(int.MaxValue, RepeatFactor * (longest - 1)));
+    }
+
+    // False where the channel rests, and everywhere in one that does not.
+    private bool MeasuresAt(int column, double value) => Math.Abs(value - _rest[column]) > _restWidth[column];
+
+    private static ushort Capped(int rows) => (ushort)Math.Min(rows, ushort.MaxValue);
 }
