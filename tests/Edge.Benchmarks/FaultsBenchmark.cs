@@ -40,7 +40,7 @@ internal static class FaultsBenchmark
             }
         }
 
-        Console.WriteLine($"{"",-36}{"found",10}{"named",10}{"after",8}{"events",8}{"open",7}{"9/10",7}{"later",8}");
+        Console.WriteLine($"{"",-36}{"found",10}{"named",10}{"after",8}{"events",8}{"open",7}{"9/10",7}{"later",8}   ridge chart: found, later");
         foreach (Sort sort in Sorts)
         {
             Print(sort.Name, all.Where(each => each.Outcome.Sort == sort));
@@ -61,7 +61,7 @@ internal static class FaultsBenchmark
         Console.WriteLine(
             $"{title,-36}{$"{found.Length}/{all.Length}",10}{named,10}{(after.Length > 0 ? after[after.Length / 2] : -1),8}"
                 + $"{found.Sum(each => each.Events) / (double)Math.Max(1, found.Length),8:0.0}{open[open.Length / 2],7}"
-                + $"{open[open.Length * 9 / 10],7}{all.Sum(each => each.Later),8}");
+                + $"{open[open.Length * 9 / 10],7}{all.Sum(each => each.Later),8}{all.Count(each => each.IsInChart),12}{all.Sum(each => each.LaterInChart),8}");
     }
 
     private static List<Outcome> Outcomes(string kind, int seed)
@@ -90,6 +90,7 @@ internal static class FaultsBenchmark
         }
 
         List<ProfiledDetector.Anomaly> anomalies = detector.Run(live);
+        List<int> alarms = new RidgeChart(calm).Alarms(live);
         var outcomes = new List<Outcome>();
         first = RowsBetween;
         foreach (Sort sort in Sorts)
@@ -100,7 +101,9 @@ internal static class FaultsBenchmark
                 .Select(each => Math.Min(each.Closed, end + RowsBetween) - end)
                 .DefaultIfEmpty(0).Max();
             int later = anomalies.Count(each => each.Opened >= end + RowsBehind && each.Opened < end + RowsBetween);
-            outcomes.Add(new Outcome(sort, channel, first, events.FirstOrDefault(), events.Count, open, later));
+            bool isInChart = alarms.Exists(row => row >= first && row < end + RowsBehind);
+            int laterInChart = alarms.Count(row => row >= end + RowsBehind && row < end + RowsBetween);
+            outcomes.Add(new Outcome(sort, channel, first, events.FirstOrDefault(), events.Count, open, later, isInChart, laterInChart));
             first = end + RowsBetween;
         }
 
@@ -117,7 +120,15 @@ internal static class FaultsBenchmark
     /// <param name="OpenRows">Rows for which an anomaly was open after the end.</param>
     /// <param name="Later">Anomalies that opened after it, before the next fault.</param>
     private sealed record Outcome(
-        Sort Sort, int Channel, int FirstRow, ProfiledDetector.Anomaly? Found, int Events, int OpenRows, int Later);
+        Sort Sort,
+        int Channel,
+        int FirstRow,
+        ProfiledDetector.Anomaly? Found,
+        int Events,
+        int OpenRows,
+        int Later,
+        bool IsInChart,
+        int LaterInChart);
 
     /// <summary>How a person sees a channel on a chart: how far it moves, and the noise that would stand out.</summary>
     private sealed record Scale(double Deviation, double Noise)

@@ -186,8 +186,7 @@ internal sealed partial class AnomalyDetector
     {
         for (int channel = 0; channel < _channels && _noise is not null; channel++)
         {
-            double scale = _profile!.Scale[channel] / _deviation[channel];
-            _change[channel] = channel == _manifest.SymbolColumn ? float.NaN : (float)(_sensors.Change(channel, reading) * scale);
+            _change[channel] = (float)(_sensors.Change(channel, reading) * _changeScale[channel]);
         }
     }
 

@@ -90,6 +90,9 @@ internal sealed partial class AnomalyDetector
     private readonly float[] _predicted;
     private readonly float[] _row;
     private readonly float[] _change;
+
+    // From the channel's unit to calm deviations; NaN of a symbol, which has no noise.
+    private readonly double[] _changeScale;
     private readonly float[] _known;
 
     // Of the manifest.
@@ -199,6 +202,12 @@ internal sealed partial class AnomalyDetector
         _predicted = new float[_channels];
         _row = new float[_channels];
         _change = new float[_channels];
+        _changeScale =
+        [
+            .. Enumerable.Range(0, _channels).Select(channel => channel == manifest.SymbolColumn
+                ? double.NaN
+                : (_profile?.Scale[channel] ?? 1) / manifest.Std[channel]),
+        ];
         _known = new float[_channels];
         _expectedRow = new float[_channels];
         _center = [.. manifest.Mean];

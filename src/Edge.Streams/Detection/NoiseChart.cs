@@ -22,6 +22,7 @@ internal sealed class NoiseChart
     private readonly NoiseStatistics[] _statistics;
     private readonly int _rows;
     private readonly int _span;
+    private readonly float _rate;
     private readonly float[] _inverse;
     private readonly float[] _ratio;
 
@@ -36,6 +37,7 @@ internal sealed class NoiseChart
         _statistics = statistics;
         _rows = rows;
         _span = SpanOf(rows);
+        _rate = 1f / _span;
         _inverse = new float[statistics.Length];
         _ratio = new float[statistics.Length];
         _change = new float[statistics.Length];
@@ -86,8 +88,10 @@ internal sealed class NoiseChart
             _change[channel] = changes[channel];
             if (!float.IsNaN(bend))
             {
-                ref float mean = ref _mean[channel];
-                mean += (_statistics[channel].Root(bend) - _statistics[channel].Usual - mean) / _span;
+                ref NoiseStatistics statistics = ref _statistics[channel];
+                float mean = _mean[channel];
+                mean += (statistics.Root(bend) - statistics.Usual - mean) * _rate;
+                _mean[channel] = mean;
                 _ratio[channel] = mean * _inverse[channel];
             }
         }
