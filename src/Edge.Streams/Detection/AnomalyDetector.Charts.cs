@@ -108,6 +108,7 @@ internal sealed partial class AnomalyDetector
         if (isCompared)
         {
             CompareRelations(reading.Time);
+            _isInRelations = true;
         }
         else
         {

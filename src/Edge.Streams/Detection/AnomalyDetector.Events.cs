@@ -183,7 +183,8 @@ internal sealed partial class AnomalyDetector
         for (int at = 0; at < _peak.Length; at++)
         {
             _peak[at] = Math.Max(_peak[at], _quotient[at]);
-            if (ChartOf((Kind)(at / _channels)) is { } chart)
+            var kind = (Kind)(at / _channels);
+            if (ChartOf(kind) is { } chart && (kind == Kind.Level ? _isInLevels : _isInRelations))
             {
                 NoteExcess(at, chart);
             }

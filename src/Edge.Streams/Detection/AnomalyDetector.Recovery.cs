@@ -48,7 +48,7 @@ internal sealed partial class AnomalyDetector
     {
         for (int channel = 0; channel < _channels && IsOpen && UsesProfile; channel++)
         {
-            if (Ratios(Kind.Sensor)[channel] >= 1 && _sensors.Ratios[channel] < 1)
+            if (_sensors.HasReturned[channel])
             {
                 Restart(_profileLevels!, Kind.Level, channel);
                 if (_relation is not null)

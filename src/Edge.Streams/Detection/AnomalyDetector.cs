@@ -136,8 +136,10 @@ internal sealed partial class AnomalyDetector
     private bool _isAccepted;
     private bool _hasReturned;
 
-    // Channels outside the range of the calibration rows at this tick.
+    // Channels outside the range of the calibration rows at this tick; and whether its row is in the charts of levels and of relations.
     private int _strangers;
+    private bool _isInLevels;
+    private bool _isInRelations;
     private long _openTicks;
     private long _coolDown;
 
@@ -320,6 +322,7 @@ internal sealed partial class AnomalyDetector
     internal AnomalyChange Observe(ReadOnlySpan<float> errors, Reading reading, bool isUsable)
     {
         bool isCalm = !IsOpen && _above == 0;
+        (_isInLevels, _isInRelations) = (isUsable, false);
         NoteChanges(reading);
         _sensors.Observe(reading);
         NoteSensorsBack();

@@ -153,15 +153,16 @@ internal sealed class EwmaChart
     /// </summary>
     internal float Excess(int channel)
     {
-        float largest = 0;
-        for (int s = 0; s < _spans && _ratio[channel] >= 1; s++)
+        float beyond = 0;
+        float certain = 0;
+        for (int s = 0; s < _spans; s++)
         {
             float mean = Math.Abs(_mean[channel][s]);
-            bool isBeyond = mean * _inverse[channel][s] >= 1;
-            largest = Math.Max(largest, isBeyond ? mean : mean - (UncertainDeviations * Statistics(channel, s).Deviation));
+            beyond = mean * _inverse[channel][s] >= 1 ? Math.Max(beyond, mean) : beyond;
+            certain = Math.Max(certain, mean - (UncertainDeviations * Statistics(channel, s).Deviation));
         }
 
-        return largest;
+        return beyond > 0 ? Math.Max(beyond, certain) : 0;
     }
 
     /// <summary>

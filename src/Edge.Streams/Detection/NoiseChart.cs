@@ -86,14 +86,14 @@ internal sealed class NoiseChart
         {
             float bend = Math.Abs(changes[channel] - _change[channel]);
             _change[channel] = changes[channel];
+            ref float mean = ref _mean[channel];
             if (!float.IsNaN(bend))
             {
                 ref NoiseStatistics statistics = ref _statistics[channel];
-                float mean = _mean[channel];
                 mean += (statistics.Root(bend) - statistics.Usual - mean) * _rate;
-                _mean[channel] = mean;
-                _ratio[channel] = mean * _inverse[channel];
             }
+
+            _ratio[channel] = mean * _inverse[channel];
         }
     }
 

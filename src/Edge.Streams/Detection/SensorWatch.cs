@@ -17,6 +17,7 @@ internal sealed class SensorWatch(int columns, int symbolColumn)
 
     private readonly double[] _last = new double[columns];
     private readonly float[] _ratio = new float[columns];
+    private readonly bool[] _hasReturned = new bool[columns];
     private readonly int[] _same = new int[columns];
     private readonly int[] _longest = new int[columns];
 
@@ -33,6 +34,9 @@ internal sealed class SensorWatch(int columns, int symbolColumn)
 
     /// <summary>Ticks without a value, or with the same one, over the limit, of each channel.</summary>
     internal ReadOnlySpan<float> Ratios => _ratio;
+
+    /// <summary>Whether each channel measures again with this row, after too many without a value or with the same one.</summary>
+    internal ReadOnlySpan<bool> HasReturned => _hasReturned;
 
     /// <summary>Longest run of equal values of each channel, in readings; 0 while it has never changed.</summary>
     internal Span<int> Longest => _longest;
@@ -68,6 +72,7 @@ internal sealed class SensorWatch(int columns, int symbolColumn)
     {
         for (int i = 0; i < _last.Length; i++)
         {
+            bool hasFailed = _silent[i] >= SilentTicks || IsStuck(i);
             if (!reading.Quality[i].IsMeasured())
             {
                 // A channel is not silent before its first value.
@@ -83,6 +88,7 @@ internal sealed class SensorWatch(int columns, int symbolColumn)
             _ratio[i] = _silent[i] > 0 ? (float)_silent[i] / SilentTicks
                 : _same[i] > 0 && IsJudged(i) ? (float)_same[i] / RepeatLimit(i)
                 : 0;
+            _hasReturned[i] = hasFailed && _ratio[i] < 1;
         }
     }
 
