@@ -36,7 +36,9 @@ public sealed partial class SensorStream
         return SaveAs(canary is null ? SnapshotVersion : VersionWithCanary, canary);
     }
 
-    /// <summary>The same as a version of the snapshot, <see cref="AnomalyDetector.VersionMin"/> or later, and behind it the canary's.</summary>
+    /// <summary>
+    /// The same as a version of the snapshot, <see cref="AnomalyDetector.VersionMin"/> or later, and behind it the canary's.
+    /// </summary>
     internal byte[] SaveAs(byte version, byte[]? canary = null)
     {
         _snapshot.SetLength(0);

@@ -40,7 +40,8 @@ internal static class FaultsBenchmark
             }
         }
 
-        Console.WriteLine($"{"",-36}{"found",10}{"named",10}{"after",8}{"events",8}{"open",7}{"9/10",7}{"later",8}   ridge chart: found, later");
+        Console.WriteLine(
+            $"{"",-36}{"found",10}{"named",10}{"after",8}{"events",8}{"open",7}{"9/10",7}{"later",8}   ridge chart: found, later");
         foreach (Sort sort in Sorts)
         {
             Print(sort.Name, all.Where(each => each.Outcome.Sort == sort));
@@ -61,7 +62,8 @@ internal static class FaultsBenchmark
         Console.WriteLine(
             $"{title,-36}{$"{found.Length}/{all.Length}",10}{named,10}{(after.Length > 0 ? after[after.Length / 2] : -1),8}"
                 + $"{found.Sum(each => each.Events) / (double)Math.Max(1, found.Length),8:0.0}{open[open.Length / 2],7}"
-                + $"{open[open.Length * 9 / 10],7}{all.Sum(each => each.Later),8}{all.Count(each => each.IsInChart),12}{all.Sum(each => each.LaterInChart),8}");
+                + $"{open[open.Length * 9 / 10],7}{all.Sum(each => each.Later),8}"
+                + $"{all.Count(each => each.IsInChart),12}{all.Sum(each => each.LaterInChart),8}");
     }
 
     private static List<Outcome> Outcomes(string kind, int seed)

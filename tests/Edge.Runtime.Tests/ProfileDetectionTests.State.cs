@@ -70,8 +70,8 @@ public sealed partial class ProfileDetectionTests
         }
     }
 
-    // Versions 11 and 12 had no noise, and did not say for how many rows channels have been back; version 10 not for how long small anomalies
-    // are held back; version 9 not how many ticks were missed, and which patterns are new.
+    // Versions 11 and 12 had no noise, and did not say for how many rows channels have been back; version 10 not for how long small
+    // anomalies are held back; version 9 not how many ticks were missed, and which patterns are new.
     [Fact]
     public void A_state_of_the_versions_before_is_read()
     {

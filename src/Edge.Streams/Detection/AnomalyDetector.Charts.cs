@@ -198,6 +198,10 @@ internal sealed partial class AnomalyDetector
             _noise.Observe(_change);
             _noise.Ratios.CopyTo(Ratios(Kind.Noise));
         }
+        else
+        {
+            Ratios(Kind.Noise).Clear();
+        }
     }
 
     private void ObservePatterns()

@@ -3,8 +3,8 @@ namespace Edge.Streams.Detection;
 /// <summary>The end of a fault: what it has left in the averages would outlast it by as many rows as they span.</summary>
 internal sealed partial class AnomalyDetector
 {
-    // Rows for which a channel has to be back, as a share of those of the anomaly: in some states of a machine a fault does not show. Of one
-    // that follows the time of day it shows least where the course is steep.
+    // Rows for which a channel has to be back, as a share of those of the anomaly: in some states of a machine a fault does not show. In a
+    // channel that follows the time of day it shows least where the course is steep.
     private const double BackRowsShare = 0.03;
     private const double BackRowsShareOfDay = 0.2;
 

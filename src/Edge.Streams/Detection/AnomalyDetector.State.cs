@@ -101,7 +101,7 @@ internal sealed partial class AnomalyDetector
     }
 
     /// <summary>
-    /// Reads or writes what earlier versions of the snapshot lack: when one of them is read, that begins anew.
+    /// Reads or writes what earlier versions of the snapshot lack: when one of them is read, that begins again.
     /// </summary>
     /// <param name="snapshot">The snapshot.</param>
     /// <param name="version">Its version, <see cref="VersionMin"/> or later; without one, that of now.</param>

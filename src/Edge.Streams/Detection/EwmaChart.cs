@@ -173,7 +173,8 @@ internal sealed class EwmaChart
     internal bool IsBack(int channel, float size)
     {
         int span = TellingSpanAt(channel, size);
-        return span >= 0 && Math.Abs(_mean[channel][span]) < Math.Max(BackDeviations * Statistics(channel, span).Deviation, BackShare * size);
+        return span >= 0
+            && Math.Abs(_mean[channel][span]) < Math.Max(BackDeviations * Statistics(channel, span).Deviation, BackShare * size);
     }
 
     /// <summary>Whether a channel is back where it was before a shift that is taken off its quantity.</summary>

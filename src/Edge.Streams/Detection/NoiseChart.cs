@@ -71,7 +71,7 @@ internal sealed class NoiseChart
         snapshot.Fields<float>(_mean);
     }
 
-    /// <summary>Begins anew, with usual noise.</summary>
+    /// <summary>Begins again, with usual noise.</summary>
     internal void Begin()
     {
         Array.Fill(_change, float.NaN);
@@ -79,7 +79,9 @@ internal sealed class NoiseChart
         Array.Clear(_ratio);
     }
 
-    /// <summary>Takes a row's changes from the last measured values, NaN where one is not known: a held value says nothing about noise.</summary>
+    /// <summary>
+    /// Takes a row's changes from the last measured values, NaN where one is not known: a held value says nothing about noise.
+    /// </summary>
     internal void Observe(ReadOnlySpan<float> changes)
     {
         for (int channel = 0; channel < changes.Length; channel++)
