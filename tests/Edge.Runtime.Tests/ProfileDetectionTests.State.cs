@@ -70,6 +70,55 @@ public sealed partial class ProfileDetectionTests
         }
     }
 
+    [Fact]
+    public void Restarts_amid_faults_change_nothing()
+    {
+        (ModelManifest manifest, double[][] live) = Plant("load", 6000, seed: 8);
+        var random = new Random(10);
+        double[] noise = [.. live.Select(_ => 10 * random.NextDouble())];
+        (List<string> events, byte[] state) = RunWith(restartsEvery: int.MaxValue);
+        Assert.True(events.Count >= 8);
+        foreach (int every in new[] { 37, 101 })
+        {
+            (List<string> sameEvents, byte[] sameState) = RunWith(every);
+            Assert.Equal(events, sameEvents);
+            Assert.Equal(state, sameState);
+        }
+
+        (List<string> Events, byte[] State) RunWith(int restartsEvery)
+        {
+            SensorStream stream = Stream(manifest);
+            var reading = new Reading(manifest.Columns.Count);
+            var all = new List<string>();
+            for (int row = 0; row < live.Length; row++)
+            {
+                live[row].CopyTo(reading.Values, 0);
+                reading.Time = TimeOf(row);
+                reading.Values[0] += row is >= 1200 and < 1300 ? 30 : 0;
+                reading.Values[1] = row is >= 2000 and < 2200 ? live[2000][1] : reading.Values[1];
+                reading.Values[2] += row is >= 3000 and < 3200 ? noise[row] : row is >= 4000 and < 4600 ? (row - 4000) / 50.0 : 0;
+                reading.Quality[3] = row is >= 5000 and < 5100 ? Quality.Missing : Quality.Good;
+                if (stream.Step(reading).Anomaly is { } anomaly)
+                {
+                    all.Add($"{row} {anomaly.Change} {anomaly.Cause} {anomaly.Score:R} {anomaly.Message}");
+                }
+
+                if (row % restartsEvery == restartsEvery - 1)
+                {
+                    byte[] saved = stream.Save();
+                    stream.Dispose();
+                    stream = Stream(manifest);
+                    Assert.True(stream.Resume(row + 1, saved));
+                }
+            }
+
+            using (stream)
+            {
+                return (all, stream.Save());
+            }
+        }
+    }
+
     // Versions 11 and 12 had no noise, and did not say for how many rows channels have been back; version 10 not for how long small
     // anomalies are held back; version 9 not how many ticks were missed, and which patterns are new.
     [Fact]
