@@ -271,7 +271,7 @@ internal sealed partial class AnomalyDetector
 
         for (int at = 0; at < _peak.Length; at++)
         {
-            _mute[at] = at < EarlierKinds * _channels ? Remainder(at) : 1;
+            _mute[at] = (Kind)(at / _channels) == Kind.Noise ? 1 : Remainder(at);
         }
     }
 

@@ -247,7 +247,7 @@ internal sealed partial class AnomalyDetector
         Noise,
     }
 
-    // Kinds that snapshots had before there was noise, which nothing mutes; the first of them have levels, and limits that anomalies widen.
+    // Kinds that snapshots had before there was noise; the first of them have charts of levels, and limits that anomalies widen.
     private const int EarlierKinds = 5;
     private const int ChartKinds = 2;
     private const int WidenedKinds = 3;

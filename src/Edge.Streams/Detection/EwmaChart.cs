@@ -71,20 +71,25 @@ internal sealed class EwmaChart
     /// <param name="statistics">Of its means: [<see cref="SpansOf"/>(rows).Length].</param>
     internal static void Measure(float[] values, Span<ChartStatistics> statistics)
     {
-        var means = new float[values.Length];
         for (int s = 0; s < statistics.Length; s++)
         {
-            int span = AllSpans[s];
-            float mean = 0;
-            for (int row = 0; row < values.Length; row++)
-            {
-                mean += (values[row] - mean) / span;
-                means[row] = mean;
-            }
-
-            // The first means still hold their start.
-            statistics[s] = ChartStatistics.Measure(means.AsSpan(span), span);
+            statistics[s] = Measure(values, AllSpans[s]);
         }
+    }
+
+    /// <summary>Measures the mean of a quantity over a span of calm rows.</summary>
+    internal static ChartStatistics Measure(float[] values, int span)
+    {
+        var means = new float[values.Length];
+        float mean = 0;
+        for (int row = 0; row < values.Length; row++)
+        {
+            mean += (values[row] - mean) / span;
+            means[row] = mean;
+        }
+
+        // The first means still hold their start.
+        return ChartStatistics.Measure(means.AsSpan(span), span);
     }
 
     /// <summary>Sets the limits for a probability, per row and channel, that a calm row is beyond one.</summary>

@@ -16,7 +16,7 @@ internal sealed class NoiseChart
     private static readonly int[] Spans = [10, 30];
     private const int IndependentMin = 100;
 
-    // A mean that is above the usual one by less than this share of it is within its limit. The root of twice is 1.41.
+    // A mean that is above the usual one by less than this share of it is within its limit: that is 1.44 times the noise.
     private const float LeastShare = 0.2f;
 
     private readonly NoiseStatistics[] _statistics;
@@ -167,9 +167,9 @@ internal readonly record struct NoiseStatistics(float Inverse, float Usual, Char
     internal float Root(float distance) => MathF.Sqrt(Math.Min(distance * Inverse, DistanceMax));
 
     /// <summary>Measures distances.</summary>
-    internal static NoiseStatistics Measure(ReadOnlySpan<float> distances, int span)
+    internal static NoiseStatistics Measure(float[] distances, int span)
     {
-        float[] sorted = distances.ToArray();
+        float[] sorted = [.. distances];
         Array.Sort(sorted);
         float unit = Math.Max(sorted[(int)(UsualShare * sorted.Length)], Array.Find(sorted, distance => distance >= DistanceMin));
         if (unit <= 0)
@@ -185,14 +185,7 @@ internal readonly record struct NoiseStatistics(float Inverse, float Usual, Char
         }
 
         statistics = statistics with { Usual = (float)(sum / distances.Length) };
-        var means = new float[distances.Length];
-        float mean = 0;
-        for (int at = 0; at < means.Length; at++)
-        {
-            mean += (statistics.Root(distances[at]) - statistics.Usual - mean) / span;
-            means[at] = mean;
-        }
-
-        return statistics with { OfMeans = ChartStatistics.Measure(means.AsSpan(span), span) };
+        float[] roots = Array.ConvertAll(distances, distance => statistics.Root(distance) - statistics.Usual);
+        return statistics with { OfMeans = EwmaChart.Measure(roots, span) };
     }
 }
