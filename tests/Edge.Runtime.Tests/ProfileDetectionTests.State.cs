@@ -181,10 +181,12 @@ public sealed partial class ProfileDetectionTests
         Assert.Null(next.Step(reading).Anomaly);
     }
 
-    [Fact]
-    public void A_damaged_profile_is_a_sentence_and_never_a_crash()
+    [Theory]
+    [InlineData("load")]
+    [InlineData("states")]
+    public void A_damaged_profile_is_a_sentence_and_never_a_crash(string kind)
     {
-        (ModelManifest manifest, double[][] live) = Plant("load", 300, seed: 3);
+        (ModelManifest manifest, double[][] live) = Plant(kind, 300, seed: 3);
         byte[] profile = manifest.NormalProfile.ToArray();
         var random = new Random(1);
         for (int round = 0; round < 500; round++)
@@ -206,19 +208,21 @@ public sealed partial class ProfileDetectionTests
         }
     }
 
-    // The third version had no end of each chart. The first had three more numbers instead, no byte that says what of the time it follows,
-    // and no jumps before the patterns.
+    // The fifth version had no operating levels, of which there are none here. The third had no end of each chart. The first had three more
+    // numbers instead, no byte that says what of the time it follows, and no jumps before the patterns.
     [Theory]
     [InlineData(1)]
     [InlineData(3)]
     [InlineData(4)]
+    [InlineData(5)]
     public void A_profile_of_a_version_before_still_counts(byte version)
     {
         const int Calendar = 11;
         const int Header = Calendar + 1 + (4 * sizeof(float));
         const int Charts = 6;
         const int ChartBytes = 5 * sizeof(float);
-        const int ChartsBegin = Header + sizeof(float) + sizeof(int);
+        const int Levels = Header + sizeof(float) + sizeof(int);
+        const int ChartsBegin = Levels + 1;
         const int ChartsEnd = ChartsBegin + (Charts * ChartBytes);
         const int NoiseEnd = ChartsEnd + (2 * sizeof(float)) + ChartBytes;
         (ModelManifest manifest, double[][] live) = Plant("daily", Before + 500, seed: 21, hasTimes: false);
@@ -228,6 +232,7 @@ public sealed partial class ProfileDetectionTests
             ? [1, .. profile[1..Calendar], .. profile[(Calendar + 1)..Header],
                 .. charts.SelectMany(chart => (byte[])[.. chart[..8], .. new byte[12], .. chart[12..16]]),
                 .. profile[(NoiseEnd + (TailHistogram.Bins * sizeof(ushort)))..]]
+            : version == 5 ? [5, .. profile[1..Levels], .. profile[ChartsBegin..]]
             : [version, .. profile[1..Header], .. charts.SelectMany(chart => version == 3 ? chart[..16] : chart), .. profile[NoiseEnd..]];
         List<Event> events = Run(
             manifest.WithNormalProfile(before),

@@ -39,7 +39,10 @@ internal sealed partial class AnomalyDetector
     // Squares that say how much each channel has to do with the score; of one: if exactly one channel is off.
     private double[] Weigh(bool isOfOne)
     {
-        if (_largestKind is Kind.Level or Kind.Relation && UsesProfile && _relation is not null)
+        // Between its operating levels a channel is by itself, whatever the others do.
+        bool isBetweenLevels = _largestKind == Kind.Level
+            && Levels?.IsOfLevels(_largestChannel, Levels.LargestSpanAt(_largestChannel)) == true;
+        if (_largestKind is Kind.Level or Kind.Relation && UsesProfile && _relation is not null && !isBetweenLevels)
         {
             (double[] explained, double[] own) = Explain();
             return isOfOne || explained.Max() >= SingleShare * own.Sum() ? explained : own;
@@ -74,7 +77,7 @@ internal sealed partial class AnomalyDetector
         }
 
         double level = !UsesProfile || _relation is null || _largestKind == Kind.Level
-            ? levels.Center(channel)
+            ? levels.Expected(channel, levels.LargestSpanAt(channel))
             : _row[channel] - Residual(channel);
         double normalized = _profile is null ? level : (level / _profile.Scale[channel]) + _profile.Mean[channel];
         return _manifest.Denormalize(channel, normalized);
@@ -129,7 +132,7 @@ internal sealed partial class AnomalyDetector
         var explained = new double[_channels];
         for (int channel = 0; channel < _channels; channel++)
         {
-            float level = _profileLevels!.Mean(channel, spanAt) + _profileLevels.Center(channel);
+            float level = _profileLevels!.Mean(channel, spanAt) + _profileLevels.Expected(channel, spanAt);
             state[channel] = Math.Clamp(level, -_range[channel], _range[channel]);
             float deviation = _relation!.Statistics(channel, spanAt).Deviation;
             scale[channel] = deviation > 0 ? 1 / deviation : 0;

@@ -6,7 +6,7 @@ internal sealed partial class AnomalyDetector
     // Rows for which a channel has to be back, as a share of those of the anomaly: in some states of a machine a fault does not show. In a
     // channel that follows the time of day it shows least where the course is steep.
     private const double BackRowsShare = 0.03;
-    private const double BackRowsShareOfDay = 0.2;
+    private const double BackRowsShareAtTimes = 0.2;
 
     // The channel that the open anomaly names, where relations say what was expected of it; else -1.
     private int _blamed = -1;
@@ -67,8 +67,8 @@ internal sealed partial class AnomalyDetector
         int channel = at % _channels;
         _excess[at] = Math.Max(_excess[at], chart.Excess(channel));
         _backRows[at] = _excess[at] > 0 && chart.IsBack(channel, _excess[at]) ? _backRows[at] + 1 : 0;
-        bool followsDay = chart == _relation && _course.Follows(channel);
-        if (_backRows[at] > (followsDay ? BackRowsShareOfDay : BackRowsShare) * _openTicks)
+        bool showsAtTimes = chart.HasLevels(channel) || (chart == _relation && _course.Follows(channel));
+        if (_backRows[at] > (showsAtTimes ? BackRowsShareAtTimes : BackRowsShare) * _openTicks)
         {
             chart.Forget(channel, _excess[at]);
             (_excess[at], _backRows[at]) = (0, 0);

@@ -189,7 +189,7 @@ internal sealed partial class AnomalyDetector
         _relation = _profile?.Relation is { } relation ? new EwmaChart(_channels, _profile.Rows, relation.Statistics) : null;
         if (_profile is { HasLevels: true })
         {
-            _profileLevels = new EwmaChart(_channels, _profile.Rows, _profile.Levels);
+            _profileLevels = new EwmaChart(_channels, _profile.Rows, _profile.Levels, _profile.Operating);
             _noise = _profile.Noise.Length > 0 ? new NoiseChart(_profile.Rows, _profile.Noise) : null;
             _recent = new RecentMeans(_channels, _profile.Rows);
             _asExpected = new RecentMeans(_channels, _profile.Rows);
@@ -216,9 +216,7 @@ internal sealed partial class AnomalyDetector
         _deviation = [.. manifest.Std];
         _range =
         [
-            .. Enumerable.Range(0, _channels).Select(channel => _profile is { HasLevels: true }
-                ? Beyond * _profile.Levels[channel * (_profile.Levels.Length / _channels)].Largest
-                : 0),
+            .. Enumerable.Range(0, _channels).Select(channel => _profile is { HasLevels: true } ? Beyond * _profile.LargestOf(channel) : 0),
         ];
         _shift = new float[_channels];
         _openRow = new float[_channels];

@@ -17,6 +17,10 @@ internal sealed class EwmaChart
     // Ten rows: the span that stands for the present level.
     private const int LevelSpanAt = 2;
 
+    // A channel with operating levels is compared with the nearest one over spans up to this position, and with its mean over longer ones.
+    private const int LevelSpans = 4;
+    private static readonly Vector256<float> OfLevels = Vector256.Create([.. AllSpans.Select((_, at) => at < LevelSpans ? 1f : 0f), 0f]);
+
     // A mean tells that a channel is back if what was off is so many times its calm deviation. The channel is back if that mean is off by
     // less than so many deviations, or this share of what it was.
     private const float TellingDeviations = 6;
@@ -36,12 +40,19 @@ internal sealed class EwmaChart
     private readonly Vector256<float>[] _mean;
     private readonly float[] _offset;
     private readonly float[] _ratio;
+    private readonly float[][] _levels;
+
+    // The operating level of the last row; 0 for a channel without.
+    private readonly float[] _level;
 
     /// <param name="channels">Number of channels.</param>
     /// <param name="rows">Calm rows behind the statistics.</param>
     /// <param name="statistics">Of each channel and span: [channels, <see cref="SpansOf"/>(rows).Length].</param>
-    internal EwmaChart(int channels, int rows, ChartStatistics[] statistics)
+    /// <param name="levels">Operating levels of each channel, or empty.</param>
+    internal EwmaChart(int channels, int rows, ChartStatistics[] statistics, float[][]? levels = null)
     {
+        _levels = levels ?? [];
+        _level = new float[channels];
         _rows = rows;
         _statistics = statistics;
         _spans = SpansOf(rows).Length;
@@ -69,11 +80,15 @@ internal sealed class EwmaChart
     /// <summary>Measures the means of a quantity on calm rows.</summary>
     /// <param name="values">The quantity at each row.</param>
     /// <param name="statistics">Of its means: [<see cref="SpansOf"/>(rows).Length].</param>
-    internal static void Measure(float[] values, Span<ChartStatistics> statistics)
+    /// <param name="levels">Operating levels of the quantity.</param>
+    internal static void Measure(float[] values, Span<ChartStatistics> statistics, float[]? levels = null)
     {
+        float[] fromLevel = levels is { Length: > 0 }
+            ? [.. values.Select(value => value - OperatingLevels.Nearest(levels, value))]
+            : values;
         for (int s = 0; s < statistics.Length; s++)
         {
-            statistics[s] = Measure(values, AllSpans[s]);
+            statistics[s] = Measure(s < LevelSpans ? fromLevel : values, AllSpans[s]);
         }
     }
 
@@ -122,7 +137,14 @@ internal sealed class EwmaChart
     {
         ref Vector256<float> means = ref _mean[channel];
         float now = value - _offset[channel];
-        means = (means + ((Vector256.Create(now) - means) * Rates)).WithElement(0, now);
+        var target = Vector256.Create(now);
+        if (HasLevels(channel))
+        {
+            _level[channel] = OperatingLevels.Nearest(_levels[channel], now);
+            target -= OfLevels * _level[channel];
+        }
+
+        means = (means + ((target - means) * Rates)).WithElement(0, target[0]);
         Vector256<float> ratios = Vector256.Abs(means) * _inverse[channel];
         Vector128<float> half = Vector128.Max(ratios.GetLower(), ratios.GetUpper());
         _ratio[channel] = Math.Max(Math.Max(half[0], half[1]), Math.Max(half[2], half[3]));
@@ -143,7 +165,8 @@ internal sealed class EwmaChart
         span == 1 ? 0 : (float)PortableMath.Exp(Math.Max(-80, Math.Min(rows, 100_000L) * PortableMath.Log(1 - (1.0 / span))));
 
     /// <summary>Lets the center of a channel follow its quantity.</summary>
-    internal void Follow(int channel, float value, double rate) => _offset[channel] += (float)(rate * (value - _offset[channel]));
+    internal void Follow(int channel, float value, double rate) =>
+        _offset[channel] += (float)(rate * (value - _offset[channel] - _level[channel]));
 
     /// <summary>Sets the means of a channel to its center.</summary>
     internal void Restart(int channel)
@@ -160,7 +183,10 @@ internal sealed class EwmaChart
     {
         float beyond = 0;
         float certain = 0;
-        for (int s = 0; s < _spans; s++)
+
+        // How often a channel is at which of its levels is a matter of the longer spans alone.
+        int spans = HasLevels(channel) ? Math.Min(LevelSpans, _spans) : _spans;
+        for (int s = 0; s < spans; s++)
         {
             float mean = Math.Abs(_mean[channel][s]);
             beyond = mean * _inverse[channel][s] >= 1 ? Math.Max(beyond, mean) : beyond;
@@ -186,6 +212,12 @@ internal sealed class EwmaChart
     internal bool HasLeft(int channel, float shift)
     {
         int span = TellingSpanAt(channel, Math.Abs(shift));
+        if (span >= 0 && IsOfLevels(channel, span))
+        {
+            float was = _mean[channel][span] + _level[channel] + shift;
+            return Math.Abs(was - OperatingLevels.Nearest(_levels[channel], was)) < LeftShare * Math.Abs(shift);
+        }
+
         return span >= 0 && Math.Abs(_mean[channel][span] + shift) < LeftShare * Math.Abs(shift);
     }
 
@@ -225,8 +257,24 @@ internal sealed class EwmaChart
     /// <summary>The center of a channel.</summary>
     internal float Center(int channel) => _offset[channel];
 
+    /// <summary>What a mean of a channel is compared with: its center, or the operating level it is at.</summary>
+    internal float Expected(int channel, int spanAt) => _offset[channel] + (spanAt < LevelSpans ? _level[channel] : 0);
+
     /// <summary>The level of a channel: its mean over about ten rows.</summary>
-    internal float Level(int channel) => _mean[channel][Math.Min(LevelSpanAt, _spans - 1)] + _offset[channel];
+    internal float Level(int channel)
+    {
+        int spanAt = Math.Min(LevelSpanAt, _spans - 1);
+        return _mean[channel][spanAt] + Expected(channel, spanAt);
+    }
+
+    /// <summary>How far a channel is from its operating levels, by the mean over the longest span that is compared with them.</summary>
+    internal float FromLevel(int channel) => _mean[channel][Math.Min(LevelSpans, _spans) - 1];
+
+    /// <summary>Whether a mean of a channel is compared with its operating levels.</summary>
+    internal bool IsOfLevels(int channel, int spanAt) => HasLevels(channel) && spanAt < LevelSpans;
+
+    /// <summary>Whether a channel has operating levels.</summary>
+    internal bool HasLevels(int channel) => _levels.Length > 0 && _levels[channel].Length > 0;
 
     // -1 if none can.
     private int TellingSpanAt(int channel, float size)

@@ -9,7 +9,10 @@ namespace Edge.Streams.Detection;
 /// </summary>
 internal sealed class NormalProfile
 {
-    private const byte Version = 5;
+    private const byte Version = 6;
+
+    // Knew no operating levels.
+    private const byte LevellessVersion = 5;
 
     // Knew no noise, and not where machines rest.
     private const byte NoiselessVersion = 4;
@@ -36,6 +39,9 @@ internal sealed class NormalProfile
         Rest = new float[channels];
         LongestElsewhere = new int[channels];
         Array.Fill(Rest, float.NaN);
+        Operating = new float[channels][];
+        Array.Fill(Operating, []);
+        Reach = new float[channels];
         Patterns = new PatternMemory(channels);
     }
 
@@ -59,6 +65,12 @@ internal sealed class NormalProfile
     /// charts nor relations here.
     /// </summary>
     internal bool HasLevels { get; set; }
+
+    /// <summary>Operating levels of each channel, in deviations from its mean; empty for most.</summary>
+    internal float[][] Operating { get; }
+
+    /// <summary>How far each channel with operating levels went from its mean, in deviations.</summary>
+    internal float[] Reach { get; }
 
     /// <summary>Of the levels: [channels, spans].</summary>
     internal ChartStatistics[] Levels { get; set; } = [];
@@ -112,6 +124,10 @@ internal sealed class NormalProfile
         }
     }
 
+    /// <summary>How far a channel went from its mean, in deviations, where levels hold.</summary>
+    internal float LargestOf(int channel) =>
+        Operating[channel].Length > 0 ? Reach[channel] : Levels[channel * (Levels.Length / Channels)].Largest;
+
     /// <summary>The profile as <see cref="ModelManifest.NormalProfile"/> keeps it.</summary>
     internal byte[] ToBytes()
     {
@@ -125,6 +141,7 @@ internal sealed class NormalProfile
         to.Field((byte)(Relation?.Model.Calendar ?? CalendarPart.None));
         ArchiveChannels(to);
         ArchiveRest(to);
+        ArchiveOperating(to);
         ArchiveCharts(to, Levels);
         ArchiveNoise(to);
         Relation?.Model.Archive(to);
@@ -155,6 +172,11 @@ internal sealed class NormalProfile
         if (version > NoiselessVersion)
         {
             profile.ArchiveRest(from);
+        }
+
+        if (version > LevellessVersion)
+        {
+            profile.ArchiveOperating(from);
         }
 
         if (version == FirstVersion)
@@ -241,6 +263,30 @@ internal sealed class NormalProfile
         if (Array.Exists(Rest, float.IsInfinity) || Array.Exists(LongestElsewhere, longest => longest < 0))
         {
             throw new InvalidDataException("A channel's rest is wrong.");
+        }
+    }
+
+    private void ArchiveOperating(StreamSnapshot snapshot)
+    {
+        for (int channel = 0; channel < Channels; channel++)
+        {
+            int count = snapshot.Field((byte)Operating[channel].Length);
+            if (count is 1 or > OperatingLevels.Most)
+            {
+                throw new InvalidDataException("A channel has a wrong number of operating levels.");
+            }
+
+            if (count > 0)
+            {
+                float[] levels = snapshot.IsReading ? Operating[channel] = new float[count] : Operating[channel];
+                snapshot.Fields<float>(levels);
+                snapshot.Fields(Reach.AsSpan(channel, 1));
+                if (!Array.TrueForAll(levels, float.IsFinite) || levels.Zip(levels[1..]).Any(pair => pair.First >= pair.Second)
+                    || !float.IsFinite(Reach[channel]))
+                {
+                    throw new InvalidDataException("A channel's operating levels are wrong.");
+                }
+            }
         }
     }
 

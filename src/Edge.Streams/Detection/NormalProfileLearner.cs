@@ -51,7 +51,7 @@ public static class NormalProfileLearner
         profile.HasLevels = !LevelsDiffer(rows, count, columns, times);
         if (profile.HasLevels)
         {
-            profile.Levels = MeasureLevels(rows, count, areConstant);
+            profile.Levels = MeasureLevels(rows, count, areConstant, profile);
             profile.Noise = NoiseChart.IsEnough(count) ? NoiseChart.Measure(rows, count, areConstant) : [];
             profile.Relation = RelationLearner.Learn(rows, count, times, areConstant);
         }
@@ -251,7 +251,7 @@ public static class NormalProfileLearner
         return (mean, Math.Max(0, (squares / (end - begin)) - (mean * mean)));
     }
 
-    private static ChartStatistics[] MeasureLevels(float[] rows, int count, bool[] areConstant)
+    private static ChartStatistics[] MeasureLevels(float[] rows, int count, bool[] areConstant, NormalProfile profile)
     {
         int columns = areConstant.Length;
         int spans = EwmaChart.SpansOf(count).Length;
@@ -270,7 +270,9 @@ public static class NormalProfileLearner
                 values[row] = rows[(row * columns) + column];
             }
 
-            EwmaChart.Measure(values, statistics.AsSpan(column * spans, spans));
+            profile.Operating[column] = OperatingLevels.Of(values);
+            profile.Reach[column] = values.Max(Math.Abs);
+            EwmaChart.Measure(values, statistics.AsSpan(column * spans, spans), profile.Operating[column]);
         }
 
         return statistics;
