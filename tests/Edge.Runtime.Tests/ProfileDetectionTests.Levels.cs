@@ -100,6 +100,70 @@ public sealed partial class ProfileDetectionTests
         }
     }
 
+    // A door is open or not: what makes a room warmer by a degree does not make it half open.
+    [Fact]
+    public void A_switch_is_not_named_for_a_small_shift_of_another_channel()
+    {
+        for (int seed = 0; seed < Cases; seed++)
+        {
+            (ModelManifest manifest, double[][] live) = Room(Before + 600, seed);
+            List<Event> events = Run(
+                manifest, live, (row, reading) => reading.Values[1] += row >= Before ? Math.Min(1, (row - Before) / 100.0) : 0);
+            Event first = events.Find(each => each.Opened >= Before)!;
+            Assert.InRange(first.Opened, Before, Before + 200);
+            Assert.All(first.Named, channel => Assert.NotEqual(0, channel));
+        }
+    }
+
+    [Fact]
+    public void A_switch_is_named_where_it_is_in_the_wrong_position_or_in_none()
+    {
+        int named = 0;
+        for (int seed = 0; seed < Cases; seed++)
+        {
+            (ModelManifest manifest, double[][] live) = Room(Before + 600, seed);
+            named += IsNamed(position => 1 - position) ? 1 : 0;
+            Assert.True(IsNamed(position => position + 0.3));
+
+            bool IsNamed(Func<double, double> wrong) => Run(
+                manifest, live, (row, reading) => reading.Values[0] = row >= Before ? wrong(live[row][0]) : live[row][0])
+                .Find(each => each.Opened >= Before)!.Channel == 0;
+        }
+
+        Assert.True(named > Cases / 2, $"In {named} of {Cases}");
+    }
+
+    [Fact]
+    public void States_are_the_few_values_of_a_channel_that_stays_at_each()
+    {
+        Assert.Equal([0, 1], OperatingLevels.StatesOf([.. Enumerable.Range(0, 1000).Select(row => (float)(row / 30 % 2))]));
+        Assert.Equal([0, 1, 2], OperatingLevels.StatesOf([.. Enumerable.Range(0, 1000).Select(row => (float)(row / 30 % 3))]));
+        Assert.Empty(OperatingLevels.StatesOf([.. Enumerable.Range(0, 1000).Select(row => (float)(row % 2))]));
+        Assert.Empty(OperatingLevels.StatesOf([.. Enumerable.Range(0, 1000).Select(row => (float)(row / 30 % 7))]));
+        Assert.Empty(OperatingLevels.StatesOf(new float[1000]));
+    }
+
+    // A door, and a temperature that falls while it is open, besides one that is outside.
+    private static (ModelManifest Manifest, double[][] Live) Room(int rows, int seed)
+    {
+        var random = new Random(seed);
+        bool isOpen = false;
+        int left = 0;
+        double room = 20;
+        double outside = 5;
+        double[][] all =
+        [
+            .. Enumerable.Range(0, CalmRows + rows).Select(_ =>
+            {
+                (isOpen, left) = left == 0 ? (!isOpen, random.Next(20, 100)) : (isOpen, left - 1);
+                outside = 5 + (0.99 * (outside - 5)) + (0.4 * (random.NextDouble() - 0.5));
+                room += 0.3 * ((isOpen ? 0.5 * (20 + outside) : 20) - room);
+                return new[] { isOpen ? 1 : 0, room + (0.4 * (random.NextDouble() - 0.5)), outside };
+            }),
+        ];
+        return (Manifest(all[..CalmRows]), all[CalmRows..]);
+    }
+
     // On and off at any time of the day, for 20 to 300 rows.
     private static (ModelManifest Manifest, double[][] Live) Machine(int rows, int seed)
     {

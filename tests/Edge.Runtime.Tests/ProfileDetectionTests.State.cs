@@ -208,8 +208,8 @@ public sealed partial class ProfileDetectionTests
         }
     }
 
-    // The fifth version had no operating levels, of which there are none here. The third had no end of each chart. The first had three more
-    // numbers instead, no byte that says what of the time it follows, and no jumps before the patterns.
+    // The fifth version had no states and no operating levels, of which there are none here. The third had no end of each chart. The first
+    // had three more numbers instead, no byte that says what of the time it follows, and no jumps before the patterns.
     [Theory]
     [InlineData(1)]
     [InlineData(3)]
@@ -222,7 +222,7 @@ public sealed partial class ProfileDetectionTests
         const int Charts = 6;
         const int ChartBytes = 5 * sizeof(float);
         const int Levels = Header + sizeof(float) + sizeof(int);
-        const int ChartsBegin = Levels + 1;
+        const int ChartsBegin = Levels + 2;
         const int ChartsEnd = ChartsBegin + (Charts * ChartBytes);
         const int NoiseEnd = ChartsEnd + (2 * sizeof(float)) + ChartBytes;
         (ModelManifest manifest, double[][] live) = Plant("daily", Before + 500, seed: 21, hasTimes: false);

@@ -145,7 +145,13 @@ internal sealed partial class AnomalyDetector
             explained[suspect] = ExplainBy(suspect, model, state, rows, seen, residuals, scale).Part;
         }
 
-        return (explained, [.. residuals.Select(residual => residual * residual)]);
+        double[] own = [.. residuals.Select((off, channel) => off * off * Plausible(channel, off / scale[channel]))];
+        for (int channel = 0; channel < _channels; channel++)
+        {
+            explained[channel] = IsBesideStates(channel) ? own.Sum() : explained[channel];
+        }
+
+        return (explained, own);
     }
 
     // The channel, and by how much it is off, that explains most of the mean residuals of the open anomaly.
@@ -215,9 +221,44 @@ internal sealed partial class AnomalyDetector
             square += signature * signature;
         }
 
-        return square > 0 ? (product * product / square, product / square) : (0, 0);
+        if (square <= 0)
+        {
+            return (0, 0);
+        }
+
+        double shift = product / square;
+        return (product * shift * Plausible(suspect, shift), shift);
     }
+
+    // A switched channel that is off by less than half of the way to its next level would be beside its level. How much of such a shift
+    // there may be, 0..1.
+    private double Plausible(int channel, double shift)
+    {
+        if (_profile!.States[channel] is { Length: > 0 } states)
+        {
+            return !IsBesideStates(channel) && Math.Abs(shift) < OperatingLevels.Gap(states, Position(channel)) / 2 ? 0 : 1;
+        }
+
+        if (_profile.Operating[channel] is not { Length: > 0 } levels
+            || Math.Abs(shift) >= OperatingLevels.Gap(levels, _row[channel]) / 2)
+        {
+            return 1;
+        }
+
+        (float off, float deviation) = _profileLevels!.FromLevel(channel);
+        return Math.Clamp(((off * Math.Sign(shift)) + (UncertainDeviations * deviation)) / Math.Abs(shift), 0, 1);
+    }
+
+    // Whether a channel with a few values has another one, which is wrong whatever the others do.
+    private bool IsBesideStates(int channel) => _profile!.States[channel] is { Length: > 0 } states
+        && Math.Abs(Position(channel) - OperatingLevels.Nearest(states, Position(channel))) > RestWidth;
+
+    // What was accepted does not move a switch.
+    private float Position(int channel) => _row[channel] + _shift[channel];
 
     // A mean that leaves its limit has been off for about so many of its spans.
     private const int OffRows = 4;
+
+    // A mean says where a channel is, but for so many of its calm deviations.
+    private const double UncertainDeviations = 3;
 }

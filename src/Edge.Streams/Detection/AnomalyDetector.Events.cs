@@ -300,7 +300,7 @@ internal sealed partial class AnomalyDetector
         {
             if (channel != blamed && _peak[channel] > 1 && (!hasRelation || levels.Ratios[channel] >= 1))
             {
-                Shift(channel, levels.HasLevels(channel) ? levels.FromLevel(channel) : _openRow[channel] - levels.Center(channel));
+                Shift(channel, levels.HasLevels(channel) ? levels.FromLevel(channel).Off : _openRow[channel] - levels.Center(channel));
             }
 
             levels.Restart(channel);

@@ -267,8 +267,15 @@ internal sealed class EwmaChart
         return _mean[channel][spanAt] + Expected(channel, spanAt);
     }
 
-    /// <summary>How far a channel is from its operating levels, by the mean over the longest span that is compared with them.</summary>
-    internal float FromLevel(int channel) => _mean[channel][Math.Min(LevelSpans, _spans) - 1];
+    /// <summary>
+    /// How far a channel is from its operating levels, by the mean over the longest span that is compared with them, and how far that is on
+    /// calm rows.
+    /// </summary>
+    internal (float Off, float Deviation) FromLevel(int channel)
+    {
+        int spanAt = Math.Min(LevelSpans, _spans) - 1;
+        return (_mean[channel][spanAt], Statistics(channel, spanAt).Deviation);
+    }
 
     /// <summary>Whether a mean of a channel is compared with its operating levels.</summary>
     internal bool IsOfLevels(int channel, int spanAt) => HasLevels(channel) && spanAt < LevelSpans;

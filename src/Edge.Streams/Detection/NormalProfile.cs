@@ -41,6 +41,8 @@ internal sealed class NormalProfile
         Array.Fill(Rest, float.NaN);
         Operating = new float[channels][];
         Array.Fill(Operating, []);
+        States = new float[channels][];
+        Array.Fill(States, []);
         Reach = new float[channels];
         Patterns = new PatternMemory(channels);
     }
@@ -68,6 +70,9 @@ internal sealed class NormalProfile
 
     /// <summary>Operating levels of each channel, in deviations from its mean; empty for most.</summary>
     internal float[][] Operating { get; }
+
+    /// <summary>The values of each channel that has only a few, in deviations from its mean; empty for most.</summary>
+    internal float[][] States { get; }
 
     /// <summary>How far each channel with operating levels went from its mean, in deviations.</summary>
     internal float[] Reach { get; }
@@ -270,23 +275,33 @@ internal sealed class NormalProfile
     {
         for (int channel = 0; channel < Channels; channel++)
         {
-            int count = snapshot.Field((byte)Operating[channel].Length);
-            if (count is 1 or > OperatingLevels.Most)
+            ArchiveAscending(snapshot, ref States[channel]);
+            ArchiveAscending(snapshot, ref Operating[channel]);
+            if (Operating[channel].Length > 0)
             {
-                throw new InvalidDataException("A channel has a wrong number of operating levels.");
+                snapshot.Fields(Reach.AsSpan(channel, 1));
             }
 
-            if (count > 0)
+            if (!float.IsFinite(Reach[channel]))
             {
-                float[] levels = snapshot.IsReading ? Operating[channel] = new float[count] : Operating[channel];
-                snapshot.Fields<float>(levels);
-                snapshot.Fields(Reach.AsSpan(channel, 1));
-                if (!Array.TrueForAll(levels, float.IsFinite) || levels.Zip(levels[1..]).Any(pair => pair.First >= pair.Second)
-                    || !float.IsFinite(Reach[channel]))
-                {
-                    throw new InvalidDataException("A channel's operating levels are wrong.");
-                }
+                throw new InvalidDataException("A channel's reach is wrong.");
             }
+        }
+    }
+
+    private static void ArchiveAscending(StreamSnapshot snapshot, ref float[] levels)
+    {
+        int count = snapshot.Field((byte)levels.Length);
+        if (count is 1 or > OperatingLevels.Most)
+        {
+            throw new InvalidDataException("A channel has a wrong number of levels.");
+        }
+
+        levels = snapshot.IsReading ? new float[count] : levels;
+        snapshot.Fields<float>(levels);
+        if (!Array.TrueForAll(levels, float.IsFinite) || levels.Zip(levels.Skip(1)).Any(pair => pair.First >= pair.Second))
+        {
+            throw new InvalidDataException("A channel's levels are wrong.");
         }
     }
 

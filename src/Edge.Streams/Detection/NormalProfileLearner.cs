@@ -270,7 +270,8 @@ public static class NormalProfileLearner
                 values[row] = rows[(row * columns) + column];
             }
 
-            profile.Operating[column] = OperatingLevels.Of(values);
+            profile.States[column] = OperatingLevels.StatesOf(values);
+            profile.Operating[column] = profile.States[column].Length > 0 ? [] : OperatingLevels.Of(values);
             profile.Reach[column] = values.Max(Math.Abs);
             EwmaChart.Measure(values, statistics.AsSpan(column * spans, spans), profile.Operating[column]);
         }

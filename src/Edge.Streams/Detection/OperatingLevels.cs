@@ -55,6 +55,37 @@ internal static class OperatingLevels
         return [];
     }
 
+    /// <summary>The values of a channel that has only a few and stays at each for a while, such as 0 and 1; empty for others.</summary>
+    /// <param name="values">Calm values, in order.</param>
+    internal static float[] StatesOf(ReadOnlySpan<float> values)
+    {
+        var states = new SortedSet<float>();
+        foreach (float value in values)
+        {
+            states.Add(value);
+            if (states.Count > Most)
+            {
+                return [];
+            }
+        }
+
+        float[] all = [.. states];
+        return all.Length > 1 && Recur(all, values) ? all : [];
+    }
+
+    /// <summary>The distance from the level that is nearest to a value to the next one.</summary>
+    internal static float Gap(ReadOnlySpan<float> levels, float value)
+    {
+        float gap = float.PositiveInfinity;
+        float nearest = Nearest(levels, value);
+        foreach (float level in levels)
+        {
+            gap = level == nearest ? gap : Math.Min(gap, Math.Abs(level - nearest));
+        }
+
+        return gap;
+    }
+
     /// <summary>The level that is nearest to a value.</summary>
     internal static float Nearest(ReadOnlySpan<float> levels, float value)
     {
