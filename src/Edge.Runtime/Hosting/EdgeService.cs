@@ -18,9 +18,6 @@ internal sealed class EdgeService : IDisposable
     // Longest wait, after a stop, for messages in flight to the broker.
     private static readonly TimeSpan StopWait = TimeSpan.FromSeconds(2);
 
-    // Where the state keeps the topics that were retained.
-    private const string RetainedKey = "retained";
-
     // How often the info message is published again, for the disk space in it.
     private static readonly TimeSpan InfoEvery = TimeSpan.FromMinutes(10);
 
@@ -40,8 +37,7 @@ internal sealed class EdgeService : IDisposable
     private readonly ModelLearning? _learning;
     private readonly PageHost? _page;
     private readonly ModelInbox? _inbox;
-    private readonly IReadOnlyCollection<string> _stale;
-    private readonly string[] _retained = [];
+    private readonly RetainedTopics _retained;
     private PrometheusText? _metricsText;
     private long _infoAt;
     private Exception? _bug;
@@ -99,9 +95,7 @@ internal sealed class EdgeService : IDisposable
         DiscoveryAnnouncement? discovery = problems.Count > 0
             ? null
             : DeviceTopics.Describe(config, config.Streams.Zip(Streams, (each, stream) => (each, stream.Manifest, stream.Period)));
-        _retained = [.. DeviceTopics.Retained(config, discovery)];
-        _stale = [.. (_store?.Recall(RetainedKey)?.Split('\n') ?? []).Concat(retainedBefore ?? []).Distinct().Except(_retained)];
-        _store?.Remember(RetainedKey, string.Join('\n', _retained.Concat(_stale)));
+        _retained = new RetainedTopics(config, DeviceTopics.Retained(config, discovery), retainedBefore ?? [], _store, log);
 
         Publisher = new Publisher(_outbox, BrokerLinks.Create(config), Announcements(discovery), clock, log);
         try
@@ -173,7 +167,7 @@ internal sealed class EdgeService : IDisposable
     internal IReadOnlyList<StreamHost> Hosts => _hosts;
 
     /// <summary>Topics that this configuration retains.</summary>
-    internal IReadOnlyCollection<string> Retained => _retained;
+    internal IReadOnlyCollection<string> Retained => _retained.Current;
 
     internal IReadOnlyList<SensorStream> Streams => [.. _hosts.Select(host => host.Stream)];
 
@@ -411,9 +405,9 @@ internal sealed class EdgeService : IDisposable
         Info,
         discovery)
     {
-        Retained = _retained.ToHashSet(),
-        Stale = _stale,
-        Cleared = () => _store?.Remember(RetainedKey, string.Join('\n', _retained)),
+        Retained = _retained.Current.ToHashSet(),
+        Stale = _retained.Stale,
+        Cleared = _retained.NoteCleared,
     };
 
     private MqttMessage Info() => InfoMessage.Write(
