@@ -154,6 +154,30 @@ public sealed class ModelUpdateTests : IDisposable
     }
 
     [Fact]
+    public async Task A_model_that_is_refused_at_the_start_does_not_stop_the_trial_before_it()
+    {
+        Prepare();
+        await using TestBroker broker = await TestBroker.StartAsync();
+        await using Subscriber subscriber = await Subscriber.StartAsync(broker.Port);
+        byte[] next = Variant(8);
+        using (RuntimeProcess run = RuntimeProcess.Start("run", "--config", WriteConfig(broker.Port, "1x")))
+        {
+            await subscriber.UntilAsync(seen => seen.Any(item => item.Topic == "edge/house/climate/forecast"));
+            Offer(next);
+            await subscriber.UntilAsync(seen => Events(seen).Contains("trial"));
+            run.Kill();
+        }
+
+        Offer(Variant(9), "AAAA");
+        using RuntimeProcess again = RuntimeProcess.Start("run", "--config", WriteConfig(broker.Port));
+        await subscriber.UntilAsync(seen => Events(seen).Contains("taken"));
+        Assert.Equal(["trial", "refused", "trial", "taken"], Events(subscriber.All));
+        Assert.Equal(next, File.ReadAllBytes(Model));
+        string[] left = [.. Directory.GetFiles(_folder.File("incoming")).Select(Path.GetFileName).OfType<string>().Order()];
+        Assert.Equal(["climate.safetensors.refused", "climate.safetensors.sig.refused"], left);
+    }
+
+    [Fact]
     public async Task A_reset_during_a_trial_begins_it_again()
     {
         Prepare();

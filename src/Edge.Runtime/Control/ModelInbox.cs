@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Text;
 using Edge.Inference;
 using Edge.Runtime.Delivery;
@@ -8,7 +9,8 @@ namespace Edge.Runtime.Control;
 /// <summary>
 /// Watches a folder for new models: <c>STREAM.safetensors</c>, with <c>STREAM.safetensors.sig</c> if signatures are required.
 /// A model is renamed to <c>.offered</c> while it is checked and to <c>.refused</c> if it is refused. A model in its canary phase,
-/// also one that came over MQTT, is kept as <c>.trial</c>, so that a restart starts its canary phase again.
+/// also one that came over MQTT, is kept as <c>.trial</c>, so that a restart starts its canary phase again, unless a newer model is there
+/// and is not refused.
 /// </summary>
 internal sealed class ModelInbox : IDisposable
 {
@@ -28,6 +30,9 @@ internal sealed class ModelInbox : IDisposable
     private readonly ILogger _log;
     private readonly FileSystemWatcher _watcher;
     private readonly SemaphoreSlim _changed = new(1);
+
+    // Streams whose model of an earlier canary phase waits for the verdict on a newer one.
+    private readonly ConcurrentDictionary<string, bool> _waiting = [];
     private readonly CancellationTokenSource _stop = new();
     private readonly Task _watching;
 
@@ -40,11 +45,16 @@ internal sealed class ModelInbox : IDisposable
         try
         {
             Directory.CreateDirectory(folder);
-            foreach (string stream in updates.Names.Where(stream => !File.Exists(PathOf(stream))))
+            foreach (string stream in updates.Names)
             {
-                string left = File.Exists(PathOf(stream) + Trial) ? Trial : Offered;
-                Rename(SignatureOf(stream) + left, SignatureOf(stream));
-                Rename(PathOf(stream) + left, PathOf(stream));
+                if (!File.Exists(PathOf(stream)))
+                {
+                    OfferAgain(stream, File.Exists(PathOf(stream) + Trial) ? Trial : Offered);
+                }
+                else if (File.Exists(PathOf(stream) + Trial))
+                {
+                    _waiting[stream] = true;
+                }
             }
 
             updates.Began = Keep;
@@ -157,6 +167,10 @@ internal sealed class ModelInbox : IDisposable
             string refused = File.Exists(path + Offered) ? Offered : "";
             Rename(path + refused, path + ".refused");
             Rename(signaturePath + refused, signaturePath + ".refused");
+            if (!File.Exists(path) && _waiting.TryRemove(stream, out _))
+            {
+                OfferAgain(stream, Trial);
+            }
         }
         catch (Exception e) when (FileFault.Is(e))
         {
@@ -175,8 +189,15 @@ internal sealed class ModelInbox : IDisposable
 
     private string SignatureOf(string stream) => PathOf(stream) + ".sig";
 
+    private void OfferAgain(string stream, string suffix)
+    {
+        Rename(SignatureOf(stream) + suffix, SignatureOf(stream));
+        Rename(PathOf(stream) + suffix, PathOf(stream));
+    }
+
     private void Keep(string stream, byte[] model, string? signature)
     {
+        _waiting.TryRemove(stream, out _);
         try
         {
             if (signature is not null)
@@ -194,6 +215,7 @@ internal sealed class ModelInbox : IDisposable
 
     private void Forget(string stream)
     {
+        _waiting.TryRemove(stream, out _);
         try
         {
             File.Delete(PathOf(stream) + Trial);
