@@ -52,6 +52,43 @@ public sealed class CommandTests
             Assert.Throws<InputException>(() => CommandRequest.Parse(name, Encoding.UTF8.GetBytes(payload), Streams)).Message,
             StringComparison.Ordinal);
 
+    [Theory]
+    [InlineData("stream", "7", "'stream' must be the name of a stream, not 7.")]
+    [InlineData("stream", "\"nobody\"", "There is no such stream. Streams: climate, rig.")]
+    [InlineData("sha256", "\"AB\"", "'sha256' must be the SHA-256 of the whole file, 64 lower-case hexadecimal digits, not \"AB\".")]
+    [InlineData("sha256", "null", "'sha256' must be the SHA-256 of the whole file, 64 lower-case hexadecimal digits, not null.")]
+    [InlineData("parts", "\"2\"", "'parts' must be a whole number from 1 to 256, not \"2\".")]
+    [InlineData("parts", "257", "'parts' must be a whole number from 1 to 256, not 257.")]
+    [InlineData("part", "1.5", "'part' must be a whole number from 1 to 'parts', which is 2, not 1.5.")]
+    [InlineData("part", "3", "'part' must be a whole number from 1 to 'parts', which is 2, not 3.")]
+    [InlineData("data", "[1,2]", "'data' must be the bytes of the part in base64, not [1,2].")]
+    [InlineData("data", "\"#\"", "'data' must be the bytes of the part in base64, not \"#\".")]
+    [InlineData("signature", "true", "'signature' must be the content of MODEL.sig, not true.")]
+    [InlineData("type", "1", "each once, and may have signature: 'type' is not one of them.")]
+    [InlineData("data", null, "each once, and may have signature: 'data' is missing.")]
+    public void A_wrong_part_of_a_model_is_one_sentence_that_names_its_key(string key, string? value, string sentence)
+    {
+        var part = new Dictionary<string, string>
+        {
+            ["stream"] = "\"rig\"",
+            ["sha256"] = $"\"{new string('a', 64)}\"",
+            ["part"] = "1",
+            ["parts"] = "2",
+            ["data"] = "\"AAAA\"",
+        };
+        Assert.Equal([0, 0, 0], Parse().Data);
+        part[key] = value ?? "";
+        if (value is null)
+        {
+            part.Remove(key);
+        }
+
+        Assert.EndsWith(sentence, Assert.Throws<InputException>(Parse).Message, StringComparison.Ordinal);
+
+        ModelPart Parse() => ModelPart.Parse(
+            Encoding.UTF8.GetBytes($"{{{string.Join(',', part.Select(each => $"\"{each.Key}\":{each.Value}"))}}}"), Streams);
+    }
+
     [Fact]
     public void A_hundred_thousand_hostile_payloads_are_refused_or_harmless()
     {

@@ -19,6 +19,11 @@ internal sealed record ModelPart(string Stream, string Sha256, int Part, int Par
     /// <summary>Largest number of parts of one model.</summary>
     internal const int PartsMax = 256;
 
+    private const int SignatureMax = 1024;
+
+    // Most characters of a wrong value in a sentence.
+    private const int ShownMax = 60;
+
     private static readonly JsonDocumentOptions Options = new() { MaxDepth = 2 };
     private static readonly string[] Keys = ["stream", "sha256", "part", "parts", "data", "signature"];
 
@@ -33,43 +38,75 @@ internal sealed record ModelPart(string Stream, string Sha256, int Part, int Par
         try
         {
             using JsonDocument document = JsonDocument.Parse(payload, Options);
-            JsonElement root = document.RootElement;
-            string[] given = root.ValueKind == JsonValueKind.Object ? [.. root.EnumerateObject().Select(property => property.Name)] : [];
-            if (given.Length == 0 || given.Except(Keys).Any() || given.Distinct().Count() != given.Length || Keys[..^1].Except(given).Any())
-            {
-                throw new InputException(
-                    "A part must have the keys stream, sha256, part, parts and data, each once. It may have signature.");
-            }
-
-            string stream = root.GetProperty("stream").GetString() ?? "";
-            string sha256 = root.GetProperty("sha256").GetString() ?? "";
-            string? signature = root.TryGetProperty("signature", out JsonElement text) ? text.GetString() : null;
-            if (!streams.Contains(stream))
-            {
-                throw new InputException($"There is no such stream. Streams: {string.Join(", ", streams)}.");
-            }
-
-            if (sha256.Length != 64
-                || !sha256.All(digit => char.IsAsciiDigit(digit) || digit is >= 'a' and <= 'f')
-                || signature is { Length: > 1024 }
-                || !root.GetProperty("part").TryGetInt32(out int part)
-                || !root.GetProperty("parts").TryGetInt32(out int parts)
-                || parts is < 1 or > PartsMax
-                || part < 1
-                || part > parts)
-            {
-                throw new InputException(
-                    $"sha256 must be 64 lower-case hexadecimal digits, parts 1 to {PartsMax}, part 1 to parts, and signature the content "
-                        + $"of MODEL.sig.");
-            }
-
-            return new ModelPart(stream, sha256, part, parts, root.GetProperty("data").GetBytesFromBase64(), signature);
+            return Read(document.RootElement, streams);
         }
-        catch (Exception e) when (e is JsonException or InvalidOperationException or FormatException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            throw new InputException("The part must be JSON with data in base64.", e);
+            // The second: a string that is not valid Unicode, which is found when it is read.
+            throw new InputException("The part is not JSON.", e);
         }
     }
+
+    private static ModelPart Read(JsonElement root, IReadOnlyCollection<string> streams)
+    {
+        if (root.ValueKind != JsonValueKind.Object)
+        {
+            throw new InputException("The part is not a JSON object.");
+        }
+
+        string[] given = [.. root.EnumerateObject().Select(property => property.Name)];
+        string[] wrong =
+        [
+            .. Keys[..^1].Except(given).Select(key => $"'{key}' is missing"),
+            .. given.Except(Keys).Select(key => $"{PrintableText.Quoted(key)} is not one of them"),
+            .. given.GroupBy(key => key).Where(same => same.Count() > 1).Select(same => $"{PrintableText.Quoted(same.Key)} is there twice"),
+        ];
+        if (wrong.Length > 0)
+        {
+            throw new InputException(
+                $"A part must have the keys stream, sha256, part, parts and data, each once, and may have signature: {wrong[0]}.");
+        }
+
+        string stream = Text(root, "stream", "the name of a stream");
+        if (!streams.Contains(stream))
+        {
+            throw new InputException($"There is no such stream. Streams: {string.Join(", ", streams)}.");
+        }
+
+        const string Sha256Meaning = "the SHA-256 of the whole file, 64 lower-case hexadecimal digits";
+        string sha256 = Text(root, "sha256", Sha256Meaning);
+        if (sha256.Length != 64 || !sha256.All(digit => char.IsAsciiDigit(digit) || digit is >= 'a' and <= 'f'))
+        {
+            throw Wrong(root, "sha256", Sha256Meaning);
+        }
+
+        int parts = Whole(root, "parts", PartsMax, $"{PartsMax}");
+        int part = Whole(root, "part", parts, $"'parts', which is {parts}");
+        if (root.GetProperty("data").ValueKind != JsonValueKind.String || !root.GetProperty("data").TryGetBytesFromBase64(out byte[]? data))
+        {
+            throw Wrong(root, "data", "the bytes of the part in base64");
+        }
+
+        const string SignatureMeaning = "the content of MODEL.sig";
+        string? signature = root.TryGetProperty("signature", out JsonElement signed) && signed.ValueKind != JsonValueKind.Null
+            ? Text(root, "signature", SignatureMeaning)
+            : null;
+        return signature is { Length: > SignatureMax }
+            ? throw Wrong(root, "signature", SignatureMeaning)
+            : new ModelPart(stream, sha256, part, parts, data, signature);
+    }
+
+    private static string Text(JsonElement root, string key, string meaning) =>
+        root.GetProperty(key) is { ValueKind: JsonValueKind.String } value ? value.GetString()! : throw Wrong(root, key, meaning);
+
+    private static int Whole(JsonElement root, string key, int max, string maxText) =>
+        root.GetProperty(key) is { ValueKind: JsonValueKind.Number } value && value.TryGetInt32(out int number)
+            && number >= 1 && number <= max
+            ? number
+            : throw Wrong(root, key, $"a whole number from 1 to {maxText}");
+
+    private static InputException Wrong(JsonElement root, string key, string meaning) =>
+        new($"'{key}' must be {meaning}, not {PrintableText.Of(root.GetProperty(key).GetRawText(), ShownMax)}.");
 }
 
 /// <summary>Assembles the parts of a model: one model at a time, with a limit on size and time.</summary>
