@@ -1,4 +1,5 @@
 using System.Globalization;
+using Edge.Inference;
 using Edge.Runtime.Commands;
 using Edge.Runtime.Configuration;
 using Edge.Runtime.Delivery;
@@ -159,6 +160,49 @@ public sealed class ExportCommandTests : IDisposable
 
         static HistoryEvent Event(int second, string id, string change) =>
             new(second, At(second), id, HistoryEventKind.Anomaly, change, 2, "");
+    }
+
+    // SQLite says "disk I/O error": to read it must make the index of the write-ahead log.
+    [SmallDiskFact]
+    public async Task A_history_on_a_full_disk_is_one_sentence()
+    {
+        using var disk = new SmallDisk(24);
+        string state = Path.Combine(disk.Path, "state");
+        string config = Config(Record(rows: 300));
+        File.WriteAllText(config, File.ReadAllText(config).Replace("state: state\n", $"state: {state}\n", StringComparison.Ordinal));
+        await RunServiceAsync(config);
+        using (StateStore store = StateStore.Open(
+            state, TimeSpan.FromSeconds(5), TimeSpan.FromDays(7), TimeProvider.System, "boot", NullLogger.Instance))
+        {
+            store.History.AddLabel("climate", Time(10), Time(20), "a fault");
+        }
+
+        string csv = _folder.File("x.csv");
+        Assert.True(File.Exists(Path.Combine(state, "history.db")));
+        string filler = disk.Fill();
+        await RefusesAsync(
+            $"The history in '{state}' cannot be read: the disk is full. Make room there.", "--config", config, "--output", csv);
+        var error = new StringWriter();
+        Assert.Equal(1, await Program.RunAsync(["state", "show", "--config", config], TextWriter.Null, error));
+        Assert.Equal($"State folder '{state}' cannot be used: the disk is full. Make room there.\n", error.ToString());
+        File.Delete(filler);
+        Assert.Equal((0, $"300 rows of climate -> {csv}\n"), await CommandAsync("export", "--config", config, "--output", csv));
+    }
+
+    [Fact]
+    public async Task Labels_replace_no_device()
+    {
+        string config = Config(Record(rows: 3));
+        await RunServiceAsync(config);
+        string fifo = _folder.File("fifo");
+        using (var make = System.Diagnostics.Process.Start("mkfifo", [fifo]))
+        {
+            await make.WaitForExitAsync();
+        }
+
+        await RefusesAsync(
+            $"'{fifo}' cannot be written: '{fifo}' is a FIFO", "--config", config, "--output", _folder.File("x.csv"), "--labels", fifo);
+        Assert.Throws<IOException>(() => RegularFile.Require(fifo));
     }
 
     [Fact]

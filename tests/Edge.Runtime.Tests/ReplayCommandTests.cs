@@ -95,6 +95,23 @@ public sealed class ReplayCommandTests : IDisposable
         Assert.True(scores[1500..1520].Max(line => line[0]) >= 1);
     }
 
+    // Every write to this device finds its disk full.
+    [Theory]
+    [InlineData("--output", "--scores")]
+    [InlineData("--scores", "--output")]
+    public async Task A_full_disk_is_one_sentence(string full, string other)
+    {
+        string[] replay = await RecordAsync();
+        var error = new StringWriter();
+        Assert.Equal(
+            1,
+            await Program.RunAsync(
+                ["replay", .. replay, "--stream", "climate", full, "/dev/full", other, _folder.File("other")], TextWriter.Null, error));
+        Assert.Equal(
+            $"{full} '/dev/full' cannot be written: its disk is full. Make room there, or name a file on another disk.\n",
+            error.ToString());
+    }
+
     [Fact]
     public async Task Wrong_input_is_named()
     {

@@ -85,7 +85,7 @@ internal static class ExportCommand
             }
             catch (Exception e) when (e is SqliteException or InvalidDataException)
             {
-                throw new InputException($"The history in '{folder}' cannot be read: {Database.Reason(e)}.", e);
+                throw History.Unreadable(folder, e);
             }
 
             return ExitCodes.Done;
@@ -165,7 +165,7 @@ internal static class ExportCommand
         }
         catch (Exception e)
         {
-            Discard(partial);
+            DurableFile.Discard(partial);
             if (FileFault.Is(e))
             {
                 throw FileFault.Unwritable(path, e);
@@ -197,18 +197,6 @@ internal static class ExportCommand
         }
     }
 
-    private static void Discard(string partial)
-    {
-        try
-        {
-            File.Delete(partial);
-        }
-        catch (Exception e) when (FileFault.Is(e))
-        {
-            // The reason why the file cannot be written is said.
-        }
-    }
-
     private static int WriteLabels(History history, string stream, DateTime from, DateTime to, string path)
     {
         IReadOnlyList<HistoryLabel> labels = history.Labels(stream, from, to);
@@ -225,6 +213,15 @@ internal static class ExportCommand
             }
 
             json.WriteEndArray();
+        }
+
+        try
+        {
+            RegularFile.Require(path);
+        }
+        catch (IOException e)
+        {
+            throw FileFault.Unwritable(path, e);
         }
 
         DurableFile.Write(path, bytes.ToArray());

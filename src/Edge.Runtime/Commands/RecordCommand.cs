@@ -57,6 +57,7 @@ internal static class RecordCommand
             Action<TimeSpan>? progress = Console.IsOutputRedirected ? null : elapsed =>
                 output.Write($"\r{Quantity.Of(file.Rows, "row")}, {elapsed:d\\.hh\\:mm\\:ss} ");
             await RecordAsync(sensor, file, columns.Count, span, progress, stop.Token).ConfigureAwait(false);
+            file.Flush();
             await output.WriteLineAsync(
                 $"{(progress is null ? "" : "\r")}{Quantity.Of(file.Rows, "row")} of {string.Join(", ", columns)} -> {path}")
                 .ConfigureAwait(false);

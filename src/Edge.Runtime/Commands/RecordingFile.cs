@@ -15,7 +15,6 @@ internal sealed class RecordingFile : IDisposable
 {
     private static readonly TimeSpan FlushEvery = TimeSpan.FromSeconds(1);
 
-    private readonly string _path;
     private readonly StreamWriter _text;
     private readonly CsvWriter _csv;
     private readonly bool _hasFaults;
@@ -24,8 +23,7 @@ internal sealed class RecordingFile : IDisposable
     private RecordingFile(string path, FileStream file, bool hasFaults)
     {
         _hasFaults = hasFaults;
-        _path = path;
-        _text = new StreamWriter(file);
+        _text = new StreamWriter(new OutputFile(file, path));
         _csv = new CsvWriter(_text, new CsvConfiguration(CultureInfo.InvariantCulture) { NewLine = "\n" });
     }
 
@@ -69,32 +67,32 @@ internal sealed class RecordingFile : IDisposable
     /// <exception cref="InputException">The disk does not accept the row.</exception>
     internal void Write(Reading reading, bool isFault = false)
     {
-        try
+        _csv.WriteField(reading.Time.ToString(Timestamp.Format, CultureInfo.InvariantCulture));
+        for (int i = 0; i < reading.Values.Length; i++)
         {
-            _csv.WriteField(reading.Time.ToString(Timestamp.Format, CultureInfo.InvariantCulture));
-            for (int i = 0; i < reading.Values.Length; i++)
-            {
-                _csv.WriteField(reading.Quality[i].IsMeasured() ? reading.Values[i].ToString("G9", CultureInfo.InvariantCulture) : "");
-            }
-
-            if (_hasFaults)
-            {
-                _csv.WriteField(isFault ? "1" : "0");
-            }
-
-            _csv.NextRecord();
-            Rows++;
-            if (Stopwatch.GetElapsedTime(_flushedAt) >= FlushEvery)
-            {
-                _csv.Flush();
-                _text.Flush();
-                _flushedAt = Stopwatch.GetTimestamp();
-            }
+            _csv.WriteField(reading.Quality[i].IsMeasured() ? reading.Values[i].ToString("G9", CultureInfo.InvariantCulture) : "");
         }
-        catch (IOException e)
+
+        if (_hasFaults)
         {
-            throw FileFault.Unwritable(_path, e);
+            _csv.WriteField(isFault ? "1" : "0");
         }
+
+        _csv.NextRecord();
+        Rows++;
+        if (Stopwatch.GetElapsedTime(_flushedAt) >= FlushEvery)
+        {
+            Flush();
+        }
+    }
+
+    /// <summary>Writes what is still in memory.</summary>
+    /// <exception cref="InputException">The disk does not accept it.</exception>
+    internal void Flush()
+    {
+        _csv.Flush();
+        _text.Flush();
+        _flushedAt = Stopwatch.GetTimestamp();
     }
 
     public void Dispose()

@@ -110,7 +110,7 @@ internal static class ReplayCommand
                 new ReplaySensor(replay, engine.Manifest.Columns, pipeline.Period, TimeProvider.System, log),
                 replay.Ranges.Where(range => engine.Manifest.Columns.Contains(range.Key)).ToDictionary(),
                 engine.Manifest.Columns);
-            await using Stream lines = Open(parsed.GetRequiredValue(target));
+            await using var lines = new BufferedStream(OutputFile.Create(parsed.GetRequiredValue(target), "--output"), 1 << 16);
             using ScoresFile? scored = OpenScores(parsed.GetValue(scores), parsed.GetRequiredValue(target));
             using var loop = new StreamLoop(
                 deviceName,
@@ -172,18 +172,6 @@ internal static class ReplayCommand
         : RegularFile.IsSame(path, target)
             ? throw new InputException($"--scores and --output '{target}' are one file; give them two names.")
             : ScoresFile.Open(path);
-
-    private static BufferedStream Open(string path)
-    {
-        try
-        {
-            return new BufferedStream(new FileStream(path, FileMode.Create, FileAccess.Write), 1 << 16);
-        }
-        catch (Exception e) when (FileFault.Is(e))
-        {
-            throw FileFault.Unwritable(path, e);
-        }
-    }
 
     // The recording, read as the options say; else as the stream's own recording is; else by what its cells look like. What the device
     // counts as out of range is it here, too.

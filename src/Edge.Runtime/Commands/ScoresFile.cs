@@ -21,14 +21,12 @@ internal sealed class ScoresFile : IDisposable
         ("noise", AnomalyCause.Noise),
     ];
 
-    private readonly string _path;
     private readonly StreamWriter _text;
     private readonly CsvWriter _csv;
 
     private ScoresFile(string path)
     {
-        _path = path;
-        _text = new StreamWriter(new FileStream(path, FileMode.Create, FileAccess.Write));
+        _text = new StreamWriter(OutputFile.Create(path, "--scores"));
         _csv = new CsvWriter(_text, new CsvConfiguration(CultureInfo.InvariantCulture) { NewLine = "\n" });
     }
 
@@ -36,59 +34,38 @@ internal sealed class ScoresFile : IDisposable
     /// <exception cref="InputException">The file cannot be written.</exception>
     internal static ScoresFile Open(string path)
     {
-        try
+        var file = new ScoresFile(path);
+        file._csv.WriteField("time");
+        file._csv.WriteField("score");
+        foreach ((string column, AnomalyCause _) in Parts)
         {
-            var file = new ScoresFile(path);
-            file._csv.WriteField("time");
-            file._csv.WriteField("score");
-            foreach ((string column, AnomalyCause _) in Parts)
-            {
-                file._csv.WriteField(column);
-            }
+            file._csv.WriteField(column);
+        }
 
-            file._csv.NextRecord();
-            return file;
-        }
-        catch (Exception e) when (FileFault.Is(e))
-        {
-            throw FileFault.Unwritable(path, e, "--scores");
-        }
+        file._csv.NextRecord();
+        return file;
     }
 
     /// <summary>Writes the last tick of a stream.</summary>
     /// <exception cref="InputException">The disk does not accept the line.</exception>
     internal void Write(SensorStream stream)
     {
-        try
+        _csv.WriteField(stream.LastTime.ToString(Timestamp.Format, CultureInfo.InvariantCulture));
+        WriteField(stream.AnomalyScore);
+        foreach ((string _, AnomalyCause cause) in Parts)
         {
-            _csv.WriteField(stream.LastTime.ToString(Timestamp.Format, CultureInfo.InvariantCulture));
-            WriteField(stream.AnomalyScore);
-            foreach ((string _, AnomalyCause cause) in Parts)
-            {
-                WriteField(stream.ScoreOf(cause));
-            }
+            WriteField(stream.ScoreOf(cause));
+        }
 
-            _csv.NextRecord();
-        }
-        catch (IOException e)
-        {
-            throw FileFault.Unwritable(_path, e, "--scores");
-        }
+        _csv.NextRecord();
     }
 
     /// <summary>Writes what is still in memory.</summary>
     /// <exception cref="InputException">The disk does not accept it.</exception>
     internal void Flush()
     {
-        try
-        {
-            _csv.Flush();
-            _text.Flush();
-        }
-        catch (IOException e)
-        {
-            throw FileFault.Unwritable(_path, e, "--scores");
-        }
+        _csv.Flush();
+        _text.Flush();
     }
 
     public void Dispose()

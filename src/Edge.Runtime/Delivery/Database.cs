@@ -63,9 +63,21 @@ internal sealed class Database : IDisposable
                 e.Message.Contains("no such ", StringComparison.Ordinal) || e.Message.Contains(
                     "no column named", StringComparison.Ordinal)));
 
+    /// <summary>
+    /// Whether the disk is full: SQLITE_FULL, SQLITE_IOERR_SHMSIZE (the index of a write-ahead log, which also a reader makes), or what the
+    /// operating system says.
+    /// </summary>
+    internal static bool IsDiskFull(Exception e) =>
+        e is SqliteException { SqliteErrorCode: 13 } or SqliteException { SqliteExtendedErrorCode: 4874 } || FileFault.IsDiskFull(e);
+
     /// <summary>What SQLite says, without the number and the quotes that its message has around it; no full stop.</summary>
     internal static string Reason(Exception e)
     {
+        if (IsDiskFull(e))
+        {
+            return "the disk is full";
+        }
+
         string message = e.Message.TrimEnd('.');
         int begin = e is SqliteException ? message.IndexOf('\'', StringComparison.Ordinal) : -1;
         int end = message.LastIndexOf('\'');

@@ -15,9 +15,9 @@ internal static partial class DurableFile
     /// <exception cref="InputException">It cannot be written; the old file is unchanged.</exception>
     internal static void Write(string path, ReadOnlySpan<byte> bytes)
     {
+        string partial = path + ".partial";
         try
         {
-            string partial = path + ".partial";
             using (var stream = new FileStream(partial, FileMode.Create, FileAccess.Write))
             {
                 stream.Write(bytes);
@@ -27,7 +27,21 @@ internal static partial class DurableFile
         }
         catch (Exception e) when (FileFault.Is(e))
         {
+            Discard(partial);
             throw FileFault.Unwritable(path, e);
+        }
+    }
+
+    /// <summary>Removes a file that could not be written to its end, if that is possible.</summary>
+    internal static void Discard(string partial)
+    {
+        try
+        {
+            File.Delete(partial);
+        }
+        catch (Exception e) when (FileFault.Is(e))
+        {
+            // The reason why the file cannot be written is said.
         }
     }
 

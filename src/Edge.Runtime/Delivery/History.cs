@@ -143,6 +143,10 @@ internal sealed partial class History(string folder)
         return (IReadOnlyList<HistoryLabel>)labels;
     });
 
+    /// <summary>The sentence for a history that cannot be read.</summary>
+    internal static InputException Unreadable(string folder, Exception e) => new(
+        $"The history in '{folder}' cannot be read: {Database.Reason(e)}.{(Database.IsDiskFull(e) ? " Make room there." : "")}", e);
+
     private static IReadOnlyList<HistoryEvent> EventsOf(
         List<LogRecord> log, SqliteConnection? connection, string stream, DateTime from, DateTime to, int most)
     {
@@ -275,7 +279,7 @@ internal sealed partial class History(string folder)
         }
         catch (Exception e) when (e is SqliteException or InvalidDataException)
         {
-            throw new InputException($"The history in '{folder}' cannot be read: {Database.Reason(e)}.", e);
+            throw Unreadable(folder, e);
         }
     }
 
@@ -312,7 +316,7 @@ internal sealed partial class History(string folder)
         catch (Exception e) when (e is SqliteException || FileFault.Is(e))
         {
             connection?.Dispose();
-            throw new InputException($"The history in '{folder}' cannot be read: {Database.Reason(e)}.", e);
+            throw Unreadable(folder, e);
         }
     }
 }

@@ -61,7 +61,7 @@ internal sealed partial class StateStore
                 {
                     BeginAnew(Database.Reason(e));
                 }
-                catch (Exception e) when (IsDiskFull(e) && attempt == 0 && TryMakeRoom())
+                catch (Exception e) when (Database.IsDiskFull(e) && attempt == 0 && TryMakeRoom())
                 {
                     // Once more.
                 }

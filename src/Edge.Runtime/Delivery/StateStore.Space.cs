@@ -13,11 +13,6 @@ internal sealed partial class StateStore
     // More than the write-ahead log grows to: 1,000 pages of 4 kB, plus one tick.
     private const int ReserveBytes = 6 << 20;
 
-    // SQLITE_FULL, and ENOSPC and EDQUOT of the operating system.
-    private const int PrimaryFull = 13;
-    private const int NoSpace = 28;
-    private const int NoQuota = 122;
-
     // The outbox may always hold this much, however full the disk is.
     private const long LimitMin = 64 << 10;
 
@@ -28,9 +23,6 @@ internal sealed partial class StateStore
     internal long[] Evicted { get; } = new long[3];
 
     private string ReservePath => System.IO.Path.ChangeExtension(Path, ".reserve");
-
-    private static bool IsDiskFull(Exception e) => e is SqliteException { SqliteErrorCode: PrimaryFull }
-        || (e is IOException && e.HResult is NoSpace or NoQuota);
 
     // Called with the gate held, after the disk reported that it is full.
     private bool TryMakeRoom()

@@ -153,7 +153,7 @@ internal sealed partial class StateStore : IDisposable
     internal static InputException Unusable(string folder, Exception e)
     {
         string why = File.Exists(folder) ? "it is a file. Name a folder in 'state'."
-            : $"{Database.Reason(e)}. {(IsDiskFull(e) ? "Make room on its disk." : "Create it, or allow the service to write there.")}";
+            : $"{Database.Reason(e)}. {(Database.IsDiskFull(e) ? "Make room there." : "Create it, or allow the service to write there.")}";
         return new InputException($"State folder '{folder}' cannot be used: {why}", e);
     }
 
