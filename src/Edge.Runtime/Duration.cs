@@ -6,6 +6,13 @@ namespace Edge.Runtime;
 /// <summary>Times with a unit: 500ms, 1s, 5m, 2h, 7d.</summary>
 internal static partial class Duration
 {
+    /// <summary>Shortest and longest time that is read.</summary>
+    internal static (TimeSpan Min, TimeSpan Max) Range { get; } = (TimeSpan.FromMilliseconds(1), TimeSpan.FromDays(3660));
+
+    /// <summary>Whether a text is written as a time, whatever its length.</summary>
+    internal static bool IsWritten(string text) => Pattern().IsMatch(text);
+
+    /// <summary>Reads a time within <see cref="Range"/>.</summary>
     internal static bool TryParse(string text, out TimeSpan duration)
     {
         duration = default;
@@ -17,7 +24,7 @@ internal static partial class Duration
 
         double value = double.Parse(match.Groups[1].ValueSpan, CultureInfo.InvariantCulture);
         double seconds = value * match.Groups[2].Value switch { "ms" => 0.001, "s" => 1, "m" => 60, "h" => 3600, _ => 86400 };
-        if (seconds is <= 0 or > 10 * 365 * 86400.0)
+        if (seconds < Range.Min.TotalSeconds || seconds > Range.Max.TotalSeconds)
         {
             return false;
         }

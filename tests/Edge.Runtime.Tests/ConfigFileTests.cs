@@ -371,11 +371,20 @@ public sealed class ConfigFileTests
         "'otlp' must be the address of a collector")]
     [InlineData(
         "device: d\ntelemetry: { every: 2h }\nstreams:\n  - { name: s, model: demo, source: { simulated: { } } }",
-        "'every' must be from 1s to 1h")]
+        "'every' must be from 1s to 1h, not '2h'")]
     [InlineData("device: d\nonnxruntime: { threads: 0 }\nstreams:\n  - { name: s, model: demo, source: { simulated: { } } }", "'threads'")]
     [InlineData(
         "device: d\nstreams:\n  - { name: s, model: demo, period: 1, source: { simulated: { } } }",
         "'period' must be a time such as")]
+    [InlineData(
+        "device: d\nstreams:\n  - { name: s, model: demo, period: 0s, source: { simulated: { } } }",
+        ":3:37: 'period' must be from 1ms to 366d, not '0s'.")]
+    [InlineData(
+        "device: d\nstreams:\n  - { name: s, model: demo, anomaly: { adapt: 4000d }, source: { simulated: { } } }",
+        "'adapt' must be from 1ms to 3660d, not '4000d'.")]
+    [InlineData(
+        "device: d\nstate: s\nhistory: { max_age: 3661d }\nstreams:\n  - { name: s, model: demo, source: { simulated: { } } }",
+        "'max_age' must be from 1h to 3660d, not '3661d'.")]
     [InlineData(
         "device: d\nstreams:\n  - { name: s, model: demo, source: { simulated: { speed: fast } } }",
         "'speed' must be max or a factor")]

@@ -24,12 +24,7 @@ internal static partial class ConfigFile
             map.Fail("otlp", $"'otlp' must be the address of a collector, such as http://127.0.0.1:4318, not '{text}'");
         }
 
-        TimeSpan every = map.Duration("every") ?? new TelemetryOptions().Every;
-        if (every < TelemetryOptions.EveryMin || every > TelemetryOptions.EveryMax)
-        {
-            map.Fail("every", "'every' must be from 1s to 1h");
-        }
-
+        TimeSpan every = map.Duration("every", TelemetryOptions.EveryMin, TelemetryOptions.EveryMax) ?? new TelemetryOptions().Every;
         var telemetry = new TelemetryOptions { Listen = ReadListen(map), Otlp = otlp, Every = every };
         map.RejectUnknown();
         return telemetry;

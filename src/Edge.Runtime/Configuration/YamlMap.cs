@@ -199,33 +199,27 @@ internal sealed partial class YamlMap
         return Whole(key, min, min, max);
     }
 
-    internal TimeSpan? Duration(string key)
+    /// <summary>A time of any length; null if there is none, or a wrong one.</summary>
+    internal TimeSpan? Duration(string key) => Duration(key, Edge.Runtime.Duration.Range.Min, Edge.Runtime.Duration.Range.Max);
+
+    /// <summary>A time from <paramref name="min"/> to <paramref name="max"/>; null if there is none, or a wrong one.</summary>
+    internal TimeSpan? Duration(string key, TimeSpan min, TimeSpan max)
     {
         if (Text(key) is not { } text)
         {
             return null;
         }
 
-        if (Edge.Runtime.Duration.TryParse(text, out TimeSpan duration))
+        if (Edge.Runtime.Duration.TryParse(text, out TimeSpan duration) && duration >= min && duration <= max)
         {
             return duration;
         }
 
-        Fail(key, $"'{key}' must be a time such as 500ms, 1s, 5m, 2h or 7d, not '{text}'");
+        string meaning = Edge.Runtime.Duration.IsWritten(text)
+            ? $"from {Edge.Runtime.Duration.Text(min)} to {Edge.Runtime.Duration.Text(max)}"
+            : "a time such as 500ms, 1s, 5m, 2h or 7d";
+        Fail(key, $"'{key}' must be {meaning}, not '{text}'");
         return null;
-    }
-
-    /// <summary>A time from <paramref name="min"/> to <paramref name="max"/>; null if there is none, or a wrong one.</summary>
-    internal TimeSpan? Duration(string key, TimeSpan min, TimeSpan max)
-    {
-        TimeSpan? duration = Duration(key);
-        if (duration < min || duration > max)
-        {
-            Fail(key, $"'{key}' must be from {Edge.Runtime.Duration.Text(min)} to {Edge.Runtime.Duration.Text(max)}, not '{Text(key)}'");
-            return null;
-        }
-
-        return duration;
     }
 
     /// <summary>A list of texts, or a single one.</summary>
