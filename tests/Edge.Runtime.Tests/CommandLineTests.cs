@@ -138,6 +138,51 @@ public sealed class CommandLineTests : IDisposable
         await RefusesAsync(["run", "--config", config], Problem);
     }
 
+    [Theory]
+    [InlineData(
+        "10m",
+        "{ }",
+        "{ }",
+        "WRONG  stream s: 'learn.after' is 1d, which is 144 rows at a period of 10m, and to forecast 36 ticks ahead is learned from at "
+            + "least 370 rows. Set it to at least 62h, or set shorter 'learn.horizons'.")]
+    [InlineData(
+        "10m",
+        "{ after: 24h, horizons: [10m] }",
+        "{ }",
+        "WRONG  stream s: 'learn.after' is 1d, which is 144 rows at a period of 10m, and to forecast 1 tick ahead is learned from at "
+            + "least 150 rows. Set it to at least 25h.")]
+    [InlineData("10m", "{ after: 25h, horizons: [10m] }", "{ }", "ok     stream s")]
+    [InlineData(
+        "10m",
+        "{ after: 25h, horizons: [10m] }",
+        "{ max_age: 24h }",
+        "WRONG  stream s: 'history.max_age' is 1d, which is 144 rows at a period of 10m, and to forecast 1 tick ahead is learned from at "
+            + "least 150 rows. Set it to at least 25h.")]
+    [InlineData(
+        "1s",
+        "{ after: 31d }",
+        "{ }",
+        "note   stream s: 'learn.after' is 31d, and 'history.max_age' stores rows for 30d: the first model is learned from those.")]
+    [InlineData(
+        "1s",
+        "{ after: 20d, horizons: [24h], memory: 100MB }",
+        "{ }",
+        "WRONG  stream s: 'learn.memory' has room for 436906 rows of 2 columns, and to forecast 86400 ticks ahead is learned from at "
+            + "least 864010 rows. Set it to at least 198MB, or set shorter 'learn.horizons'.")]
+    [InlineData("1s", "{ }", "{ }", "ok     stream s")]
+    public async Task Check_says_what_learning_lacks(string period, string learn, string history, string line)
+    {
+        string config = _folder.Write(
+            "edge.yaml",
+            $"device: d\nstate: state\nhistory: {history}\nmqtt: {{ host: 127.0.0.1, port: 1 }}\nstreams:\n"
+                + $"  - {{ name: s, period: {period}, columns: [a, b], source: {{ replay: {{ file: x.csv }} }}, "
+                + $"learn: {{ program: x.csv, {learn.TrimStart('{', ' ')} }}\n");
+        _folder.Write("x.csv", "a,b\n1,2\n");
+        string[] lines = (await RunAsync("check", "--config", config)).Output.Split('\n');
+        Assert.Contains(line, lines);
+        Assert.Equal(line[0] != 'W', lines.Contains("ok     stream s"));
+    }
+
     [Fact]
     public async Task Check_looks_into_the_state_and_leaves_it_as_it_is()
     {

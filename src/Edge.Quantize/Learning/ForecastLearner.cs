@@ -66,9 +66,6 @@ internal readonly record struct LearningProgress(Candidate Candidate, int Epoch,
 /// </summary>
 internal sealed class ForecastLearner
 {
-    /// <summary>Fewest rows that something can be learned from.</summary>
-    internal const int RowsMin = 150;
-
     // Fewest epochs that a candidate gets before the clock can end it.
     private const int EpochsMin = 3;
 

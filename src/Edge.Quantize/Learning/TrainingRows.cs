@@ -5,6 +5,7 @@ using Edge.Sensors;
 using Edge.Sensors.Replay;
 using Edge.Sensors.Timing;
 using Edge.Streams;
+using Edge.Streams.Forecasting;
 
 namespace Edge.Quantize.Learning;
 
@@ -166,10 +167,10 @@ internal sealed class TrainingRows
         }
 
         int rows = loaded.Ticks.Count;
-        if (rows < ForecastLearner.RowsMin)
+        if (rows < LearningRows.Min)
         {
             throw new InputException(
-                $"Readings '{options.File}' have {Quantity.Of(rows, "usable row")}; at least {ForecastLearner.RowsMin} are needed to learn "
+                $"Readings '{options.File}' have {Quantity.Of(rows, "usable row")}; at least {LearningRows.Min} are needed to learn "
                     + $"from. {loaded.WhyTooFew()}.");
         }
 

@@ -58,7 +58,7 @@ internal static class CheckCommand
                 (string? engine, string? otherPeriod) = (null, null);
                 Say($"stream {stream.Name}", Try(() =>
                 {
-                    (ModelManifest manifest, TimeSpan period, engine) = CheckStream(stream, engines, sources);
+                    (ModelManifest manifest, TimeSpan period, engine) = CheckStream(stream, edge.History, engines, sources);
                     streams.Add((stream, manifest, period));
                     otherPeriod = stream.OtherPeriod(manifest);
                 }));
@@ -70,6 +70,14 @@ internal static class CheckCommand
                 if (stream.Engine == EngineKind.Onnx && engine is not null)
                 {
                     Note($"stream {stream.Name}", $"its engine is {engine}");
+                }
+
+                if (stream.Learn?.After > edge.History.AgeMax)
+                {
+                    Note(
+                        $"stream {stream.Name}",
+                        $"'learn.after' is {Duration.Text(stream.Learn.After)}, and 'history.max_age' stores rows for "
+                            + $"{Duration.Text(edge.History.AgeMax)}: the first model is learned from those");
                 }
 
                 if (stream.Learn is not null && !File.Exists(stream.Model))
@@ -126,7 +134,7 @@ internal static class CheckCommand
     }
 
     private static (ModelManifest Manifest, TimeSpan Period, string Engine) CheckStream(
-        StreamConfig stream, EngineFactory engines, Sources sources)
+        StreamConfig stream, HistoryOptions history, EngineFactory engines, Sources sources)
     {
         // As the service does: limits and ranges are for the columns of the model.
         using var opened = new SensorStream(engines.Load(stream), stream, NullLogger.Instance);
@@ -139,6 +147,12 @@ internal static class CheckCommand
                 throw new InputException(
                     $"'learn' is for at most {NormalProfileLearner.ColumnsMax} columns, and model '{stream.Model}' has "
                         + $"{engine.Manifest.Columns.Count}. Remove 'learn', or divide the stream.");
+            }
+
+            int ticksAhead = engine.Manifest.Outputs.Select(output => output.TicksAhead).DefaultIfEmpty(1).Max();
+            if (learn.WhyNot(opened.Period, engine.Manifest.Columns.Count, ticksAhead, history.AgeMax) is { } problem)
+            {
+                throw new InputException(problem);
             }
         }
 

@@ -1,3 +1,7 @@
+using System.Globalization;
+using Edge.Inference;
+using Edge.Streams.Forecasting;
+
 namespace Edge.Runtime.Control;
 
 /// <summary>How the processor is shared with training.</summary>
@@ -55,8 +59,49 @@ internal sealed record LearnOptions
     /// <summary>Path of edge-quantize; null for the one beside this program, or on the search path.</summary>
     public string? Program { get; init; }
 
+    // Of the memory that training may take, what each stored value of a row needs.
+    private const int BytesAValue = 120;
+
     // Fewer ticks say nothing.
     private const int CanaryTicksMin = 100;
+
+    /// <summary>Why these settings cannot give a model, a sentence for a person; null if they can.</summary>
+    /// <param name="period">From tick to tick.</param>
+    /// <param name="columns">Columns of the stream.</param>
+    /// <param name="ticksAhead">The most ticks ahead that it forecasts.</param>
+    /// <param name="ageMax">Age to which rows are stored.</param>
+    internal string? WhyNot(TimeSpan period, int columns, int ticksAhead, TimeSpan ageMax)
+    {
+        long needed = LearningRows.For(ticksAhead);
+        string needs = string.Create(
+            CultureInfo.InvariantCulture, $"to forecast {Quantity.Of(ticksAhead, "tick")} ahead is learned from at least {needed} rows");
+        string shorter = ticksAhead > 1 ? ", or set shorter 'learn.horizons'" : "";
+        (string Key, TimeSpan Span)[] spans = [("learn.after", After), ("history.max_age", ageMax)];
+        foreach ((string key, TimeSpan span) in spans)
+        {
+            if (span < needed * period)
+            {
+                return $"'{key}' is {Duration.Text(span)}, which is {(long)(span / period)} rows at a period of {Duration.Text(period)}, "
+                    + $"and {needs}. Set it to at least {Duration.Text(RoundedUp(needed * period))}{shorter}.";
+            }
+        }
+
+        return RowsMax(columns) < needed
+            ? $"'learn.memory' has room for {RowsMax(columns)} rows of {Quantity.Of(columns, "column")}, and {needs}. Set it to at least "
+                + $"{((needed * columns * BytesAValue) >> 20) + 1}MB{shorter}."
+            : null;
+    }
+
+    // A time that a person would write.
+    private static TimeSpan RoundedUp(TimeSpan span)
+    {
+        TimeSpan unit = span > TimeSpan.FromHours(1) ? TimeSpan.FromHours(1) : TimeSpan.FromMinutes(1);
+        return span < unit ? span : unit * Math.Ceiling(span / unit);
+    }
+
+    /// <summary>Most rows that <see cref="MemoryMaxBytes"/> has room for.</summary>
+    /// <param name="columns">Columns of the stream.</param>
+    internal long RowsMax(int columns) => MemoryMaxBytes / (BytesAValue * columns);
 
     /// <summary>Ticks for which a learned model is compared with the one in use.</summary>
     /// <param name="period">From tick to tick.</param>

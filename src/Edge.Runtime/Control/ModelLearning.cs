@@ -22,9 +22,6 @@ internal sealed record LearningStream(string Name, LearnOptions Options, string 
 /// </summary>
 internal sealed class ModelLearning : IDisposable
 {
-    // Of the memory that training may take, what each stored value of a row needs.
-    private const int BytesAValue = 120;
-
     // Rows are not older than this.
     private const double DaysMax = 3660;
 
@@ -200,9 +197,8 @@ internal sealed class ModelLearning : IDisposable
     private async Task LearnAsync(LearningStream stream, SensorStream running)
     {
         bool isTrained = running.Manifest.IsTrained;
-        int values = running.Manifest.Columns.Count;
-        long rows = stream.Options.MemoryMaxBytes / (BytesAValue * values);
-        double reachDays = Math.Min(rows * running.Period.TotalDays, DaysMax);
+        double reachDays = Math.Min(
+            stream.Options.RowsMax(running.Manifest.Columns.Count) * running.Period.TotalDays, DaysMax);
         Say(stream.Name, "learning", isTrained
             ? "Learns again from the stored rows."
             : "Learns its first model from the stored rows.");
