@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Edge.Inference;
 using Edge.Inference.Models;
 using Edge.Quantize.Calibration;
 using Edge.Quantize.Learning;
@@ -99,6 +100,44 @@ public sealed partial class TrainRecordingTests : IDisposable
         TrainingRows rows = TrainingRows.Load([.. files.Select(file => new ReplayOptions { File = file })], [], null);
         Assert.Equal(["c0"], rows.Columns.Select(column => column.Name));
         Assert.Equal(Enumerable.Range(400 * labelled, 10), Enumerable.Range(0, 800).Where(row => rows.IsFault[row]));
+    }
+
+    [Theory]
+    [InlineData("yes", "No")]
+    [InlineData("TRUE", "false")]
+    [InlineData("1", "")]
+    public void Rows_are_marked_as_faults_in_numbers_or_in_words(string yes, string no)
+    {
+        string[] lines = File.ReadAllLines(Recording(1, rows: 400));
+        TrainingRows rows = Load(Marked());
+        Assert.Equal(Enumerable.Range(0, 10), Enumerable.Range(0, 400).Where(row => rows.IsFault[row]));
+        lines[20] += ",perhaps";
+        Assert.EndsWith(
+            "line 21, column 'fault': 'perhaps' does not say whether the row is a fault. Write 0 or 1, no or yes, or false or true.",
+            Assert.Throws<InputException>(() => Load(Marked())).Message,
+            StringComparison.Ordinal);
+
+        string Marked() => _folder.Write(
+            "f.csv",
+            string.Join('\n', lines.Select((line, at) => at == 20 && line.EndsWith("perhaps", StringComparison.Ordinal) ? line
+                : $"{line},{(at == 0 ? "fault" : at < 11 ? yes : no)}")));
+    }
+
+    // As a spreadsheet in German writes it, with the unit in every cell.
+    [Fact]
+    public void Units_behind_the_numbers_and_a_line_that_names_the_separator_are_read()
+    {
+        string[] lines = File.ReadAllLines(Recording(1, rows: 400));
+        string[] written = ["sep=;", .. lines.Select((line, at) => line.Replace(',', ';').Replace('.', ',') + (at == 0 ? "" : " °C"))];
+        TrainingRows rows = Load(_folder.Write("u.csv", string.Join("\r\n", written)));
+        TrainingRows points = Load(_folder.Write("p.csv", string.Join('\n', lines)));
+        Assert.Equal(["c0"], rows.Columns.Select(column => column.Name));
+        Assert.Equal(points.Values, rows.Values);
+        written[300] = written[300].Replace("°C", "K", StringComparison.Ordinal);
+        Assert.Contains(
+            "line 301, column 'c0': ",
+            Assert.Throws<InputException>(() => Load(_folder.Write("k.csv", string.Join('\n', written)))).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]

@@ -22,6 +22,9 @@ public sealed class ReplaySensorTests : IDisposable
     [InlineData("x\tb\ttimestamp\ta\r\nq\t2\t1767225600\t1\r\nq\t4\t1767225605\t3\r\n")]
     [InlineData("ts,a,b\n1767225600000,1,2\n1767225605000,3,4")]
     [InlineData("Date|a|b\n2026-01-01 01:00:00+01:00|1|2\n2026-01-01 01:00:05+01:00|3|4\n")]
+    [InlineData("sep=;\r\ntime;a;b\r\n2026-01-01 00:00:00;1;2\r\n2026-01-01 00:00:05;3;4\r\n")]
+    [InlineData("\ufeffSEP=|\ntime|b,c|b|a\n2026-01-01 00:00:00|0|2|1\n2026-01-01 00:00:05|0|4|3\n")]
+    [InlineData("time;a;b\n2026-01-01 00:00:00;1 °C;2%\n2026-01-01 00:00:05;3,0 °C;4%\n")]
     public async Task Any_separator_and_time_is_read(string csv)
     {
         using ReplaySensor sensor = Open(csv);
@@ -148,6 +151,33 @@ public sealed class ReplaySensorTests : IDisposable
     [InlineData("\u0018\0\0\0{\"a\":", "are no text. Give a CSV file whose first line names the columns.")]
     public void A_file_without_what_the_model_reads_is_refused(string csv, string sentence) =>
         Assert.Contains(sentence, Assert.Throws<InputException>(() => Open(csv)).Message, StringComparison.Ordinal);
+
+    [Theory]
+    [InlineData(
+        "1 °C,2;3 K,4",
+        "line 3, column 'a': '3 K' has another unit than '1 °C' in line 2. Write the same unit behind every number of the column")]
+    [InlineData("1,2;3 bar,4", "line 3, column 'a': '3 bar' has another unit than '1' in line 2.")]
+    [InlineData(
+        "1,2;3,'1 234.5'",
+        "line 3, column 'b': '1 234.5' has thousands separators. Write numbers without them, this one as 1234.5.")]
+    [InlineData(
+        "1,2;'1,234,567',4",
+        "line 3, column 'a': '1,234,567' has thousands separators. Write numbers without them, this one as 1234567.")]
+    [InlineData(
+        "1,'1.234,5 W';1,'1 W'",
+        "line 2, column 'b': '1.234,5 W' has thousands separators. Write numbers without them, this one as 1234.5.")]
+    [InlineData(
+        "1,2;'1,234',4",
+        "line 3, column 'a': '1,234' may be 1.234 or 1234, and no other number tells. Write numbers with a decimal point, and without")]
+    [InlineData(
+        "1.5,2;'1,25',4",
+        "line 3, column 'a': '1,25' has a decimal comma, and '1.5' in line 2 has a decimal point. Write all numbers in one way.")]
+    public void A_number_that_cannot_be_told_is_refused_with_its_place(string rows, string sentence)
+    {
+        IEnumerable<string> lines = rows.Replace('\'', '"').Split(';').Select((row, at) => $"2026-01-01 00:00:0{at},{row}");
+        string csv = "time,a,b\n" + string.Join('\n', lines);
+        Assert.Contains(sentence, Assert.Throws<InputException>(() => Open(csv)).Message, StringComparison.Ordinal);
+    }
 
     [Theory]
     [InlineData("time,a,b\n01.07.2016 02:00,1,2\n", "line 2: '01.07.2016 02:00' is not ISO 8601 or a count since 1970")]

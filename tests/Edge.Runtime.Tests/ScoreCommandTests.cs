@@ -108,7 +108,7 @@ public sealed class ScoreCommandTests : IDisposable
 
     private (string[] Events, string[] Labels) TwoRuns() => (
         [WriteRun("a.jsonl", 30, (10, 20)), WriteRun("b.jsonl", 30, (5, 6))],
-        [WriteLabels("a.csv", 30, 10, 20), WriteLabels("b.csv", 30, 20, 30)]);
+        [WriteLabels("a.csv", 30, 10, 20), WriteLabels("b.csv", 30, 20, 30, "True", "no")]);
 
     // Rows a second apart; each anomaly is open from its first row up to the row that closes it.
     private string WriteRun(string name, int rows, params (int Open, int Close)[] anomalies)
@@ -127,8 +127,8 @@ public sealed class ScoreCommandTests : IDisposable
         return _folder.Write(name, string.Join('\n', lines));
     }
 
-    private string WriteLabels(string name, int rows, int first, int end) => _folder.Write(
-        name, "anomaly\n" + string.Join('\n', Enumerable.Range(0, rows).Select(row => row >= first && row < end ? 1 : 0)));
+    private string WriteLabels(string name, int rows, int first, int end, string yes = "1", string no = "0") => _folder.Write(
+        name, "anomaly\n" + string.Join('\n', Enumerable.Range(0, rows).Select(row => row >= first && row < end ? yes : no)));
 
     private static string Time(int row) =>
         new DateTime(2026, 1, 1, 0, 0, 0, DateTimeKind.Utc).AddSeconds(row).ToString("o", CultureInfo.InvariantCulture);

@@ -166,8 +166,8 @@ internal sealed class ReadingsFile
             for (int i = 0; i < shape.ColumnsAt.Length; i++)
             {
                 string? cell = rows[shape.ColumnsAt[i]];
-                double value = shape.Number(cell);
-                if (!double.IsFinite(value) && (cell is null || !IsMissing(cell)))
+                double value = shape.Number(rows, i);
+                if (!double.IsFinite(value) && (cell is null || !CellText.IsMissing(cell)))
                 {
                     throw new InputException(
                         $"Readings '{path}', line {rows.Line}, column '{manifest.Columns[i]}': "
@@ -307,8 +307,6 @@ internal sealed class ReadingsFile
             }
         }
     }
-
-    private static bool IsMissing(string cell) => cell.Trim() is "" or "nan" or "NaN" or "NAN" or "null" or "NULL" or "NA" or "N/A";
 
     // Values: [rows, columns], NaN for a missing one. Lines and times: of each row; fewer times if one cannot be read. Calendar: [rows,
     // inputs of the calendar].

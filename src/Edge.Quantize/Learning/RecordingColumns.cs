@@ -105,6 +105,7 @@ internal static partial class RecordingColumns
         var only = new double?[width];
         var changes = new bool[width];
         var isCount = new bool[width];
+        var units = new string?[width];
         Array.Fill(isCount, true);
         long row = 0;
         for (; rows.Read(); row++)
@@ -113,10 +114,7 @@ internal static partial class RecordingColumns
             {
                 string cell = rows[i]?.Trim() ?? "";
                 cells[i] += cell.Length > 0 ? 1 : 0;
-                bool isNumber = double.TryParse(
-                    cell.Replace(',', '.'), NumberStyles.Float, CultureInfo.InvariantCulture,
-                    out double value)
-                    && double.IsFinite(value);
+                bool isNumber = TryRead(cell, ref units[i], out double value);
                 numbers[i] += isNumber ? 1 : 0;
                 changes[i] |= isNumber && value != (only[i] ??= value);
                 first[i] = row == 0 ? value : first[i];
@@ -130,6 +128,15 @@ internal static partial class RecordingColumns
         return (
             rows.Header, [.. Enumerable.Range(0, width).Select(i => numbers[i] > NumbersMin * cells[i])],
             [.. isCount.Select((each, i) => each && row > 2 && last[i] - first[i] > row / 2)], changes);
+    }
+
+    // A number with the unit that the first number of its column has. How it is written is judged where it is read.
+    private static bool TryRead(string cell, ref string? unit, out double value)
+    {
+        (string number, string its) = CellText.Split(cell);
+        string plain = CellText.HasThousands(number) ? CellText.Plain(number) : number.Replace(',', '.');
+        return double.TryParse(plain, NumberStyles.Float, CultureInfo.InvariantCulture, out value) && double.IsFinite(value)
+            && its == (unit ??= its);
     }
 
     [GeneratedRegex(@"[\[(](?<unit>[^\])]{1,12})[\])]\s*$")]

@@ -285,7 +285,10 @@ internal sealed class TrainingRows
         string[] all = faults is null ? names : [.. names, faults];
         bool thins = period.Thins(options, names);
         using var sensor = new ReplaySensor(
-            options with { Speed = PlaybackSpeed.Max, Spacing = period.Spacing }, all, period.Period, TimeProvider.System);
+            options with { Speed = PlaybackSpeed.Max, Spacing = period.Spacing, FlagColumn = faults },
+            all,
+            period.Period,
+            TimeProvider.System);
         var reading = new Reading(all.Length);
         var last = new double[names.Length];
         var isThere = new bool[names.Length];

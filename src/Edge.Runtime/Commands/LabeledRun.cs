@@ -115,7 +115,7 @@ internal sealed record LabeledRun(string File, bool[] Labels, bool[] Alarms, int
             var labels = new List<bool>();
             while (csv.Read())
             {
-                labels.Add(csv.GetField<double>("anomaly") > 0);
+                labels.Add(CellText.Flag(csv.GetField("anomaly")) is { } flag ? flag > 0 : csv.GetField<double>("anomaly") > 0);
             }
 
             return labels.Count == rows
@@ -129,7 +129,8 @@ internal sealed record LabeledRun(string File, bool[] Labels, bool[] Alarms, int
         }
         catch (CsvHelperException e)
         {
-            throw new InputException($"Labels '{path}' are not a CSV with a column 'anomaly' of 0 and 1.", e);
+            throw new InputException(
+                $"Labels '{path}' are not a CSV with a column 'anomaly' of 0 and 1, no and yes, or false and true.", e);
         }
     }
 

@@ -22,8 +22,12 @@ internal sealed class CsvRows : IDisposable
     // A reversed file is held in memory.
     private const long ReversedMaxBytes = 256L << 20;
 
+    // What Excel writes above the header, such as sep=; .
+    private const string SeparatorLine = "sep=";
+
     private readonly string _path;
     private readonly StreamReader _text;
+    private readonly int _linesAbove;
     private readonly CsvReader _csv;
     private readonly Stack<(string[] Cells, int Line)>? _reversed;
     private readonly Queue<(string[] Cells, int Line)> _ahead = new();
@@ -47,7 +51,15 @@ internal sealed class CsvRows : IDisposable
                         + $"{ReversedMaxBytes}. Sort it.");
             }
 
-            Separator = FindSeparator(path, columns, IsWindows1252);
+            (string? named, string header) = Begin(path, IsWindows1252);
+            RequireText(path, header);
+            Separator = named ?? FindSeparator(header, columns);
+            if (named is not null)
+            {
+                _text.ReadLine();
+                _linesAbove = 1;
+            }
+
             _csv = new CsvReader(_text, new CsvConfiguration(CultureInfo.InvariantCulture)
             {
                 Delimiter = Separator,
@@ -66,7 +78,7 @@ internal sealed class CsvRows : IDisposable
         {
             _csv?.Dispose();
             _text?.Dispose();
-            throw e is CsvHelperException ? Wrong(path, e)
+            throw e is CsvHelperException ? Wrong(path, e, _linesAbove)
                 : FileFault.Is(e) ? new InputException($"Readings '{path}' cannot be read: {e.Message}", e)
                 : e;
         }
@@ -76,7 +88,7 @@ internal sealed class CsvRows : IDisposable
             var rows = new Stack<(string[], int)>();
             while (ReadNext())
             {
-                rows.Push((_csv.Parser.Record!, _csv.Parser.RawRow));
+                rows.Push((_csv.Parser.Record!, LineRead));
             }
 
             _reversed = rows;
@@ -93,7 +105,7 @@ internal sealed class CsvRows : IDisposable
     internal bool IsWindows1252 { get; }
 
     /// <summary>Line of the current row.</summary>
-    internal int Line => _row?.Line ?? _csv.Parser.RawRow;
+    internal int Line => _row?.Line ?? LineRead;
 
     /// <summary>Cells of the current row.</summary>
     internal int Count => _row?.Cells.Length ?? _csv.Parser.Count;
@@ -128,7 +140,7 @@ internal sealed class CsvRows : IDisposable
     {
         if (_reversed is null)
         {
-            _row ??= (_csv.Parser.Record!, _csv.Parser.RawRow);
+            _row ??= (_csv.Parser.Record!, LineRead);
         }
 
         while (_ahead.Count < count && Next() is { } next)
@@ -145,8 +157,10 @@ internal sealed class CsvRows : IDisposable
         _text.Dispose();
     }
 
+    private int LineRead => _linesAbove + _csv.Parser.RawRow;
+
     private (string[] Cells, int Line)? Next() => _reversed is null
-        ? ReadNext() ? (_csv.Parser.Record!, _csv.Parser.RawRow) : null
+        ? ReadNext() ? (_csv.Parser.Record!, LineRead) : null
         : _reversed.TryPop(out (string[], int) next) ? next : null;
 
     private bool ReadNext()
@@ -157,14 +171,13 @@ internal sealed class CsvRows : IDisposable
         }
         catch (Exception e) when (e is CsvHelperException or IOException)
         {
-            throw Wrong(_path, e);
+            throw Wrong(_path, e, _linesAbove);
         }
     }
 
-    /// <summary>The sentence for a line that is not CSV.</summary>
-    internal static InputException Wrong(string path, Exception e)
+    private static InputException Wrong(string path, Exception e, int linesAbove)
     {
-        int line = (e as CsvHelperException)?.Context?.Parser?.RawRow ?? 1;
+        int line = linesAbove + ((e as CsvHelperException)?.Context?.Parser?.RawRow ?? 1);
         string what = e is MaxFieldSizeException ? $"a cell has more than {CellMax} characters" : "the line is not valid CSV";
         return new InputException($"Readings '{path}', line {line}: {what}.", e);
     }
@@ -206,6 +219,8 @@ internal sealed class CsvRows : IDisposable
             return true;
         }
 
+        read = read.StartsWith(Encoding.UTF8.Preamble) ? read[Encoding.UTF8.Preamble.Length..] : read;
+        read = read.Length > 3 && Ascii.EqualsIgnoreCase(read[..4], "sep="u8) ? read[(read.IndexOf((byte)'\n') + 1)..] : read;
         int end = read.IndexOfAny((byte)'\r', (byte)'\n');
         return Utf8.IsValid(end >= 0 ? read[..end] : read.Length < HeaderMax ? read : WithoutLast(read));
     }
@@ -222,21 +237,31 @@ internal sealed class CsvRows : IDisposable
         return text[..first];
     }
 
-    // The first line, as far as a header can reach.
-    private static string FirstLine(string path, bool isWindows1252)
+    // The separator that a line above the header names, or null; and the header, as far as one can reach.
+    private static (string? Separator, string Header) Begin(string path, bool isWindows1252)
     {
         using StreamReader text = Text(path, isWindows1252);
         var begin = new char[HeaderMax];
         ReadOnlySpan<char> read = begin.AsSpan(0, text.ReadBlock(begin));
-        int end = read.IndexOfAny('\r', '\n');
-        return (end < 0 ? read : read[..end]).ToString();
+        string first = Line(read);
+        if (first.Length != SeparatorLine.Length + 1 || !first.StartsWith(SeparatorLine, StringComparison.OrdinalIgnoreCase))
+        {
+            return (null, first);
+        }
+
+        int next = read.IndexOf('\n') + 1;
+        return (first[^1..], Line(read[(next > 0 ? next : first.Length)..]));
+
+        static string Line(ReadOnlySpan<char> text)
+        {
+            int end = text.IndexOfAny('\r', '\n');
+            return (end < 0 ? text : text[..end]).ToString();
+        }
     }
 
     // The separator that makes the wanted columns of the header, else the most frequent one.
-    private static string FindSeparator(string path, IReadOnlyList<string> columns, bool isWindows1252)
+    private static string FindSeparator(string header, IReadOnlyList<string> columns)
     {
-        string header = FirstLine(path, isWindows1252);
-        RequireText(path, header);
         string? found = columns.Count == 0 ? null : Separators.FirstOrDefault(
             separator => !columns.Except(header.Split(separator).Select(name => name.Trim().Trim('"').Trim())).Any());
         return found ?? Separators.MaxBy(separator => header.Split(separator).Length)!;

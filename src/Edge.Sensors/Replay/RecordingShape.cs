@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text.RegularExpressions;
 using Edge.Inference;
 
 namespace Edge.Sensors.Replay;
@@ -8,7 +7,7 @@ namespace Edge.Sensors.Replay;
 /// How a recording is written, decided over its first rows: where its columns are, whether numbers have a decimal comma, how far its rows
 /// are apart.
 /// </summary>
-internal sealed partial class RecordingShape
+internal sealed class RecordingShape
 {
     private const int SampleRows = 1000;
 
@@ -25,11 +24,15 @@ internal sealed partial class RecordingShape
 
     private readonly ReplayOptions _options;
     private readonly IReadOnlyList<string> _columns;
+    private readonly int _flag;
+    private readonly string[] _units;
 
     private RecordingShape(ReplayOptions options, IReadOnlyList<string> columns, TimeReader times)
     {
         _options = options;
         _columns = columns;
+        _flag = options.FlagColumn is { } flag ? columns.ToList().IndexOf(flag) : -1;
+        _units = [.. columns.Select(_ => "")];
         Times = times;
     }
 
@@ -96,8 +99,38 @@ internal sealed partial class RecordingShape
         ? cell(TimesAt[0]) ?? ""
         : string.Join(' ', TimesAt.Select(at => cell(at)?.Trim() ?? "")).Trim();
 
-    /// <summary>A cell as a number; NaN if it is none.</summary>
-    internal double Number(string? cell)
+    /// <summary>A cell of the current row as a number; NaN if it is none.</summary>
+    /// <param name="rows">The rows.</param>
+    /// <param name="column">Which of the wanted columns.</param>
+    /// <exception cref="InputException">The cell marks the row in words that cannot be told.</exception>
+    internal double Number(CsvRows rows, int column)
+    {
+        string? cell = rows[ColumnsAt[column]];
+        if (column == _flag)
+        {
+            return Flag(rows, cell);
+        }
+
+        if (_units[column].Length > 0 && cell is not null)
+        {
+            (string number, string unit) = CellText.Split(cell.Trim());
+            cell = unit == _units[column] ? number : null;
+        }
+
+        return Number(cell);
+    }
+
+    private double Flag(CsvRows rows, string? cell)
+    {
+        double value = CellText.Flag(cell) ?? Number(cell);
+        return double.IsFinite(value) || cell is null || CellText.IsMissing(cell)
+            ? value
+            : throw new InputException(
+                $"Readings '{_options.File}', line {rows.Line}, column '{_columns[_flag]}': {PrintableText.Quoted(cell)} does not say "
+                    + "whether the row is a fault. Write 0 or 1, no or yes, or false or true.");
+    }
+
+    private double Number(string? cell)
     {
         if (HasDecimalComma && cell is not null)
         {
@@ -138,7 +171,8 @@ internal sealed partial class RecordingShape
     private void Sample(CsvRows rows)
     {
         var times = new List<(string Text, int Line)>();
-        (int points, int commas, int longer, int count) = (0, 0, 0, 0);
+        var numbers = new NumberSurvey(_options.File, _columns, rows.Separator);
+        (int longer, int count) = (0, 0);
         for (; count < SampleRows && rows.Read(); count++)
         {
             longer += rows.Count > rows.Header.Length ? 1 : 0;
@@ -147,11 +181,12 @@ internal sealed partial class RecordingShape
                 times.Add((TimeText(rows), rows.Line));
             }
 
-            foreach (int at in ColumnsAt)
+            for (int i = 0; i < ColumnsAt.Length; i++)
             {
-                string cell = rows[at]?.Trim() ?? "";
-                points += PointPattern().IsMatch(cell) ? 1 : 0;
-                commas += CommaPattern().IsMatch(cell) ? 1 : 0;
+                if (i != _flag)
+                {
+                    numbers.Add(i, rows[ColumnsAt[i]]?.Trim() ?? "", rows.Line);
+                }
             }
         }
 
@@ -162,14 +197,8 @@ internal sealed partial class RecordingShape
                     + "that a comma separates. Write numbers with a decimal point, or separate the cells by a semicolon.");
         }
 
-        if (commas > 0 && points > 0)
-        {
-            throw new InputException(
-                $"Readings '{_options.File}' have numbers with a decimal comma and numbers with a decimal point. "
-                    + "Write them all in one way.");
-        }
-
-        HasDecimalComma = commas > 0;
+        HasDecimalComma = numbers.HasDecimalComma();
+        numbers.Units().CopyTo(_units, 0);
         Measure(times);
     }
 
@@ -236,10 +265,4 @@ internal sealed partial class RecordingShape
     /// <summary>Whether what stands in place of a header is a comment above it.</summary>
     internal static bool IsComment(string[] header) =>
         header[0].StartsWith("# ", StringComparison.Ordinal) || (header.Length == 1 && header[0].StartsWith('#'));
-
-    [GeneratedRegex(@"^[+-]?\d*\.\d+([eE][+-]?\d+)?$")]
-    private static partial Regex PointPattern();
-
-    [GeneratedRegex(@"^[+-]?\d+,\d+([eE][+-]?\d+)?$")]
-    private static partial Regex CommaPattern();
 }

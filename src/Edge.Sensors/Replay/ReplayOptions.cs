@@ -23,6 +23,9 @@ internal sealed record ReplayOptions : SourceOptions
     /// <summary>Order of the rows. A file with the newest row first is read as a whole and reversed.</summary>
     public RowOrder Order { get; init; }
 
+    /// <summary>A column that marks rows with 0 and 1, yes and no, or true and false; null for none.</summary>
+    internal string? FlagColumn { get; init; }
+
     /// <summary>From row to row, which tells how many rows are missing in a gap; null for what the first rows say.</summary>
     internal TimeSpan? Spacing { get; init; }
 

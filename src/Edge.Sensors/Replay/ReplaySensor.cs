@@ -113,7 +113,7 @@ internal sealed class ReplaySensor : ISensor
         bool isUsable = true;
         for (int i = 0; i < _columns.Count; i++)
         {
-            isUsable &= ReadCell(_shape.ColumnsAt[i], into, i);
+            isUsable &= ReadCell(into, i);
         }
 
         await _pacer.WaitAsync(_offset, cancel).ConfigureAwait(false);
@@ -257,10 +257,10 @@ internal sealed class ReplaySensor : ISensor
         }
     }
 
-    private bool ReadCell(int at, Reading into, int channel)
+    private bool ReadCell(Reading into, int channel)
     {
-        string? cell = _csv[at];
-        double value = _shape.Number(cell);
+        string? cell = _csv[_shape.ColumnsAt[channel]];
+        double value = _shape.Number(_csv, channel);
         bool isNumber = double.IsFinite(value);
         into.Values[channel] = isNumber ? value : 0;
         into.Quality[channel] = isNumber ? Quality.Good : string.IsNullOrWhiteSpace(cell) ? Quality.Missing : Quality.Invalid;

@@ -182,8 +182,8 @@ public sealed class RecordingTimesTests : IDisposable
 
     [Theory]
     [InlineData("time;a\n2026-01-01;19,688\n2026-01-02;20\n")]
-    [InlineData("time\ta\n2026-01-01\t19,688\n2026-01-02\t20\n")]
-    [InlineData("time,a\n2026-01-01,\"19,688\"\n2026-01-02,20\n")]
+    [InlineData("time\ta\n2026-01-01\t19,6880\n2026-01-02\t20\n")]
+    [InlineData("time,a\n2026-01-01,\"19,6880\"\n2026-01-02,20\n")]
     public async Task A_decimal_comma_is_read_where_the_separator_allows_it(string csv)
     {
         using ReplaySensor sensor = Open(csv);
