@@ -8,11 +8,12 @@ namespace Edge.Streams;
 /// <summary>State of the stream: save, resume, and transfer to another model.</summary>
 public sealed partial class SensorStream
 {
-    private const byte SnapshotVersion = 13;
+    private const byte SnapshotVersion = 15;
 
-    // The same, and behind it the canary that steps beside the stream; and that of the version before.
-    private const byte VersionWithCanary = 14;
-    private const byte FormerVersionWithCanary = 12;
+    // The same, and behind it the canary that steps beside the stream; and those of the versions before.
+    private const byte VersionWithCanary = 16;
+    private const byte FormerVersionWithCanary = 14;
+    private const byte FirstVersionWithCanary = 12;
 
     private const int ShaBegin = 1;
     private const int ShaBytes = 32;
@@ -50,6 +51,11 @@ public sealed partial class SensorStream
         ArchiveCommands(to);
         _detector.ArchiveEnds(to);
         _detector.ArchiveLater(to, version);
+        if (HasCorrections(version))
+        {
+            _forecaster.ArchiveCorrections(to);
+        }
+
         if (canary is not null)
         {
             to.Field(_canary is null ? _missedByCanary : 0);
@@ -99,14 +105,18 @@ public sealed partial class SensorStream
 
         long length = expected.Length
             + (writtenBy is null ? 0 : writtenBy.SaveState().Length - _engine.SaveState().Length)
-            + LengthOf(writer, version) - LengthOf(_detector);
+            + LengthOf(writer, version) - LengthOf(_detector)
+            - (HasCorrections(version) ? 0 : LengthOf(_forecaster.ArchiveCorrections));
         return !HasCanary(version) ? saved.Length == length
             : saved.Length >= length + CanaryHeaderBytes
                 && BinaryPrimitives.ReadInt32LittleEndian(saved[((int)length + sizeof(long))..])
                     == saved.Length - length - CanaryHeaderBytes;
     }
 
-    private static bool HasCanary(byte version) => version is VersionWithCanary or FormerVersionWithCanary;
+    private static bool HasCanary(byte version) =>
+        version is VersionWithCanary or FormerVersionWithCanary or FirstVersionWithCanary;
+
+    private static bool HasCorrections(byte version) => version >= SnapshotVersion;
 
     private void Read(ReadOnlySpan<byte> saved, IInferenceEngine? writtenBy, AnomalyDetector writer)
     {
@@ -116,6 +126,15 @@ public sealed partial class SensorStream
         ArchiveCommands(from);
         writer.ArchiveEnds(from);
         writer.ArchiveLater(from, saved[0]);
+        if (HasCorrections(saved[0]))
+        {
+            _forecaster.ArchiveCorrections(from);
+        }
+        else
+        {
+            _forecaster.ClearCorrections();
+        }
+
         _missedByCanary = HasCanary(saved[0]) ? from.Field(0L) : 0;
         _savedCanary = HasCanary(saved[0]) ? from.Bytes(() => []) : null;
     }

@@ -132,6 +132,7 @@ public sealed partial class SensorStream : IDisposable
         Coverage = _forecaster.Coverage,
         Skill = _forecaster.Skill,
         SeasonalSkill = _forecaster.SeasonalSkill,
+        CorrectedForecasts = _forecaster.Corrected,
         BadTicks = _imputer.BadTicks.ToArray(),
         SaturatedTicks = _engine.InputSaturations.ToArray(),
         OutsideShare = _detector.OutsideShare,

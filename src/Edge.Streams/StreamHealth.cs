@@ -29,6 +29,12 @@ public sealed record StreamHealth
     /// <summary>The same against "as it was a season ago"; NaN without a season, or before the first has passed.</summary>
     public required double SeasonalSkill { get; init; }
 
+    /// <summary>
+    /// How many of the model's forecasts are corrected: the mean of their last errors is taken off, because that leaves less than half of
+    /// their squares. The model does not know these readings; it should learn again.
+    /// </summary>
+    public required int CorrectedForecasts { get; init; }
+
     /// <summary>Ticks without a usable value, per channel.</summary>
     public required IReadOnlyList<long> BadTicks { get; init; }
 

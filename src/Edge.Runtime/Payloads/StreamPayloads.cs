@@ -268,6 +268,7 @@ internal sealed partial class StreamPayloads : IDisposable
         WriteOrNull("coverage", health.Coverage);
         WriteOrNull("skill", health.Skill);
         WriteOrNull("skill_seasonal", health.SeasonalSkill);
+        _json.WriteNumber("corrected", health.CorrectedForecasts);
         _json.WriteNumber("state_saturations", health.StateSaturations);
         _json.WriteStartObject("sensors");
         for (int i = 0; i < _manifest.Columns.Count; i++)

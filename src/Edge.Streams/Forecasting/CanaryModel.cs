@@ -194,5 +194,6 @@ public sealed class CanaryModel : IDisposable
         _differenceSquare = snapshot.Field(_differenceSquare);
         _oldSquare = snapshot.Field(_oldSquare);
         Forecaster.Archive(snapshot);
+        Forecaster.ArchiveCorrections(snapshot);
     }
 }

@@ -30,6 +30,7 @@ internal sealed class Forecaster
     private readonly float[] _reconstructionErrors;
     private readonly int _forecasts;
     private readonly AdaptiveInterval[] _intervals;
+    private readonly BiasCorrection[] _corrections;
     private readonly SeasonalBaseline _season;
     private readonly float[] _now;
     private double _errorSquare;
@@ -57,6 +58,7 @@ internal sealed class Forecaster
         _pending = [.. ahead.Select(ticks => new float[ticks])];
         _unchanged = [.. ahead.Select(ticks => new float[ticks])];
         _madeAt = [.. ahead.Select(ticks => Enumerable.Repeat(long.MinValue, ticks).ToArray())];
+        _corrections = [.. ahead.Select(ticks => new BiasCorrection(ticks))];
         HasOthers = _manifest.Outputs.Any(output => output.Kind is not (OutputKind.Forecast or OutputKind.Quantile));
         _errors = new float[_y.Length];
         _lastValueErrors = new float[_y.Length];
@@ -102,7 +104,10 @@ internal sealed class Forecaster
         }
     }
 
-    /// <summary>Everything the next tick depends on, the model's state included.</summary>
+    /// <summary>How many outputs have forecasts from which the mean of their last errors is taken off.</summary>
+    internal int Corrected => _corrections.Count(correction => correction.IsUsed);
+
+    /// <summary>Everything the next tick depends on but <see cref="ArchiveCorrections"/>, the model's state included.</summary>
     /// <param name="snapshot">Where it is written to or read from.</param>
     /// <param name="writtenBy">When reading, the engine whose state it holds, if that is another one of the same weights.</param>
     /// <exception cref="ModelFormatException">When reading: the state is damaged or another model's.</exception>
@@ -135,6 +140,18 @@ internal sealed class Forecaster
         }
     }
 
+    /// <summary>Reads or writes what is taken off the forecasts.</summary>
+    internal void ArchiveCorrections(StreamSnapshot snapshot)
+    {
+        foreach (BiasCorrection correction in _corrections)
+        {
+            correction.Archive(snapshot);
+        }
+    }
+
+    /// <summary>Takes nothing off, as after a state without corrections.</summary>
+    internal void ClearCorrections() => Array.ForEach(_corrections, correction => correction.Clear());
+
     /// <summary>Compares the row of tick <paramref name="seq"/> with its forecasts.</summary>
     /// <param name="seq">The tick.</param>
     /// <param name="reading">Its row.</param>
@@ -160,6 +177,11 @@ internal sealed class Forecaster
             {
                 _errors[k] = _now[column] - _pending[k][slot];
                 _intervals[k].Observe(Math.Abs(_errors[k]));
+                if (seq - ahead >= SettleTicks)
+                {
+                    _corrections[k].Observe(slot, _errors[k]);
+                }
+
                 if (!isAbnormal && !float.IsNaN(_unchanged[k][slot]))
                 {
                     _lastValueErrors[k] = _now[column] - _unchanged[k][slot];
@@ -264,9 +286,30 @@ internal sealed class Forecaster
             }
 
             int slot = (int)(seq % _manifest.Outputs[k].TicksAhead);
+            Correct(k, slot);
             _pending[k][slot] = _y[k];
             _unchanged[k][slot] = isAbnormal || seq < SettleTicks ? float.NaN : _x[_manifest.Outputs[k].Column];
             _madeAt[k][slot] = seq;
+        }
+    }
+
+    // The ends of its interval move with the forecast.
+    private void Correct(int output, int slot)
+    {
+        float added = _corrections[output].Add(slot);
+        if (added != 0)
+        {
+            _y[output] += added;
+            (int low, int high) = _quantiles[output];
+            if (low >= 0)
+            {
+                _y[low] += added;
+            }
+
+            if (high >= 0)
+            {
+                _y[high] += added;
+            }
         }
     }
 
