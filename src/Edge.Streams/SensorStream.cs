@@ -198,7 +198,7 @@ public sealed partial class SensorStream : IDisposable
         _tick.QualityChanged = _quality.Observe(Name, _seq, reading);
         bool usable = _imputer.Fill(reading);
         _forecaster.Observe(_seq, reading, IsAbnormal);
-        _canary?.Observe(_seq, reading, _forecaster.Errors, IsAbnormal);
+        _canary?.Observe(_seq, reading, _forecaster.ModelErrors, IsAbnormal);
         _tick.Anomaly = _anomalies.Report(_seq, reading, _detector.Observe(_forecaster.Errors, reading, usable));
         NoteOutside();
         _isUsable = usable;

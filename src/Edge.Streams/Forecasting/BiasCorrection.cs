@@ -67,6 +67,10 @@ internal sealed class BiasCorrection(int ticksAhead)
         IsUsed = _seen >= SeenMin && _squareLeft < share * _square;
     }
 
+    /// <summary>What was added to the forecast that was made then.</summary>
+    /// <param name="slot">The tick, modulo the ticks ahead.</param>
+    internal float Added(int slot) => _added[slot];
+
     /// <summary>What to add to the forecast that is made now.</summary>
     /// <param name="slot">The tick, modulo the ticks ahead.</param>
     internal float Add(int slot)

@@ -87,7 +87,7 @@ public sealed class CanaryModel : IDisposable
         double difference = 0;
         for (int k = 0; k < oldErrors.Length; k++)
         {
-            double error = Forecaster.Errors[k] * _scale[k];
+            double error = Forecaster.ModelErrors[k] * _scale[k];
             if (double.IsFinite(error) && float.IsFinite(oldErrors[k]))
             {
                 double old = (double)oldErrors[k] * oldErrors[k];

@@ -23,6 +23,7 @@ internal sealed class Forecaster
     private readonly float[][] _unchanged;
     private readonly long[][] _madeAt;
     private readonly float[] _errors;
+    private readonly float[] _modelErrors;
     private readonly float[] _lastValueErrors;
     private readonly bool[] _isForecast;
     private readonly (int Low, int High)[] _quantiles;
@@ -61,6 +62,7 @@ internal sealed class Forecaster
         _corrections = [.. ahead.Select(ticks => new BiasCorrection(ticks))];
         HasOthers = _manifest.Outputs.Any(output => output.Kind is not (OutputKind.Forecast or OutputKind.Quantile));
         _errors = new float[_y.Length];
+        _modelErrors = new float[_y.Length];
         _lastValueErrors = new float[_y.Length];
         _season = new SeasonalBaseline(_manifest.Columns.Count, seasonTicks);
         _now = new float[_manifest.Columns.Count];
@@ -73,6 +75,9 @@ internal sealed class Forecaster
     /// Reading minus forecast of each output for this tick, in standard deviations of its column; NaN where there is none to compare.
     /// </summary>
     internal ReadOnlySpan<float> Errors => _errors;
+
+    /// <summary>The same of the model's forecasts before they were corrected: what tells models apart.</summary>
+    internal ReadOnlySpan<float> ModelErrors => _modelErrors;
 
     /// <summary>The same of the forecast that nothing changes; NaN also where it was made while an anomaly was open.</summary>
     internal ReadOnlySpan<float> LastValueErrors => _lastValueErrors;
@@ -165,7 +170,7 @@ internal sealed class Forecaster
 
         for (int k = 0; k < _errors.Length; k++)
         {
-            (_errors[k], _lastValueErrors[k]) = (float.NaN, float.NaN);
+            (_errors[k], _modelErrors[k], _lastValueErrors[k]) = (float.NaN, float.NaN, float.NaN);
             if (!_isForecast[k])
             {
                 continue;
@@ -176,6 +181,7 @@ internal sealed class Forecaster
             if (_madeAt[k][slot] == seq - ahead && !float.IsNaN(_now[column]))
             {
                 _errors[k] = _now[column] - _pending[k][slot];
+                _modelErrors[k] = _errors[k] + _corrections[k].Added(slot);
                 _intervals[k].Observe(Math.Abs(_errors[k]));
                 if (seq - ahead >= SettleTicks)
                 {
@@ -195,6 +201,7 @@ internal sealed class Forecaster
         for (int i = 0; i < _reconstructions.Length; i++)
         {
             _errors[_reconstructions[i]] = _reconstructionErrors[i];
+            _modelErrors[_reconstructions[i]] = _reconstructionErrors[i];
             _reconstructionErrors[i] = float.NaN;
         }
 
