@@ -89,4 +89,38 @@ public sealed partial class ProfileDetectionTests
             return -1;
         }
     }
+
+    // A tank that is filled and emptied, whose level is wrong by a part that shows only where the pump should have started.
+    [Fact]
+    public void A_fault_that_shows_only_in_a_part_of_each_cycle_is_a_few_anomalies()
+    {
+        const int Until = Before + 1400;
+        for (int seed = 0; seed < Cases; seed++)
+        {
+            double[][] rows = Tank(CalmRows + Until + 1000, seed);
+            List<Event> events = Run(
+                Manifest(rows[..CalmRows], hasTimes: false),
+                rows[CalmRows..],
+                (row, reading) => reading.Values[0] += row is >= Before and < Until ? 9 : 0);
+            output.WriteLine($"{seed}: {string.Join("; ", events.Select(each => $"{each.Opened} to {each.Closed}, {each.Message}"))}");
+            Assert.InRange(events.Count(each => each.Opened is >= Before and < Until), 1, 4);
+            Assert.True(events.FindLast(each => each.Opened < Until)!.Closed < Until + 600);
+        }
+
+        static double[][] Tank(int count, int seed)
+        {
+            var random = new Random(seed);
+            double level = 50;
+            bool isFilled = false;
+            return
+            [
+                .. Enumerable.Range(0, count).Select(_ =>
+                {
+                    isFilled = level < 20 || (level < 80 && isFilled);
+                    level += (isFilled ? 2 : 0) - 0.5 - (0.2 * (random.NextDouble() - 0.5));
+                    return new[] { level + (0.6 * (random.NextDouble() - 0.5)), isFilled ? 5 + (0.3 * (random.NextDouble() - 0.5)) : 0 };
+                }),
+            ];
+        }
+    }
 }

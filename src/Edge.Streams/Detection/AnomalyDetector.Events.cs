@@ -8,6 +8,11 @@ internal sealed partial class AnomalyDetector
 {
     private Kind _largestKind;
     private Kind _openedBy;
+
+    // The channel that had the largest score when the last anomaly opened; and for how many ticks a fault that shows only at times has to
+    // stay away.
+    private int _openedAt;
+    private int _recurrenceTicks;
     private int _largestChannel;
 
     private void Judge()
@@ -99,6 +104,7 @@ internal sealed partial class AnomalyDetector
         }
 
         IsOpen = true;
+        NoteRecurrence();
         _openedBy = _largestKind;
         PeakScore = Score;
         _openTicks = 0;
@@ -141,7 +147,7 @@ internal sealed partial class AnomalyDetector
         _below = score < CloseScore ? _below + 1 : 0;
         bool isAccepted = _openTicks >= _adaptTicks || _isAccepted;
         _isAccepted = false;
-        if (_below < (isOfCharts ? _closeTicks : _minDurationTicks) && !isAccepted)
+        if (_below < (isOfCharts ? Math.Max(_closeTicks, _recurrenceTicks) : _minDurationTicks) && !isAccepted)
         {
             return isUpdate ? AnomalyChange.Updated : AnomalyChange.None;
         }
@@ -152,6 +158,16 @@ internal sealed partial class AnomalyDetector
         BeginCoolDown();
         Learn(isAccepted, isOften);
         return isAccepted ? AnomalyChange.Accepted : AnomalyChange.Closed;
+    }
+
+    // Where small anomalies of one channel follow one another soon, the fault shows only at times. From the third on, it is over when it
+    // has stayed away for longer than between the last two.
+    private void NoteRecurrence()
+    {
+        long after = _ticks - _closedAt;
+        bool recurs = _soon >= SoonFree && _openedAt == _largestChannel && after < SoonFactor * _coolDownTicks;
+        _recurrenceTicks = recurs ? (int)(RecurrenceFactor * after) : 0;
+        _openedAt = _largestChannel;
     }
 
     // A plant that is often slightly abnormal is not worth an alarm each time. A pattern becomes known by itself, and what was far beyond
@@ -292,7 +308,8 @@ internal sealed partial class AnomalyDetector
         bool hasRelation = UsesProfile && _relation is not null;
         if (hasRelation)
         {
-            (blamed, double shift) = ExplainShift();
+            int offLevel = OffLevel(levels);
+            (blamed, double shift) = offLevel >= 0 ? (offLevel, levels.FromLevel(offLevel).Off) : ExplainShift();
             Shift(blamed, (float)shift);
         }
 
@@ -306,6 +323,19 @@ internal sealed partial class AnomalyDetector
             levels.Restart(channel);
             _relation?.Restart(channel);
         }
+    }
+
+    // The channel that was farthest from its operating levels; -1 if none was.
+    private int OffLevel(EwmaChart levels)
+    {
+        int farthest = -1;
+        for (int channel = 0; channel < _channels; channel++)
+        {
+            bool isFarther = levels.HasLevels(channel) && _peak[channel] > Math.Max(1, farthest < 0 ? 0 : _peak[farthest]);
+            farthest = isFarther ? channel : farthest;
+        }
+
+        return farthest;
     }
 
     private void Shift(int channel, float shift)

@@ -111,7 +111,7 @@ internal sealed partial class AnomalyDetector
         }
 
         (int channel, float shift) = LargestShift();
-        EwmaChart chart = UsesProfile && _relation is not null ? _relation : Levels!;
+        EwmaChart chart = UsesProfile && _relation is not null && !Levels!.HasLevels(channel) ? _relation : Levels!;
         if (!chart.HasLeft(channel, shift))
         {
             return;

@@ -11,6 +11,7 @@ internal sealed partial class AnomalyDetector
     private const byte VersionWithGap = 10;
     private const byte VersionWithDamping = 11;
     private const byte VersionWithNoise = 13;
+    private const byte VersionWithRecurrence = 15;
 
     /// <summary>What <see cref="Silence"/> and <see cref="Accept()"/> have asked for, until the next tick.</summary>
     internal void ArchiveRequests(StreamSnapshot snapshot)
@@ -131,6 +132,20 @@ internal sealed partial class AnomalyDetector
         {
             ArchiveEndAndNoise(snapshot);
         }
+
+        if (version >= VersionWithRecurrence)
+        {
+            ArchiveRecurrence(snapshot);
+        }
+    }
+
+    private void ArchiveRecurrence(StreamSnapshot snapshot)
+    {
+        _openedAt = snapshot.Field((byte)_openedAt);
+        if (IsOpen)
+        {
+            _recurrenceTicks = snapshot.Field(_recurrenceTicks);
+        }
     }
 
     private void ArchiveEndAndNoise(StreamSnapshot snapshot)
@@ -156,7 +171,7 @@ internal sealed partial class AnomalyDetector
 
     private void BeginLater()
     {
-        (_unusable, _damped) = (0, 0);
+        (_unusable, _damped, _openedAt, _recurrenceTicks) = (0, 0, 0, 0);
         SetRests();
         _patterns?.MarkOld();
         Array.Clear(_backRows);

@@ -47,6 +47,9 @@ internal sealed partial class AnomalyDetector
     private const int SoonFactor = 10;
     private const int SoonFree = 2;
     private const int SoonMax = 20;
+
+    // A fault that comes and goes is over when it has stayed away for so many times the ticks between the last two anomalies.
+    private const double RecurrenceFactor = 1.5;
     private const long AdaptTicksMin = 1000;
     private const double SecondsAWeek = 7 * 86400.0;
 
