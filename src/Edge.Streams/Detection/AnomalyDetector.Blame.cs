@@ -145,7 +145,7 @@ internal sealed partial class AnomalyDetector
             explained[suspect] = ExplainBy(suspect, model, state, rows, seen, residuals, scale).Part;
         }
 
-        double[] own = [.. residuals.Select((off, channel) => off * off * Plausible(channel, off / scale[channel]))];
+        double[] own = [.. residuals.Select((off, channel) => off * off * Plausible(channel, _relation!.Mean(channel, spanAt)))];
         for (int channel = 0; channel < _channels; channel++)
         {
             explained[channel] = IsBesideStates(channel) ? own.Sum() : explained[channel];
@@ -245,8 +245,10 @@ internal sealed partial class AnomalyDetector
             return 1;
         }
 
-        (float off, float deviation) = _profileLevels!.FromLevel(channel);
-        return Math.Clamp(((off * Math.Sign(shift)) + (UncertainDeviations * deviation)) / Math.Abs(shift), 0, 1);
+        // As far as it may be on that side of its level.
+        (float off, float uncertain) = _profileLevels!.FromLevel(channel);
+        double most = uncertain + (shift < 0 ? -off : off);
+        return most >= Math.Abs(shift) ? 1 : Math.Max(0, most / Math.Abs(shift));
     }
 
     // Whether a channel with a few values has another one, which is wrong whatever the others do.
@@ -258,7 +260,4 @@ internal sealed partial class AnomalyDetector
 
     // A mean that leaves its limit has been off for about so many of its spans.
     private const int OffRows = 4;
-
-    // A mean says where a channel is, but for so many of its calm deviations.
-    private const double UncertainDeviations = 3;
 }

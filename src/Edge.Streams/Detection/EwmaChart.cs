@@ -268,13 +268,13 @@ internal sealed class EwmaChart
     }
 
     /// <summary>
-    /// How far a channel is from its operating levels, by the mean over the longest span that is compared with them, and how far that is on
-    /// calm rows.
+    /// How far a channel is from its operating levels, by the mean over the longest span that is compared with them, and by how much that
+    /// is uncertain.
     /// </summary>
-    internal (float Off, float Deviation) FromLevel(int channel)
+    internal (float Off, float Uncertain) FromLevel(int channel)
     {
         int spanAt = Math.Min(LevelSpans, _spans) - 1;
-        return (_mean[channel][spanAt], Statistics(channel, spanAt).Deviation);
+        return (_mean[channel][spanAt], UncertainDeviations * Statistics(channel, spanAt).Deviation);
     }
 
     /// <summary>Whether a mean of a channel is compared with its operating levels.</summary>
