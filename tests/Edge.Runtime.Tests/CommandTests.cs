@@ -54,7 +54,7 @@ public sealed class CommandTests
 
     [Theory]
     [InlineData("stream", "7", "'stream' must be the name of a stream, not 7.")]
-    [InlineData("stream", "\"nobody\"", "There is no such stream. Streams: climate, rig.")]
+    [InlineData("stream", "\"attic\"", "There is no such stream. Streams: climate, rig.")]
     [InlineData("sha256", "\"AB\"", "'sha256' must be the SHA-256 of the whole file, 64 lower-case hexadecimal digits, not \"AB\".")]
     [InlineData("sha256", "null", "'sha256' must be the SHA-256 of the whole file, 64 lower-case hexadecimal digits, not null.")]
     [InlineData("parts", "\"2\"", "'parts' must be a whole number from 1 to 256, not \"2\".")]
