@@ -8,12 +8,13 @@ namespace Edge.Streams;
 /// <summary>State of the stream: save, resume, and transfer to another model.</summary>
 public sealed partial class SensorStream
 {
-    private const byte SnapshotVersion = 15;
+    private const byte SnapshotVersion = 17;
 
-    // The same, and behind it the canary that steps beside the stream; and those of the versions before.
-    private const byte VersionWithCanary = 16;
-    private const byte FormerVersionWithCanary = 14;
+    // The same, and behind it the canary that steps beside the stream. So are the even ones before, from the first on.
+    private const byte VersionWithCanary = 18;
     private const byte FirstVersionWithCanary = 12;
+
+    private const byte FirstVersionWithCorrections = 15;
 
     private const int ShaBegin = 1;
     private const int ShaBytes = 32;
@@ -114,9 +115,9 @@ public sealed partial class SensorStream
     }
 
     private static bool HasCanary(byte version) =>
-        version is VersionWithCanary or FormerVersionWithCanary or FirstVersionWithCanary;
+        version >= FirstVersionWithCanary && version % 2 == 0;
 
-    private static bool HasCorrections(byte version) => version >= SnapshotVersion;
+    private static bool HasCorrections(byte version) => version >= FirstVersionWithCorrections;
 
     private void Read(ReadOnlySpan<byte> saved, IInferenceEngine? writtenBy, AnomalyDetector writer)
     {

@@ -36,6 +36,23 @@ public sealed partial class ProfileDetectionTests
         }
     }
 
+    // Off, it says nothing about what is wrong while it is on: neither that this is over, nor that it is another fault each time.
+    [Fact]
+    public void A_fault_that_shows_while_a_machine_is_on_lasts_until_it_is_on_without_it()
+    {
+        const int Until = Before + 1000;
+        for (int seed = 0; seed < Cases; seed++)
+        {
+            (ModelManifest manifest, double[][] live) = Machine(Until + 1000, seed + 60);
+            List<Event> events = Run(
+                manifest, live, (row, reading) => reading.Values[0] += row is >= Before and < Until && live[row][0] > 30 ? 8 : 0);
+            output.WriteLine($"{seed}: {string.Join("; ", events.Select(each => $"{each.Opened} to {each.Closed}, {each.Message}"))}");
+            Event only = Assert.Single(events);
+            int isOn = Array.FindIndex(live, Until, row => row[0] > 30);
+            Assert.InRange(only.Closed, isOn, isOn + 300);
+        }
+    }
+
     [Fact]
     public void A_machine_that_stays_between_its_levels_is_found_and_one_that_stays_on_is_not_by_its_level()
     {

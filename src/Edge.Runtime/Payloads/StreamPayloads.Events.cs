@@ -69,7 +69,7 @@ internal sealed partial class StreamPayloads
         _json.WriteString("id", anomaly.Id);
         _json.WriteString(
             "event",
-            anomaly.Change is AnomalyChange.Closed or AnomalyChange.Accepted or AnomalyChange.Silenced
+            anomaly.Change is AnomalyChange.Closed or AnomalyChange.Accepted or AnomalyChange.Silenced or AnomalyChange.Replaced
                 ? "closed"
                 : anomaly.Change == AnomalyChange.Opened
                 ? "opened"

@@ -105,7 +105,7 @@ internal sealed partial class AnomalyDetector
 
         IsOpen = true;
         NoteRecurrence();
-        _openedBy = _largestKind;
+        (_openedBy, _faultyLevel, _otherTicks) = (_largestKind, double.NaN, 0);
         PeakScore = Score;
         _openTicks = 0;
         _below = 0;
@@ -130,6 +130,11 @@ internal sealed partial class AnomalyDetector
             return AnomalyChange.Closed;
         }
 
+        if (IsOfAnotherChannel())
+        {
+            return Replace();
+        }
+
         _openTicks++;
         NotePeaks();
         bool isUpdate = _openTicks % UpdateTicks == 0;
@@ -144,7 +149,7 @@ internal sealed partial class AnomalyDetector
         }
 
         double score = MainScore(out bool isOfCharts);
-        _below = score < CloseScore ? _below + 1 : 0;
+        _below = score >= CloseScore ? 0 : IsAtAnotherLevel ? _below : _below + 1;
         bool isAccepted = _openTicks >= _adaptTicks || _isAccepted;
         _isAccepted = false;
         if (_below < (isOfCharts ? Math.Max(_closeTicks, _recurrenceTicks) : _minDurationTicks) && !isAccepted)
@@ -196,6 +201,7 @@ internal sealed partial class AnomalyDetector
     private void NotePeaks()
     {
         PeakScore = Math.Max(PeakScore, Score);
+        NoteFaultyLevel();
         for (int at = 0; at < _peak.Length; at++)
         {
             _peak[at] = Math.Max(_peak[at], _quotient[at]);

@@ -2,14 +2,25 @@ using System.Globalization;
 
 namespace Edge.Streams.Detection;
 
-/// <summary>What the detector judges now, and how many rows it still needs.</summary>
+/// <summary>What the detector judges now, from how far back, and how many rows it still needs.</summary>
 internal sealed partial class AnomalyDetector
 {
     // Limits that are wider than at first are said from this factor on.
     private const float WidthSaid = 1.2f;
 
+    // A mean says little of what was so many of its spans ago.
+    private const int LooksBackSpans = 5;
+
     /// <summary>Usable rows before the first anomaly can open; 0 once it can.</summary>
     internal long WarmUpRowsLeft => Math.Max(0, WarmUpRows - _ticks);
+
+    /// <summary>How far back lies what the largest score shows.</summary>
+    internal TimeSpan LooksBack => LooksBackSpans * _period * _largestKind switch
+    {
+        Kind.Level or Kind.Relation when ChartOf(_largestKind) is { } chart => EwmaChart.SpanAt(chart.LargestSpanAt(_largestChannel)),
+        Kind.Noise when _noise is not null => _noise.Span,
+        _ => PatternMemory.DelayRows,
+    };
 
     private int WarmUpRows => UsesProfile ? ProfileWarmUpTicks : WarmUpChart.Rows;
 

@@ -15,6 +15,10 @@ internal sealed partial class AnomalyDetector
     private readonly RecentMeans? _asExpected;
     private readonly float[] _expectedRow;
 
+    // The operating level at which the channel of the open anomaly is off; NaN for a channel without.
+    private const double AllLevels = double.PositiveInfinity;
+    private double _faultyLevel = double.NaN;
+
     private void Blame()
     {
         _blamed = -1;
@@ -66,6 +70,11 @@ internal sealed partial class AnomalyDetector
     {
         int channel = at % _channels;
         _excess[at] = Math.Max(_excess[at], chart.Excess(channel));
+        if (IsAtAnotherLevel && chart == Levels && channel == _openedAt)
+        {
+            return;
+        }
+
         _backRows[at] = _excess[at] > 0 && chart.IsBack(channel, _excess[at]) ? _backRows[at] + 1 : 0;
         bool showsAtTimes = chart.HasLevels(channel) || (chart == _relation && _course.Follows(channel));
         if (_backRows[at] > (showsAtTimes ? BackRowsShareAtTimes : BackRowsShare) * _openTicks)
@@ -80,6 +89,27 @@ internal sealed partial class AnomalyDetector
             }
         }
     }
+
+    // At another level than the one at which it is off, the anomaly's channel says nothing about the fault.
+    private void NoteFaultyLevel()
+    {
+        if (_openedBy != Kind.Level || double.IsInfinity(_faultyLevel) || Levels is not { } levels)
+        {
+            return;
+        }
+
+        if (IsAtAnotherLevel && levels.IsBeyondNow(_openedAt))
+        {
+            _faultyLevel = AllLevels;
+        }
+        else if (_quotient[_openedAt] > _peak[_openedAt])
+        {
+            bool isOfLevels = levels.IsOfLevels(_openedAt, levels.LargestSpanAt(_openedAt));
+            _faultyLevel = isOfLevels ? levels.OperatingLevel(_openedAt) : double.NaN;
+        }
+    }
+
+    private bool IsAtAnotherLevel => double.IsFinite(_faultyLevel) && Levels!.OperatingLevel(_openedAt) != _faultyLevel;
 
     // The others were off only because this one was among their inputs, now or in the recent means.
     private void Recover(int recovered)

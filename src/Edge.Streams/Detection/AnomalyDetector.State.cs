@@ -6,12 +6,13 @@ internal sealed partial class AnomalyDetector
     /// <summary>The oldest version of a snapshot that is read.</summary>
     internal const byte VersionMin = 9;
 
-    // The first ones that have the ticks since the last usable row, for how long small anomalies are held back, and for how long channels
-    // have been back and how noisy they are.
+    // The first ones that have the ticks since the last usable row, for how long small anomalies are held back, for how long channels
+    // have been back and how noisy they are, which channel had the last anomaly, and at which of its levels it is off.
     private const byte VersionWithGap = 10;
     private const byte VersionWithDamping = 11;
     private const byte VersionWithNoise = 13;
     private const byte VersionWithRecurrence = 15;
+    private const byte VersionWithReplacement = 17;
 
     /// <summary>What <see cref="Silence"/> and <see cref="Accept()"/> have asked for, until the next tick.</summary>
     internal void ArchiveRequests(StreamSnapshot snapshot)
@@ -137,6 +138,12 @@ internal sealed partial class AnomalyDetector
         {
             ArchiveRecurrence(snapshot);
         }
+
+        if (version >= VersionWithReplacement && IsOpen)
+        {
+            _faultyLevel = snapshot.Field(_faultyLevel);
+            _otherTicks = snapshot.Field(_otherTicks);
+        }
     }
 
     private void ArchiveRecurrence(StreamSnapshot snapshot)
@@ -172,6 +179,7 @@ internal sealed partial class AnomalyDetector
     private void BeginLater()
     {
         (_unusable, _damped, _openedAt, _recurrenceTicks) = (0, 0, 0, 0);
+        (_faultyLevel, _otherTicks) = (double.NaN, 0);
         SetRests();
         _patterns?.MarkOld();
         Array.Clear(_backRows);

@@ -20,6 +20,9 @@ public enum AnomalyChange
 
     /// <summary>Closed by the command <c>silence</c>.</summary>
     Silenced,
+
+    /// <summary>Closed because another channel has failed: its own anomaly follows.</summary>
+    Replaced,
 }
 
 /// <summary>The statistic that found an anomaly. The values are stored in snapshots: do not reorder them.</summary>
@@ -56,7 +59,8 @@ public readonly record struct AnomalyChannel(int Column, double Actual, double E
 /// <param name="Change">What this tick did to the anomaly.</param>
 /// <param name="Cause">The statistic with the largest score.</param>
 /// <param name="Started">
-/// Time of the tick at which the score last rose past 0.7, UTC; of a sensor, that of its first row without a value or with a repeated one.
+/// Time of the tick at which the score last rose past 0.7, UTC, but not before what its largest part looks back to; of a sensor, that of
+/// its first row without a value or with a repeated one.
 /// </param>
 /// <param name="Score">Score of this tick, abnormal from 1 on; for a closed anomaly, the largest score.</param>
 /// <param name="Severity"><c>warning</c>, or <c>critical</c> from a score of 3 on.</param>

@@ -9,7 +9,7 @@ internal sealed class AnomalyReporter(string stream, ModelManifest manifest, Ano
 {
     private const double CriticalScore = 3;
 
-    // An anomaly began when the score last rose past this.
+    // An anomaly began when the score last rose past this, but not before what its largest score looks back to.
     private const double OnsetScore = 0.7;
 
     // Smaller shares do not help to find the cause.
@@ -65,11 +65,13 @@ internal sealed class AnomalyReporter(string stream, ModelManifest manifest, Ano
         {
             Opened++;
             _openedAt = seq;
-            _started = detector.SensorFailedAt is { } failed && failed < _onset ? failed : _onset;
+            DateTime onset = reading.Time - _onset > detector.LooksBack ? reading.Time - detector.LooksBack : _onset;
+            _started = detector.SensorFailedAt is { } failed && failed < onset ? failed : onset;
             _cause = detector.Cause;
         }
 
-        bool isOver = change is AnomalyChange.Closed or AnomalyChange.Accepted or AnomalyChange.Silenced;
+        bool isOver = change is AnomalyChange.Closed or AnomalyChange.Accepted or AnomalyChange.Silenced or AnomalyChange.Replaced;
+        _onset = isOver ? default : _onset;
         AnomalyChannel[] channels = Channels(reading, isOver ? detector.SharesSinceOpened() : detector.Shares());
         double score = isOver ? detector.PeakScore : detector.Score;
         return new AnomalyEvent(
@@ -118,6 +120,8 @@ internal sealed class AnomalyReporter(string stream, ModelManifest manifest, Ano
                 return lasted is null ? "Back to normal." : $"Back to normal after {lasted}.";
             case AnomalyChange.Silenced:
                 return lasted is null ? "Silenced on request." : $"Silenced on request after {lasted}.";
+            case AnomalyChange.Replaced:
+                return $"{manifest.Columns[detector.LargestChannel]} fails, too, and is farther off: its own anomaly follows.";
             case AnomalyChange.Accepted:
                 return lasted is null
                     ? "What it shows is taken for normal from now on."

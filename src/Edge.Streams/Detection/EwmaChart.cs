@@ -277,6 +277,12 @@ internal sealed class EwmaChart
         return (_mean[channel][spanAt], UncertainDeviations * Statistics(channel, spanAt).Deviation);
     }
 
+    /// <summary>The operating level that the last row of a channel was nearest to; 0 for a channel without.</summary>
+    internal float OperatingLevel(int channel) => _level[channel];
+
+    /// <summary>Whether the last row of a channel alone is beyond its limit.</summary>
+    internal bool IsBeyondNow(int channel) => Math.Abs(_mean[channel][0]) * _inverse[channel][0] >= 1;
+
     /// <summary>Whether a mean of a channel is compared with its operating levels.</summary>
     internal bool IsOfLevels(int channel, int spanAt) => HasLevels(channel) && spanAt < LevelSpans;
 
