@@ -84,6 +84,43 @@ public sealed class DiskTests : IDisposable
         await GoesOnAsync(config, broker);
     }
 
+    // As after a power cut on a device whose disk others have filled.
+    [SmallDiskFact]
+    public async Task A_service_that_starts_without_any_room_continues_its_streams_and_uses_no_number_twice()
+    {
+        using var disk = new SmallDisk(24);
+        await using TestBroker broker = await TestBroker.StartAsync("allow_anonymous true\nmax_queued_messages 0\n");
+        string config = Config(disk.Path, broker.Port, "20x");
+        string reserve = Path.Combine(disk.Path, "state", "edge.reserve");
+        await using Subscriber subscriber = await Subscriber.StartAsync(broker.Port, "edge/house/climate/forecast");
+        using (RuntimeProcess run = RuntimeProcess.Start("run", "--config", config))
+        {
+            await subscriber.UntilAsync(seen => seen.Count > 100);
+            await Eventually.Async(() => File.Exists(reserve));
+            run.Kill();
+        }
+
+        File.Delete(reserve);
+        string filler = disk.Fill();
+        int before = subscriber.All.Count;
+        using (RuntimeProcess run = RuntimeProcess.Start("run", "--config", config))
+        {
+            await subscriber.UntilAsync(seen => seen.Count > before + 200);
+            Assert.Contains("continues after tick", run.Error, StringComparison.Ordinal);
+            Assert.Contains("The streams continue in memory", run.Error, StringComparison.Ordinal);
+            File.Delete(filler);
+            await run.UntilSaidAsync("is written again");
+            run.Terminate();
+            Assert.Equal(0, await run.ExitAsync());
+            Assert.DoesNotContain("A bug in edge-runtime", run.Error, StringComparison.Ordinal);
+        }
+
+        // After a kill, messages that were not acknowledged yet are sent again.
+        long[] seqs = [.. Seqs(subscriber).Distinct()];
+        Assert.Equal(seqs.Order(), seqs);
+        await GoesOnAsync(config, broker);
+    }
+
     // What it was is not on the disk yet, and no number may be used twice.
     [SlowDiskFact]
     public async Task A_stream_is_not_reset_while_the_disk_stalls()

@@ -21,11 +21,16 @@ internal sealed class Database : IDisposable
     /// <summary>Opens the file, creates missing tables, and checks it for damage.</summary>
     /// <param name="path">The file.</param>
     /// <param name="everyTick">Whether every commit is an fsync.</param>
+    /// <param name="onlyReads">
+    /// Whether nothing is to be written, because the disk has no space: the index of the write-ahead log is then in memory, not in a file.
+    /// No other connection can open the file meanwhile.
+    /// </param>
     /// <exception cref="SqliteException">The file cannot be used, or is damaged (<see cref="IsDamage"/>).</exception>
     /// <exception cref="InputException">A later version wrote it.</exception>
-    internal Database(string path, bool everyTick)
+    internal Database(string path, bool everyTick, bool onlyReads = false)
     {
         _everyTick = everyTick;
+        OnlyReads = onlyReads;
         IsLogMissing = !File.Exists(path + "-wal");
         _connection = Connect(path, SqliteOpenMode.ReadWriteCreate);
         _begin = PrepareHot("BEGIN IMMEDIATE");
@@ -33,14 +38,23 @@ internal sealed class Database : IDisposable
         _rollback = PrepareHot("ROLLBACK");
         try
         {
+            if (onlyReads)
+            {
+                Execute("PRAGMA locking_mode=EXCLUSIVE");
+            }
+
             if ((long)Scalar("PRAGMA user_version")! > SchemaVersion)
             {
                 throw new InputException(
                     $"State '{path}' was written by a later version. Update edge-runtime, or move the file away to start without state.");
             }
 
-            // Only a new file takes the first of these.
-            Execute("PRAGMA auto_vacuum=INCREMENTAL");
+            // Only a new file takes this; it writes to any.
+            if (!onlyReads)
+            {
+                Execute("PRAGMA auto_vacuum=INCREMENTAL");
+            }
+
             Execute("PRAGMA journal_mode=WAL");
             Execute($"PRAGMA journal_size_limit={WalKept}");
             Force(onlyNow: false);
@@ -117,6 +131,9 @@ internal sealed class Database : IDisposable
     /// all of it had just been copied to the file.
     /// </summary>
     internal bool IsLogMissing { get; }
+
+    /// <summary>Whether it was opened only to be read.</summary>
+    internal bool OnlyReads { get; }
 
     /// <summary>Runs an action as one transaction: all of it, or nothing if it throws.</summary>
     internal void Atomically(Action work)
@@ -234,7 +251,10 @@ internal sealed class Database : IDisposable
             Atomically(() => StateMigration.Run(this, version));
         }
 
-        Execute($"PRAGMA user_version={SchemaVersion}");
+        if (version != SchemaVersion)
+        {
+            Execute($"PRAGMA user_version={SchemaVersion}");
+        }
 
         // Find a damaged page at the start rather than later.
         string found = (string)Scalar("PRAGMA quick_check(1)")!;

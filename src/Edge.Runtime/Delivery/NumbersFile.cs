@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using Edge.Inference;
 using Microsoft.Extensions.Logging;
+using Microsoft.Win32.SafeHandles;
 
 namespace Edge.Runtime.Delivery;
 
@@ -49,21 +50,37 @@ internal sealed class NumbersFile(string path, ILogger log)
     /// <summary>Replaces it; on disk (fsync) before this returns.</summary>
     internal void Write(IReadOnlyDictionary<string, long> numbers)
     {
-        var text = new StringBuilder();
-        foreach ((string stream, long number) in numbers.OrderBy(each => each.Key, StringComparer.Ordinal))
-        {
-            text.Append(CultureInfo.InvariantCulture, $"{stream} {number} {SumOf(stream, number)}\n");
-        }
-
         try
         {
-            DurableFile.Write(path, Encoding.UTF8.GetBytes(text.ToString()));
+            DurableFile.Write(path, Text(numbers));
         }
         catch (InputException e)
         {
             // The database has them as well.
             log.LogWarning("{Reason}", e.Message);
         }
+    }
+
+    /// <summary>Overwrites it in its place, which needs no space on a full disk; on disk (fsync) before this returns.</summary>
+    /// <exception cref="IOException">The disk refuses.</exception>
+    internal void Overwrite(IReadOnlyDictionary<string, long> numbers)
+    {
+        byte[] text = Text(numbers);
+        using SafeFileHandle file = File.OpenHandle(path, FileMode.OpenOrCreate, FileAccess.Write);
+        RandomAccess.Write(file, text, 0);
+        RandomAccess.SetLength(file, text.Length);
+        RandomAccess.FlushToDisk(file);
+    }
+
+    private static byte[] Text(IReadOnlyDictionary<string, long> numbers)
+    {
+        var text = new StringBuilder();
+        foreach ((string stream, long number) in numbers.OrderBy(each => each.Key, StringComparer.Ordinal))
+        {
+            text.Append(CultureInfo.InvariantCulture, $"{stream} {number} {SumOf(stream, number)}\n");
+        }
+
+        return Encoding.UTF8.GetBytes(text.ToString());
     }
 
     private static long SumOf(string stream, long number)

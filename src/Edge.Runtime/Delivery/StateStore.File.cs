@@ -101,9 +101,9 @@ internal sealed partial class StateStore
     }
 
     [MemberNotNull(nameof(_database), nameof(_outbox), nameof(_saveStream), nameof(_age))]
-    private void OpenFile(StoredOutbox? before)
+    private void OpenFile(StoredOutbox? before, bool onlyReads = false)
     {
-        _database = new Database(Path, everyTick: _durability == TimeSpan.Zero);
+        _database = new Database(Path, everyTick: _durability == TimeSpan.Zero, onlyReads);
         try
         {
             OpenTables(before);
@@ -137,7 +137,13 @@ internal sealed partial class StateStore
             _outbox.TakeFrom(before);
         }
 
-        SettleNumbers(_bootId);
+        SettleNumbers(_bootId, isStart: before is null);
+        if (before is not null)
+        {
+            // The streams have gone on in memory: what is stored of them, if anything, is not what their next rows continue.
+            _savedAt.Clear();
+        }
+
         CutDamage();
         _identity = (RegularFile.Identity(Path), RegularFile.Identity(Path + "-wal"));
     }

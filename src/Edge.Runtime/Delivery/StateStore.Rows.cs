@@ -73,6 +73,7 @@ internal sealed partial class StateStore
         bool isCommitted = Guarded(
             () =>
             {
+                RequireSpace();
                 if (rows.Count > 0)
                 {
                     Reserve(stream, rows.LastSeq);

@@ -13,6 +13,10 @@ internal sealed partial class StateStore
     // More than the write-ahead log grows to: 1,000 pages of 4 kB, plus one tick.
     private const int ReserveBytes = 6 << 20;
 
+    // Free space from which on a file that was only read is written: the index of the write-ahead log, and a file of the row log.
+    private const int SpaceMin = 2 * RowLog.FileBytes;
+    private const int SqliteFull = 13;
+
     // The outbox may always hold this much, however full the disk is.
     private const long LimitMin = 64 << 10;
 
@@ -22,7 +26,75 @@ internal sealed partial class StateStore
     /// <summary>Messages evicted because the outbox was full, by class.</summary>
     internal long[] Evicted { get; } = new long[3];
 
-    private string ReservePath => System.IO.Path.ChangeExtension(Path, ".reserve");
+    private string ReservePath => ReserveOf(Path);
+
+    private static string ReserveOf(string path) => System.IO.Path.ChangeExtension(path, ".reserve");
+
+    // The disk was full at the start: SQLite gets the space of the reserve. If that is gone, too, what is stored is only read.
+    private static StateStore OpenFull(string reserve, Exception e, Func<bool, StateStore> create)
+    {
+        if (File.Exists(reserve))
+        {
+            File.Delete(reserve);
+            try
+            {
+                StateStore store = create(false);
+                store.LimitOutbox();
+                return store;
+            }
+            catch (Exception still) when (Database.IsDiskFull(still))
+            {
+                // It was too little.
+            }
+        }
+
+        StateStore reading = create(true);
+        lock (reading._gate)
+        {
+            reading.SayBroken(e);
+        }
+
+        return reading;
+    }
+
+    // Once there is space, the next use opens the file to be written.
+    private void LookForSpace()
+    {
+        if (_database.OnlyReads && new DriveInfo(Path).AvailableFreeSpace >= SpaceMin)
+        {
+            lock (_gate)
+            {
+                CloseFile();
+            }
+        }
+    }
+
+    // A file that is only read is not written, even if there is space for some bytes.
+    private void RequireSpace()
+    {
+        if (_database.OnlyReads)
+        {
+            throw new SqliteException("There was no space at the start.", SqliteFull);
+        }
+    }
+
+    // This start cannot be marked in the database. So the numbers of the streams continue behind the reserved ones, and the numbers file
+    // tells the next start which ones were used.
+    private void ReserveInPlace(Dictionary<string, long> withoutState)
+    {
+        foreach ((string stream, long reserved) in withoutState)
+        {
+            _reserved[stream] = reserved;
+        }
+
+        foreach ((string stream, long reserved) in _reserved.ToArray())
+        {
+            _lastSeq[stream] = reserved;
+            _reserved[stream] = reserved + ReservedAhead;
+        }
+
+        _numbers.Overwrite(_reserved);
+    }
 
     // Called with the gate held, after the disk reported that it is full.
     private bool TryMakeRoom()
@@ -43,22 +115,30 @@ internal sealed partial class StateStore
             return false;
         }
 
-        SizeLimit = Math.Max(LimitMin, _outbox.Bytes / 4 * 3);
-        _log.LogError(
-            "State '{Path}': the disk is full. The outbox is limited to {Size} kB until there is space. "
-                + "The oldest readings are evicted first",
-            Path,
-            SizeLimit / 1024);
-        try
-        {
-            GiveUp(SizeLimit);
-        }
-        catch (SqliteException e)
-        {
-            _log.LogDebug("State '{Path}': no message could be evicted: {Reason}", Path, e.Message);
-        }
-
+        LimitOutbox();
         return true;
+    }
+
+    // After the reserve was freed.
+    private void LimitOutbox()
+    {
+        lock (_gate)
+        {
+            SizeLimit = Math.Max(LimitMin, _outbox.Bytes / 4 * 3);
+            _log.LogError(
+                "State '{Path}': the disk is full. The outbox is limited to {Size} kB until there is space. "
+                    + "The oldest readings are evicted first",
+                Path,
+                SizeLimit / 1024);
+            try
+            {
+                GiveUp(SizeLimit);
+            }
+            catch (Exception e) when (e is SqliteException or IOException)
+            {
+                _log.LogDebug("State '{Path}': no message could be evicted: {Reason}", Path, e.Message);
+            }
+        }
     }
 
     // Reserves space again once there is enough, and removes the limit.

@@ -39,6 +39,7 @@ internal sealed partial class StateStore
         {
             try
             {
+                LookForSpace();
                 HoldReserve();
                 await Task.Delay(every, _clock, _stop.Token).ConfigureAwait(false);
                 LookForFile();
@@ -92,7 +93,7 @@ internal sealed partial class StateStore
 
             // On a full disk the pages behind the header may still be in the write-ahead log alone: then nothing is missing.
             // Read through once, not at each round, as ticks wait meanwhile.
-            if (isThere && CutShort() is { } damage && damage != _heldByLog)
+            if (isThere && !_database.OnlyReads && CutShort() is { } damage && damage != _heldByLog)
             {
                 if (Database.FindDamage(Path) is not null)
                 {
@@ -190,7 +191,7 @@ internal sealed partial class StateStore
     /// <summary>Checks the whole file while ticks continue, and creates a new one if it is damaged.</summary>
     internal void Check()
     {
-        if (Database.FindDamage(Path) is { } damage)
+        if (!_database.OnlyReads && Database.FindDamage(Path) is { } damage)
         {
             lock (_gate)
             {
@@ -205,7 +206,10 @@ internal sealed partial class StateStore
     internal void Force()
     {
         _rows.Force();
-        Database.Checkpoint(Path);
+        if (!_database.OnlyReads)
+        {
+            Database.Checkpoint(Path);
+        }
     }
 
     // Before a number beyond the reserved ones is used, the next block is on disk.
@@ -235,10 +239,10 @@ internal sealed partial class StateStore
 
     // Within one boot the file is as the process left it, with its write-ahead log. After an unclean reboot, or without that log, ticks
     // whose numbers were sent may be lost. So they may if the file is an older copy, or a new one: the numbers file tells.
-    private void SettleNumbers(string bootId)
+    private void SettleNumbers(string bootId, bool isStart)
     {
         string? boot = _database.Scalar("SELECT value FROM meta WHERE key = 'boot'") as string;
-        bool isUnclean = boot is not null && boot != "clean";
+        bool isUnclean = isStart && boot is not null && boot != "clean";
         bool isLogLost = isUnclean && boot == bootId && (_database.IsLogMissing || IsRowLogLost());
         if (isUnclean && boot != bootId)
         {
@@ -269,10 +273,20 @@ internal sealed partial class StateStore
             long settled = Math.Max(seq, Math.Max(other > reserved ? other : 0, isBehind ? reserved : 0));
             settled += isLogLost ? ReservedAhead : 0;
             _reserved[row.Name] = Math.Max(reserved, other);
-            if (settled != row.Seq && row.IsWhole)
+            if (_database.OnlyReads)
+            {
+                _reserved[row.Name] = Math.Max(settled, _reserved[row.Name]);
+            }
+            else if (settled != row.Seq && row.IsWhole)
             {
                 (row with { Seq = settled, Reserved = _reserved[row.Name], IsReservedWhole = true }).Write(_database);
             }
+        }
+
+        if (_database.OnlyReads)
+        {
+            ReserveInPlace(kept);
+            return;
         }
 
         foreach ((string stream, long reserved) in kept)

@@ -65,7 +65,8 @@ internal sealed partial class StateStore : IDisposable
         TimeProvider clock,
         string bootId,
         ILogger log,
-        HistoryOptions history)
+        HistoryOptions history,
+        bool onlyReads)
     {
         _ageMax = ageMax;
         Path = path;
@@ -77,7 +78,16 @@ internal sealed partial class StateStore : IDisposable
         _numbers = new NumbersFile(System.IO.Path.ChangeExtension(path, ".numbers"), log);
         _rows = new RowLog(Folder);
         _history = new HistoryFile(Folder, history, clock, log);
-        OpenFile(before: null);
+        try
+        {
+            OpenFile(before: null, onlyReads);
+        }
+        catch (Exception)
+        {
+            _history.Dispose();
+            throw;
+        }
+
         _upkeep = Task.Run(KeepUpAsync);
     }
 
@@ -109,6 +119,9 @@ internal sealed partial class StateStore : IDisposable
     /// <param name="bootId">Identifies the boot of the machine.</param>
     /// <param name="log">What happens.</param>
     /// <param name="history">Limits of the stored rows; null for the defaults.</param>
+    /// <param name="startsIfFull">
+    /// Whether to open it also on a full disk: with the space of the reserve, or only to read what is stored.
+    /// </param>
     /// <exception cref="InputException">The folder cannot be written, or another process uses it.</exception>
     internal static StateStore Open(
         string folder,
@@ -117,7 +130,8 @@ internal sealed partial class StateStore : IDisposable
         TimeProvider clock,
         string bootId,
         ILogger log,
-        HistoryOptions? history = null)
+        HistoryOptions? history = null,
+        bool startsIfFull = false)
     {
         history ??= new HistoryOptions();
         string path = System.IO.Path.Combine(folder, FileName);
@@ -128,7 +142,7 @@ internal sealed partial class StateStore : IDisposable
             lockFile = Lock(folder);
             try
             {
-                return new StateStore(path, lockFile, durability, ageMax, clock, bootId, log, history);
+                return Create();
             }
             catch (SqliteException e) when (Database.IsDamage(e))
             {
@@ -137,7 +151,11 @@ internal sealed partial class StateStore : IDisposable
                     path,
                     Database.Reason(e),
                     MoveAside(path, clock));
-                return new StateStore(path, lockFile, durability, ageMax, clock, bootId, log, history);
+                return Create();
+            }
+            catch (Exception e) when (Database.IsDiskFull(e) && startsIfFull)
+            {
+                return OpenFull(ReserveOf(path), e, Create);
             }
         }
         catch (Exception e) when (e is SqliteException or IOException or UnauthorizedAccessException)
@@ -145,6 +163,8 @@ internal sealed partial class StateStore : IDisposable
             lockFile?.Dispose();
             throw Unusable(folder, e);
         }
+
+        StateStore Create(bool onlyReads = false) => new(path, lockFile!, durability, ageMax, clock, bootId, log, history, onlyReads);
     }
 
     /// <summary>The sentence for a folder that cannot hold state.</summary>
@@ -161,14 +181,16 @@ internal sealed partial class StateStore : IDisposable
     internal SavedStream? Load(string stream) => Guarded(
         () =>
         {
+            bool hasNumbers = _lastSeq.TryGetValue(stream, out long last);
             if (StoredStream.Read(_database, stream) is not { } row)
             {
-                return null;
+                return hasNumbers ? new SavedStream(last, [], "") : null;
             }
 
             if (row.IsWhole)
             {
-                return WithRows(row);
+                SavedStream saved = WithRows(row);
+                return saved with { Seq = Math.Max(saved.Seq, last) };
             }
 
             _log.LogError("State '{Path}': the row of stream '{Stream}' is damaged. The stream is reset", Path, stream);
@@ -187,6 +209,7 @@ internal sealed partial class StateStore : IDisposable
         bool isCommitted = Guarded(
             () =>
             {
+                RequireSpace();
                 Reserve(stream, seq);
                 WriteToFile(messages, position => SaveStream(stream, seq, snapshot, source, position));
                 SayWell();

@@ -69,7 +69,14 @@ internal sealed class EdgeService : IDisposable
         _store = config.StateFolder is null
             ? null
             : StateStore.Open(
-                config.StateFolder, config.Durability, config.Outbox.AgeMax, clock, InfoMessage.BootId(), log, config.History);
+                config.StateFolder,
+                config.Durability,
+                config.Outbox.AgeMax,
+                clock,
+                InfoMessage.BootId(),
+                log,
+                config.History,
+                startsIfFull: true);
         _outbox = new Outbox(config.Outbox.SizeMaxBytes, _store);
         _sources = config.Streams.ToDictionary(stream => stream.Name, stream => stream.Source.Identity);
         _committer = new TickCommitter(_store, _outbox, _sources, clock, log);
