@@ -183,6 +183,26 @@ public sealed class CommandLineTests : IDisposable
         Assert.Equal(line[0] != 'W', lines.Contains("ok     stream s"));
     }
 
+    // What is learned forecasts: it could replace no other output, and each training would fail.
+    [Theory]
+    [InlineData(
+        "wear_of_filters",
+        "WRONG  stream s: 'learn' is for models that only forecast, and 'wear_of_filters' of model 'MODEL' is no forecast. "
+            + "Remove 'learn', or remove 'model' to learn one that forecasts.")]
+    [InlineData("co2[t]", "WRONG  stream s: 'learn' is for models that only forecast, and 'co2[t]' of model 'MODEL' is no forecast.")]
+    [InlineData(null, "ok     stream s")]
+    public async Task Check_refuses_to_learn_in_place_of_a_model_that_does_more_than_forecast(string? output, string line)
+    {
+        byte[] demo = File.ReadAllBytes(RepositoryFile.Path("src/Edge.Runtime/Demo/greenhouse.safetensors"));
+        File.WriteAllBytes(_folder.File("m.safetensors"), output is null ? demo : ModelVariant.WithOutput(demo, "co2[t+25]", output));
+        string config = _folder.Write(
+            "edge.yaml",
+            "device: d\nstate: state\nmqtt: { host: 127.0.0.1, port: 1 }\nstreams:\n  - { name: s, model: m.safetensors, "
+                + "period: 200ms, source: { simulated: { } }, learn: { program: edge.yaml } }\n");
+        string said = (await RunAsync("check", "--config", config)).Output;
+        Assert.Contains(line.Replace("MODEL", _folder.File("m.safetensors"), StringComparison.Ordinal), said, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task Check_looks_into_the_state_and_leaves_it_as_it_is()
     {

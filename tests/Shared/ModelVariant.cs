@@ -61,6 +61,20 @@ internal static class ModelVariant
         return File(header, original[(8 + length)..]);
     }
 
+    /// <summary>The same model with another name for one of its outputs, which says what the output is.</summary>
+    internal static byte[] WithOutput(byte[] original, string output, string name)
+    {
+        int length = (int)BinaryPrimitives.ReadInt64LittleEndian(original);
+        JsonObject header = JsonNode.Parse(original.AsSpan(8, length))!.AsObject();
+        JsonObject metadata = header["__metadata__"]!.AsObject();
+        JsonNode manifest = JsonNode.Parse(metadata["manifest"]!.GetValue<string>())!;
+        JsonArray outputs = manifest["outputs_named"]!.AsArray();
+        outputs[outputs.Select(each => each!.GetValue<string>()).ToList().IndexOf(output)] = name;
+        metadata["manifest"] = manifest.ToJsonString();
+        RemoveChecksum(metadata);
+        return File(header, original[(8 + length)..]);
+    }
+
     private static void RemoveChecksum(JsonObject metadata)
     {
         metadata.Remove("checksum");

@@ -142,6 +142,15 @@ internal static class CheckCommand
         if (stream.Learn is { } learn)
         {
             TrainingProcess.Find(learn.Program);
+            ModelManifest manifest = engine.Manifest;
+            if (Enumerable.Range(0, manifest.Outputs.Count).Where(k => !manifest.Outputs[k].IsForecast).Select(manifest.OutputName)
+                    .FirstOrDefault() is { } other)
+            {
+                throw new InputException(
+                    $"'learn' is for models that only forecast, and '{other}' of model '{stream.Model}' is no forecast. Remove 'learn', or "
+                        + "remove 'model' to learn one that forecasts.");
+            }
+
             if (engine.Manifest.Columns.Count > NormalProfileLearner.ColumnsMax)
             {
                 throw new InputException(
