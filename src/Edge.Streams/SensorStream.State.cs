@@ -194,6 +194,15 @@ public sealed partial class SensorStream
         CanaryModel Begin() => new(engine, _engine.Manifest, _options.Forecast, _period, ticks);
     }
 
+    /// <summary>
+    /// SHA-256 of the model whose canary phase the snapshot has that the stream resumed from, as 64 hexadecimal digits, until a canary
+    /// begins or <see cref="ForgetCanary"/>; null if there was none.
+    /// </summary>
+    public string? InterruptedCanary => _savedCanary is { } saved ? Convert.ToHexStringLower(saved.AsSpan(0, ShaBytes)) : null;
+
+    /// <summary>Drops <see cref="InterruptedCanary"/>, because its model is not there any more.</summary>
+    public void ForgetCanary() => _savedCanary = null;
+
     /// <summary>Ends the comparison.</summary>
     /// <returns>The new model, now the caller's; null if there is none.</returns>
     public CanaryModel? EndCanary()

@@ -33,6 +33,7 @@ internal sealed class ModelInbox : IDisposable
 
     // Streams whose model of an earlier canary phase waits for the verdict on a newer one.
     private readonly ConcurrentDictionary<string, bool> _waiting = [];
+    private readonly HashSet<string> _found = [];
     private readonly CancellationTokenSource _stop = new();
     private readonly Task _watching;
 
@@ -55,6 +56,11 @@ internal sealed class ModelInbox : IDisposable
                 {
                     _waiting[stream] = true;
                 }
+
+                if (File.Exists(PathOf(stream)))
+                {
+                    _found.Add(stream);
+                }
             }
 
             updates.Began = Keep;
@@ -75,6 +81,9 @@ internal sealed class ModelInbox : IDisposable
 
         _watching = Task.Run(WatchAsync);
     }
+
+    /// <summary>Whether there was a model for a stream at the start, such as that of an interrupted canary phase.</summary>
+    internal bool Found(string stream) => _found.Contains(stream);
 
     public void Dispose()
     {

@@ -81,6 +81,9 @@ internal sealed class ModelLearning : IDisposable
         }
     }
 
+    /// <summary>Whether a stream has a learned model whose canary phase the last end of the service has interrupted.</summary>
+    internal bool Found(string stream) => _streams.Any(each => each.Name == stream) && File.Exists(CandidateOf(stream));
+
     /// <summary>Begins to look for streams that are to learn.</summary>
     internal void Start() => _running = Task.Run(RunAsync);
 

@@ -195,6 +195,7 @@ internal sealed class ModelUpdates
             return;
         }
 
+        running.ForgetCanary();
         Withdraw(running.Name);
         Decided?.Invoke(running.Name);
         _events.Say(

@@ -115,11 +115,11 @@ internal sealed class EdgeService : IDisposable
         }
 
         LearningStream[] learning = [.. config.Streams.SelectMany(Learning)];
+        var events = new ModelEvents(config.Device, Publish, Info, clock, log) { Reported = NoteModel };
         if (problems.Count == 0 && (config.Models is not null || learning.Length > 0))
         {
             try
             {
-                var events = new ModelEvents(config.Device, Publish, Info, clock, log) { Reported = NoteModel };
                 _updates = new ModelUpdates(
                     config.Models,
                     config.Streams.ToDictionary(stream => stream.Name, stream => stream.HasReplaceableModel ? stream.Model : null),
@@ -168,6 +168,7 @@ internal sealed class EdgeService : IDisposable
         }
 
         SayOtherPeriods();
+        EndLostCanaries(events);
         _learning?.Start();
     }
 
@@ -306,6 +307,25 @@ internal sealed class EdgeService : IDisposable
             if (stream.OtherPeriod(running.Manifest) is { } why)
             {
                 _log.LogWarning("{Stream}: {Why}", stream.Name, why);
+            }
+        }
+    }
+
+    // A canary phase continues once its model is offered again. A model without a file is never offered.
+    private void EndLostCanaries(ModelEvents events)
+    {
+        foreach (SensorStream stream in Streams)
+        {
+            if (stream.InterruptedCanary is { } sha256 && _inbox?.Found(stream.Name) != true && _learning?.Found(stream.Name) != true)
+            {
+                stream.ForgetCanary();
+                string advice = _inbox is null && _config.Models is not null ? " 'models.incoming' keeps such files." : "";
+                events.Say(
+                    stream.Name,
+                    "refused",
+                    sha256,
+                    null,
+                    $"Its canary phase has ended with the service, because the file of the model is not there. Offer it again.{advice}");
             }
         }
     }
