@@ -1,4 +1,3 @@
-using System.Globalization;
 using Edge.Inference;
 using Edge.Runtime.Configuration;
 using Edge.Runtime.Control;
@@ -6,7 +5,6 @@ using Edge.Runtime.Delivery;
 using Edge.Runtime.Mqtt;
 using Edge.Runtime.Payloads;
 using Edge.Runtime.Telemetry;
-using Edge.Runtime.Web;
 using Edge.Streams;
 using Microsoft.Extensions.Logging;
 
@@ -33,10 +31,8 @@ internal sealed class EdgeService : IDisposable
     private readonly Dictionary<string, string> _sources;
     private readonly long _started;
     private readonly CommandChannel? _commands;
-    private readonly ModelUpdates? _updates;
-    private readonly ModelLearning? _learning;
+    private readonly ServiceModels? _models;
     private readonly PageHost? _page;
-    private readonly ModelInbox? _inbox;
     private readonly RetainedTopics _retained;
     private PrometheusText? _metricsText;
     private long _infoAt;
@@ -114,20 +110,11 @@ internal sealed class EdgeService : IDisposable
             problems.Add(e.Message);
         }
 
-        LearningStream[] learning = [.. config.Streams.SelectMany(Learning)];
-        var events = new ModelEvents(config.Device, Publish, Info, clock, log) { Reported = NoteModel };
-        if (problems.Count == 0 && (config.Models is not null || learning.Length > 0))
+        if (problems.Count == 0)
         {
             try
             {
-                _updates = new ModelUpdates(
-                    config.Models,
-                    config.Streams.ToDictionary(stream => stream.Name, stream => stream.HasReplaceableModel ? stream.Model : null),
-                    Control,
-                    _store,
-                    events);
-                _inbox = config.Models?.IncomingFolder is { } folder ? new ModelInbox(folder, _updates, log) : null;
-                _learning = learning.Length > 0 ? OpenLearning(learning, _updates, events, _store!) : null;
+                _models = new ServiceModels(config, _hosts, _store, Publish, Info, clock, log);
             }
             catch (InputException e)
             {
@@ -135,7 +122,7 @@ internal sealed class EdgeService : IDisposable
             }
         }
 
-        var commands = new ServiceCommands([.. _hosts.Select(host => host.Control)], _store, _updates, reload, clock);
+        var commands = new ServiceCommands([.. _hosts.Select(host => host.Control)], _store, _models?.Updates, reload, clock);
         if (problems.Count == 0 && config.Commands.Count > 0)
         {
             _commands = new CommandChannel(
@@ -168,8 +155,7 @@ internal sealed class EdgeService : IDisposable
         }
 
         SayOtherPeriods();
-        EndLostCanaries(events);
-        _learning?.Start();
+        _models!.Start();
     }
 
     internal IReadOnlyList<StreamHost> Hosts => _hosts;
@@ -185,7 +171,7 @@ internal sealed class EdgeService : IDisposable
     internal string? PageAddress => _page?.Address;
 
     /// <summary>What a stream that learns does now, for a person; null for one that does not learn.</summary>
-    internal string? LearningOf(string stream) => _learning?.StateOf(stream);
+    internal string? LearningOf(string stream) => _models?.LearningOf(stream);
 
     /// <summary>Time since the start.</summary>
     internal TimeSpan Uptime => _clock.GetElapsedTime(_started);
@@ -282,7 +268,7 @@ internal sealed class EdgeService : IDisposable
     /// <summary>Closes everything, the store last. Whatever one part does, the others are closed.</summary>
     public void Dispose()
     {
-        IDisposable?[] parts = [_page, _learning, _inbox, _commands, .. _telemetry, .. _hosts, _streams, _committer, _store];
+        IDisposable?[] parts = [_page, _models, _commands, .. _telemetry, .. _hosts, _streams, _committer, _store];
         foreach (IDisposable part in parts.OfType<IDisposable>())
         {
             try
@@ -309,46 +295,6 @@ internal sealed class EdgeService : IDisposable
                 _log.LogWarning("{Stream}: {Why}", stream.Name, why);
             }
         }
-    }
-
-    // A canary phase continues once its model is offered again. A model without a file is never offered.
-    private void EndLostCanaries(ModelEvents events)
-    {
-        foreach (SensorStream stream in Streams)
-        {
-            if (stream.InterruptedCanary is { } sha256 && _inbox?.Found(stream.Name) != true && _learning?.Found(stream.Name) != true)
-            {
-                stream.ForgetCanary();
-                string advice = _inbox is null && _config.Models is not null ? " 'models.incoming' keeps such files." : "";
-                events.Say(
-                    stream.Name,
-                    "refused",
-                    sha256,
-                    null,
-                    $"Its canary phase has ended with the service, because the file of the model is not there. Offer it again.{advice}");
-            }
-        }
-    }
-
-    private IEnumerable<LearningStream> Learning(StreamConfig stream)
-    {
-        if (stream.Learn is { } learn)
-        {
-            int ticks = learn.CanaryTicks(stream.Period!.Value, _config.Models?.CanaryTicks);
-            yield return new LearningStream(stream.Name, learn, stream.Model, ticks);
-        }
-    }
-
-    private ModelLearning OpenLearning(LearningStream[] streams, ModelUpdates updates, ModelEvents events, StateStore store)
-    {
-        foreach (LearningStream stream in streams)
-        {
-            TrainingProcess.Find(stream.Options.Program);
-        }
-
-        string folder = Path.Combine(_config.StateFolder!, "learn");
-        var training = new TrainingProcess(_config.File, _config.Device, folder, _clock);
-        return new ModelLearning(streams, folder, Control, updates, events, store, training.TrainAsync, _clock, _log);
     }
 
     private void StartTelemetry()
@@ -382,29 +328,6 @@ internal sealed class EdgeService : IDisposable
             _telemetry.Insert(0, OtlpExport.Start(config, "edge-runtime", _config.Device, ServiceMetrics.MeterName, InfoMessage.Version));
         }
     }
-
-    // At the time of the newest row, where the curves of the stream end; before the first row at that of the clock.
-    private void NoteModel(string stream, string change, string message)
-    {
-        StreamHost host = _hosts.First(host => host.Stream.Name == stream);
-        DateTime now = _clock.GetUtcNow().UtcDateTime;
-        DateTime last = host.Stream.LastTime;
-        host.Note(
-            new HistoryEvent(
-                host.Stream.Seq,
-                last == default ? now : last,
-                string.Create(CultureInfo.InvariantCulture, $"{stream}-{change}-{now.Ticks}"),
-                HistoryEventKind.Model,
-                change,
-                double.NaN,
-                message)
-            {
-                Channel = "",
-                Severity = "note",
-            });
-    }
-
-    private StreamControl Control(string stream) => _hosts.First(host => host.Stream.Name == stream).Control;
 
     // Messages that belong to no tick: an answer, an event of the service.
     private void Publish(MqttMessage message) => _outbox.Enqueue(message);
