@@ -24,35 +24,23 @@ internal sealed class StreamLoop : IDisposable
     private const int BatchRows = 64;
     private static readonly TimeSpan BatchTime = TimeSpan.FromMilliseconds(20);
     private static readonly TimeSpan SilenceMin = TimeSpan.FromSeconds(15);
-    private static readonly TimeSpan HealthEvery = TimeSpan.FromMinutes(1);
 
     // How often rows that are skipped while none is used are reported in health.
     private static readonly TimeSpan SkippedEvery = TimeSpan.FromSeconds(10);
 
-    private readonly string _device;
-    private readonly PublishOptions _publish;
-    private readonly TimeSpan _expiry;
     private readonly ISensor _sensor;
     private readonly CommitAction _commit;
     private readonly TimeProvider _clock;
     private readonly ILogger _log;
     private readonly Reading _reading;
-    private readonly List<MqttMessage> _messages = [];
+    private readonly TickMessages _messages;
     private readonly TickRows _rows;
     private readonly TickRows _noRows;
-    private StreamPayloads _payloads;
     private long _committedAt;
-    private long _healthAt;
     private long _tickedAt;
     private long _arrivedAt;
     private bool _hasTicked;
     private long _skippedAtTick;
-    private long _skippedSaid;
-
-    // What health shows of a queued source while its next row is awaited: the row before, without its values.
-    private Reading? _shown;
-    private long _entitiesAt;
-    private ReadOnlyMemory<byte> _entities;
     private volatile bool _isRunning;
 
     /// <param name="device">The device's name.</param>
@@ -67,9 +55,6 @@ internal sealed class StreamLoop : IDisposable
         string device, SensorStream stream, ISensor sensor, PublishOptions publish, TimeSpan expiry, CommitAction commit,
         TimeProvider clock, ILogger log)
     {
-        _device = device;
-        _publish = publish;
-        _expiry = expiry;
         _sensor = sensor;
         _commit = commit;
         _clock = clock;
@@ -78,7 +63,7 @@ internal sealed class StreamLoop : IDisposable
         _rows = new TickRows(stream.Manifest.Columns);
         _noRows = new TickRows(stream.Manifest.Columns);
         Stream = stream;
-        _payloads = Payloads(stream);
+        _messages = new TickMessages(device, stream, sensor, publish, expiry, clock);
     }
 
     /// <summary>The stream.</summary>
@@ -97,7 +82,10 @@ internal sealed class StreamLoop : IDisposable
     internal Action<bool>? Alarm { get; init; }
 
     /// <summary>What the entities of a home automation see, or null for no such messages.</summary>
-    internal EntityOptions? Entities { get; init; }
+    internal EntityOptions? Entities
+    {
+        init => _messages.EntitiesWanted = value;
+    }
 
     /// <summary>Rows that came and could not be used as a row.</summary>
     internal long SkippedRows => _sensor.SkippedRows;
@@ -121,9 +109,8 @@ internal sealed class StreamLoop : IDisposable
     /// <summary>Continues with another stream over the same source: one with another model.</summary>
     internal void SwitchTo(SensorStream stream)
     {
-        _payloads.Dispose();
         Stream = stream;
-        _payloads = Payloads(stream);
+        _messages.SwitchTo(stream);
     }
 
     /// <summary>Runs until the source ends.</summary>
@@ -145,19 +132,14 @@ internal sealed class StreamLoop : IDisposable
 
     public void Dispose()
     {
-        _payloads.Dispose();
+        _messages.Dispose();
         _sensor.Dispose();
         Stream.Dispose();
     }
 
     private async Task RunToEndAsync(CancellationToken read, CancellationToken stop)
     {
-        _messages.Add(_payloads.AnomalyState(Stream.IsAnomalyOpen));
-        if (Stream.Limits.Count > 0)
-        {
-            _messages.Add(_payloads.LimitStates(Stream.Limits));
-        }
-
+        _messages.AddStates();
         Alarm?.Invoke(Stream.IsAnomalyOpen);
 
         // Since the last commit the stream was opened, or a control action has changed it.
@@ -168,11 +150,8 @@ internal sealed class StreamLoop : IDisposable
             while (await ReadAsync(read, stop).ConfigureAwait(false))
             {
                 StreamTick tick = Step();
-                _payloads.Render(tick, _messages);
-                AddScore(tick);
-                AddLimitStates(tick);
-                AddEntities(tick);
-                AddHealth(tick);
+                Announce(tick.Limits);
+                _messages.Add(tick);
                 if (IsCommitDue())
                 {
                     await CommitAsync(stop).ConfigureAwait(false);
@@ -181,7 +160,7 @@ internal sealed class StreamLoop : IDisposable
                 Volatile.Write(ref _skippedAtTick, _sensor.SkippedRows);
                 Volatile.Write(ref _tickedAt, _clock.GetTimestamp());
                 Ticked?.Invoke(tick);
-                NoteShown();
+                _messages.NoteRow(_reading);
             }
         }
         catch (OperationCanceledException) when (_rows.Count > 0)
@@ -192,7 +171,7 @@ internal sealed class StreamLoop : IDisposable
 
         if (_hasTicked)
         {
-            _messages.Add(Health(Stream.Seq, _reading));
+            _messages.AddHealth(Stream.Seq, _reading);
             await CommitAsync(stop).ConfigureAwait(false);
         }
 
@@ -219,83 +198,12 @@ internal sealed class StreamLoop : IDisposable
                 return await row.ConfigureAwait(false);
             }
 
-            if (!read.IsCancellationRequested && _sensor.SkippedRows > _skippedSaid)
+            if (!read.IsCancellationRequested && _messages.HaveRowsBeenSkipped)
             {
-                // The row that is awaited is filled meanwhile: health shows the one before. It is not committed by this.
-                _shown ??= NothingYet();
-                await _commit(Stream, _noRows, [Health(Stream.Seq, _shown)], Kind.CanWait(), stop).ConfigureAwait(false);
+                // The row that is awaited is not committed by this.
+                await _commit(Stream, _noRows, [_messages.HealthOfWaiting()], Kind.CanWait(), stop).ConfigureAwait(false);
             }
         }
-    }
-
-    private void NoteShown()
-    {
-        if (Kind == SourceKind.Queued)
-        {
-            _shown ??= new Reading(Stream.Manifest.Columns.Count);
-            _shown.Time = _reading.Time;
-            _reading.Quality.CopyTo(_shown.Quality, 0);
-            _reading.Faults.CopyTo(_shown.Faults, 0);
-        }
-    }
-
-    private Reading NothingYet()
-    {
-        var reading = new Reading(Stream.Manifest.Columns.Count) { Time = _clock.GetUtcNow().UtcDateTime };
-        Array.Fill(reading.Quality, Quality.Missing);
-        return reading;
-    }
-
-    private MqttMessage Health(long seq, Reading reading)
-    {
-        _skippedSaid = _sensor.SkippedRows;
-        return _payloads.Health(seq, reading, Stream.Health, _skippedSaid, _sensor.LastSkip);
-    }
-
-    private void AddScore(StreamTick tick)
-    {
-        if (_publish.Scores)
-        {
-            _messages.Add(_payloads.Score(tick.Seq, tick.Reading.Time, Stream));
-        }
-    }
-
-    private void AddLimitStates(StreamTick tick)
-    {
-        foreach (LimitEvent limit in tick.Limits)
-        {
-            _log.Log(
-                limit.Change == LimitChange.Updated ? LogLevel.Debug : LogLevel.Information,
-                "{Stream}: limit {Id} {Change}: {Message}",
-                Stream.Name,
-                limit.Id,
-                limit.Change.ToString().ToLowerInvariant(),
-                limit.Message);
-        }
-
-        if (tick.Limits.Count > 0)
-        {
-            _messages.Add(_payloads.LimitStates(Stream.Limits));
-        }
-    }
-
-    private void AddEntities(StreamTick tick)
-    {
-        if (Entities is not { } options || (_entitiesAt != 0 && _clock.GetElapsedTime(_entitiesAt) < options.Every - (Stream.Period / 2)))
-        {
-            return;
-        }
-
-        MqttMessage message = _payloads.Entities(tick);
-        bool isSame = options.OnChange && message.Payload.Span.SequenceEqual(_entities.Span);
-        if (isSame && _clock.GetElapsedTime(_entitiesAt) < options.Expiry(Stream.Period) / 2)
-        {
-            return;
-        }
-
-        _entitiesAt = _clock.GetTimestamp();
-        _entities = message.Payload;
-        _messages.Add(message);
     }
 
     private StreamTick Step()
@@ -346,12 +254,17 @@ internal sealed class StreamLoop : IDisposable
         }
     }
 
-    private void AddHealth(StreamTick tick)
+    private void Announce(IReadOnlyList<LimitEvent> limits)
     {
-        if (tick.QualityChanged || tick.IsFirst || _clock.GetElapsedTime(_healthAt) >= HealthEvery)
+        foreach (LimitEvent limit in limits)
         {
-            _healthAt = _clock.GetTimestamp();
-            _messages.Add(Health(tick.Seq, tick.Reading));
+            _log.Log(
+                limit.Change == LimitChange.Updated ? LogLevel.Debug : LogLevel.Information,
+                "{Stream}: limit {Id} {Change}: {Message}",
+                Stream.Name,
+                limit.Id,
+                limit.Change.ToString().ToLowerInvariant(),
+                limit.Message);
         }
     }
 
@@ -360,12 +273,10 @@ internal sealed class StreamLoop : IDisposable
 
     private async ValueTask CommitAsync(CancellationToken cancel)
     {
-        await _commit(Stream, _rows, _messages, Kind.CanWait(), cancel).ConfigureAwait(false);
+        await _commit(Stream, _rows, _messages.All, Kind.CanWait(), cancel).ConfigureAwait(false);
         _sensor.Committed();
         _messages.Clear();
         _rows.Clear();
         _committedAt = _clock.GetTimestamp();
     }
-
-    private StreamPayloads Payloads(SensorStream stream) => new(_device, stream, _publish, _expiry);
 }
