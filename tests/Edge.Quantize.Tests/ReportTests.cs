@@ -1,4 +1,6 @@
+using System.Text;
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using System.Xml;
 using Edge.Inference;
 using Edge.Inference.Models;
@@ -68,6 +70,21 @@ public sealed class ReportTests : IDisposable
             .WithOutputRmse([first, second])
             .WithBaselines(new Dictionary<string, IReadOnlyList<double>> { ["persistence"] = [2, 2], ["ridge"] = [1, 1] });
         Assert.Contains(verdict, BaselineTable.Verdict(manifest), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_largest_losses_are_named_first()
+    {
+        double[] errors = [1.1, 0.9, 2, 1.2, 1.3, 1.25, 4, 1.05, 5];
+        string names = string.Join(',', errors.Select((_, k) => $"\"a[t+{k + 1}]\""));
+        ModelManifest manifest = ModelManifest.Parse(Encoding.UTF8.GetBytes(
+            $$"""{"columns":["a"],"period_seconds":1,"mean":[0],"std":[1],"outputs_named":[{{names}}]}"""))
+            .WithOutputRmse(errors)
+            .WithBaselines(new Dictionary<string, IReadOnlyList<double>> { ["ridge"] = [.. errors.Select(_ => 1.0)] });
+        string verdict = BaselineTable.Verdict(manifest);
+        int[] lost = [.. Regex.Matches(verdict, @"t\+(\d)\] \(to").Select(match => match.Groups[1].Value[0] - '0')];
+        Assert.Equal([9, 7, 3, 5, 6, 4], lost);
+        Assert.EndsWith("(to ridge by 16.7 %) and 2 more.", verdict, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -78,7 +78,10 @@ internal static class BaselineTable
     internal static double Skill(ModelManifest manifest) => Enumerable.Range(0, manifest.Outputs.Count)
         .Select(k => Skill(manifest, k)).Where(double.IsFinite).DefaultIfEmpty(double.NaN).Average();
 
-    /// <summary>In a few sentences, on how many outputs the model beats every simple forecast, equals the best one, and loses.</summary>
+    /// <summary>
+    /// In a few sentences, on how many outputs the model beats every simple forecast, equals the best one, and loses. The largest loss
+    /// comes first.
+    /// </summary>
     internal static string Verdict(ModelManifest manifest)
     {
         (int Output, string Baseline, double By)[] notBetter =
@@ -97,6 +100,7 @@ internal static class BaselineTable
             + Sentence("It equals the best of them on", [.. notBetter.Where(each => each.By < ModelManifest.EqualShare)
                 .Select(each => $"{manifest.OutputName(each.Output)} ({each.Baseline})")])
             + Sentence("It loses on", [.. notBetter.Where(each => each.By >= ModelManifest.EqualShare)
+                .OrderByDescending(each => each.By)
                 .Select(each => $"{manifest.OutputName(each.Output)} (to {each.Baseline} by {EvaluationTable.Share(each.By)})")]);
     }
 
