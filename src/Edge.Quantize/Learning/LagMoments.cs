@@ -40,11 +40,12 @@ internal sealed class LagMoments
     /// <param name="targets">What is to be forecast.</param>
     /// <param name="lags">How many rows ago.</param>
     /// <param name="part">Which rows: see <see cref="RollingOrigin"/>; targets beyond are not known.</param>
-    /// <param name="first">Rows before this one are not taken; at least the last lag.</param>
+    /// <param name="first">Rows before this one are not taken. What of a lag lies before the first row counts as that row.</param>
     /// <param name="rowsMax">More rows than these in all parts are thinned.</param>
     /// <param name="own">One column alone, with its outputs and no calendar; or null.</param>
+    /// <param name="until">Rows from this one on are not taken.</param>
     internal static LagMoments Of(
-        TrainingRows rows, ForecastTargets targets, int[] lags, int part, int first, int rowsMax, int? own = null)
+        TrainingRows rows, ForecastTargets targets, int[] lags, int part, int first, int rowsMax, int? own = null, int until = int.MaxValue)
     {
         (int begin, int end) = RollingOrigin.Part(rows, part);
         int every = 1 + (rows.ValidationEnd / rowsMax);
@@ -60,7 +61,7 @@ internal sealed class LagMoments
         var gram = new float[features * features];
         var cross = new float[features * outputs];
         int filled = 0;
-        for (int row = Math.Max(begin, first); row < end; row += every)
+        for (int row = Math.Max(begin, first); row < Math.Min(end, until); row += every)
         {
             if (!TryTargets(targets, row, end, all))
             {
@@ -75,7 +76,7 @@ internal sealed class LagMoments
             Span<float> line = block.AsSpan(filled * features, features);
             for (int l = 0; l < lags.Length; l++)
             {
-                rows.Row(row - lags[l]).Slice(own ?? 0, columns).CopyTo(line[(l * columns)..]);
+                rows.Row(Math.Max(0, row - lags[l])).Slice(own ?? 0, columns).CopyTo(line[(l * columns)..]);
             }
 
             rows.Row(row).Slice(rows.Width - calendar, calendar).CopyTo(line[(lags.Length * columns)..]);

@@ -77,11 +77,11 @@ internal sealed class LinearForecast
         int few = forecast.Lags.Count(lag => lag < BaselineLags);
         foreach (int lags in new[] { few, forecast.Lags.Length }.Distinct())
         {
-            forecast.Add([.. Enumerable.Range(0, lags * columns)], -1);
+            forecast.Add([.. Enumerable.Range(0, lags * columns)], -1, readsFew: lags == few);
             for (int column = 0; column < columns && columns > 1; column++)
             {
                 int own = column;
-                forecast.Add([.. Enumerable.Range(0, lags).Select(l => (l * columns) + own)], column);
+                forecast.Add([.. Enumerable.Range(0, lags).Select(l => (l * columns) + own)], column, readsFew: lags == few);
             }
         }
 
@@ -113,7 +113,7 @@ internal sealed class LinearForecast
         int columns = rows.Columns.Count;
         int lags = Math.Clamp(FeaturesMax / columns, 1, BaselineLags);
         var forecast = new LinearForecast(rows, targets, [.. Enumerable.Range(0, lags)], 0);
-        forecast.Add([.. Enumerable.Range(0, lags * columns)], -1, withCalendar: false);
+        forecast.Add([.. Enumerable.Range(0, lags * columns)], -1, readsFew: true, withCalendar: false);
         forecast.FitAll(targets, nearly: 0);
         return forecast.Regression(k => forecast._families[0].Weights[k][0]!);
     }
@@ -145,30 +145,31 @@ internal sealed class LinearForecast
         return [.. lags.Take(Math.Max(1, FeaturesMax / columns))];
     }
 
-    private void Add(int[] features, int column, bool withCalendar = true)
+    private void Add(int[] features, int column, bool readsFew, bool withCalendar = true)
     {
         int calendar = withCalendar ? _rows.Width - _rows.Columns.Count : 0;
         int[] at = [.. features, .. Enumerable.Range(Lags.Length * _rows.Columns.Count, calendar), _features - 1];
         int[] outputs = [.. Enumerable.Range(0, _outputs.Count).Where(k => column < 0 || _outputs[k].Column == column)];
-        _families.Add(new Family(at, outputs, _outputs.Count));
+        _families.Add(new Family(at, outputs, _outputs.Count, readsFew));
     }
 
     // Towards zero and towards the last value: the best penalty for each output.
     private void FitAll(ForecastTargets targets, double nearly)
     {
-        // All are judged on the same rows.
-        int first = Math.Max(Lags[^1], _ownLags);
-        LagMoments before = LagMoments.Of(_rows, targets, Lags, 0, first, RowsMax);
+        // All are judged on the same rows, which come after the longest lag. What reads few rows is fitted to the rows before that, too.
+        LagMoments before = LagMoments.Of(_rows, targets, Lags, 0, Lags[^1], RowsMax);
+        LagMoments beforeOfFew = LagMoments.Of(_rows, targets, Lags, 0, LastOfFew, RowsMax, until: Lags[^1]);
+        beforeOfFew.Add(before);
         double rows = 1e-9;
         for (int origin = 0; origin < RollingOrigin.Count; origin++)
         {
-            LagMoments next = LagMoments.Of(_rows, targets, Lags, origin + 1, first, RowsMax);
+            LagMoments next = LagMoments.Of(_rows, targets, Lags, origin + 1, Lags[^1], RowsMax);
             foreach (Family family in _families)
             {
                 for (int p = 0; p < Penalties.Length; p++)
                 {
                     int which = p;
-                    Each(before, family, Penalties[p], (k, prior, weights) =>
+                    Each(Fitted(family), family, Penalties[p], (k, prior, weights) =>
                         family.Errors[which, prior, k] += next.Count * next.MeanSquareError(weights, k));
                 }
             }
@@ -182,6 +183,7 @@ internal sealed class LinearForecast
             if (origin < RollingOrigin.Count - 1)
             {
                 before.Add(next);
+                beforeOfFew.Add(next);
             }
         }
 
@@ -198,11 +200,16 @@ internal sealed class LinearForecast
                 if (family.Uses(p))
                 {
                     int which = p;
-                    Each(before, family, Penalties[p], (k, prior, weights) => family.Take(which, prior, k, weights));
+                    Each(Fitted(family), family, Penalties[p], (k, prior, weights) => family.Take(which, prior, k, weights));
                 }
             }
         }
+
+        LagMoments Fitted(Family family) => family.ReadsFew ? beforeOfFew : before;
     }
+
+    // The last of the lags that a family of few rows reads.
+    private int LastOfFew => Lags.Last(lag => lag < BaselineLags);
 
     private double[] LastValue(int output)
     {
@@ -383,7 +390,7 @@ internal sealed class LinearForecast
     }
 
     // One set of features: for each output, shrunk towards zero and towards the last value.
-    private sealed class Family(int[] at, int[] outputs, int count)
+    private sealed class Family(int[] at, int[] outputs, int count, bool readsFew)
     {
         private readonly int[,] _penalty = new int[Priors.Length, count];
 
@@ -391,6 +398,9 @@ internal sealed class LinearForecast
 
         // Which outputs it forecasts.
         internal int[] Outputs => outputs;
+
+        // Whether it reads no lag beyond those of the baseline.
+        internal bool ReadsFew => readsFew;
 
         internal double[,,] Errors { get; } = new double[Penalties.Length, Priors.Length, count];
 
