@@ -91,6 +91,40 @@ public sealed class ScoreCommandTests : IDisposable
         Assert.Equal(openings, Whole(root, "false_detections"));
     }
 
+    // The recording has a row twice, which a replay leaves out, and one more at its end.
+    [Theory]
+    [InlineData("yyyy-MM-dd'T'HH:mm:ss'Z'")]
+    [InlineData("yyyy-MM-dd HH:mm:ss.ffffff")]
+    public async Task Labels_with_times_belong_to_the_readings_of_these_times(string format)
+    {
+        string events = WriteRun("a.jsonl", 30, (10, 20));
+        int[] rows = [.. Enumerable.Range(0, 6), 5, .. Enumerable.Range(6, 25)];
+        string[] lines = [.. rows.Select(row => $"{Time(row, format)},{(row is >= 10 and < 20 ? 1 : 0)}")];
+        (string output, string said) = await ScoreBothAsync(
+            ["--events", events, "--labels", _folder.Write("a.csv", "time,anomaly\n" + string.Join('\n', lines))]);
+        Assert.Matches("(?m)^f1 +1$", output);
+        Assert.Equal($"Labels '{_folder.File("a.csv")}': 2 rows have no reading, the first in line 8, and are left out.", said.TrimEnd());
+
+        // In any order, and without a note where each row has its reading.
+        lines = [.. lines[..^1].Distinct().Reverse()];
+        (output, said) = await ScoreBothAsync(
+            ["--events", events, "--labels", _folder.Write("a.csv", "time,anomaly\n" + string.Join('\n', lines))]);
+        Assert.Matches("(?m)^f1 +1$", output);
+        Assert.Equal("", said);
+    }
+
+    [Fact]
+    public async Task Labels_that_lack_the_time_of_a_reading_are_those_of_the_rows_in_order_or_refused()
+    {
+        string events = WriteRun("a.jsonl", 30, (10, 20));
+        string[] lines = [.. Enumerable.Range(0, 31).Select(row => $"{Time(row + 3600)},{(row is >= 10 and < 20 ? 1 : 0)}")];
+        Assert.Matches("(?m)^f1 +1$", await ScoreAsync(["--events", events, "--labels", Labels(lines[..30])]));
+        await RefusesAsync(
+            ["--events", events, "--labels", Labels(lines)], "have 31 rows, but the events are of 30 readings.", "a column 'time'");
+
+        string Labels(string[] rows) => _folder.Write("a.csv", "time,anomaly\n" + string.Join('\n', rows));
+    }
+
     [Fact]
     public async Task Wrong_input_is_named()
     {
@@ -130,19 +164,22 @@ public sealed class ScoreCommandTests : IDisposable
     private string WriteLabels(string name, int rows, int first, int end, string yes = "1", string no = "0") => _folder.Write(
         name, "anomaly\n" + string.Join('\n', Enumerable.Range(0, rows).Select(row => row >= first && row < end ? yes : no)));
 
-    private static string Time(int row) =>
-        new DateTime(2026, 1, 1, 0, 0, 0, DateTimeKind.Utc).AddSeconds(row).ToString("o", CultureInfo.InvariantCulture);
+    private static string Time(int row, string format = "o") =>
+        new DateTime(2026, 1, 1, 0, 0, 0, DateTimeKind.Utc).AddSeconds(row).ToString(format, CultureInfo.InvariantCulture);
 
     private static int Whole(JsonElement root, string name) => root.GetProperty(name).GetInt32();
 
     private static async Task<JsonElement> JsonAsync(string[] args) =>
         JsonDocument.Parse(await ScoreAsync([.. args, "--json"])).RootElement;
 
-    private static async Task<string> ScoreAsync(string[] args)
+    private static async Task<string> ScoreAsync(string[] args) => (await ScoreBothAsync(args)).Output;
+
+    private static async Task<(string Output, string Said)> ScoreBothAsync(string[] args)
     {
         var output = new StringWriter();
-        Assert.Equal(0, await Program.RunAsync(["score", .. args], output, TextWriter.Null));
-        return output.ToString();
+        var error = new StringWriter();
+        Assert.Equal(0, await Program.RunAsync(["score", .. args], output, error));
+        return (output.ToString(), error.ToString());
     }
 
     private static async Task RefusesAsync(string[] args, params string[] parts)

@@ -1,9 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
-using CsvHelper;
-using CsvHelper.Configuration;
 using Edge.Inference;
-using Edge.Sensors.Replay;
 
 namespace Edge.Runtime.Commands;
 
@@ -32,11 +29,14 @@ internal sealed record LabeledRun(string File, bool[] Labels, bool[] Alarms, int
     /// <param name="events">Output of <c>replay</c>.</param>
     /// <param name="labels">A CSV file with a column <c>anomaly</c>, or a JSON file of windows.</param>
     /// <param name="skip">Rows at its start that are not scored.</param>
+    /// <param name="say">Gets a sentence if rows of the labels are left out.</param>
     /// <exception cref="InputException">A file cannot be read, or the two do not fit.</exception>
-    internal static LabeledRun Read(string events, string labels, RowsToSkip skip)
+    internal static LabeledRun Read(string events, string labels, RowsToSkip skip, Action<string> say)
     {
         (List<DateTime> times, List<(int Opened, DateTime Started, int Closed)> anomalies) = ReadEvents(events);
-        bool[] truth = labels.EndsWith(".json", StringComparison.Ordinal) ? ReadWindows(labels, times) : ReadLabels(labels, times.Count);
+        bool[] truth = labels.EndsWith(".json", StringComparison.Ordinal)
+            ? ReadWindows(labels, times)
+            : LabelsFile.Read(labels, times, say);
         int first = Math.Min(skip.Of(times.Count), times.Count);
         return new LabeledRun(
             events,
@@ -98,41 +98,6 @@ internal sealed record LabeledRun(string File, bool[] Labels, bool[] Alarms, int
             root.GetProperty(name).GetString() ?? "",
             CultureInfo.InvariantCulture,
             DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal);
-
-    private static bool[] ReadLabels(string path, int rows)
-    {
-        try
-        {
-            using var csv = new CsvReader(
-                new StreamReader(RegularFile.OpenRead(path)),
-                new CsvConfiguration(CultureInfo.InvariantCulture)
-                {
-                    DetectDelimiter = true,
-                    DetectDelimiterValues = CsvRows.Separators,
-                });
-            csv.Read();
-            csv.ReadHeader();
-            var labels = new List<bool>();
-            while (csv.Read())
-            {
-                labels.Add(CellText.Flag(csv.GetField("anomaly")) is { } flag ? flag > 0 : csv.GetField<double>("anomaly") > 0);
-            }
-
-            return labels.Count == rows
-                ? [.. labels]
-                : throw new InputException(
-                    $"Labels '{path}' have {Quantity.Of(labels.Count, "row")}, but the events are of {Quantity.Of(rows, "reading")}.");
-        }
-        catch (Exception e) when (FileFault.Is(e))
-        {
-            throw new InputException($"Labels '{path}' cannot be read: {e.Message}", e);
-        }
-        catch (CsvHelperException e)
-        {
-            throw new InputException(
-                $"Labels '{path}' are not a CSV with a column 'anomaly' of 0 and 1, no and yes, or false and true.", e);
-        }
-    }
 
     // [[begin, end], ...], or the same as the only value of an object.
     private static bool[] ReadWindows(string path, List<DateTime> times)

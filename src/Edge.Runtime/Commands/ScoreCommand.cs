@@ -22,8 +22,8 @@ internal static class ScoreCommand
         var labels = new Option<string[]>("--labels")
         {
             Description =
-                "One file per events file: a CSV with a column 'anomaly' (0 or 1) and one line per row, or JSON with windows of times: "
-                    + "[[begin, end], ...].",
+                "One file per events file: a CSV with a column 'anomaly' (0 or 1) and one line per row, with the same times or in the same "
+                    + "order, or JSON with windows of times: [[begin, end], ...].",
             Required = true,
             AllowMultipleArgumentsPerToken = true,
         };
@@ -52,7 +52,8 @@ internal static class ScoreCommand
             }
 
             RowsToSkip skipped = RowsToSkip.Parse(parsed.GetRequiredValue(skip));
-            LabeledRun[] scored = [.. runs.Zip(truths, (run, truth) => LabeledRun.Read(run, truth, skipped))];
+            TextWriter notes = parsed.InvocationConfiguration.Error;
+            LabeledRun[] scored = [.. runs.Zip(truths, (run, truth) => LabeledRun.Read(run, truth, skipped, notes.WriteLine))];
             if (parsed.GetValue(asJson))
             {
                 PrintJson(scored, output);
