@@ -278,6 +278,18 @@ public sealed partial class TrainRecordingTests : IDisposable
         ["train", Recording(1, rows: 300), "-o", _folder.File("m.safetensors"), "--horizons", "40", .. options],
         "300 rows are too few to forecast 40 rows ahead", advice);
 
+    [Theory]
+    [InlineData(",7,8", "2 rows with more cells than the header has names, the first in line 101: what is behind them is not read")]
+    [InlineData(", ,", null)]
+    public void Cells_behind_those_of_the_header_are_said(string more, string? note)
+    {
+        string[] lines = File.ReadAllLines(Recording(2, rows: 400));
+        (lines[100], lines[250]) = (lines[100] + more, lines[250] + more);
+        TrainingRows rows = Load(_folder.Write("l.csv", string.Join('\n', lines)));
+        Assert.Equal(400, rows.RowCount);
+        Assert.Equal(note, rows.Notes.SingleOrDefault(each => each.Contains("more cells", StringComparison.Ordinal)));
+    }
+
     [Fact]
     public void The_console_and_the_page_tell_one_story()
     {

@@ -89,6 +89,14 @@ public sealed class ReplaySensorTests : IDisposable
         Assert.Contains(await LogAsync("a"), line => line.Contains(sentence, StringComparison.Ordinal));
     }
 
+    [Theory]
+    [InlineData("2026-10-25 02:40", "a\n2026-10-25 02:40,1,5\n", "line 2: the row has 3 cells, and the header has 2 names.")]
+    public async Task What_a_row_has_too_much_is_said(string last, string csv, string sentence)
+    {
+        File.WriteAllText(_folder.File("r.csv"), "time," + csv + last + ",1\n");
+        Assert.Single(await LogAsync("a"), line => line.Contains(sentence, StringComparison.Ordinal));
+    }
+
     [Fact]
     public async Task Rows_without_times_are_a_period_apart_from_the_epoch()
     {

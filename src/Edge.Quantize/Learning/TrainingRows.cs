@@ -345,6 +345,10 @@ internal sealed class TrainingRows
         Say(sensor.IsWindows1252 ? 1 : 0, $"Readings '{options.File}' are not UTF-8 and are read as Windows-1252.");
         Say(held, $"{Quantity.Of(held, "cell")} without a number ({text} with text): the last value stands in, and is no target");
         Say(
+            sensor.TooLongRows,
+            $"{Quantity.Of(sensor.TooLongRows, "row")} with more cells than the header has names, the first in line "
+                + $"{sensor.FirstTooLongLine}: what is behind them is not read");
+        Say(
             sensor.IsZoneGuessed ? 1 : 0,
             "the times name no zone and are read as UTC; --timezone sets another, such as Europe/Berlin");
         Say(before, $"left out: {Quantity.Of(before, "row")} before the first number of every column");

@@ -113,6 +113,23 @@ internal sealed class CsvRows : IDisposable
     /// <summary>A cell of the current row; null if the row is too short.</summary>
     internal string? this[int column] => _row is { } row ? (column < row.Cells.Length ? row.Cells[column] : null) : _csv.GetField(column);
 
+    /// <summary>Whether the current row has a cell that is not empty behind those that the header names.</summary>
+    internal bool IsTooLong
+    {
+        get
+        {
+            for (int at = Header.Length; at < Count; at++)
+            {
+                if (!string.IsNullOrWhiteSpace(this[at]))
+                {
+                    return true;
+                }
+            }
+
+            return false;
+        }
+    }
+
     /// <summary>Moves to the next row.</summary>
     /// <exception cref="InputException">The line is not CSV.</exception>
     internal bool Read()

@@ -76,6 +76,12 @@ internal sealed class ReplaySensor : ISensor
     /// <summary>The first row that was left out, as "line 7: 2026-01-01 00:05 after 2026-01-01 00:10 in line 6", or null.</summary>
     internal string? FirstSkip { get; private set; }
 
+    /// <summary>Rows with more cells than the header has names.</summary>
+    internal long TooLongRows { get; private set; }
+
+    /// <summary>Line of the first of them.</summary>
+    internal int FirstTooLongLine { get; private set; }
+
     /// <summary>Whether times without a zone are read as UTC, because no zone is configured.</summary>
     internal bool IsZoneGuessed => _shape.Times.IsZoneGuessed;
 
@@ -137,6 +143,7 @@ internal sealed class ReplaySensor : ISensor
 
             if (RowTime())
             {
+                NoteTooLong();
                 _rows++;
                 return true;
             }
@@ -249,11 +256,29 @@ internal sealed class ReplaySensor : ISensor
 
     private void Skip(string text)
     {
-        FirstSkip ??= $"line {_csv.Line}: {PrintableText.Of(text)} after {PrintableText.Of(_lastText)} in line {_lastLine}";
+        FirstSkip ??= Place(text);
         LastSkip = $"line {_csv.Line}: the time {PrintableText.Of(text)} is not newer than the one before";
         if (SkippedRows++ == 0)
         {
             _log.LogWarning("Readings '{File}', {Why}. The row is left out, and so are later ones like it", _config.File, LastSkip);
+        }
+    }
+
+    private string Place(string text) =>
+        $"line {_csv.Line}: {PrintableText.Of(text)} after {PrintableText.Of(_lastText)} in line {_lastLine}";
+
+    private void NoteTooLong()
+    {
+        if (_csv.IsTooLong && TooLongRows++ == 0)
+        {
+            FirstTooLongLine = _csv.Line;
+            _log.LogWarning(
+                "Readings '{File}', line {Line}: the row has {Cells} cells, and the header has {Names} names. What is behind them is not "
+                    + "read, nor is it in later rows like this one",
+                _config.File,
+                _csv.Line,
+                _csv.Count,
+                _csv.Header.Length);
         }
     }
 
