@@ -15,6 +15,9 @@ internal sealed record TimeOptions
     /// <summary>What the user writes to set <see cref="Format"/>, for advice.</summary>
     internal string FormatSetting { get; init; } = "time_format";
 
+    /// <summary>What the user writes to set <see cref="Zone"/>, for advice.</summary>
+    internal string ZoneSetting { get; init; } = "'timezone'";
+
     /// <summary>Zone of times that name none; null for UTC.</summary>
     public TimeZoneInfo? Zone { get; init; }
 
@@ -40,6 +43,7 @@ internal sealed record TimeOptions
             {
                 Format = format ?? Format,
                 FormatSetting = "--time-format",
+                ZoneSetting = "--timezone",
                 Zone = zone is null ? Zone : FindZone(zone),
             };
         }

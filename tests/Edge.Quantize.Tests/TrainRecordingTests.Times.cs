@@ -218,6 +218,35 @@ public sealed partial class TrainRecordingTests
             rows.Notes);
     }
 
+    // A local clock of half hours that is set back at three in the morning of 2026-10-25.
+    [Theory]
+    [InlineData("2026-10-25 02:00:00", "", true)]
+    [InlineData("2026-10-25 02:00:00", "Europe/Berlin", false)]
+    [InlineData("2026-10-25 01:30:00", "", false)]
+    public void An_hour_that_comes_twice_is_read_in_a_zone_and_named_without_one(string again, string zone, bool isSaid)
+    {
+        DateTime time = new(2026, 10, 20);
+        IEnumerable<DateTime> once = Enumerable.Range(0, 246).Select(row => time.AddMinutes(30 * row));
+        DateTime second = DateTime.Parse(again, CultureInfo.InvariantCulture);
+        string[] lines =
+        [
+            .. once.Concat(Enumerable.Range(0, 200).Select(row => second.AddMinutes(30 * row))).Select(
+                (each, row) => string.Create(CultureInfo.InvariantCulture, $"{each:yyyy-MM-dd HH:mm:ss},{Math.Sin(row / 9.0):0.000}")),
+        ];
+        var file = new ReplayOptions
+        {
+            File = _folder.Write("h.csv", "time,a\n" + string.Join('\n', lines)),
+            Times = new TimeOptions().With(null, zone.Length > 0 ? zone : null),
+        };
+        TrainingRows rows = TrainingRows.Load([file], [], null);
+        Assert.Equal(zone.Length > 0 ? 446 : isSaid ? 444 : 443, rows.RowCount);
+        Assert.Equal(
+            isSaid,
+            rows.Notes.Contains(
+                "the time goes back by an hour in line 248: 2026-10-25 02:00:00 after 2026-10-25 02:30:00 in line 247, as clocks do in "
+                    + "autumn: --timezone, such as Europe/Berlin, keeps the rows of the hour that comes twice"));
+    }
+
     [Theory]
     [InlineData("Z", 0)]
     [InlineData("+02:00", 0)]

@@ -91,7 +91,10 @@ public sealed class ReplaySensorTests : IDisposable
 
     [Theory]
     [InlineData("2026-10-25 02:40", "a\n2026-10-25 02:40,1,5\n", "line 2: the row has 3 cells, and the header has 2 names.")]
-    public async Task What_a_row_has_too_much_is_said(string last, string csv, string sentence)
+    [InlineData(
+        "2026-10-25 02:40", "a\n2026-10-25 02:20,1\n2026-10-25 02:40,1\n2026-10-25 02:00,1\n",
+        "line 4: 2026-10-25 02:00 after 2026-10-25 02:40 in line 3: the time goes back by an hour, as clocks do in autumn. Set 'timezone'")]
+    public async Task What_a_row_has_too_much_and_an_hour_that_comes_twice_are_said(string last, string csv, string sentence)
     {
         File.WriteAllText(_folder.File("r.csv"), "time," + csv + last + ",1\n");
         Assert.Single(await LogAsync("a"), line => line.Contains(sentence, StringComparison.Ordinal));

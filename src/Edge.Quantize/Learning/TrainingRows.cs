@@ -358,6 +358,10 @@ internal sealed class TrainingRows
         loaded.FirstSkipped ??= sensor.SkippedRows > 0 ? SkippedRows(sensor) : null;
         Say(sensor.SkippedRows, SkippedRows(sensor));
         Say(
+            sensor.HourBack is null ? 0 : 1,
+            $"the time goes back by an hour in {sensor.HourBack}, as clocks do in autumn: --timezone, such as Europe/Berlin, keeps the "
+                + "rows of the hour that comes twice");
+        Say(
             sensor.RowsOfWrongTime,
             $"left out: {Quantity.Of(sensor.RowsOfWrongTime, "row")} with a time that does not fit the rows behind "
                 + $"({sensor.FirstWrongTime})");

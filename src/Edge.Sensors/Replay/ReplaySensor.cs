@@ -29,6 +29,7 @@ internal sealed class ReplaySensor : ISensor
     private DateTime _lastInFile;
     private string _lastText = "";
     private int _lastLine;
+    private bool _isBehind;
     private TimeSpan _loopOffset;
     private TimeSpan _offset;
     private DateTime _time;
@@ -75,6 +76,12 @@ internal sealed class ReplaySensor : ISensor
 
     /// <summary>The first row that was left out, as "line 7: 2026-01-01 00:05 after 2026-01-01 00:10 in line 6", or null.</summary>
     internal string? FirstSkip { get; private set; }
+
+    /// <summary>
+    /// Where the time goes back by an hour, as "line 7: 2026-10-25 02:00 after 2026-10-25 02:55 in line 6", if times without a zone are
+    /// read as UTC and a clock that was set back may be why; or null.
+    /// </summary>
+    internal string? HourBack { get; private set; }
 
     /// <summary>Rows with more cells than the header has names.</summary>
     internal long TooLongRows { get; private set; }
@@ -179,6 +186,7 @@ internal sealed class ReplaySensor : ISensor
 
             if (_lastInFile != default && written <= _lastInFile)
             {
+                NoteHourBack(text, written);
                 Skip(text);
                 return false;
             }
@@ -190,7 +198,7 @@ internal sealed class ReplaySensor : ISensor
             }
 
             NoteGap(written);
-            (_lastInFile, _lastText, _lastLine) = (written, text, _csv.Line);
+            (_lastInFile, _lastText, _lastLine, _isBehind) = (written, text, _csv.Line, false);
             time = _rows == 0 ? written : written + _loopOffset;
         }
 
@@ -262,6 +270,27 @@ internal sealed class ReplaySensor : ISensor
         {
             _log.LogWarning("Readings '{File}', {Why}. The row is left out, and so are later ones like it", _config.File, LastSkip);
         }
+    }
+
+    // A clock that is set back in autumn shows an hour twice, which begins as far behind the last row as the hour has rows after it.
+    private void NoteHourBack(string text, DateTime written)
+    {
+        TimeSpan spacing = RowSpacing;
+        double rows = (_lastInFile - written + spacing - TimeSpan.FromHours(1)) / spacing;
+        if (HourBack is not null || !IsZoneGuessed || _isBehind || spacing >= TimeSpan.FromHours(1) || !(Math.Abs(rows) < 0.5))
+        {
+            _isBehind = true;
+            return;
+        }
+
+        _isBehind = true;
+        HourBack = Place(text);
+        _log.LogWarning(
+            "Readings '{File}', {Where}: the time goes back by an hour, as clocks do in autumn. Set {Setting}, such as Europe/Berlin, to "
+                + "keep the rows of the hour that comes twice",
+            _config.File,
+            HourBack,
+            _config.Times.ZoneSetting);
     }
 
     private string Place(string text) =>
