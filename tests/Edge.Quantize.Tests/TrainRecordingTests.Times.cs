@@ -213,9 +213,23 @@ public sealed partial class TrainRecordingTests
 
         TrainingRows rows = Load(_folder.Write("y.csv", string.Join('\n', lines)));
         Assert.Contains(
-            "left out: 100 rows not newer than the one before, the first in line 302: 2026-01-13T12:00:00Z after 2027-01-13T11:00:00Z "
-                + "in line 301",
+            "warning: 25 % of the rows are left out, 100 of 400, because they are not newer than the one before, the first in line 302: "
+                + "2026-01-13T12:00:00Z after 2027-01-13T11:00:00Z in line 301: sort the rows by time, or remove those whose time is wrong",
             rows.Notes);
+    }
+
+    // 400 rows, of which the first ones stand behind the others.
+    [Theory]
+    [InlineData(200, "warning: 50 % of the rows are left out, 200 of 400, because they are not newer than the one before, the first in ")]
+    [InlineData(40, "warning: 10 % of the rows are left out, 40 of 400, because they are not newer than the one before, the first in ")]
+    [InlineData(39, "left out: 39 rows not newer than the one before, the first in ")]
+    public void Rows_that_the_order_of_their_times_costs_are_a_warning_if_they_are_many(int behind, string note)
+    {
+        string[] lines = File.ReadAllLines(Recording(1, rows: 400));
+        lines = [lines[0], .. lines[(behind + 1)..], .. lines[1..(behind + 1)]];
+        TrainingRows rows = Load(_folder.Write("o.csv", string.Join('\n', lines)));
+        string said = Assert.Single(rows.Notes, each => each.StartsWith(note, StringComparison.Ordinal));
+        Assert.Equal(note[0] == 'w', said.Contains($"in line {401 - behind}: sort the rows by time", StringComparison.Ordinal));
     }
 
     // A local clock of half hours that is set back at three in the morning of 2026-10-25.

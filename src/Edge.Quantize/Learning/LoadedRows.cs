@@ -1,3 +1,4 @@
+using System.Globalization;
 using Edge.Inference;
 using Edge.Quantize.Calibration;
 using Edge.Sensors.Replay;
@@ -14,6 +15,9 @@ namespace Edge.Quantize.Learning;
 internal sealed record LoadedRows(
     List<double> Values, List<bool> IsKnown, List<long> Ticks, List<bool> IsFault, List<DateTime> Times)
 {
+    // Share of the rows whose loss is a warning.
+    private const double MuchSkipped = 0.1;
+
     /// <summary>The row after the last one that is learned from, and after the last one that is chosen on; the rest is scored on.</summary>
     internal (int Train, int Validation) Ends => (Ticks.Count * 7 / 10, Ticks.Count * 8 / 10);
 
@@ -26,9 +30,23 @@ internal sealed record LoadedRows(
     /// <summary>Why there are too few rows, and what to do, as a sentence without its end.</summary>
     internal string WhyTooFew() => Skipped <= Ticks.Count || FirstSkipped is not { } skipped
         ? "Record longer"
-        : char.ToUpperInvariant(skipped[0]) + skipped[1..] + (Times.TrueForAll(time => time.TimeOfDay == TimeSpan.Zero)
-            ? ": write the time of day beside the date, or name its column with a second --time-column"
-            : ": sort the rows by time");
+        : char.ToUpperInvariant(skipped[0]) + skipped[1..] + AdviceOnOrder;
+
+    private string AdviceOnOrder => Times.TrueForAll(time => time.TimeOfDay == TimeSpan.Zero)
+        ? ": write the time of day beside the date, or name its column with a second --time-column"
+        : ": sort the rows by time, or remove those whose time is wrong";
+
+    /// <summary>A warning if the order of the times costs a tenth of a file's rows or more; else null.</summary>
+    /// <param name="sensor">The file, read to its end.</param>
+    /// <param name="taken">Rows that it gave.</param>
+    internal string? WarningOfSkipped(ReplaySensor sensor, long taken)
+    {
+        double share = sensor.SkippedRows / (double)Math.Max(1, sensor.SkippedRows + taken);
+        return share < MuchSkipped ? null : string.Create(
+            CultureInfo.InvariantCulture,
+            $"warning: {100 * share:0} % of the rows are left out, {sensor.SkippedRows} of {sensor.SkippedRows + taken}, because they are "
+                + $"not newer than the one before, the first in {sensor.FirstSkip}{AdviceOnOrder}");
+    }
 
     /// <summary>Refuses rows of which a part follows gaps only: nothing could be learned, chosen or scored there.</summary>
     /// <exception cref="InputException">There is such a part.</exception>

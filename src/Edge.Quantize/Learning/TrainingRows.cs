@@ -356,7 +356,7 @@ internal sealed class TrainingRows
         Say(gaps, $"{Quantity.Of(gaps, "gap")}: no forecast is learned across a gap");
         loaded.Skipped += sensor.SkippedRows;
         loaded.FirstSkipped ??= sensor.SkippedRows > 0 ? SkippedRows(sensor) : null;
-        Say(sensor.SkippedRows, SkippedRows(sensor));
+        Say(sensor.SkippedRows, loaded.WarningOfSkipped(sensor, lines.Count + before + near) ?? SkippedRows(sensor));
         Say(
             sensor.HourBack is null ? 0 : 1,
             $"the time goes back by an hour in {sensor.HourBack}, as clocks do in autumn: --timezone, such as Europe/Berlin, keeps the "
