@@ -168,8 +168,10 @@ public sealed class MainJobTests : IDisposable
         Assert.Equal(0, await run.ExitAsync());
         await subscriber.UntilAsync(seen => seen.Count(item => item.Topic == "edge/house/climate/forecast") == 19);
         Assert.Contains("tick 9: 'humidity': has a value that is not a finite number", run.Error, StringComparison.Ordinal);
-        Assert.Contains("tick 13: 'light': has no value", run.Error, StringComparison.Ordinal);
-        Assert.Equal(2, run.Error.Split('\n').Count(line => line.Contains("has a value again", StringComparison.Ordinal)));
+        Assert.Single(run.Error.Split('\n'), line => line.Contains("has a value again", StringComparison.Ordinal));
+
+        // An empty cell is no line before its last value is held no longer; health counts it.
+        Assert.DoesNotContain("'light'", run.Error, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -2,6 +2,7 @@ using Edge.Inference.Models;
 using Edge.Runtime.Hosting;
 using Edge.Streams;
 using Edge.Streams.Forecasting;
+using Microsoft.Extensions.Logging;
 
 namespace Edge.Runtime.Tests;
 
@@ -29,6 +30,39 @@ public sealed class MissedRowsTests
         reading.SkippedTicks = 5;
         stream.Step(reading);
         Assert.Equal(6, engine.Skipped);
+    }
+
+    // A value is held for five ticks. A sensor that fails says why, and is said at once.
+    [Theory]
+    [InlineData(1, null, 0, 0)]
+    [InlineData(5, null, 0, 0)]
+    [InlineData(6, null, 16, 2)]
+    [InlineData(1, "does not answer", 11, 2)]
+    public void An_empty_cell_is_a_line_once_its_last_value_is_held_no_longer(int ticks, string? fault, int tick, int lines)
+    {
+        var log = new ListLog();
+        using var stream = new SensorStream(new PersistenceEngine(Manifest), new StreamOptions { Name = "s" }, log);
+        for (int row = 1; row <= 30; row++)
+        {
+            var reading = new Reading(Manifest.Columns.Count);
+            Manifest.Mean.ToArray().CopyTo(reading.Values, 0);
+            if (row > 10 && row <= 10 + ticks)
+            {
+                (reading.Values[1], reading.Quality[1], reading.Faults[1]) = (double.NaN, Quality.Missing, fault);
+            }
+
+            // Health is published with both changes, said or not.
+            Assert.Equal(row == 11 || row == 13 + ticks, stream.Step(reading).QualityChanged);
+        }
+
+        string[] said = [.. log.Lines.Where(line => line.Level >= LogLevel.Information).Select(line => line.Text)];
+        Assert.Equal(lines, said.Length);
+        if (lines > 0)
+        {
+            string begin = $"s: tick {tick}: '{Manifest.Columns[1]}': {fault ?? "has no value"}; its last ";
+            Assert.StartsWith(begin, said[0], StringComparison.Ordinal);
+            Assert.EndsWith("has a value again", said[1], StringComparison.Ordinal);
+        }
     }
 
     [Fact]

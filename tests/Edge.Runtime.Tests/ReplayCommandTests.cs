@@ -61,6 +61,16 @@ public sealed class ReplayCommandTests : IDisposable
         Assert.Equal("other", Text(first, "stream"));
     }
 
+    // Carbon dioxide is lost in five of 2000 rows.
+    [Fact]
+    public async Task The_last_line_counts_rows_without_a_value()
+    {
+        string[] replay = [.. await RecordAsync(), "--stream", "climate"];
+        string[] lines = (await SaidAsync(replay)).Split('\n');
+        Assert.StartsWith("2000 rows, ", lines[0], StringComparison.Ordinal);
+        Assert.Equal("rows without a value: co2 5", lines[1]);
+    }
+
     [Fact]
     public async Task Sensitivity_and_its_override_change_the_scores()
     {
@@ -194,6 +204,13 @@ public sealed class ReplayCommandTests : IDisposable
             .. File.ReadLines(path).Skip(1)
                 .Select(line => line.Split(',')[1..].Select(cell => double.Parse(cell, CultureInfo.InvariantCulture)).ToArray()),
         ];
+    }
+
+    private async Task<string> SaidAsync(string[] args)
+    {
+        var output = new StringWriter();
+        Assert.Equal(0, await Program.RunAsync(["replay", .. args, "--output", _folder.File("out.jsonl")], output, TextWriter.Null));
+        return output.ToString().TrimEnd();
     }
 
     private async Task RefusesAsync(string[] args, string part)

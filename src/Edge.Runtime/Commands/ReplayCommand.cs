@@ -22,6 +22,9 @@ namespace Edge.Runtime.Commands;
 /// </summary>
 internal static class ReplayCommand
 {
+    // Channels that the closing lines name.
+    private const int NamedMax = 8;
+
     internal static Command Create(TextWriter output)
     {
         var settings = new Option<string?>("--config")
@@ -133,9 +136,28 @@ internal static class ReplayCommand
                 $"{Quantity.Of(health.Ticks, "row")}, {Quantity.Of(health.Forecasts, "forecast")}, "
                     + $"{Quantity.Of(health.Anomalies, "anomaly", "anomalies")}, {Quantity.Of(health.MissedTicks, "row")} missing or "
                     + $"without usable values -> {parsed.GetRequiredValue(target)}").ConfigureAwait(false);
+            foreach (string line in Closing(pipeline, health))
+            {
+                await output.WriteLineAsync(line).ConfigureAwait(false);
+            }
+
             return ExitCodes.Done;
         });
         return command;
+    }
+
+    // Which channels had rows without a value.
+    private static IEnumerable<string> Closing(SensorStream stream, StreamHealth health)
+    {
+        (string Column, long Rows)[] bad =
+        [
+            .. stream.Manifest.Columns.Zip(health.BadTicks).Where(each => each.Second > 0).OrderByDescending(each => each.Second),
+        ];
+        if (bad.Length > 0)
+        {
+            yield return "rows without a value: " + string.Join(", ", bad.Take(NamedMax).Select(each => $"{each.Column} {each.Rows}"))
+                + (bad.Length > NamedMax ? $" and {Quantity.Of(bad.Length - NamedMax, "channel")} more" : "");
+        }
     }
 
     // States such as ON and OFF are not JSON; their events carry the same information.

@@ -18,8 +18,17 @@ internal sealed class LastValueImputer(ModelManifest manifest, int holdTicks)
     /// <summary>Ticks on which each channel had no usable value.</summary>
     internal ReadOnlySpan<long> BadTicks => _bad;
 
+    /// <summary>Ticks for which a channel without a value keeps its last one.</summary>
+    internal int HoldTicks => holdTicks;
+
     /// <summary>Whether a channel has ever had a usable value.</summary>
     internal bool HasValue(int channel) => _age[channel] < int.MaxValue;
+
+    /// <summary>Whether the last good value of a channel would stand in at the next tick.</summary>
+    internal bool Holds(int channel) => _age[channel] < holdTicks;
+
+    /// <summary>Whether it stood in at the last tick, and would again.</summary>
+    internal bool StandsIn(int channel) => _age[channel] > 0 && Holds(channel);
 
     internal void Archive(StreamSnapshot snapshot)
     {

@@ -117,7 +117,7 @@ public sealed partial class FaultMatrixTests : IDisposable
     {
         (StreamRig made, Action<bool> apply, Action _) = Make("device", "not yet");
         using StreamRig rig = made;
-        foreach (string said in new[] { "it had none before, so the stream waits", "its last good value is used for a while" })
+        foreach (string said in new[] { "it had none before, so the stream waits", "has no measurement yet; the stream waits" })
         {
             apply(true);
             await rig.TicksAsync(5);
