@@ -61,14 +61,19 @@ public sealed class ReplayCommandTests : IDisposable
         Assert.Equal("other", Text(first, "stream"));
     }
 
-    // Carbon dioxide is lost in five of 2000 rows.
+    // 2000 rows, of which the model of the demo learns what is normal on the first ones; carbon dioxide is lost in five.
     [Fact]
-    public async Task The_last_line_counts_rows_without_a_value()
+    public async Task The_last_lines_count_rows_without_a_value_and_say_what_is_not_watched()
     {
         string[] replay = [.. await RecordAsync(), "--stream", "climate"];
         string[] lines = (await SaidAsync(replay)).Split('\n');
         Assert.StartsWith("2000 rows, ", lines[0], StringComparison.Ordinal);
         Assert.Equal("rows without a value: co2 5", lines[1]);
+
+        string data = replay[Array.IndexOf(replay, "--data") + 1];
+        await File.WriteAllLinesAsync(data, (await File.ReadAllLinesAsync(data))[..11]);
+        lines = (await SaidAsync(replay)).Split('\n');
+        Assert.Matches("^Learns what is normal: 10 of [0-9]+ rows. Until then it finds no anomaly.$", lines[1]);
     }
 
     [Fact]

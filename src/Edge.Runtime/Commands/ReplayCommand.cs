@@ -146,7 +146,7 @@ internal static class ReplayCommand
         return command;
     }
 
-    // Which channels had rows without a value.
+    // Which channels had rows without a value, and what the detector did not watch up to the end.
     private static IEnumerable<string> Closing(SensorStream stream, StreamHealth health)
     {
         (string Column, long Rows)[] bad =
@@ -157,6 +157,11 @@ internal static class ReplayCommand
         {
             yield return "rows without a value: " + string.Join(", ", bad.Take(NamedMax).Select(each => $"{each.Column} {each.Rows}"))
                 + (bad.Length > NamedMax ? $" and {Quantity.Of(bad.Length - NamedMax, "channel")} more" : "");
+        }
+
+        if (health.WarmUpRowsLeft > 0 || stream.ScoreOf(AnomalyCause.Correlation) == 0)
+        {
+            yield return health.Detection;
         }
     }
 
