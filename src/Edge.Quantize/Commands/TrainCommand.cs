@@ -68,7 +68,7 @@ internal static class TrainCommand
         var seed = new Option<int>("--seed") { Description = "Of all random numbers.", DefaultValueFactory = _ => 1 };
         var budget = new Option<string>("--budget")
         {
-            Description = "Time for training, such as 90s or 5m.",
+            Description = "Time for training the nets, such as 90s or 5m; reading, regressions and evaluation come on top.",
             DefaultValueFactory = _ => "5m",
         };
         var beside = new Option<string?>("--beside")
