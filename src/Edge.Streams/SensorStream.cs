@@ -289,18 +289,17 @@ public sealed partial class SensorStream : IDisposable
     // Forecasts and anomalies of such readings are guesses: the log says when that begins and ends.
     private void NoteOutside()
     {
-        double share = _detector.OutsideShare;
-        if (!_isOutside && share >= OutsideShareMin)
+        if (!_isOutside && _detector.IsOutside(OutsideShareMin))
         {
             _isOutside = true;
             _log.LogWarning(
-                "{Stream}: tick {Seq}: outside what the model knows: {Percent:0} % of the channels have levels that are not in its "
-                    + "calibration rows. Train it with such rows, or trust its forecasts and anomalies less",
+                "{Stream}: tick {Seq}: outside what the model knows: levels are not those of its calibration rows: {Levels}. Mend a wrong "
+                    + "unit or swapped channels, train it with such rows, or trust its forecasts and anomalies less",
                 Name,
                 _seq,
-                100 * share);
+                _detector.OtherLevels());
         }
-        else if (_isOutside && share == 0)
+        else if (_isOutside && !_detector.IsOutside(double.Epsilon))
         {
             _isOutside = false;
             _log.LogInformation("{Stream}: tick {Seq}: inside what the model knows again", Name, _seq);

@@ -95,10 +95,39 @@ public sealed class DetectionProgressTests(ITestOutputHelper output)
 
         using SensorStream elsewhere = Open(rows, withProfile: true);
         Step(elsewhere, rows[CalmRows..], 4, shift: 1000);
-        Assert.EndsWith(
-            "Relations between channels are not used: the levels are not those of the calibration rows.",
-            elsewhere.Health.Detection,
-            StringComparison.Ordinal);
+        Assert.Matches(
+            "Relations between channels are not used, because of other levels than those of the calibration rows: "
+                + "c[0-3] is about 1[0-9.]+, not [-0-9.]+, c[0-3] is [^,]+, not [^,]+, c[0-3] is [^,]+, not [^,]+, and 1 more.$",
+            elsewhere.Health.Detection);
+    }
+
+    [Fact]
+    public void A_channel_in_another_unit_is_named()
+    {
+        double[][] rows = CalmPlant.Rows("load", CalmRows + 1000, seed: 8);
+        foreach (double[] row in rows.AsSpan(CalmRows))
+        {
+            row[2] = 100 + (1.8 * row[2]);
+        }
+
+        using SensorStream stream = Open(rows, withProfile: true);
+        Step(stream, rows[CalmRows..], 4);
+        Assert.Matches("other levels than those of the calibration rows: c2 is about 1[0-9.]+, not [-0-9.]+.$", stream.Health.Detection);
+    }
+
+    [Fact]
+    public void Swapped_channels_are_named()
+    {
+        double[][] rows = CalmPlant.Rows("load", CalmRows + 1000, seed: 8);
+        for (int row = 0; row < rows.Length; row++)
+        {
+            rows[row][1] += 200;
+            (rows[row][0], rows[row][1]) = row < CalmRows ? (rows[row][0], rows[row][1]) : (rows[row][1], rows[row][0]);
+        }
+
+        using SensorStream stream = Open(rows, withProfile: true);
+        Step(stream, rows[CalmRows..], 4);
+        Assert.Matches("c[01] is about [^,]+, not [^,]+, c[01] is about [^,]+, not [-0-9.]+.$", stream.Health.Detection);
     }
 
     [Fact]

@@ -79,9 +79,12 @@ internal sealed partial class AnomalyDetector
         double level = !UsesProfile || _relation is null || _largestKind == Kind.Level
             ? levels.Expected(channel, levels.LargestSpanAt(channel))
             : _row[channel] - Residual(channel);
-        double normalized = _profile is null ? level : (level / _profile.Scale[channel]) + _profile.Mean[channel];
-        return _manifest.Denormalize(channel, normalized);
+        return InUnit(channel, level);
     }
+
+    // From the deviations of the charts.
+    private double InUnit(int channel, double level) =>
+        _manifest.Denormalize(channel, _profile is null ? level : (level / _profile.Scale[channel]) + _profile.Mean[channel]);
 
     /// <summary>
     /// How far the channel has been off, in its unit, by the mean over so many ticks that is farthest beyond its limit; of a surprise its
@@ -250,6 +253,9 @@ internal sealed partial class AnomalyDetector
         double most = uncertain + (shift < 0 ? -off : off);
         return most >= Math.Abs(shift) ? 1 : Math.Max(0, most / Math.Abs(shift));
     }
+
+    /// <summary>Whether a channel has a few values only, such as 0 and 1, and is at one of them.</summary>
+    internal bool IsState(int channel) => _profile?.States[channel].Length > 0 && !IsBesideStates(channel);
 
     // Whether a channel with a few values has another one, which is wrong whatever the others do.
     private bool IsBesideStates(int channel) => _profile!.States[channel] is { Length: > 0 } states

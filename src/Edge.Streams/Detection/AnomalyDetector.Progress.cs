@@ -8,6 +8,9 @@ internal sealed partial class AnomalyDetector
     // Limits that are wider than at first are said from this factor on.
     private const float WidthSaid = 1.2f;
 
+    // Of channels at other levels, so many are named.
+    private const int NamedMost = 3;
+
     // A mean says little of what was so many of its spans ago.
     private const int LooksBackSpans = 5;
 
@@ -60,6 +63,28 @@ internal sealed partial class AnomalyDetector
         return string.Join(' ', sentences);
     }
 
+    /// <summary>
+    /// Whether the levels are not those of the calibration rows: so it began, or this share of the channels is outside their range now.
+    /// </summary>
+    internal bool IsOutside(double share) => _isElsewhere || OutsideShare >= share;
+
+    /// <summary>The channels that are farthest from the levels of the calibration rows, and where both are, for a person.</summary>
+    internal string OtherLevels()
+    {
+        int[] farthest = [.. Enumerable.Range(0, _channels).OrderByDescending(channel => Math.Abs(_profileLevels!.Ratios[channel]))];
+        int count = Math.Max(1, farthest.Count(channel => _profileLevels!.Ratios[channel] >= 1 || IsStranger(channel)));
+        string more = count > NamedMost ? $", and {count - NamedMost} more" : "";
+        return string.Join(", ", farthest.Take(Math.Min(count, NamedMost)).Select(WhereItIs)) + more;
+    }
+
+    private string WhereItIs(int channel)
+    {
+        string unit = _manifest.Units[channel].Length > 0 ? " " + _manifest.Units[channel] : "";
+        double now = InUnit(channel, _profileLevels!.Level(channel));
+        double calm = InUnit(channel, _profileLevels.Center(channel));
+        return string.Create(CultureInfo.InvariantCulture, $"{_manifest.Columns[channel]} is about {now:G4}{unit}, not {calm:G4}");
+    }
+
     // Of the limits of levels and relations, the one that alarms have widened most.
     private int WidestAt()
     {
@@ -82,5 +107,5 @@ internal sealed partial class AnomalyDetector
             $"Relations between channels follow in {RelationRowsLeft} rows ({TimeInWords.Of(RelationRowsLeft * _period)}).")
         : _ranges is not null ? "Relations between channels need a model."
         : _profile?.Relation is null ? "The model file knows no relations between channels."
-        : "Relations between channels are not used: the levels are not those of the calibration rows.";
+        : $"Relations between channels are not used, because of other levels than those of the calibration rows: {OtherLevels()}.";
 }
