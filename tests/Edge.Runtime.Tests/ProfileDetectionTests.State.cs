@@ -208,13 +208,15 @@ public sealed partial class ProfileDetectionTests
         }
     }
 
-    // The fifth version had no states and no operating levels, of which there are none here. The third had no end of each chart. The first
+    // The sixth version did not know how often channels switch; the fifth had no states and no operating levels, of which there are none
+    // here. The third had no end of each chart. The first
     // had three more numbers instead, no byte that says what of the time it follows, and no jumps before the patterns.
     [Theory]
     [InlineData(1)]
     [InlineData(3)]
     [InlineData(4)]
     [InlineData(5)]
+    [InlineData(6)]
     public void A_profile_of_a_version_before_still_counts(byte version)
     {
         const int Calendar = 11;
@@ -232,6 +234,7 @@ public sealed partial class ProfileDetectionTests
             ? [1, .. profile[1..Calendar], .. profile[(Calendar + 1)..Header],
                 .. charts.SelectMany(chart => (byte[])[.. chart[..8], .. new byte[12], .. chart[12..16]]),
                 .. profile[(NoiseEnd + (TailHistogram.Bins * sizeof(ushort)))..]]
+            : version == 6 ? [6, .. profile[1..]]
             : version == 5 ? [5, .. profile[1..Levels], .. profile[ChartsBegin..]]
             : [version, .. profile[1..Header], .. charts.SelectMany(chart => version == 3 ? chart[..16] : chart), .. profile[NoiseEnd..]];
         List<Event> events = Run(

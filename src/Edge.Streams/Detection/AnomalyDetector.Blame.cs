@@ -6,6 +6,9 @@ internal sealed partial class AnomalyDetector
     // One channel explains what all show if it explains this much of their square.
     private const double SingleShare = 0.95;
 
+    // A channel that switches so many times as often as usual is restless, rather than noisy.
+    private const double SwitchesOften = 1.5;
+
     // Each channel's shares while the anomaly is open, weighted by the squares of the scores. A tick far beyond the limits tells more.
     private readonly float[] _blame;
 
@@ -112,6 +115,22 @@ internal sealed partial class AnomalyDetector
     internal (double Times, int Rows) NoiseOf(int channel) => _noise is null
         ? (1, 0)
         : (_noise.TimesUsual(channel), _noise.Span);
+
+    /// <summary>
+    /// How many times as often as usual the channel switches, and over how many rows; 0 rows if that is not what makes it noisy.
+    /// </summary>
+    internal (double Times, int Rows) SwitchesOf(int channel)
+    {
+        if (_switches is null || !_switches.Knows(channel))
+        {
+            return (1, 0);
+        }
+
+        (double times, int rows) = _switches.TimesUsual(channel);
+        return IsRestless(channel) || times >= SwitchesOften ? (times, rows) : (1, 0);
+    }
+
+    private bool IsRestless(int channel) => _switches is not null && _switches.Ratios[channel] > _noise!.Ratios[channel];
 
     private double Residual(int channel)
     {

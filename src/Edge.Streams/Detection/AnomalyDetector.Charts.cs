@@ -35,6 +35,7 @@ internal sealed partial class AnomalyDetector
             _ownLevels?.Skip(skipped);
             _relation?.Skip(skipped);
             _noise?.Skip(skipped);
+            _switches?.Skip(skipped);
             Ratios(Kind.Relation).Clear();
             _recent?.Skip(_known, skipped);
             _asExpected?.Skip(_known, skipped);
@@ -197,10 +198,22 @@ internal sealed partial class AnomalyDetector
         {
             _noise.Observe(_change);
             _noise.Ratios.CopyTo(Ratios(Kind.Noise));
+            ObserveSwitches();
         }
         else
         {
             Ratios(Kind.Noise).Clear();
+        }
+    }
+
+    // Of noise, too: a channel that is restless.
+    private void ObserveSwitches()
+    {
+        Span<float> ratios = Ratios(Kind.Noise);
+        for (int channel = 0; channel < _channels && _switches is not null; channel++)
+        {
+            _switches.Observe(channel, _profile!.States[channel].Length > 0 ? Position(channel) : _row[channel]);
+            ratios[channel] = Math.Max(ratios[channel], _switches.Ratios[channel]);
         }
     }
 

@@ -21,7 +21,7 @@ internal sealed partial class AnomalyDetector
     internal TimeSpan LooksBack => LooksBackSpans * _period * _largestKind switch
     {
         Kind.Level or Kind.Relation when ChartOf(_largestKind) is { } chart => EwmaChart.SpanAt(chart.LargestSpanAt(_largestChannel)),
-        Kind.Noise when _noise is not null => _noise.Span,
+        Kind.Noise when _noise is not null => IsRestless(_largestChannel) ? _switches!.Span(_largestChannel) : _noise.Span,
         _ => PatternMemory.DelayRows,
     };
 

@@ -7,12 +7,14 @@ internal sealed partial class AnomalyDetector
     internal const byte VersionMin = 9;
 
     // The first ones that have the ticks since the last usable row, for how long small anomalies are held back, for how long channels
-    // have been back and how noisy they are, which channel had the last anomaly, and at which of its levels it is off.
+    // have been back and how noisy they are, which channel had the last anomaly, at which of its levels it is off, and how often channels
+    // switch.
     private const byte VersionWithGap = 10;
     private const byte VersionWithDamping = 11;
     private const byte VersionWithNoise = 13;
     private const byte VersionWithRecurrence = 15;
     private const byte VersionWithReplacement = 17;
+    private const byte VersionWithSwitches = 19;
 
     /// <summary>What <see cref="Silence"/> and <see cref="Accept()"/> have asked for, until the next tick.</summary>
     internal void ArchiveRequests(StreamSnapshot snapshot)
@@ -144,6 +146,11 @@ internal sealed partial class AnomalyDetector
             _faultyLevel = snapshot.Field(_faultyLevel);
             _otherTicks = snapshot.Field(_otherTicks);
         }
+
+        if (version >= VersionWithSwitches)
+        {
+            _switches?.Archive(snapshot);
+        }
     }
 
     private void ArchiveRecurrence(StreamSnapshot snapshot)
@@ -184,6 +191,7 @@ internal sealed partial class AnomalyDetector
         _patterns?.MarkOld();
         Array.Clear(_backRows);
         _noise?.Begin();
+        _switches?.Begin();
         int noise = (int)Kind.Noise * _channels;
         Ratios(Kind.Noise).Clear();
         _mute.AsSpan(noise).Fill(1);

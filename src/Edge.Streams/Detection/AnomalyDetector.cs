@@ -77,6 +77,7 @@ internal sealed partial class AnomalyDetector
     private readonly RecentMeans? _recent;
     private readonly EwmaChart? _relation;
     private readonly NoiseChart? _noise;
+    private readonly SwitchChart? _switches;
     private readonly DayCourse _course;
     private readonly PatternMemory? _patterns;
     private readonly SensorWatch _sensors;
@@ -194,6 +195,9 @@ internal sealed partial class AnomalyDetector
         {
             _profileLevels = new EwmaChart(_channels, _profile.Rows, _profile.Levels, _profile.Operating);
             _noise = _profile.Noise.Length > 0 ? new NoiseChart(_profile.Rows, _profile.Noise) : null;
+            _switches = _noise is not null && Array.Exists(_profile.Switching, switching => switching.Span > 0)
+                ? new SwitchChart(_profile.Rows, _profile.Switching, [.. Enumerable.Range(0, _channels).Select(_profile.LevelsOf)])
+                : null;
             _recent = new RecentMeans(_channels, _profile.Rows);
             _asExpected = new RecentMeans(_channels, _profile.Rows);
         }
@@ -297,12 +301,14 @@ internal sealed partial class AnomalyDetector
         _allowedTicks = SecondsAWeek / (falseAlarmsAWeek * _period.TotalSeconds);
 
         // All that is watched of all channels shares the rate.
-        int watched = _channels * (2 + (_relation is null ? 0 : 1) + (_noise is null ? 0 : 1));
+        int watched = (_channels * (2 + (_relation is null ? 0 : 1) + (_noise is null ? 0 : 1)))
+            + Enumerable.Range(0, _channels).Count(channel => _switches?.Knows(channel) == true);
         _probability = Math.Min(falseAlarmsAWeek * _period.TotalSeconds / SecondsAWeek, 0.005) / watched;
         _profileLevels?.SetProbability(_probability);
         _ownLevels?.SetProbability(_probability);
         _relation?.SetProbability(_probability);
         _noise?.SetProbability(_probability);
+        _switches?.SetProbability(_probability);
         _patterns?.SetProbability(watched * _probability / _channels, atOnce);
         _residual.SetProbability(_probability, atOnce);
     }

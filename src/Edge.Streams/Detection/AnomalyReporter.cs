@@ -158,6 +158,14 @@ internal sealed class AnomalyReporter(string stream, ModelManifest manifest, Ano
 
     private string NoiseSentence(int column, string isNow)
     {
+        (double switched, int over) = detector.SwitchesOf(column);
+        if (over > 0)
+        {
+            return string.Create(
+                CultureInfo.InvariantCulture,
+                $"{manifest.Columns[column]} switches about {switched:0.0} times as often as usual, over the last {over} readings.");
+        }
+
         (double times, int rows) = detector.NoiseOf(column);
         return string.Create(
             CultureInfo.InvariantCulture, $"{isNow}, and is about {times:0.0} times as noisy as usual, over the last {rows} readings.");

@@ -9,7 +9,10 @@ namespace Edge.Streams.Detection;
 /// </summary>
 internal sealed class NormalProfile
 {
-    private const byte Version = 6;
+    private const byte Version = 7;
+
+    // Knew not how often channels switch.
+    private const byte SwitchlessVersion = 6;
 
     // Knew no operating levels.
     private const byte LevellessVersion = 5;
@@ -44,6 +47,8 @@ internal sealed class NormalProfile
         States = new float[channels][];
         Array.Fill(States, []);
         Reach = new float[channels];
+        Switching = new SwitchStatistics[channels];
+        Array.Fill(Switching, SwitchStatistics.None);
         Patterns = new PatternMemory(channels);
     }
 
@@ -73,6 +78,9 @@ internal sealed class NormalProfile
 
     /// <summary>The values of each channel that has only a few, in deviations from its mean; empty for most.</summary>
     internal float[][] States { get; }
+
+    /// <summary>How often each channel that has states or operating levels switches; not judged for others.</summary>
+    internal SwitchStatistics[] Switching { get; }
 
     /// <summary>How far each channel with operating levels went from its mean, in deviations.</summary>
     internal float[] Reach { get; }
@@ -129,6 +137,9 @@ internal sealed class NormalProfile
         }
     }
 
+    /// <summary>The states or the operating levels of a channel, in deviations from its mean; empty for most.</summary>
+    internal float[] LevelsOf(int channel) => States[channel].Length > 0 ? States[channel] : Operating[channel];
+
     /// <summary>How far a channel went from its mean, in deviations, where levels hold.</summary>
     internal float LargestOf(int channel) =>
         Operating[channel].Length > 0 ? Reach[channel] : Levels[channel * (Levels.Length / Channels)].Largest;
@@ -147,6 +158,7 @@ internal sealed class NormalProfile
         ArchiveChannels(to);
         ArchiveRest(to);
         ArchiveOperating(to);
+        ArchiveSwitching(to);
         ArchiveCharts(to, Levels);
         ArchiveNoise(to);
         Relation?.Model.Archive(to);
@@ -182,6 +194,11 @@ internal sealed class NormalProfile
         if (version > LevellessVersion)
         {
             profile.ArchiveOperating(from);
+        }
+
+        if (version > SwitchlessVersion)
+        {
+            profile.ArchiveSwitching(from);
         }
 
         if (version == FirstVersion)
@@ -285,6 +302,23 @@ internal sealed class NormalProfile
             if (!float.IsFinite(Reach[channel]))
             {
                 throw new InvalidDataException("A channel's reach is wrong.");
+            }
+        }
+    }
+
+    private void ArchiveSwitching(StreamSnapshot snapshot)
+    {
+        for (int channel = 0; channel < Channels; channel++)
+        {
+            if (LevelsOf(channel).Length > 0)
+            {
+                Span<SwitchStatistics> switching = Switching.AsSpan(channel, 1);
+                snapshot.Fields(switching);
+                Check([switching[0].OfMeans]);
+                if (!switching[0].IsValid)
+                {
+                    throw new InvalidDataException("How often a channel switches is wrong.");
+                }
             }
         }
     }

@@ -272,6 +272,7 @@ public static class NormalProfileLearner
 
             profile.States[column] = OperatingLevels.StatesOf(values);
             profile.Operating[column] = profile.States[column].Length > 0 ? [] : OperatingLevels.Of(values);
+            profile.Switching[column] = SwitchChart.Measure(values, profile.LevelsOf(column));
             profile.Reach[column] = values.Max(Math.Abs);
             EwmaChart.Measure(values, statistics.AsSpan(column * spans, spans), profile.Operating[column]);
         }

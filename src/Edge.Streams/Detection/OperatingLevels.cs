@@ -17,10 +17,12 @@ internal static class OperatingLevels
     private const double StepsApart = 4;
 
     // A level has this share of the rows at least. The channel has come to it so often, in so many of five parts of the rows, and stayed
-    // for so many rows on average: what a coarse sensor gives of a noisy value changes from row to row.
+    // for so many rows on average. What a coarse sensor gives of a noisy value changes from row to row; a door is open for a moment, and
+    // then closed for long.
     private const double RowsShare = 0.01;
     private const int VisitsMin = 3;
-    private const int StayMin = 10;
+    private const int StayMin = 3;
+    private const int StayOfStatesMin = 10;
     private const int Parts = 5;
     private const int PartsMin = 3;
 
@@ -46,7 +48,7 @@ internal static class OperatingLevels
         for (int count = Most; count > 1; count--)
         {
             float[] levels = Medians(sorted, ends, from, count);
-            if (AreApart(levels, sorted, step) && Recur(levels, values))
+            if (AreApart(levels, sorted, step) && Recur(levels, values, StayMin))
             {
                 return levels;
             }
@@ -70,7 +72,7 @@ internal static class OperatingLevels
         }
 
         float[] all = [.. states];
-        return all.Length > 1 && Recur(all, values) ? all : [];
+        return all.Length > 1 && Recur(all, values, stayMin: 1) && Stays(values) >= StayOfStatesMin ? all : [];
     }
 
     /// <summary>The distance from the level that is nearest to a value to the next one.</summary>
@@ -193,7 +195,19 @@ internal static class OperatingLevels
         int RowsOf(float level) => sorted.Count(value => Nearest(levels, value) == level);
     }
 
-    private static bool Recur(float[] levels, ReadOnlySpan<float> values)
+    // Rows in a run of equal values, on average.
+    private static double Stays(ReadOnlySpan<float> values)
+    {
+        int runs = 1;
+        for (int row = 1; row < values.Length; row++)
+        {
+            runs += values[row] != values[row - 1] ? 1 : 0;
+        }
+
+        return (double)values.Length / runs;
+    }
+
+    private static bool Recur(float[] levels, ReadOnlySpan<float> values, int stayMin)
     {
         foreach (float level in levels)
         {
@@ -210,7 +224,7 @@ internal static class OperatingLevels
                 parts[(int)((long)row * Parts / values.Length)] |= isThere;
             }
 
-            bool isRare = rows < RowsShare * values.Length || visits < VisitsMin || rows < StayMin * visits;
+            bool isRare = rows < RowsShare * values.Length || visits < VisitsMin || rows < stayMin * visits;
             if (isRare || parts.Count(isOfLevel => isOfLevel) < PartsMin)
             {
                 return false;
