@@ -226,6 +226,9 @@ public sealed class CommandLineTests : IDisposable
         Assert.Equal(files.Order(), Directory.GetFiles(folder).Order());
 
         Directory.Delete(folder, recursive: true);
+        Assert.Contains($"ok     state {folder}", await CheckAsync(), StringComparison.Ordinal);
+        Assert.Equal([config], Directory.GetFileSystemEntries(Path.GetDirectoryName(folder)!));
+
         await File.WriteAllTextAsync(folder, "");
         string isFile = $"State folder '{folder}' cannot be used: it is a file. Name a folder in 'state'.";
         Assert.Contains($"WRONG  state {folder}: {isFile}", await CheckAsync(), StringComparison.Ordinal);

@@ -169,15 +169,26 @@ internal static class CheckCommand
         return (engine.Manifest, opened.Period, engine.Description);
     }
 
-    // Writes and removes a file. The state itself is only read: the service may use it now.
+    // Writes and removes a file: in the folder, or where the service would create it. The state itself is only read: the service may use
+    // it now.
     private static string? CheckState(string folder)
     {
         try
         {
-            Directory.CreateDirectory(folder);
-            string probe = Path.Combine(folder, $".check-{Environment.ProcessId}");
+            string existing = Path.GetFullPath(folder);
+            while (!Path.Exists(existing))
+            {
+                existing = Path.GetDirectoryName(existing)!;
+            }
+
+            string probe = Path.Combine(existing, $".check-{Environment.ProcessId}");
             File.WriteAllBytes(probe, [0]);
             File.Delete(probe);
+            if (!Directory.Exists(folder))
+            {
+                return null;
+            }
+
             string file = Path.Combine(folder, StateStore.FileName);
 
             // The write-ahead log of a service that runs, or was killed, stays as it is; one that this look makes goes with it.
