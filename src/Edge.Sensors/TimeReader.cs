@@ -4,7 +4,7 @@ using Edge.Inference;
 namespace Edge.Sensors;
 
 /// <summary>
-/// Reads the times of one source as UTC. In the hour that a zone has twice in autumn, the order of the times tells which one is meant.
+/// Reads the times of one source as UTC. In the hour that a zone has twice in autumn, the expected time tells which one is meant.
 /// </summary>
 /// <param name="options">Format and zone.</param>
 internal sealed class TimeReader(TimeOptions options)
@@ -71,10 +71,10 @@ internal sealed class TimeReader(TimeOptions options)
 
     /// <summary>Reads a time.</summary>
     /// <param name="text">The text.</param>
-    /// <param name="after">The time before it, UTC; the default for none.</param>
+    /// <param name="expected">About when it should be, UTC, such as a period after the row before; the default for no idea.</param>
     /// <param name="utc">The time.</param>
     /// <returns>Why it cannot be read, as the clause of a sentence, or null.</returns>
-    internal string? Read(string? text, DateTime after, out DateTime utc)
+    internal string? Read(string? text, DateTime expected, out DateTime utc)
     {
         utc = default;
         if (string.IsNullOrWhiteSpace(text))
@@ -115,7 +115,7 @@ internal sealed class TimeReader(TimeOptions options)
             return Check(text, utc);
         }
 
-        return ToUtc(time, after, out utc) ?? Check(text, utc);
+        return ToUtc(time, expected, out utc) ?? Check(text, utc);
     }
 
     /// <summary>Reads a number as a count since 1970, or as a day of Excel if that is the format.</summary>
@@ -186,8 +186,9 @@ internal sealed class TimeReader(TimeOptions options)
 
     private static bool TryExcelDay(string text, out double day) => TryCount(text.Replace(',', '.'), out day);
 
-    // Local time to UTC. Where a clock shows a time twice, the earlier one is meant, unless that is not after the time before.
-    private string? ToUtc(DateTime local, DateTime after, out DateTime utc)
+    // Local time to UTC. Where a clock shows a time twice, the one nearer to the expected time is meant: a row that comes twice, or a
+    // little late, stays in its hour.
+    private string? ToUtc(DateTime local, DateTime expected, out DateTime utc)
     {
         if (options.Zone is not { } zone)
         {
@@ -206,7 +207,8 @@ internal sealed class TimeReader(TimeOptions options)
         {
             TimeSpan[] offsets = [.. zone.GetAmbiguousTimeOffsets(local).OrderDescending()];
             utc = DateTime.SpecifyKind(local - offsets[0], DateTimeKind.Utc);
-            utc = utc > after ? utc : DateTime.SpecifyKind(local - offsets[^1], DateTimeKind.Utc);
+            var later = DateTime.SpecifyKind(local - offsets[^1], DateTimeKind.Utc);
+            utc = (later - expected).Duration() < (utc - expected).Duration() ? later : utc;
             return null;
         }
 

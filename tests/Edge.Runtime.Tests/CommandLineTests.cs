@@ -60,10 +60,10 @@ public sealed class CommandLineTests : IDisposable
     public async Task A_replay_reads_times_as_it_is_told_and_refuses_what_it_cannot_tell()
     {
         string csv = _folder.Write(
-            "x.csv", "time,temperature,humidity,light,co2\n25.10.2026 02:30,21,60,10,420\n25.10.2026 02:30,21,60,10,420\n");
+            "x.csv", "time,temperature,humidity,light,co2\n25.10.2026 02:40,21,60,10,420\n25.10.2026 02:00,21,60,10,420\n");
         string output = _folder.File("x.jsonl");
         string[] replay = ["replay", "--model", "demo", "--data", csv, "--output", output];
-        await RefusesAsync(replay, "line 2: '25.10.2026 02:30' is not ISO 8601 or a count since 1970");
+        await RefusesAsync(replay, "line 2: '25.10.2026 02:40' is not ISO 8601 or a count since 1970");
         await RefusesAsync([.. replay, "--time-format", "HH:mm"], "--time-format is 'HH:mm'");
         await RefusesAsync([.. replay, "--timezone", "Europe/Nowhere"], "--timezone is 'Europe/Nowhere'");
         (int code, string _, string _) = await RunAsync([.. replay, "--time-format", "dd.MM.yyyy HH:mm", "--timezone", "Europe/Berlin"]);
@@ -74,7 +74,7 @@ public sealed class CommandLineTests : IDisposable
                 .Where(line => line.TryGetProperty("channels", out _) && !line.TryGetProperty("interval", out _))
                 .Select(line => line.GetProperty("time").GetString()!),
         ];
-        Assert.Equal(["2026-10-25T00:30:00.000Z", "2026-10-25T01:30:00.000Z"], times);
+        Assert.Equal(["2026-10-25T00:40:00.000Z", "2026-10-25T01:00:00.000Z"], times);
         string empty = _folder.Write("empty.csv", "time,temperature,humidity,light,co2\n2026-10-25,x,60,10,420\n");
         await RefusesAsync(
             ["replay", "--model", "demo", "--data", empty, "--output", output], "have no row with a number in every column");

@@ -40,8 +40,8 @@ internal sealed class RowParser(TimeProvider clock)
             return MqttPayload.NoTime(model.Time);
         }
 
-        DateTime after = _after == default ? ZoneHint.Recent(now) : _after;
-        if (MqttPayload.Time(stamp, model.Times, after, out DateTime time) is { } problem)
+        DateTime expected = _after == default ? now : _after + model.Period;
+        if (MqttPayload.Time(stamp, model.Times, expected, out DateTime time) is { } problem)
         {
             return $"a message came whose time cannot be read: {problem}";
         }

@@ -39,7 +39,7 @@ internal sealed class RecordingTimes
             return null;
         }
 
-        string? problem = _shape.Times.Read(_shape.TimeText(row), _last, out DateTime time);
+        string? problem = _shape.ReadTime(_shape.TimeText(row), _last, out DateTime time);
         if (problem is null)
         {
             return _last = time;

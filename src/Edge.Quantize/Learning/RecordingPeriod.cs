@@ -86,7 +86,7 @@ internal sealed record RecordingPeriod(TimeSpan Period, TimeSpan? Spacing)
         DateTime before = default;
         while (rows.Read())
         {
-            if (shape.Times.Read(shape.TimeText(rows), before, out DateTime time) is null)
+            if (shape.ReadTime(shape.TimeText(rows), before, out DateTime time) is null)
             {
                 if (before != default && time > before)
                 {

@@ -82,14 +82,18 @@ internal static class MqttPayload
     internal static string NotANumber(JsonElement value) => $"a message came whose value is no finite number: '{Quote(value)}'";
 
     /// <summary>A time in a message.</summary>
+    /// <param name="value">As it is written.</param>
+    /// <param name="reader">Reads it.</param>
+    /// <param name="expected">About when it should be, UTC.</param>
+    /// <param name="utc">The time.</param>
     /// <returns>Why it cannot be read, as a clause, or null.</returns>
-    internal static string? Time(JsonElement value, TimeReader reader, DateTime after, out DateTime utc)
+    internal static string? Time(JsonElement value, TimeReader reader, DateTime expected, out DateTime utc)
     {
         utc = default;
         return value.ValueKind switch
         {
             JsonValueKind.Number => reader.Read(value.GetDouble(), Quote(value), out utc),
-            JsonValueKind.String => reader.Read(PrintableText.Of(value.GetString(), 64), after, out utc),
+            JsonValueKind.String => reader.Read(PrintableText.Of(value.GetString(), 64), expected, out utc),
             _ => $"'{Quote(value)}' is not a time",
         };
     }

@@ -233,8 +233,8 @@ internal sealed class MqttRowSensor : ISensor
                 return MqttPayload.NoTime(_time);
             }
 
-            DateTime after = _guard.Last == default ? ZoneHint.Recent(now) : _guard.Last;
-            if (MqttPayload.Time(stamp, _times, after, out time) is { } problem)
+            DateTime expected = _guard.Last == default ? now : _guard.Last + _period;
+            if (MqttPayload.Time(stamp, _times, expected, out time) is { } problem)
             {
                 return $"a message came whose time cannot be read: {problem}";
             }

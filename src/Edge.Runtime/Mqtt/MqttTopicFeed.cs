@@ -74,7 +74,7 @@ internal sealed class MqttTopicFeed
                 return MqttPayload.NoTime(_time);
             }
 
-            if (MqttPayload.Time(stamp, _times, ZoneHint.Recent(now), out DateTime time) is { } problem)
+            if (MqttPayload.Time(stamp, _times, now, out DateTime time) is { } problem)
             {
                 return $"a message came whose time cannot be read: {problem}";
             }

@@ -14,11 +14,6 @@ internal sealed class ZoneHint(string topic, ILogger log)
 
     private bool _isSaid;
 
-    /// <summary>
-    /// A moment before which no live time is meant: of the two times that a clock shows twice in autumn, the one after it is taken.
-    /// </summary>
-    internal static DateTime Recent(DateTime now) => now - TimeSpan.FromMinutes(30);
-
     /// <summary>Notes a time that was read.</summary>
     internal void Note(TimeReader reader, DateTime utc, DateTime now)
     {

@@ -89,6 +89,14 @@ internal sealed class RecordingShape
     /// <summary>Opens the file at its first row.</summary>
     internal CsvRows Open() => new(_options.File, [.. _columns, .. _options.TimeColumns], _options.Order);
 
+    /// <summary>Reads the time of a row.</summary>
+    /// <param name="text">Its text.</param>
+    /// <param name="last">Time of the row before, UTC; the default for none.</param>
+    /// <param name="utc">The time.</param>
+    /// <returns>Why it cannot be read, as the clause of a sentence, or null.</returns>
+    internal string? ReadTime(string text, DateTime last, out DateTime utc) =>
+        Times.Read(text, last == default ? default : last + (Spacing ?? TimeSpan.Zero), out utc);
+
     /// <summary>The text of a row's time.</summary>
     internal string TimeText(CsvRows row) => TimeText(at => row[at]);
 
@@ -211,7 +219,7 @@ internal sealed class RecordingShape
         DateTime before = default;
         foreach ((string text, int line) in texts)
         {
-            if (Times.Read(text, before, out DateTime time) is { } problem)
+            if (ReadTime(text, before, out DateTime time) is { } problem)
             {
                 UnreadTime ??= $"line {line}: {problem}";
                 continue;

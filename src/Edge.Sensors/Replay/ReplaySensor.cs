@@ -179,7 +179,7 @@ internal sealed class ReplaySensor : ISensor
         if (_shape.TimesAt.Length > 0)
         {
             string text = _shape.TimeText(_csv);
-            if (_shape.Times.Read(text, _lastInFile, out DateTime written) is { } problem)
+            if (_shape.ReadTime(text, _lastInFile, out DateTime written) is { } problem)
             {
                 throw new InputException($"Readings '{_config.File}', line {_csv.Line}: {problem}.");
             }
@@ -225,7 +225,7 @@ internal sealed class ReplaySensor : ISensor
     private DateTime[] TimesAhead(int rows) =>
     [
         .. _csv.Peek(rows).Select(cells =>
-            _shape.Times.Read(_shape.TimeText(cells), _lastInFile, out DateTime time) is null ? time : default),
+            _shape.ReadTime(_shape.TimeText(cells), _lastInFile, out DateTime time) is null ? time : default),
     ];
 
     private void SkipWrongTime(string text)

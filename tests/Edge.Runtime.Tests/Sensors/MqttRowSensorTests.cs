@@ -1,6 +1,7 @@
 using System.Text;
 using Edge.Inference;
 using Edge.Runtime.Mqtt;
+using Edge.Sensors;
 using Edge.Sensors.Timing;
 using Edge.Streams;
 using Edge.Testing;
@@ -88,6 +89,26 @@ public sealed class MqttRowSensorTests : IDisposable
 
         // 8 and 9 were missed.
         Assert.Equal(2, _row.SkippedTicks);
+    }
+
+    // In the hour that Berlin has twice: a row, one that comes again or late, and the next one, which may begin the second pass.
+    [Theory]
+    [InlineData("02:59:59", "02:59:59", "02:00:00", 0)]
+    [InlineData("02:10:00", "02:09:58", "02:10:01", 0)]
+    [InlineData("02:10:00", "02:10:00", "02:10:03", 2)]
+    public async Task A_row_that_comes_again_in_the_doubled_hour_stays_in_its_pass(string row, string again, string next, long skipped)
+    {
+        _clock.Advance(new DateTimeOffset(2026, 10, 25, 1, 0, 0, TimeSpan.Zero) - _clock.GetUtcNow());
+        using MqttRowSensor sensor = Open(times: new TimeOptions { Zone = TimeZoneInfo.FindSystemTimeZoneById("Europe/Berlin") });
+        string Local(string time) => $$"""{"t":"2026-10-25T{{time}}","a":1,"b":0}""";
+        sensor.Resume(1, new DateTime(2026, 10, 24, 23, 59, 59, DateTimeKind.Utc));
+        await ReadAsync(sensor, Local(row));
+        DateTime before = _row.Time;
+        ValueTask<bool> read = sensor.ReadAsync(_row, default);
+        Assert.True(await Send(Local(again)));
+        _ = Send(Local(next));
+        Assert.True(await read);
+        Assert.Equal((before.AddSeconds(1 + skipped), skipped), (_row.Time, _row.SkippedTicks));
     }
 
     [Fact]
@@ -347,7 +368,8 @@ public sealed class MqttRowSensorTests : IDisposable
         Dictionary<string, string>? values = null,
         string? rows = null,
         NumberOptions? numbers = null,
-        string topic = Topic) => new(
+        string topic = Topic,
+        TimeOptions? times = null) => new(
         new MqttRowOptions
         {
             Topic = topic,
@@ -356,6 +378,7 @@ public sealed class MqttRowSensorTests : IDisposable
             RowsPath = rows,
             Values = values ?? [],
             Numbers = numbers ?? new NumberOptions(),
+            Times = times ?? new TimeOptions(),
         },
         Columns,
         TimeSpan.FromSeconds(1),

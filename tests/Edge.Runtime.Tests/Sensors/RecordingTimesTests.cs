@@ -125,6 +125,43 @@ public sealed class RecordingTimesTests : IDisposable
         Assert.Equal([0, 0.5, 1, 1.5, 2], times.Select(time => (time - new DateTime(2026, 10, 25)).TotalHours));
     }
 
+    // Ten minutes from row to row, from 01:00 to the end of the doubled hour, and one row more in each pass: the same time again, as of a
+    // second device, or one that is some seconds or minutes late.
+    [Theory]
+    [InlineData("02:00:00")]
+    [InlineData("02:29:57")]
+    [InlineData("02:30:00")]
+    [InlineData("02:25:00")]
+    public async Task A_row_that_comes_again_or_late_in_the_doubled_hour_stays_in_its_pass(string again)
+    {
+        string[] hour = ["02:00:00", "02:10:00", "02:20:00", "02:30:00", "02:40:00", "02:50:00"];
+        int at = 1 + hour.Count(time => string.CompareOrdinal(time, again) < 0);
+        string[] withMore = [.. hour.Take(at), again, .. hour.Skip(at)];
+        string[] local = ["01:40:00", "01:50:00", .. withMore, .. withMore, "03:00:00"];
+        DateTime[] times = await TimesAsync(
+            $"time,a\n{string.Join('\n', local.Select(time => $"2026-10-25 {time},1"))}\n", Berlin);
+        Assert.Equal(
+            Enumerable.Range(-2, 15).Select(row => 10.0 * row), times.Select(time => (time - new DateTime(2026, 10, 25)).TotalMinutes));
+    }
+
+    // Two devices in one file: each time twice, or a second apart and now and then in the other order, of which one row is left out.
+    [Theory]
+    [InlineData(1, 0)]
+    [InlineData(1, 1)]
+    [InlineData(30, 0)]
+    public async Task Rows_of_two_devices_in_one_file_stay_in_their_pass(int minutes, int apart)
+    {
+        DateTime first = new(2026, 10, 24, 23, 0, 0);
+        DateTime[] rows =
+        [
+            .. Enumerable.Range(0, 240 / minutes).Select(row => first.AddMinutes(minutes * row)).SelectMany((time, row) =>
+                row % 7 == 3 ? (DateTime[])[time.AddSeconds(apart), time] : [time, time.AddSeconds(apart)]),
+        ];
+        IEnumerable<string> local = rows.Select(utc => $"{TimeZoneInfo.ConvertTimeFromUtc(utc, Berlin.Zone!):yyyy-MM-dd HH:mm:ss},1");
+        DateTime[] times = await TimesAsync($"time,a\n{string.Join('\n', local)}\n", Berlin);
+        Assert.Equal(rows.Where((utc, i) => i + 1 == rows.Length || rows[i + 1] >= utc).Distinct(), times);
+    }
+
     [Fact]
     public async Task An_hour_that_a_zone_does_not_have_is_an_error()
     {
