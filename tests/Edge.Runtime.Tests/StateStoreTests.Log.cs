@@ -68,10 +68,14 @@ public sealed partial class StateStoreTests
 
             // A folder stands where the file of the log is to be: what is done before there is a file is done.
             string first = Path.Combine(_folder.File("state"), "edge.rows-00000001");
+            byte[] numbers = File.ReadAllBytes(_folder.File("state/edge.numbers"));
             Directory.CreateDirectory(first);
             Assert.False(store.Append("s", Row(2), []));
             Directory.Delete(first);
             CopyFiles();
+
+            // A kill there notes no refusal.
+            File.WriteAllBytes(_folder.File("copy/edge.numbers"), numbers);
         }
 
         if (zeros is { } length)

@@ -93,6 +93,41 @@ public sealed partial class StateStoreTests
         Assert.Equal(["m"], again.Read(0, 10).Messages.Select(Text));
     }
 
+    // A stream that is new at a start without any space, and one whose disk fills while it runs.
+    [SmallDiskFact]
+    public async Task Numbers_of_ticks_that_a_full_disk_refused_are_not_used_again()
+    {
+        using var disk = new SmallDisk(24);
+        File.Delete(await RunAsync(disk));
+        string filler = disk.Fill();
+        using (StateStore store = OpenFull(disk))
+        {
+            Assert.Null(store.Load("new"));
+            Assert.False(store.Append("new", Row(1), []));
+            Assert.False(store.Append("new", Row(2), []));
+        }
+
+        File.Delete(filler);
+        using (StateStore store = OpenFull(disk))
+        {
+            Assert.InRange(store.Load("new")!.Seq, 2, 20_002);
+            Assert.True(store.Commit("late", 1, [1], "source", []));
+            filler = disk.Fill();
+            long seq = 2;
+            while (store.Append("late", Row(seq), [Message(MessageClass.Event, new string('m', 50_000))]))
+            {
+                seq++;
+            }
+        }
+
+        File.Delete(filler);
+        using (StateStore store = OpenFull(disk))
+        {
+            Assert.InRange(store.Load("late")!.Seq, 10_000, 20_001);
+            Assert.True(store.Commit("late", 20_002, [2], "source", []));
+        }
+    }
+
     [SmallDiskFact]
     public void Without_any_state_a_full_disk_is_one_sentence()
     {

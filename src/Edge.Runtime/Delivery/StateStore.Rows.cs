@@ -96,6 +96,11 @@ internal sealed partial class StateStore
                     deleted!();
                 }
 
+                if (rows.Count > 0)
+                {
+                    NoteStored(stream);
+                }
+
                 SayWell();
                 return true;
             },
@@ -103,6 +108,11 @@ internal sealed partial class StateStore
         if (!isCommitted)
         {
             _savedAt.TryRemove(stream, out _);
+            if (rows.Count > 0)
+            {
+                NoteUnstored(stream, rows.LastSeq);
+            }
+
             RevokeIds(messages);
         }
 

@@ -96,6 +96,45 @@ internal sealed partial class StateStore
         _numbers.Overwrite(_reserved);
     }
 
+    // Ticks that the disk refuses are sent all the same. The numbers file is overwritten in its place, which needs no space on most disks,
+    // so that a start before they are stored continues behind them.
+    private void NoteUnstored(string stream, long seq)
+    {
+        lock (_gate)
+        {
+            long reserved = _reserved.GetValueOrDefault(stream);
+            if (seq <= Math.Max(_unstored.GetValueOrDefault(stream), _database.OnlyReads ? reserved : 0))
+            {
+                return;
+            }
+
+            _unstored[stream] = Math.Max(seq, reserved) + ReservedAhead;
+            try
+            {
+                _numbers.Overwrite(Numbers());
+            }
+            catch (Exception e) when (FileFault.Is(e))
+            {
+                _unstored.Remove(stream);
+                _log.LogDebug("State '{Path}': the numbers of '{Stream}' cannot be written: {Reason}", Path, stream, e.Message);
+            }
+        }
+    }
+
+    // Called with the gate held.
+    private void NoteStored(string stream)
+    {
+        if (_unstored.Remove(stream))
+        {
+            _numbers.Write(Numbers());
+        }
+    }
+
+    // Of each stream, the number up to which some may have been used.
+    private Dictionary<string, long> Numbers() => _reserved.Concat(_unstored)
+        .GroupBy(each => each.Key, each => each.Value)
+        .ToDictionary(each => each.Key, each => each.Max());
+
     // Called with the gate held, after the disk reported that it is full.
     private bool TryMakeRoom()
     {

@@ -234,7 +234,7 @@ internal sealed partial class StateStore
         long sum = StoredStream.SumOf(stream, before, [], "", stepped: 0, position: 0);
         _database.RunForced(command, stream, before, sum, next, StoredStream.SumOfReserved(stream, next));
         _reserved[stream] = next;
-        _numbers.Write(_reserved);
+        _numbers.Write(Numbers());
     }
 
     // Within one boot the file is as the process left it, with its write-ahead log. After an unclean reboot, or without that log, ticks

@@ -34,6 +34,9 @@ internal sealed partial class StateStore : IDisposable
     private readonly TimeProvider _clock;
     private readonly ILogger _log;
     private readonly Dictionary<string, long> _reserved = [];
+
+    // Of streams with ticks that the disk refused and that are not stored yet.
+    private readonly Dictionary<string, long> _unstored = [];
     private readonly NumbersFile _numbers;
     private readonly CancellationTokenSource _stop = new();
     private readonly TimeSpan _ageMax;
@@ -198,12 +201,14 @@ internal sealed partial class StateStore : IDisposable
                 RequireSpace();
                 Reserve(stream, seq);
                 WriteToFile(messages, position => SaveStream(stream, seq, snapshot, source, position));
+                NoteStored(stream);
                 SayWell();
                 return true;
             },
             false);
         if (!isCommitted)
         {
+            NoteUnstored(stream, seq);
             RevokeIds(messages);
         }
 
