@@ -24,12 +24,13 @@ internal static partial class RecordingColumns
     /// <param name="options">The recording.</param>
     /// <param name="wanted">Columns that a person named; empty for all that hold numbers.</param>
     /// <param name="notes">Gets a sentence for each column that is left out.</param>
-    /// <exception cref="InputException">There is none, or there are too many.</exception>
+    /// <exception cref="InputException">There is none, there are too many, or one has several sensors.</exception>
     internal static List<NamedColumn> Choose(
         ReplayOptions options, IReadOnlyList<NamedColumn> wanted, List<string> notes)
     {
         RefuseTooMany(options.File, wanted.Count);
         (string[] header, bool[] isNumber, bool[] isCount, bool[] changes) = Survey(options, [.. wanted.Select(column => column.Name)]);
+        LongFormat.Refuse(options, header, isNumber);
         string? faults = FaultsOf(header);
         if (wanted.Count > 0)
         {

@@ -20,7 +20,7 @@ internal sealed class RecordingShape
     private static readonly string[] DateNames = ["date", "datum", "day"];
     private static readonly string[] ClockNames = ["time", "uhrzeit"];
     private static readonly string[] TimeNames =
-        ["time", "date", "datetime", "timestamp", "ts", "date_time", "datum", "zeit", "zeitstempel"];
+        ["time", "date", "datetime", "timestamp", "ts", "date_time", "datum", "zeit", "zeitstempel", "last_changed", "last_updated"];
 
     private readonly ReplayOptions _options;
     private readonly IReadOnlyList<string> _columns;
