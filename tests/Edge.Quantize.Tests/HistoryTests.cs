@@ -1,10 +1,11 @@
 using System.Globalization;
 using System.Text;
+using Edge.Sensors.Replay;
 using Edge.Testing;
 
 namespace Edge.Quantize.Tests;
 
-/// <summary>Recordings that come out of Home Assistant: its history has the sensors below each other.</summary>
+/// <summary>Recordings that come out of Home Assistant: its history has the sensors below each other, and words for no value.</summary>
 public sealed class HistoryTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
@@ -44,6 +45,40 @@ public sealed class HistoryTests : IDisposable
             "--cell", "gru", "--hidden", "4", "--horizons", "1");
         Assert.Contains("200 rows of 2 columns", said, StringComparison.Ordinal);
         Assert.Contains("left out: column 2 'sensor' holds text", said, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("unavailable", true)]
+    [InlineData("Unknown", true)]
+    [InlineData("broken", false)]
+    public void A_profile_takes_the_words_for_no_value(string word, bool isTaken)
+    {
+        string[] lines = File.ReadAllLines(History("entity_id,state,last_changed", "sensor.co2"));
+        string model = _folder.File("m.safetensors");
+        CommandLine.Done(
+            "train", _folder.Write("whole.csv", string.Join('\n', lines)), "-o", model, "--epochs", "1", "--cell", "gru", "--hidden", "4",
+            "--horizons", "1");
+        string[] cells = lines[50].Split(',');
+        lines[50] = $"{cells[0]},{word},{cells[2]}";
+        string[] profile =
+        [
+            "profile", model, "--calibration", _folder.Write("calm.csv", string.Join('\n', lines)), "-o", _folder.File("n.safetensors"),
+        ];
+        if (isTaken)
+        {
+            CommandLine.Done(profile);
+        }
+        else
+        {
+            CommandLine.Refuses(profile, $"line 51, column 'state': '{word}' is not a finite number");
+        }
+    }
+
+    [Fact]
+    public void A_label_is_not_taken_for_a_missing_value()
+    {
+        Assert.False(CellText.IsMissing("unknown"));
+        Assert.True(CellText.HasNoValue("unknown"));
     }
 
     // 200 rows of each sensor, one sensor after the other, ten minutes apart.

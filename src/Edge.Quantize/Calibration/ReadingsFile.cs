@@ -118,8 +118,8 @@ internal sealed class ReadingsFile
     internal ReadOnlySpan<float> Row(int row) => _values.AsSpan(row * ColumnCount, ColumnCount);
 
     /// <summary>
-    /// Reads a CSV file with a header as a replay does, or raw rows. An empty cell, <c>nan</c> or <c>null</c> is a missing
-    /// value: as in a stream, the last one is held for some rows, and then the row is left out.
+    /// Reads a CSV file with a header as a replay does, or raw rows. An empty cell, <c>nan</c>, <c>null</c> or Home
+    /// Assistant's <c>unavailable</c> is a missing value: as in a stream, the last one is held for some rows, and then the row is left out.
     /// </summary>
     /// <param name="recording">The file, and where and how it writes its times, which a model with a calendar reads.</param>
     /// <param name="manifest">Names the columns and how they are normalized.</param>
@@ -167,7 +167,7 @@ internal sealed class ReadingsFile
             {
                 string? cell = rows[shape.ColumnsAt[i]];
                 double value = shape.Number(rows, i);
-                if (!double.IsFinite(value) && (cell is null || !CellText.IsMissing(cell)))
+                if (!double.IsFinite(value) && (cell is null || !CellText.HasNoValue(cell)))
                 {
                     throw new InputException(
                         $"Readings '{path}', line {rows.Line}, column '{manifest.Columns[i]}': "

@@ -16,6 +16,10 @@ internal static partial class CellText
     /// <summary>Whether a cell says that there is no value.</summary>
     internal static bool IsMissing(string cell) => cell.Trim() is "" or "nan" or "NaN" or "NAN" or "null" or "NULL" or "NA" or "N/A";
 
+    /// <summary>Whether a cell says that its sensor has no value, also in the words of Home Assistant.</summary>
+    internal static bool HasNoValue(string cell) =>
+        IsMissing(cell) || cell.Trim().ToLowerInvariant() is "unavailable" or "unknown" or "none";
+
     /// <summary>
     /// The number of a cell as it is written, and the unit behind it or "". Both are "" for a cell that is not a number with or without a
     /// unit.
