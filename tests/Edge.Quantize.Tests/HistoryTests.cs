@@ -47,6 +47,11 @@ public sealed class HistoryTests : IDisposable
         Assert.Contains("left out: column 2 'sensor' holds text", said, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void One_row_is_called_too_few_and_not_a_missing_column() => CommandLine.Refuses(
+        ["train", _folder.Write("one.csv", "time,a\n2026-01-01,1\n"), "-o", _folder.File("m.safetensors")],
+        "fewer than two rows with different times");
+
     [Theory]
     [InlineData("unavailable", true)]
     [InlineData("Unknown", true)]

@@ -46,8 +46,10 @@ internal sealed record RecordingPeriod(TimeSpan Period, TimeSpan? Spacing)
         TimeSpan first = shape.Spacing
             ?? throw new InputException(shape.UnreadTime is { } problem
                 ? $"Readings '{options.File}', {problem}."
-                : $"Readings '{options.File}' have no column of times that tells how far their rows are apart. Name it with "
-                    + "--time-column, or add --period, in seconds.");
+                : shape.TimesAt.Length > 0
+                    ? $"Readings '{options.File}' have fewer than two rows with different times. Record for longer."
+                    : $"Readings '{options.File}' have no column of times that tells how far their rows are apart. Name it with "
+                        + "--time-column, or add --period, in seconds.");
         List<TimeSpan> distances = Distances(shape);
         TimeSpan middle = distances.Count == 0 ? first : RecordingShape.Whole(distances[distances.Count / 2]);
         bool isRegular = Share(distances, distance => Math.Abs((distance / middle) - 1) < Same) > Most;
