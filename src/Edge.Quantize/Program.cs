@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using Edge.Inference;
 using Edge.Quantize.Commands;
 
@@ -35,10 +36,11 @@ internal static class Program
         Examples.AddTo(root);
         // A column may be named '@load': that is no file with arguments.
         ParseResult parsed = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
-        if (parsed.Errors.Count > 0)
+        string? wrong = parsed.Errors.Count > 0 ? PrintableText.OfParser(parsed.Errors[0].Message) : MisspelledOption(parsed, args);
+        if (wrong is not null)
         {
             error.WriteLine(
-                $"{PrintableText.OfParser(parsed.Errors[0].Message)} See "
+                $"{wrong} See "
                     + $"edge-quantize {string.Join(' ', args.TakeWhile(arg => !arg.StartsWith('-')).Take(1).Append("--help"))}.");
             return 2;
         }
@@ -57,5 +59,14 @@ internal static class Program
             error.WriteLine($"A bug in edge-quantize, please report it: {e}");
             return 70;
         }
+    }
+
+    // Where several files or names may stand, the parser takes an option that it does not know for one of them.
+    private static string? MisspelledOption(ParseResult parsed, string[] args)
+    {
+        string[] options = [.. args.TakeWhile(arg => arg != "--").Where(arg => arg.StartsWith("--", StringComparison.Ordinal))];
+        return parsed.Tokens.FirstOrDefault(each => each.Type == TokenType.Argument && options.Contains(each.Value)) is { } token
+            ? PrintableText.OfParser($"Unrecognized command or argument '{token.Value}'.")
+            : null;
     }
 }

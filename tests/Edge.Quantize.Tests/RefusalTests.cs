@@ -44,6 +44,8 @@ public sealed class RefusalTests : IDisposable
     [InlineData("infer", "m.onnx", "--input", "x", "--output", "y", "--engine", "gpu")]
     [InlineData("nonsense")]
     [InlineData("inspect", "a", "b")]
+    [InlineData("train", "a.csv", "-o", "m.safetensors", "--bugdet", "5m")]
+    [InlineData("train", "a.csv", "-o", "m.safetensors", "--columns", "x", "--bogus")]
     public void Wrong_usage_exits_with_2_and_points_to_help(params string[] args)
     {
         (int code, string _, string error) = CommandLine.Run(args);
