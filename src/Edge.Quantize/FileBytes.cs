@@ -61,9 +61,9 @@ internal static class FileBytes
     /// <exception cref="InputException">The file cannot be written.</exception>
     internal static void Write(string path, ReadOnlySpan<byte> bytes)
     {
+        string partial = Partial(path);
         try
         {
-            string partial = Partial(path);
             using (var stream = new FileStream(partial, FileMode.Create, FileAccess.Write))
             {
                 stream.Write(bytes);
@@ -74,7 +74,21 @@ internal static class FileBytes
         }
         catch (Exception e) when (FileFault.Is(e))
         {
+            RemoveIfPossible(partial);
             throw FileFault.Unwritable(path, e);
+        }
+    }
+
+    // What is left of a write that failed would take space on a disk that is full.
+    private static void RemoveIfPossible(string partial)
+    {
+        try
+        {
+            File.Delete(partial);
+        }
+        catch (Exception e) when (FileFault.Is(e))
+        {
+            // The file was never there, or the disk is gone; the fault before it is the one to tell.
         }
     }
 

@@ -80,6 +80,15 @@ public sealed class RefusalTests : IDisposable
         }
     }
 
+    [Fact]
+    public void A_file_that_cannot_take_its_name_is_removed_again()
+    {
+        string target = _folder.File("there");
+        Directory.CreateDirectory(target);
+        Assert.Throws<InputException>(() => FileBytes.Write(target, [1, 2, 3]));
+        Assert.False(File.Exists(target + ".partial"));
+    }
+
     [SharedDataTheory]
     [InlineData("2013-07-04 00:00:00,on", "line 2, column 'value': 'on'")]
     [InlineData("2013-07-04 00:00:00", "line 2, column 'value'")]
