@@ -128,6 +128,19 @@ public sealed class ReplayCommandTests : IDisposable
     }
 
     [Fact]
+    public async Task A_full_disk_ends_a_recording_with_one_sentence()
+    {
+        string config = _folder.Write(
+            "full.yaml", "device: d\nstreams: [ { name: s, model: demo, source: { simulated: { speed: max } } } ]\n");
+        var error = new StringWriter();
+        Assert.Equal(
+            1,
+            await Program.RunAsync(["record", "--config", config, "--output", "/dev/full", "--for", "2s"], TextWriter.Null, error));
+        Assert.Equal(
+            "'/dev/full' cannot be written: its disk is full. Make room there, or name a file on another disk.\n", error.ToString());
+    }
+
+    [Fact]
     public async Task Wrong_input_is_named()
     {
         string[] replay = await RecordAsync();

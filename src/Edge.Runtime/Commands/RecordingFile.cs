@@ -40,7 +40,8 @@ internal sealed class RecordingFile : IDisposable
         string[] columns = faultColumn is null ? [.. channels] : [.. channels, faultColumn];
         try
         {
-            var file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read);
+            // Without a buffer of its own, so that closing it has nothing left to write when the disk is full.
+            var file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read, bufferSize: 0);
             try
             {
                 bool isNew = !HasHeader(file, path, columns);
