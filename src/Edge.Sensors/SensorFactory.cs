@@ -109,7 +109,7 @@ internal sealed class SensorFactory(
             throw new InputException(
                 (missing.Length > 0 ? $"'channels' lacks {string.Join(", ", missing)}, which the model reads. " : "")
                 + (unknown.Length > 0 ? $"'channels' has {string.Join(", ", unknown)}, which the model does not read. " : "")
-                + $"The model's columns are {string.Join(", ", columns)}.");
+                + $"The model's columns are {string.Join(", ", columns)}: name each channel after the column that it measures.");
         }
     }
 

@@ -320,7 +320,8 @@ public sealed class CommandLineTests : IDisposable
         await RefusesAsync(
             ["run", "--config", config],
             "'channels' lacks humidity, light, co2, which the model reads.",
-            "'channels' has pressure, which the model does not read.");
+            "'channels' has pressure, which the model does not read.",
+            "name each channel after the column that it measures.");
     }
 
     private static async Task<(int Code, string Output, string Error)> RunAsync(params string[] args)
