@@ -1,7 +1,7 @@
 // The curves of one stream: a chart for each channel and one for the score, over the same time.
 import uPlot from "uplot";
 import { color, el } from "./dom.js";
-import { dayOf, minuteOf, number, time, unit } from "./format.js";
+import { dayOf, duration, minuteOf, number, time, unit } from "./format.js";
 
 const dayMs = 86400000;
 
@@ -180,7 +180,7 @@ export class Charts {
       const of = forecast.find(each => each.column === chart.column);
       const last = of ? of.t.length - 1 : -1;
       const seconds = last < 0 ? 0 : Math.round((of.t[last] - now) / 100) / 10;
-      chart.ahead.textContent = last < 0 ? "" : `in ${seconds} s: ${number(of.v[last])} (${number(of.low[last])} to ${number(of.high[last])})`;
+      chart.ahead.textContent = last < 0 ? "" : `in ${duration(seconds)}: ${number(of.v[last])} (${number(of.low[last])} to ${number(of.high[last])})`;
     }
   }
 

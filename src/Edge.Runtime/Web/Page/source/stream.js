@@ -103,6 +103,7 @@ export class StreamPage {
     this.source?.close();
     const asked = ++this.loads;
     const [from, to] = this.isLive ? [(this.now?.t ?? Date.now()) - this.span, Date.now() + 86400000] : this.fixed;
+    this.asked = from;
     try {
       const rows = await get("rows", { name: this.card.name, from: Math.floor(from), to: Math.ceil(to), points: pointsWanted });
       if (asked !== this.loads) {
@@ -145,7 +146,10 @@ export class StreamPage {
 
     // What lies between the stored rows and the first ones of a service that has just begun, only the device knows.
     const isFirst = this.next === 0 && points.t.length > 0 && this.data?.t.length > 0;
-    if (points.gap || (isFirst && this.isLive)) {
+
+    // Only now it is known that the readings are of a time before the span that was asked for, as those of a recording are.
+    const isOld = this.isLive && this.now.t < this.asked;
+    if (points.gap || isOld || (isFirst && this.isLive)) {
       this.load();
     } else if (this.isLive && this.data) {
       this.append(points);
