@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using System.Text.Json;
 using Edge.Inference;
 using Edge.Inference.Models;
 using Edge.Quantize.Calibration;
@@ -165,6 +166,44 @@ public sealed partial class TrainRecordingTests : IDisposable
         Assert.Contains("a profile of 400 rows", said, StringComparison.Ordinal);
         Assert.Equal(File.ReadAllText(_folder.File("1.json")), File.ReadAllText(_folder.File("2.json")));
         CommandLine.Refuses(["profile", manifest, "--calibration", first, second, "-o", second], "is an input");
+    }
+
+    [Fact]
+    public void A_profile_learns_nothing_of_rows_that_are_marked_as_a_fault()
+    {
+        string[] lines = File.ReadAllLines(Recording(2, rows: 400));
+        string manifest = _folder.Write("m.json", Manifest);
+        string calm = _folder.Write("calm.csv", string.Join('\n', lines[..301]));
+        string marked = _folder.Write("marked.csv", string.Join('\n', lines.Select((line, at) => at == 0 ? $"{line},fault"
+            : at <= 300 ? $"{line},0" : $"{line.Split(',')[0]},900,-900,1")));
+        CommandLine.Done("profile", manifest, "--calibration", calm, "-o", _folder.File("1.json"));
+        string said = CommandLine.Done("profile", manifest, "--calibration", marked, "-o", _folder.File("2.json"));
+        Assert.Contains("not learned from: 100 rows marked as a fault in column 'fault'", said, StringComparison.Ordinal);
+        Assert.Contains("a profile of 300 rows", said, StringComparison.Ordinal);
+        Assert.Equal(File.ReadAllText(_folder.File("1.json")), File.ReadAllText(_folder.File("2.json")));
+
+        string few = _folder.Write("few.csv", string.Join('\n', lines.Select((line, at) => $"{line},{(at == 0 ? "fault" : at / 150)}")));
+        CommandLine.Refuses(
+            ["profile", manifest, "--calibration", few, "-o", _folder.File("3.json")], "at least 150 rows", "these are 149 rows of");
+    }
+
+    [Fact]
+    public void A_profile_says_on_which_device_it_was_learned_and_leaves_the_weights_and_their_origin()
+    {
+        string model = RepositoryFile.Path("src/Edge.Runtime/Demo/greenhouse.safetensors");
+        string rows = _folder.Write("r.csv", "time,temperature,humidity,light,co2\n" + string.Concat(Enumerable.Range(0, 400).Select(
+            row => $"{1767225600 + (row / 5)},{20 + (row % 7)},{50 + (row % 5)},4,{400 + (row % 11)}\n")));
+        string profiled = _folder.File("p.safetensors");
+        CommandLine.Done("profile", model, $"--calibration={rows}", $"--output={profiled}", "--learned-on=-shed");
+        (EdgeModel before, EdgeModel after) = (EdgeModel.Load(model), EdgeModel.Load(profiled));
+        JsonElement said = JsonDocument.Parse(after.Provenance).RootElement;
+        Assert.Equal("-shed", said.GetProperty("profile_learned_on").GetString());
+        Assert.EndsWith("Z", said.GetProperty("profile_learned_at").GetString(), StringComparison.Ordinal);
+        Assert.All(
+            JsonDocument.Parse(before.Provenance).RootElement.EnumerateObject(),
+            each => Assert.Equal(each.Value.GetRawText(), said.GetProperty(each.Name).GetRawText()));
+        Assert.False(before.Manifest.NormalProfile.Span.SequenceEqual(after.Manifest.NormalProfile.Span));
+        Assert.Equal(before.ToBytes(), after.With(before.Manifest, before.Provenance).ToBytes());
     }
 
     [Fact]

@@ -163,8 +163,10 @@ public sealed class EdgeModel
     }
 
     /// <summary>The same weights under another manifest.</summary>
-    internal EdgeModel With(ModelManifest manifest) =>
-        new(manifest, InputOffset, InputScale, Embedding, Layers, Head, Provenance, Sha256, Lags);
+    /// <param name="manifest">The manifest.</param>
+    /// <param name="provenance">What the file says of its origin; null for what it said before.</param>
+    internal EdgeModel With(ModelManifest manifest, string? provenance = null) =>
+        new(manifest, InputOffset, InputScale, Embedding, Layers, Head, provenance ?? Provenance, Sha256, Lags);
 
     /// <summary>Writes the model as a safetensors file: the same model gives the same bytes.</summary>
     public byte[] ToBytes() => ModelFile.Write(this);

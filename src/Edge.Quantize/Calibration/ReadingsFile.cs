@@ -36,6 +36,9 @@ internal sealed class ReadingsFile
     /// <summary>Rows that are left out, because a value is missing for longer than it is held.</summary>
     internal int SkippedRows { get; private init; }
 
+    /// <summary>Rows that a column of the file marks as a fault.</summary>
+    internal int FaultRows => _isFault?.Count(isFault => isFault) ?? 0;
+
     /// <summary>What a person should know about the file, one sentence each.</summary>
     internal IReadOnlyList<string> Notes { get; private init; } = [];
 
@@ -121,7 +124,9 @@ internal sealed class ReadingsFile
     /// Reads a CSV file with a header as a replay does, or raw rows. An empty cell, <c>nan</c>, <c>null</c> or Home
     /// Assistant's <c>unavailable</c> is a missing value: as in a stream, the last one is held for some rows, and then the row is left out.
     /// </summary>
-    /// <param name="recording">The file, and where and how it writes its times, which a model with a calendar reads.</param>
+    /// <param name="recording">
+    /// The file, where and how it writes its times, which a model with a calendar reads, and the column that marks faults.
+    /// </param>
     /// <param name="manifest">Names the columns and how they are normalized.</param>
     /// <param name="withoutSentinels">
     /// Whether values of a CSV file that stand in place of a measurement count as missing: see <see cref="Sentinels"/>. For rows that set a
@@ -155,15 +160,17 @@ internal sealed class ReadingsFile
     private static Cells ReadCells(ReplayOptions recording, ModelManifest manifest, List<string> notes)
     {
         string path = recording.File;
-        RecordingShape shape = RecordingShape.Of(recording, manifest.Columns);
+        int columns = manifest.Columns.Count;
+        string? faults = recording.FlagColumn;
+        RecordingShape shape = RecordingShape.Of(recording, faults is null ? manifest.Columns : [.. manifest.Columns, faults]);
         Note(path, shape, manifest, notes);
         var times = new RecordingTimes(path, shape, isNeeded: manifest.Calendar.Count > 0);
         using CsvRows rows = shape.Open();
-        var cells = new Cells([], [], [], []);
-        float[] calendar = new float[manifest.InputCount - manifest.Columns.Count];
+        var cells = new Cells([], [], [], [], []);
+        float[] calendar = new float[manifest.InputCount - columns];
         while (rows.Read())
         {
-            for (int i = 0; i < shape.ColumnsAt.Length; i++)
+            for (int i = 0; i < columns; i++)
             {
                 string? cell = rows[shape.ColumnsAt[i]];
                 double value = shape.Number(rows, i);
@@ -185,6 +192,12 @@ internal sealed class ReadingsFile
                 cells.Values.Add(double.IsFinite(value) ? value : double.NaN);
             }
 
+            if (faults is not null)
+            {
+                double fault = shape.Number(rows, columns);
+                cells.IsFault.Add(double.IsFinite(fault) && fault != 0);
+            }
+
             cells.Lines.Add(rows.Line);
             if (times.Of(rows) is { } time)
             {
@@ -192,6 +205,12 @@ internal sealed class ReadingsFile
                 CalendarInputs.Fill(manifest.Calendar, time, calendar);
                 cells.Calendar.AddRange(calendar);
             }
+        }
+
+        int marked = cells.IsFault.Count(isFault => isFault);
+        if (marked > 0)
+        {
+            notes.Add($"not learned from: {Quantity.Of(marked, "row")} marked as a fault in column '{faults}'");
         }
 
         if (times.Problem is { } problem)
@@ -227,6 +246,7 @@ internal sealed class ReadingsFile
         var values = new List<float>(cells.Lines.Count * row.Length);
         bool hasTimes = cells.Times.Count == cells.Lines.Count;
         var times = new List<DateTime>();
+        var isFault = new List<bool>();
         int[] age = [.. Enumerable.Repeat(int.MaxValue, columns)];
         (int held, int skipped) = (0, 0);
         for (int read = 0; read < cells.Lines.Count; read++)
@@ -253,6 +273,11 @@ internal sealed class ReadingsFile
             {
                 values.AddRange(row);
                 held += heldHere;
+                if (cells.IsFault.Count > 0)
+                {
+                    isFault.Add(cells.IsFault[read]);
+                }
+
                 if (hasTimes)
                 {
                     times.Add(cells.Times[read]);
@@ -276,7 +301,14 @@ internal sealed class ReadingsFile
             throw new InputException($"Readings '{path}' have {Quantity.Of(values.Count / row.Length, "row")}; at least 2 are needed.");
         }
 
-        return new ReadingsFile([.. values], row.Length) { _times = [.. times], HeldValues = held, SkippedRows = skipped, Notes = notes };
+        return new ReadingsFile([.. values], row.Length)
+        {
+            _times = [.. times],
+            _isFault = isFault.Count > 0 ? [.. isFault] : null,
+            HeldValues = held,
+            SkippedRows = skipped,
+            Notes = notes,
+        };
     }
 
     private static void TakeOutSentinels(Span<double> cells, ModelManifest manifest, List<int> lines, List<string> notes)
@@ -309,6 +341,7 @@ internal sealed class ReadingsFile
     }
 
     // Values: [rows, columns], NaN for a missing one. Lines and times: of each row; fewer times if one cannot be read. Calendar: [rows,
-    // inputs of the calendar].
-    private sealed record Cells(List<double> Values, List<int> Lines, List<DateTime> Times, List<float> Calendar);
+    // inputs of the calendar]. IsFault: of each row, none if no column says so.
+    private sealed record Cells(
+        List<double> Values, List<int> Lines, List<DateTime> Times, List<float> Calendar, List<bool> IsFault);
 }

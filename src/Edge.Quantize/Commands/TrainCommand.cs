@@ -84,7 +84,7 @@ internal static class TrainCommand
         {
             Description = "Keeps what was trained so far: training that was cut off continues from it. Deleted at the end.",
         };
-        var whileOpen = new Option<bool>("--while-input-is-open") { Hidden = true };
+        Option<bool> whileOpen = OpenInput.Option();
         var report = new Option<string?>("--report") { Description = "Also write the evaluation as a self-contained HTML page." };
         var command = new Command("train", "Learns a model from recorded readings: forecasts that are measured beside simple ones.")
         {
@@ -97,7 +97,7 @@ internal static class TrainCommand
         {
             if (parsed.GetValue(whileOpen))
             {
-                EndWithInput();
+                OpenInput.EndWithIt();
             }
 
             string[] files = parsed.GetRequiredValue(readings);
@@ -217,23 +217,6 @@ internal static class TrainCommand
         BaselineTable.Write(output, run.Model.Manifest);
         TrainingReport.Write(more.Report, run.Evaluation, run.Model.Manifest, learner, output);
         return 0;
-    }
-
-    // The program that started this one is gone when the input ends, and so is the reason to train.
-    private static void EndWithInput()
-    {
-        var waiting = new Thread(() =>
-        {
-            while (Console.In.Read() >= 0)
-            {
-            }
-
-            Environment.Exit(1);
-        })
-        {
-            IsBackground = true,
-        };
-        waiting.Start();
     }
 
     /// <summary>
