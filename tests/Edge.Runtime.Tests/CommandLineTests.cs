@@ -188,7 +188,7 @@ public sealed class CommandLineTests : IDisposable
     [InlineData(
         "wear_of_filters",
         "WRONG  stream s: 'learn' is for models that only forecast, and 'wear_of_filters' of model 'MODEL' is no forecast. "
-            + "Remove 'learn', or remove 'model' to learn one that forecasts.")]
+            + "Remove 'learn', remove 'model' to learn one that forecasts, or add 'what: profile' to learn only what is normal.")]
     [InlineData("co2[t]", "WRONG  stream s: 'learn' is for models that only forecast, and 'co2[t]' of model 'MODEL' is no forecast.")]
     [InlineData(null, "ok     stream s")]
     public async Task Check_refuses_to_learn_in_place_of_a_model_that_does_more_than_forecast(string? output, string line)
@@ -201,6 +201,20 @@ public sealed class CommandLineTests : IDisposable
                 + "period: 200ms, source: { simulated: { } }, learn: { program: edge.yaml } }\n");
         string said = (await RunAsync("check", "--config", config)).Output;
         Assert.Contains(line.Replace("MODEL", _folder.File("m.safetensors"), StringComparison.Ordinal), said, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Check_lets_a_model_that_does_more_than_forecast_learn_what_is_normal()
+    {
+        byte[] demo = File.ReadAllBytes(RepositoryFile.Path("src/Edge.Runtime/Demo/greenhouse.safetensors"));
+        File.WriteAllBytes(_folder.File("m.safetensors"), ModelVariant.WithOutput(demo, "co2[t+25]", "wear_of_filters"));
+        string config = _folder.Write(
+            "edge.yaml",
+            "device: d\nstate: state\nmqtt: { host: 127.0.0.1, port: 1 }\nstreams:\n  - { name: s, model: m.safetensors, "
+                + "source: { simulated: { } }, learn: { what: profile, after: 7d, program: edge.yaml } }\n");
+        string[] lines = (await RunAsync("check", "--config", config)).Output.Split('\n');
+        Assert.Contains("ok     stream s", lines);
+        Assert.Contains("note   stream s: its model keeps its weights, and learns what is normal from 7d of readings.", lines);
     }
 
     [Fact]

@@ -131,6 +131,18 @@ public sealed partial class ConfigFileTests
         "device: d\nstate: s\nstreams:\n  - { name: s, model: m, period: 1m, source: { simulated: { } }, learn: { horizons: [1m] } }",
         "'horizons' is for a stream without a model")]
     [InlineData(
+        "device: d\nstate: s\nstreams:\n  - { name: s, period: 1m, source: { simulated: { } }, learn: { what: profile } }",
+        "'what: profile' needs 'model', which keeps its weights: name it, or remove 'what' to learn a model")]
+    [InlineData(
+        "device: d\nstate: s\nstreams:\n  - { name: s, model: m, source: { simulated: { } }, learn: { what: profile, budget: 1m } }",
+        "'budget' is for training a model, and 'what: profile' trains none: remove it")]
+    [InlineData(
+        "device: d\nstate: s\nstreams:\n  - { name: s, model: m, source: { simulated: { } }, learn: { what: profile, cell: gru } }",
+        "'cell' is for training a model")]
+    [InlineData(
+        "device: d\nstate: s\nstreams:\n  - { name: s, model: m.onnx, source: { simulated: { } }, learn: { what: profile } }",
+        "or 'forecast.horizon': make the profile with edge-quantize profile, from rows of edge-runtime export")]
+    [InlineData(
         "device: d\nmodels: { incoming: in, unsigned: allowed }\nstreams:\n"
             + "  - { name: s, model: in/s.safetensors, source: { simulated: { } } }",
         "edge.yaml:4:23: 'models.incoming' would take ")]

@@ -15,7 +15,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace Edge.Runtime.Tests;
 
 /// <summary>When a stream learns, what is taken and what is not; training itself is not run here.</summary>
-public sealed class ModelLearningTests : IDisposable
+public sealed partial class ModelLearningTests : IDisposable
 {
     private static readonly TimeSpan Period = TimeSpan.FromSeconds(0.2);
 
@@ -261,20 +261,26 @@ public sealed class ModelLearningTests : IDisposable
         private readonly ModelLearningTests _test;
         private readonly Edge.Sensors.Simulated.Greenhouse _plant = new(3);
 
-        internal Rig(ModelLearningTests test, bool isTrained = false, int after = 100)
+        /// <param name="test">The test.</param>
+        /// <param name="isTrained">Whether there is a model.</param>
+        /// <param name="after">Ticks to learn from.</param>
+        /// <param name="model">A model that keeps its weights, or null for the bundled one, which is replaced.</param>
+        internal Rig(ModelLearningTests test, bool isTrained = false, int after = 100, byte[]? model = null)
         {
             _test = test;
             ModelManifest manifest = EdgeModel.Parse(test._demo).Manifest;
             var columns = manifest.Columns.Zip(manifest.Units).ToArray();
             int[] horizons = [.. manifest.Outputs.Select(output => output.TicksAhead).Distinct()];
             IInferenceEngine engine =
-                isTrained ? EngineFactory.LoadInt8("demo") : NoModelEngine.Of("greenhouse", columns, Period, horizons);
+                model is not null ? new Int8Engine(EdgeModel.Parse(model))
+                : isTrained ? EngineFactory.LoadInt8("demo") : NoModelEngine.Of("greenhouse", columns, Period, horizons);
             Control = new StreamControl(new SensorStream(engine, new StreamOptions { Name = "greenhouse" }));
             var events = new ModelEvents("house", Take, Info, test._clock, NullLogger.Instance);
             Updates = new ModelUpdates(
                 null, new Dictionary<string, string?> { ["greenhouse"] = test.ModelPath }, _ => Control, test._store, events);
             var options = new LearnOptions
             {
+                What = model is null ? LearnedPart.Model : LearnedPart.Profile,
                 Columns = isTrained ? [] : columns,
                 Horizons = horizons,
                 After = after * Period,

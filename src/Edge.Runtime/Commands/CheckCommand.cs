@@ -77,10 +77,17 @@ internal static class CheckCommand
                     Note(
                         $"stream {stream.Name}",
                         $"'learn.after' is {Duration.Text(stream.Learn.After)}, and 'history.max_age' stores rows for "
-                            + $"{Duration.Text(edge.History.AgeMax)}: the first model is learned from those");
+                            + $"{Duration.Text(edge.History.AgeMax)}: the first {(stream.Learn.IsProfile ? "profile" : "model")} is "
+                            + "learned from those");
                 }
 
-                if (stream.Learn is not null && !File.Exists(stream.Model))
+                if (stream.Learn is { IsProfile: true } profile)
+                {
+                    Note(
+                        $"stream {stream.Name}",
+                        $"its model keeps its weights, and learns what is normal from {Duration.Text(profile.After)} of readings");
+                }
+                else if (stream.Learn is not null && !File.Exists(stream.Model))
                 {
                     Note($"stream {stream.Name}", "it has no model yet, and learns one from its readings");
                 }
@@ -143,12 +150,13 @@ internal static class CheckCommand
         {
             TrainingProcess.Find(learn.Program);
             ModelManifest manifest = engine.Manifest;
-            if (Enumerable.Range(0, manifest.Outputs.Count).Where(k => !manifest.Outputs[k].IsForecast).Select(manifest.OutputName)
+            if (!learn.IsProfile
+                && Enumerable.Range(0, manifest.Outputs.Count).Where(k => !manifest.Outputs[k].IsForecast).Select(manifest.OutputName)
                     .FirstOrDefault() is { } other)
             {
                 throw new InputException(
-                    $"'learn' is for models that only forecast, and '{other}' of model '{stream.Model}' is no forecast. Remove 'learn', or "
-                        + "remove 'model' to learn one that forecasts.");
+                    $"'learn' is for models that only forecast, and '{other}' of model '{stream.Model}' is no forecast. Remove 'learn', "
+                        + "remove 'model' to learn one that forecasts, or add 'what: profile' to learn only what is normal.");
             }
 
             if (engine.Manifest.Columns.Count > NormalProfileLearner.ColumnsMax)

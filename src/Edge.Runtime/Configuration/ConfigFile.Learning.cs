@@ -14,6 +14,8 @@ namespace Edge.Runtime.Configuration;
 /// <summary>The part of edge.yaml that says how a stream learns its model.</summary>
 internal static partial class ConfigFile
 {
+    private static readonly string[] KeysOfTraining = ["horizons", "cell", "budget"];
+
     private static LearnOptions? ReadLearn(YamlMap stream, SourceOptions source, TimeSpan? period, bool hasModel, string folder)
     {
         string[] columns = [.. stream.TextOrTexts("columns")];
@@ -27,7 +29,14 @@ internal static partial class ConfigFile
             return null;
         }
 
-        if (period is null)
+        LearnedPart what = map.Choice("what", LearnedPart.Model);
+        bool isProfile = what == LearnedPart.Profile;
+        if (isProfile && !hasModel)
+        {
+            map.Fail("what", "'what: profile' needs 'model', which keeps its weights: name it, or remove 'what' to learn a model");
+        }
+
+        if (period is null && !isProfile)
         {
             stream.Fail("learn", "'learn' needs 'period', the time from tick to tick: a stream without a model has none");
         }
@@ -54,7 +63,8 @@ internal static partial class ConfigFile
 
         var learn = new LearnOptions
         {
-            Columns = hasModel ? [] : ColumnsOf(stream, source, columns),
+            What = what,
+            Columns = hasModel || isProfile ? [] : ColumnsOf(stream, source, columns),
             Horizons = ReadHorizons(map, tick),
             After = map.Duration("after", shortest, longest) ?? defaults.After,
             Every = map.Duration("every", shortest, longest) ?? defaults.Every,
@@ -65,7 +75,13 @@ internal static partial class ConfigFile
             Priority = map.Choice("priority", defaults.Priority),
             Program = map.Text("program") is { } program ? Path.Combine(folder, program) : null,
         };
-        if (hasModel && map.Has("horizons"))
+        string[] ofTraining = isProfile ? [.. KeysOfTraining.Where(map.Has)] : [];
+        foreach (string key in ofTraining)
+        {
+            map.Fail(key, $"'{key}' is for training a model, and 'what: profile' trains none: remove it");
+        }
+
+        if (hasModel && map.Has("horizons") && !isProfile)
         {
             map.Fail("horizons", "'horizons' is for a stream without a model: this one keeps those of its 'model'");
         }

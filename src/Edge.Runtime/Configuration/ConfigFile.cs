@@ -247,7 +247,12 @@ internal static partial class ConfigFile
         };
         if (learns && !stream.HasReplaceableModel)
         {
-            map.Fail("learn", "'learn' is not for a stream with 'engine: onnx', 'model: demo' or 'forecast.horizon'");
+            map.Fail(
+                "learn",
+                "'learn' is not for a stream with 'engine: onnx', 'model: demo' or 'forecast.horizon'"
+                    + (learn is { IsProfile: true }
+                        ? ": make the profile with edge-quantize profile, from rows of edge-runtime export"
+                        : ""));
         }
 
         map.RejectUnknown();

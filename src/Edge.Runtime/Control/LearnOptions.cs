@@ -1,5 +1,6 @@
 using System.Globalization;
 using Edge.Inference;
+using Edge.Streams.Detection;
 using Edge.Streams.Forecasting;
 
 namespace Edge.Runtime.Control;
@@ -17,6 +18,16 @@ internal enum TrainingPriority
     Normal,
 }
 
+/// <summary>What a stream learns.</summary>
+internal enum LearnedPart
+{
+    /// <summary>A new model.</summary>
+    Model,
+
+    /// <summary>What is normal for the detector; the weights of the model stay.</summary>
+    Profile,
+}
+
 /// <summary>When a stream learns a model from its own stored rows, and with what.</summary>
 internal sealed record LearnOptions
 {
@@ -28,6 +39,12 @@ internal sealed record LearnOptions
 
     /// <summary>Cells that can be asked for; <c>auto</c> tries several.</summary>
     internal static readonly string[] Cells = ["auto", "lstm", "gru", "rnn"];
+
+    /// <summary>What it learns.</summary>
+    public LearnedPart What { get; init; }
+
+    /// <summary>Whether it learns a profile.</summary>
+    internal bool IsProfile => What == LearnedPart.Profile;
 
     /// <summary>Columns of a stream that has no model yet, each with its unit or ""; empty if edge.yaml names a model.</summary>
     public IReadOnlyList<(string Column, string Unit)> Columns { get; init; } = [];
@@ -72,10 +89,10 @@ internal sealed record LearnOptions
     /// <param name="ageMax">Age to which rows are stored.</param>
     internal string? WhyNot(TimeSpan period, int columns, int ticksAhead, TimeSpan ageMax)
     {
-        long needed = LearningRows.For(ticksAhead);
-        string needs = string.Create(
-            CultureInfo.InvariantCulture, $"to forecast {Quantity.Of(ticksAhead, "tick")} ahead is learned from at least {needed} rows");
-        string shorter = ticksAhead > 1 ? ", or set shorter 'learn.horizons'" : "";
+        long needed = IsProfile ? NormalProfileLearner.RowsMin : LearningRows.For(ticksAhead);
+        string learned = IsProfile ? "a profile" : $"to forecast {Quantity.Of(ticksAhead, "tick")} ahead";
+        string needs = string.Create(CultureInfo.InvariantCulture, $"{learned} is learned from at least {needed} rows");
+        string shorter = ticksAhead > 1 && !IsProfile ? ", or set shorter 'learn.horizons'" : "";
         (string Key, TimeSpan Span)[] spans = [("learn.after", After), ("history.max_age", ageMax)];
         foreach ((string key, TimeSpan span) in spans)
         {

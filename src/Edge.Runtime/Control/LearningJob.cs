@@ -1,6 +1,6 @@
 namespace Edge.Runtime.Control;
 
-/// <summary>One learning: what to train from which rows.</summary>
+/// <summary>One learning: what to learn from which rows.</summary>
 /// <param name="Stream">Name of the stream.</param>
 /// <param name="Options">How.</param>
 /// <param name="Name">Name of the model.</param>
@@ -12,7 +12,7 @@ namespace Edge.Runtime.Control;
 /// <param name="AnomaliesFrom">
 /// Anomalies from here on count as faults, UTC: those before come from a watch that knew little. Null for none.
 /// </param>
-/// <param name="ModelInUse">File of the model to compare with, or null.</param>
+/// <param name="ModelInUse">File of the model to compare with, or to learn a profile for; null if there is none.</param>
 internal sealed record LearningJob(
     string Stream,
     LearnOptions Options,
@@ -25,7 +25,7 @@ internal sealed record LearningJob(
     DateTime? AnomaliesFrom,
     string? ModelInUse);
 
-/// <summary>Trains a model.</summary>
+/// <summary>Trains a model, or learns a profile for one.</summary>
 /// <param name="job">What.</param>
 /// <param name="cancel">Ends it, with an <see cref="OperationCanceledException"/>.</param>
 /// <returns>The path of the model file.</returns>

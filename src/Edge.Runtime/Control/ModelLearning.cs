@@ -18,9 +18,10 @@ internal sealed record LearningStream(string Name, LearnOptions Options, string 
 
 /// <summary>
 /// Lets streams learn models from their own stored rows: the first once there are enough, later ones on a schedule. A model must beat
-/// persistence, and the model in use, on the newest rows before its canary phase begins. One stream learns at a time. docs/train.md.
+/// persistence, and the model in use, on the newest rows before its canary phase begins. Where only a profile is learned, the weights
+/// stay. One stream learns at a time. docs/train.md.
 /// </summary>
-internal sealed class ModelLearning : IDisposable
+internal sealed partial class ModelLearning : IDisposable
 {
     // Rows are not older than this.
     private const double DaysMax = 3660;
@@ -106,12 +107,13 @@ internal sealed class ModelLearning : IDisposable
         SensorStream running = _control(stream).Stream;
         LearnSchedule schedule = ScheduleOf(stream);
         double share = Share(learning, running);
-        DateTimeOffset? next = schedule.Next(learning.Options, running.Manifest.IsTrained, _clock.LocalTimeZone);
+        string normal = learning.Options.IsProfile ? " what is normal" : "";
+        DateTimeOffset? next = schedule.Next(learning.Options, HasLearned(learning, running), _clock.LocalTimeZone);
         return schedule.Ended is null && share < 1
-                ? string.Create(CultureInfo.InvariantCulture, $"Has {100 * share:0} % of the readings that it needs to learn.")
+                ? string.Create(CultureInfo.InvariantCulture, $"Has {100 * share:0} % of the readings that it needs to learn{normal}.")
             : next is { } time && time > _clock.GetUtcNow()
-                ? string.Create(CultureInfo.InvariantCulture, $"Learns again from {time.UtcDateTime:yyyy-MM-dd HH:mm} UTC on.")
-            : "Learns soon.";
+                ? string.Create(CultureInfo.InvariantCulture, $"Learns{normal} again from {time.UtcDateTime:yyyy-MM-dd HH:mm} UTC on.")
+            : $"Learns{normal} soon.";
     }
 
     public void Dispose()
@@ -176,7 +178,8 @@ internal sealed class ModelLearning : IDisposable
         }
         catch (Exception e)
         {
-            Say(stream.Name, "failed", $"No new model, by a bug in edge-runtime ({e.GetType().Name}): {PrintableText.Of(e.Message)}");
+            string bug = $"a bug in edge-runtime ({e.GetType().Name}): {PrintableText.Of(e.Message)}";
+            Say(stream.Name, "failed", $"No new {What(stream)}, by {bug}");
         }
     }
 
@@ -187,7 +190,7 @@ internal sealed class ModelLearning : IDisposable
         DateTimeOffset now = _clock.GetUtcNow();
         if (_updates.IsOnTrial(stream.Name)
             || (schedule.Ended is null && Share(stream, running) < 1)
-            || schedule.Next(stream.Options, running.Manifest.IsTrained, _clock.LocalTimeZone) > now)
+            || schedule.Next(stream.Options, HasLearned(stream, running), _clock.LocalTimeZone) > now)
         {
             return;
         }
@@ -202,13 +205,16 @@ internal sealed class ModelLearning : IDisposable
         bool isTrained = running.Manifest.IsTrained;
         double reachDays = Math.Min(
             stream.Options.RowsMax(running.Manifest.Columns.Count) * running.Period.TotalDays, DaysMax);
-        Say(stream.Name, "learning", isTrained
+        Say(stream.Name, "learning", stream.Options.IsProfile
+            ? "Learns what is normal from the stored rows."
+            : isTrained
             ? "Learns again from the stored rows."
             : "Learns its first model from the stored rows.");
         try
         {
             ModelManifest manifest = running.Manifest;
-            if (!manifest.IsForecast)
+            string inUse = running.Engine.ModelSha256;
+            if (!manifest.IsForecast && !stream.Options.IsProfile)
             {
                 throw new InputException("the model in use has outputs that are no forecasts, and those cannot be learned here.");
             }
@@ -218,14 +224,18 @@ internal sealed class ModelLearning : IDisposable
                 stream.Options,
                 manifest.Name,
                 [.. manifest.Columns.Zip(manifest.Units)],
-                [.. manifest.Outputs.Select(output => manifest.Columns[output.Column]).Distinct()],
-                [.. manifest.Outputs.Select(output => output.TicksAhead).Distinct()],
+                [.. manifest.Outputs.Where(output => output.IsForecast).Select(output => manifest.Columns[output.Column]).Distinct()],
+                [.. manifest.Outputs.Where(output => output.IsForecast).Select(output => output.TicksAhead).Distinct()],
                 running.Period,
                 reachDays < DaysMax ? running.LastTime.AddDays(-reachDays) : null,
-                FirstModelOf(stream),
+                FirstOf(stream),
                 isTrained ? stream.ModelPath : null);
             string path = await _train(job, _stop.Token).ConfigureAwait(false);
-            if (WhyNot(path) is { } reason)
+            if (stream.Options.IsProfile)
+            {
+                RememberProfile(stream, inUse, path);
+            }
+            else if (WhyNot(path) is { } reason)
             {
                 File.Delete(path);
                 throw new InputException(reason);
@@ -240,7 +250,7 @@ internal sealed class ModelLearning : IDisposable
         }
         catch (Exception e) when (e is InputException or ModelFormatException || FileFault.Is(e))
         {
-            Say(stream.Name, "failed", $"No new model: {PrintableText.Of(e.Message, 500)}");
+            Say(stream.Name, "failed", $"No new {What(stream)}: {PrintableText.Of(e.Message, 500)}");
         }
         finally
         {
@@ -251,11 +261,15 @@ internal sealed class ModelLearning : IDisposable
         }
     }
 
-    // Since when there has been a model, as far as its anomalies are concerned.
-    private DateTime? FirstModelOf(LearningStream stream) =>
-        stream.Options.Columns.Count == 0 ? DateTime.UnixEpoch
-        : TryTime(_store.Recall(FirstKey(stream.Name)) ?? "", out DateTimeOffset first) ? first.UtcDateTime
-        : null;
+    // Since when there has been a model, as far as its anomalies are concerned, or a profile of this device: that of another device may
+    // have been wrong.
+    private DateTime? FirstOf(LearningStream stream)
+    {
+        DateTime? first = TryTime(_store.Recall(FirstKey(stream)) ?? "", out DateTimeOffset known) ? known.UtcDateTime : null;
+        return stream.Options.IsProfile ? first ?? DateTime.UnixEpoch
+            : stream.Options.Columns.Count == 0 ? DateTime.UnixEpoch
+            : first;
+    }
 
     // A model earns its place: over all outputs its mean square error on rows that it has not seen is smaller than those of persistence
     // and of the model in use.
@@ -298,7 +312,14 @@ internal sealed class ModelLearning : IDisposable
             {
                 // The process ended after the model was taken and before that was said.
                 Decide(stream.Name);
-                _events.Say(stream.Name, "taken", sha256, null, "The new model is in use.");
+                _events.Say(stream.Name, "taken", sha256, null, $"The new {What(stream)} is in use.");
+                return;
+            }
+
+            if (stream.Options.IsProfile && WhyNotNow(stream, sha256) is { } reason)
+            {
+                Say(stream.Name, "failed", $"No new profile: {reason}");
+                Delete(path);
                 return;
             }
 
@@ -318,12 +339,14 @@ internal sealed class ModelLearning : IDisposable
 
     private void Decide(string stream)
     {
-        if (_streams.Any(each => each.Name == stream))
+        if (_streams.FirstOrDefault(each => each.Name == stream) is { } learning)
         {
             Delete(CandidateOf(stream));
-            if (_store.Recall(FirstKey(stream)) is null && _control(stream).Stream is { Manifest.IsTrained: true } running)
+            SensorStream running = _control(stream).Stream;
+            if (_store.Recall(FirstKey(learning)) is null
+                && (learning.Options.IsProfile ? IsResult(learning, running) : running.Manifest.IsTrained))
             {
-                _store.Remember(FirstKey(stream), Text(running.LastTime));
+                _store.Remember(FirstKey(learning), Text(running.LastTime));
             }
         }
     }
@@ -395,5 +418,5 @@ internal sealed class ModelLearning : IDisposable
 
     private static string Key(string stream) => $"learn:{stream}";
 
-    private static string FirstKey(string stream) => $"learn:{stream}:first";
+    private static string FirstKey(LearningStream stream) => $"learn:{stream.Name}:first{(stream.Options.IsProfile ? "-profile" : "")}";
 }

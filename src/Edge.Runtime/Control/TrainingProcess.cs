@@ -9,8 +9,8 @@ namespace Edge.Runtime.Control;
 
 /// <summary>
 /// Trains a model in processes of their own, at a low priority and within a memory limit: <c>edge-runtime export</c> writes the stored
-/// rows to a file, and <c>edge-quantize train</c> learns from it. Neither outlives this process; what was trained does, and the next
-/// process continues from it.
+/// rows to a file, and <c>edge-quantize train</c> learns from it, or <c>edge-quantize profile</c> learns what is normal. Neither outlives
+/// this process; what was trained does, and the next process continues from it.
 /// </summary>
 /// <param name="configPath">Path of edge.yaml.</param>
 /// <param name="device">The device's name, which the model file keeps.</param>
@@ -68,20 +68,20 @@ internal sealed class TrainingProcess(string configPath, string device, string f
                 await RunAsync(Self(), ExportArguments(job, rows), job.Options, stop.Token).ConfigureAwait(false);
             }
 
-            await RunAsync(Command(Find(job.Options.Program)), TrainArguments(job, rows, model, checkpoint), job.Options, stop.Token)
-                .ConfigureAwait(false);
+            string[] learn = job.Options.IsProfile ? ProfileArguments(job, rows, model) : TrainArguments(job, rows, model, checkpoint);
+            await RunAsync(Command(Find(job.Options.Program)), learn, job.Options, stop.Token).ConfigureAwait(false);
             return model;
         }
         catch (OperationCanceledException) when (cancel.IsCancellationRequested)
         {
-            // The next start continues from the same rows.
-            isStopped = true;
+            // The next start continues from the same rows, where there is something to continue.
+            isStopped = !job.Options.IsProfile;
             throw;
         }
         catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
         {
-            throw new InputException(
-                $"training did not end within {most}. Set a smaller 'budget', or learn from fewer rows with 'history.max_age'.");
+            string smaller = job.Options.IsProfile ? "L" : "Set a smaller 'budget', or l";
+            throw new InputException($"learning did not end within {most}. {smaller}earn from fewer rows with 'history.max_age'.");
         }
         catch (Exception e) when (FileFault.Is(e))
         {
@@ -130,6 +130,12 @@ internal sealed class TrainingProcess(string configPath, string device, string f
             .. job.Columns.Select(each => $"--columns={each.Column}:{each.Unit}"),
         ];
     }
+
+    private string[] ProfileArguments(LearningJob job, string rows, string model) =>
+    [
+        "profile", Path.GetFullPath(job.ModelInUse!), $"--calibration={Path.GetFullPath(rows)}", $"--output={model}",
+        $"--learned-on={device}", "--while-input-is-open",
+    ];
 
     private static string[] Self() =>
         Environment.ProcessPath is { } path && Path.GetFileNameWithoutExtension(path) != "dotnet"

@@ -105,7 +105,7 @@ internal sealed class ServiceModels : IDisposable
     {
         if (stream.Learn is { } learn)
         {
-            int ticks = learn.CanaryTicks(stream.Period!.Value, _config.Models?.CanaryTicks);
+            int ticks = learn.CanaryTicks(Control(stream.Name).Stream.Period, _config.Models?.CanaryTicks);
             yield return new LearningStream(stream.Name, learn, stream.Model, ticks);
         }
     }

@@ -130,9 +130,9 @@ internal static class InfoMessage
         json.WriteString("model_sha256", engine.ModelSha256);
         if (engine is Int8Engine { Model.Provenance: { Length: > 0 } provenance })
         {
-            // A model that was learned on a device says so.
+            // A model that was learned on a device says so, and one whose profile was.
             using JsonDocument origin = JsonDocument.Parse(provenance);
-            foreach (string name in new[] { "learned_on", "learned_at" })
+            foreach (string name in new[] { "learned_on", "learned_at", "profile_learned_on", "profile_learned_at" })
             {
                 if (origin.RootElement.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.String)
                 {

@@ -436,9 +436,13 @@ const until = ({ from, to }) => (dayOf(from) === dayOf(to) ? time(to) : moment(t
 // What the model file says of its origin: a JSON object, if anything.
 function madeFrom(text) {
   try {
-    const { tool, source, learned_on: device, learned_at: at } = JSON.parse(text);
-    return device ? [["learned", `on ${device}, ${time(Date.parse(at))}`]]
-      : source ? [["made from", `${source}${tool ? ` by ${tool}` : ""}`]] : [];
+    const said = JSON.parse(text);
+    const { tool, source, profile_learned_on: profiled, learned_on: device } = said;
+    return [
+      ...(device ? [["learned", `on ${device}, ${time(Date.parse(said.learned_at))}`]]
+        : source ? [["made from", `${source}${tool ? ` by ${tool}` : ""}`]] : []),
+      ...(profiled ? [["what is normal learned", `on ${profiled}, ${moment(Date.parse(said.profile_learned_at))}`]] : []),
+    ];
   } catch {
     return [];
   }
