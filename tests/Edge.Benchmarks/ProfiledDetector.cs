@@ -29,9 +29,7 @@ internal sealed class ProfiledDetector
             Std = [.. columns.Select((_, channel) => Deviation(channel))],
             Outputs = [.. columns.Select((_, channel) => new ModelOutput(channel, 1))],
         };
-        float[] rows = [.. calm.SelectMany(row => row.Select((value, channel) => manifest.Normalize(channel, value)))];
-        DateTime[] times = hasTimes ? [.. Enumerable.Range(-calm.Length, calm.Length).Select(row => TimeOf(row, periodSeconds))] : [];
-        _manifest = manifest.WithNormalProfile(NormalProfileLearner.Learn(rows, columns.Length, times));
+        _manifest = Profiled(manifest, calm, hasTimes ? -calm.Length : null);
 
         // 1 where a channel does not change, such as rain in two dry days.
         double Deviation(int channel)
@@ -40,6 +38,16 @@ internal sealed class ProfiledDetector
             return variance > 0 ? Math.Sqrt(variance) : 1;
         }
     }
+
+    private ProfiledDetector(ModelManifest manifest) => _manifest = manifest;
+
+    /// <summary>The standard deviation of each channel in the calm rows.</summary>
+    internal IReadOnlyList<double> Deviations => _manifest.Std;
+
+    /// <summary>The same model with a profile of other calm rows.</summary>
+    /// <param name="calm">Rows without a fault: [rows][columns].</param>
+    /// <param name="beginsAt">Place of the first of them, 0 for that of the first row of <see cref="Run"/>.</param>
+    internal ProfiledDetector WithProfileOf(double[][] calm, int beginsAt) => new(Profiled(_manifest, calm, beginsAt));
 
     /// <summary>The anomalies of a stream that reads these rows.</summary>
     internal List<Anomaly> Run(double[][] rows)
@@ -65,7 +73,16 @@ internal sealed class ProfiledDetector
         return anomalies;
     }
 
-    // The calm rows are those before the first one.
+    // Where the rows begin at no place, their times are not known.
+    private static ModelManifest Profiled(ModelManifest manifest, double[][] calm, int? beginsAt)
+    {
+        float[] rows = [.. calm.SelectMany(row => row.Select((value, channel) => manifest.Normalize(channel, value)))];
+        DateTime[] times = beginsAt is { } first
+            ? [.. Enumerable.Range(first, calm.Length).Select(row => TimeOf(row, manifest.PeriodSeconds))]
+            : [];
+        return manifest.WithNormalProfile(NormalProfileLearner.Learn(rows, manifest.Columns.Count, times));
+    }
+
     private static DateTime TimeOf(int row, double periodSeconds) =>
         new DateTime(2026, 1, 5, 0, 0, 0, DateTimeKind.Utc).AddSeconds(row * periodSeconds);
 

@@ -37,6 +37,9 @@ switch (args)
     case ["plants", ..]:
         PlantsBenchmark.Run(args[1..]);
         return 0;
+    case ["moved", ..]:
+        MovedBenchmark.Run(args[1..]);
+        return 0;
     case ["train"]:
         TrainingBenchmark.Run();
         return 0;
@@ -63,8 +66,8 @@ switch (args)
     default:
         Console.Error.WriteLine(
             "Usage: cell [--json] | parts | streams | lags | sensors | detection | calm | faults [SEED [--details]] | plants [SEED...] | "
-                + "train | service | storage [DAYS [SECONDS]] | device [FOLDER] | learning [FOLDER] | rivals | onnx | xlstm | "
-                + "cluster [ROWS or idle]");
+                + "moved [SEED...] | train | service | storage [DAYS [SECONDS]] | device [FOLDER] | learning [FOLDER] | rivals | onnx | "
+                + "xlstm | cluster [ROWS or idle]");
         return 2;
 }
 
