@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics.X86;
 using Edge.Testing;
 
 namespace Edge.Quantize.Tests;
@@ -20,7 +21,6 @@ public sealed class ImportCaseTests : IDisposable
     [InlineData("dynamo_dynamic")]
     [InlineData("torch_conv1x1")]
     [InlineData("qdq_weights")]
-    [InlineData("ort_dynamic_quant")]
     [InlineData("keras_masking")]
     public void An_export_is_imported_verified_and_good_in_int8(string name, string rows = "z")
     {
@@ -28,6 +28,20 @@ public sealed class ImportCaseTests : IDisposable
         string output = Quantize(name, rows);
         Assert.Contains("import: equals ONNX Runtime over 600 rows", output, StringComparison.Ordinal);
         Assert.Contains(": good", output, StringComparison.Ordinal);
+    }
+
+    // Without VNNI, ONNX Runtime's products of 8 bits saturate in 16, and differ from those of its own steps by more than the tolerance.
+    [ImportCaseFact]
+    public void A_model_that_rounds_its_inputs_is_imported_where_the_processor_multiplies_them_exactly()
+    {
+        string[] verify = ["verify-import", ImportCases.Path("ort_dynamic_quant.onnx"), "--input", ImportCases.Path("z.f32")];
+        if (X86Base.IsSupported && !AvxVnni.IsSupported && !Avx512Vbmi.IsSupported)
+        {
+            CommandLine.Refuses(verify, "differs by more than 0.05 when it is stepped row by row");
+            return;
+        }
+
+        An_export_is_imported_verified_and_good_in_int8("ort_dynamic_quant");
     }
 
     // Its outputs hardly move, so that the rounding of the integers shows: it is said.

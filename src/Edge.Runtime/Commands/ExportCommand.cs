@@ -154,7 +154,7 @@ internal static class ExportCommand
                 .Select(reading => (reading, faults?.Contains(reading.Time) is true));
             long count = ParquetFile.IsNameOf(path)
                 ? await WriteParquetAsync(partial, columns, faultColumn, rows).ConfigureAwait(false)
-                : WriteCsv(partial, columns, faultColumn, rows);
+                : WriteCsv(partial, path, columns, faultColumn, rows);
             if (stop.IsCancellationRequested)
             {
                 throw new InputException($"The export was stopped. '{path}' is as it was before.");
@@ -176,9 +176,13 @@ internal static class ExportCommand
     }
 
     private static long WriteCsv(
-        string path, IReadOnlyList<string> columns, string? faultColumn, IEnumerable<(Reading Reading, bool IsFault)> rows)
+        string partial,
+        string path,
+        IReadOnlyList<string> columns,
+        string? faultColumn,
+        IEnumerable<(Reading Reading, bool IsFault)> rows)
     {
-        using RecordingFile file = RecordingFile.Open(path, columns, faultColumn);
+        using RecordingFile file = RecordingFile.Open(partial, columns, faultColumn, path);
         foreach ((Reading reading, bool isFault) in rows)
         {
             file.Write(reading, isFault);

@@ -34,8 +34,10 @@ internal sealed class RecordingFile : IDisposable
     /// <param name="path">Path of the file.</param>
     /// <param name="channels">Names of the channels.</param>
     /// <param name="faultColumn">Name of a last column that is 1 where a row is a fault, or null for none.</param>
+    /// <param name="named">The file that errors name: the one whose place it takes; null for itself.</param>
     /// <exception cref="InputException">The file cannot be written, or has other columns.</exception>
-    internal static RecordingFile Open(string path, IReadOnlyList<string> channels, string? faultColumn = null)
+    internal static RecordingFile Open(
+        string path, IReadOnlyList<string> channels, string? faultColumn = null, string? named = null)
     {
         string[] columns = faultColumn is null ? [.. channels] : [.. channels, faultColumn];
         try
@@ -45,7 +47,7 @@ internal sealed class RecordingFile : IDisposable
             try
             {
                 bool isNew = !HasHeader(file, path, columns);
-                var recording = new RecordingFile(path, file, faultColumn is not null);
+                var recording = new RecordingFile(named ?? path, file, faultColumn is not null);
                 if (isNew)
                 {
                     recording.WriteHeader(columns);
@@ -61,7 +63,7 @@ internal sealed class RecordingFile : IDisposable
         }
         catch (Exception e) when (FileFault.Is(e))
         {
-            throw FileFault.Unwritable(path, e);
+            throw FileFault.Unwritable(named ?? path, e);
         }
     }
 
