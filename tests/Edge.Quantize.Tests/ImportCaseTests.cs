@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using System.Runtime.Intrinsics.X86;
 using Edge.Testing;
 
 namespace Edge.Quantize.Tests;
@@ -35,7 +34,7 @@ public sealed class ImportCaseTests : IDisposable
     public void A_model_that_rounds_its_inputs_is_imported_where_the_processor_multiplies_them_exactly()
     {
         string[] verify = ["verify-import", ImportCases.Path("ort_dynamic_quant.onnx"), "--input", ImportCases.Path("z.f32")];
-        if (X86Base.IsSupported && !AvxVnni.IsSupported && !Avx512Vbmi.IsSupported)
+        if (RuntimeInformation.ProcessArchitecture == Architecture.X64 && !HasVnni())
         {
             CommandLine.Refuses(verify, "differs by more than 0.05 when it is stepped row by row");
             return;
@@ -113,6 +112,9 @@ public sealed class ImportCaseTests : IDisposable
         Assert.Contains("missing values: 6 replaced by the last one, 0 rows left out", output, StringComparison.Ordinal);
         Assert.Contains("left out: Output 'logvar' (2 values), which the manifest does not name.", output, StringComparison.Ordinal);
     }
+
+    // As ONNX Runtime sees it, whatever instructions .NET was told to leave.
+    private static bool HasVnni() => File.ReadAllText("/proc/cpuinfo").Contains("vnni", StringComparison.Ordinal);
 
     private static string Verify(string name, string rows) =>
         CommandLine.Done("verify-import", ImportCases.Path($"{name}.onnx"), "--input", ImportCases.Path($"{rows}.f32"));
