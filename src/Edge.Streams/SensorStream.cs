@@ -289,7 +289,8 @@ public sealed partial class SensorStream : IDisposable
     // Forecasts and anomalies of such readings are guesses: the log says when that begins and ends.
     private void NoteOutside()
     {
-        if (!_isOutside && _detector.IsOutside(OutsideShareMin))
+        double share = _detector.OutsideShare;
+        if (!_isOutside && (_detector.IsElsewhere || share >= OutsideShareMin))
         {
             _isOutside = true;
             _log.LogWarning(
@@ -299,7 +300,7 @@ public sealed partial class SensorStream : IDisposable
                 _seq,
                 _detector.OtherLevels());
         }
-        else if (_isOutside && !_detector.IsOutside(double.Epsilon))
+        else if (_isOutside && !_detector.IsElsewhere && share == 0)
         {
             _isOutside = false;
             _log.LogInformation("{Stream}: tick {Seq}: inside what the model knows again", Name, _seq);

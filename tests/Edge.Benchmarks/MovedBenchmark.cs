@@ -10,19 +10,23 @@ internal static class MovedBenchmark
 {
     private static readonly string[] SeedsDefault = ["10", "11", "12"];
 
+    // The chart tells when it begins to alarm; as much as an anomaly has to stand for.
+    private const int AlarmRows = 60;
+
     // By how many deviations of its calm rows each channel is off, up or down.
     private static readonly double[] Offsets = [0, 0.3, 1, 3, 8];
 
     /// <summary>Simulates the plants with each seed, and prints a line for each offset.</summary>
     internal static void Run(string[] seeds)
     {
-        string[] profiles = ["as it came", "own rows before the first fault", "own calm recording"];
+        string[] profiles = ["as it came", "own rows before the first fault", "own calm recording", "ridge chart as it came"];
         var sums = new PlantScore[Offsets.Length, profiles.Length];
         foreach (PlantRecording recording in PlantRecording.Simulate(seeds.Length > 0 ? seeds : SeedsDefault))
         {
             var random = new Random(1);
             double[] signs = [.. recording.Plant.Columns.Select(_ => random.Next(2) == 0 ? -1.0 : 1.0)];
             var shipped = new ProfiledDetector(recording.Plant.Columns, recording.Plant.PeriodSeconds, recording.Calm);
+            var chart = new RidgeChart(recording.Calm);
             for (int at = 0; at < Offsets.Length; at++)
             {
                 double[] off = [.. signs.Select((sign, channel) => sign * Offsets[at] * shipped.Deviations[channel])];
@@ -38,6 +42,11 @@ internal static class MovedBenchmark
                 {
                     sums[at, profile] += recording.Judge(detectors[profile].Run(rows));
                 }
+
+                // It names no channel.
+                List<ProfiledDetector.Anomaly> alarms =
+                    [.. chart.Alarms(rows).Select(row => new ProfiledDetector.Anomaly(row, row + AlarmRows, Channel: 0))];
+                sums[at, detectors.Length] += recording.Judge(alarms) with { Named = 0 };
             }
         }
 

@@ -209,8 +209,8 @@ public sealed partial class ProfileDetectionTests
     }
 
     // The sixth version did not know how often channels switch; the fifth had no states and no operating levels, of which there are none
-    // here. The third had no end of each chart. The first
-    // had three more numbers instead, no byte that says what of the time it follows, and no jumps before the patterns.
+    // here. The third had no end of each chart. The first had three more numbers instead, no byte that says what of the time it follows,
+    // and no jumps before the patterns.
     [Theory]
     [InlineData(1)]
     [InlineData(3)]

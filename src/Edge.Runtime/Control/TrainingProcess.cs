@@ -80,8 +80,8 @@ internal sealed class TrainingProcess(string configPath, string device, string f
         }
         catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
         {
-            string smaller = job.Options.IsProfile ? "L" : "Set a smaller 'budget', or l";
-            throw new InputException($"learning did not end within {most}. {smaller}earn from fewer rows with 'history.max_age'.");
+            string remedy = job.Options.IsProfile ? "Learn" : "Set a smaller 'budget', or learn";
+            throw new InputException($"learning did not end within {most}. {remedy} from fewer rows with 'history.max_age'.");
         }
         catch (Exception e) when (FileFault.Is(e))
         {

@@ -273,9 +273,6 @@ internal sealed partial class AnomalyDetector
         return most >= Math.Abs(shift) ? 1 : Math.Max(0, most / Math.Abs(shift));
     }
 
-    /// <summary>Whether a channel has a few values only, such as 0 and 1, and is at one of them.</summary>
-    internal bool IsState(int channel) => _profile?.States[channel].Length > 0 && !IsBesideStates(channel);
-
     // Whether a channel with a few values has another one, which is wrong whatever the others do.
     private bool IsBesideStates(int channel) => _profile!.States[channel] is { Length: > 0 } states
         && Math.Abs(Position(channel) - OperatingLevels.Nearest(states, Position(channel))) > RestWidth;

@@ -63,15 +63,13 @@ internal sealed partial class AnomalyDetector
         return string.Join(' ', sentences);
     }
 
-    /// <summary>
-    /// Whether the levels are not those of the calibration rows: so it began, or this share of the channels is outside their range now.
-    /// </summary>
-    internal bool IsOutside(double share) => _isElsewhere || OutsideShare >= share;
+    /// <summary>Whether the stream began at other levels than those of the calibration rows, and has not come to them since.</summary>
+    internal bool IsElsewhere => _isElsewhere;
 
     /// <summary>The channels that are farthest from the levels of the calibration rows, and where both are, for a person.</summary>
     internal string OtherLevels()
     {
-        int[] farthest = [.. Enumerable.Range(0, _channels).OrderByDescending(channel => Math.Abs(_profileLevels!.Ratios[channel]))];
+        int[] farthest = [.. Enumerable.Range(0, _channels).OrderByDescending(channel => _profileLevels!.Ratios[channel])];
         int count = Math.Max(1, farthest.Count(channel => _profileLevels!.Ratios[channel] >= 1 || IsStranger(channel)));
         string more = count > NamedMost ? $", and {count - NamedMost} more" : "";
         return string.Join(", ", farthest.Take(Math.Min(count, NamedMost)).Select(WhereItIs)) + more;

@@ -175,15 +175,14 @@ internal sealed class AnomalyReporter(string stream, ModelManifest manifest, Ano
         : detector.FollowsTimeAlone ? "than usual at this time"
         : "than the other channels suggest";
 
-    // For what this reading alone does not show: null if it does. Of a switch, no value between its own is expected.
+    // For what this reading alone does not show: null if it does.
     private string? AverageSentence(AnomalyChannel channel, string unit, string isNow)
     {
         bool isSurprise = detector.Cause == AnomalyCause.Residual;
         (double off, int ticks) = detector.Average(channel.Column);
         double now = channel.Actual - channel.Expected;
         bool isAlike = isSurprise || now > 0 == off > 0;
-        bool isPlain = isAlike && Math.Abs(now) >= Math.Abs(off) / 2 && (ticks == 1 || !detector.IsState(channel.Column));
-        if (ticks == 0 || double.IsNaN(now) || isPlain)
+        if (ticks == 0 || double.IsNaN(now) || (isAlike && Math.Abs(now) >= Math.Abs(off) / 2))
         {
             return null;
         }
