@@ -8,10 +8,10 @@ namespace Edge.Streams;
 /// <summary>State of the stream: save, resume, and transfer to another model.</summary>
 public sealed partial class SensorStream
 {
-    private const byte SnapshotVersion = 19;
+    private const byte SnapshotVersion = 21;
 
     // The same, and behind it the canary that steps beside the stream. So are the even ones before, from the first on.
-    private const byte VersionWithCanary = 20;
+    private const byte VersionWithCanary = 22;
     private const byte FirstVersionWithCanary = 12;
 
     private const byte FirstVersionWithCorrections = 15;

@@ -3,8 +3,8 @@ using System.Globalization;
 namespace Edge.Benchmarks;
 
 /// <summary>
-/// What the detector finds once a model has moved to another device, whose sensors are off: with the profile that came with the model,
-/// and with one of the device's own rows. The plants are those of <see cref="PlantsBenchmark"/>.
+/// What the detector finds once a model has moved to another device, whose sensors are off: with the profile that came with the model, of
+/// one device or of five that differ as much, and with one of the device's own rows. The plants are those of <see cref="PlantsBenchmark"/>.
 /// </summary>
 internal static class MovedBenchmark
 {
@@ -13,13 +13,15 @@ internal static class MovedBenchmark
     // The chart tells when it begins to alarm; as much as an anomaly has to stand for.
     private const int AlarmRows = 60;
 
+    private const int Devices = 5;
+
     // By how many deviations of its calm rows each channel is off, up or down.
     private static readonly double[] Offsets = [0, 0.3, 1, 3, 8];
 
     /// <summary>Simulates the plants with each seed, and prints a line for each offset.</summary>
     internal static void Run(string[] seeds)
     {
-        string[] profiles = ["as it came", "own rows before the first fault", "own calm recording", "ridge chart as it came"];
+        string[] profiles = ["as it came", "as it came, of five devices", "own rows before the first fault", "own calm recording", "ridge chart as it came"];
         var sums = new PlantScore[Offsets.Length, profiles.Length];
         foreach (PlantRecording recording in PlantRecording.Simulate(seeds.Length > 0 ? seeds : SeedsDefault))
         {
@@ -35,6 +37,8 @@ internal static class MovedBenchmark
                 ProfiledDetector[] detectors =
                 [
                     shipped,
+                    shipped.WithProfileOfDevices(
+                        OfDevices(recording.Calm, shipped.Deviations, Offsets[at], random), recording.Calm.Length / Devices),
                     shipped.WithProfileOf(rows[..first], beginsAt: 0),
                     shipped.WithProfileOf(Moved(recording.Calm, off), beginsAt: -recording.Calm.Length),
                 ];
@@ -62,6 +66,13 @@ internal static class MovedBenchmark
             }
         }
     }
+
+    // Each has a part of the rows, and its own offsets.
+    private static double[][] OfDevices(double[][] calm, IReadOnlyList<double> deviations, double offset, Random random) =>
+    [
+        .. calm.Chunk(calm.Length / Devices).SelectMany(rows =>
+            Moved(rows, [.. deviations.Select(deviation => (random.Next(2) == 0 ? -offset : offset) * deviation)])),
+    ];
 
     private static double[][] Moved(double[][] rows, double[] off) =>
         Array.ConvertAll(rows, row => row.Zip(off, (value, by) => value + by).ToArray());

@@ -10,6 +10,8 @@ namespace Edge.Benchmarks;
 /// </summary>
 internal sealed class ProfiledDetector
 {
+    private const double SecondsADay = 86400;
+
     private readonly ModelManifest _manifest;
 
     /// <param name="columns">Names of the channels.</param>
@@ -29,7 +31,7 @@ internal sealed class ProfiledDetector
             Std = [.. columns.Select((_, channel) => Deviation(channel))],
             Outputs = [.. columns.Select((_, channel) => new ModelOutput(channel, 1))],
         };
-        _manifest = Profiled(manifest, calm, hasTimes ? -calm.Length : null);
+        _manifest = Profiled(manifest, calm, hasTimes ? TimesOf(-calm.Length, calm.Length, periodSeconds) : []);
 
         // 1 where a channel does not change, such as rain in two dry days.
         double Deviation(int channel)
@@ -47,7 +49,21 @@ internal sealed class ProfiledDetector
     /// <summary>The same model with a profile of other calm rows.</summary>
     /// <param name="calm">Rows without a fault: [rows][columns].</param>
     /// <param name="beginsAt">Place of the first of them, 0 for that of the first row of <see cref="Run"/>.</param>
-    internal ProfiledDetector WithProfileOf(double[][] calm, int beginsAt) => new(Profiled(_manifest, calm, beginsAt));
+    internal ProfiledDetector WithProfileOf(double[][] calm, int beginsAt) =>
+        new(Profiled(_manifest, calm, TimesOf(beginsAt, calm.Length, _manifest.PeriodSeconds)));
+
+    /// <summary>The same model with a profile of several recordings of so many rows, each of another device at about the same time.</summary>
+    /// <param name="calm">Rows without a fault, one recording after the other: [rows][columns].</param>
+    /// <param name="recordingRows">Rows of a recording.</param>
+    internal ProfiledDetector WithProfileOfDevices(double[][] calm, int recordingRows)
+    {
+        DateTime[] times = TimesOf(-calm.Length, calm.Length, _manifest.PeriodSeconds);
+        double days = recordingRows * _manifest.PeriodSeconds / SecondsADay;
+        return new(Profiled(_manifest, calm, [.. times.Select((time, row) => time.AddDays(-DaysBack(row / recordingRows)))]));
+
+        // Whole days, so that the time of day stays what it is, where a recording holds one.
+        double DaysBack(int recording) => days > 1 ? Math.Floor(recording * days) : recording * days;
+    }
 
     /// <summary>The anomalies of a stream that reads these rows.</summary>
     internal List<Anomaly> Run(double[][] rows)
@@ -73,15 +89,14 @@ internal sealed class ProfiledDetector
         return anomalies;
     }
 
-    // Where the rows begin at no place, their times are not known.
-    private static ModelManifest Profiled(ModelManifest manifest, double[][] calm, int? beginsAt)
+    private static ModelManifest Profiled(ModelManifest manifest, double[][] calm, DateTime[] times)
     {
         float[] rows = [.. calm.SelectMany(row => row.Select((value, channel) => manifest.Normalize(channel, value)))];
-        DateTime[] times = beginsAt is { } first
-            ? [.. Enumerable.Range(first, calm.Length).Select(row => TimeOf(row, manifest.PeriodSeconds))]
-            : [];
         return manifest.WithNormalProfile(NormalProfileLearner.Learn(rows, manifest.Columns.Count, times));
     }
+
+    private static DateTime[] TimesOf(int begin, int count, double periodSeconds) =>
+        [.. Enumerable.Range(begin, count).Select(row => TimeOf(row, periodSeconds))];
 
     private static DateTime TimeOf(int row, double periodSeconds) =>
         new DateTime(2026, 1, 5, 0, 0, 0, DateTimeKind.Utc).AddSeconds(row * periodSeconds);

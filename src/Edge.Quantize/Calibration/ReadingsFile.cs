@@ -77,12 +77,17 @@ internal sealed class ReadingsFile
         return new ReadingsFile(values, ColumnCount);
     }
 
-    /// <summary>Says where the calibration rows of a model's profile do not hold a day.</summary>
-    internal static void NoteLessThanADay(int rows, ModelManifest manifest, TextWriter output)
+    /// <summary>Says where the profile of a model knows little: its calibration rows do not hold a day, or differ in their levels.</summary>
+    internal static void NoteGaps(int rows, ModelManifest manifest, TextWriter output)
     {
         if (!manifest.NormalProfile.IsEmpty && rows * TimeSpan.FromSeconds(manifest.PeriodSeconds) < TimeSpan.FromDays(1))
         {
             output.WriteLine("these rows are of less than a day: what only other times of the day bring will look abnormal");
+        }
+
+        if (!NormalProfileLearner.LevelsHold(manifest))
+        {
+            output.WriteLine("the recordings differ in their levels: of each stream, the first 400 rows say what is normal");
         }
     }
 

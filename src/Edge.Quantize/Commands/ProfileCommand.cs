@@ -77,7 +77,7 @@ internal static class ProfileCommand
             }
 
             output.WriteLine($"{path} -> {parsed.GetRequiredValue(target)}: a profile of {rows} rows, {profile.Length} bytes");
-            ReadingsFile.NoteLessThanADay(rows, profiled, output);
+            ReadingsFile.NoteGaps(rows, profiled, output);
             return 0;
         });
         return command;

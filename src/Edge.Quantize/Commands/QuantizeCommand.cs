@@ -105,7 +105,7 @@ internal static class QuantizeCommand
                     + $"{run.Model.Architecture}, {run.File.Length} bytes, state "
                     + $"{Quantity.Of(run.Model.StateBytes, "byte")} per stream");
             output.WriteLine($"calibrated on rows {begin}..{end - 1} of {Path.GetFileName(calibrationPath)}");
-            ReadingsFile.NoteLessThanADay(end - begin, run.Model.Manifest, output);
+            ReadingsFile.NoteGaps(end - begin, run.Model.Manifest, output);
             foreach (string note in readings.Notes)
             {
                 output.WriteLine(note);

@@ -213,7 +213,7 @@ internal static class TrainCommand
         CandidateList.Write(output, learner);
         output.WriteLine($"{path}: {run.Model.Architecture}");
         output.WriteLine($"  {run.File.Length} bytes, state {Quantity.Of(run.Model.StateBytes, "byte")} per stream");
-        ReadingsFile.NoteLessThanADay(rows.RowCount, run.Model.Manifest, output);
+        ReadingsFile.NoteGaps(rows.RowCount, run.Model.Manifest, output);
         BaselineTable.Write(output, run.Model.Manifest);
         TrainingReport.Write(more.Report, run.Evaluation, run.Model.Manifest, learner, output);
         return 0;

@@ -8,7 +8,7 @@ internal sealed partial class AnomalyDetector
         for (int channel = 0; channel < _channels; channel++)
         {
             float value = (float)((values[channel] - _center[channel]) / _deviation[channel]);
-            float standard = _profile is null ? value : (value - _profile.Mean[channel]) * _profile.Scale[channel];
+            float standard = _profile?.Standard(channel, value) ?? value;
             _row[channel] = standard - _shift[channel];
             _known[channel] = Math.Clamp(_row[channel], -_range[channel], _range[channel]);
         }
@@ -27,7 +27,7 @@ internal sealed partial class AnomalyDetector
         {
             _recent?.Observe(_known, isFirst: true);
             _unsettled = SettleRows;
-            _patterns?.Skip(_row);
+            _patterns?.Skip(PatternRow());
         }
         else if (skipped >= GapTicks)
         {
@@ -44,7 +44,7 @@ internal sealed partial class AnomalyDetector
             // A recording without a regular period has small gaps everywhere; a pattern spans more rows than they miss.
             if (skipped >= PatternMemory.DelayRows)
             {
-                _patterns?.Skip(_row);
+                _patterns?.Skip(PatternRow());
                 _held = GapSettleTicks;
             }
         }
@@ -58,6 +58,8 @@ internal sealed partial class AnomalyDetector
         {
             warmUp.Observe(_row);
         }
+
+        _firstRows?.Observe(_row);
 
         for (int channel = 0; channel < _channels; channel++)
         {
@@ -173,16 +175,6 @@ internal sealed partial class AnomalyDetector
     // Whether the level of a channel is outside the range of the calibration rows.
     private bool IsStranger(int channel) => Math.Abs(_profileLevels!.Level(channel)) > _range[channel];
 
-    private void SetRests()
-    {
-        for (int channel = 0; _profile is not null && channel < _channels; channel++)
-        {
-            double normalized = (_profile.Rest[channel] / _profile.Scale[channel]) + _profile.Mean[channel];
-            double width = RestWidth * _manifest.Std[channel] / _profile.Scale[channel];
-            _sensors.SetRest(channel, _manifest.Denormalize(channel, normalized), width, _profile.LongestElsewhere[channel]);
-        }
-    }
-
     // From the last measured value to this one; NaN where either is missing.
     private void NoteChanges(Reading reading)
     {
@@ -224,7 +216,7 @@ internal sealed partial class AnomalyDetector
             return;
         }
 
-        _patterns.Observe(_row, IsOpen && _openedBy == Kind.Pattern);
+        _patterns.Observe(PatternRow(), IsOpen && _openedBy == Kind.Pattern);
         if (_held > 0)
         {
             Ratios(Kind.Pattern).Clear();
@@ -253,6 +245,10 @@ internal sealed partial class AnomalyDetector
             _isElsewhere = _profileLevels is not null && AnyIsBeyond(_profileLevels.Ratios);
             _warmUp = UsesProfile ? null : _warmUp;
             Ratios(Kind.Level).Clear();
+        }
+        else if (_firstRows is not null)
+        {
+            UseFirstRows(_firstRows);
         }
         else if (_warmUp is not null)
         {

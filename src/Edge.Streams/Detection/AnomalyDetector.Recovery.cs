@@ -12,7 +12,7 @@ internal sealed partial class AnomalyDetector
     private int _blamed = -1;
 
     // The recent means as they would be if each channel had been as expected since the anomaly opened.
-    private readonly RecentMeans? _asExpected;
+    private RecentMeans? _asExpected;
     private readonly float[] _expectedRow;
 
     // The operating level at which the channel of the open anomaly is off; NaN for a channel without.

@@ -26,6 +26,8 @@ internal sealed partial class AnomalyDetector
     /// <summary>What of the state there is now and not always.</summary>
     internal DetectorParts Parts => (_warmUp is null ? 0 : DetectorParts.WarmUp)
         | (_ownLevels is null ? 0 : DetectorParts.OwnLevels)
+        | (_firstRows is null ? 0 : DetectorParts.FirstRows)
+        | (_profile == _shipped ? 0 : DetectorParts.OwnProfile)
         | (IsOpen ? DetectorParts.Anomaly : 0);
 
     /// <summary>Has these parts from now on, to read a state that has them.</summary>
@@ -38,6 +40,17 @@ internal sealed partial class AnomalyDetector
             BeginLevels(_warmUp);
         }
 
+        _firstRows = parts.HasFlag(DetectorParts.FirstRows) ? new FirstRows(_channels) : null;
+        if (parts.HasFlag(DetectorParts.OwnProfile))
+        {
+            Use(NormalProfile.OfFirstRows(_channels, FirstRows.Count));
+        }
+        else if (_profile != _shipped)
+        {
+            Use(_shipped);
+            SetSensitivity(_falseAlarmsAWeek, atOnce: false);
+        }
+
         IsOpen = parts.HasFlag(DetectorParts.Anomaly);
     }
 
@@ -48,6 +61,8 @@ internal sealed partial class AnomalyDetector
     {
         bool hasLast = version < VersionWithNoise;
         _ticks = snapshot.Field(_ticks);
+        _firstRows?.Archive(snapshot);
+        ArchiveOwnProfile(snapshot);
         _ranges?.Archive(snapshot);
         _residual.Archive(snapshot);
         _sensors.Archive(snapshot);
@@ -90,6 +105,20 @@ internal sealed partial class AnomalyDetector
         _closedAt = snapshot.Field(_closedAt);
         _held = snapshot.Field(_held);
         _unsettled = snapshot.Field(_unsettled);
+    }
+
+    private void ArchiveOwnProfile(StreamSnapshot snapshot)
+    {
+        if (_profile != _shipped)
+        {
+            _profile!.ArchiveFirstRows(snapshot);
+            if (snapshot.IsReading)
+            {
+                // Charts take their limits from it.
+                Use(_profile);
+                SetSensitivity(_falseAlarmsAWeek, atOnce: false);
+            }
+        }
     }
 
     /// <summary>Reads or writes since when a sensor has failed, and what the end of an open anomaly needs.</summary>
@@ -215,4 +244,10 @@ internal enum DetectorParts : byte
 
     /// <summary>An open anomaly.</summary>
     Anomaly = 4,
+
+    /// <summary>The stream's first rows, until a profile is learned of them.</summary>
+    FirstRows = 8,
+
+    /// <summary>The profile of the first rows.</summary>
+    OwnProfile = 16,
 }

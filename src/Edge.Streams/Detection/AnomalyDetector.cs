@@ -66,7 +66,10 @@ internal sealed partial class AnomalyDetector
     private const double ProfileTrust = 10;
 
     private readonly ModelManifest _manifest;
-    private readonly NormalProfile? _profile;
+
+    // The profile of the model, and the one in use: the same, or that of the stream's own first rows.
+    private readonly NormalProfile? _shipped;
+    private NormalProfile? _profile;
 
     // What stands for all else in a stream without a model, or null.
     private readonly RangeWatch? _ranges;
@@ -74,25 +77,29 @@ internal sealed partial class AnomalyDetector
     private readonly int[] _outputs;
     private readonly int[] _watchedAt;
     private readonly ResidualStatistic _residual;
-    private readonly RecentMeans? _recent;
-    private readonly EwmaChart? _relation;
-    private readonly NoiseChart? _noise;
-    private readonly SwitchChart? _switches;
-    private readonly DayCourse _course;
+    private RecentMeans? _recent;
+    private EwmaChart? _relation;
+    private NoiseChart? _noise;
+    private SwitchChart? _switches;
+    private DayCourse _course;
     private readonly PatternMemory? _patterns;
     private readonly SensorWatch _sensors;
 
     // What the stream's own first rows have shown; null once it is known that the levels of the profile hold.
     private WarmUpChart? _warmUp;
 
+    // The first rows themselves, of which a profile is learned where that of the model has no levels; null from then on.
+    private FirstRows? _firstRows;
+
     // The levels of the profile, and those that the stream's own warm-up has shown.
-    private readonly EwmaChart? _profileLevels;
+    private EwmaChart? _profileLevels;
     private EwmaChart? _ownLevels;
     private bool _isElsewhere;
-    private readonly float[] _features;
-    private readonly float[] _terms;
+    private float[] _features;
+    private float[] _terms;
     private readonly float[] _predicted;
     private readonly float[] _row;
+    private readonly float[] _patternRow;
     private readonly float[] _change;
 
     // From the channel's unit to calm deviations; NaN of a symbol, which has no noise.
@@ -104,7 +111,7 @@ internal sealed partial class AnomalyDetector
     private readonly double[] _deviation;
 
     // How far each channel went on the calibration rows, and a little farther: a relation says nothing about what lies beyond.
-    private readonly float[] _range;
+    private float[] _range;
 
     // What was accepted: it is taken off the row. And what the open anomaly shows on average, of rows and of their linear residuals.
     private readonly float[] _shift;
@@ -130,6 +137,7 @@ internal sealed partial class AnomalyDetector
     // And for how many rows they have been back.
     private readonly int[] _backRows;
     private readonly double[] _scores = new double[Enum.GetValues<AnomalyCause>().Length];
+    private double _falseAlarmsAWeek;
     private double _probability;
 
     // Ticks in which the sensitivity allows one false alarm.
@@ -182,49 +190,31 @@ internal sealed partial class AnomalyDetector
             : Math.Max(AdaptTicksMin, (long)(TimeSpan.FromDays(1) / period));
         _coolDownTicks = config.CoolDown is { } coolDown ? (long)(coolDown / period) : CoolDownTicksDefault;
 
-        _profile = NormalProfile.Of(manifest);
+        _shipped = NormalProfile.Of(manifest);
         _ranges = manifest.IsTrained ? null : new RangeWatch(_channels);
-        _residual = new ResidualStatistic(manifest, _outputs, _profile?.Change, _profile?.Jumps ?? [], _profile?.Rows ?? 0);
+        _residual = new ResidualStatistic(manifest, _outputs, _shipped?.Change, _shipped?.Jumps ?? [], _shipped?.Rows ?? 0);
         _sensors = new SensorWatch(_channels, manifest.SymbolColumn);
-        _profile?.Longest.CopyTo(_sensors.Longest);
+        _shipped?.Longest.CopyTo(_sensors.Longest);
         SetRests();
-        _patterns = _profile?.Patterns
+        _patterns = _shipped?.Patterns
             ?? (manifest.IsTrained && _channels <= NormalProfileLearner.ColumnsMax ? new PatternMemory(_channels) : null);
-        _relation = _profile?.Relation is { } relation ? new EwmaChart(_channels, _profile.Rows, relation.Statistics) : null;
-        if (_profile is { HasLevels: true })
-        {
-            _profileLevels = new EwmaChart(_channels, _profile.Rows, _profile.Levels, _profile.Operating);
-            _noise = _profile.Noise.Length > 0 ? new NoiseChart(_profile.Rows, _profile.Noise) : null;
-            _switches = _noise is not null && Array.Exists(_profile.Switching, switching => switching.Span > 0)
-                ? new SwitchChart(_profile.Rows, _profile.Switching, [.. Enumerable.Range(0, _channels).Select(_profile.LevelsOf)])
-                : null;
-            _recent = new RecentMeans(_channels, _profile.Rows);
-            _asExpected = new RecentMeans(_channels, _profile.Rows);
-        }
-
-        _warmUp = manifest.IsTrained ? new WarmUpChart(_channels) : null;
-
-        RelationModel? related = _profile?.Relation?.Model;
-        _features = new float[related?.Stride ?? 0];
-        _terms = new float[CalendarTerms.Times * CalendarTerms.Count(related?.Calendar ?? CalendarPart.None)];
-        _course = new DayCourse(related, _channels, period);
+        _firstRows = _shipped is { HasLevels: false } && FirstRows.Suffice(_channels) ? new FirstRows(_channels) : null;
+        _warmUp = manifest.IsTrained && _firstRows is null ? new WarmUpChart(_channels) : null;
+        Use(_shipped);
         _predicted = new float[_channels];
         _row = new float[_channels];
+        _patternRow = new float[_channels];
         _change = new float[_channels];
         _changeScale =
         [
             .. Enumerable.Range(0, _channels).Select(channel => channel == manifest.SymbolColumn
                 ? double.NaN
-                : (_profile?.Scale[channel] ?? 1) / manifest.Std[channel]),
+                : (_shipped?.Scale[channel] ?? 1) / manifest.Std[channel]),
         ];
         _known = new float[_channels];
         _expectedRow = new float[_channels];
         _center = [.. manifest.Mean];
         _deviation = [.. manifest.Std];
-        _range =
-        [
-            .. Enumerable.Range(0, _channels).Select(channel => _profile is { HasLevels: true } ? Beyond * _profile.LargestOf(channel) : 0),
-        ];
         _shift = new float[_channels];
         _openRow = new float[_channels];
         _openResidual = new float[_channels];
@@ -298,6 +288,7 @@ internal sealed partial class AnomalyDetector
     /// <param name="atOnce">Whether limits that are learned change now; else when they are next computed, as after a restart.</param>
     internal void SetSensitivity(double falseAlarmsAWeek, bool atOnce = true)
     {
+        _falseAlarmsAWeek = falseAlarmsAWeek;
         _allowedTicks = SecondsAWeek / (falseAlarmsAWeek * _period.TotalSeconds);
 
         // All that is watched of all channels shares the rate.

@@ -11,13 +11,6 @@ public static class NormalProfileLearner
     /// <summary>Most columns.</summary>
     public const int ColumnsMax = 256;
 
-    // A step larger than this many of the thousandth largest ones is not the plant's: another recording begins. Where the times are known,
-    // it is only one if the time goes back there or jumps by so many usual steps; a machine that is switched on twice a day jumps, too.
-    private const double BreakFactor = 6;
-    private const double BreakQuantile = 0.999;
-    private const int BreakSteps = 10;
-    private const int RecordingRowsMin = 100;
-    private const int LevelRows = 400;
     private const float DeviationMin = 1e-6f;
 
     // A channel with fewer values than this, beside the one at which it stays longest, is switched: it may stay at any of them.
@@ -44,11 +37,39 @@ public static class NormalProfileLearner
         return count < RowsMin || columns > ColumnsMax ? [] : Measure(rows.ToArray(), count, columns, times.ToArray()).ToBytes();
     }
 
+    /// <summary>
+    /// Whether the levels of a model's profile are those of any stream; false where it is of several recordings that differ in theirs, so
+    /// that the first rows of each stream say what is normal. True without a profile.
+    /// </summary>
+    /// <exception cref="Edge.Inference.ModelFormatException">The profile is damaged.</exception>
+    public static bool LevelsHold(ModelManifest manifest) => NormalProfile.Of(manifest) is not { HasLevels: false };
+
+    /// <summary>Learns levels and relations from the first rows of a stream, whatever levels they are at.</summary>
+    /// <param name="rows">In the model's normalized units: [count, columns]; standardized afterwards.</param>
+    /// <param name="count">Number of rows, enough for relations.</param>
+    /// <param name="columns">Number of columns.</param>
+    internal static NormalProfile LearnFirst(float[] rows, int count, int columns)
+    {
+        var profile = NormalProfile.OfFirstRows(columns, count);
+        bool[] areConstant = Standardize(rows, count, profile);
+        int spans = profile.Levels.Length / columns;
+        for (int column = 0; column < columns; column++)
+        {
+            if (!areConstant[column])
+            {
+                EwmaChart.Measure(Column(rows, count, column, columns), profile.Levels.AsSpan(column * spans, spans));
+            }
+        }
+
+        profile.Relation = RelationLearner.Learn(rows, count, [], areConstant) ?? profile.Relation;
+        return profile;
+    }
+
     private static NormalProfile Measure(float[] rows, int count, int columns, DateTime[] times)
     {
         var profile = new NormalProfile(columns) { Rows = count };
         bool[] areConstant = Standardize(rows, count, profile);
-        profile.HasLevels = !LevelsDiffer(rows, count, columns, times);
+        profile.HasLevels = !CalibrationRecordings.LevelsDiffer(rows, count, columns, times);
         if (profile.HasLevels)
         {
             profile.Levels = MeasureLevels(rows, count, areConstant, profile);
@@ -128,135 +149,11 @@ public static class NormalProfileLearner
         return areConstant;
     }
 
-    // Several recordings in one file, whose levels differ more from one to the next than within one.
-    private static bool LevelsDiffer(float[] rows, int count, int columns, DateTime[] times)
-    {
-        List<(int Begin, int End)> recordings = Recordings(rows, count, columns, times);
-        if (recordings.Count < 3)
-        {
-            return false;
-        }
-
-        var levels = new double[recordings.Count];
-        for (int column = 0; column < columns; column++)
-        {
-            double within = 0;
-            for (int at = 0; at < levels.Length; at++)
-            {
-                (int begin, int end) = recordings[at];
-                within += Moments(rows, columns, column, begin, end).Variance / levels.Length;
-                levels[at] = Moments(rows, columns, column, begin, Math.Min(end, begin + LevelRows)).Mean;
-            }
-
-            double mean = levels.Average();
-            double between = levels.Average(level => (level - mean) * (level - mean));
-            if (between > within && !AreSwitched(levels))
-            {
-                return true;
-            }
-        }
-
-        return false;
-    }
-
-    // What is switched on and off is back at its level two steps later.
-    private static bool AreSwitched(double[] levels)
-    {
-        const double Share = 0.1;
-        double once = 0;
-        double twice = 0;
-        for (int at = 2; at < levels.Length; at++)
-        {
-            once += Math.Pow(levels[at] - levels[at - 1], 2);
-            twice += Math.Pow(levels[at] - levels[at - 2], 2);
-        }
-
-        return twice < Share * once;
-    }
-
-    private static List<(int Begin, int End)> Recordings(float[] rows, int count, int columns, DateTime[] times)
-    {
-        var limits = new double[columns];
-        var steps = new double[count - 1];
-        for (int column = 0; column < columns; column++)
-        {
-            for (int row = 1; row < count; row++)
-            {
-                steps[row - 1] = Math.Abs((double)rows[(row * columns) + column] - rows[((row - 1) * columns) + column]);
-            }
-
-            Array.Sort(steps);
-            limits[column] = BreakFactor * Math.Max(1e-9, steps[(int)(BreakQuantile * (steps.Length - 1))]);
-        }
-
-        var recordings = new List<(int Begin, int End)>();
-        TimeSpan most = BreakSteps * UsualStep(times);
-        int begin = 0;
-        for (int row = 1; row <= count; row++)
-        {
-            if (row == count || (TimeJumps(row) && ValueJumps(row)))
-            {
-                if (row - begin >= RecordingRowsMin)
-                {
-                    recordings.Add((begin, row));
-                }
-
-                begin = row;
-            }
-        }
-
-        return recordings;
-
-        bool TimeJumps(int row) => most == default || times[row] < times[row - 1] || times[row] - times[row - 1] > most;
-
-        bool ValueJumps(int row)
-        {
-            for (int column = 0; column < columns; column++)
-            {
-                if (Math.Abs(rows[(row * columns) + column] - rows[((row - 1) * columns) + column]) > limits[column])
-                {
-                    return true;
-                }
-            }
-
-            return false;
-        }
-    }
-
-    // The median time from row to row; zero if the times are not known.
-    private static TimeSpan UsualStep(DateTime[] times)
-    {
-        if (times.Length == 0 || !CalendarTerms.IsKnown(times[0]))
-        {
-            return default;
-        }
-
-        TimeSpan[] steps = [.. times.Skip(1).Zip(times, (next, time) => next - time)];
-        Array.Sort(steps);
-        return steps[steps.Length / 2];
-    }
-
-    private static (double Mean, double Variance) Moments(float[] rows, int columns, int column, int begin, int end)
-    {
-        double sum = 0;
-        double squares = 0;
-        for (int row = begin; row < end; row++)
-        {
-            double value = rows[(row * columns) + column];
-            sum += value;
-            squares += value * value;
-        }
-
-        double mean = sum / (end - begin);
-        return (mean, Math.Max(0, (squares / (end - begin)) - (mean * mean)));
-    }
-
     private static ChartStatistics[] MeasureLevels(float[] rows, int count, bool[] areConstant, NormalProfile profile)
     {
         int columns = areConstant.Length;
         int spans = EwmaChart.SpansOf(count).Length;
         var statistics = new ChartStatistics[columns * spans];
-        var values = new float[count];
         for (int column = 0; column < columns; column++)
         {
             if (areConstant[column])
@@ -265,11 +162,7 @@ public static class NormalProfileLearner
                 continue;
             }
 
-            for (int row = 0; row < count; row++)
-            {
-                values[row] = rows[(row * columns) + column];
-            }
-
+            float[] values = Column(rows, count, column, columns);
             profile.States[column] = OperatingLevels.StatesOf(values);
             profile.Operating[column] = profile.States[column].Length > 0 ? [] : OperatingLevels.Of(values);
             profile.Switching[column] = SwitchChart.Measure(values, profile.LevelsOf(column));
@@ -278,6 +171,17 @@ public static class NormalProfileLearner
         }
 
         return statistics;
+    }
+
+    private static float[] Column(float[] rows, int count, int column, int columns)
+    {
+        var values = new float[count];
+        for (int row = 0; row < count; row++)
+        {
+            values[row] = rows[(row * columns) + column];
+        }
+
+        return values;
     }
 
     private static void MeasureChanges(float[] rows, int count, NormalProfile profile)

@@ -70,14 +70,14 @@ internal sealed class RelationLearner
     {
         int channels = areConstant.Length;
         int moving = areConstant.Count(isConstant => !isConstant);
-        if (channels > RelationModel.ChannelsMax || moving == 0 || !Suffices(Model(isCurved: false, CalendarPart.None)))
+        if (channels > RelationModel.ChannelsMax || moving == 0 || !Suffices(channels, count, isCurved: false))
         {
             return null;
         }
 
-        bool isCurved = Suffices(Model(isCurved: true, CalendarPart.None));
+        bool isCurved = Suffices(channels, count, isCurved: true);
         CalendarPart calendar = CalendarTerms.Of(times);
-        while (!Suffices(Model(isCurved, calendar)))
+        while (!Suffices(Model(isCurved, calendar), count))
         {
             calendar--;
         }
@@ -87,9 +87,13 @@ internal sealed class RelationLearner
 
         RelationModel Model(bool isCurved, CalendarPart calendar) =>
             new(channels, RelationModel.ContextsOf(channels, count), isCurved, calendar);
-
-        bool Suffices(RelationModel model) => InputsOf(model, 0).Length * RowsAFeature <= count;
     }
+
+    /// <summary>Whether so many rows are enough for the relations of so many channels.</summary>
+    internal static bool Suffices(int channels, int count, bool isCurved) => Suffices(
+        new RelationModel(channels, RelationModel.ContextsOf(channels, count), isCurved, CalendarPart.None), count);
+
+    private static bool Suffices(RelationModel model, int count) => InputsOf(model, 0).Length * RowsAFeature <= count;
 
     private Relation Learn(bool[] areConstant)
     {
