@@ -21,7 +21,10 @@ internal static class MovedBenchmark
     /// <summary>Simulates the plants with each seed, and prints a line for each offset.</summary>
     internal static void Run(string[] seeds)
     {
-        string[] profiles = ["as it came", "as it came, of five devices", "own rows before the first fault", "own calm recording", "ridge chart as it came"];
+        string[] profiles =
+        [
+            "as it came", "as it came, of five devices", "own rows before the first fault", "own calm recording", "ridge chart as it came",
+        ];
         var sums = new PlantScore[Offsets.Length, profiles.Length];
         foreach (PlantRecording recording in PlantRecording.Simulate(seeds.Length > 0 ? seeds : SeedsDefault))
         {

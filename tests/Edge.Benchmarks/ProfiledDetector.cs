@@ -52,7 +52,7 @@ internal sealed class ProfiledDetector
     internal ProfiledDetector WithProfileOf(double[][] calm, int beginsAt) =>
         new(Profiled(_manifest, calm, TimesOf(beginsAt, calm.Length, _manifest.PeriodSeconds)));
 
-    /// <summary>The same model with a profile of several recordings of so many rows, each of another device at about the same time.</summary>
+    /// <summary>The same model with a profile of recordings of so many rows, each of another device at about the same time.</summary>
     /// <param name="calm">Rows without a fault, one recording after the other: [rows][columns].</param>
     /// <param name="recordingRows">Rows of a recording.</param>
     internal ProfiledDetector WithProfileOfDevices(double[][] calm, int recordingRows)

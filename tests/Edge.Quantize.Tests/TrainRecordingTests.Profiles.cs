@@ -31,11 +31,14 @@ public sealed partial class TrainRecordingTests
         Assert.Contains(Sentence, Profile(apart: 1000), StringComparison.Ordinal);
         Assert.DoesNotContain(Sentence, Profile(apart: 0), StringComparison.Ordinal);
 
-        string Profile(int apart) => CommandLine.Done(
-            ["profile", manifest, "--calibration", .. Enumerable.Range(0, 4).Select(at => Device(at, apart * at)), "-o", _folder.File("p.json")]);
+        string Profile(int apart)
+        {
+            string[] devices = [.. Enumerable.Range(0, 4).Select(at => Device(at, apart * at))];
+            return CommandLine.Done(["profile", manifest, "--calibration", .. devices, "-o", _folder.File("p.json")]);
+        }
 
-        string Device(int at, int level) => _folder.Write($"{at}.csv", "time,c0,c1\n" + string.Concat(Enumerable.Range(0, 200).Select(
-            row => string.Create(
+        string Device(int at, int level) =>
+            _folder.Write($"{at}.csv", "time,c0,c1\n" + string.Concat(Enumerable.Range(0, 200).Select(row => string.Create(
                 CultureInfo.InvariantCulture,
                 $"{new DateTime(2026, 1, 1).AddHours(row):s}Z,{level + Math.Sin(row / 3.0):0.###},{Math.Cos(row / 3.0):0.###}\n"))));
     }

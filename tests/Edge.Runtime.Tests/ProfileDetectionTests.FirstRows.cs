@@ -130,7 +130,8 @@ public sealed partial class ProfileDetectionTests
         double[] Row(int row)
         {
             load = (0.9 * load) + random.NextDouble() - 0.5;
-            return [.. gains.Zip(levels[Math.Min(4, row / RecordingRows)], (gain, level) => level + (gain * load) + (0.2 * random.NextDouble()))];
+            double[] ofRecording = levels[Math.Min(4, row / RecordingRows)];
+            return [.. gains.Zip(ofRecording, (gain, level) => level + (gain * load) + (0.2 * random.NextDouble()))];
         }
     }
 }

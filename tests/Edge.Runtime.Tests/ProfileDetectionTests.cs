@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
 using Edge.Inference;
 using Edge.Inference.Models;
 using Edge.Streams;
@@ -60,6 +62,29 @@ public sealed partial class ProfileDetectionTests(ITestOutputHelper output)
         int median = delays.ElementAtOrDefault(delays.Count / 2);
         output.WriteLine($"{kind}, {deviationsATick} deviations a tick: {found} of {Cases}, median after {median} ticks");
         Assert.Equal(Cases, found);
+    }
+
+    // However far the first one went.
+    [Theory]
+    [InlineData("load", 3)]
+    [InlineData("load", 40)]
+    [InlineData("noise", 40)]
+    [InlineData("states", 40)]
+    public void After_a_shift_that_was_accepted_another_is_found(string kind, double deviations)
+    {
+        const int Again = 8000;
+        (ModelManifest manifest, double[][] live) = Plant(kind, 10_000, seed: 98);
+        List<Event> events = Run(
+            manifest,
+            live,
+            (row, reading) => reading.Values[0] += manifest.Std[0] * ((row >= Before ? deviations : 0) + (row >= Again ? 3 : 0)));
+        Assert.Equal(2, events.Count);
+        Assert.Equal(AnomalyChange.Accepted, events[0].Closing);
+        Assert.InRange(events[1].Opened, Again, Again + 100);
+
+        // Not what was normal before the first one.
+        double[] said = [.. Number().Matches(events[1].Message).Select(match => double.Parse(match.Value, CultureInfo.InvariantCulture))];
+        Assert.InRange((said[0] - said[1]) / manifest.Std[0], 2, 4);
     }
 
     [Theory]
@@ -266,6 +291,10 @@ public sealed partial class ProfileDetectionTests(ITestOutputHelper output)
         float[] rows = [.. calm.SelectMany(row => row.Select((value, channel) => manifest.Normalize(channel, value)))];
         return manifest.WithNormalProfile(NormalProfileLearner.Learn(rows, columns.Length, times));
     }
+
+    // Behind the name of a channel, such as c0.
+    [GeneratedRegex(@"(?<= )-?\d+(\.\d+)?")]
+    private static partial Regex Number();
 
     private static DateTime TimeOf(int row) => Begin.AddMinutes(row);
 

@@ -77,7 +77,7 @@ internal sealed class ReadingsFile
         return new ReadingsFile(values, ColumnCount);
     }
 
-    /// <summary>Says where the profile of a model knows little: its calibration rows do not hold a day, or differ in their levels.</summary>
+    /// <summary>Says where a model's profile knows little: its calibration rows do not hold a day, or differ in their levels.</summary>
     internal static void NoteGaps(int rows, ModelManifest manifest, TextWriter output)
     {
         if (!manifest.NormalProfile.IsEmpty && rows * TimeSpan.FromSeconds(manifest.PeriodSeconds) < TimeSpan.FromDays(1))

@@ -82,7 +82,9 @@ internal sealed partial class AnomalyDetector
         double level = !UsesProfile || _relation is null || _largestKind == Kind.Level
             ? levels.Expected(channel, levels.LargestSpanAt(channel))
             : _row[channel] - Residual(channel);
-        return InUnit(channel, level);
+
+        // What was accepted is expected from then on.
+        return InUnit(channel, level + _shift[channel]);
     }
 
     // From the deviations of the charts.
@@ -176,7 +178,8 @@ internal sealed partial class AnomalyDetector
         return (explained, own);
     }
 
-    // The channel, and by how much it is off, that explains most of the mean residuals of the open anomaly.
+    // The channel that explains most of the mean residuals of the open anomaly, and by how much it is off its own relation: what the others
+    // show says that less exactly.
     private (int Channel, double Shift) ExplainShift()
     {
         RelationModel model = _profile!.Relation!.Model;
@@ -192,23 +195,20 @@ internal sealed partial class AnomalyDetector
             residuals[channel] = _openResidual[channel] * scale[channel];
         }
 
-        (int best, double shift, double most) = (0, 0, -1);
+        (int best, double most) = (0, -1);
         for (int suspect = 0; suspect < _channels; suspect++)
         {
             // The others saw only the part of the shift that lies within the known range.
             double level = _openRow[suspect];
             double seen = Math.Abs(level) > _range[suspect] ? state[suspect] / level : 1;
-            (double part, double by) = ExplainBy(suspect, model, state, int.MaxValue, seen, residuals, scale);
-            if (part > most)
-            {
-                (best, shift, most) = (suspect, by, part);
-            }
+            double part = ExplainBy(suspect, model, state, int.MaxValue, seen, residuals, scale).Part;
+            (best, most) = part > most ? (suspect, part) : (best, most);
         }
 
-        return (best, shift);
+        return (best, _openResidual[best]);
     }
 
-    // The channel whose residual what was accepted has moved most beside its calm deviation, and by how much.
+    // Of the channels that something was taken off, the one whose residual that has moved most beside its calm deviation, and by how much.
     private (int Channel, float Shift) LargestShift()
     {
         (int largest, float moved, double most) = (0, 0, -1);
@@ -223,7 +223,8 @@ internal sealed partial class AnomalyDetector
             }
 
             double share = Math.Abs(shift) / Math.Max(chart.Statistics(channel, 0).Deviation, float.Epsilon);
-            (largest, moved, most) = share > most ? (channel, (float)shift, share) : (largest, moved, most);
+            bool isLargest = _shift[channel] != 0 && share > most;
+            (largest, moved, most) = isLargest ? (channel, (float)shift, share) : (largest, moved, most);
         }
 
         return (largest, moved);

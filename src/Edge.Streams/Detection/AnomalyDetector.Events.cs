@@ -274,15 +274,9 @@ internal sealed partial class AnomalyDetector
 
         for (int at = 0; at < _peak.Length; at++)
         {
-            var kind = (Kind)(at / _channels);
-            if (_peak[at] > 1 && kind is not (Kind.Residual or Kind.Sensor))
+            if (_peak[at] > 1 && (Kind)(at / _channels) is not (Kind.Residual or Kind.Sensor))
             {
-                double power = isAccepted ? kind == Kind.Noise ? AcceptedNoisePower : AcceptedPower
-                    : kind == Kind.Pattern ? PatternPower
-                    : _openTicks < BriefTicks ? BriefPower
-                    : ClosedPower;
-                double peak = isAccepted ? _peak[at] : Math.Min(_peak[at], DoubtedPeakMax);
-                _width[at] *= (float)PortableMath.Exp(power * PortableMath.Log(peak));
+                Widen(at, isAccepted);
             }
         }
 
@@ -295,6 +289,21 @@ internal sealed partial class AnomalyDetector
         {
             _mute[at] = (Kind)(at / _channels) == Kind.Noise ? 1 : Remainder(at);
         }
+    }
+
+    // What was accepted is taken off the readings, apart from noise, which has no level. Limits that are far wider would hide the next
+    // fault for months.
+    private void Widen(int at, bool isAccepted)
+    {
+        var kind = (Kind)(at / _channels);
+        bool isNoise = isAccepted && kind == Kind.Noise;
+        double power = isNoise ? AcceptedNoisePower
+            : isAccepted ? AcceptedPower
+            : kind == Kind.Pattern ? PatternPower
+            : _openTicks < BriefTicks ? BriefPower
+            : ClosedPower;
+        double peak = isNoise ? _peak[at] : Math.Min(_peak[at], isAccepted ? AcceptedPeakMax : DoubtedPeakMax);
+        _width[at] *= (float)PortableMath.Exp(power * PortableMath.Log(peak));
     }
 
     // The limits are all of the same calibration rows: where one was too narrow, others are, too.
@@ -347,6 +356,9 @@ internal sealed partial class AnomalyDetector
     private void Shift(int channel, float shift)
     {
         _shift[channel] += shift;
-        _recent?.Shift(channel, shift);
+        if (_recent is not null)
+        {
+            _recent.CopyFrom(_asExpected!, channel);
+        }
     }
 }

@@ -23,13 +23,15 @@ internal sealed partial class AnomalyDetector
     private const double MuteFactor = 1.5;
 
     // An anomaly that closes by itself widens the limits it exceeded: by this power of its largest ratio, by more if it was brief, and by
-    // most if it is accepted, above all those of noise, which has no level to be taken off. A larger ratio than this was not a mistake.
+    // most if it is accepted, above all those of noise, which has no level to be taken off. A larger ratio than this was not a mistake, or
+    // is explained by what is taken off.
     private const double DoubtedPeakMax = 2;
     private const double ClosedPower = 0.1;
     private const double BriefPower = 0.3;
     private const double PatternPower = 0.03;
     private const int BriefTicks = 60;
     private const double AcceptedPower = 0.5;
+    private const double AcceptedPeakMax = 4;
     private const double AcceptedNoisePower = 1.2;
     private const double WidthDecay = 0.99;
 
