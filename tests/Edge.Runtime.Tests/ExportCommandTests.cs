@@ -210,7 +210,8 @@ public sealed class ExportCommandTests : IDisposable
     {
         string config = Config(Record(rows: 3));
         string csv = _folder.File("x.csv");
-        await RefusesAsync("No rows of stream 'climate' are stored. There are rows of: no stream.", "--config", config, "--output", csv);
+        await RefusesAsync(
+            "No rows of stream 'climate' are stored. Nor are rows of any other stream.", "--config", config, "--output", csv);
         await RunServiceAsync(config);
         await RefusesAsync("--stream is 'other'", "--config", config, "--output", csv, "--stream", "other");
         await RefusesAsync("--from is 'yesterday'", "--config", config, "--output", csv, "--from", "yesterday");

@@ -138,8 +138,8 @@ internal static class ExportCommand
         {
             IReadOnlyList<string> stored = history.Streams();
             throw new InputException(
-                $"No rows of stream '{stream}' are stored. There are rows of: "
-                    + $"{(stored.Count == 0 ? "no stream" : string.Join(", ", stored))}.");
+                $"No rows of stream '{stream}' are stored. "
+                    + (stored.Count == 0 ? "Nor are rows of any other stream." : $"There are rows of: {string.Join(", ", stored)}."));
         }
 
         // The file is whole or the old one: rows are written beside it first.

@@ -53,8 +53,8 @@ internal static class StateCommand
             if (wanted is not null && !names.Contains(wanted))
             {
                 throw new InputException(
-                    $"There is no state of a stream '{wanted}'. There is state of: "
-                        + $"{(names.Count == 0 ? "no stream" : string.Join(", ", names))}.");
+                    $"There is no state of a stream '{wanted}'"
+                        + (names.Count == 0 ? ", or of any other stream." : $". There is state of: {string.Join(", ", names)}."));
             }
 
             foreach (string name in names.Where(name => wanted is null || name == wanted))

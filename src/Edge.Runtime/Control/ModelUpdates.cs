@@ -217,10 +217,10 @@ internal sealed class ModelUpdates
 
         string sha256 = Convert.ToHexStringLower(SHA256.HashData(file));
         string other = _control(stream).Stream.Engine.Manifest.IsTrained ? "the old model" : "persistence";
-        string figures = string.Create(
-            CultureInfo.InvariantCulture,
-            $"over {Quantity.Of(verdict.Ticks, "tick")} its error was {verdict.ErrorRatio:G4} times the error of {other} "
-                + $"(± {verdict.Noise:G2})");
+        string figures = $"over {Quantity.Of(verdict.Ticks, "tick")} its error was " + (verdict.ErrorRatio == 1
+            ? $"that of {other}"
+            : string.Create(
+                CultureInfo.InvariantCulture, $"{verdict.ErrorRatio:G4} times that of {other}, give or take {verdict.Noise:G2}"));
         (string change, string said) = verdict.IsNoWorse
             ? ("taken", $"The new model is in use: {figures}.")
             : ("refused", $"The new model is dropped: {figures}.");
