@@ -97,6 +97,35 @@ public sealed partial class ProfileDetectionTests
         }
     }
 
+    [Fact]
+    public void The_state_for_eight_channels_is_larger_only_until_the_first_rows_are_learned()
+    {
+        (ModelManifest manifest, double[][] live) = OfRecordings(1000, channels: 8);
+        var detector = new AnomalyDetector(manifest, new AnomalyOptions(), TimeSpan.FromMinutes(1));
+        long before = BytesAfter(live[..300]);
+        long after = BytesAfter(live[300..]);
+        output.WriteLine($"{before} bytes, then {after}");
+        Assert.InRange(before, 1000, 4 * 4096);
+        Assert.InRange(after, 1000, 5632);
+
+        long BytesAfter(double[][] rows)
+        {
+            var reading = new Reading(8);
+            foreach (double[] row in rows)
+            {
+                row.CopyTo(reading.Values, 0);
+                detector.Observe(new float[8], reading, isUsable: true);
+            }
+
+            using var bytes = new MemoryStream();
+            var to = StreamSnapshot.Write(bytes);
+            detector.Archive(to);
+            detector.ArchiveEnds(to);
+            detector.ArchiveLater(to);
+            return bytes.Length;
+        }
+    }
+
     // Before version 21, the first rows of such a stream said what its levels are, and nothing else.
     [Fact]
     public void A_stream_that_has_measured_its_levels_before_keeps_them()
@@ -115,8 +144,8 @@ public sealed partial class ProfileDetectionTests
         Assert.Equal(DetectorParts.WarmUp | DetectorParts.OwnLevels | DetectorParts.Anomaly, detector.Parts);
     }
 
-    // Four channels that follow a load alike in each recording, each at other levels.
-    private static (ModelManifest Manifest, double[][] Live) OfRecordings(int live)
+    // Channels that follow a load alike in each recording, each at other levels.
+    private static (ModelManifest Manifest, double[][] Live) OfRecordings(int live, int channels = 4)
     {
         double[][] levels = [[0, 0, 0, 0], [60, -20, 90, 50], [20, 70, -40, 10], [40, 30, 30, -60], [-30, 40, 50, 20]];
         double[] gains = [1, 2, -1, 1.5];
@@ -131,7 +160,11 @@ public sealed partial class ProfileDetectionTests
         {
             load = (0.9 * load) + random.NextDouble() - 0.5;
             double[] ofRecording = levels[Math.Min(4, row / RecordingRows)];
-            return [.. gains.Zip(ofRecording, (gain, level) => level + (gain * load) + (0.2 * random.NextDouble()))];
+            return
+            [
+                .. Enumerable.Range(0, channels).Select(channel =>
+                    ofRecording[channel % 4] + (gains[channel % 4] * load) + (0.2 * random.NextDouble())),
+            ];
         }
     }
 }
