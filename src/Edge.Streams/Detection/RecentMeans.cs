@@ -59,15 +59,6 @@ internal sealed class RecentMeans
         }
     }
 
-    /// <summary>Takes a shift off the means of a channel.</summary>
-    internal void Shift(int channel, float shift)
-    {
-        for (int s = 0; s < _spans; s++)
-        {
-            _mean[(s * _channels) + channel] -= shift;
-        }
-    }
-
     /// <summary>Moves the means towards a row as if so many like it had passed unseen.</summary>
     internal void Skip(ReadOnlySpan<float> row, long rows)
     {
