@@ -28,19 +28,25 @@ public sealed partial class TrainRecordingTests
     {
         const string Sentence = "the recordings differ in their levels: of each stream, the first 400 rows say what is normal";
         string manifest = _folder.Write("m.json", Manifest);
-        Assert.Contains(Sentence, Profile(apart: 1000), StringComparison.Ordinal);
-        Assert.DoesNotContain(Sentence, Profile(apart: 0), StringComparison.Ordinal);
+        Assert.Contains(Sentence, Profile(apart: 1000, daysApart: 0), StringComparison.Ordinal);
+        Assert.DoesNotContain(Sentence, Profile(apart: 0, daysApart: 0), StringComparison.Ordinal);
 
-        string Profile(int apart)
+        // Made one after the other, the last one given first, they may be of one device; among so few rows a jump may be its own.
+        Assert.DoesNotContain(Sentence, Profile(apart: 1000, daysApart: -20), StringComparison.Ordinal);
+
+        string Profile(int apart, int daysApart)
         {
-            string[] devices = [.. Enumerable.Range(0, 4).Select(at => Device(at, apart * at))];
+            string[] devices = [.. Enumerable.Range(0, 4).Select(at => Device(at, apart * at, daysApart * at))];
             return CommandLine.Done(["profile", manifest, "--calibration", .. devices, "-o", _folder.File("p.json")]);
         }
 
-        string Device(int at, int level) =>
-            _folder.Write($"{at}.csv", "time,c0,c1\n" + string.Concat(Enumerable.Range(0, 200).Select(row => string.Create(
+        string Device(int at, int level, int days)
+        {
+            DateTime begin = new DateTime(2026, 1, 1).AddDays(days);
+            return _folder.Write($"{at}.csv", "time,c0,c1\n" + string.Concat(Enumerable.Range(0, 200).Select(row => string.Create(
                 CultureInfo.InvariantCulture,
-                $"{new DateTime(2026, 1, 1).AddHours(row):s}Z,{level + Math.Sin(row / 3.0):0.###},{Math.Cos(row / 3.0):0.###}\n"))));
+                $"{begin.AddHours(row):s}Z,{level + Math.Sin(row / 3.0):0.###},{Math.Cos(row / 3.0):0.###}\n"))));
+        }
     }
 
     [Fact]

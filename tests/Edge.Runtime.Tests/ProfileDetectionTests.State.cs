@@ -76,34 +76,46 @@ public sealed partial class ProfileDetectionTests
         (ModelManifest manifest, double[][] live) = Plant("load", 6000, seed: 8);
         var random = new Random(10);
         double[] noise = [.. live.Select(_ => 10 * random.NextDouble())];
-        (List<string> events, byte[] state) = RunWith(restartsEvery: int.MaxValue);
-        Assert.True(events.Count >= 8);
-        foreach (int every in new[] { 37, 101 })
+        int events = AssertRestartsChangeNothing(manifest, live, [37, 101], (row, reading) =>
+        {
+            reading.Values[0] += row is >= 1200 and < 1300 ? 30 : 0;
+            reading.Values[1] = row is >= 2000 and < 2200 ? live[2000][1] : reading.Values[1];
+            reading.Values[2] += row is >= 3000 and < 3200 ? noise[row] : row is >= 4000 and < 4600 ? (row - 4000) / 50.0 : 0;
+            reading.Quality[3] = row is >= 5000 and < 5100 ? Quality.Missing : Quality.Good;
+        });
+        Assert.True(events >= 8);
+    }
+
+    // Returns the number of events.
+    private static int AssertRestartsChangeNothing(
+        ModelManifest manifest, double[][] rows, int[] restartsEvery, Action<int, Reading> edit)
+    {
+        (List<string> events, byte[] state) = RunWith(every: int.MaxValue);
+        foreach (int every in restartsEvery)
         {
             (List<string> sameEvents, byte[] sameState) = RunWith(every);
             Assert.Equal(events, sameEvents);
             Assert.Equal(state, sameState);
         }
 
-        (List<string> Events, byte[] State) RunWith(int restartsEvery)
+        return events.Count;
+
+        (List<string> Events, byte[] State) RunWith(int every)
         {
             SensorStream stream = Stream(manifest);
             var reading = new Reading(manifest.Columns.Count);
             var all = new List<string>();
-            for (int row = 0; row < live.Length; row++)
+            for (int row = 0; row < rows.Length; row++)
             {
-                live[row].CopyTo(reading.Values, 0);
+                rows[row].CopyTo(reading.Values, 0);
                 reading.Time = TimeOf(row);
-                reading.Values[0] += row is >= 1200 and < 1300 ? 30 : 0;
-                reading.Values[1] = row is >= 2000 and < 2200 ? live[2000][1] : reading.Values[1];
-                reading.Values[2] += row is >= 3000 and < 3200 ? noise[row] : row is >= 4000 and < 4600 ? (row - 4000) / 50.0 : 0;
-                reading.Quality[3] = row is >= 5000 and < 5100 ? Quality.Missing : Quality.Good;
+                edit(row, reading);
                 if (stream.Step(reading).Anomaly is { } anomaly)
                 {
                     all.Add($"{row} {anomaly.Change} {anomaly.Cause} {anomaly.Score:R} {anomaly.Message}");
                 }
 
-                if (row % restartsEvery == restartsEvery - 1)
+                if (row % every == every - 1)
                 {
                     byte[] saved = stream.Save();
                     stream.Dispose();

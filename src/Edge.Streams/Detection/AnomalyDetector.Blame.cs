@@ -166,7 +166,7 @@ internal sealed partial class AnomalyDetector
         for (int suspect = 0; suspect < _channels; suspect++)
         {
             double seen = Math.Abs(state[suspect]) < _range[suspect] ? 1 : 0;
-            explained[suspect] = ExplainBy(suspect, model, state, rows, seen, residuals, scale).Part;
+            explained[suspect] = ExplainBy(suspect, model, state, rows, seen, residuals, scale);
         }
 
         double[] own = [.. residuals.Select((off, channel) => off * off * Plausible(channel, _relation!.Mean(channel, spanAt)))];
@@ -201,7 +201,7 @@ internal sealed partial class AnomalyDetector
             // The others saw only the part of the shift that lies within the known range.
             double level = _openRow[suspect];
             double seen = Math.Abs(level) > _range[suspect] ? state[suspect] / level : 1;
-            double part = ExplainBy(suspect, model, state, int.MaxValue, seen, residuals, scale).Part;
+            double part = ExplainBy(suspect, model, state, int.MaxValue, seen, residuals, scale);
             (best, most) = part > most ? (suspect, part) : (best, most);
         }
 
@@ -230,8 +230,8 @@ internal sealed partial class AnomalyDetector
         return (largest, moved);
     }
 
-    // How much of the square of the residuals it explains that one channel is off, and by how much; residuals are in units of scale.
-    private (double Part, double Shift) ExplainBy(
+    // How much of the square of the residuals it explains that one channel is off; residuals are in units of scale.
+    private double ExplainBy(
         int suspect, RelationModel model, float[] state, int rows, double seen, double[] residuals, double[] scale)
     {
         double product = 0;
@@ -246,11 +246,11 @@ internal sealed partial class AnomalyDetector
 
         if (square <= 0)
         {
-            return (0, 0);
+            return 0;
         }
 
         double shift = product / square;
-        return (product * shift * Plausible(suspect, shift), shift);
+        return product * shift * Plausible(suspect, shift);
     }
 
     // A switched channel that is off by less than half of the way to its next level would be beside its level. How much of such a shift
